@@ -1,0 +1,273 @@
+//! The port to whatever keeps the rooms: the [`Store`] trait, its contract, and the words it is written in.
+//!
+//! Two stores live below: [`embedded`], in this process and durable, and [`redis`], shared by many processes. What they
+//! promise is one list, and one conformance suite (`tests/conformance`) holds both to it. No rule of the service is
+//! decided here: a store keeps what it is told, if the precondition it is given still holds, or says why not.
+
+pub mod embedded;
+pub mod redis;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use crate::domain::chatter::{Chatter, DisplayName, SealedToken, TokenHash, UserId};
+use crate::domain::event::{Check, Event, Position, Seq};
+use crate::domain::message::{ClientMessageId, Message, MessageText};
+use crate::domain::page::Window;
+use crate::domain::room::{Room, RoomCode, RoomId};
+use crate::domain::timestamp::Timestamp;
+
+/// Keeps rooms, messages, users and logs, and announces what it accepted.
+///
+/// # Contract
+///
+/// 1. [`commit`](Store::commit) is one step: room alive, precondition, next `Seq`, message, log, announcement; or
+///    nothing at all.
+/// 2. `Seq` is contiguous per room from 1, under contention too; announcements of a room come in `Seq` order.
+/// 3. A repeated `clientMessageId` of the same user in the same room returns the first result and writes nothing.
+/// 4. Expired is absent everywhere at once; no key outlives its room. A user outlives every room it was admitted for.
+/// 5. Reading the log after a position is ordered, bounded per read, and says when the position is not one of its own.
+/// 6. A snapshot (room, a page of messages, position) is one instant.
+/// 7. The feed survives a lost connection by itself and says [`Announcement::Resync`].
+/// 8. What was acknowledged survives `kill -9` of this process.
+/// 9. Errors mean the same on every store: see [`StoreError`].
+/// 10. Viewers that one node reported are counted by every other node, and forgotten [`VIEWERS_KEPT`] after its last
+///     report.
+///
+/// The store tells the time: every moment in its answers is read from one clock per store, which for a shared store is
+/// not the clock of this process. Whoever needs to wait for a moment subtracts [`RoomState::now`] from it.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Creates a room that lives for `ttl` from now. [`StoreError::Conflict`] when the id is taken.
+    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError>;
+
+    /// A room and, when a window is given, that page of its messages, oldest first, all of one instant.
+    /// [`StoreError::NotFound`] when there is no such room.
+    async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError>;
+
+    /// A page of the distinct users who ever sent a message in the room, in the order of their first message.
+    /// [`StoreError::NotFound`] when there is no such room.
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError>;
+
+    /// Up to `limit` rooms alive now, newest first, from just behind the place `after` on.
+    async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError>;
+
+    /// Knows a user by its token and replaces the token, or makes the user known. One step. An answer other than
+    /// [`Admitted::Created`], [`Admitted::Rotated`] and [`Admitted::Repeated`] has changed nothing.
+    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError>;
+
+    /// Forgets a user whose current token still is `token`: the way back from [`Admitted::Created`] when the message
+    /// that should have made the user known was refused. Does nothing for any other user.
+    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError>;
+
+    /// Applies one change to a room, or nothing. [`StoreError::NotFound`] when the room, or the message to change, is
+    /// not there; [`StoreError::Conflict`] when the message has another revision than the change was decided on;
+    /// [`StoreError::Full`] when the room holds as many messages as it may.
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
+
+    /// The next entries of the room's log behind `after`, at most `limit`; fewer mean that the end was reached.
+    /// Each comes with its message as it is now. [`StoreError::NotFound`] when there is no such room,
+    /// [`StoreError::ForeignPosition`] when the log has no such entry.
+    async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// Announcements of all watched rooms, from now on. Every call gives a feed of its own.
+    fn feed(&self) -> Feed;
+
+    /// Asks for the announcements of a room. The wish counts from the call; when the future resolves, whatever is
+    /// committed from then on reaches the feeds. [`StoreError::Unavailable`] when that cannot be said in time: the wish
+    /// stands all the same until [`unwatch`](Store::unwatch), and is fulfilled before the next `Resync`.
+    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// Takes the wish back, however often it was made.
+    fn unwatch(&self, room: RoomId);
+
+    /// Tells the other nodes how many live subscriptions this one has of each room. To be said again before
+    /// [`VIEWERS_KEPT`] is over; zero takes a number back at once.
+    async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError>;
+
+    /// How many viewers the *other* nodes have of each of `rooms`, in the same order.
+    async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError>;
+
+    /// Succeeds when the store answers and can take a write.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// How long a node's report of viewers counts.
+pub const VIEWERS_KEPT: Duration = Duration::from_secs(12);
+
+/// What went wrong, the same on every store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such room, or no such message in it. Nothing was written.
+    #[error("not found")]
+    NotFound,
+    /// The precondition does not hold any more. Nothing was written; decide again on what is there now.
+    #[error("conflict")]
+    Conflict,
+    /// The room takes no more messages. Nothing was written.
+    #[error("full")]
+    Full,
+    /// The log has no entry with this number and check.
+    #[error("the position is not of this log")]
+    ForeignPosition,
+    /// The store cannot be reached or cannot write now. A write may or may not have happened.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// The store answered something it never should: a defect, or foreign hands in its data.
+    #[error("the store holds what it should not")]
+    Corrupt(#[source] BoxError),
+}
+
+/// The cause of an error of ours.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A room as it stood at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomState {
+    pub room: Room,
+    /// The instant, by the store's clock.
+    pub now: Timestamp,
+    /// Where the log ends.
+    pub head: Position,
+    /// Messages ever sent, deleted ones included: their indexes are `0..message_count`.
+    pub message_count: u64,
+    /// Distinct users who ever sent a message.
+    pub chatter_count: u64,
+}
+
+/// A room and a page of its messages, of one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub state: RoomState,
+    /// The messages of the window that was asked for, oldest first; empty when none was.
+    pub messages: Vec<Message>,
+}
+
+/// A page of a room's chatters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatterPage {
+    /// The chatters of the window that was asked for, in the order of their first message.
+    pub chatters: Vec<Chatter>,
+    /// Chatters of the room in all.
+    pub total: u64,
+}
+
+/// A page of the rooms alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveRooms {
+    /// Newest first.
+    pub rooms: Vec<RoomState>,
+    /// Whether older ones follow.
+    pub more: bool,
+    /// Rooms alive in all.
+    pub total: u64,
+}
+
+/// Somebody who wants to act as a user.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    pub user: UserId,
+    /// The token they show, if it can be one.
+    pub presented: Option<Presented>,
+    /// The token they shall get.
+    pub successor: TokenHash,
+    /// The user stays known until this moment at least.
+    pub keep_until: Timestamp,
+    /// The name under which to make an unknown user known; `None` leaves it unknown.
+    pub newcomer: Option<DisplayName>,
+}
+
+/// A token that somebody shows, and the one they shall get, sealed under it.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented {
+    pub hash: TokenHash,
+    pub sealed_successor: SealedToken,
+}
+
+/// What [`Store::admit`] decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// The user was unknown and is known now; the successor is its token. A token presented with it counts as the one
+    /// before, so a client that makes up a token of its own can repeat even its first action.
+    Created(Chatter),
+    /// The presented token was the current one; the successor is the current one now, the presented one the one before.
+    Rotated(Chatter),
+    /// The presented token was the one before; its successor, unused so far, stands.
+    Repeated(Chatter, SealedToken),
+    /// There is no such user, and no name to make it known under.
+    Unknown,
+    /// The user is known by another token.
+    WrongToken,
+}
+
+/// One change of a room, to be committed whole or not at all.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    pub room: RoomId,
+    /// The mark of the log entry.
+    pub check: Check,
+    pub change: Change,
+}
+
+/// What a commit changes. The precondition of each is named with it.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Appends a message, if the room has fewer than `capacity`.
+    Send { author: Chatter, text: MessageText, client_message_id: Option<ClientMessageId>, capacity: u64 },
+    /// Replaces the text of the message at `index`, if its revision still is `revision`.
+    Edit { index: u64, revision: Seq, text: MessageText },
+    /// Removes the text of the message at `index` for good, if its revision still is `revision`.
+    Delete { index: u64, revision: Seq },
+}
+
+/// What a commit did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// The change is stored, and announced.
+    New(Event),
+    /// The same send was committed before; this is its event, with the message as it is now.
+    Repeated(Event),
+}
+
+impl Committed {
+    /// The event of the change, whenever it happened.
+    pub fn into_event(self) -> Event {
+        match self {
+            Self::New(event) | Self::Repeated(event) => event,
+        }
+    }
+}
+
+/// What a feed tells.
+#[derive(Clone, Debug)]
+pub enum Announcement {
+    /// A change of a watched room. Of rooms nobody watches, a feed may tell or not.
+    Event(Arc<Event>),
+    /// Announcements may have been lost. Every reader must read its log again.
+    Resync,
+}
+
+/// Announcements as they come, bounded: a feed that is not read fast enough tells `Resync` in place of what it dropped.
+#[derive(Debug)]
+pub struct Feed(broadcast::Receiver<Announcement>);
+
+impl Feed {
+    /// A feed of what `announcements` sends from now on.
+    pub fn of(announcements: &broadcast::Sender<Announcement>) -> Self {
+        Self(announcements.subscribe())
+    }
+
+    /// The next announcement; `None` when the store is gone.
+    pub async fn next(&mut self) -> Option<Announcement> {
+        match self.0.recv().await {
+            Ok(announcement) => Some(announcement),
+            Err(broadcast::error::RecvError::Lagged(_)) => Some(Announcement::Resync),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
