@@ -1,1 +1,207 @@
-//! The store in this process.
+//! The store in this process: one SQLite database in the data directory, durable, for one process at a time.
+//!
+//! All changes go through one [`writer`], which puts whatever waits on disk in one commit; [`reader`] answers from
+//! connections of its own; [`sweep`] gives back the space of what has ended. SQLite was chosen over faster engines
+//! because deleted text leaves its file and a full disk leaves it usable; docs/architecture.md has the figures.
+
+mod changes;
+mod clock;
+mod failure;
+mod file;
+mod reader;
+mod rows;
+mod sweep;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::{self, BoxFuture};
+use rusqlite::params;
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::chatter::{TokenHash, UserId};
+use crate::domain::event::{Event, Position};
+use crate::domain::page::Window;
+use crate::domain::room::{Room, RoomCode, RoomId};
+use crate::domain::timestamp::Timestamp;
+use crate::store::{
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
+    StoreError,
+};
+
+pub use file::OpenError;
+
+use clock::Clock;
+use file::DatabaseFile;
+use reader::Readers;
+use rows::RoomRow;
+use writer::{Outcome, Writer};
+
+/// Announcements a slow feed may lie behind before it is told to read the logs again.
+const FEED: usize = 4_096;
+
+/// Rooms, messages and users in one database file of this process.
+pub struct EmbeddedStore {
+    writer: Arc<Writer>,
+    readers: Readers,
+    announcements: broadcast::Sender<crate::store::Announcement>,
+    /// Wakes the sweeper.
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `directory`, creating both where missing. Needs a Tokio runtime.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let (file, connection) = DatabaseFile::take(directory)?;
+        let clock = Clock::set_now();
+        let (announcements, _) = broadcast::channel(FEED);
+        let writer = Writer::start(connection, clock, announcements.clone())
+            .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
+        let store = Self {
+            writer: Arc::new(writer),
+            readers: Readers::of(file, clock),
+            announcements,
+            wake: Arc::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        store.tasks.spawn(sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone()));
+        Ok(store)
+    }
+
+    /// Ends the store's own task. Changes under way are still put on disk; the file is let go of with the last handle.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Reads from `room`, if it is alive, at one instant.
+    async fn read_room<T, W>(&self, room: RoomId, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&rusqlite::Connection, RoomRow) -> Outcome<T> + Send + 'static,
+    {
+        self.readers
+            .read(move |connection, now| match rows::room(connection, room, now)? {
+                Some(room) => work(connection, room),
+                None => Ok(Err(StoreError::NotFound)),
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
+        let code = code.clone();
+        let state = self
+            .writer
+            .write(move |connection, now| {
+                let room = Room { id, code, created_at: now, expires_at: now.plus(ttl) };
+                changes::create_room(connection, room, now)
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(state)
+    }
+
+    async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
+        self.read_room(room, move |connection, room| {
+            let messages = match window {
+                Some(window) => rows::messages(connection, &room, window.range(room.state.message_count))?,
+                None => Vec::new(),
+            };
+            Ok(Ok(Snapshot { state: room.state, messages }))
+        })
+        .await
+    }
+
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+        self.read_room(room, move |connection, room| {
+            let total = room.state.chatter_count;
+            let chatters = rows::chatters(connection, &room, window.range(total))?;
+            Ok(Ok(ChatterPage { chatters, total }))
+        })
+        .await
+    }
+
+    async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
+        self.readers
+            .read(move |connection, now| {
+                let mut rooms = rows::rooms(connection, after, limit.saturating_add(1), now)?;
+                let more = rooms.len() > limit as usize;
+                rooms.truncate(limit as usize);
+                let total = connection
+                    .prepare_cached("SELECT count(*) FROM room WHERE expires_at > ?1")?
+                    .query_row(params![now.as_millis()], |row| row.get(0))?;
+                Ok(Ok(ActiveRooms { rooms, more, total }))
+            })
+            .await
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        self.writer.write(move |connection, now| changes::admit(connection, admission, now)).await
+    }
+
+    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+        let user = user.clone();
+        self.writer.write(move |connection, _| changes::withdraw(connection, &user, token)).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let replaces_text = !matches!(commit.change, Change::Send { .. });
+        let committed = self.writer.write(move |connection, now| changes::commit(connection, commit, now)).await?;
+        if replaces_text {
+            self.wake.notify_one();
+        }
+        Ok(committed)
+    }
+
+    async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.read_room(room, move |connection, room| {
+            let is_ours = match after.seq.0 {
+                0 => after == Position::START,
+                _ => rows::mark(connection, &room, after.seq)? == Some(after.check),
+            };
+            if !is_ours {
+                return Ok(Err(StoreError::ForeignPosition));
+            }
+            rows::events(connection, &room, after.seq.next(), limit).map(Ok)
+        })
+        .await
+    }
+
+    fn feed(&self) -> Feed {
+        Feed::of(&self.announcements)
+    }
+
+    /// Every announcement of this process reaches every feed, watched or not.
+    fn watch(&self, _room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+        future::ready(Ok(())).boxed()
+    }
+
+    fn unwatch(&self, _room: RoomId) {}
+
+    /// There are no other nodes.
+    async fn report_viewers(&self, _counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
+        Ok(vec![0; rooms.len()])
+    }
+
+    /// Takes the whole way of a change, disk included.
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.writer.write(changes::ping).await
+    }
+}

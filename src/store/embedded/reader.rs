@@ -1,0 +1,65 @@
+//! Reading: a few connections of their own, each answer from one instant, off the threads that serve sockets.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use crate::domain::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::embedded::clock::Clock;
+use crate::store::embedded::failure;
+use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::writer::Outcome;
+
+/// Readings under way at once; more wait in line.
+const CONNECTIONS: usize = 4;
+
+/// A small pool of reading connections, opened when first needed.
+#[derive(Clone, Debug)]
+pub(super) struct Readers(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    file: DatabaseFile,
+    clock: Clock,
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn of(file: DatabaseFile, clock: Clock) -> Self {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS));
+        Self(Arc::new(Inner { file, clock, idle: Mutex::default(), permits }))
+    }
+
+    /// Runs `work` on one instant of the database.
+    pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection, Timestamp) -> Outcome<T> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let permit = Arc::clone(&inner.permits).acquire_owned().await.map_err(|e| StoreError::Unavailable(e.into()))?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let outcome = inner.read(work);
+            drop(permit);
+            outcome
+        });
+        reading.await.map_err(|e| StoreError::Unavailable(e.into()))?.map_err(failure::from_sqlite)?
+    }
+}
+
+impl Inner {
+    fn read<T>(&self, work: impl FnOnce(&Connection, Timestamp) -> Outcome<T>) -> Outcome<T> {
+        // Held only to take or give back a connection; a panic in between leaves a valid list.
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut connection = taken.map_or_else(|| self.file.reader(), Ok)?;
+        let transaction = connection.transaction()?;
+        let outcome = work(&transaction, self.clock.now())?;
+        drop(transaction);
+        idle().push(connection);
+        Ok(outcome)
+    }
+}
