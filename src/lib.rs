@@ -4,5 +4,9 @@
 //!
 //! - [`domain`]: the rules of rooms, messages, users and events, pure
 //! - [`store`]: the port to what keeps them, its contract, and the two stores
+//! - [`hub`]: local fan-out, and following a room
+//! - [`chat`]: the service, every use case once
+pub mod chat;
 pub mod domain;
+pub mod hub;
 pub mod store;

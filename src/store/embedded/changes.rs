@@ -113,12 +113,7 @@ fn send(
             "INSERT INTO chatter (room, ordinal, user, display_name) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (room, user) DO NOTHING",
         )?
-        .execute(params![
-            room.key,
-            room.state.chatter_count,
-            author.id.as_str(),
-            author.display_name.as_str()
-        ])?;
+        .execute(params![room.key, room.state.chatter_count, author.id.as_str(), author.display_name.as_str()])?;
     connection
         .prepare_cached("UPDATE room SET messages = messages + 1, chatters = chatters + ?2 WHERE key = ?1")?
         .execute(params![room.key, newcomers])?;
@@ -169,14 +164,7 @@ fn log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Resu
     let (seq, mark) = (event.position.seq.0, mark_of(event.position.check));
     connection
         .prepare_cached("INSERT INTO log (room, seq, kind, idx, at, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![
-            room.key,
-            seq,
-            kind_number(event.kind),
-            event.message.id.index,
-            event.at.as_millis(),
-            mark
-        ])?;
+        .execute(params![room.key, seq, kind_number(event.kind), event.message.id.index, event.at.as_millis(), mark])?;
     connection
         .prepare_cached("UPDATE room SET seq = ?2, mark = ?3 WHERE key = ?1")?
         .execute(params![room.key, seq, mark])?;

@@ -33,7 +33,8 @@ pub(super) fn rooms(
     limit: u32,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<RoomState>> {
-    let (created_at, id) = after.map_or((i64::MAX.unsigned_abs(), [0xff; 16]), |(at, id)| (at.as_millis(), *id.as_bytes()));
+    let (created_at, id) =
+        after.map_or((i64::MAX.unsigned_abs(), [0xff; 16]), |(at, id)| (at.as_millis(), *id.as_bytes()));
     connection
         .prepare_cached(&format!(
             "SELECT {ROOM} FROM room WHERE (created_at, id) < (?1, ?2) AND expires_at > ?3
@@ -109,12 +110,7 @@ pub(super) fn chatters(
 }
 
 /// The log entries of `room` from number `from` on, at most `limit`, each with its message as it is now.
-pub(super) fn events(
-    connection: &Connection,
-    room: &RoomRow,
-    from: Seq,
-    limit: u32,
-) -> rusqlite::Result<Vec<Event>> {
+pub(super) fn events(connection: &Connection, room: &RoomRow, from: Seq, limit: u32) -> rusqlite::Result<Vec<Event>> {
     let id = room.state.room.id;
     connection
         .prepare_cached(&format!(
@@ -140,7 +136,6 @@ pub(super) fn mark(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlit
         .query_row(params![room.key, seq.0], |row| row.get(0).map(check))
         .optional()
 }
-
 
 /// A mark uses all 64 bits, so its sign is one of them.
 pub(super) fn mark_of(check: Check) -> i64 {

@@ -36,7 +36,10 @@ pub(super) async fn run(writer: Arc<Writer>, wake: Arc<Notify>, stop: Cancellati
         let nap = match round(&writer).await {
             Ok(next) => next.unwrap_or(IDLE).clamp(PAUSE, IDLE),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "expired rooms could not be removed from disk");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "expired rooms could not be removed from disk"
+                );
                 IDLE
             }
         };

@@ -1,0 +1,294 @@
+//! The service: every use case once. Authorise, limit, decide, commit.
+//!
+//! Both wires call this and nothing below it. Input arrives as the text clients wrote; what is wrong with it is answered
+//! with a [`ChatError`], which each wire writes in its own way.
+
+mod error;
+mod settings;
+
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _};
+
+use crate::domain::chatter::{Chatter, DisplayName, Token, UserId};
+use crate::domain::cursor;
+use crate::domain::event::{Check, Event};
+use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::page::Window;
+use crate::domain::room::{Room, RoomCode, RoomId};
+use crate::domain::timestamp::Timestamp;
+use crate::domain::violation::Violation;
+use crate::hub::Hub;
+use crate::store::{
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Snapshot, Store,
+    StoreError,
+};
+
+pub use error::ChatError;
+pub use settings::Settings;
+
+/// A user stays known for this long after the last room it wrote in has ended.
+const USER_OUTLIVES_ROOM: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+/// How often a change is decided anew because its message changed in between.
+const DECISIONS: usize = 5;
+
+/// What a client says to enter a room.
+#[derive(Clone, Copy)]
+pub struct RoomKey<'a> {
+    pub id: &'a str,
+    pub code: &'a str,
+}
+
+/// What a client says to send a message. Empty texts are refused, absent ones are filled in.
+#[derive(Clone, Copy)]
+pub struct SendMessage<'a> {
+    pub room: RoomKey<'a>,
+    pub user_id: Option<&'a str>,
+    pub token: Option<&'a str>,
+    pub display_name: Option<&'a str>,
+    pub text: &'a str,
+    pub client_message_id: Option<&'a str>,
+}
+
+/// What a client says to change a message of its own.
+#[derive(Clone, Copy)]
+pub struct ChangeMessage<'a> {
+    pub room: RoomKey<'a>,
+    pub user_id: &'a str,
+    pub token: &'a str,
+    pub message: MessageRef<'a>,
+}
+
+/// Which message is meant.
+#[derive(Clone, Copy)]
+pub enum MessageRef<'a> {
+    /// Its id, unique over all rooms.
+    Id(&'a str),
+    /// Its place in the room; negative ones are never there.
+    Index(i64),
+}
+
+/// An accepted action.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The event it made; for a repeated send, the event of the first.
+    pub event: Event,
+    /// The user who acted.
+    pub author: Chatter,
+    /// Good for this user's next action.
+    pub token: Token,
+}
+
+/// The service over one store.
+#[derive(Clone)]
+pub struct Chat {
+    store: Arc<dyn Store>,
+    hub: Hub,
+    settings: Settings,
+}
+
+impl Chat {
+    pub fn new(store: Arc<dyn Store>, hub: Hub, settings: Settings) -> Self {
+        Self { store, hub, settings }
+    }
+
+    /// Makes a new room.
+    pub async fn create_room(&self) -> Result<RoomState, ChatError> {
+        let code = RoomCode::random(self.settings.room_code_length);
+        Ok(self.store.create_room(RoomId::random(), &code, self.settings.room_ttl).await?)
+    }
+
+    /// A room and, when a window is given, that page of its messages, all of one instant.
+    pub async fn room(&self, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
+        self.enter(key, messages).await
+    }
+
+    /// The rooms alive, newest first: up to `first` of them behind the one that `after` names.
+    pub async fn active_rooms(&self, first: u32, after: Option<&str>) -> Result<ActiveRooms, ChatError> {
+        let after = after.map(cursor::parse_room).transpose()?;
+        Ok(self.store.active_rooms(after, first).await?)
+    }
+
+    /// A page of a room's messages, for somebody who has entered it.
+    pub async fn messages(&self, room: &Room, window: Window) -> Result<Snapshot, ChatError> {
+        Ok(self.store.snapshot(room.id, Some(window)).await?)
+    }
+
+    /// A page of a room's chatters, for somebody who has entered it.
+    pub async fn chatters(&self, room: &Room, window: Window) -> Result<ChatterPage, ChatError> {
+        Ok(self.store.chatters(room.id, window).await?)
+    }
+
+    /// Live subscriptions of each of `rooms`, on all nodes, in the same order.
+    pub async fn viewers(&self, rooms: &[RoomId]) -> Result<Vec<u32>, ChatError> {
+        let elsewhere = self.store.viewers_elsewhere(rooms).await?;
+        Ok(rooms.iter().zip(elsewhere).map(|(room, there)| self.hub.viewers(*room).saturating_add(there)).collect())
+    }
+
+    /// Sends a message. The first send makes a user known; a repeated `client_message_id` gives the first result.
+    pub async fn send_message(&self, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
+        let limits = &self.settings.limits;
+        let text = MessageText::parse(input.text, limits)?;
+        let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
+        let client_message_id = input.client_message_id.map(ClientMessageId::parse).transpose()?;
+        let room = self.enter(input.room, None).await?.state.room;
+        let user = match input.user_id {
+            Some(id) => UserId::parse(id, limits)?,
+            None => UserId::random(),
+        };
+        let newcomer = Newcomer::Named(name.unwrap_or_else(DisplayName::anonymous));
+        let admitted = self.admit(&room, user, input.token, newcomer).await?;
+        let change = Change::Send {
+            author: admitted.chatter.clone(),
+            text,
+            client_message_id,
+            capacity: limits.messages_per_room,
+        };
+        match self.commit(&room, change).await {
+            Ok(event) => Ok(admitted.accepted(event)),
+            Err(refused) => {
+                // A user whose first message was refused never got a token, so the id must not stay taken. When the
+                // outcome is not known, the message may be there, and so must its author.
+                if admitted.is_new && !matches!(refused, StoreError::Unavailable(_)) {
+                    self.store.withdraw(&admitted.chatter.id, admitted.token.hash()).await?;
+                }
+                Err(refused.into())
+            }
+        }
+    }
+
+    /// Replaces the text of a message, for its author.
+    pub async fn edit_message(&self, input: ChangeMessage<'_>, text: &str) -> Result<Accepted, ChatError> {
+        let text = MessageText::parse(text, &self.settings.limits)?;
+        self.change_message(input, |message| Change::Edit {
+            index: message.id.index,
+            revision: message.revision,
+            text: text.clone(),
+        })
+        .await
+    }
+
+    /// Removes the text of a message for good, for its author.
+    pub async fn delete_message(&self, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
+        self.change_message(input, |message| Change::Delete { index: message.id.index, revision: message.revision })
+            .await
+    }
+
+    async fn change_message(
+        &self,
+        input: ChangeMessage<'_>,
+        change: impl Fn(&Message) -> Change,
+    ) -> Result<Accepted, ChatError> {
+        let room_id = RoomId::parse(input.room.id)?;
+        let index = match input.message {
+            MessageRef::Id(id) => Some(MessageId::parse(id)?).filter(|id| id.room == room_id).map(|id| id.index),
+            MessageRef::Index(index) => u64::try_from(index).ok(),
+        };
+        let room = self.enter(input.room, None).await?.state.room;
+        let user = UserId::parse(input.user_id, &self.settings.limits)?;
+        let admitted = self.admit(&room, user, Some(input.token), Newcomer::Refused).await?;
+        let index = index.ok_or(Violation::MessageNotFound)?;
+        for _ in 0..DECISIONS {
+            let message = self.store.snapshot(room.id, Some(Window::only(index))).await?.messages.pop();
+            let message = message.ok_or(Violation::MessageNotFound)?;
+            message.may_be_changed_by(&admitted.chatter.id)?;
+            match self.commit(&room, change(&message)).await {
+                Ok(event) => return Ok(admitted.accepted(event)),
+                // Nothing was written: the message changed since it was read, so what may be done is decided anew.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ChatError::Conflict)
+    }
+
+    /// Every change of a room's messages, in order, each once: without `after` from now on, with it everything since
+    /// that cursor, then live. Ends when the room does.
+    pub async fn follow(
+        &self,
+        key: RoomKey<'_>,
+        after: Option<&str>,
+    ) -> Result<impl Stream<Item = Result<Arc<Event>, ChatError>> + Send + use<>, ChatError> {
+        let state = self.enter(key, None).await?.state;
+        let after = match after {
+            Some(after) => cursor::parse_event(state.room.id, after)?,
+            None => state.head,
+        };
+        Ok(self.hub.follow(&state, after).await?.map(|event| event.map_err(ChatError::from)))
+    }
+
+    /// Succeeds when the store answers and takes writes.
+    pub async fn ready(&self) -> Result<(), ChatError> {
+        Ok(self.store.ping().await?)
+    }
+
+    /// Finds a room and checks the code that should open it.
+    async fn enter(&self, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
+        let snapshot = self.store.snapshot(RoomId::parse(key.id)?, messages).await?;
+        if snapshot.state.room.code.opens_with(key.code) { Ok(snapshot) } else { Err(ChatError::RoomCodeInvalid) }
+    }
+
+    /// Knows a user by its token and gives it the next one.
+    async fn admit(
+        &self,
+        room: &Room,
+        user: UserId,
+        token: Option<&str>,
+        newcomer: Newcomer,
+    ) -> Result<AdmittedUser, ChatError> {
+        let successor = Token::random();
+        let presented = token.and_then(Token::parse);
+        let admission = Admission {
+            user,
+            presented: presented
+                .map(|token| Presented { hash: token.hash(), sealed_successor: token.seal(&successor) }),
+            successor: successor.hash(),
+            keep_until: keep_user_until(room),
+            newcomer: match newcomer {
+                Newcomer::Named(name) => Some(name),
+                Newcomer::Refused => None,
+            },
+        };
+        let (chatter, token, is_new) = match self.store.admit(admission).await? {
+            Admitted::Created(chatter) => (chatter, successor, true),
+            Admitted::Rotated(chatter) => (chatter, successor, false),
+            Admitted::Repeated(chatter, sealed) => {
+                (chatter, presented.map_or(successor, |presented| presented.unseal(&sealed)), false)
+            }
+            Admitted::Unknown => return Err(ChatError::UserUnknown),
+            Admitted::WrongToken => return Err(ChatError::TokenInvalid),
+        };
+        Ok(AdmittedUser { chatter, token, is_new })
+    }
+
+    async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
+        let commit = Commit { room: room.id, check: Check::random(), change };
+        self.store.commit(commit).await.map(Committed::into_event)
+    }
+}
+
+/// What becomes of a user that is not known.
+enum Newcomer {
+    /// It is made known, under this name.
+    Named(DisplayName),
+    Refused,
+}
+
+/// A user whose token was good, and the token for its next action.
+struct AdmittedUser {
+    chatter: Chatter,
+    token: Token,
+    /// Whether this action made the user known.
+    is_new: bool,
+}
+
+impl AdmittedUser {
+    fn accepted(self, event: Event) -> Accepted {
+        Accepted { event, author: self.chatter, token: self.token }
+    }
+}
+
+fn keep_user_until(room: &Room) -> Timestamp {
+    room.expires_at.plus(USER_OUTLIVES_ROOM)
+}

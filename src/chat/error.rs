@@ -1,0 +1,62 @@
+//! Why the service refuses or fails: the one list that every wire translates.
+
+use std::error::Error;
+
+use crate::domain::violation::Violation;
+use crate::store::{BoxError, StoreError};
+
+/// An answer other than the one that was asked for.
+///
+/// Use a variant above `Unavailable` for what the client can mend, `Unavailable` for what passes by itself, and
+/// `Internal` for what is our fault. Wires match on it without a wildcard, so a new variant is decided for each of them.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    #[error("there is no such room; rooms end 24 hours after their creation unless the server says otherwise")]
+    RoomNotFound,
+    #[error("the room code is wrong")]
+    RoomCodeInvalid,
+    #[error("the token is not this user's current one; use the token of the user's last answer")]
+    TokenInvalid,
+    #[error("there is no such user; a user is made known by its first message")]
+    UserUnknown,
+    #[error(transparent)]
+    Refused(#[from] Violation),
+    #[error("the room is full")]
+    RoomFull,
+    #[error("the message keeps changing; read it again and repeat")]
+    Conflict,
+    #[error("the service is unavailable for the moment; try again")]
+    Unavailable(#[source] BoxError),
+    #[error("something went wrong on our side")]
+    Internal(#[source] BoxError),
+}
+
+impl ChatError {
+    /// The cause, for the log, of what is not the client's doing.
+    pub fn fault(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(source) | Self::Internal(source) => Some(source.as_ref()),
+            Self::RoomNotFound
+            | Self::RoomCodeInvalid
+            | Self::TokenInvalid
+            | Self::UserUnknown
+            | Self::Refused(_)
+            | Self::RoomFull
+            | Self::Conflict => None,
+        }
+    }
+}
+
+/// What a store's answer means where the use case says nothing more exact.
+impl From<StoreError> for ChatError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::RoomNotFound,
+            StoreError::Conflict => Self::Conflict,
+            StoreError::Full => Self::RoomFull,
+            StoreError::ForeignPosition => Self::Refused(Violation::CursorInvalid),
+            StoreError::Unavailable(source) => Self::Unavailable(source),
+            StoreError::Corrupt(source) => Self::Internal(source),
+        }
+    }
+}
