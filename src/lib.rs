@@ -6,7 +6,21 @@
 //! - [`store`]: the port to what keeps them, its contract, and the two stores
 //! - [`hub`]: local fan-out, and following a room
 //! - [`chat`]: the service, every use case once
+//! - [`graphql`]: the GraphQL wire
+//! - [`rest`]: the legacy routes
+//! - [`web`]: pages for people
+//! - [`http`]: mounts the wires, with every layer in one list
+//! - [`telemetry`]: logs
+//! - [`app`]: starts and stops everything; [`config`]: what it is started with
+
+pub mod app;
 pub mod chat;
+pub mod config;
 pub mod domain;
+pub mod graphql;
+pub mod http;
 pub mod hub;
+pub mod rest;
 pub mod store;
+pub mod telemetry;
+pub mod web;

@@ -1,1 +1,78 @@
-fn main() {}
+//! The `livechat` command: arguments, settings, serve.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use livechat::app::{App, AppError};
+use livechat::config::{Config, StoreChoice};
+use livechat::{graphql, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// A chat-room server: GraphQL with subscriptions, and the legacy REST routes.
+///
+/// Settings come from the environment and from .env in the working directory; .env.example lists them all.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Print the GraphQL schema.
+    Schema,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Some(Command::Schema) => {
+            print!("{}", graphql::sdl());
+            Ok(())
+        }
+        None | Some(Command::Serve) => serve(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("livechat: {}", with_causes(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let config = Config::from_environment()?;
+    telemetry::start(config.telemetry);
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let store = match &config.store {
+        StoreChoice::Embedded(directory) => format!("embedded, in {}", directory.display()),
+        StoreChoice::Redis(settings) => format!("Redis at {}", settings.address()),
+    };
+    let app = App::open(config).await?;
+    let address = app.address();
+    eprintln!("GraphiQL   http://{address}/graphiql\nGraphQL    http://{address}/graphql\nStore      {store}");
+    let server = tokio::spawn(app.run(stop.clone()));
+    tokio::pin!(server);
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        () = async { tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} } } => {
+            tracing::info!("stopping");
+            stop.cancel();
+            server.await
+        }
+    };
+    ended.map_err(AppError::from)??;
+    Ok(())
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

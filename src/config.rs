@@ -1,0 +1,213 @@
+//! The settings: environment and `.env` in, each module's `Settings` out. The only file that reads the environment.
+//!
+//! Every setting stands in [`ALL`] with its default, and in `.env.example` the same way; a test keeps the two in step.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::domain::limits::{Limits, USER_ID_MIN};
+use crate::{chat, http, rest, store, telemetry};
+
+/// A setting: the name of its environment variable, and what holds when it is absent or empty.
+pub struct Setting {
+    pub name: &'static str,
+    pub default: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str) -> Setting {
+    Setting { name, default }
+}
+
+const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
+const DATA_DIR: Setting = setting("DATA_DIR", "./data");
+const REDIS_URL: Setting = setting("REDIS_URL", "");
+const REDIS_HOST: Setting = setting("REDIS_HOST", "");
+const REDIS_PORT: Setting = setting("REDIS_PORT", "6379");
+const REDIS_PASSWORD: Setting = setting("REDIS_PASSWORD", "");
+const REDIS_PREFIX: Setting = setting("REDIS_PREFIX", "livechat");
+const REDIS_TIMEOUT: Setting = setting("REDIS_TIMEOUT", "1s");
+const ROOM_TTL: Setting = setting("ROOM_TTL", "24h");
+const ROOM_CODE_LENGTH: Setting = setting("ROOM_CODE_LENGTH", "6");
+const ROOM_MAX_MESSAGES: Setting = setting("ROOM_MAX_MESSAGES", "100000");
+const TEXT_MAX_LENGTH: Setting = setting("TEXT_MAX_LENGTH", "4000");
+const DISPLAY_NAME_MAX_LENGTH: Setting = setting("DISPLAY_NAME_MAX_LENGTH", "64");
+const USER_ID_MAX_LENGTH: Setting = setting("USER_ID_MAX_LENGTH", "128");
+const BODY_MAX_BYTES: Setting = setting("BODY_MAX_BYTES", "65536");
+const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
+const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
+const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
+const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
+
+/// Every setting there is, in the order of `.env.example`.
+pub const ALL: &[Setting] = &[
+    LISTEN_ADDR,
+    DATA_DIR,
+    REDIS_URL,
+    REDIS_HOST,
+    REDIS_PORT,
+    REDIS_PASSWORD,
+    REDIS_PREFIX,
+    REDIS_TIMEOUT,
+    ROOM_TTL,
+    ROOM_CODE_LENGTH,
+    ROOM_MAX_MESSAGES,
+    TEXT_MAX_LENGTH,
+    DISPLAY_NAME_MAX_LENGTH,
+    USER_ID_MAX_LENGTH,
+    BODY_MAX_BYTES,
+    REST_ERROR_STATUS,
+    DRAIN_SECONDS,
+    LOG_FORMAT,
+    LOG_LEVEL,
+];
+
+/// Why the server does not start: which setting, and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{name}: {problem}")]
+    Invalid { name: &'static str, problem: String },
+    #[error(".env cannot be read; each line is NAME=value, with quotes around values that hold spaces")]
+    DotEnv,
+}
+
+/// What the server runs with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen_addr: SocketAddr,
+    pub store: StoreChoice,
+    pub chat: chat::Settings,
+    pub http: http::Settings,
+    pub rest: rest::Settings,
+    pub telemetry: telemetry::Settings,
+    /// How long requests in flight and open sockets have to end when the server stops.
+    pub drain: Duration,
+}
+
+/// Which store keeps the rooms.
+#[derive(Clone, Debug)]
+pub enum StoreChoice {
+    /// In this process, in this directory.
+    Embedded(PathBuf),
+    /// Shared with other processes.
+    Redis(store::redis::Settings),
+}
+
+impl Config {
+    /// Reads the environment, and `.env` of the working directory for what the environment does not say.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        let mut values = HashMap::new();
+        match dotenvy::dotenv_iter() {
+            Ok(lines) => {
+                for line in lines {
+                    let (name, value) = line.map_err(|_| ConfigError::DotEnv)?;
+                    values.insert(name, value);
+                }
+            }
+            Err(error) if error.not_found() => {}
+            Err(_) => return Err(ConfigError::DotEnv),
+        }
+        // A variable that is not text is no setting of ours.
+        values.extend(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))));
+        Self::from_values(&values)
+    }
+
+    /// Reads settings from `values`, by name.
+    pub fn from_values(values: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        let source = Source(values);
+        let limits = Limits {
+            text: source.number(&TEXT_MAX_LENGTH, 1, 16_000)?,
+            display_name: source.number(&DISPLAY_NAME_MAX_LENGTH, 1, 1_000)?,
+            user_id: source.number(&USER_ID_MAX_LENGTH, USER_ID_MIN, 1_000)?,
+            messages_per_room: source.number(&ROOM_MAX_MESSAGES, 1, 10_000_000)?,
+        };
+        Ok(Self {
+            listen_addr: source.parse(&LISTEN_ADDR, "an address and a port, like 127.0.0.1:8001")?,
+            store: source.store()?,
+            chat: chat::Settings {
+                room_ttl: source.duration(&ROOM_TTL, Duration::from_secs(1), Duration::from_secs(366 * 86_400))?,
+                room_code_length: source.number(&ROOM_CODE_LENGTH, 4, 32)?,
+                limits,
+            },
+            http: http::Settings { body_max: source.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)? },
+            rest: rest::Settings {
+                error_status: source.choice(
+                    &REST_ERROR_STATUS,
+                    &[("same", rest::ErrorStatus::Same), ("200", rest::ErrorStatus::Ok)],
+                )?,
+            },
+            telemetry: telemetry::Settings {
+                format: source.choice(
+                    &LOG_FORMAT,
+                    &[("text", telemetry::LogFormat::Text), ("json", telemetry::LogFormat::Json)],
+                )?,
+                level: source.parse(&LOG_LEVEL, "error, warn, info, debug or trace")?,
+            },
+            drain: Duration::from_secs(source.number(&DRAIN_SECONDS, 0, 3_600)?),
+        })
+    }
+}
+
+/// Where the values come from.
+struct Source<'a>(&'a HashMap<String, String>);
+
+impl Source<'_> {
+    fn text(&self, setting: &Setting) -> &str {
+        self.0.get(setting.name).map(|value| value.trim()).filter(|value| !value.is_empty()).unwrap_or(setting.default)
+    }
+
+    fn parse<T: FromStr>(&self, setting: &Setting, expected: &str) -> Result<T, ConfigError> {
+        self.text(setting).parse().map_err(|_| invalid(setting, format!("must be {expected}")))
+    }
+
+    fn number<T: FromStr + PartialOrd + Display>(&self, setting: &Setting, min: T, max: T) -> Result<T, ConfigError> {
+        let expected = format!("a whole number from {min} to {max}");
+        let number = self.parse(setting, &expected)?;
+        if (min..=max).contains(&number) { Ok(number) } else { Err(invalid(setting, format!("must be {expected}"))) }
+    }
+
+    /// A time with its unit, or a bare number of seconds.
+    fn duration(&self, setting: &Setting, min: Duration, max: Duration) -> Result<Duration, ConfigError> {
+        let text = self.text(setting);
+        let duration = text.parse().map(Duration::from_secs).or_else(|_| humantime::parse_duration(text)).ok();
+        duration.filter(|duration| (min..=max).contains(duration)).ok_or_else(|| {
+            let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));
+            invalid(setting, format!("must be a time from {min} to {max}, like 90s, 30m or 24h"))
+        })
+    }
+
+    fn choice<T: Clone>(&self, setting: &Setting, choices: &[(&str, T)]) -> Result<T, ConfigError> {
+        let text = self.text(setting);
+        choices.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone()).ok_or_else(|| {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            invalid(setting, format!("must be one of: {}", names.join(", ")))
+        })
+    }
+
+    /// Redis when its URL or its host is set, the embedded store otherwise.
+    fn store(&self) -> Result<StoreChoice, ConfigError> {
+        let (url, host) = (self.text(&REDIS_URL), self.text(&REDIS_HOST));
+        let prefix = self.text(&REDIS_PREFIX).to_owned();
+        let timeout = self.duration(&REDIS_TIMEOUT, Duration::from_millis(100), Duration::from_secs(60))?;
+        if !url.is_empty() {
+            let settings = store::redis::Settings::from_url(url, prefix, timeout);
+            // The cause is left out: it may quote the address, and with it the password.
+            return settings
+                .map(StoreChoice::Redis)
+                .map_err(|_| invalid(&REDIS_URL, "must be an address like redis://:password@host:6379/0"));
+        }
+        let port = self.number(&REDIS_PORT, 1, u16::MAX)?;
+        if host.is_empty() {
+            return Ok(StoreChoice::Embedded(PathBuf::from(self.text(&DATA_DIR))));
+        }
+        let password = Some(self.text(&REDIS_PASSWORD)).filter(|password| !password.is_empty());
+        Ok(StoreChoice::Redis(store::redis::Settings::from_parts(host, port, password, prefix, timeout)))
+    }
+}
+
+fn invalid(setting: &Setting, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { name: setting.name, problem: problem.into() }
+}

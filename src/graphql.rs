@@ -1,0 +1,36 @@
+//! The GraphQL wire: the schema, and how it is spoken over HTTP and WebSocket.
+//!
+//! Resolvers read arguments, call [`Chat`] and wrap what it answers. No rule is decided here.
+
+mod codes;
+mod connection;
+mod error;
+mod mutation;
+mod query;
+mod subscription;
+pub mod transport;
+mod types;
+
+use crate::chat::Chat;
+
+pub use mutation::Mutation;
+pub use query::Query;
+pub use subscription::Subscription;
+
+/// The executable schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// The schema, served by `chat`.
+pub fn schema(chat: Chat) -> Schema {
+    builder().data(chat).finish()
+}
+
+/// The schema in the GraphQL schema definition language, as `schema.graphql` holds it.
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().include_specified_by();
+    builder().finish().sdl_with_options(options)
+}
+
+fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation, Subscription).extension(codes::Codes)
+}

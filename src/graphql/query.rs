@@ -1,0 +1,61 @@
+//! What can be asked.
+
+use async_graphql::{Context, ID, Object, Result};
+
+use crate::chat::{Chat, RoomKey};
+use crate::domain::cursor;
+use crate::domain::page;
+use crate::domain::room::RoomId;
+use crate::graphql::connection::{ActiveRoomConnection, Page};
+use crate::graphql::error::{answer, not_over_get, refusal};
+use crate::graphql::mutation::CreateRoomPayload;
+use crate::graphql::transport::OverGet;
+use crate::graphql::types::{ActiveRoom, PageArguments, Room};
+
+/// What can be asked.
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// One room. Null with an error (ROOM_NOT_FOUND, ROOM_CODE_INVALID) when it cannot be shown.
+    async fn room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "32 hex digits; the form of the legacy routes is taken too.")] id: ID,
+        #[graphql(desc = "The code its creator got.")] code: String,
+    ) -> Result<Option<Room>> {
+        let messages = ctx.field().selection_set().find(|field| field.name() == "messages");
+        let window = messages.and_then(|field| PageArguments::ahead(&field)).and_then(|arguments| {
+            let room = RoomId::parse(&id).ok()?;
+            arguments.window(room).ok()
+        });
+        let key = RoomKey { id: &id, code: &code };
+        let snapshot = ctx.data::<Chat>()?.room(key, window).await.map_err(answer)?;
+        Ok(Some(Room::with_page(snapshot, window)))
+    }
+
+    /// Rooms alive now, newest first, without their codes.
+    async fn active_rooms(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50, desc = "How many, at most 100.")] first: i32,
+        #[graphql(desc = "Only rooms older than the one with this cursor.")] after: Option<String>,
+    ) -> Result<ActiveRoomConnection> {
+        let first = page::first(Some(first)).map_err(|violation| refusal(&violation))?;
+        let page = ctx.data::<Chat>()?.active_rooms(first, after.as_deref()).await.map_err(answer)?;
+        let (before, behind) = (after.is_some(), page.more);
+        let items = page
+            .rooms
+            .into_iter()
+            .map(|state| (cursor::of_room(state.room.created_at, state.room.id), ActiveRoom(state)));
+        Ok(ActiveRoomConnection(Page::new(items, before, behind, page.total)))
+    }
+
+    /// What `Mutation.createRoom` does, as a query, as callers of the legacy GET route expect. Not answered over HTTP GET.
+    async fn create_room(&self, ctx: &Context<'_>) -> Result<CreateRoomPayload> {
+        if ctx.data_opt::<OverGet>().is_some() {
+            return Err(not_over_get());
+        }
+        CreateRoomPayload::make(ctx).await
+    }
+}

@@ -1,0 +1,94 @@
+//! Mounts the wires, and lists every layer in the order in which a request meets it.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+use crate::chat::Chat;
+use crate::{graphql, rest, telemetry, web};
+
+/// Steers what every wire has in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Bytes of a request body, at most.
+    pub body_max: usize,
+}
+
+/// Names a request in the log and in its answer; taken over from the caller when given.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long browsers may remember a preflight answer.
+const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// The whole HTTP service. Cancelling `drain` makes `/readyz` say no and closes open sockets, which `sockets` tracks.
+pub fn router(
+    chat: &Chat,
+    settings: Settings,
+    rest_settings: rest::Settings,
+    drain: &CancellationToken,
+    sockets: &TaskTracker,
+) -> Router {
+    let schema = graphql::schema(chat.clone());
+    let layers = ServiceBuilder::new()
+        // First, so that whatever happens has a name.
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(TraceLayer::new_for_http().make_span_with(telemetry::request_span))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        // Outside of what may fail, so that a browser can read every answer.
+        .layer(
+            CorsLayer::new()
+                .allow_origin(AllowOrigin::any())
+                .allow_methods(AllowMethods::any())
+                .allow_headers(AllowHeaders::any())
+                .expose_headers([REQUEST_ID])
+                .max_age(PREFLIGHT_MAX_AGE),
+        )
+        // A panic in one request is that request's 500 and nobody else's.
+        .layer(CatchPanicLayer::new())
+        // Last: it only marks what the body readers of the wires enforce.
+        .layer(DefaultBodyLimit::max(settings.body_max));
+    Router::new()
+        .merge(graphql::transport::routes(schema, drain.clone(), sockets.clone()))
+        .merge(rest::routes(chat.clone(), rest_settings))
+        .merge(web::routes())
+        .merge(probes(chat.clone(), drain.clone()))
+        .fallback(rest::not_found)
+        .method_not_allowed_fallback(rest::method_not_allowed)
+        .layer(layers)
+}
+
+#[derive(Clone)]
+struct Probes {
+    chat: Chat,
+    drain: CancellationToken,
+}
+
+/// `/healthz`: the process lives. `/readyz`: it takes requests, and its store answers.
+fn probes(chat: Chat, drain: CancellationToken) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .with_state(Probes { chat, drain })
+}
+
+async fn readyz(State(Probes { chat, drain }): State<Probes>) -> impl IntoResponse {
+    if drain.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
+    match chat.ready().await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(error) => {
+            tracing::warn!(error = error.fault(), "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Logs: their form, their level, and what of a request they tell. Never message text, room codes or tokens.
+
+use axum::extract::Request;
+use tower_http::request_id::RequestId;
+use tracing::Span;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+/// Steers the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub format: LogFormat,
+    /// The least important level that is written.
+    pub level: LevelFilter,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// Starts writing the log to standard error. Once a process.
+pub fn start(settings: Settings) {
+    // Libraries speak up from warnings on only, so that one level steers one thing.
+    let filter = EnvFilter::default()
+        .add_directive(settings.level.min(LevelFilter::WARN).into())
+        .add_directive(format!("livechat={}", settings.level).parse().unwrap_or_else(|_| LevelFilter::INFO.into()));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+}
+
+/// The span of a request: method, path and request id. Not the query string, which may hold codes and tokens.
+pub fn request_span(request: &Request) -> Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+}
