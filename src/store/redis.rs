@@ -1,1 +1,301 @@
-//! The store that many processes share.
+//! The store that many processes share: every operation is one script on Redis, and this file calls them.
+//!
+//! How Redis is reached is in `connection`, how announcements come back in `feed`, what things are called in `keys`, what
+//! they look like in `record`. What an operation decides is in its script.
+
+mod connection;
+mod feed;
+mod keys;
+mod record;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use redis::{Script, ScriptInvocation};
+
+use self::connection::Commands;
+pub use self::connection::{InvalidSettings, Settings};
+use self::feed::Announcements;
+use self::keys::{EVENTS, Keys, list_entry, room_of_list_entry};
+use self::record::Reply;
+use crate::domain::chatter::{Chatter, TokenHash, UserId};
+use crate::domain::event::{Event, EventKind, Position};
+use crate::domain::page::{Take, Window};
+use crate::domain::room::{RoomCode, RoomId};
+use crate::domain::timestamp::Timestamp;
+use crate::store::{
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
+    StoreError, VIEWERS_KEPT,
+};
+
+/// Calls for many rooms that are under way at a time.
+const AT_A_TIME: usize = 64;
+/// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
+const ROUNDS: usize = 4;
+
+/// Keeps rooms in a Redis, version 6.2 or later.
+pub struct RedisStore {
+    commands: Commands,
+    announcements: Announcements,
+    keys: Keys,
+    scripts: Scripts,
+    /// Tells the viewers here from those of other processes.
+    node: String,
+}
+
+impl RedisStore {
+    /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
+    pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
+        let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let keys = Keys::new(settings.prefix().to_owned());
+        Ok(Self {
+            commands: Commands::connect(&settings, &client).await?,
+            announcements: Announcements::start(&settings, client, keys.clone()),
+            keys,
+            scripts: Scripts::new(),
+            node: hex::encode(rand::random::<[u8; 8]>()),
+        })
+    }
+
+    /// Ends the listening for announcements. Commands still work.
+    pub async fn close(&self) {
+        self.announcements.close().await;
+    }
+
+    async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
+        Reply::of(self.commands.run(call).await?)
+    }
+
+    /// A call of a script with keys of one room.
+    fn on_room<'a>(&self, script: &'a Script, room: RoomId, names: &[&str]) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        for name in names {
+            call.key(self.keys.of_room(room, name));
+        }
+        call
+    }
+
+    /// A call of a script with the list of rooms.
+    fn on_rooms<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+        script.key(&self.keys.rooms()[..])
+    }
+
+    /// A call of a script with a user.
+    fn on_user<'a>(&self, script: &'a Script, user: &UserId) -> ScriptInvocation<'a> {
+        script.key(self.keys.user(user))
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, but not listed.
+    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
+        let mut create = self.on_room(&self.scripts.create_room, id, &["room"]);
+        let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
+        let mut list = self.on_rooms(&self.scripts.list_room);
+        list.arg(list_entry(state.room.created_at, id)).arg(state.room.expires_at.as_millis());
+        self.run(&list).await?;
+        Ok(state)
+    }
+
+    async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
+        const NOTHING: Window = Window { after: None, before: None, take: Take::First(0) };
+        let mut call = self.on_room(&self.scripts.snapshot, room, &["room", "messages"]);
+        let window = window.unwrap_or(NOTHING);
+        let mut reply = self.run(pass_window(&mut call, window)).await?;
+        let state = reply.room_state(room)?;
+        let indexes = window.range(state.message_count);
+        let messages =
+            indexes.zip(reply.strings()).map(|(index, written)| record::read_message(room, index, &written?));
+        Ok(Snapshot { messages: messages.collect::<Result<_, _>>()?, state })
+    }
+
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+        let mut call = self.on_room(&self.scripts.chatters, room, &["room", "roster"]);
+        let mut reply = self.run(pass_window(&mut call, window)).await?;
+        let total = reply.number()?;
+        let chatters = reply.strings().map(|written| record::read_chatter(&written?));
+        Ok(ChatterPage { chatters: chatters.collect::<Result<_, _>>()?, total })
+    }
+
+    async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
+        let wanted = limit as usize + 1;
+        let mut from = after.map_or_else(|| "+".to_owned(), |(at, room)| format!("({}", list_entry(at, room)));
+        let (mut rooms, mut total, mut more) = (Vec::new(), 0, true);
+        for _ in 0..ROUNDS {
+            let mut call = self.on_rooms(&self.scripts.active_rooms);
+            let mut reply = self.run(call.arg(&from).arg(wanted)).await?;
+            total = reply.number()?;
+            let entries = reply.strings().collect::<Result<Vec<_>, _>>()?;
+            let ids = entries.iter().filter_map(|entry| room_of_list_entry(entry));
+            for snapshot in join_all(ids.map(|id| self.snapshot(id, None))).await {
+                match snapshot {
+                    Ok(snapshot) => rooms.push(snapshot.state),
+                    Err(StoreError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            more = entries.len() == wanted;
+            match entries.last() {
+                Some(last) if more && rooms.len() < wanted => from = format!("({last}"),
+                _ => break,
+            }
+        }
+        more |= rooms.len() >= wanted;
+        rooms.truncate(limit as usize);
+        Ok(ActiveRooms { rooms, more, total })
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        let Admission { user: id, presented, successor, keep_until, newcomer } = admission;
+        let mut call = self.on_user(&self.scripts.admit, &id);
+        call.arg(presented.map_or_else(String::new, |presented| hex::encode(presented.hash.0)))
+            .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_successor.0)))
+            .arg(hex::encode(successor.0))
+            .arg(keep_until.as_millis())
+            .arg(newcomer.as_ref().map_or("", |name| name.as_str()));
+        let mut reply = self.run(&call).await?;
+        match reply.outcome() {
+            "created" => Ok(Admitted::Created(Chatter { id, display_name: reply.display_name()? })),
+            "rotated" => Ok(Admitted::Rotated(Chatter { id, display_name: reply.display_name()? })),
+            "repeated" => {
+                let chatter = Chatter { id, display_name: reply.display_name()? };
+                Ok(Admitted::Repeated(chatter, record::read_sealed(&reply.string()?)?))
+            }
+            "unknown" => Ok(Admitted::Unknown),
+            "wrong_token" => Ok(Admitted::WrongToken),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+        self.run(self.on_user(&self.scripts.withdraw, user).arg(hex::encode(token.0))).await.map(drop)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let Commit { room, check, change } = commit;
+        let names = ["room", "messages", "log", "once", "chatters", "roster", EVENTS];
+        let mut call = self.on_room(&self.scripts.commit, room, &names);
+        call.arg(record::write_kind(kind_of(&change))).arg(record::write_check(check));
+        match change {
+            Change::Send { author, text, client_message_id, capacity } => call
+                .arg(author.id.as_str())
+                .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
+                .arg(capacity)
+                .arg(record::write_chatter(&author))
+                .arg(record::write_send(&author, client_message_id.as_ref()))
+                .arg(text.as_str()),
+            Change::Edit { index, revision, text } => call.arg(index).arg(revision.0).arg(text.as_str()),
+            Change::Delete { index, revision } => call.arg(index).arg(revision.0),
+        };
+        let mut reply = self.run(&call).await?;
+        let event = record::read_event(room, &reply.string()?)?;
+        match reply.outcome() {
+            "new" => Ok(Committed::New(event)),
+            "repeated" => Ok(Committed::Repeated(event)),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let mut call = self.on_room(&self.scripts.read_log, room, &["room", "messages", "log"]);
+        call.arg(after.seq.0).arg(record::write_check(after.check)).arg(limit);
+        let reply = self.run(&call).await?;
+        Ok(reply.strings().map(|written| record::read_event(room, &written?)).collect::<Result<_, _>>()?)
+    }
+
+    fn feed(&self) -> Feed {
+        self.announcements.feed()
+    }
+
+    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.announcements.watch(room)
+    }
+
+    fn unwatch(&self, room: RoomId) {
+        self.announcements.unwatch(room);
+    }
+
+    async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
+        let calls = counts.iter().copied().map(|(room, count)| {
+            let mut call = self.on_room(&self.scripts.report_viewers, room, &["viewers"]);
+            call.arg(&self.node).arg(count).arg(millis(VIEWERS_KEPT));
+            async move { self.run(&call).await.map(drop) }
+        });
+        stream::iter(calls).buffered(AT_A_TIME).try_collect().await
+    }
+
+    async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
+        let calls = rooms.iter().copied().map(|room| {
+            let mut call = self.on_room(&self.scripts.viewers_elsewhere, room, &["viewers"]);
+            call.arg(&self.node);
+            async move { Ok(u32::try_from(self.run(&call).await?.number()?).unwrap_or(u32::MAX)) }
+        });
+        stream::iter(calls).buffered(AT_A_TIME).try_collect().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let mut write = redis::cmd("SET");
+        self.commands.query(write.arg(self.keys.ping()).arg(1).arg("PX").arg(1_000)).await.map(drop)
+    }
+}
+
+fn pass_window<'a, 'b>(call: &'a mut ScriptInvocation<'b>, window: Window) -> &'a mut ScriptInvocation<'b> {
+    let place = |place: Option<u64>| place.map_or_else(String::new, |index| index.to_string());
+    let (end, n) = match window.take {
+        Take::First(n) => ("first", n),
+        Take::Last(n) => ("last", n),
+    };
+    call.arg(place(window.after)).arg(place(window.before)).arg(end).arg(n)
+}
+
+const fn kind_of(change: &Change) -> EventKind {
+    match change {
+        Change::Send { .. } => EventKind::Sent,
+        Change::Edit { .. } => EventKind::Edited,
+        Change::Delete { .. } => EventKind::Deleted,
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One for every operation, each behind what several share.
+struct Scripts {
+    create_room: Script,
+    list_room: Script,
+    active_rooms: Script,
+    snapshot: Script,
+    chatters: Script,
+    commit: Script,
+    read_log: Script,
+    admit: Script,
+    withdraw: Script,
+    report_viewers: Script,
+    viewers_elsewhere: Script,
+}
+
+macro_rules! script {
+    ($($file:literal),+) => { Script::new(concat!(include_str!("redis/common.lua"), $(include_str!($file)),+)) };
+}
+
+impl Scripts {
+    fn new() -> Self {
+        Self {
+            create_room: script!("redis/create_room.lua"),
+            list_room: script!("redis/list_room.lua"),
+            active_rooms: script!("redis/active_rooms.lua"),
+            snapshot: script!("redis/window.lua", "redis/snapshot.lua"),
+            chatters: script!("redis/window.lua", "redis/chatters.lua"),
+            commit: script!("redis/commit.lua"),
+            read_log: script!("redis/read_log.lua"),
+            admit: script!("redis/admit.lua"),
+            withdraw: script!("redis/withdraw.lua"),
+            report_viewers: script!("redis/report_viewers.lua"),
+            viewers_elsewhere: script!("redis/viewers_elsewhere.lua"),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+-- One change of a room, whole or not at all. KEYS: room, messages, log, once, chatters, roster, events.
+-- ARGV: kind, check, and then
+--   sent: user id, the name of this send or '', capacity, chatter, record, text
+--   edited: index, revision, text
+--   deleted: index, revision
+--
+-- Redis refuses a script that must not write (no memory, no disk, a replica) at its first write and lets it finish from
+-- then on, so nothing is half done: everything is decided before the first write, and that is one that takes memory.
+
+local room, messages, log, once, chatters, roster, events = unpack(KEYS)
+local kind, check = ARGV[1], ARGV[2]
+local clock = now()
+local at = digits(clock)
+
+local state = redis.call('HMGET', room, 'expires_at', 'seq', 'messages')
+local expires_at = state[1]
+if not is_alive(expires_at, clock) then
+  return { 'not_found' }
+end
+local seq = digits(state[2] + 1)
+
+local index, record, text, send_name
+if kind == 'sent' then
+  send_name = ARGV[4] ~= '' and ARGV[3] .. '\n' .. ARGV[4]
+  local first = send_name and redis.call('HGET', once, send_name)
+  if first then
+    local entry = redis.call('XRANGE', log, first .. '-0', first .. '-0')[1][2]
+    local message = redis.call('HMGET', messages, entry[4], entry[4] .. 't')
+    return { 'repeated', write_event(entry[2], first, entry[8], entry[6], entry[4], message[1], message[2]) }
+  end
+  index, text = state[3], ARGV[8]
+  if tonumber(index) >= tonumber(ARGV[5]) then
+    return { 'full' }
+  end
+  record = table.concat({ seq, at, '', '' }, ':') .. '\n' .. ARGV[7]
+else
+  index, text = ARGV[3], ARGV[5]
+  local old = redis.call('HGET', messages, index)
+  if not old then
+    return { 'not_found' }
+  end
+  local revision, created_at, edited_at, deleted_at, rest = string.match(old, '^(%d+):(%d+):(%d*):(%d*)(\n.*)$')
+  if not revision then
+    return { 'corrupt' }
+  end
+  if revision ~= ARGV[4] then
+    return { 'conflict' }
+  end
+  if deleted_at ~= '' then
+    return { 'not_found' }
+  end
+  if kind == 'edited' then
+    edited_at = at
+  else
+    deleted_at = at
+  end
+  record = table.concat({ seq, created_at, edited_at, deleted_at }, ':') .. rest
+end
+
+redis.call('HSET', room, 'seq', seq, 'check', check)
+redis.call('HSET', messages, index, record)
+if text then
+  redis.call('HSET', messages, index .. 't', text)
+else
+  redis.call('HDEL', messages, index .. 't')
+end
+redis.call('XADD', log, seq .. '-0', 'kind', kind, 'index', index, 'at', at, 'check', check)
+keep(messages, expires_at, clock)
+keep(log, expires_at, clock)
+
+if kind == 'sent' then
+  redis.call('HINCRBY', room, 'messages', 1)
+  if redis.call('SADD', chatters, ARGV[3]) == 1 then
+    redis.call('RPUSH', roster, ARGV[6])
+    redis.call('HINCRBY', room, 'chatters', 1)
+    keep(chatters, expires_at, clock)
+    keep(roster, expires_at, clock)
+  end
+  if send_name then
+    redis.call('HSET', once, send_name, seq)
+    keep(once, expires_at, clock)
+  end
+end
+
+local event = write_event(kind, seq, check, at, index, record, text)
+redis.call('PUBLISH', events, event)
+return { 'new', event }

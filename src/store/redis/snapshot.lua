@@ -1,0 +1,25 @@
+-- A room and a page of its messages. KEYS: room, messages.
+-- ARGV: after or '', before or '', 'first' or 'last', how many.
+
+local room, messages = KEYS[1], KEYS[2]
+local at = now()
+local state = redis.call('HMGET', room, 'code', 'created_at', 'expires_at', 'seq', 'check', 'messages', 'chatters')
+if not is_alive(state[3], at) then
+  return { 'not_found' }
+end
+local answer = { 'ok', digits(at), unpack(state) }
+
+local first, past = resolve_window(tonumber(state[6]), ARGV)
+local names = {}
+for index = first, past - 1 do
+  names[#names + 1] = digits(index)
+  names[#names + 1] = digits(index) .. 't'
+end
+local values = read_fields(messages, names)
+for i = 1, #names, 2 do
+  if not values[i] then
+    return { 'corrupt' }
+  end
+  answer[#answer + 1] = with_text(values[i], values[i + 1])
+end
+return answer
