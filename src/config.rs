@@ -10,7 +10,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
-use crate::{chat, http, rest, store, telemetry};
+use crate::store::redis;
+use crate::{chat, http, rest, telemetry};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
 pub struct Setting {
@@ -93,7 +94,7 @@ pub enum StoreChoice {
     /// In this process, in this directory.
     Embedded(PathBuf),
     /// Shared with other processes.
-    Redis(store::redis::Settings),
+    Redis(redis::Settings),
 }
 
 impl Config {
@@ -111,7 +112,9 @@ impl Config {
             Err(_) => return Err(ConfigError::DotEnv),
         }
         // A variable that is not text is no setting of ours.
-        values.extend(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))));
+        values.extend(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         Self::from_values(&values)
     }
 
@@ -136,7 +139,7 @@ impl Config {
             rest: rest::Settings {
                 error_status: source.choice(
                     &REST_ERROR_STATUS,
-                    &[("same", rest::ErrorStatus::Same), ("200", rest::ErrorStatus::Ok)],
+                    &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
                 )?,
             },
             telemetry: telemetry::Settings {
@@ -190,21 +193,25 @@ impl Source<'_> {
     /// Redis when its URL or its host is set, the embedded store otherwise.
     fn store(&self) -> Result<StoreChoice, ConfigError> {
         let (url, host) = (self.text(&REDIS_URL), self.text(&REDIS_HOST));
-        let prefix = self.text(&REDIS_PREFIX).to_owned();
-        let timeout = self.duration(&REDIS_TIMEOUT, Duration::from_millis(100), Duration::from_secs(60))?;
-        if !url.is_empty() {
-            let settings = store::redis::Settings::from_url(url, prefix, timeout);
-            // The cause is left out: it may quote the address, and with it the password.
-            return settings
-                .map(StoreChoice::Redis)
-                .map_err(|_| invalid(&REDIS_URL, "must be an address like redis://:password@host:6379/0"));
-        }
         let port = self.number(&REDIS_PORT, 1, u16::MAX)?;
-        if host.is_empty() {
+        let prefix = self.text(&REDIS_PREFIX);
+        let timeout = self.duration(&REDIS_TIMEOUT, Duration::from_millis(100), Duration::from_secs(60))?;
+        let settings = if !url.is_empty() {
+            redis::Settings::new(url, prefix)
+        } else if !host.is_empty() {
+            let password = Some(self.text(&REDIS_PASSWORD)).filter(|password| !password.is_empty());
+            redis::Settings::at(host, port, password, prefix)
+        } else {
             return Ok(StoreChoice::Embedded(PathBuf::from(self.text(&DATA_DIR))));
+        };
+        match settings {
+            Ok(settings) => Ok(StoreChoice::Redis(settings.with_timeout(timeout))),
+            Err(redis::InvalidSettings::Prefix) => Err(invalid(&REDIS_PREFIX, "must not contain braces")),
+            // The cause is left out: it may quote the address, and with it the password.
+            Err(redis::InvalidSettings::Url(_)) => {
+                Err(invalid(&REDIS_URL, "must be an address like redis://:password@host:6379/0"))
+            }
         }
-        let password = Some(self.text(&REDIS_PASSWORD)).filter(|password| !password.is_empty());
-        Ok(StoreChoice::Redis(store::redis::Settings::from_parts(host, port, password, prefix, timeout)))
     }
 }
 

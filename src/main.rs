@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use livechat::app::{App, AppError};
+use livechat::app::App;
 use livechat::config::{Config, StoreChoice};
 use livechat::{graphql, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,21 +58,24 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let app = App::open(config).await?;
     let address = app.address();
     eprintln!("GraphiQL   http://{address}/graphiql\nGraphQL    http://{address}/graphql\nStore      {store}");
-    let server = tokio::spawn(app.run(stop.clone()));
-    tokio::pin!(server);
-    let ended = tokio::select! {
-        ended = &mut server => ended,
-        () = async { tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} } } => {
+    let signals = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             tracing::info!("stopping");
             stop.cancel();
-            server.await
         }
-    };
-    ended.map_err(AppError::from)??;
-    Ok(())
+    });
+    let served = app.run(stop).await;
+    signals.abort();
+    Ok(served?)
 }
 
 fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

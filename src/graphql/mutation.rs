@@ -10,6 +10,7 @@ use crate::graphql::types::{Chatter, Message, Room};
 /// What can be changed.
 pub struct Mutation;
 
+/// What can be changed.
 #[Object]
 impl Mutation {
     /// Makes a room. Whoever gets its id and code can enter.

@@ -15,6 +15,7 @@ use crate::graphql::types::{ActiveRoom, PageArguments, Room};
 /// What can be asked.
 pub struct Query;
 
+/// What can be asked.
 #[Object]
 impl Query {
     /// One room. Null with an error (ROOM_NOT_FOUND, ROOM_CODE_INVALID) when it cannot be shown.

@@ -10,6 +10,7 @@ use crate::graphql::types::MessageEvent;
 /// What can be followed.
 pub struct Subscription;
 
+/// What can be followed.
 #[Subscribe]
 impl Subscription {
     /// Every change of a room's messages, in order, each once. Without `after`: from now on. With `after`: everything

@@ -19,6 +19,7 @@ use crate::store::{RoomState, Snapshot};
 /// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
 pub struct DateTime(Timestamp);
 
+/// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(_: Value) -> async_graphql::InputValueResult<Self> {
@@ -50,6 +51,7 @@ impl Room {
     }
 }
 
+/// A chat room: open to whoever knows its code, gone 24 hours after its creation.
 #[Object]
 impl Room {
     /// 32 hex digits.
@@ -181,6 +183,7 @@ fn check_place(place: Option<u64>, total: u64) -> Result<()> {
 /// A room as everybody may see it: without its code and without what is said in it.
 pub struct ActiveRoom(pub(super) RoomState);
 
+/// A room as everybody may see it: without its code and without what is said in it.
 #[Object]
 impl ActiveRoom {
     /// 32 hex digits.
@@ -223,6 +226,7 @@ impl From<chatter::Chatter> for Chatter {
     }
 }
 
+/// A user as a room sees it.
 #[Object]
 impl Chatter {
     /// The user id, chosen by the user's client or assigned by the server.
@@ -239,6 +243,7 @@ impl Chatter {
 /// A message as it is now.
 pub struct Message(pub(super) message::Message);
 
+/// A message as it is now.
 #[Object]
 impl Message {
     /// Unique over all rooms.

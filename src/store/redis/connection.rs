@@ -11,8 +11,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, ProtocolVersion,
-    RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError,
+    RedisResult, ScriptInvocation, ServerErrorKind, Value,
 };
 use tokio::time::timeout;
 
@@ -39,7 +39,21 @@ pub struct Settings {
 impl Settings {
     /// A Redis by its URL, as in `redis://user:password@host:6379/0`, and the prefix of every key and channel there.
     pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidSettings> {
-        let connection = url.into_connection_info().map_err(InvalidSettings::Url)?;
+        Self::of(url, prefix)
+    }
+
+    /// A Redis by its host, its port and, if it asks for one, its password.
+    pub fn at(host: &str, port: u16, password: Option<&str>, prefix: &str) -> Result<Self, InvalidSettings> {
+        let mut settings = Self::of((host, port), prefix)?;
+        if let Some(password) = password {
+            let login = settings.connection.redis_settings().clone().set_password(password);
+            settings.connection = settings.connection.set_redis_settings(login);
+        }
+        Ok(settings)
+    }
+
+    fn of(connection: impl IntoConnectionInfo, prefix: &str) -> Result<Self, InvalidSettings> {
+        let connection = connection.into_connection_info().map_err(InvalidSettings::Url)?;
         if prefix.is_empty() || prefix.contains(['{', '}']) {
             return Err(InvalidSettings::Prefix);
         }
@@ -55,6 +69,11 @@ impl Settings {
     /// What every key and channel begins with.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Host and port, without the password.
+    pub fn address(&self) -> String {
+        self.connection.addr().to_string()
     }
 
     /// How long a call may take.
