@@ -359,11 +359,30 @@ async fn a_redis_that_cannot_write_fails_the_ping_and_every_write_as_a_whole() {
     let all = Window { after: None, before: None, take: Take::First(10) };
     let snapshot = store.snapshot(room, Some(all)).await.expect("the room");
     assert_eq!((snapshot.state.head, snapshot.messages), (head, vec![said.message]));
+}
 
+/// After a failover, the address may lead to the new primary while the old connection stands and leads to a replica.
+#[tokio::test]
+async fn a_replica_is_not_written_to_and_not_stayed_with() {
+    let server = RedisServer::start().await;
+    let (store, mut redis) = (connect(&server).await, server.connection().await);
+    for _ in 0..2 {
+        store.ping().await.expect("a ping");
+    }
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec_async(&mut redis).await.expect("a replica");
-    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+    let connections_before = connections_ever(&mut redis).await;
+    for _ in 0..3 {
+        assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+    }
+    assert!(connections_ever(&mut redis).await > connections_before, "the connection was not replaced");
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec_async(&mut redis).await.expect("a primary");
     store.ping().await.expect("a ping");
+}
+
+async fn connections_ever(redis: &mut MultiplexedConnection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("stats").query_async(redis).await.expect("statistics");
+    let count = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    count.and_then(|count| count.parse().ok()).expect("a number of connections")
 }
 
 #[tokio::test]

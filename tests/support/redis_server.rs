@@ -15,7 +15,7 @@ pub struct RedisServer {
     port: u16,
     password: Option<String>,
     args: Vec<String>,
-    process: Child,
+    process: Option<Child>,
 }
 
 impl RedisServer {
@@ -36,23 +36,27 @@ impl RedisServer {
 
     async fn launch(args: &[&str], password: Option<&str>) -> Self {
         let directory = tempfile::tempdir().expect("a directory for redis-server");
-        let port = free_port();
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let process = spawn(&directory, port, &args);
-        let server = Self { directory, port, password: password.map(str::to_owned), args, process };
-        server.wait_until_ready().await;
-        server
+        let (port, process) = (0, None);
+        let mut server = Self { directory, port, password: password.map(str::to_owned), args, process };
+        // Between looking for a free port and using it, somebody else may take it.
+        for _ in 0..5 {
+            server.port = free_port();
+            if server.run().await {
+                return server;
+            }
+        }
+        panic!("redis-server ends at once on every port");
     }
 
     /// Where it is, with the password if it wants one.
     pub fn url(&self) -> String {
-        let login = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
-        format!("redis://{login}127.0.0.1:{}/", self.port)
+        url(self.port, self.password.as_deref())
     }
 
     /// Where it is, without any password.
     pub fn url_without_password(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        url(self.port, None)
     }
 
     /// A connection for looking into it.
@@ -63,49 +67,65 @@ impl RedisServer {
 
     /// Ends it as `kill -9` does.
     pub fn kill(&mut self) {
-        self.process.kill().and_then(|()| self.process.wait()).expect("redis-server was running");
+        let mut process = self.process.take().expect("redis-server was started");
+        process.kill().and_then(|()| process.wait()).expect("redis-server was running");
     }
 
     /// Starts it again after [`kill`](Self::kill), on the same port with the same directory.
     pub async fn restart(&mut self) {
-        self.process = spawn(&self.directory, self.port, &self.args);
-        self.wait_until_ready().await;
+        assert!(self.run().await, "redis-server does not start again");
     }
 
-    async fn wait_until_ready(&self) {
-        let client = redis::Client::open(self.url()).expect("a URL of our own");
+    /// Starts it and waits until it answers. Answers whether it does, and did not end instead.
+    async fn run(&mut self) -> bool {
+        let process = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(self.directory.path())
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("this test needs redis-server on the PATH, which cannot be started: {error}")
+            });
+        let process = self.process.insert(process);
         let start = Instant::now();
-        loop {
-            let attempt = async {
-                let mut connection = client.get_multiplexed_async_connection().await?;
-                redis::cmd("PING").exec_async(&mut connection).await
-            };
-            match attempt.await {
-                Ok(()) => return,
-                Err(error) => assert!(start.elapsed() < PATIENCE, "redis-server does not answer: {error}"),
+        while start.elapsed() < PATIENCE {
+            if process.try_wait().expect("a process of our own").is_some() {
+                return false;
+            }
+            if is_ready(&url(self.port, self.password.as_deref()), process.id()).await {
+                return true;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        panic!("redis-server does not answer");
     }
 }
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        // It may have been killed by the test already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if self.process.is_some() {
+            self.kill();
+        }
     }
 }
 
-fn spawn(directory: &TempDir, port: u16, args: &[String]) -> Child {
-    Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-        .arg(directory.path())
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("this test needs redis-server on the PATH, which cannot be started: {error}"))
+/// Whether this process answers there, and has loaded what it kept.
+async fn is_ready(url: &str, process: u32) -> bool {
+    let client = redis::Client::open(url).expect("a URL of our own");
+    let info: redis::RedisResult<String> = async {
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        redis::cmd("PING").exec_async(&mut connection).await?;
+        redis::cmd("INFO").arg("server").query_async(&mut connection).await
+    }
+    .await;
+    info.is_ok_and(|info| info.lines().any(|line| line == format!("process_id:{process}")))
+}
+
+fn url(port: u16, password: Option<&str>) -> String {
+    let login = password.map_or_else(String::new, |password| format!(":{password}@"));
+    format!("redis://{login}127.0.0.1:{port}/")
 }
 
 fn free_port() -> u16 {
