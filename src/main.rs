@@ -1,6 +1,7 @@
 //! The `livechat` command: arguments, settings, serve.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -57,7 +58,11 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     };
     let app = App::open(config).await?;
     let address = app.address();
-    eprintln!("GraphiQL   http://{address}/graphiql\nGraphQL    http://{address}/graphql\nStore      {store}");
+    // Whoever started the server may not read along, which is no reason to stop.
+    let _ = writeln!(
+        std::io::stdout(),
+        "GraphiQL   http://{address}/graphiql\nGraphQL    http://{address}/graphql\nStore      {store}"
+    );
     let signals = tokio::spawn({
         let stop = stop.clone();
         async move {

@@ -1,4 +1,6 @@
 //! All integration tests, in one binary.
 
+mod graphql;
 mod redis_store;
+mod schema;
 mod support;

@@ -1,3 +1,20 @@
-//! What tests share.
+//! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
+pub mod client;
 pub mod redis_server;
+pub mod server;
+pub mod subscriber;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must happen, before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Repeats a look until it sees what it should.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut look: impl FnMut() -> F) {
+    let start = Instant::now();
+    while !look().await {
+        assert!(start.elapsed() < PATIENCE, "still not so: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

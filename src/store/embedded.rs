@@ -48,8 +48,9 @@ const FEED: usize = 4_096;
 
 /// Rooms, messages and users in one database file of this process.
 pub struct EmbeddedStore {
-    writer: Arc<Writer>,
+    // Before the writer, so that the writer's connection is the last to close and can put the log away.
     readers: Readers,
+    writer: Arc<Writer>,
     announcements: broadcast::Sender<crate::store::Announcement>,
     /// Wakes the sweeper.
     wake: Arc<Notify>,

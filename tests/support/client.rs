@@ -1,0 +1,149 @@
+//! A GraphQL client over HTTP, and a user of it who remembers the token.
+
+use serde_json::{Value, json};
+
+/// Talks to one server's `/graphql`.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// A room as its creator knows it.
+#[derive(Clone, Debug)]
+pub struct RoomKey {
+    pub id: String,
+    pub code: String,
+}
+
+impl Client {
+    pub fn of(url: String) -> Self {
+        Self { http: reqwest::Client::new(), url }
+    }
+
+    /// The same client on another server.
+    #[must_use]
+    pub fn moved_to(&self, url: String) -> Self {
+        Self { http: self.http.clone(), url }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The whole answer to a request, or why there is none.
+    pub async fn try_request(&self, query: &str, variables: Value) -> Result<Value, reqwest::Error> {
+        let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
+        request.send().await?.json().await
+    }
+
+    /// The whole answer to a request.
+    pub async fn request(&self, query: &str, variables: Value) -> Value {
+        self.try_request(query, variables).await.expect("an answer in JSON")
+    }
+
+    /// The data of a request that must succeed.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let answer = self.request(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{query} was answered with {answer}");
+        answer["data"].clone()
+    }
+
+    /// The code of the first error of a request that must fail.
+    pub async fn code(&self, query: &str, variables: Value) -> String {
+        error_code(&self.request(query, variables).await)
+    }
+
+    pub async fn create_room(&self) -> RoomKey {
+        let data = self.data("mutation { createRoom { room { id code } } }", json!({})).await;
+        let room = &data["createRoom"]["room"];
+        RoomKey { id: text(&room["id"]), code: text(&room["code"]) }
+    }
+
+    /// The texts of all messages of a room, in order, through pages of 100; `None` for a deleted one.
+    pub async fn texts(&self, room: &RoomKey) -> Vec<Option<String>> {
+        const PAGE: &str = "query($id: ID!, $code: String!, $after: String) { room(id: $id, code: $code) {
+            messages(first: 100, after: $after) { nodes { text index } pageInfo { hasNextPage endCursor } } } }";
+        let (mut texts, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let data = self.data(PAGE, json!({ "id": room.id, "code": room.code, "after": after })).await;
+            let page = &data["room"]["messages"];
+            for node in page["nodes"].as_array().expect("nodes") {
+                assert_eq!(node["index"], texts.len(), "indexes count from 0 without a gap");
+                texts.push(node["text"].as_str().map(str::to_owned));
+            }
+            if page["pageInfo"]["hasNextPage"] != true {
+                return texts;
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+    }
+}
+
+/// Somebody who sends, edits and deletes, with the token of the last answer.
+pub struct User {
+    pub client: Client,
+    pub id: Option<String>,
+    pub token: Option<String>,
+}
+
+pub const SEND: &str = "mutation($input: SendMessageInput!) { sendMessage(input: $input) {
+    message { id index text clientMessageId } author { id displayName } token cursor } }";
+pub const EDIT: &str = "mutation($input: EditMessageInput!) { editMessage(input: $input) {
+    message { id text editedAt } token cursor } }";
+pub const DELETE: &str = "mutation($input: DeleteMessageInput!) { deleteMessage(input: $input) {
+    message { id text deletedAt } token cursor } }";
+
+impl User {
+    pub fn of(client: Client) -> Self {
+        Self { client, id: None, token: None }
+    }
+
+    /// What the server says to a send, token and user remembered if it was accepted.
+    pub async fn try_send(&mut self, room: &RoomKey, message: &str) -> Result<Value, reqwest::Error> {
+        let input = json!({ "roomId": room.id, "roomCode": room.code, "text": message,
+            "userId": self.id, "token": self.token });
+        let answer = self.client.try_request(SEND, json!({ "input": input })).await?;
+        let sent = &answer["data"]["sendMessage"];
+        if let Some(token) = sent["token"].as_str() {
+            self.token = Some(token.to_owned());
+            self.id = Some(text(&sent["author"]["id"]));
+        }
+        Ok(answer)
+    }
+
+    /// Sends; the message as the server tells it.
+    pub async fn send(&mut self, room: &RoomKey, text: &str) -> Value {
+        let answer = self.try_send(room, text).await.expect("an answer");
+        assert!(answer.get("errors").is_none(), "a send was answered with {answer}");
+        answer["data"]["sendMessage"]["message"].clone()
+    }
+
+    /// Edits; the message as the server tells it.
+    pub async fn edit(&mut self, room: &RoomKey, message_id: &str, new_text: &str) -> Value {
+        let input = json!({ "roomId": room.id, "roomCode": room.code, "userId": self.id, "token": self.token,
+            "messageId": message_id, "text": new_text });
+        let data = self.client.data(EDIT, json!({ "input": input })).await;
+        self.token = Some(text(&data["editMessage"]["token"]));
+        data["editMessage"]["message"].clone()
+    }
+
+    /// Deletes; the message as the server tells it.
+    pub async fn delete(&mut self, room: &RoomKey, message_id: &str) -> Value {
+        let input = json!({ "roomId": room.id, "roomCode": room.code, "userId": self.id, "token": self.token,
+            "messageId": message_id });
+        let data = self.client.data(DELETE, json!({ "input": input })).await;
+        self.token = Some(text(&data["deleteMessage"]["token"]));
+        data["deleteMessage"]["message"].clone()
+    }
+}
+
+/// The code of the first error of an answer.
+pub fn error_code(answer: &Value) -> String {
+    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {answer}")).to_owned()
+}
+
+/// A string that must be there.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
+}

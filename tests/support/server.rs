@@ -1,0 +1,153 @@
+//! A server of a test's own: the real `livechat` process on a free port, with a directory of its own, ended when dropped.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::PATIENCE;
+use super::client::Client;
+
+/// A running `livechat`.
+pub struct Server {
+    directory: Arc<TempDir>,
+    environment: Vec<(String, String)>,
+    address: String,
+    process: Option<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// One with the embedded store.
+    pub fn embedded() -> Self {
+        Self::with(&[])
+    }
+
+    /// One on this Redis.
+    pub fn on_redis(url: &str) -> Self {
+        Self::with(&[("REDIS_URL", url)])
+    }
+
+    /// One with these settings, in a directory of its own.
+    pub fn with(environment: &[(&str, &str)]) -> Self {
+        let directory = Arc::new(tempfile::tempdir().expect("a directory for the server"));
+        let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let mut server = Self { directory, environment, address: String::new(), process: None, log: Arc::default() };
+        server.start();
+        server
+    }
+
+    /// Starts it again, after it ended, in the same directory. It gets another port.
+    pub fn start(&mut self) {
+        let mut process = command(self.directory.path(), &self.environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the livechat binary that cargo built");
+        let errors = BufReader::new(process.stderr.take().expect("a pipe"));
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                let mut log = log.lock().expect("the log");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        while output.read_line(&mut line).is_ok_and(|read| read > 0) {
+            if let Some(url) = line.strip_prefix("GraphQL ") {
+                self.address = url.trim().trim_end_matches("/graphql").trim_start_matches("http://").to_owned();
+                break;
+            }
+            line.clear();
+        }
+        // Read to the end, so that the server never writes into a full pipe.
+        std::thread::spawn(move || output.read_to_string(&mut String::new()));
+        if self.address.is_empty() {
+            panic!("the server did not start:\n{}", self.log());
+        }
+        self.process = Some(process);
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The address of a path on it.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A GraphQL client of it.
+    pub fn client(&self) -> Client {
+        Client::of(self.url("/graphql"))
+    }
+
+    /// What it has written to its log so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// Where its data lies.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("a running server").id()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().expect("a running server");
+        process.kill().and_then(|()| process.wait()).expect("a process of our own");
+    }
+
+    /// Ends it as an operator does, and waits for its end.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        let mut process = self.process.take().expect("a running server");
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(status) = process.try_wait().expect("a process of our own") {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the server does not end:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Sends it a signal by its name, like STOP or CONT.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process_id().to_string()).status();
+        assert!(sent.expect("the kill command").success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.kill();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the log of the server at {}\n{}", self.address, self.log());
+        }
+    }
+}
+
+/// The `livechat` command with nothing of this process's environment but `environment`, in `directory`.
+pub fn command(directory: &Path, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_livechat"));
+    command
+        .current_dir(directory)
+        .env_clear()
+        .env("LISTEN_ADDR", "127.0.0.1:0")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,124 @@
+//! A reader of a room's events over WebSocket, in `graphql-transport-ws`, who can say where it stands.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::PATIENCE;
+use super::client::RoomKey;
+
+const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
+    messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
+        __typename cursor at message { id index text editedAt deletedAt author { id } } } }";
+
+/// One socket with one subscription.
+pub struct Subscriber {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The cursor of the last event it was given, or the one it began with.
+    pub cursor: Option<String>,
+}
+
+/// What a subscription said.
+#[derive(Debug)]
+pub enum Said {
+    Event(Value),
+    Error(Value),
+    Complete,
+    /// The socket was closed, with the code of the close frame if there was one.
+    Closed(Option<u16>),
+}
+
+impl Subscriber {
+    /// Subscribes to a room on the server at `address`, from now on or from a cursor on. What is committed
+    /// while the server still takes the subscription may or may not come before "now".
+    pub async fn open(address: &str, room: &RoomKey, after: Option<String>) -> Self {
+        Self::try_open(address, room, after).await.expect("a socket")
+    }
+
+    /// As [`open`](Self::open), where the server may be gone.
+    pub async fn try_open(
+        address: &str,
+        room: &RoomKey,
+        after: Option<String>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let mut request = format!("ws://{address}/graphql").into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
+        let (socket, answer) = connect_async(request).await?;
+        assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
+        let mut subscriber = Self { socket, cursor: after };
+        subscriber.say(json!({ "type": "connection_init" })).await?;
+        match subscriber.hear().await {
+            Some(Ok(message)) if message["type"] == "connection_ack" => {}
+            other => return Err(format!("no acknowledgement but {other:?}").into()),
+        }
+        let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": subscriber.cursor });
+        let payload = json!({ "query": EVENTS, "variables": variables });
+        subscriber.say(json!({ "id": "events", "type": "subscribe", "payload": payload })).await?;
+        Ok(subscriber)
+    }
+
+    /// What the server says next about the subscription.
+    pub async fn next(&mut self) -> Said {
+        let heard = tokio::time::timeout(PATIENCE, self.hear()).await.expect("the server says something in time");
+        let message = match heard {
+            Some(Ok(message)) => message,
+            Some(Err(closed)) => return Said::Closed(closed),
+            None => return Said::Closed(None),
+        };
+        match message["type"].as_str() {
+            Some("next") if message["payload"].get("errors").is_none() => {
+                let event = message["payload"]["data"]["messageEvents"].clone();
+                self.cursor = event["cursor"].as_str().map(str::to_owned);
+                Said::Event(event)
+            }
+            Some("next" | "error") => Said::Error(message["payload"].clone()),
+            Some("complete") => Said::Complete,
+            _ => panic!("the server said {message}"),
+        }
+    }
+
+    /// The next event; anything else is a failure.
+    pub async fn event(&mut self) -> Value {
+        match self.next().await {
+            Said::Event(event) => event,
+            other => panic!("an event was expected, not {other:?}"),
+        }
+    }
+
+    /// The next `count` events.
+    pub async fn events(&mut self, count: usize) -> Vec<Value> {
+        let mut events = Vec::with_capacity(count);
+        while events.len() < count {
+            events.push(self.event().await);
+        }
+        events
+    }
+
+    /// Whether nothing is said for a while.
+    pub async fn is_silent_for(&mut self, while_: Duration) -> bool {
+        tokio::time::timeout(while_, self.hear()).await.is_err()
+    }
+
+    async fn say(&mut self, message: Value) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+        self.socket.send(Message::text(message.to_string())).await
+    }
+
+    /// The next protocol message, or the code of the close frame.
+    async fn hear(&mut self) -> Option<Result<Value, Option<u16>>> {
+        loop {
+            match self.socket.next().await? {
+                Ok(Message::Text(text)) => {
+                    return Some(Ok(serde_json::from_str(&text).expect("a protocol message is JSON")));
+                }
+                Ok(Message::Close(frame)) => return Some(Err(frame.map(|frame| frame.code.into()))),
+                Ok(_) => {}
+                Err(_) => return Some(Err(None)),
+            }
+        }
+    }
+}
