@@ -35,7 +35,8 @@ const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 
-/// Keeps rooms in a Redis, version 6.2 or later.
+/// Keeps rooms in a Redis, version 6.2 or later, that evicts nothing (`maxmemory-policy noeviction`): a room is several
+/// keys, and none of them makes sense without the others.
 pub struct RedisStore {
     commands: Commands,
     announcements: Announcements,
