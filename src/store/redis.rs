@@ -1,7 +1,7 @@
 //! The store that many processes share: every operation is one script on Redis, and this file calls them.
 //!
-//! How Redis is reached is in `connection`, how announcements come back in `feed`, what things are called in `keys`, what
-//! they look like in `record`. What an operation decides is in its script.
+//! How Redis is reached is in `connection`, how announcements come back in `feed`, what things are called in `keys`,
+//! what they look like in `record`. What an operation decides is in its script.
 
 mod connection;
 mod feed;
@@ -91,7 +91,7 @@ impl RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
-    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, but not listed.
+    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, not listed.
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let mut create = self.on_room(&self.scripts.create_room, id, &["room"]);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;

@@ -1,5 +1,5 @@
-//! The way to Redis for commands: settings, pool, deadlines, and what an error of Redis means. Announcements come over a
-//! connection of their own, in `feed`.
+//! The way to Redis for commands: settings, pool, deadlines, and what an error of Redis means. Announcements come over
+//! a connection of their own, in `feed`.
 
 use std::fmt;
 use std::sync::Arc;
