@@ -145,6 +145,20 @@ async fn nothing_of_a_room_is_left_once_it_expired() {
     assert_eq!(keys(&mut redis).await, BTreeSet::new());
 }
 
+/// A node of a cluster refuses a script whose keys are not all in one slot.
+#[tokio::test]
+async fn the_keys_of_one_call_are_in_one_slot() {
+    let server = RedisServer::start_cluster_node().await;
+    let store = connect(&server).await;
+    let room = new_room(&store).await;
+    use_typically(&store, room).await;
+    assert_eq!(store.read_log(room, Position::START, 10).await.expect("the log").len(), 4);
+    assert_eq!(store.chatters(room, Window::starting_at(0, 10)).await.expect("chatters").total, 1);
+    assert_eq!(store.active_rooms(None, 10).await.expect("a page").rooms.len(), 1);
+    assert_eq!(store.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
+    store.withdraw(&chatter("Ada").id, Token::random().hash()).await.expect("nothing");
+}
+
 #[tokio::test]
 async fn deleted_text_is_nowhere_in_redis() {
     let server = RedisServer::start().await;
@@ -276,7 +290,8 @@ async fn commands_and_announcements_come_back_after_redis_was_killed() {
     assert!(matches!(next(&mut feed).await, Announcement::Resync));
     println!("announcements were back after {:?}", start.elapsed());
 
-    assert_eq!(store.read_log(room, Position::START, 10).await.expect("the log"), [said.clone()]);
+    let log = store.read_log(room, Position::START, 10).await.expect("the log");
+    assert_eq!(log, std::slice::from_ref(&said));
     let after = say(&store, room, "after").await;
     assert_eq!(after.position.seq, said.position.seq.next());
     assert_eq!(next_event(&mut feed).await, after);

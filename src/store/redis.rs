@@ -1,7 +1,7 @@
 //! The store that many processes share: every operation is one script on Redis, and this file calls them.
 //!
-//! How Redis is reached is in `connection`, how announcements come back in `feed`, what things are called in `keys`, what
-//! they look like in `record`. What an operation decides is in its script.
+//! How Redis is reached is in `connection`, how announcements come back in `feed`, what things are called in `keys`,
+//! what they look like in `record`. What an operation decides is in its script.
 
 mod connection;
 mod feed;
@@ -35,7 +35,8 @@ const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 
-/// Keeps rooms in a Redis, version 6.2 or later.
+/// Keeps rooms in a Redis, version 6.2 or later, that evicts nothing (`maxmemory-policy noeviction`): a room is several
+/// keys, and none of them makes sense without the others.
 pub struct RedisStore {
     commands: Commands,
     announcements: Announcements,
@@ -90,7 +91,7 @@ impl RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
-    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, but not listed.
+    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, not listed.
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let mut create = self.on_room(&self.scripts.create_room, id, &["room"]);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;

@@ -34,6 +34,24 @@ impl RedisServer {
         Self::launch(&["--appendonly", "no", "--requirepass", password], Some(password)).await
     }
 
+    /// The one node of a cluster.
+    pub async fn start_cluster_node() -> Self {
+        let server = Self::launch(&["--appendonly", "no", "--cluster-enabled", "yes"], None).await;
+        let mut redis = server.connection().await;
+        let mut take_all = redis::cmd("CLUSTER");
+        take_all.arg("ADDSLOTSRANGE").arg(0).arg(16_383).exec_async(&mut redis).await.expect("all slots");
+        let start = Instant::now();
+        loop {
+            let mut ask = redis::cmd("CLUSTER");
+            let info: String = ask.arg("INFO").query_async(&mut redis).await.expect("the state of the cluster");
+            if info.contains("cluster_state:ok") {
+                return server;
+            }
+            assert!(start.elapsed() < PATIENCE, "the cluster does not come up");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     async fn launch(args: &[&str], password: Option<&str>) -> Self {
         let directory = tempfile::tempdir().expect("a directory for redis-server");
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();

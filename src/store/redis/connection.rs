@@ -1,5 +1,5 @@
-//! The way to Redis for commands: settings, pool, deadlines, and what an error of Redis means. Announcements come over a
-//! connection of their own, in `feed`.
+//! The way to Redis for commands: settings, pool, deadlines, and what an error of Redis means. Announcements come over
+//! a connection of their own, in `feed`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -264,4 +264,43 @@ fn meaning(error: RedisError) -> StoreError {
 
 fn says(error: &RedisError, words: &str) -> bool {
     error.detail().is_some_and(|detail| detail.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn no_description_of_settings_or_of_what_is_wrong_with_them_shows_the_password() {
+        let settings =
+            Settings::new("redis://somebody:open-sesame@redis.example:6380/2", "livechat").expect("settings");
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("redis.example:6380") && !shown.contains("sesame"), "{shown}");
+        for url in ["redis://:open-sesame@[nowhere", "redis://:open-sesame@host:no/", "http://:open-sesame@host/", ""] {
+            let error = Settings::new(url, "livechat").expect_err("no URL of a Redis");
+            let shown = format!("{error:?} {error} {:?}", error.source().map(ToString::to_string));
+            assert!(!shown.contains("sesame"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_with_braces_would_take_the_place_of_every_hash_tag() {
+        for prefix in ["", "{a}", "a}"] {
+            assert!(matches!(Settings::new("redis://localhost", prefix), Err(InvalidSettings::Prefix)));
+        }
+    }
+
+    #[test]
+    fn outages_are_told_from_defects() {
+        let error = |kind: ServerErrorKind, detail: &str| {
+            meaning(RedisError::from((ErrorKind::Server(kind), "", detail.to_owned())))
+        };
+        let wrapped = "Error running script: @user_script: 36: -OOM command not allowed";
+        assert!(matches!(error(ServerErrorKind::ResponseError, wrapped), StoreError::Unavailable(_)));
+        assert!(matches!(error(ServerErrorKind::ReadOnly, ""), StoreError::Unavailable(_)));
+        assert!(matches!(error(ServerErrorKind::BusyLoading, ""), StoreError::Unavailable(_)));
+        assert!(matches!(error(ServerErrorKind::ResponseError, "attempt to index nil"), StoreError::Corrupt(_)));
+    }
 }

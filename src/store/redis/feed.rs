@@ -1,8 +1,9 @@
 //! The way of announcements from Redis: one pub/sub connection per process, and the task that keeps it. What a room's
 //! readers make of them is the hub's business.
 //!
-//! The task is level-triggered: rooms are wished for or not, and whenever that changed it makes the subscriptions follow,
-//! on whatever connection there is. The driver of the connection puts announcements straight into a bounded broadcast.
+//! The task is level-triggered: rooms are wished for or not, and whenever that changed it makes the subscriptions
+//! follow, on whatever connection there is. The driver of the connection puts announcements straight into a bounded
+//! broadcast.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,6 +121,8 @@ struct WishState {
 struct Wish {
     active: bool,
     waiting: Vec<oneshot::Sender<()>>,
+    /// Whether somebody stopped waiting, and so believes that this is not fulfilled.
+    given_up: bool,
 }
 
 impl WishState {
@@ -143,6 +146,7 @@ impl Wishes {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
+        wish.given_up |= wish.waiting.iter().any(oneshot::Sender::is_closed);
         wish.waiting.retain(|waiting| !waiting.is_closed());
         wish.waiting.push(sender);
         state.note(room);
@@ -180,14 +184,17 @@ impl Wishes {
         (!changed.is_empty()).then(|| changed.into_iter().partition(|room| state.rooms.contains_key(room)))
     }
 
-    /// Fulfils wishes. Answers whether somebody had given up waiting for one, and so believes that it is not fulfilled.
+    /// Fulfils wishes. Answers whether somebody had given up waiting for one.
     fn fulfil(&self, rooms: &[RoomId]) -> bool {
         let mut state = self.lock();
         let mut given_up = false;
         for room in rooms {
             if let Some(wish) = state.rooms.get_mut(room) {
                 wish.active = true;
-                given_up |= wish.waiting.drain(..).fold(false, |any, waiting| any | waiting.send(()).is_err());
+                given_up |= std::mem::take(&mut wish.given_up);
+                for waiting in wish.waiting.drain(..) {
+                    given_up |= waiting.send(()).is_err();
+                }
             }
         }
         given_up
@@ -348,5 +355,47 @@ impl Ear {
 impl Drop for Ear {
     fn drop(&mut self) {
         self.open.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_fulfilled_late_when_anybody_gave_up_on_it_even_if_others_wait() {
+        let (wishes, room) = (Wishes::default(), RoomId::random());
+        drop(wishes.add(room));
+        let mut patient = wishes.add(room).expect("not fulfilled yet");
+        assert!(wishes.fulfil(&[room]));
+        assert_eq!(patient.try_recv(), Ok(()));
+        assert!(wishes.add(room).is_none(), "fulfilled, so there is nothing to wait for");
+        assert!(!wishes.fulfil(&[room]), "said once is enough");
+    }
+
+    #[test]
+    fn a_wish_taken_back_and_made_again_is_looked_at_again() {
+        let (wishes, room) = (Wishes::default(), RoomId::random());
+        let first = wishes.add(room);
+        wishes.connected();
+        assert_eq!(wishes.take_changes(), Some((vec![room], vec![])));
+        wishes.remove(room);
+        assert_eq!(wishes.take_changes(), Some((vec![], vec![room])));
+        assert!(!wishes.fulfil(&[room]), "nobody wishes for it");
+        let _again = wishes.add(room);
+        assert_eq!(wishes.take_changes(), Some((vec![room], vec![])));
+        assert_eq!(wishes.take_changes(), None);
+        drop(first);
+    }
+
+    #[test]
+    fn nothing_piles_up_while_there_is_no_connection() {
+        let wishes = Wishes::default();
+        for room in std::iter::repeat_with(RoomId::random).take(100) {
+            drop(wishes.add(room));
+            wishes.remove(room);
+        }
+        let state = wishes.lock();
+        assert!(state.rooms.is_empty() && state.changed.is_empty());
     }
 }

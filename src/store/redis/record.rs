@@ -1,7 +1,7 @@
 //! The written form of what is kept in Redis, and of what the scripts answer. Where it is kept is written in `keys`.
 //!
-//! A message is a line of numbers that the scripts read (`revision:created:edited:deleted`), a line of JSON that they do
-//! not, and its text as it is. An event is a line of its own before its message (`kind:seq:check:at:index`).
+//! A message is a line of numbers that the scripts read (`revision:created:edited:deleted`), a line of JSON that they
+//! do not, and its text as it is. An event is a line of its own before its message (`kind:seq:check:at:index`).
 
 use redis::Value;
 use serde::{Deserialize, Serialize};
