@@ -66,7 +66,7 @@ pub trait Store: Send + Sync + 'static {
     async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError>;
 
     /// Applies one change to a room, or nothing. [`StoreError::NotFound`] when the room, or the message to change, is
-    /// not there; [`StoreError::Conflict`] when the message has another revision than the change was decided on;
+    /// not there or deleted; [`StoreError::Conflict`] when the message has another revision than the change was decided on;
     /// [`StoreError::Full`] when the room holds as many messages as it may.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 

@@ -221,7 +221,7 @@ impl Store for RedisStore {
 
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
         let calls = counts.iter().copied().map(|(room, count)| {
-            let mut call = self.on_room(&self.scripts.report_viewers, room, &["viewers"]);
+            let mut call = self.on_room(&self.scripts.report_viewers, room, &["room", "viewers"]);
             call.arg(&self.node).arg(count).arg(millis(VIEWERS_KEPT));
             async move { self.run(&call).await.map(drop) }
         });

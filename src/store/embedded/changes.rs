@@ -140,6 +140,7 @@ fn changeable(
     Ok(match found {
         None => Err(StoreError::NotFound),
         Some(message) if message.revision != revision => Err(StoreError::Conflict),
+        Some(message) if message.deleted_at.is_some() => Err(StoreError::NotFound),
         Some(message) => Ok(message),
     })
 }
