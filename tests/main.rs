@@ -1,6 +1,8 @@
 //! All integration tests, in one binary.
 
+mod architecture;
 mod graphql;
 mod redis_store;
 mod schema;
+mod settings;
 mod support;

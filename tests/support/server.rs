@@ -33,7 +33,12 @@ impl Server {
 
     /// One with these settings, in a directory of its own.
     pub fn with(environment: &[(&str, &str)]) -> Self {
-        let directory = Arc::new(tempfile::tempdir().expect("a directory for the server"));
+        Self::in_directory(tempfile::tempdir().expect("a directory for the server"), environment)
+    }
+
+    /// One with these settings, in this directory.
+    pub fn in_directory(directory: TempDir, environment: &[(&str, &str)]) -> Self {
+        let directory = Arc::new(directory);
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let mut server = Self { directory, environment, address: String::new(), process: None, log: Arc::default() };
         server.start();

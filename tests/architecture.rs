@@ -1,0 +1,144 @@
+//! The edges of the house: which module may use which. A file that imports against the direction fails here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules of the house from the ground up: each may use only those before it, and those named beside it.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("store", &["domain"]),
+    ("hub", &["domain", "store"]),
+    ("chat", &["domain", "store", "hub"]),
+    ("graphql", &["domain", "store", "chat"]),
+    ("rest", &["domain", "store", "chat"]),
+    ("web", &[]),
+    ("telemetry", &[]),
+    ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
+    ("config", &["domain", "store", "chat", "rest", "http", "telemetry"]),
+    ("app", &["config", "store", "hub", "chat", "http"]),
+];
+
+/// Crates that a module must do without, because it is pure or because another module owns them.
+const FOREIGN: &[(&str, &[&str])] = &[
+    ("domain", &["tokio", "serde", "serde_json", "async_graphql", "axum", "redis", "rusqlite", "jiff", "tracing"]),
+    ("store", &["axum", "async_graphql"]),
+    ("hub", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
+    ("chat", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
+    ("graphql", &["redis", "rusqlite"]),
+    ("rest", &["redis", "rusqlite", "async_graphql"]),
+];
+
+fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            source_files(&entry, files);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            files.push(entry);
+        }
+    }
+}
+
+/// Every source file as (path below src, module it belongs to, code without comments and unit tests).
+fn sources() -> Vec<(String, String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    files
+        .into_iter()
+        .map(|file| {
+            let path = file.strip_prefix(&root).expect("below src").to_string_lossy().into_owned();
+            let module = path.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&file).expect("a text file");
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            (path, module, code)
+        })
+        .collect()
+}
+
+/// The names that follow `prefix` in `code`, as in `crate::NAME::…`, groups in braces included.
+fn names_after(code: &str, prefix: &str) -> Vec<String> {
+    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let rest = &code[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            None => names.push(name(rest)),
+            Some(group) => {
+                let mut depth = 0;
+                let top: String = group
+                    .chars()
+                    .take_while(|c| {
+                        depth += match c {
+                            '{' => 1,
+                            '}' => -1,
+                            _ => 0,
+                        };
+                        depth >= 0
+                    })
+                    .collect();
+                names.extend(top.split(',').map(|part| name(part.trim())).filter(|name| !name.is_empty()));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn imports_run_one_way() {
+    let mut seen = 0;
+    for (path, module, code) in sources() {
+        let Some((_, allowed)) = FLOORS.iter().find(|(floor, _)| *floor == module) else {
+            assert!(["main", "lib"].contains(&module.as_str()), "{path} has no floor in the house");
+            continue;
+        };
+        for used in names_after(&code, "crate::") {
+            seen += 1;
+            assert!(used == module || allowed.contains(&used.as_str()), "{path} must not use {used}");
+        }
+    }
+    assert!(seen > 50, "this test does not see the imports any more");
+}
+
+#[test]
+fn foreign_crates_stay_where_they_belong() {
+    for (path, module, code) in sources() {
+        for (_, forbidden) in FOREIGN.iter().filter(|(floor, _)| *floor == module) {
+            for name in *forbidden {
+                let used = code.contains(&format!("{name}::")) && !code.contains(&format!("store::{name}::"));
+                assert!(!used, "{path} must not use {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_stores_do_not_know_each_other_and_only_app_and_config_name_them() {
+    for (path, _, code) in sources() {
+        for store in ["embedded", "redis"] {
+            let inside = path.starts_with(&format!("store/{store}"));
+            let names_it = code.contains(&format!("store::{store}"));
+            assert!(
+                !names_it || inside || ["app.rs", "config.rs"].contains(&path.as_str()),
+                "{path} names the {store} store"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_config_reads_the_environment() {
+    for (path, _, code) in sources() {
+        for call in ["env::var", "env::vars", "dotenvy::"] {
+            assert!(path == "config.rs" || !code.contains(call), "{path} reads the environment");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_six_hundred_lines() {
+    for (path, _, code) in sources() {
+        let lines = code.lines().count();
+        assert!(lines <= 600, "{path} has {lines} lines");
+    }
+}
