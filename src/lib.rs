@@ -6,7 +6,9 @@
 //! - [`store`]: the port to what keeps them, its contract, and the two stores
 //! - [`hub`]: local fan-out, and following a room
 //! - [`chat`]: the service, every use case once
+//! - [`rest`]: the legacy REST routes
 pub mod chat;
 pub mod domain;
 pub mod hub;
+pub mod rest;
 pub mod store;
