@@ -1,1 +1,4 @@
+//! All tests that see the service from outside, in one binary.
 
+mod legacy;
+mod support;

@@ -96,3 +96,33 @@ impl Settings {
 fn fault(status: StatusCode, message: &str) -> Response {
     (status, Envelope::refusal(status.as_u16(), message)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answered(error: ChatError, error_status: ErrorStatus) -> (u16, String) {
+        let response = answer(&error, Asked::default(), Settings { error_status });
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await.expect("a short body");
+        (status, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn a_fault_is_told_without_its_cause_and_keeps_its_status() {
+        for error_status in [ErrorStatus::Meaningful, ErrorStatus::AlwaysOk] {
+            let (status, body) = answered(ChatError::Unavailable("secret host".into()), error_status).await;
+            let message = "the service is unavailable for the moment; try again";
+            assert_eq!((status, body), (503, format!(r#"{{"status_code":503,"message":"{message}","data":null}}"#)));
+            let (status, body) = answered(ChatError::Internal("secret row".into()), error_status).await;
+            let message = "something went wrong on our side";
+            assert_eq!((status, body), (500, format!(r#"{{"status_code":500,"message":"{message}","data":null}}"#)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_keeps_changing_is_a_conflict() {
+        let (status, body) = answered(ChatError::Conflict, ErrorStatus::Meaningful).await;
+        assert!(status == 409 && body.starts_with(r#"{"status_code":409,"#), "{body}");
+    }
+}

@@ -72,8 +72,8 @@ struct WholeRoom {
     messages: Vec<Message>,
 }
 
-/// Reads until all is there that was there at first, or until no more comes: a store that lost its last writes in between
-/// has fewer than it said.
+/// Reads until all is there that was there at first, or until no more comes: a store that lost its last writes in
+/// between has fewer than it said.
 async fn whole(chat: &Chat, key: RoomKey<'_>) -> Result<WholeRoom, ChatError> {
     let first = chat.room(key, Some(Window::starting_at(0, PAGE))).await?;
     let mut room = WholeRoom { state: first.state, chatters: Vec::new(), messages: first.messages };
