@@ -7,7 +7,7 @@
 //! For each store, rounds of sends to the full room and to a new room take turns, so that both meet the same machine.
 //! One line of JSON a store.
 
-#[path = "../tests/support.rs"]
+#[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
 mod support;
 

@@ -7,7 +7,7 @@
 //! - [`hub`]: local fan-out, and following a room
 //! - [`chat`]: the service, every use case once
 //! - [`graphql`]: the GraphQL wire
-//! - [`rest`]: the legacy routes
+//! - [`rest`]: the legacy REST routes
 //! - [`web`]: pages for people
 //! - [`http`]: mounts the wires, with every layer in one list
 //! - [`telemetry`]: logs

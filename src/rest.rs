@@ -1,19 +1,94 @@
-//! stand-in until the merge
-#[derive(Clone, Copy, Debug)]
+//! The legacy REST routes: the answers of the original service, spelling included, less its defects. Nothing new lands
+//! here.
+//!
+//! Every route is served at four paths, under `/v1` and without it, with and without the slash at the end, because
+//! callers were written from both the original's mount point and its README.
+
+mod body;
+mod date;
+mod detail;
+mod envelope;
+mod error;
+mod fields;
+mod integer;
+mod message;
+mod room;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+
+use crate::chat::Chat;
+
+/// Steers the legacy routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub error_status: ErrorStatus,
 }
-#[derive(Clone, Copy, Debug)]
+
+/// The HTTP status of an answer whose envelope says that the request was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorStatus {
+    /// The `status_code` of the envelope; 404 for a missing message, whose 503 would make proxies repeat the request.
+    #[default]
     Meaningful,
+    /// 200, as the original did. Faults of the service keep their status.
     AlwaysOk,
 }
-pub fn routes(_: crate::chat::Chat, _: Settings) -> axum::Router {
-    axum::Router::new()
+
+/// What every handler works with.
+#[derive(Clone)]
+struct Rest {
+    chat: Chat,
+    settings: Settings,
 }
-pub async fn not_found() -> axum::http::StatusCode {
-    axum::http::StatusCode::NOT_FOUND
+
+/// The six legacy routes at all of their paths. Layers and fallbacks are the application's.
+pub fn routes(chat: Chat, settings: Settings) -> Router {
+    let routes = [
+        ("/room/create", only_get(get(room::create))),
+        ("/room", only_post(post(room::open))),
+        ("/rooms_views", only_get(get(room::list))),
+        ("/room/message/send", only_post(post(message::send))),
+        ("/room/message/edit", only_post(post(message::edit))),
+        ("/room/message/delete", only_post(post(message::delete))),
+    ];
+    let mut router = Router::new();
+    for (path, methods) in routes {
+        for prefix in ["", "/v1"] {
+            for slash in ["", "/"] {
+                router = router.route(&format!("{prefix}{path}{slash}"), methods.clone());
+            }
+        }
+    }
+    router.with_state(Rest { chat, settings })
 }
-pub async fn method_not_allowed() -> axum::http::StatusCode {
-    axum::http::StatusCode::METHOD_NOT_ALLOWED
+
+/// Answers a path that is not there.
+pub async fn not_found() -> Response {
+    detail::plain(StatusCode::NOT_FOUND, "Not Found")
+}
+
+/// Answers a method that the path does not take. The router adds which ones it does.
+pub async fn method_not_allowed() -> Response {
+    detail::plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+}
+
+fn only_get(methods: MethodRouter<Rest>) -> MethodRouter<Rest> {
+    // Where the router by itself would answer HEAD like GET, and make a room.
+    only("GET", methods.head(async || refusing_all_but("GET").await))
+}
+
+fn only_post(methods: MethodRouter<Rest>) -> MethodRouter<Rest> {
+    only("POST", methods)
+}
+
+/// Names the one method in `allow`, where the router by itself would add HEAD to GET and the original did not.
+fn only(method: &'static str, methods: MethodRouter<Rest>) -> MethodRouter<Rest> {
+    methods.fallback(async move || refusing_all_but(method).await)
+}
+
+async fn refusing_all_but(method: &'static str) -> Response {
+    ([(header::ALLOW, method)], method_not_allowed().await).into_response()
 }

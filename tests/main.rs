@@ -2,6 +2,7 @@
 
 mod architecture;
 mod graphql;
+mod legacy;
 mod redis_store;
 mod schema;
 mod settings;

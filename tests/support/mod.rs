@@ -1,6 +1,7 @@
 //! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
 pub mod client;
+pub mod http;
 pub mod redis_server;
 pub mod server;
 pub mod subscriber;

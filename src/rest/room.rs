@@ -1,0 +1,171 @@
+//! Rooms: making one, reading one whole, listing all.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
+
+use super::Rest;
+use super::body::Body;
+use super::date::Date;
+use super::envelope::Envelope;
+use super::error::{self, Asked};
+use super::fields::{Fields, Form};
+use crate::chat::{Chat, ChatError, RoomKey};
+use crate::domain::chatter::Chatter;
+use crate::domain::cursor;
+use crate::domain::message::{Message, MessageText};
+use crate::domain::page::Window;
+use crate::store::RoomState;
+
+const CREATED: &str = "sucessful, room will be deleted after 24 hours";
+
+/// Items that are asked of the service at once. These routes give whole lists, the service gives pages.
+const PAGE: u32 = 1_000;
+
+/// Makes a room.
+pub(super) async fn create(State(rest): State<Rest>) -> Response {
+    match rest.chat.create_room().await {
+        Ok(state) => {
+            let room = WholeRoom { state, chatters: Vec::new(), messages: Vec::new() };
+            let id = room.state.room.id.legacy();
+            Envelope::with(Record::of(&room, &id)).saying(CREATED).about(&id).into_response()
+        }
+        Err(error) => error::answer(&error, Asked::default(), rest.settings),
+    }
+}
+
+/// Gives a room with all that is in it.
+pub(super) async fn open(State(rest): State<Rest>, Body(asked): Body<OpenRoom>) -> Response {
+    match whole(&rest.chat, RoomKey { id: &asked.room_id, code: &asked.room_code }).await {
+        Ok(room) => {
+            let id = room.state.room.id.legacy();
+            Envelope::with(Record::of(&room, &id)).about(&id).into_response()
+        }
+        Err(error) => error::answer(&error, Asked { room_id: &asked.room_id, user_id: "" }, rest.settings),
+    }
+}
+
+/// Lists all rooms alive, newest first, with the number of their chatters.
+pub(super) async fn list(State(rest): State<Rest>) -> Response {
+    match all(&rest.chat).await {
+        Ok(rooms) => Envelope::with(Views(rooms)).into_response(),
+        Err(error) => error::answer(&error, Asked::default(), rest.settings),
+    }
+}
+
+/// The body of [`open`].
+pub(super) struct OpenRoom {
+    room_id: String,
+    room_code: String,
+}
+
+impl Form for OpenRoom {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        Self { room_id: fields.text("room_id"), room_code: fields.text("room_code") }
+    }
+}
+
+/// A room as it stood when reading it began; its messages as they were when their page was read.
+struct WholeRoom {
+    state: RoomState,
+    chatters: Vec<Chatter>,
+    messages: Vec<Message>,
+}
+
+/// Reads until all is there that was there at first, or until no more comes: a store that lost its last writes in
+/// between has fewer than it said.
+async fn whole(chat: &Chat, key: RoomKey<'_>) -> Result<WholeRoom, ChatError> {
+    let first = chat.room(key, Some(Window::starting_at(0, PAGE))).await?;
+    let mut room = WholeRoom { state: first.state, chatters: Vec::new(), messages: first.messages };
+    while let Some(rest) = behind(room.messages.len(), room.state.message_count) {
+        let page = chat.messages(&room.state.room, rest).await?.messages;
+        if page.is_empty() {
+            break;
+        }
+        room.messages.extend(page);
+    }
+    while let Some(rest) = behind(room.chatters.len(), room.state.chatter_count) {
+        let page = chat.chatters(&room.state.room, rest).await?.chatters;
+        if page.is_empty() {
+            break;
+        }
+        room.chatters.extend(page);
+    }
+    Ok(room)
+}
+
+/// The next page of a list of `count` items of which the first `read` are there; `None` when all are.
+fn behind(read: usize, count: u64) -> Option<Window> {
+    let read = read as u64;
+    (read < count).then(|| Window { before: Some(count), ..Window::starting_at(read, PAGE) })
+}
+
+async fn all(chat: &Chat) -> Result<Vec<RoomState>, ChatError> {
+    let mut rooms: Vec<RoomState> = Vec::new();
+    loop {
+        let after = rooms.last().map(|last| cursor::of_room(last.room.created_at, last.room.id));
+        let page = chat.active_rooms(PAGE, after.as_deref()).await?;
+        rooms.extend(page.rooms);
+        if !page.more {
+            return Ok(rooms);
+        }
+    }
+}
+
+/// A room as these routes show it.
+#[derive(Serialize)]
+struct Record<'a> {
+    room_id: &'a str,
+    room_code: &'a str,
+    created_at: Date,
+    chatters_amount: u64,
+    chatters: Vec<&'a str>,
+    messages: Vec<Listed<'a>>,
+}
+
+impl<'a> Record<'a> {
+    fn of(room: &'a WholeRoom, id: &'a str) -> Self {
+        Self {
+            room_id: id,
+            room_code: room.state.room.code.reveal(),
+            created_at: Date(room.state.room.created_at),
+            chatters_amount: room.state.chatter_count,
+            chatters: room.chatters.iter().map(|chatter| chatter.id.as_str()).collect(),
+            messages: room.messages.iter().map(Listed::of).collect(),
+        }
+    }
+}
+
+/// A message in its room. Its id is its place in the list.
+#[derive(Serialize)]
+struct Listed<'a> {
+    display_name: &'a str,
+    user_id: &'a str,
+    created_at: Date,
+    message: &'a str,
+    deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<Date>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(message: &'a Message) -> Self {
+        Self {
+            display_name: message.author.display_name.as_str(),
+            user_id: message.author.id.as_str(),
+            created_at: Date(message.created_at),
+            message: message.text.as_ref().map_or("", MessageText::as_str),
+            deleted: message.deleted_at.is_some(),
+            updated_at: message.edited_at.map(Date),
+        }
+    }
+}
+
+/// All rooms and how many chatters each has.
+struct Views(Vec<RoomState>);
+
+impl Serialize for Views {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|state| (state.room.id.legacy(), state.chatter_count)))
+    }
+}

@@ -1,0 +1,11 @@
+//! The legacy routes, from outside: the recorded exchanges, and every line of the contract they do not cover.
+
+mod bodies;
+mod caller;
+mod deviations;
+mod refusals;
+mod replay;
+mod rooms;
+mod routes;
+mod tokens;
+mod writing;

@@ -1,0 +1,68 @@
+//! Paths and methods.
+
+use serde_json::json;
+
+use super::caller::{ALICE, Caller};
+use crate::support::http::{Answer, Client};
+use crate::support::server::Server;
+
+const GET: [&str; 2] = ["/room/create", "/rooms_views"];
+const POST: [&str; 4] = ["/room", "/room/message/send", "/room/message/edit", "/room/message/delete"];
+
+fn forms(path: &str) -> [String; 4] {
+    [path.into(), format!("{path}/"), format!("/v1{path}"), format!("/v1{path}/")]
+}
+
+#[tokio::test]
+async fn every_route_answers_at_all_four_of_its_paths_without_a_redirect() {
+    let caller = Caller::new().await;
+    for path in GET.into_iter().flat_map(forms) {
+        assert_eq!(caller.client.get(&path).await.status, 200, "{path}");
+    }
+    for path in forms("/room") {
+        assert_eq!(caller.client.post(&path, &caller.body(&[])).await.status, 200, "{path}");
+    }
+    let mut token = String::new();
+    for (id, path) in forms("/room/message/send").into_iter().enumerate() {
+        let sent = caller.client.post(&path, &caller.saying(ALICE, &token, "hi")).await;
+        token = super::caller::token_of(&sent);
+        assert_eq!(sent.json()["data"]["message_id"], id, "{path}");
+    }
+    for (id, path) in forms("/room/message/edit").into_iter().enumerate() {
+        let mut body = caller.changing(ALICE, &token, json!(id));
+        body["message"] = json!("changed");
+        token = super::caller::token_of(&caller.client.post(&path, &body).await);
+    }
+    for (id, path) in forms("/room/message/delete").into_iter().enumerate() {
+        token = super::caller::token_of(&caller.client.post(&path, &caller.changing(ALICE, &token, json!(id))).await);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_one() {
+    let server = Server::embedded();
+    let client = Client::of(&server.url(""));
+    for (paths, wrong, right) in [(&GET[..], ["POST", "PUT", "HEAD"], "GET"), (&POST, ["GET", "PUT", "PATCH"], "POST")]
+    {
+        for path in paths.iter().flat_map(|path| forms(path)) {
+            for method in wrong {
+                let answer = Answer::to(client.request(method, &path)).await;
+                assert_eq!(answer.status, 405, "{method} {path}");
+                assert_eq!(answer.header("allow"), Some(right), "{method} {path}");
+                assert_eq!(answer.header("content-type"), Some("application/json"));
+                let body = if method == "HEAD" { "" } else { r#"{"detail":"Method Not Allowed"}"# };
+                assert_eq!(answer.body, body);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_there_is_not_found() {
+    let server = Server::embedded();
+    let client = Client::of(&server.url(""));
+    for path in ["/", "/v1", "/v1/", "/v2/room", "/room/create//", "/room/message", "/v1/v1/room", "/docs"] {
+        let answer = client.get(path).await;
+        assert_eq!((answer.status, answer.body.as_str()), (404, r#"{"detail":"Not Found"}"#), "{path}");
+    }
+}
