@@ -11,7 +11,8 @@
 //! - [`web`]: pages for people
 //! - [`http`]: mounts the wires, with every layer in one list
 //! - [`telemetry`]: logs
-//! - [`app`]: starts and stops everything; [`config`]: what it is started with
+//! - [`app`]: starts and stops everything
+//! - [`config`]: what it is started with
 
 pub mod app;
 pub mod chat;
