@@ -136,7 +136,11 @@ fn changeable(
     index: u64,
     revision: Seq,
 ) -> rusqlite::Result<Result<Message, StoreError>> {
-    let found = rows::messages(connection, room, index..index.saturating_add(1))?.pop();
+    // An index beyond what the tables can hold would undo the whole transaction, and other senders' changes with it.
+    if index >= room.state.message_count {
+        return Ok(Err(StoreError::NotFound));
+    }
+    let found = rows::messages(connection, room, index..index + 1)?.pop();
     Ok(match found {
         None => Err(StoreError::NotFound),
         Some(message) if message.revision != revision => Err(StoreError::Conflict),
