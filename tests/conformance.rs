@@ -5,7 +5,7 @@
 //! so no case can be left out for one store.
 
 mod active_rooms;
-mod broken;
+pub mod broken;
 mod commit;
 mod errors;
 mod expiry;

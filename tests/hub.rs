@@ -84,7 +84,7 @@ pub async fn readers_who_join_in_the_middle_get_every_event_once_and_in_order(on
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         };
-        let after = if joins_at % 40 == 0 { Position::START } else { state.head };
+        let after = if joins_at.is_multiple_of(40) { Position::START } else { state.head };
         let mut reader = Follower::of(on, &hubs[joins_at as usize % 2], room, Some(after)).await?;
         let mut events: Vec<Event> = Vec::new();
         while events.last().map_or(after.seq, |event| event.position.seq) < Seq((WRITERS * SENDS) as u64) {

@@ -12,14 +12,14 @@ use super::faulty::{Fault, FaultyStore};
 use super::fixture::{Embedded, Fixture};
 
 /// A faulty store around a correct one.
-struct Broken {
+pub struct Broken {
     store: Arc<FaultyStore>,
     fault: Fault,
     within: Embedded,
 }
 
 impl Broken {
-    async fn by(fault: Fault) -> Self {
+    pub async fn by(fault: Fault) -> Self {
         let within = Embedded::fresh().await;
         Self { store: FaultyStore::around(within.store(), fault), fault, within }
     }

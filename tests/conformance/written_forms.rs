@@ -1,5 +1,7 @@
 //! Whatever people write comes back as they wrote it.
 
+use std::slice::from_ref;
+
 use livechat::domain::chatter::{Chatter, DisplayName, UserId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::Admitted;
@@ -36,22 +38,21 @@ async fn comes_back(on: &dyn Fixture, author: &Chatter, words: &str, id: &str) -
     let mut listener = Listener::to(on, &on.second_handle(), room).await?;
     let commit = send_as(room, author, words, id);
     let sent = new(&store, commit.clone()).await?;
-    let expected = (author, Some(text(words)), Some(client_id(id)));
     let written = |message: &livechat::domain::message::Message| {
         (message.author.clone(), message.text.clone(), message.client_message_id.clone())
     };
-    let expected = (expected.0.clone(), expected.1, expected.2);
+    let expected = (author.clone(), Some(text(words)), Some(client_id(id)));
     ensure_eq!(written(&sent.message), expected, "the answer to {words:?}");
     ensure_eq!(written(&listener.event().await?.message), expected, "the announcement of {words:?}");
     ensure_eq!(repeated(&store, commit).await?, sent, "the repeat of {words:?}");
     for store in [on.store(), on.second_handle()] {
-        ensure_eq!(messages_of(&store, room).await?, [sent.message.clone()], "the message {words:?}");
-        ensure_eq!(log_of(&store, room).await?, [sent.clone()], "the log of {words:?}");
-        ensure_eq!(store.chatters(room, ALL).await?.chatters, [author.clone()], "the chatters");
+        ensure_eq!(messages_of(&store, room).await?, from_ref(&sent.message), "the message {words:?}");
+        ensure_eq!(log_of(&store, room).await?, from_ref(&sent), "the log of {words:?}");
+        ensure_eq!(store.chatters(room, ALL).await?.chatters, from_ref(author), "the chatters");
     }
     let edited = new(&store, edit(&sent.message, &format!("{words}{words}"))).await?;
     ensure_eq!(edited.message.text, Some(text(&format!("{words}{words}"))), "the answer to an edit");
-    ensure_eq!(messages_of(&store, room).await?, [edited.message.clone()], "the edited message");
+    ensure_eq!(messages_of(&store, room).await?, from_ref(&edited.message), "the edited message");
     ensure_eq!(listener.event().await?, edited, "the announcement of an edit");
     Ok(())
 }
