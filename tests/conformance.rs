@@ -154,6 +154,7 @@ macro_rules! every_case {
                 a_lost_cursor_is_an_error_at_once,
                 a_room_that_is_not_there_is_an_error_at_once,
                 an_unavailable_store_only_delays,
+                a_gap_in_the_numbers_is_filled_from_the_log,
                 a_reader_who_leaves_is_not_counted,
                 closing_ends_every_stream,
             }

@@ -80,6 +80,11 @@ impl FaultyStore {
         self.trouble.is_cut.store(true, Ordering::SeqCst);
     }
 
+    /// Whether announcements are still being lost.
+    pub fn is_cut(&self) -> bool {
+        self.trouble.is_cut.load(Ordering::SeqCst)
+    }
+
     /// Makes the log unreadable, or readable again.
     pub fn set_down(&self, is_down: bool) {
         self.trouble.is_down.store(is_down, Ordering::SeqCst);
