@@ -1,8 +1,11 @@
 //! All integration tests, in one binary.
 
 mod architecture;
+mod conformance;
 mod graphql;
+mod hub;
 mod legacy;
+mod model;
 mod redis_store;
 mod schema;
 mod settings;

@@ -12,6 +12,10 @@ use crate::store::embedded::writer::{Outcome, Written};
 use crate::store::{Admission, Admitted, Change, Commit, Committed, RoomState, StoreError};
 
 pub(super) fn create_room(connection: &Connection, room: Room, now: Timestamp) -> Outcome<Written<RoomState>> {
+    // A room that has ended lets go of its id at once; the sweeper finds the rest of it by its key.
+    connection
+        .prepare_cached("UPDATE room SET id = randomblob(16) WHERE id = ?1 AND expires_at <= ?2")?
+        .execute(params![room.id.as_bytes(), now.as_millis()])?;
     let inserted = connection
         .prepare_cached(
             "INSERT INTO room (id, code, created_at, expires_at, seq, mark, messages, chatters)
@@ -136,7 +140,11 @@ fn changeable(
     index: u64,
     revision: Seq,
 ) -> rusqlite::Result<Result<Message, StoreError>> {
-    let found = rows::messages(connection, room, index..index.saturating_add(1))?.pop();
+    // An index beyond what the tables can hold would undo the whole transaction, and other senders' changes with it.
+    if index >= room.state.message_count {
+        return Ok(Err(StoreError::NotFound));
+    }
+    let found = rows::messages(connection, room, index..index + 1)?.pop();
     Ok(match found {
         None => Err(StoreError::NotFound),
         Some(message) if message.revision != revision => Err(StoreError::Conflict),

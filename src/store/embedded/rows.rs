@@ -33,8 +33,9 @@ pub(super) fn rooms(
     limit: u32,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<RoomState>> {
-    let (created_at, id) =
-        after.map_or((i64::MAX.unsigned_abs(), [0xff; 16]), |(at, id)| (at.as_millis(), *id.as_bytes()));
+    // Cursors come from outside, and the tables hold no moment beyond 63 bits.
+    let latest = i64::MAX.unsigned_abs();
+    let (created_at, id) = after.map_or((latest, [0xff; 16]), |(at, id)| (at.as_millis().min(latest), *id.as_bytes()));
     connection
         .prepare_cached(&format!(
             "SELECT {ROOM} FROM room WHERE (created_at, id) < (?1, ?2) AND expires_at > ?3

@@ -1,0 +1,92 @@
+//! The negative controls: stores that break the contract, and the cases that must catch them. A case that passes on
+//! these proves nothing on any other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use livechat::store::Store;
+
+use super::CASES;
+use super::faulty::{Fault, FaultyStore};
+use super::fixture::{Embedded, Fixture};
+
+/// A faulty store around a correct one.
+pub struct Broken {
+    store: Arc<FaultyStore>,
+    fault: Fault,
+    within: Embedded,
+}
+
+impl Broken {
+    pub async fn by(fault: Fault) -> Self {
+        let within = Embedded::fresh().await;
+        Self { store: FaultyStore::around(within.store(), fault), fault, within }
+    }
+}
+
+#[async_trait]
+impl Fixture for Broken {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn second_handle(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn has_other_nodes(&self) -> bool {
+        false
+    }
+
+    async fn cut_feeds(&self) {
+        self.store.cut();
+    }
+
+    async fn after_a_kill(&self) -> Arc<dyn Store> {
+        FaultyStore::around(self.within.after_a_kill().await, self.fault)
+    }
+
+    /// What a broken store never does need not be waited for at length.
+    fn patience(&self) -> Duration {
+        if self.fault == Fault::None { self.within.patience() } else { Duration::from_secs(3) }
+    }
+}
+
+/// That the named case finds `fault`, and finds nothing in the same store without it.
+async fn catches(name: &str, fault: Fault) {
+    let (_, case) = CASES.iter().find(|(case, _)| *case == name).unwrap_or_else(|| panic!("there is no case {name}"));
+    if let Err(breach) = case(&Broken::by(Fault::None).await).await {
+        panic!("{name} fails without any fault: {breach}");
+    }
+    assert!(case(&Broken::by(fault).await).await.is_err(), "{name} passes on a store with {fault:?}");
+}
+
+macro_rules! controls {
+    ($($control:ident: $fault:expr, [$($case:ident),+];)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $control() {
+            tokio::join!($(catches(stringify!($case), $fault)),+);
+        })*
+    };
+}
+
+controls! {
+    a_store_that_ignores_lag_is_caught: Fault::LagIgnored, [contract_7_a_slow_reader_misses_nothing];
+    a_store_that_ignores_expiry_is_caught: Fault::ExpiryIgnored, [
+        contract_4_an_ended_room_is_in_no_answer,
+        contract_4_an_ended_room_is_not_listed_nor_counted,
+        contract_4_an_ended_room_takes_no_change,
+        contract_4_nothing_of_an_ended_room_is_found_under_its_id_again
+    ];
+    a_store_whose_side_keys_stay_is_caught: Fault::SideKeysStay, [contract_4_an_ended_room_is_in_no_answer];
+    a_store_that_never_says_resync_is_caught: Fault::NoResync, [
+        contract_7_a_feed_that_lost_something_says_so,
+        contract_7_a_feed_goes_on_after_a_cut,
+        contract_7_a_reader_misses_nothing_over_a_cut
+    ];
+    a_store_whose_commits_share_a_seq_is_caught: Fault::SharedSeq, [
+        contract_2_seq_is_contiguous_under_contention,
+        contract_2_announcements_come_in_order_and_equal_the_log
+    ];
+}

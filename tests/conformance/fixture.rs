@@ -1,0 +1,144 @@
+//! What a case runs on: a store with nothing in it, and the few things that are done to each store in its own way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use livechat::store::Store;
+use livechat::store::embedded::EmbeddedStore;
+use livechat::store::redis::{RedisStore, Settings};
+use tempfile::TempDir;
+
+use super::kit;
+use crate::support::redis_server::RedisServer;
+
+/// Hands the list of the stores under test to the macro `$then`: a name for the tests, and how to make a fresh fixture.
+/// A further store is added here, and nowhere else.
+macro_rules! every_store {
+    ($then:ident!($($given:tt)*)) => {
+        $then! { $($given)*
+            embedded: Embedded::fresh();
+            redis: Redis::fresh();
+        }
+    };
+}
+pub(crate) use every_store;
+
+/// A store with nothing in it, which nobody else writes to.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Another way to the same data: another node where the store can have one, else the same store again.
+    fn second_handle(&self) -> Arc<dyn Store>;
+
+    /// Whether [`second_handle`](Self::second_handle) is another node.
+    fn has_other_nodes(&self) -> bool;
+
+    /// Makes every feed that is not being read lose announcements, whether by a cut connection or by too many of them.
+    async fn cut_feeds(&self);
+
+    /// The store as a new process finds it when this one was killed. Nothing may be under way.
+    async fn after_a_kill(&self) -> Arc<dyn Store>;
+
+    /// How long to wait for what must happen some time.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+}
+
+/// More announcements than the embedded store keeps for a slow feed.
+const MORE_THAN_A_FEED: usize = 4_200;
+
+/// The embedded store in a directory of its own.
+pub struct Embedded {
+    store: Arc<EmbeddedStore>,
+    directory: TempDir,
+    after_a_kill: TempDir,
+}
+
+impl Embedded {
+    pub async fn fresh() -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the store");
+        let after_a_kill = tempfile::tempdir().expect("a directory for the store after a kill");
+        let store = Arc::new(EmbeddedStore::open(directory.path()).expect("the store opens"));
+        Self { store, directory, after_a_kill }
+    }
+}
+
+#[async_trait]
+impl Fixture for Embedded {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn second_handle(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn has_other_nodes(&self) -> bool {
+        false
+    }
+
+    /// A feed in this process has no connection to lose: it loses what it has no room for.
+    async fn cut_feeds(&self) {
+        kit::chatter_away(&self.store(), MORE_THAN_A_FEED).await;
+    }
+
+    /// A killed process leaves its files as they are at that moment, so a copy of them is what the next one finds.
+    async fn after_a_kill(&self) -> Arc<dyn Store> {
+        // Else the sweeper might write between the copying of one file and the next.
+        self.store.close().await;
+        for file in std::fs::read_dir(self.directory.path()).expect("the directory of the store") {
+            let file = file.expect("a file of the store").path();
+            let copy = self.after_a_kill.path().join(file.file_name().expect("its name"));
+            std::fs::copy(&file, copy).expect("a copy of it");
+        }
+        Arc::new(EmbeddedStore::open(self.after_a_kill.path()).expect("the store opens after a kill"))
+    }
+}
+
+/// Two nodes on a Redis of their own.
+pub struct Redis {
+    store: Arc<RedisStore>,
+    other_node: Arc<RedisStore>,
+    server: RedisServer,
+}
+
+impl Redis {
+    pub async fn fresh() -> Self {
+        let server = RedisServer::start().await;
+        Self { store: node(&server).await, other_node: node(&server).await, server }
+    }
+}
+
+async fn node(server: &RedisServer) -> Arc<RedisStore> {
+    let settings = Settings::new(&server.url(), "conformance").expect("settings");
+    Arc::new(RedisStore::connect(settings).await.expect("a store on the Redis"))
+}
+
+#[async_trait]
+impl Fixture for Redis {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn second_handle(&self) -> Arc<dyn Store> {
+        self.other_node.clone()
+    }
+
+    fn has_other_nodes(&self) -> bool {
+        true
+    }
+
+    async fn cut_feeds(&self) {
+        let mut connection = self.server.connection().await;
+        let cut = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).exec_async(&mut connection).await;
+        cut.expect("the connections are cut");
+    }
+
+    /// What was acknowledged lies in Redis, so another node finds it.
+    async fn after_a_kill(&self) -> Arc<dyn Store> {
+        node(&self.server).await
+    }
+}

@@ -1,0 +1,106 @@
+//! Clause 2: the numbers of a room have no gaps, and its announcements come in their order.
+
+use livechat::domain::event::{Event, Seq};
+use livechat::domain::room::RoomId;
+
+use super::fixture::Fixture;
+use super::kit::*;
+
+const WRITERS: usize = 32;
+const SENDS: usize = 4;
+
+/// Many writers at once, each sending, editing and deleting messages of its own. Answers what each was answered.
+async fn contention(on: &dyn Fixture, room: RoomId) -> Outcome<Vec<Event>> {
+    let written = side_by_side((0..WRITERS).map(|writer| {
+        let store = if writer % 2 == 0 { on.store() } else { on.second_handle() };
+        async move {
+            let author = chatter(&format!("writer {writer}"));
+            let mut events = Vec::new();
+            for n in 0..SENDS {
+                let sent = new(&store, send(room, &author, &format!("{writer} says {n}"))).await?;
+                let message = sent.message.clone();
+                events.push(sent);
+                match n % 3 {
+                    1 => events.push(new(&store, edit(&message, &format!("{writer} meant {n}"))).await?),
+                    2 => events.push(new(&store, delete(&message)).await?),
+                    _ => {}
+                }
+            }
+            Outcome::Ok(events)
+        }
+    }))
+    .await;
+    let written: Outcome<Vec<_>> = written.into_iter().collect();
+    let mut events = written?.concat();
+    events.sort_by_key(|event| event.position.seq);
+    Ok(events)
+}
+
+fn numbers(events: &[Event]) -> Vec<u64> {
+    events.iter().map(|event| event.position.seq.0).collect()
+}
+
+pub async fn contract_2_seq_counts_from_one_in_each_room(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let (one, two) = (room(&store).await?, room(&store).await?);
+    for n in 1..=3 {
+        for room in [one, two] {
+            let event = new(&store, send(room, &chatter("ann"), "hello")).await?;
+            ensure_eq!(event.position.seq, Seq(n), "the number of send {n}");
+            ensure_eq!(event.message.id.index, n - 1, "the index of send {n}");
+        }
+    }
+    Ok(())
+}
+
+pub async fn contract_2_seq_is_contiguous_under_contention(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let events = contention(on, room).await?;
+    let expected: Vec<u64> = (1..=events.len() as u64).collect();
+    ensure_eq!(numbers(&events), expected, "the numbers of all answers");
+    let log = log_of(&store, room).await?;
+    ensure_eq!(numbers(&log), expected, "the numbers in the log");
+    for (event, entry) in events.iter().zip(&log) {
+        let (answered, logged) =
+            [event, entry].map(|e| (e.position, e.kind, e.at, e.message.id.index, e.message.created_at)).into();
+        ensure_eq!(answered, logged, "an answer and its entry");
+    }
+    ensure_eq!(store.snapshot(room, None).await?.state.head, log[log.len() - 1].position, "the head");
+    Ok(())
+}
+
+pub async fn contract_2_announcements_come_in_order_and_equal_the_log(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let mut listeners = [Listener::to(on, &store, room).await?, Listener::to(on, &on.second_handle(), room).await?];
+    let events = contention(on, room).await?;
+    for listener in &mut listeners {
+        let mut announced = Vec::new();
+        for _ in 0..events.len() {
+            announced.push(listener.event().await?);
+        }
+        ensure_eq!(numbers(&announced), (1..=events.len() as u64).collect::<Vec<_>>(), "the announced numbers");
+        // As each was answered: a live event shows its message as it was then.
+        ensure!(announced == events, "announced were {:?}", numbers(&announced));
+    }
+    let logged: Vec<_> = log_of(&store, room).await?.iter().map(|e| (e.position, e.kind, e.message.id)).collect();
+    let answered: Vec<_> = events.iter().map(|e| (e.position, e.kind, e.message.id)).collect();
+    ensure_eq!(logged, answered, "the log");
+    Ok(())
+}
+
+pub async fn contract_2_indexes_are_contiguous_under_contention(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let events = contention(on, room).await?;
+    let messages = messages_of(&store, room).await?;
+    let indexes: Vec<u64> = messages.iter().map(|message| message.id.index).collect();
+    ensure_eq!(indexes, (0..(WRITERS * SENDS) as u64).collect::<Vec<_>>(), "the indexes");
+    let first = |index: u64| events.iter().find(|event| event.message.id.index == index);
+    for message in &messages {
+        let sent = first(message.id.index).map(|event| (&event.message.author, event.at));
+        ensure_eq!(sent, Some((&message.author, message.created_at)), "the first event of a message");
+    }
+    Ok(())
+}
