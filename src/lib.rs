@@ -2,17 +2,17 @@
 //!
 //! The map of the house, in the order of its imports:
 //!
-//! - [`domain`]: the rules of rooms, messages, users and events, pure
-//! - [`store`]: the port to what keeps them, its contract, and the two stores
-//! - [`hub`]: local fan-out, and following a room
-//! - [`chat`]: the service, every use case once
-//! - [`graphql`]: the GraphQL wire
-//! - [`rest`]: the legacy REST routes
-//! - [`web`]: pages for people
-//! - [`http`]: mounts the wires, with every layer in one list
-//! - [`telemetry`]: logs
-//! - [`app`]: starts and stops everything
-//! - [`config`]: what it is started with
+//! - [`domain`], the rules of rooms, messages, users and events, pure
+//! - [`store`], the port to what keeps them, its contract, and the two stores
+//! - [`hub`], local fan-out, and following a room
+//! - [`chat`], the service, every use case once
+//! - [`graphql`], the GraphQL wire
+//! - [`rest`], the legacy REST routes
+//! - [`web`], pages for people
+//! - [`http`], mounts the wires, with every layer in one list
+//! - [`telemetry`], logs
+//! - [`app`], starts and stops everything
+//! - [`config`], what it is started with
 
 pub mod app;
 pub mod chat;

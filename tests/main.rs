@@ -2,6 +2,7 @@
 
 mod architecture;
 mod conformance;
+mod disk;
 mod graphql;
 mod hub;
 mod legacy;
