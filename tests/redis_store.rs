@@ -357,9 +357,9 @@ async fn a_redis_that_cannot_write_fails_the_ping_and_every_write_as_a_whole() {
     let said = say(&store, room, "before").await;
     let head = store.snapshot(room, None).await.expect("the room").state.head;
 
-    let mut config = redis::cmd("CONFIG");
-    config.arg("SET").arg("maxmemory").arg("1mb").arg("maxmemory-policy").arg("noeviction");
-    config.exec_async(&mut redis).await.expect("less memory");
+    for (name, value) in [("maxmemory-policy", "noeviction"), ("maxmemory", "1mb")] {
+        redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec_async(&mut redis).await.expect("less memory");
+    }
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     let delete = || Commit { room, check: Check::random(), change: Change::Delete { index: 0, revision: Seq(1) } };
     for commit in [send(room, "no", Some("id")), delete()] {

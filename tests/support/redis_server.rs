@@ -38,8 +38,8 @@ impl RedisServer {
     pub async fn start_cluster_node() -> Self {
         let server = Self::launch(&["--appendonly", "no", "--cluster-enabled", "yes"], None).await;
         let mut redis = server.connection().await;
-        let mut take_all = redis::cmd("CLUSTER");
-        take_all.arg("ADDSLOTSRANGE").arg(0).arg(16_383).exec_async(&mut redis).await.expect("all slots");
+        let (mut take_all, slots) = (redis::cmd("CLUSTER"), (0..16_384).collect::<Vec<u16>>());
+        take_all.arg("ADDSLOTS").arg(slots).exec_async(&mut redis).await.expect("all slots");
         let start = Instant::now();
         loop {
             let mut ask = redis::cmd("CLUSTER");
