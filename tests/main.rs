@@ -1,6 +1,15 @@
 //! All integration tests, in one binary.
 
+mod both_wires;
+mod crash;
+mod events;
 mod graphql;
+mod load;
+mod outage;
 mod redis_store;
+mod restart;
 mod schema;
+mod secrets;
+mod slow_readers;
 mod support;
+mod two_servers;

@@ -1,8 +1,12 @@
 //! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
 pub mod client;
+pub mod load;
+pub mod reader;
 pub mod redis_server;
+pub mod rest;
 pub mod server;
+pub mod small_disk;
 pub mod subscriber;
 
 use std::time::{Duration, Instant};

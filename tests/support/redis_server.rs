@@ -89,6 +89,13 @@ impl RedisServer {
         process.kill().and_then(|()| process.wait()).expect("redis-server was running");
     }
 
+    /// Sends it a signal by its name, like STOP or CONT.
+    pub fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("redis-server was started").id().to_string();
+        let sent = Command::new("kill").args([format!("-{name}"), process]).status();
+        assert!(sent.expect("the kill command").success());
+    }
+
     /// Starts it again after [`kill`](Self::kill), on the same port with the same directory.
     pub async fn restart(&mut self) {
         assert!(self.run().await, "redis-server does not start again");
