@@ -10,6 +10,7 @@ mod redis_store;
 mod restart;
 mod schema;
 mod secrets;
+mod set_back;
 mod slow_readers;
 mod support;
 mod two_servers;

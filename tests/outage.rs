@@ -195,8 +195,8 @@ async fn many_who_send_into_a_disk_that_fills_up_are_told_the_truth() {
     let room = server.client().create_room().await;
     let mut acknowledged = Vec::new();
     for _ in 0..3 {
-        let senders = Senders::start(&[server.client()], &room, 8);
-        senders.accept(20).await;
+        let senders = Senders::start(&[server.client()], &room, 40);
+        senders.accept(80).await;
         eventually("the disk is full", async || {
             disk.fill();
             server.status("/readyz").await == 503
@@ -247,4 +247,13 @@ async fn a_directory_that_cannot_be_written_to_is_named_at_the_start() {
     let path = file.path().to_str().expect("text");
     let said = server::failure(&[("DATA_DIR", path)]);
     assert!(said.contains(path) && said.contains("cannot be written to"), "{said}");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_at_the_start_is_named_without_its_password() {
+    let mut redis = RedisServer::start_with_password("open-sesame").await;
+    redis.kill();
+    let said = server::failure(&[("REDIS_URL", &redis.url())]);
+    let address = redis.url_without_password().replace("redis://", "").replace('/', "");
+    assert!(said.contains("Redis") && said.contains(&address) && !said.contains("open-sesame"), "{said}");
 }

@@ -1,6 +1,7 @@
 //! A Redis of a test's own: a real `redis-server` on a free port, with a directory of its own, killed when dropped.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,11 @@ impl RedisServer {
     pub async fn connection(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.url()).expect("a URL of our own");
         client.get_multiplexed_async_connection().await.expect("a connection to redis-server")
+    }
+
+    /// Where it keeps what it keeps.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Ends it as `kill -9` does.
