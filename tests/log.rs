@@ -1,4 +1,5 @@
-//! The log tells nobody's secrets: no text, no room code, no token, at any level.
+//! What the log is: lines for people or JSON for machines, and no secrets in it. No text, no room code, no token, at any
+//! level.
 
 use serde_json::{Value, json};
 
@@ -48,6 +49,18 @@ async fn the_log_holds_no_secret_either_when_the_store_fails() {
     assert!(server.terminate().await.success());
     assert!(server.log().contains("Redis") || server.log().contains("unavailable"), "the failure is in the log");
     assert_silent_about(&server, &[TEXT.to_owned(), room.code, ada.token.expect("a token"), password.to_owned()]);
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_watches_has_no_colours_and_is_json_when_asked() {
+    for format in ["text", "json"] {
+        let mut server = Server::with(&[("LOG_FORMAT", format)]);
+        assert!(server.terminate().await.success());
+        let log = server.log();
+        assert!(log.contains("stopping") && !log.contains('\u{1b}'), "{log:?}");
+        let all_json = log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()));
+        assert_eq!(all_json, format == "json", "{log}");
+    }
 }
 
 /// Sends twice, edits and deletes; the message that is left. Every token there was becomes a secret.

@@ -257,3 +257,29 @@ async fn a_redis_that_is_not_there_at_the_start_is_named_without_its_password() 
     let address = redis.url_without_password().replace("redis://", "").replace('/', "");
     assert!(said.contains("Redis") && said.contains(&address) && !said.contains("open-sesame"), "{said}");
 }
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_fails_with_a_sentence_and_harms_nothing() {
+    let disk = SmallDisk::of_megabytes(8);
+    let data = disk.path().join("data");
+    let directory = data.to_str().expect("text");
+    let mut server = Server::with(&[("DATA_DIR", directory)]);
+    let room = server.client().create_room().await;
+    let mut ada = User::of(server.client());
+    ada.send(&room, "before").await;
+    for kill in [true, false] {
+        if kill {
+            server.kill();
+        } else {
+            assert!(server.terminate().await.success());
+        }
+        disk.fill();
+        let said = server::failure(&[("DATA_DIR", directory)]);
+        assert!(said.contains(directory) && said.contains("disk is full"), "{said}");
+        disk.free();
+        server.start();
+        assert_eq!(server.client().texts(&room).await.len(), 1);
+    }
+    ada.client = server.client();
+    ada.send(&room, "after").await;
+}
