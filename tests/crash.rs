@@ -1,11 +1,13 @@
 //! The embedded store through crashes: what was acknowledged is there, and nobody else gets at it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::Value;
 
 use crate::support::client::{Client, RoomKey, User};
+use crate::support::eventually;
 use crate::support::server::{self, Server};
 
 /// How often the server is killed.
@@ -42,7 +44,7 @@ impl Witness {
     }
 
     /// Sends until the server is gone.
-    async fn send_on(&mut self, name: &str, room: &RoomKey, acknowledged: &std::cell::Cell<usize>) {
+    async fn send_on(&mut self, name: &str, room: &RoomKey, acknowledged: &Cell<usize>) {
         while self.send(room, format!("{name}, {}", self.acknowledged.len())).await {
             acknowledged.set(acknowledged.get() + 1);
         }
@@ -57,15 +59,15 @@ async fn every_acknowledged_message_survives_being_killed_in_the_middle_of_a_loa
         |client: Client| Witness { user: User::with_own_token(client), acknowledged: HashMap::new(), doubtful: None };
     let mut witnesses: Vec<_> = (0..USERS).map(|_| start(server.client())).collect();
     for round in 0..ROUNDS {
-        let acknowledged = std::cell::Cell::new(0);
+        let acknowledged = Cell::new(0);
         let load = join_all(witnesses.iter_mut().enumerate().map(async |(user, witness)| {
             witness.send_on(&format!("{user}, {round}"), &room, &acknowledged).await;
         }));
         let kill = async {
-            crate::support::eventually("a load", async || acknowledged.get() >= ACKNOWLEDGED).await;
+            eventually("a load", async || acknowledged.get() >= ACKNOWLEDGED).await;
             server.kill();
         };
-        futures_util::future::join(load, kill).await;
+        join(load, kill).await;
 
         server.start();
         let client = server.client();

@@ -114,7 +114,7 @@ async fn a_page_and_the_events_behind_its_cursor_are_the_room_while_it_is_writte
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
-        let senders = Senders::start(&[server.client()], &room, 8);
+        let senders = Senders::start(vec![server.client()], &room, 8);
         let changes = async {
             for n in 0..10 {
                 let message = ada.send(&room, &format!("Ada's {n}")).await;
@@ -150,7 +150,7 @@ async fn readers_who_join_at_any_moment_miss_nothing_behind_their_cursors() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let room = client.create_room().await;
-        let senders = Senders::start(&[server.client()], &room, 8);
+        let senders = Senders::start(vec![server.client()], &room, 8);
         let mut readers = Vec::new();
         for _ in 0..20 {
             senders.accept(rand::random_range(1..10)).await;

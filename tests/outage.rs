@@ -60,7 +60,7 @@ async fn a_redis_that_was_away_is_found_again_and_nobody_missed_anything() {
     let mut subscriber = reader(&server, &room).await;
     let mut ada = User::of(client.clone());
     ada.send(&room, "before").await;
-    let senders = Senders::start(&[client.clone()], &room, 4);
+    let senders = Senders::start(vec![client.clone()], &room, 4);
     senders.accept(20).await;
 
     redis.kill();
@@ -86,7 +86,7 @@ async fn readers_whose_announcements_are_cut_off_again_and_again_miss_nothing() 
     let client = server.client();
     let room = client.create_room().await;
     let mut subscriber = reader(&server, &room).await;
-    let senders = Senders::start(&[client.clone()], &room, 4);
+    let senders = Senders::start(vec![client.clone()], &room, 4);
     let mut connection = redis.connection().await;
     let mut cuts = 0;
     while cuts < 10 {
@@ -110,7 +110,7 @@ async fn a_redis_that_hangs_is_told_of_in_time_and_harms_nothing() {
     let mut subscriber = reader(&server, &room).await;
     let mut ada = User::of(client.clone());
     ada.send(&room, "before").await;
-    let senders = Senders::start(&[client.clone()], &room, 4);
+    let senders = Senders::start(vec![client.clone()], &room, 4);
     senders.accept(20).await;
 
     redis.signal("STOP");
@@ -195,7 +195,7 @@ async fn many_who_send_into_a_disk_that_fills_up_are_told_the_truth() {
     let room = server.client().create_room().await;
     let mut acknowledged = Vec::new();
     for _ in 0..3 {
-        let senders = Senders::start(&[server.client()], &room, 40);
+        let senders = Senders::start(vec![server.client()], &room, 40);
         senders.accept(80).await;
         eventually("the disk is full", async || {
             disk.fill();

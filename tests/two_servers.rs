@@ -29,7 +29,7 @@ async fn what_is_sent_on_one_server_is_seen_on_the_other() {
             assert_eq!(reader.event().await["message"]["text"], n.to_string());
         }
     }
-    let senders = [0, 1].map(|n| Senders::start(&[servers[n].client()], &room, 4));
+    let senders = [0, 1].map(|n| Senders::start(vec![servers[n].client()], &room, 4));
     for senders in senders {
         senders.accept(50).await;
         senders.stop().await;
@@ -43,19 +43,28 @@ async fn what_is_sent_on_one_server_is_seen_on_the_other() {
 
 #[tokio::test]
 async fn readers_of_a_killed_server_go_on_with_the_other_and_miss_nothing() {
+    readers_go_on_with_the_other(async |server| server.kill()).await;
+}
+
+#[tokio::test]
+async fn readers_of_a_stopped_server_go_on_with_the_other_and_miss_nothing() {
+    readers_go_on_with_the_other(async |server| assert!(server.terminate().await.success())).await;
+}
+
+async fn readers_go_on_with_the_other(end: impl AsyncFnOnce(&mut Server)) {
     let redis = RedisServer::start().await;
-    let (mut killed, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
+    let (mut ended, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
     let room = other.client().create_room().await;
     let start = other.client().cursor(&room).await;
-    let addresses = vec![killed.address().to_owned(), other.address().to_owned()];
+    let addresses = vec![ended.address().to_owned(), other.address().to_owned()];
     let readers: Vec<_> = (0..4)
         .map(|_| tokio::spawn(read_on(addresses.clone(), room.clone(), start.clone(), "the end".to_owned())))
         .collect();
-    killed.client().viewers_become(&room, 4).await;
-    let settled = Senders::start(&[other.client()], &room, 3);
-    let moving = Senders::start(&[killed.client(), other.client()], &room, 3);
+    ended.client().viewers_become(&room, 4).await;
+    let settled = Senders::start(vec![other.client()], &room, 3);
+    let moving = Senders::start(vec![ended.client(), other.client()], &room, 3);
     moving.accept(60).await;
-    killed.kill();
+    end(&mut ended).await;
     moving.accept(60).await;
     settled.accept(60).await;
     let mut accepted = settled.stop().await;

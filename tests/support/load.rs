@@ -31,10 +31,10 @@ pub struct Senders {
 
 impl Senders {
     /// Starts them on the first of `clients`. Whoever gets no answer goes on with the next one.
-    pub fn start(clients: &[Client], room: &RoomKey, users: usize) -> Self {
+    pub fn start(clients: Vec<Client>, room: &RoomKey, users: usize) -> Self {
         let (stop, accepted) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
         let tasks = (0..users).map(|user| {
-            let (clients, room, stop, accepted) = (clients.to_vec(), room.clone(), stop.clone(), accepted.clone());
+            let (clients, room, stop, accepted) = (clients.clone(), room.clone(), stop.clone(), accepted.clone());
             tokio::spawn(async move {
                 let mut sender = User::with_own_token(clients[0].clone());
                 let mut clients = clients.iter().cycle();

@@ -1,6 +1,7 @@
 //! What readers make of events: a view of the room that must turn out to be the room, and a reader who changes servers.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -63,7 +64,7 @@ pub async fn read_on(addresses: Vec<String>, room: RoomKey, mut after: String, l
     let mut events = Vec::new();
     for address in addresses.iter().cycle() {
         let Ok(mut subscriber) = Subscriber::try_open(address, &room, Some(after.clone())).await else {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
         loop {
