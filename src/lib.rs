@@ -10,7 +10,7 @@
 //! - [`rest`]: the legacy routes
 //! - [`web`]: pages for people
 //! - [`http`]: mounts the wires, with every layer in one list
-//! - [`telemetry`]: the logs
+//! - [`telemetry`]: logs
 //! - [`app`]: starts and stops everything; [`config`]: what it is started with
 
 pub mod app;
