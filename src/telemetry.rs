@@ -1,5 +1,7 @@
 //! Logs: their form, their level, and what of a request they tell. Never message text, room codes or tokens.
 
+use std::io::IsTerminal as _;
+
 use axum::extract::Request;
 use tower_http::request_id::RequestId;
 use tracing::Span;
@@ -29,7 +31,11 @@ pub fn start(settings: Settings) {
     let filter = EnvFilter::default()
         .add_directive(settings.level.min(LevelFilter::WARN).into())
         .add_directive(format!("livechat={}", settings.level).parse().unwrap_or_else(|_| LevelFilter::INFO.into()));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // In a file or a pipe, colours are noise.
+        .with_ansi(std::io::stderr().is_terminal());
     match settings.format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::eventually;
+
 /// Talks to one server's `/graphql`.
 #[derive(Clone)]
 pub struct Client {
@@ -19,12 +21,6 @@ pub struct RoomKey {
 impl Client {
     pub fn of(url: String) -> Self {
         Self { http: reqwest::Client::new(), url }
-    }
-
-    /// The same client on another server.
-    #[must_use]
-    pub fn moved_to(&self, url: String) -> Self {
-        Self { http: self.http.clone(), url }
     }
 
     pub fn url(&self) -> &str {
@@ -58,6 +54,25 @@ impl Client {
         let data = self.data("mutation { createRoom { room { id code } } }", json!({})).await;
         let room = &data["createRoom"]["room"];
         RoomKey { id: text(&room["id"]), code: text(&room["code"]) }
+    }
+
+    /// One field of a room.
+    pub async fn of_room(&self, room: &RoomKey, field: &str) -> Value {
+        let query = format!("query($id: ID!, $code: String!) {{ room(id: $id, code: $code) {{ {field} }} }}");
+        self.data(&query, json!({ "id": room.id, "code": room.code })).await["room"].clone()
+    }
+
+    /// Where the events of a room stand now.
+    pub async fn cursor(&self, room: &RoomKey) -> String {
+        text(&self.of_room(room, "cursor").await["cursor"])
+    }
+
+    /// Waits until a room has so many viewers. From then on, none of them misses what is sent.
+    pub async fn viewers_become(&self, room: &RoomKey, count: usize) {
+        eventually(&format!("{count} viewers"), async || {
+            self.of_room(room, "viewerCount").await["viewerCount"] == count
+        })
+        .await;
     }
 
     /// The texts of all messages of a room, in order, through pages of 100; `None` for a deleted one.
@@ -99,10 +114,26 @@ impl User {
         Self { client, id: None, token: None }
     }
 
+    /// One with an id and a first token of its own, so that even its first send can be repeated.
+    pub fn with_own_token(client: Client) -> Self {
+        let random = || Some(format!("{:032x}", rand::random::<u128>()));
+        Self { client, id: random(), token: random() }
+    }
+
     /// What the server says to a send, token and user remembered if it was accepted.
     pub async fn try_send(&mut self, room: &RoomKey, message: &str) -> Result<Value, reqwest::Error> {
+        self.try_send_once(room, message, None).await
+    }
+
+    /// As [`try_send`](Self::try_send), with a `clientMessageId` that makes a repeat safe.
+    pub async fn try_send_once(
+        &mut self,
+        room: &RoomKey,
+        message: &str,
+        client_message_id: Option<&str>,
+    ) -> Result<Value, reqwest::Error> {
         let input = json!({ "roomId": room.id, "roomCode": room.code, "text": message,
-            "userId": self.id, "token": self.token });
+            "userId": self.id, "token": self.token, "clientMessageId": client_message_id });
         let answer = self.client.try_request(SEND, json!({ "input": input })).await?;
         let sent = &answer["data"]["sendMessage"];
         if let Some(token) = sent["token"].as_str() {

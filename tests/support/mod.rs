@@ -2,8 +2,12 @@
 
 pub mod client;
 pub mod http;
+pub mod load;
+pub mod reader;
 pub mod redis_server;
+pub mod rest;
 pub mod server;
+pub mod small_disk;
 pub mod subscriber;
 
 use std::time::{Duration, Instant};

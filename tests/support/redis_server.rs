@@ -1,6 +1,7 @@
 //! A Redis of a test's own: a real `redis-server` on a free port, with a directory of its own, killed when dropped.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -83,10 +84,22 @@ impl RedisServer {
         client.get_multiplexed_async_connection().await.expect("a connection to redis-server")
     }
 
+    /// Where it keeps what it keeps.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Ends it as `kill -9` does.
     pub fn kill(&mut self) {
         let mut process = self.process.take().expect("redis-server was started");
         process.kill().and_then(|()| process.wait()).expect("redis-server was running");
+    }
+
+    /// Sends it a signal by its name, like STOP or CONT.
+    pub fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("redis-server was started").id().to_string();
+        let sent = Command::new("kill").args([format!("-{name}"), process]).status();
+        assert!(sent.expect("the kill command").success());
     }
 
     /// Starts it again after [`kill`](Self::kill), on the same port with the same directory.

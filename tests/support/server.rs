@@ -4,12 +4,14 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::PATIENCE;
 use super::client::Client;
+use super::redis_server::RedisServer;
 
 /// A running `livechat`.
 pub struct Server {
@@ -18,6 +20,8 @@ pub struct Server {
     address: String,
     process: Option<Child>,
     log: Arc<Mutex<String>>,
+    /// Reads the log to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -40,9 +44,18 @@ impl Server {
     pub fn in_directory(directory: TempDir, environment: &[(&str, &str)]) -> Self {
         let directory = Arc::new(directory);
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let mut server = Self { directory, environment, address: String::new(), process: None, log: Arc::default() };
+        let (address, log) = (String::new(), Arc::default());
+        let mut server = Self { directory, environment, address, process: None, log, reader: None };
         server.start();
         server
+    }
+
+    /// One on each store, with these settings and with what must outlive it.
+    pub async fn on_each_store(environment: &[(&str, &str)]) -> Vec<(Self, Option<RedisServer>)> {
+        let redis = RedisServer::start().await;
+        let url = redis.url();
+        let shared = [environment, &[("REDIS_URL", &url)]].concat();
+        vec![(Self::with(environment), None), (Self::with(&shared), Some(redis))]
     }
 
     /// Starts it again, after it ended, in the same directory. It gets another port.
@@ -54,15 +67,16 @@ impl Server {
             .expect("the livechat binary that cargo built");
         let errors = BufReader::new(process.stderr.take().expect("a pipe"));
         let log = Arc::clone(&self.log);
-        std::thread::spawn(move || {
+        self.reader = Some(std::thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
                 let mut log = log.lock().expect("the log");
                 log.push_str(&line);
                 log.push('\n');
             }
-        });
+        }));
         let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut line = String::new();
+        self.address.clear();
         while output.read_line(&mut line).is_ok_and(|read| read > 0) {
             if let Some(url) = line.strip_prefix("GraphQL ") {
                 self.address = url.trim().trim_end_matches("/graphql").trim_start_matches("http://").to_owned();
@@ -73,6 +87,8 @@ impl Server {
         // Read to the end, so that the server never writes into a full pipe.
         std::thread::spawn(move || output.read_to_string(&mut String::new()));
         if self.address.is_empty() {
+            let _ = process.wait();
+            self.read_log_to_its_end();
             panic!("the server did not start:\n{}", self.log());
         }
         self.process = Some(process);
@@ -93,7 +109,12 @@ impl Server {
         Client::of(self.url("/graphql"))
     }
 
-    /// What it has written to its log so far.
+    /// The status of a GET of a path on it.
+    pub async fn status(&self, path: &str) -> u16 {
+        reqwest::get(self.url(path)).await.expect("an answer").status().as_u16()
+    }
+
+    /// What it has written to its log so far; once it has ended, all of it.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
@@ -111,18 +132,28 @@ impl Server {
     pub fn kill(&mut self) {
         let mut process = self.process.take().expect("a running server");
         process.kill().and_then(|()| process.wait()).expect("a process of our own");
+        self.read_log_to_its_end();
     }
 
     /// Ends it as an operator does, and waits for its end.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("a running server");
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         loop {
             if let Some(status) = process.try_wait().expect("a process of our own") {
+                self.read_log_to_its_end();
                 return status;
             }
-            assert!(start.elapsed() < PATIENCE, "the server does not end:\n{}", self.log());
+            if start.elapsed() > PATIENCE {
+                let _ = process.kill().and_then(|()| process.wait());
+                panic!("the server does not end");
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -131,6 +162,12 @@ impl Server {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process_id().to_string()).status();
         assert!(sent.expect("the kill command").success());
+    }
+
+    fn read_log_to_its_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the log is text");
+        }
     }
 }
 
@@ -143,6 +180,28 @@ impl Drop for Server {
             eprintln!("--- the log of the server at {}\n{}", self.address, self.log());
         }
     }
+}
+
+/// What the command says when it must fail to start with these settings.
+pub fn failure(environment: &[(&str, &str)]) -> String {
+    let directory = tempfile::tempdir().expect("a directory for the server");
+    let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let mut process = command(directory.path(), &environment)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the livechat binary that cargo built");
+    let start = Instant::now();
+    while process.try_wait().expect("a process of our own").is_none() {
+        if start.elapsed() > PATIENCE {
+            let _ = process.kill().and_then(|()| process.wait());
+            panic!("the server started, or hangs, with {environment:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = process.wait_with_output().expect("what it wrote");
+    assert!(!output.status.success(), "a failed start has a status that says so");
+    String::from_utf8(output.stderr).expect("text")
 }
 
 /// The `livechat` command with nothing of this process's environment but `environment`, in `directory`.

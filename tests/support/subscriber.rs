@@ -1,16 +1,14 @@
 //! A reader of a room's events over WebSocket, in `graphql-transport-ws`, who can say where it stands.
 
-use std::time::Duration;
-
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::PATIENCE;
-use super::client::RoomKey;
+use super::client::{RoomKey, error_code};
 
 const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
     messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
@@ -18,7 +16,7 @@ const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: Str
 
 /// One socket with one subscription.
 pub struct Subscriber {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<TcpStream>,
     /// The cursor of the last event it was given, or the one it began with.
     pub cursor: Option<String>,
 }
@@ -46,9 +44,26 @@ impl Subscriber {
         room: &RoomKey,
         after: Option<String>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Self::over(TcpStream::connect(address).await?, address, room, after).await
+    }
+
+    /// As [`open`](Self::open), from now on, over a line that holds little of what is not read.
+    pub async fn open_narrow(address: &str, room: &RoomKey) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+        let line = socket.connect(address.parse().expect("an address")).await.expect("a line");
+        Self::over(line, address, room, None).await.expect("a socket")
+    }
+
+    async fn over(
+        line: TcpStream,
+        address: &str,
+        room: &RoomKey,
+        after: Option<String>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut request = format!("ws://{address}/graphql").into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let (socket, answer) = connect_async(request).await?;
+        let (socket, answer) = client_async(request, line).await?;
         assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
         let mut subscriber = Self { socket, cursor: after };
         subscriber.say(json!({ "type": "connection_init" })).await?;
@@ -99,9 +114,32 @@ impl Subscriber {
         events
     }
 
-    /// Whether nothing is said for a while.
-    pub async fn is_silent_for(&mut self, while_: Duration) -> bool {
-        tokio::time::timeout(while_, self.hear()).await.is_err()
+    /// The next events, up to and with the sending of this text.
+    pub async fn until_sent(&mut self, last: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.event().await;
+            let is_last = event["__typename"] == "MessageSent" && event["message"]["text"] == last;
+            events.push(event);
+            if is_last {
+                return events;
+            }
+        }
+    }
+
+    /// The code with which the subscription is refused; anything else is a failure.
+    pub async fn refusal(&mut self) -> String {
+        match self.next().await {
+            // In a list when the request was refused as such, in an answer when its execution failed.
+            Said::Error(payload) if payload.is_array() => error_code(&json!({ "errors": payload })),
+            Said::Error(payload) => error_code(&payload),
+            other => panic!("an error was expected, not {other:?}"),
+        }
+    }
+
+    /// Leaves as the protocol has it.
+    pub async fn close(mut self) {
+        self.socket.close(None).await.expect("an open socket");
     }
 
     async fn say(&mut self, message: Value) -> Result<(), tokio_tungstenite::tungstenite::Error> {

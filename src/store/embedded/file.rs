@@ -18,7 +18,7 @@ pub enum OpenError {
     InUse(PathBuf),
     #[error("the data directory {} cannot be written to", .0.display())]
     Directory(PathBuf, #[source] std::io::Error),
-    #[error("the database {} cannot be opened; if it is damaged, restore a backup or move it away", .0.display())]
+    #[error("the database {} cannot be opened; if the disk is full, make room; if it is damaged, restore a backup or move it away", .0.display())]
     Database(PathBuf, #[source] rusqlite::Error),
     #[error("the database {path} was written by a newer livechat (version {found}, this one reads {SCHEMA_VERSION})", path = .path.display())]
     Newer { path: PathBuf, found: i32 },

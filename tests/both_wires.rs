@@ -1,0 +1,42 @@
+//! The same room through both wires at once.
+
+use futures_util::future::{join, join_all};
+
+use crate::support::client::User;
+use crate::support::load::send_at_once;
+use crate::support::reader::assert_tell_the_room;
+use crate::support::rest::RestUser;
+use crate::support::server::Server;
+use crate::support::subscriber::Subscriber;
+
+#[tokio::test]
+async fn fifty_users_on_two_wires_who_send_ten_messages_each_at_once_are_all_heard_by_everybody() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let client = server.client();
+        let room = client.create_room().await;
+        let start = client.cursor(&room).await;
+        let open = (0..5).map(|_| Subscriber::open(server.address(), &room, Some(start.clone())));
+        let mut subscribers = join_all(open).await;
+        let over_rest = join_all((25..50).map(|user| {
+            let (room, mut sender) = (&room, RestUser::of(server.address(), format!("rest-user-{user}")));
+            async move {
+                for n in 0..10 {
+                    let sent = sender.send(room, &format!("{user}/{n}")).await;
+                    assert_eq!(sent["message"], format!("{user}/{n}"));
+                }
+            }
+        }));
+        join(send_at_once(&client, &room, 25, 10), over_rest).await;
+        let texts = client.texts(&room).await;
+        let mut sent: Vec<_> = texts.iter().flatten().cloned().collect();
+        let mut expected: Vec<_> = (0..50).flat_map(|user| (0..10).map(move |n| format!("{user}/{n}"))).collect();
+        sent.sort();
+        expected.sort();
+        assert_eq!(sent, expected);
+        User::of(client.clone()).send(&room, "the end").await;
+        for subscriber in &mut subscribers {
+            let events = subscriber.until_sent("the end").await;
+            assert_tell_the_room(&events[..500], &texts, 0);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The events of a room, through the front door: live and from the log, in order, each once, and who gets none.
+
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+
+use crate::support::client::{Client, EDIT, RoomKey, User, text};
+use crate::support::load::Senders;
+use crate::support::reader::{View, assert_tell_the_room};
+use crate::support::server::Server;
+use crate::support::subscriber::{Said, Subscriber};
+
+/// What kind of event, on which message, with which text.
+fn gist(event: &Value) -> (String, u64, Option<String>) {
+    let message = &event["message"];
+    let index = message["index"].as_u64().expect("an index");
+    (text(&event["__typename"]), index, message["text"].as_str().map(str::to_owned))
+}
+
+fn said(kind: &str, index: u64, text: Option<&str>) -> (String, u64, Option<String>) {
+    (kind.to_owned(), index, text.map(str::to_owned))
+}
+
+#[tokio::test]
+async fn every_change_arrives_live_and_in_order() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        let mut subscriber = Subscriber::open(server.address(), &room, None).await;
+        client.viewers_become(&room, 1).await;
+
+        let first = ada.send(&room, "first").await;
+        ada.send(&room, "second").await;
+        ada.edit(&room, &text(&first["id"]), "first, mended").await;
+        ada.delete(&room, &text(&first["id"])).await;
+        let events = subscriber.events(4).await;
+        let expected = [
+            said("MessageSent", 0, Some("first")),
+            said("MessageSent", 1, Some("second")),
+            said("MessageEdited", 0, Some("first, mended")),
+            said("MessageDeleted", 0, None),
+        ];
+        assert_eq!(events.iter().map(gist).collect::<Vec<_>>(), expected);
+        assert_eq!(events[0]["message"]["author"]["id"], ada.id.clone().expect("an id"));
+        assert_eq!(events[2]["message"]["editedAt"], events[2]["at"]);
+        assert_eq!(events[3]["message"]["deletedAt"], events[3]["at"]);
+        assert_eq!(subscriber.cursor, Some(client.cursor(&room).await), "the room stands at its last event");
+    }
+}
+
+#[tokio::test]
+async fn without_a_cursor_a_reader_gets_what_happens_from_now_on() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        ada.send(&room, "before").await;
+        let mut subscriber = Subscriber::open(server.address(), &room, None).await;
+        client.viewers_become(&room, 1).await;
+        ada.send(&room, "after").await;
+        assert_eq!(gist(&subscriber.event().await), said("MessageSent", 1, Some("after")));
+    }
+}
+
+#[tokio::test]
+async fn with_a_cursor_a_reader_gets_everything_since_and_then_what_happens() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        let start = client.cursor(&room).await;
+        // More than one reading of the log gives.
+        for n in 0..120 {
+            ada.send(&room, &n.to_string()).await;
+        }
+        let mut subscriber = Subscriber::open(server.address(), &room, Some(start)).await;
+        let mut events = subscriber.events(120).await;
+        ada.send(&room, "live").await;
+        events.push(subscriber.event().await);
+        assert_tell_the_room(&events, &client.texts(&room).await, 0);
+
+        // Every cursor leads on from its event, and the one a sender got is that of its event.
+        let cursor = text(&events[60]["cursor"]);
+        let mut again = Subscriber::open(server.address(), &room, Some(cursor)).await;
+        assert_eq!(again.events(60).await, events[61..]);
+    }
+}
+
+#[tokio::test]
+async fn a_replay_tells_what_happened_but_not_the_text_that_was_deleted_or_replaced() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        let start = client.cursor(&room).await;
+        let regretted = ada.send(&room, "secret one").await;
+        let mended = ada.send(&room, "secret two").await;
+        ada.edit(&room, &text(&regretted["id"]), "secret three").await;
+        ada.edit(&room, &text(&mended["id"]), "harmless").await;
+        ada.delete(&room, &text(&regretted["id"])).await;
+
+        let mut subscriber = Subscriber::open(server.address(), &room, Some(start)).await;
+        let events = subscriber.events(5).await;
+        let expected = [
+            said("MessageSent", 0, None),
+            said("MessageSent", 1, Some("harmless")),
+            said("MessageEdited", 0, None),
+            said("MessageEdited", 1, Some("harmless")),
+            said("MessageDeleted", 0, None),
+        ];
+        assert_eq!(events.iter().map(gist).collect::<Vec<_>>(), expected);
+        assert!(!json!(events).to_string().contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn a_page_and_the_events_behind_its_cursor_are_the_room_while_it_is_written_to() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        let senders = Senders::start(vec![server.client()], &room, 8);
+        let changes = async {
+            for n in 0..10 {
+                let message = ada.send(&room, &format!("Ada's {n}")).await;
+                ada.edit(&room, &text(&message["id"]), &format!("Ada's {n}, mended")).await;
+                if n % 2 == 0 {
+                    ada.delete(&room, &text(&message["id"])).await;
+                }
+            }
+        };
+        let readers = async {
+            let mut readers = Vec::new();
+            for _ in 0..5 {
+                senders.accept(16).await;
+                let view = View::of(&client, &room).await;
+                let subscriber = Subscriber::open(server.address(), &room, Some(view.cursor.clone())).await;
+                readers.push((view, subscriber));
+            }
+            readers
+        };
+        let (mut readers, ()) = join(readers, changes).await;
+        senders.stop().await;
+        ada.send(&room, "the end").await;
+        for (view, subscriber) in &mut readers {
+            subscriber.until_sent("the end").await.iter().for_each(|event| view.apply(event));
+            view.assert_is(&client, &room).await;
+            assert_eq!(view.cursor, client.cursor(&room).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn readers_who_join_at_any_moment_miss_nothing_behind_their_cursors() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let client = server.client();
+        let room = client.create_room().await;
+        let senders = Senders::start(vec![server.client()], &room, 8);
+        let mut readers = Vec::new();
+        for _ in 0..20 {
+            senders.accept(rand::random_range(1..10)).await;
+            let state = client.of_room(&room, "cursor messages(last: 0) { totalCount }").await;
+            let first = state["messages"]["totalCount"].as_u64().expect("a number") as usize;
+            senders.accept(rand::random_range(1..10)).await;
+            let subscriber = Subscriber::open(server.address(), &room, Some(text(&state["cursor"]))).await;
+            readers.push((first, subscriber));
+        }
+        senders.stop().await;
+        User::of(client.clone()).send(&room, "the end").await;
+        let texts = client.texts(&room).await;
+        join_all(readers.iter_mut().map(async |(first, subscriber)| {
+            assert_tell_the_room(&subscriber.until_sent("the end").await, &texts, *first);
+        }))
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_not_of_this_room_is_refused() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let (room, other) = (client.create_room().await, client.create_room().await);
+        ada.send(&room, "here").await;
+        ada.send(&other, "there").await;
+        let here = client.cursor(&room).await;
+        let of_message = client.of_room(&room, "messages { pageInfo { endCursor } }").await;
+        let altered = |at: usize| {
+            let mut cursor = here.clone().into_bytes();
+            cursor[at] = if cursor[at] == b'A' { b'B' } else { b'A' };
+            String::from_utf8(cursor).expect("ASCII")
+        };
+        for cursor in [
+            String::new(),
+            "made up".to_owned(),
+            client.cursor(&other).await,
+            text(&of_message["messages"]["pageInfo"]["endCursor"]),
+            // Another number, past the end, then another check of the entry. See the layout in domain/cursor.rs.
+            altered(30),
+            altered(40),
+            here[..20].to_owned(),
+        ] {
+            let mut subscriber = Subscriber::open(server.address(), &room, Some(cursor.clone())).await;
+            assert_eq!(subscriber.refusal().await, "CURSOR_INVALID", "{cursor}");
+        }
+        client.viewers_become(&room, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_room_is_told_so_and_nothing_else() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let client = server.client();
+        let room = client.create_room().await;
+        let refusal = async |id: &str, code: &str| {
+            let key = RoomKey { id: id.to_owned(), code: code.to_owned() };
+            Subscriber::open(server.address(), &key, None).await.refusal().await
+        };
+        assert_eq!(refusal(&room.id, "000000 or so").await, "ROOM_CODE_INVALID");
+        assert_eq!(refusal(&room.id, "").await, "ROOM_CODE_INVALID");
+        assert_eq!(refusal(&"0".repeat(32), &room.code).await, "ROOM_NOT_FOUND");
+        assert_eq!(refusal("no id", &room.code).await, "VALIDATION_FAILED");
+        client.viewers_become(&room, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_completes_when_its_room_ends() {
+    for (server, _redis) in Server::on_each_store(&[("ROOM_TTL", "2s")]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        let start = client.cursor(&room).await;
+        let mut subscriber = Subscriber::open(server.address(), &room, Some(start)).await;
+        let message = ada.send(&room, "once").await;
+        subscriber.event().await;
+        assert!(matches!(subscriber.next().await, Said::Complete));
+        assert_eq!(Subscriber::open(server.address(), &room, None).await.refusal().await, "ROOM_NOT_FOUND");
+        let edit = json!({ "input": { "roomId": room.id, "roomCode": room.code, "userId": ada.id, "token": ada.token,
+            "messageId": message["id"], "text": "too late" } });
+        assert_eq!(client.code(EDIT, edit).await, "ROOM_NOT_FOUND");
+        assert_eq!(listed(&client).await, 0);
+        // Its writers are still who they were.
+        let next = client.create_room().await;
+        ada.send(&next, "again").await;
+    }
+}
+
+async fn listed(client: &Client) -> u64 {
+    client.data("{ activeRooms { totalCount } }", json!({})).await["activeRooms"]["totalCount"]
+        .as_u64()
+        .expect("a number")
+}
+
+#[tokio::test]
+async fn viewers_are_counted_while_they_are_there() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let client = server.client();
+        let (room, other) = (client.create_room().await, client.create_room().await);
+        let mut subscribers = Vec::new();
+        for count in 1..=3 {
+            subscribers.push(Subscriber::open(server.address(), &room, None).await);
+            client.viewers_become(&room, count).await;
+        }
+        client.viewers_become(&other, 0).await;
+        let rooms = client.data("{ activeRooms { nodes { id viewerCount } } }", json!({})).await;
+        let rooms = rooms["activeRooms"]["nodes"].as_array().expect("nodes").clone();
+        assert!(rooms.contains(&json!({ "id": room.id, "viewerCount": 3 })), "{rooms:?}");
+        // One leaves in peace, one just goes away.
+        subscribers.pop().expect("a subscriber").close().await;
+        client.viewers_become(&room, 2).await;
+        drop(subscribers);
+        client.viewers_become(&room, 0).await;
+    }
+}

@@ -1,0 +1,85 @@
+//! Many users who send at once: so many messages, or until they are told to stop, through whatever happens meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, RoomKey, User, error_code};
+use super::eventually;
+
+/// All users at once send `each` messages, each user one after the other. Every one must be accepted.
+pub async fn send_at_once(client: &Client, room: &RoomKey, users: usize, each: usize) {
+    let senders = (0..users).map(|user| async move {
+        let mut sender = User::of(client.clone());
+        for n in 0..each {
+            sender.send(room, &format!("{user}/{n}")).await;
+        }
+    });
+    join_all(senders).await;
+}
+
+/// Users who send in the background, and repeat each message until it is accepted.
+pub struct Senders {
+    stop: CancellationToken,
+    accepted: Arc<AtomicUsize>,
+    tasks: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Senders {
+    /// Starts them on the first of `clients`. Whoever gets no answer goes on with the next one.
+    pub fn start(clients: Vec<Client>, room: &RoomKey, users: usize) -> Self {
+        let (stop, accepted) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
+        let tasks = (0..users).map(|user| {
+            let (clients, room, stop, accepted) = (clients.clone(), room.clone(), stop.clone(), accepted.clone());
+            tokio::spawn(async move {
+                let mut sender = User::with_own_token(clients[0].clone());
+                let mut clients = clients.iter().cycle();
+                let mut sent = Vec::new();
+                while !stop.is_cancelled() {
+                    let text = format!("sender {user}, message {}", sent.len());
+                    while !is_accepted(&mut sender, &room, &text).await {
+                        sender.client = clients.next().expect("a cycle").clone();
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    sent.push(text);
+                    accepted.fetch_add(1, Ordering::Relaxed);
+                }
+                sent
+            })
+        });
+        let tasks = tasks.collect();
+        Self { stop, accepted, tasks }
+    }
+
+    /// Waits until so many more messages are accepted.
+    pub async fn accept(&self, more: usize) {
+        let enough = self.accepted.load(Ordering::Relaxed) + more;
+        eventually("enough messages are accepted", async || self.accepted.load(Ordering::Relaxed) >= enough).await;
+    }
+
+    /// Stops them, each after the answer to its last message; the texts of all messages, each accepted once or more.
+    pub async fn stop(self) -> Vec<String> {
+        self.stop.cancel();
+        let mut sent = Vec::new();
+        for task in self.tasks {
+            sent.extend(task.await.expect("a sender that did not fail"));
+        }
+        sent
+    }
+}
+
+/// Whether a message is accepted now. When it is not, the reason must be an outage.
+async fn is_accepted(sender: &mut User, room: &RoomKey, text: &str) -> bool {
+    match sender.try_send_once(room, text, Some(text)).await {
+        Ok(answer) if answer.get("errors").is_none() => true,
+        Ok(answer) => {
+            assert_eq!(error_code(&answer), "UNAVAILABLE", "a send was answered with {answer}");
+            false
+        }
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,35 @@
+//! A sender over the legacy REST routes.
+
+use serde_json::{Value, json};
+
+use super::client::{RoomKey, text};
+
+/// A user of `/v1/room/message/send` who remembers the token.
+pub struct RestUser {
+    http: reqwest::Client,
+    url: String,
+    id: String,
+    token: Option<String>,
+}
+
+impl RestUser {
+    /// One with this id, on the server with this address.
+    pub fn of(address: &str, id: String) -> Self {
+        let url = format!("http://{address}/v1/room/message/send");
+        Self { http: reqwest::Client::new(), url, id, token: None }
+    }
+
+    /// Sends; the `data` of the answer, which must be a success.
+    pub async fn send(&mut self, room: &RoomKey, message: &str) -> Value {
+        let mut body = json!({ "room_id": format!("room:*{}", room.id), "room_code": room.code,
+            "user_id": self.id, "message": message });
+        if let Some(token) = &self.token {
+            body["token"] = json!(token);
+        }
+        let answer = self.http.post(&self.url).json(&body).send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_eq!(answer["status_code"], 200, "a send was answered with {answer}");
+        self.token = Some(text(&answer["data"]["token"]));
+        answer["data"].clone()
+    }
+}

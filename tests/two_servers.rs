@@ -1,0 +1,121 @@
+//! Two servers on one Redis are one chat.
+
+use std::time::Duration;
+
+use crate::support::client::{RoomKey, User};
+use crate::support::eventually;
+use crate::support::load::Senders;
+use crate::support::reader::{assert_tell_the_room, read_on};
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+use crate::support::subscriber::Subscriber;
+
+#[tokio::test]
+async fn what_is_sent_on_one_server_is_seen_on_the_other() {
+    let redis = RedisServer::start().await;
+    let servers = [Server::on_redis(&redis.url()), Server::on_redis(&redis.url())];
+    let room = servers[0].client().create_room().await;
+    let start = servers[1].client().cursor(&room).await;
+    let mut readers = Vec::new();
+    for server in &servers {
+        readers.push(Subscriber::open(server.address(), &room, Some(start.clone())).await);
+    }
+    // A user goes from one to the other, token in hand.
+    let mut ada = User::of(servers[0].client());
+    for n in 0..10 {
+        ada.client = servers[n % 2].client();
+        ada.send(&room, &n.to_string()).await;
+        for reader in &mut readers {
+            assert_eq!(reader.event().await["message"]["text"], n.to_string());
+        }
+    }
+    let senders = [0, 1].map(|n| Senders::start(vec![servers[n].client()], &room, 4));
+    for senders in senders {
+        senders.accept(50).await;
+        senders.stop().await;
+    }
+    ada.send(&room, "the end").await;
+    let texts = servers[0].client().texts(&room).await;
+    for reader in &mut readers {
+        assert_tell_the_room(&reader.until_sent("the end").await, &texts, 10);
+    }
+}
+
+#[tokio::test]
+async fn readers_of_a_killed_server_go_on_with_the_other_and_miss_nothing() {
+    readers_go_on_with_the_other(async |server| server.kill()).await;
+}
+
+#[tokio::test]
+async fn readers_of_a_stopped_server_go_on_with_the_other_and_miss_nothing() {
+    readers_go_on_with_the_other(async |server| assert!(server.terminate().await.success())).await;
+}
+
+async fn readers_go_on_with_the_other(end: impl AsyncFnOnce(&mut Server)) {
+    let redis = RedisServer::start().await;
+    let (mut ended, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
+    let room = other.client().create_room().await;
+    let start = other.client().cursor(&room).await;
+    let addresses = vec![ended.address().to_owned(), other.address().to_owned()];
+    let readers: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(read_on(addresses.clone(), room.clone(), start.clone(), "the end".to_owned())))
+        .collect();
+    ended.client().viewers_become(&room, 4).await;
+    let settled = Senders::start(vec![other.client()], &room, 3);
+    let moving = Senders::start(vec![ended.client(), other.client()], &room, 3);
+    moving.accept(60).await;
+    end(&mut ended).await;
+    moving.accept(60).await;
+    settled.accept(60).await;
+    let mut accepted = settled.stop().await;
+    accepted.extend(moving.stop().await);
+    User::of(other.client()).send(&room, "the end").await;
+
+    let texts = other.client().texts(&room).await;
+    for reader in readers {
+        assert_tell_the_room(&reader.await.expect("a reader that did not fail"), &texts, 0);
+    }
+    accepted.push("the end".to_owned());
+    let mut sent: Vec<_> = texts.into_iter().flatten().collect();
+    accepted.sort();
+    sent.sort();
+    assert_eq!(sent, accepted, "accepted once is there once, also when it was repeated on another server");
+}
+
+/// Another server forgets the viewers of a killed one within so much.
+const FORGOTTEN: Duration = Duration::from_secs(15);
+
+#[tokio::test]
+async fn viewers_are_counted_over_both_servers_and_forgotten_with_a_killed_one() {
+    let redis = RedisServer::start().await;
+    let (mut killed, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
+    let client = other.client();
+    let room = client.create_room().await;
+    let _there = [open(&killed, &room).await, open(&killed, &room).await];
+    let here = open(&other, &room).await;
+    client.viewers_become(&room, 3).await;
+    killed.client().viewers_become(&room, 3).await;
+    killed.kill();
+    let forgotten = eventually("the viewers are forgotten", async || {
+        client.of_room(&room, "viewerCount").await["viewerCount"] == 1
+    });
+    tokio::time::timeout(FORGOTTEN, forgotten).await.expect("the viewers of a killed server are forgotten in time");
+    drop(here);
+    client.viewers_become(&room, 0).await;
+}
+
+#[tokio::test]
+async fn viewers_of_a_stopped_server_are_forgotten_at_once() {
+    let redis = RedisServer::start().await;
+    let (mut stopped, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
+    let room = other.client().create_room().await;
+    let _there = open(&stopped, &room).await;
+    other.client().viewers_become(&room, 1).await;
+    assert!(stopped.terminate().await.success());
+    let count = other.client().of_room(&room, "viewerCount").await;
+    assert_eq!(count["viewerCount"], 0, "a server that stops takes its viewers with it");
+}
+
+async fn open(server: &Server, room: &RoomKey) -> Subscriber {
+    Subscriber::open(server.address(), room, None).await
+}
