@@ -7,6 +7,7 @@ mod error;
 mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 
@@ -28,10 +29,13 @@ pub use error::ChatError;
 pub use settings::Settings;
 
 /// A user stays known for this long after the last room it wrote in has ended.
-const USER_OUTLIVES_ROOM: std::time::Duration = std::time::Duration::from_secs(3_600);
+const USER_OUTLIVES_ROOM: Duration = Duration::from_secs(3_600);
 
 /// How often a change is decided anew because its message changed in between.
 const DECISIONS: usize = 5;
+
+/// How long a use case may take, however many calls of the store it needs.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
 
 /// What a client says to enter a room.
 #[derive(Clone, Copy)]
@@ -96,38 +100,42 @@ impl Chat {
     /// Makes a new room.
     pub async fn create_room(&self) -> Result<RoomState, ChatError> {
         let code = RoomCode::random(self.settings.room_code_length);
-        Ok(self.store.create_room(RoomId::random(), &code, self.settings.room_ttl).await?)
+        in_time(self.store.create_room(RoomId::random(), &code, self.settings.room_ttl)).await
     }
 
     /// A room and, when a window is given, that page of its messages, all of one instant.
     pub async fn room(&self, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
-        self.enter(key, messages).await
+        in_time(self.enter(key, messages)).await
     }
 
     /// The rooms alive, newest first: up to `first` of them behind the one that `after` names.
     pub async fn active_rooms(&self, first: u32, after: Option<&str>) -> Result<ActiveRooms, ChatError> {
         let after = after.map(cursor::parse_room).transpose()?;
-        Ok(self.store.active_rooms(after, first).await?)
+        in_time(self.store.active_rooms(after, first)).await
     }
 
     /// A page of a room's messages, for somebody who has entered it.
     pub async fn messages(&self, room: &Room, window: Window) -> Result<Snapshot, ChatError> {
-        Ok(self.store.snapshot(room.id, Some(window)).await?)
+        in_time(self.store.snapshot(room.id, Some(window))).await
     }
 
     /// A page of a room's chatters, for somebody who has entered it.
     pub async fn chatters(&self, room: &Room, window: Window) -> Result<ChatterPage, ChatError> {
-        Ok(self.store.chatters(room.id, window).await?)
+        in_time(self.store.chatters(room.id, window)).await
     }
 
     /// Live subscriptions of each of `rooms`, on all nodes, in the same order.
     pub async fn viewers(&self, rooms: &[RoomId]) -> Result<Vec<u32>, ChatError> {
-        let elsewhere = self.store.viewers_elsewhere(rooms).await?;
+        let elsewhere = in_time(self.store.viewers_elsewhere(rooms)).await?;
         Ok(rooms.iter().zip(elsewhere).map(|(room, there)| self.hub.viewers(*room).saturating_add(there)).collect())
     }
 
     /// Sends a message. The first send makes a user known; a repeated `client_message_id` gives the first result.
     pub async fn send_message(&self, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
+        in_time(self.send(input)).await
+    }
+
+    async fn send(&self, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
         let limits = &self.settings.limits;
         let text = MessageText::parse(input.text, limits)?;
         let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
@@ -161,21 +169,21 @@ impl Chat {
     /// Replaces the text of a message, for its author.
     pub async fn edit_message(&self, input: ChangeMessage<'_>, text: &str) -> Result<Accepted, ChatError> {
         let text = MessageText::parse(text, &self.settings.limits)?;
-        self.change_message(input, |message| Change::Edit {
+        let edit = |message: &Message| Change::Edit {
             index: message.id.index,
             revision: message.revision,
             text: text.clone(),
-        })
-        .await
+        };
+        in_time(self.change(input, edit)).await
     }
 
     /// Removes the text of a message for good, for its author.
     pub async fn delete_message(&self, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
-        self.change_message(input, |message| Change::Delete { index: message.id.index, revision: message.revision })
-            .await
+        let delete = |message: &Message| Change::Delete { index: message.id.index, revision: message.revision };
+        in_time(self.change(input, delete)).await
     }
 
-    async fn change_message(
+    async fn change(
         &self,
         input: ChangeMessage<'_>,
         change: impl Fn(&Message) -> Change,
@@ -210,17 +218,18 @@ impl Chat {
         key: RoomKey<'_>,
         after: Option<&str>,
     ) -> Result<impl Stream<Item = Result<Arc<Event>, ChatError>> + Send + use<>, ChatError> {
-        let state = self.enter(key, None).await?.state;
+        let state = in_time(self.enter(key, None)).await?.state;
         let after = match after {
             Some(after) => cursor::parse_event(state.room.id, after)?,
             None => state.head,
         };
-        Ok(self.hub.follow(&state, after).await?.map(|event| event.map_err(ChatError::from)))
+        let events = in_time(self.hub.follow(&state, after)).await?;
+        Ok(events.map(|event| event.map_err(ChatError::from)))
     }
 
     /// Succeeds when the store answers and takes writes.
     pub async fn ready(&self) -> Result<(), ChatError> {
-        Ok(self.store.ping().await?)
+        in_time(self.store.ping()).await
     }
 
     /// Finds a room and checks the code that should open it.
@@ -286,6 +295,14 @@ struct AdmittedUser {
 impl AdmittedUser {
     fn accepted(self, event: Event) -> Accepted {
         Accepted { event, author: self.chatter, token: self.token }
+    }
+}
+
+/// Waits for a use case as long as a client shall wait. A write that is given up may still happen.
+async fn in_time<T, E: Into<ChatError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, ChatError> {
+    match tokio::time::timeout(ANSWER_WITHIN, work).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(elapsed) => Err(ChatError::Unavailable(elapsed.into())),
     }
 }
 

@@ -41,7 +41,7 @@ pub fn router(
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        .layer(TraceLayer::new_for_http().make_span_with(telemetry::request_span))
+        .layer(TraceLayer::new_for_http().make_span_with(telemetry::request_span).on_response(telemetry::answered))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         // Outside of what may fail, so that a browser can read every answer.
         .layer(

@@ -1,8 +1,10 @@
 //! Logs: their form, their level, and what of a request they tell. Never message text, room codes or tokens.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use axum::extract::Request;
+use axum::http::Response;
 use tower_http::request_id::RequestId;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
@@ -46,4 +48,9 @@ pub fn start(settings: Settings) {
 pub fn request_span(request: &Request) -> Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+}
+
+/// One line a request, at the debug level.
+pub fn answered<B>(response: &Response<B>, latency: Duration, _: &Span) {
+    tracing::debug!(status = response.status().as_u16(), latency_ms = latency.as_secs_f64() * 1_000.0, "answered");
 }
