@@ -64,7 +64,14 @@ pub struct Circumstances {
 /// What a request leads to.
 pub enum Outcome {
     Answer(Answer),
-    Events(BoxStream<'static, Delivery>),
+    Events(Events),
+}
+
+/// An open subscription.
+pub struct Events {
+    /// The cursor it begins behind; none when it has no events at all.
+    pub start: Option<String>,
+    pub deliveries: BoxStream<'static, Delivery>,
 }
 
 /// What a subscription tells.
@@ -127,16 +134,17 @@ impl Operations {
     ) -> Outcome {
         let opening = Opening::new(resume_after);
         let refused = self.schema.execute_stream(request.data(opening.clone())).next().await;
-        let events = match (refused, opening.take()) {
+        let following = match (refused, opening.take()) {
             (Some(refused), _) => return Outcome::Answer(Answer::refused_subscription(refused)),
-            (None, Some(events)) => events,
+            (None, Some(following)) => following,
             // Its only field was skipped by a directive.
-            (None, None) => stream::empty().boxed(),
+            (None, None) => return Outcome::Events(Events { start: None, deliveries: stream::empty().boxed() }),
         };
         let operation = Arc::new(Operation::new(parameters, document));
         let renderings = self.renderings.clone();
-        let deliveries = events.then(move |event| deliver(renderings.clone(), Arc::clone(&operation), event));
-        Outcome::Events(deliveries.boxed())
+        let deliveries =
+            following.events.then(move |event| deliver(renderings.clone(), Arc::clone(&operation), event)).boxed();
+        Outcome::Events(Events { start: Some(following.start), deliveries })
     }
 }
 

@@ -18,24 +18,28 @@ pub(super) struct Opening(Arc<Inner>);
 
 struct Inner {
     resume_after: Option<String>,
-    events: Mutex<Option<Events>>,
+    following: Mutex<Option<Following>>,
 }
 
-type Events = BoxStream<'static, Result<Arc<Event>, ChatError>>;
+/// A subscription that was opened: the cursor it begins behind, and the events from there on.
+pub(super) struct Following {
+    pub(super) start: String,
+    pub(super) events: BoxStream<'static, Result<Arc<Event>, ChatError>>,
+}
 
 impl Opening {
     pub(super) fn new(resume_after: Option<String>) -> Self {
-        Self(Arc::new(Inner { resume_after, events: Mutex::default() }))
+        Self(Arc::new(Inner { resume_after, following: Mutex::default() }))
     }
 
-    /// The events, once the resolver has left them.
-    pub(super) fn take(&self) -> Option<Events> {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What the resolver has left, if it has.
+    pub(super) fn take(&self) -> Option<Following> {
+        self.0.following.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Leaves the events. A subscription has one field, so nobody may have left any before.
-    fn leave(&self, events: Events) -> Result<()> {
-        let before = self.0.events.lock().unwrap_or_else(PoisonError::into_inner).replace(events);
+    fn leave(&self, following: Following) -> Result<()> {
+        let before = self.0.following.lock().unwrap_or_else(PoisonError::into_inner).replace(following);
         match before {
             None => Ok(()),
             Some(_) => {
@@ -68,8 +72,8 @@ impl Subscription {
         let opening = ctx.data::<Opening>()?;
         let after = opening.0.resume_after.as_deref().or(after.as_deref());
         let key = RoomKey { id: &room_id, code: &room_code };
-        let events = ctx.data::<Chat>()?.follow(key, after).await.map_err(chat_error)?;
-        opening.leave(events.boxed())?;
+        let (start, events) = ctx.data::<Chat>()?.follow(key, after).await.map_err(chat_error)?;
+        opening.leave(Following { start, events: events.boxed() })?;
         Ok(stream::empty().boxed())
     }
 }

@@ -11,9 +11,8 @@ use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
 
-use crate::graphql::operation::Delivery;
+use crate::graphql::operation::{Delivery, Events};
 use crate::graphql::transport::Drain;
 
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
@@ -23,7 +22,7 @@ const BOUNDARY: &str = "\r\n--graphql";
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Answers with a stream of events.
-pub(super) fn stream(mut events: BoxStream<'static, Delivery>, drain: &Drain) -> Response {
+pub(super) fn stream(mut events: Events, drain: &Drain) -> Response {
     let (open, turn) = (drain.opened(), drain.clone().turn());
     let body = async_stream::stream! {
         let _open = open;
@@ -31,7 +30,7 @@ pub(super) fn stream(mut events: BoxStream<'static, Delivery>, drain: &Drain) ->
         yield text(BOUNDARY.to_owned());
         loop {
             let delivery = tokio::select! {
-                delivery = tokio::time::timeout(HEARTBEAT, events.next()) => delivery,
+                delivery = tokio::time::timeout(HEARTBEAT, events.deliveries.next()) => delivery,
                 // Without a last boundary: the client shall come back, to a server that is there.
                 () = &mut turn => return,
             };

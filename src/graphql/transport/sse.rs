@@ -13,7 +13,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 
-use crate::graphql::operation::{Delivery, Outcome};
+use crate::graphql::operation::{Delivery, Events, Outcome};
 use crate::graphql::transport::Drain;
 
 /// The id of the last event of a stream that is over.
@@ -22,22 +22,26 @@ pub(super) const LAST_ID: &str = "complete";
 /// How often an idle stream says something, so that proxies keep it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How long a browser waits before it comes back, in milliseconds; and a first byte, so that it knows the stream is open.
-const PREAMBLE: &str = "retry: 1000\n\n";
+/// How long a browser waits before it comes back, in milliseconds.
+const RETRY: &str = "retry: 1000\n";
 
 /// Answers with a stream of what the request leads to.
 pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
     let (open, turn) = (drain.opened(), drain.clone().turn());
     let body = async_stream::stream! {
         let _open = open;
-        yield text(PREAMBLE.to_owned());
+        // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
+        yield text(match &outcome {
+            Outcome::Events(Events { start: Some(cursor), .. }) => format!("{RETRY}id: {cursor}\n\n"),
+            Outcome::Events(Events { start: None, .. }) | Outcome::Answer(_) => format!("{RETRY}\n"),
+        });
         match outcome {
             Outcome::Answer(answer) => yield next(&answer.to_json(), None),
             Outcome::Events(mut events) => {
                 tokio::pin!(turn);
                 loop {
                     let delivery = tokio::select! {
-                        delivery = tokio::time::timeout(KEEP_ALIVE, events.next()) => delivery,
+                        delivery = tokio::time::timeout(KEEP_ALIVE, events.deliveries.next()) => delivery,
                         // Without an end: the client shall come back, to a server that is there.
                         () = &mut turn => return,
                     };

@@ -272,7 +272,7 @@ fn run(
                 }
             },
             Outcome::Events(mut events) => {
-                while let Some(delivery) = events.next().await {
+                while let Some(delivery) = events.deliveries.next().await {
                     match delivery {
                         Delivery::Event(rendering) => yield Step::Event(rendering),
                         Delivery::Failure(answer) => {
