@@ -13,6 +13,7 @@ mod load;
 mod log;
 mod model;
 mod outage;
+mod readme;
 mod redis_store;
 mod restart;
 mod schema;
