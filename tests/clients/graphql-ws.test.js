@@ -7,7 +7,7 @@ import { createRoom } from './support/author.js';
 import { openProxy } from './support/proxy.js';
 import { FOLLOW, read } from './support/reader.js';
 import { once, openWs } from './support/resume.js';
-import { nobodyComes, roomThatEnds, wholeRound, wrongCode, wrongCursor } from './support/round.js';
+import { nobodyComes, testClient } from './support/round.js';
 import { startServer } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -33,13 +33,17 @@ function open({ url }, options) {
   };
 }
 
-test('the whole round', () => wholeRound(server, line, open(line)));
-test('a room that ends', () => roomThatEnds(open));
-test('a wrong room code', () => wrongCode(server, line, open(line)));
-test('a wrong cursor', () => wrongCursor(server, line, open(line)));
+/** One that is closed with its test. */
+function openFor(t, line, options) {
+  const client = openFor(t, line, options);
+  t.after(client.close);
+  return client;
+}
 
-test('many subscriptions on one socket each resume from where they were', async () => {
-  const client = open(line);
+testClient('graphql-ws', open);
+
+test('many subscriptions on one socket each resume from where they were', async (t) => {
+  const client = openFor(t, line);
   const rooms = await Promise.all(Array.from({ length: 3 }, () => createRoom(server.graphql)));
   const readers = rooms.map((room) => read(client.follow, { ...room.place, after: room.start }));
   const allCaughtUp = () => Promise.all(readers.map((reader, n) => reader.caughtUp(rooms[n].story)));
@@ -53,9 +57,9 @@ test('many subscriptions on one socket each resume from where they were', async 
   readers.forEach((reader) => reader.stop());
 });
 
-test('a subscription that its client ended is resumed no more', async () => {
+test('a subscription that its client ended is resumed no more', async (t) => {
   const inits = [];
-  const client = open(line, { on: { opened: (socket) => spy(socket, inits) } });
+  const client = openFor(t, line, { on: { opened: (socket) => spy(socket, inits) } });
   const room = await createRoom(server.graphql);
   const [one, other] = [1, 2].map(() => read(client.follow, { ...room.place, after: room.start }));
   await room.send('to both');
@@ -78,35 +82,30 @@ function spy(socket, inits) {
   };
 }
 
-test('a wrong cursor in what to resume', async () => {
+test('a wrong cursor in what to resume', async (t) => {
   const [room, other] = [await createRoom(server.graphql), await createRoom(server.graphql)];
   const connectionParams = { resume: { mine: other.start } };
-  const client = open(line, { connectionParams, generateID: () => 'mine' });
+  const client = openFor(t, line, { connectionParams, generateID: () => 'mine' });
   const reader = read(client.follow, { ...room.place, after: room.start });
   await reader.over();
   assert.deepEqual(reader.errors.map(({ extensions }) => extensions.code), ['CURSOR_INVALID']);
   await nobodyComes(line);
 });
 
-test('a server that restarts: closed with 1012, the client comes back and misses nothing', async () => {
+test('a server that stops closes with 1012, on which the client comes back', async (t) => {
   const restarted = await startServer();
-  try {
-    const codes = [];
-    const client = open(restarted, { on: { closed: ({ code }) => codes.push(code) } });
-    const room = await createRoom(restarted.graphql);
-    const reader = read(client.follow, { ...room.place, after: room.start });
-    const message = await room.send('before');
-    await reader.caughtUp(room.story);
-    await restarted.restart();
-    await room.edit(message, 'after');
-    await room.send('after');
-    await reader.caughtUp(room.story);
-    assert.deepEqual(reader.story, room.story);
-    assert.equal(codes[0], 1012);
-    await reader.stop();
-  } finally {
-    await restarted.stop();
-  }
+  t.after(restarted.stop);
+  const codes = [];
+  const client = openFor(t, restarted, { on: { closed: ({ code }) => codes.push(code) } });
+  const room = await createRoom(restarted.graphql);
+  const reader = read(client.follow, { ...room.place, after: room.start });
+  await room.send('before');
+  await reader.caughtUp(room.story);
+  await restarted.restart();
+  await room.send('after');
+  await reader.caughtUp(room.story);
+  assert.deepEqual(reader.story, room.story);
+  assert.equal(codes[0], 1012);
 });
 
 for (const [code, what, options] of [
@@ -114,8 +113,8 @@ for (const [code, what, options] of [
   [4409, 'two operations of one id', { generateID: () => 'the same' }],
   [4429, 'a second connection_init', { on: { connected: (socket) => socket.send('{"type":"connection_init"}') } }],
 ]) {
-  test(`a client that says what it must not, ${what}, is stopped by ${code}`, async () => {
-    const client = open(line, options);
+  test(`a client that says what it must not, ${what}, is stopped by ${code}`, async (t) => {
+    const client = openFor(t, line, options);
     const room = await createRoom(server.graphql);
     const readers = [1, 2].map(() => read(client.follow, { ...room.place, after: room.start }));
     await until(() => readers.every((reader) => reader.failure), () => JSON.stringify(readers));

@@ -1,8 +1,9 @@
 // What every client must come through, whatever it is and whatever it speaks.
 //
-// A client is `{ execute(query, variables), follow(variables, sink) }`; both go through the line that can be cut.
+// `open(line)` gives a client: `{ execute(query, variables), follow(variables, sink), close() }`, all over that line.
 
 import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createRoom } from './author.js';
@@ -11,8 +12,35 @@ import { read } from './reader.js';
 import { startServer } from './server.js';
 import { until } from './until.js';
 
+/** Tests a client in everything it must come through. */
+export function testClient(name, open) {
+  describe(name, () => {
+    let server;
+    let line;
+    let client;
+
+    before(async () => {
+      server = await startServer();
+      line = await openProxy(server.url);
+      client = await open(line);
+    });
+
+    after(async () => {
+      await client?.close();
+      await line?.close();
+      await server?.stop();
+    });
+
+    test('the whole round', () => wholeRound(server, line, client));
+    test('a wrong room code', () => wrongCode(server, line, client));
+    test('a wrong cursor', () => wrongCursor(server, line, client));
+    test('a server that restarts', () => serverThatRestarts(open));
+    test('a room that ends', () => roomThatEnds(open));
+  });
+}
+
 /** Create, subscribe, send, edit, delete; lose the connection, resume: every event came once, in order. */
-export async function wholeRound(server, line, client) {
+async function wholeRound(server, line, client) {
   const room = await createRoom(client.execute);
   const reader = read(client.follow, { ...room.place, after: room.start });
 
@@ -51,8 +79,30 @@ export async function wholeRound(server, line, client) {
   await reader.stop();
 }
 
+/** A server that says farewell and is back a little later, with what it had: nothing is missed. */
+async function serverThatRestarts(open) {
+  const server = await startServer();
+  const client = await open(server);
+  try {
+    const room = await createRoom(server.graphql);
+    const reader = read(client.follow, { ...room.place, after: room.start });
+    const message = await room.send('before');
+    await reader.caughtUp(room.story);
+    await server.restart();
+    await room.edit(message, 'after');
+    await room.send('after');
+    await reader.caughtUp(room.story);
+    assert.deepEqual(reader.story, room.story);
+    assert.equal(reader.isOver(), false);
+    await reader.stop();
+  } finally {
+    await client.close();
+    await server.stop();
+  }
+}
+
 /** A room that ends completes its subscriptions, and nobody comes back for it. */
-export async function roomThatEnds(open) {
+async function roomThatEnds(open) {
   const server = await startServer({ ROOM_TTL: '3s' });
   const line = await openProxy(server.url);
   const client = await open(line);
@@ -73,13 +123,13 @@ export async function roomThatEnds(open) {
 }
 
 /** A wrong code is told to the client, which does not try it again. */
-export async function wrongCode(server, line, client) {
+async function wrongCode(server, line, client) {
   const room = await createRoom(server.graphql);
   await refused(line, client, { ...room.place, roomCode: `${room.place.roomCode}0` }, 'ROOM_CODE_INVALID');
 }
 
 /** A cursor that cannot be honoured is told to the client, which does not try it again. */
-export async function wrongCursor(server, line, client) {
+async function wrongCursor(server, line, client) {
   const [room, other] = [await createRoom(server.graphql), await createRoom(server.graphql)];
   await refused(line, client, { ...room.place, after: other.start }, 'CURSOR_INVALID');
 }
