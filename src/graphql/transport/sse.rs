@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 
 use crate::graphql::operation::{Delivery, Events, Outcome};
 use crate::graphql::transport::Drain;
@@ -25,10 +25,21 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a browser waits before it comes back, in milliseconds.
 const RETRY: &str = "retry: 1000\n";
 
+/// How long a stream lasts that only tells its client to come back; some clients do not notice an end in the first instant.
+const COME_BACK: Duration = Duration::from_millis(100);
+
+/// Answers with a stream that ends before it is over. After any other status a browser would not come back.
+pub(super) fn come_back() -> Response {
+    respond(async_stream::stream! {
+        yield text(format!("{RETRY}\n"));
+        tokio::time::sleep(COME_BACK).await;
+    })
+}
+
 /// Answers with a stream of what the request leads to.
 pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
     let (open, turn) = (drain.opened(), drain.clone().turn());
-    let body = async_stream::stream! {
+    respond(async_stream::stream! {
         let _open = open;
         // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
         yield text(match &outcome {
@@ -58,7 +69,10 @@ pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
             }
         }
         yield text(format!("event: complete\nid: {LAST_ID}\ndata:\n\n"));
-    };
+    })
+}
+
+fn respond(body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
