@@ -1,8 +1,8 @@
 // Apollo Client: over WebSocket with its own link to `graphql-ws`, and over multipart HTTP, which it comes back to with `after`.
 
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, CombinedProtocolErrors, gql, HttpLink, InMemoryCache } from '@apollo/client/core/index.js';
-import { RetryLink } from '@apollo/client/link/retry/index.js';
-import { GraphQLWsLink } from '@apollo/client/link/subscriptions/index.js';
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, CombinedProtocolErrors, gql, HttpLink, InMemoryCache } from '@apollo/client/core';
+import { RetryLink } from '@apollo/client/link/retry';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { tap } from 'rxjs';
 
 import { FOLLOW } from './support/reader.js';

@@ -35,7 +35,7 @@ function open({ url }, options) {
 
 /** One that is closed with its test. */
 function openFor(t, line, options) {
-  const client = openFor(t, line, options);
+  const client = open(line, options);
   t.after(client.close);
   return client;
 }
@@ -94,9 +94,12 @@ test('a wrong cursor in what to resume', async (t) => {
 
 test('a server that stops closes with 1012, on which the client comes back', async (t) => {
   const restarted = await startServer();
-  t.after(restarted.stop);
   const codes = [];
-  const client = openFor(t, restarted, { on: { closed: ({ code }) => codes.push(code) } });
+  const client = open(restarted, { on: { closed: ({ code }) => codes.push(code) } });
+  t.after(async () => {
+    await client.close();
+    await restarted.stop();
+  });
   const room = await createRoom(restarted.graphql);
   const reader = read(client.follow, { ...room.place, after: room.start });
   await room.send('before');

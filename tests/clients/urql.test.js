@@ -38,7 +38,9 @@ function urql(url, subscribeTo, close) {
       const { unsubscribe } = pipe(
         client.subscription(FOLLOW, variables),
         onEnd(() => sink.complete()),
-        subscribe(({ data, error }) => {
+        subscribe(({ data, error, hasNext }) => {
+          // At the end urql gives the last result once more, with this mark.
+          if (!hasNext) return;
           if (error?.networkError) sink.error(error.networkError);
           else sink.next({ data, errors: error?.graphQLErrors });
         }),

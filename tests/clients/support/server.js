@@ -1,6 +1,7 @@
 // A server for a test: the real binary on a free port, with an empty store of its own.
 
 import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,12 +9,19 @@ import { createInterface } from 'node:readline';
 
 const BINARY = process.env.LIVECHAT ?? new URL('../../../target/debug/livechat', import.meta.url).pathname;
 
+// What a test that was broken off leaves behind is taken away all the same.
 const running = new Set();
-process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const directories = new Set();
+process.once('exit', () => {
+  running.forEach((child) => child.kill('SIGKILL'));
+  directories.forEach((directory) => rmSync(directory, { recursive: true, force: true }));
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 /** Starts a server with these settings. */
 export async function startServer(settings = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'livechat-'));
+  directories.add(directory);
   let { child, ended, url } = await start('127.0.0.1:0');
 
   async function start(address) {
@@ -55,6 +63,7 @@ export async function startServer(settings = {}) {
     async stop() {
       await end();
       await rm(directory, { recursive: true });
+      directories.delete(directory);
     },
   };
 }
