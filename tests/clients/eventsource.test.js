@@ -8,6 +8,7 @@ import { openBrowser } from './support/browser.js';
 import { FOLLOW, read } from './support/reader.js';
 import { testClient } from './support/round.js';
 import { startServer } from './support/server.js';
+import { until } from './support/until.js';
 
 let browser;
 
@@ -33,25 +34,17 @@ async function open({ url }) {
   };
 }
 
-test('many that come back to a server that is still stopping all find the next one', async (t) => {
-  // Their streams end one after the other within this time; a browser comes back after one second.
-  const server = await startServer({ DRAIN_SECONDS: '3' });
+test('a stream that is over: the browser comes once more and is told to stay away', async (t) => {
+  const server = await startServer({ ROOM_TTL: '3s' });
   const client = await open(server);
   t.after(async () => {
     await client.close();
     await server.stop();
   });
-  const room = await createRoom(server.graphql);
-  // A browser opens at most six connections to a server at once.
-  const readers = Array.from({ length: 5 }, () => read(client.follow, { ...room.place, after: room.start }));
-  const allCaughtUp = () => Promise.all(readers.map((reader) => reader.caughtUp(room.story)));
-  await room.send('before');
-  await allCaughtUp();
-  await server.restart();
-  await room.send('after');
-  await allCaughtUp();
-  for (const reader of readers) assert.deepEqual([reader.story, reader.failure], [room.story, undefined]);
-  for (const reader of readers) await reader.stop();
+  const { place } = await createRoom(server.graphql);
+  const [ended, refused] = [place, { ...place, roomCode: `${place.roomCode}0` }].map((to) => read(client.follow, to));
+  await until(() => ended.failure && refused.failure);
+  for (const reader of [ended, refused]) assert.deepEqual([reader.completed, reader.failure], [true, 'closed for good']);
 });
 
 // These run in the page.
