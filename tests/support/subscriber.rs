@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -46,14 +46,6 @@ impl Subscriber {
         after: Option<String>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         Self::over(TcpStream::connect(address).await?, address, room, after, Resume::Argument).await
-    }
-
-    /// As [`open`](Self::open), from now on, over a line that holds little of what is not read.
-    pub async fn open_narrow(address: &str, room: &RoomKey) -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
-        let line = socket.connect(address.parse().expect("an address")).await.expect("a line");
-        Self::over(line, address, room, None, Resume::Argument).await.expect("a socket")
     }
 
     /// As [`open`](Self::open), over this line.

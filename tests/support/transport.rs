@@ -4,7 +4,7 @@ use std::error::Error;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::PATIENCE;
 use super::client::RoomKey;
@@ -64,6 +64,14 @@ impl Reader {
         }
     }
 
+    /// Subscribes to a room, over a line that holds little of what is not read.
+    pub async fn open_narrow(transport: Transport, address: &str, room: &RoomKey, after: Option<String>) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+        let line = socket.connect(address.parse().expect("an address")).await.expect("a line");
+        Self::over(line, transport, room, after, Resume::Argument).await.expect("a subscription")
+    }
+
     /// What the server says next about the subscription.
     pub async fn next(&mut self) -> Said {
         match self {
@@ -72,11 +80,21 @@ impl Reader {
         }
     }
 
-    /// The next event; anything else is a failure.
-    pub async fn event(&mut self) -> Value {
-        match self.next().await {
-            Said::Event(event) => event,
-            other => panic!("an event was expected, not {other:?}"),
+    /// The next events, up to and with the sending of this text, or to the end of the line.
+    pub async fn until_sent_or_closed(&mut self, last: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        loop {
+            match self.next().await {
+                Said::Event(event) => {
+                    let is_last = event["__typename"] == "MessageSent" && event["message"]["text"] == last;
+                    events.push(event);
+                    if is_last {
+                        return events;
+                    }
+                }
+                Said::Closed(_) => return events,
+                other => panic!("an event was expected, not {other:?}"),
+            }
         }
     }
 }
