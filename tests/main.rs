@@ -4,6 +4,7 @@ mod architecture;
 mod both_wires;
 mod conformance;
 mod crash;
+mod cuts;
 mod disk;
 mod events;
 mod graphql;

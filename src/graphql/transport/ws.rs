@@ -44,9 +44,6 @@ const WRITE_BUFFER_MAX: usize = 256 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(25);
 const SILENT_PINGS: u32 = 2;
 
-/// How long a peer may take no byte.
-const WRITE_WITHIN: Duration = Duration::from_secs(30);
-
 /// How long a close frame may take to be written, and to be answered.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -202,39 +199,35 @@ impl Connection {
         Ok(())
     }
 
-    /// Says a step and whatever else is ready by then, in one write.
+    /// Says a step and whatever else is ready by then, in as few writes as it takes.
     async fn say_gathered(&mut self, id: String, step: Step) -> Result<(), End> {
         let (mut id, mut step) = (id, step);
-        let mut gathered = 0;
-        let written = timeout(WRITE_WITHIN, async {
-            loop {
-                let text = match &step {
-                    Step::Event(rendering) => protocol::next(&id, &rendering.payload),
-                    Step::Result(json) => protocol::next(&id, json),
-                    Step::Error(json) => protocol::error(&id, json),
-                    Step::Complete => protocol::complete(&id),
-                };
-                self.socket.feed(Message::Text(Utf8Bytes::from(text))).await?;
-                gathered += 1;
-                match self.operations.next().now_or_never() {
-                    Some(Some(ready)) if gathered < GATHER => (id, step) = ready,
-                    Some(Some(ready)) => return self.socket.flush().await.map(|()| Some(ready)),
-                    Some(None) | None => return self.socket.flush().await.map(|()| None),
-                }
+        for gathered in 1.. {
+            let text = match &step {
+                Step::Event(rendering) => protocol::next(&id, &rendering.payload),
+                Step::Result(json) => protocol::next(&id, json),
+                Step::Error(json) => protocol::error(&id, json),
+                Step::Complete => protocol::complete(&id),
+            };
+            self.in_time(async |socket| socket.feed(Message::Text(Utf8Bytes::from(text))).await).await?;
+            if gathered == GATHER {
+                break;
             }
-        })
-        .await;
-        match written {
-            Ok(Ok(None)) => Ok(()),
-            // One too many was taken; it begins the next write.
-            Ok(Ok(Some((id, step)))) => Box::pin(self.say_gathered(id, step)).await,
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(End::Close(Close::TooSlow)),
+            match self.operations.next().now_or_never() {
+                Some(Some(ready)) => (id, step) = ready,
+                Some(None) | None => break,
+            }
         }
+        self.in_time(async |socket| socket.flush().await).await
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        match timeout(WRITE_WITHIN, self.socket.send(message)).await {
+        self.in_time(async |socket| socket.send(message).await).await
+    }
+
+    /// Writes a little, in the time that a peer has for that: many little writes may take longer together.
+    async fn in_time(&mut self, write: impl AsyncFnOnce(&mut WebSocket) -> Result<(), axum::Error>) -> Result<(), End> {
+        match timeout(self.transport.settings.write_timeout, write(&mut self.socket)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Close(Close::TooSlow)),
