@@ -5,12 +5,13 @@
 //! `Last-Event-ID` and resumes by itself. A stream that is over gives a last id of its own: whoever comes back with that
 //! one is told to stay away.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 
 use crate::graphql::operation::{Delivery, Events, Outcome};
 use crate::graphql::transport::Drain;
@@ -25,10 +26,21 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a browser waits before it comes back, in milliseconds.
 const RETRY: &str = "retry: 1000\n";
 
+/// How long a stream lasts that only tells its client to come back; some clients do not notice an end in the first instant.
+const COME_BACK: Duration = Duration::from_millis(100);
+
+/// Answers with a stream that ends before it is over. After any other status a browser would not come back.
+pub(super) fn come_back() -> Response {
+    respond(async_stream::stream! {
+        yield Ok(Bytes::from(format!("{RETRY}\n")));
+        tokio::time::sleep(COME_BACK).await;
+    })
+}
+
 /// Answers with a stream of what the request leads to.
 pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
     let (open, turn, outflow) = (drain.opened(), drain.clone().turn(), Outflow::new());
-    let body = async_stream::stream! {
+    respond(async_stream::stream! {
         let _open = open;
         // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
         let preamble = match &outcome {
@@ -61,7 +73,10 @@ pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
             }
         }
         yield outflow.piece(format!("event: complete\nid: {LAST_ID}\ndata:\n\n")).await;
-    };
+    })
+}
+
+fn respond(body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
