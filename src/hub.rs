@@ -25,7 +25,7 @@ const BACKLOG: usize = 64;
 
 /// Log entries read at once, and bytes of text that a reader keeps of them: it may stop reading with all of them at hand.
 const LOG_PAGE: u32 = 100;
-const PAGE_BYTES: usize = 64 * 1024;
+const PAGE_BYTES: usize = 32 * 1024;
 
 /// Pause before a reader asks an unavailable store again: doubled each time, within these bounds, jittered.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));

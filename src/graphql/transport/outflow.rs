@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that may wait, or one piece if it is bigger.
-const WAITING: u32 = 64 * 1024;
+const WAITING: u32 = 32 * 1024;
 
 /// What of one body is under way.
 pub(super) struct Outflow(Arc<Semaphore>);
@@ -56,6 +56,6 @@ mod tests {
         assert!(piece(1).is_some());
         assert!(piece(WAITING as usize * 2).is_none());
         drop(first);
-        assert_eq!(piece(WAITING as usize * 2).map(|piece| piece.map(|bytes| bytes.len())), Some(Ok(131_072)));
+        assert_eq!(piece(WAITING as usize * 2).map(|piece| piece.map(|bytes| bytes.len())), Some(Ok(65_536)));
     }
 }
