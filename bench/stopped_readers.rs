@@ -15,13 +15,17 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use support::client::{RoomKey, User};
 use support::server::Server;
 use support::transport::{Reader, Transport};
 
 const READERS: usize = 50;
+const USERS: usize = 8;
 const MESSAGES: usize = 400;
+/// Enough to fill what the server remembers for everybody.
+const WARMING: usize = 2_400;
 const KIB_ALLOWED: f64 = 256.0;
 
 #[tokio::main]
@@ -43,18 +47,15 @@ async fn main() -> ExitCode {
 
 async fn kib_a_reader(transport: Transport, live: bool) -> f64 {
     let server = Server::with(&[("WRITE_TIMEOUT", "10m")]);
-    let (client, mut user) = (server.client(), User::of(server.client()));
+    let client = server.client();
+    let mut users: Vec<User> = (0..USERS).map(|_| User::of(client.clone())).collect();
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
     // Whatever is remembered for everybody is filled first, by readers who read.
-    for _ in 0..6 {
-        send(&mut user, &room, MESSAGES).await;
-        user.send(&room, "warm").await;
-    }
+    send(&mut users, &room, WARMING).await;
+    users[0].send(&room, "warm").await;
     let mut warm = Reader::open_narrow(transport, server.address(), &room, Some(start.clone())).await;
-    for _ in 0..6 {
-        warm.until_sent_or_closed("warm").await;
-    }
+    warm.until_sent_or_closed("warm").await;
     drop(warm);
     client.viewers_become(&room, 0).await;
     let after = if live { client.cursor(&room).await } else { start };
@@ -64,18 +65,22 @@ async fn kib_a_reader(transport: Transport, live: bool) -> f64 {
         stopped.push(Reader::open_narrow(transport, server.address(), &room, Some(after.clone())).await);
     }
     client.viewers_become(&room, READERS).await;
-    send(&mut user, &room, MESSAGES).await;
+    send(&mut users, &room, MESSAGES).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let grown = resident_kib(server.process_id()) - before;
     client.viewers_become(&room, READERS).await;
     (grown / READERS as f64).round()
 }
 
-/// Messages of 16 KiB each.
-async fn send(user: &mut User, room: &RoomKey, count: usize) {
-    for n in 0..count {
-        user.send(room, &format!("{n}{}", "\u{1f980}".repeat(3_990))).await;
-    }
+/// Messages of 16 KiB each, from all users at once.
+async fn send(users: &mut [User], room: &RoomKey, count: usize) {
+    let each = count / users.len();
+    let senders = users.iter_mut().map(|user| async move {
+        for n in 0..each {
+            user.send(room, &format!("{n}{}", "\u{1f980}".repeat(3_990))).await;
+        }
+    });
+    join_all(senders).await;
 }
 
 /// The resident memory of a process.

@@ -5,6 +5,7 @@ mod accept;
 mod drain;
 mod http;
 mod multipart;
+mod outflow;
 mod parameters;
 mod sse;
 mod ws;
