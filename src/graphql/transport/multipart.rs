@@ -5,7 +5,6 @@
 //! boundary that follows.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -14,24 +13,22 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
 use crate::graphql::operation::Delivery;
-use crate::graphql::transport::Drain;
+use crate::graphql::transport::Transport;
 
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
 const BOUNDARY: &str = "\r\n--graphql";
 
-/// How often an idle stream says something, so that proxies keep it.
-const HEARTBEAT: Duration = Duration::from_secs(10);
-
 /// Answers with a stream of events.
-pub(super) fn stream(mut events: BoxStream<'static, Delivery>, drain: &Drain) -> Response {
-    let (open, turn) = (drain.opened(), drain.clone().turn());
+pub(super) fn stream(mut events: BoxStream<'static, Delivery>, transport: &Transport) -> Response {
+    let (open, turn) = (transport.drain.opened(), transport.drain.clone().turn());
+    let heartbeat = transport.settings.keep_alive_interval;
     let body = async_stream::stream! {
         let _open = open;
         tokio::pin!(turn);
         yield text(BOUNDARY.to_owned());
         loop {
             let delivery = tokio::select! {
-                delivery = tokio::time::timeout(HEARTBEAT, events.next()) => delivery,
+                delivery = tokio::time::timeout(heartbeat, events.next()) => delivery,
                 // Without a last boundary: the client shall come back, to a server that is there.
                 () = &mut turn => return,
             };

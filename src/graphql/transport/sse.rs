@@ -6,7 +6,6 @@
 //! one is told to stay away.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -14,20 +13,18 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 
 use crate::graphql::operation::{Delivery, Outcome};
-use crate::graphql::transport::Drain;
+use crate::graphql::transport::Transport;
 
 /// The id of the last event of a stream that is over.
 pub(super) const LAST_ID: &str = "complete";
-
-/// How often an idle stream says something, so that proxies keep it.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How long a browser waits before it comes back, in milliseconds; and a first byte, so that it knows the stream is open.
 const PREAMBLE: &str = "retry: 1000\n\n";
 
 /// Answers with a stream of what the request leads to.
-pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
-    let (open, turn) = (drain.opened(), drain.clone().turn());
+pub(super) fn stream(outcome: Outcome, transport: &Transport) -> Response {
+    let (open, turn) = (transport.drain.opened(), transport.drain.clone().turn());
+    let keep_alive = transport.settings.keep_alive_interval;
     let body = async_stream::stream! {
         let _open = open;
         yield text(PREAMBLE.to_owned());
@@ -37,7 +34,7 @@ pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
                 tokio::pin!(turn);
                 loop {
                     let delivery = tokio::select! {
-                        delivery = tokio::time::timeout(KEEP_ALIVE, events.next()) => delivery,
+                        delivery = tokio::time::timeout(keep_alive, events.next()) => delivery,
                         // Without an end: the client shall come back, to a server that is there.
                         () = &mut turn => return,
                     };
