@@ -8,6 +8,8 @@ pub mod redis_server;
 pub mod rest;
 pub mod server;
 pub mod small_disk;
+pub mod socket;
+pub mod stream;
 pub mod subscriber;
 
 use std::time::{Duration, Instant};
