@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::client::{User, error_code, text};
+use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::socket::{events_after, events_of};
 use crate::support::stream::{Stream, get, post};
@@ -143,4 +144,15 @@ async fn a_server_that_stops_ends_its_streams_without_a_last_word() {
     server.signal("TERM");
     assert_eq!(stream.rest().await, "", "so that the reader comes back, to a server that is there");
     assert!(server.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_opened_for_the_moment_does_not_send_its_client_away_for_good() {
+    let mut redis = RedisServer::start().await;
+    let server = Server::on_redis(&redis.url());
+    let room = server.client().create_room().await;
+    redis.kill();
+    let rest = event_source(&server, &events_of(&room), None).await.rest().await;
+    assert!(rest.contains("event: next") && rest.contains("UNAVAILABLE"), "{rest}");
+    assert!(!rest.contains("complete"), "{rest}");
 }

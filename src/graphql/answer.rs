@@ -1,7 +1,7 @@
 //! The answer to a query, a mutation or a refused subscription: how it is written, and whether it failed before anything
 //! was executed, which transports tell apart.
 
-use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError};
+use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
 /// A GraphQL response.
@@ -60,6 +60,14 @@ impl Answer {
     /// Why nothing was executed, if nothing was.
     pub fn failure(&self) -> Option<Failure> {
         self.failure
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub fn is_temporary(&self) -> bool {
+        let unavailable = |error: &ServerError| {
+            error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == Some(&Value::from("UNAVAILABLE"))
+        };
+        self.failure == Some(Failure::Overload) || self.response.errors.iter().any(unavailable)
     }
 
     /// The response in JSON. One of a request that was never executed has no `data`.

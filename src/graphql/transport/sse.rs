@@ -47,7 +47,13 @@ pub(super) fn stream(outcome: Outcome, transport: &Transport) -> Response {
         };
         yield outflow.piece(preamble).await;
         match outcome {
-            Outcome::Answer(answer) => yield outflow.piece(next(&answer.to_json(), None)).await,
+            Outcome::Answer(answer) => {
+                yield outflow.piece(next(&answer.to_json(), None)).await;
+                // Without an end: the client shall come back, from where it was.
+                if answer.is_temporary() {
+                    return;
+                }
+            }
             Outcome::Events(mut events) => {
                 tokio::pin!(turn);
                 loop {
