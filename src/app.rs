@@ -2,18 +2,31 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
+use axum::serve::ListenerExt as _;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::chat::Chat;
 use crate::config::{Config, StoreChoice};
+use crate::graphql::transport::Drain;
 use crate::http;
 use crate::hub::Hub;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
+
+/// How long the last sockets have to close once all have had their turn.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// How long requests in flight have to finish after that.
+const FINISHING: Duration = Duration::from_secs(2);
+
+/// How long a peer may leave bytes unacknowledged.
+#[cfg(target_os = "linux")]
+const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// Why the server could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -80,37 +93,31 @@ impl App {
         self.listener.local_addr().unwrap_or(self.config.listen_addr)
     }
 
-    /// Serves until `stop` is cancelled. Then requests in flight are finished and sockets closed, for as long as the
-    /// drain setting says, and everything that was started has ended when this returns.
+    /// Serves until `stop` is cancelled. Then sockets and streams are closed one after the other, requests in flight are
+    /// finished, and everything that was started has ended when this returns.
     pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
         let Self { listener, store, config } = self;
         let hub = Hub::start(store.port());
         let chat = Chat::new(store.port(), hub.clone(), config.chat);
-        let sockets = TaskTracker::new();
-        let router = http::router(&chat, config.http, config.rest, &stop, &sockets);
-        let drained = CancellationToken::new();
-        let deadline = {
-            let (stop, drained) = (stop.clone(), drained.clone());
+        let drain = Drain::new(stop.clone(), config.drain);
+        let router = http::router(&chat, config.http, &drain).into_make_service_with_connect_info::<SocketAddr>();
+        let listener = listener.tap_io(prepare_connection);
+        // Until the last socket has had its turn, new requests are answered: `/readyz` has to say no to somebody.
+        let drained = {
+            let stop = stop.clone();
             async move {
                 stop.cancelled().await;
-                tokio::select! {
-                    () = tokio::time::sleep(config.drain) => {}
-                    () = drained.cancelled() => {}
-                }
+                let _ = tokio::time::timeout(config.drain + CLOSING, drain.finished()).await;
             }
         };
-        let serve = async {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned()).await;
-            // The HTTP server does not wait for what was upgraded.
-            stop.cancel();
-            sockets.close();
-            sockets.wait().await;
-            drained.cancel();
-            served.map_err(AppError::Serve)
+        let serve = axum::serve(listener, router).with_graceful_shutdown(drained);
+        let cut_off = async {
+            stop.cancelled().await;
+            tokio::time::sleep(config.drain + CLOSING + FINISHING).await;
         };
         let served = tokio::select! {
-            served = serve => served,
-            () = deadline => {
+            served = serve => served.map_err(AppError::Serve),
+            () = cut_off => {
                 tracing::warn!("some clients did not end in time and are cut off");
                 Ok(())
             }
@@ -119,4 +126,14 @@ impl App {
         store.close().await;
         served
     }
+}
+
+/// Small messages go out at once, and a peer that takes no byte is given up by the operating system, whatever it is
+/// that waits to be written.
+fn prepare_connection(connection: &mut TcpStream) {
+    let socket = SockRef::from(&*connection);
+    // A connection that cannot be steered is no worse than one that is not.
+    let _ = socket.set_tcp_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(GIVE_UP_AFTER));
 }

@@ -212,19 +212,21 @@ impl Chat {
     }
 
     /// Every change of a room's messages, in order, each once: without `after` from now on, with it everything since
-    /// that cursor, then live. Ends when the room does.
+    /// that cursor, then live. Ends when the room does. Comes with the cursor it begins behind, for readers who lose it
+    /// before its first event.
     pub async fn follow(
         &self,
         key: RoomKey<'_>,
         after: Option<&str>,
-    ) -> Result<impl Stream<Item = Result<Arc<Event>, ChatError>> + Send + use<>, ChatError> {
+    ) -> Result<(String, impl Stream<Item = Result<Arc<Event>, ChatError>> + Send + use<>), ChatError> {
         let state = in_time(self.enter(key, None)).await?.state;
         let after = match after {
             Some(after) => cursor::parse_event(state.room.id, after)?,
             None => state.head,
         };
         let events = in_time(self.hub.follow(&state, after)).await?;
-        Ok(events.map(|event| event.map_err(ChatError::from)))
+        let start = cursor::of_event(state.room.id, after);
+        Ok((start, events.map(|event| event.map_err(ChatError::from))))
     }
 
     /// Succeeds when the store answers and takes writes.

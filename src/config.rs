@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
+use crate::graphql::{operation, transport};
 use crate::store::redis;
 use crate::{chat, http, rest, telemetry};
 
@@ -38,6 +39,10 @@ const TEXT_MAX_LENGTH: Setting = setting("TEXT_MAX_LENGTH", "4000");
 const DISPLAY_NAME_MAX_LENGTH: Setting = setting("DISPLAY_NAME_MAX_LENGTH", "64");
 const USER_ID_MAX_LENGTH: Setting = setting("USER_ID_MAX_LENGTH", "128");
 const BODY_MAX_BYTES: Setting = setting("BODY_MAX_BYTES", "65536");
+const WS_INIT_TIMEOUT: Setting = setting("WS_INIT_TIMEOUT", "10s");
+const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
+const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
+const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
@@ -60,6 +65,10 @@ pub const ALL: &[Setting] = &[
     DISPLAY_NAME_MAX_LENGTH,
     USER_ID_MAX_LENGTH,
     BODY_MAX_BYTES,
+    WS_INIT_TIMEOUT,
+    MAX_SUBSCRIPTIONS_PER_SOCKET,
+    MAX_SOCKETS_PER_ADDRESS,
+    MAX_OPERATIONS,
     REST_ERROR_STATUS,
     DRAIN_SECONDS,
     LOG_FORMAT,
@@ -82,9 +91,8 @@ pub struct Config {
     pub store: StoreChoice,
     pub chat: chat::Settings,
     pub http: http::Settings,
-    pub rest: rest::Settings,
     pub telemetry: telemetry::Settings,
-    /// How long requests in flight and open sockets have to end when the server stops.
+    /// Over how long a time sockets and streams are closed when the server stops.
     pub drain: Duration,
 }
 
@@ -135,13 +143,7 @@ impl Config {
                 room_code_length: source.number(&ROOM_CODE_LENGTH, 4, 32)?,
                 limits,
             },
-            http: http::Settings { body_max: source.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)? },
-            rest: rest::Settings {
-                error_status: source.choice(
-                    &REST_ERROR_STATUS,
-                    &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
-                )?,
-            },
+            http: source.http()?,
             telemetry: telemetry::Settings {
                 format: source.choice(
                     &LOG_FORMAT,
@@ -187,6 +189,24 @@ impl Source<'_> {
         choices.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone()).ok_or_else(|| {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
             invalid(setting, format!("must be one of: {}", names.join(", ")))
+        })
+    }
+
+    fn http(&self) -> Result<http::Settings, ConfigError> {
+        Ok(http::Settings {
+            body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
+            operations: operation::Settings { max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)? },
+            transports: transport::Settings {
+                ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
+                max_subscriptions_per_socket: self.number(&MAX_SUBSCRIPTIONS_PER_SOCKET, 1, 10_000)?,
+                max_sockets_per_address: self.number(&MAX_SOCKETS_PER_ADDRESS, 1, 10_000_000)?,
+            },
+            rest: rest::Settings {
+                error_status: self.choice(
+                    &REST_ERROR_STATUS,
+                    &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
+                )?,
+            },
         })
     }
 

@@ -1,12 +1,16 @@
-//! The GraphQL wire: the schema, and how it is spoken over HTTP and WebSocket.
+//! The GraphQL wire: the schema, and how it is spoken over HTTP, WebSocket, server-sent events and multipart.
 //!
-//! Resolvers read arguments, call [`Chat`] and wrap what it answers. No rule is decided here.
+//! Resolvers read arguments, call [`Chat`] and wrap what it answers. No rule is decided here. A request of any transport
+//! goes through [`operation`], which runs it; events are made into bytes in `rendering`, once for all who ask the same.
 
+mod answer;
 mod codes;
 mod connection;
 mod error;
 mod mutation;
+pub mod operation;
 mod query;
+mod rendering;
 mod subscription;
 pub mod transport;
 mod types;

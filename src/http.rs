@@ -5,8 +5,6 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
@@ -14,13 +12,18 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use crate::chat::Chat;
+use crate::graphql::operation::Operations;
+use crate::graphql::transport::Drain;
 use crate::{graphql, rest, telemetry, web};
 
-/// Steers what every wire has in common.
+/// Steers the wires, and what they have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Bytes of a request body, at most.
     pub body_max: usize,
+    pub operations: graphql::operation::Settings,
+    pub transports: graphql::transport::Settings,
+    pub rest: rest::Settings,
 }
 
 /// Names a request in the log and in its answer; taken over from the caller when given.
@@ -29,15 +32,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long browsers may remember a preflight answer.
 const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// The whole HTTP service. Cancelling `drain` makes `/readyz` say no and closes open sockets, which `sockets` tracks.
-pub fn router(
-    chat: &Chat,
-    settings: Settings,
-    rest_settings: rest::Settings,
-    drain: &CancellationToken,
-    sockets: &TaskTracker,
-) -> Router {
-    let schema = graphql::schema(chat.clone());
+/// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
+pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
+    let operations = Operations::new(graphql::schema(chat.clone()), settings.operations);
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
@@ -57,8 +54,8 @@ pub fn router(
         // Last: it only marks what the body readers of the wires enforce.
         .layer(DefaultBodyLimit::max(settings.body_max));
     Router::new()
-        .merge(graphql::transport::routes(schema, drain.clone(), sockets.clone()))
-        .merge(rest::routes(chat.clone(), rest_settings))
+        .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
+        .merge(rest::routes(chat.clone(), settings.rest))
         .merge(web::routes())
         .merge(probes(chat.clone(), drain.clone()))
         .fallback(rest::not_found)
@@ -69,11 +66,11 @@ pub fn router(
 #[derive(Clone)]
 struct Probes {
     chat: Chat,
-    drain: CancellationToken,
+    drain: Drain,
 }
 
 /// `/healthz`: the process lives. `/readyz`: it takes requests, and its store answers.
-fn probes(chat: Chat, drain: CancellationToken) -> Router {
+fn probes(chat: Chat, drain: Drain) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -81,7 +78,7 @@ fn probes(chat: Chat, drain: CancellationToken) -> Router {
 }
 
 async fn readyz(State(Probes { chat, drain }): State<Probes>) -> impl IntoResponse {
-    if drain.is_cancelled() {
+    if drain.has_begun() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
     match chat.ready().await {

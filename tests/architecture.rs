@@ -14,8 +14,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("web", &[]),
     ("telemetry", &[]),
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
-    ("config", &["domain", "store", "chat", "rest", "http", "telemetry"]),
-    ("app", &["config", "store", "hub", "chat", "http"]),
+    ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry"]),
+    ("app", &["config", "store", "hub", "chat", "graphql", "http"]),
 ];
 
 /// Crates that a module must do without, because it is pure or because another module owns them.

@@ -13,7 +13,7 @@ const SERVICE_RESTART: Option<u16> = Some(1012);
 
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_finishes_what_it_was_asked_and_sends_its_readers_elsewhere() {
-    for (mut server, _redis) in Server::on_each_store(&[("DRAIN_SECONDS", "60")]).await {
+    for (mut server, _redis) in Server::on_each_store(&[("DRAIN_SECONDS", "2")]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
         let start = client.cursor(&room).await;

@@ -39,7 +39,7 @@ impl fmt::Debug for Check {
 }
 
 /// A place in a room's log: just after the entry with this number and this mark.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     pub seq: Seq,
     /// Zero at the start of the log, where there is no entry to name.

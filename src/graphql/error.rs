@@ -6,7 +6,7 @@ use crate::chat::ChatError;
 use crate::domain::violation::Violation;
 
 /// The error as a client sees it. What is not the client's doing is logged here, once, with its cause.
-pub(super) fn answer(error: ChatError) -> Error {
+pub(super) fn chat_error(error: ChatError) -> Error {
     let error = &error;
     let code = match error {
         ChatError::RoomNotFound => "ROOM_NOT_FOUND",

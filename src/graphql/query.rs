@@ -7,9 +7,9 @@ use crate::domain::cursor;
 use crate::domain::page;
 use crate::domain::room::RoomId;
 use crate::graphql::connection::{ActiveRoomConnection, Page};
-use crate::graphql::error::{answer, not_over_get, refusal};
+use crate::graphql::error::{chat_error, not_over_get, refusal};
 use crate::graphql::mutation::CreateRoomPayload;
-use crate::graphql::transport::OverGet;
+use crate::graphql::operation::OverGet;
 use crate::graphql::types::{ActiveRoom, PageArguments, Room};
 
 /// What can be asked.
@@ -31,7 +31,7 @@ impl Query {
             arguments.window(room).ok()
         });
         let key = RoomKey { id: &id, code: &code };
-        let snapshot = ctx.data::<Chat>()?.room(key, window).await.map_err(answer)?;
+        let snapshot = ctx.data::<Chat>()?.room(key, window).await.map_err(chat_error)?;
         Ok(Some(Room::with_page(snapshot, window)))
     }
 
@@ -43,7 +43,7 @@ impl Query {
         #[graphql(desc = "Only rooms older than the one with this cursor.")] after: Option<String>,
     ) -> Result<ActiveRoomConnection> {
         let first = page::first(Some(first)).map_err(|violation| refusal(&violation))?;
-        let page = ctx.data::<Chat>()?.active_rooms(first, after.as_deref()).await.map_err(answer)?;
+        let page = ctx.data::<Chat>()?.active_rooms(first, after.as_deref()).await.map_err(chat_error)?;
         let (before, behind) = (after.is_some(), page.more);
         let items = page
             .rooms

@@ -1,11 +1,54 @@
 //! What can be followed.
 
-use async_graphql::{Context, ID, Result, Subscription as Subscribe};
-use futures_util::{Stream, StreamExt as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::chat::{Chat, RoomKey};
-use crate::graphql::error::answer;
+use async_graphql::{Context, ErrorExtensions as _, ID, Result, Subscription as Subscribe};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt as _, future, stream};
+
+use crate::chat::{Chat, ChatError, RoomKey};
+use crate::domain::event::Event;
+use crate::graphql::error::chat_error;
 use crate::graphql::types::MessageEvent;
+
+/// In the data of a request that opens a subscription: where the resolver leaves the events for the transport, which has
+/// them rendered one by one.
+#[derive(Clone)]
+pub(super) struct Opening(Arc<Inner>);
+
+struct Inner {
+    resume_after: Option<String>,
+    following: Mutex<Option<Following>>,
+}
+
+/// A subscription that was opened: the cursor it begins behind, and the events from there on.
+pub(super) struct Following {
+    pub(super) start: String,
+    pub(super) events: BoxStream<'static, Result<Arc<Event>, ChatError>>,
+}
+
+impl Opening {
+    pub(super) fn new(resume_after: Option<String>) -> Self {
+        Self(Arc::new(Inner { resume_after, following: Mutex::default() }))
+    }
+
+    /// What the resolver has left, if it has.
+    pub(super) fn take(&self) -> Option<Following> {
+        self.0.following.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Leaves the events. A subscription has one field, so nobody may have left any before.
+    fn leave(&self, following: Following) -> Result<()> {
+        let before = self.0.following.lock().unwrap_or_else(PoisonError::into_inner).replace(following);
+        match before {
+            None => Ok(()),
+            Some(_) => {
+                let error = async_graphql::Error::new("a subscription has exactly one field at its root");
+                Err(error.extend_with(|_, extensions| extensions.set("code", "GRAPHQL_VALIDATION_FAILED")))
+            }
+        }
+    }
+}
 
 /// What can be followed.
 pub struct Subscription;
@@ -22,8 +65,15 @@ impl Subscription {
         #[graphql(desc = "The room's code.")] room_code: String,
         #[graphql(desc = "A cursor of this room's events: the last one you have seen.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<MessageEvent>> + use<>> {
+        // An event among the data is to be rendered; whom for does not matter.
+        if let Some(event) = ctx.data_opt::<Arc<Event>>() {
+            return Ok(stream::once(future::ready(Ok(MessageEvent::from(Arc::clone(event))))).boxed());
+        }
+        let opening = ctx.data::<Opening>()?;
+        let after = opening.0.resume_after.as_deref().or(after.as_deref());
         let key = RoomKey { id: &room_id, code: &room_code };
-        let events = ctx.data::<Chat>()?.follow(key, after.as_deref()).await.map_err(answer)?;
-        Ok(events.map(|event| event.map(MessageEvent::from).map_err(answer)))
+        let (start, events) = ctx.data::<Chat>()?.follow(key, after).await.map_err(chat_error)?;
+        opening.leave(Following { start, events: events.boxed() })?;
+        Ok(stream::empty().boxed())
     }
 }

@@ -1,48 +1,62 @@
-//! GraphQL over HTTP and over WebSocket. Each speaks its protocol and leaves the rest to the schema.
+//! GraphQL over HTTP, over server-sent events, over multipart and over WebSocket. Each speaks its protocol; what a request
+//! means is the business of `operation`.
 
+mod accept;
+mod drain;
 mod http;
+mod multipart;
+mod parameters;
+mod sse;
 mod ws;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::FromRequestParts as _;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::graphql::Schema;
+use crate::graphql::operation::Operations;
 
-/// In a request's data: it came by HTTP GET, so it must not change anything.
-pub(super) struct OverGet;
+pub use drain::Drain;
+
+/// Steers the transports.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a socket may take to say `connection_init`.
+    pub ws_init_timeout: Duration,
+    /// Subscriptions and other operations under way on one socket.
+    pub max_subscriptions_per_socket: usize,
+    /// Sockets from one address.
+    pub max_sockets_per_address: usize,
+}
 
 /// What the transports work with.
 #[derive(Clone)]
 struct Transport {
-    schema: Schema,
-    /// Set when the server drains: open sockets are closed.
-    drain: CancellationToken,
-    /// The open sockets.
-    sockets: TaskTracker,
+    operations: Operations,
+    drain: Drain,
+    settings: Settings,
+    addresses: Arc<ws::Addresses>,
 }
 
-/// `/graphql`, over HTTP and WebSocket. When `drain` is cancelled, open sockets are closed; `sockets` tracks them.
-pub fn routes(schema: Schema, drain: CancellationToken, sockets: TaskTracker) -> Router {
-    Router::new().route("/graphql", get(get_or_upgrade).post(http::post)).with_state(Transport {
-        schema,
-        drain,
-        sockets,
-    })
+/// `/graphql`, over every transport. Sockets and streams end as `drain` says.
+pub fn routes(operations: Operations, drain: Drain, settings: Settings) -> Router {
+    let addresses = Arc::new(ws::Addresses::new(settings.max_sockets_per_address));
+    let transport = Transport { operations, drain, settings, addresses };
+    Router::new().route("/graphql", get(get_or_upgrade).post(http::post)).with_state(transport)
 }
 
 async fn get_or_upgrade(State(transport): State<Transport>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    if !parts.headers.contains_key(axum::http::header::UPGRADE) {
+    if !parts.headers.contains_key(header::UPGRADE) {
         return http::get(&transport, &parts.uri, &parts.headers).await;
     }
     match WebSocketUpgrade::from_request_parts(&mut parts, &transport).await {
-        Ok(upgrade) => ws::accept(transport, upgrade),
+        Ok(upgrade) => ws::accept(transport, upgrade, &parts.extensions),
         Err(rejection) => rejection.into_response(),
     }
 }

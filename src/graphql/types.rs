@@ -13,7 +13,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
 use crate::domain::{chatter, message};
 use crate::graphql::connection::{ChatterConnection, MessageConnection, Page};
-use crate::graphql::error::{answer, refusal};
+use crate::graphql::error::{chat_error, refusal};
 use crate::store::{RoomState, Snapshot};
 
 /// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
@@ -92,7 +92,7 @@ impl Room {
             Ok(Window { after, before: None, take: Take::First(page::first(first)?) })
         };
         let window = read().map_err(|violation| refusal(&violation))?;
-        let page = ctx.data::<Chat>()?.chatters(room, window).await.map_err(answer)?;
+        let page = ctx.data::<Chat>()?.chatters(room, window).await.map_err(chat_error)?;
         check_place(window.after, page.total)?;
         let range = window.range(page.total);
         let chatters = page.chatters.into_iter().map(Chatter::from);
@@ -125,7 +125,7 @@ impl Room {
         let (total, messages) = match &self.page {
             Some((asked, messages)) if *asked == window => (self.state.message_count, messages.clone()),
             _ => {
-                let snapshot = ctx.data::<Chat>()?.messages(room, window).await.map_err(answer)?;
+                let snapshot = ctx.data::<Chat>()?.messages(room, window).await.map_err(chat_error)?;
                 (snapshot.state.message_count, snapshot.messages)
             }
         };
@@ -213,7 +213,7 @@ impl ActiveRoom {
 }
 
 async fn viewer_count(ctx: &Context<'_>, state: &RoomState) -> Result<u32> {
-    let viewers = ctx.data::<Chat>()?.viewers(&[state.room.id]).await.map_err(answer)?;
+    let viewers = ctx.data::<Chat>()?.viewers(&[state.room.id]).await.map_err(chat_error)?;
     Ok(viewers.into_iter().sum())
 }
 

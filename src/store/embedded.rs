@@ -1,7 +1,7 @@
 //! The store in this process: one SQLite database in the data directory, durable, for one process at a time.
 //!
-//! All changes go through one [`writer`], which puts whatever waits on disk in one commit; [`reader`] answers from
-//! connections of its own; [`sweep`] gives back the space of what has ended. SQLite was chosen over faster engines
+//! All changes go through one `writer`, which puts whatever waits on disk in one commit; `reader` answers from
+//! connections of its own; `sweep` gives back the space of what has ended. SQLite was chosen over faster engines
 //! because deleted text leaves its file and a full disk leaves it usable; docs/architecture.md has the figures.
 
 mod changes;

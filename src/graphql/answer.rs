@@ -1,0 +1,94 @@
+//! The answer to a query, a mutation or a refused subscription: how it is written, and whether it failed before anything
+//! was executed, which transports tell apart.
+
+use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError};
+use serde::Serialize;
+
+/// A GraphQL response.
+#[derive(Debug)]
+pub struct Answer {
+    response: Response,
+    failure: Option<Failure>,
+}
+
+/// Why nothing was executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The request is wrong, or a subscription was refused.
+    Request,
+    /// A mutation came by GET.
+    Method,
+    /// Too much is under way already.
+    Overload,
+}
+
+#[derive(Serialize)]
+struct WithoutData<'a> {
+    errors: &'a [ServerError],
+}
+
+impl Answer {
+    pub(super) fn mutation_over_get() -> Self {
+        Self::failed(
+            Failure::Method,
+            "METHOD_NOT_ALLOWED",
+            "only queries and subscriptions can be asked with GET; use POST",
+        )
+    }
+
+    pub(super) fn overloaded() -> Self {
+        Self::failed(Failure::Overload, "OVERLOADED", "the server has too much to do right now; try again")
+    }
+
+    /// A request that is not taken, and why.
+    pub fn refused(code: &str, message: impl Into<String>) -> Self {
+        Self::failed(Failure::Request, code, message)
+    }
+
+    /// A subscription whose first answer was not an event.
+    pub(super) fn refused_subscription(response: Response) -> Self {
+        Self { failure: Some(Failure::Request), response }
+    }
+
+    fn failed(failure: Failure, code: &str, message: impl Into<String>) -> Self {
+        let mut error = ServerError::new(message.into(), None);
+        error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
+        Self { response: Response::from_errors(vec![error]), failure: Some(failure) }
+    }
+
+    /// Why nothing was executed, if nothing was.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+
+    /// The response in JSON. One of a request that was never executed has no `data`.
+    pub fn to_json(&self) -> String {
+        match self.failure {
+            Some(_) => json(&WithoutData { errors: &self.response.errors }),
+            None => json(&self.response),
+        }
+    }
+
+    /// The errors alone, as a JSON list.
+    pub fn errors_to_json(&self) -> String {
+        json(&self.response.errors)
+    }
+}
+
+impl From<Response> for Answer {
+    /// An error that happened at a field has a path; an error without one came before the execution.
+    fn from(response: Response) -> Self {
+        let never_executed = response.is_err() && response.errors.iter().all(|error| error.path.is_empty());
+        Self { failure: never_executed.then_some(Failure::Request), response }
+    }
+}
+
+/// A response holds nothing that cannot be written as JSON; should it ever, the client gets an error.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer could not be written");
+        let mut internal = ServerError::new("something went wrong on our side", Some(Pos::default()));
+        internal.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", "INTERNAL");
+        serde_json::to_string(&WithoutData { errors: &[internal] }).unwrap_or_default()
+    })
+}

@@ -1,0 +1,172 @@
+//! Running a request, whatever transport it came by: to an answer, or to a stream of rendered events.
+//!
+//! A subscription is opened once for each subscriber: its document is checked, and its resolver authorises the reader
+//! and hands out the room's events. What an event looks like in that operation is the business of `rendering`.
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Request, Response, Variables};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+use crate::chat::ChatError;
+use crate::domain::event::Event;
+use crate::graphql::Schema;
+use crate::graphql::answer::Answer;
+use crate::graphql::error::chat_error;
+use crate::graphql::rendering::{Operation, Rendering, Renderings};
+use crate::graphql::subscription::Opening;
+
+/// The parameters of a request, as every transport carries them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    pub query: String,
+    #[serde(default)]
+    pub operation_name: Option<String>,
+    #[serde(default)]
+    pub variables: Option<Map<String, Value>>,
+    /// Taken, because the specification allows it; nothing of ours looks at it.
+    #[serde(default)]
+    #[expect(dead_code)]
+    extensions: Option<Map<String, Value>>,
+}
+
+impl Parameters {
+    pub fn new(query: String, operation_name: Option<String>, variables: Option<Map<String, Value>>) -> Self {
+        Self { query, operation_name, variables, extensions: None }
+    }
+
+    pub(super) fn request(&self) -> Request {
+        let variables = Value::Object(self.variables.clone().unwrap_or_default());
+        let mut request = Request::new(&self.query).variables(Variables::from_json(variables));
+        request.operation_name.clone_from(&self.operation_name);
+        request
+    }
+}
+
+/// In a request's data: it came by HTTP GET, so it must not change anything.
+pub(super) struct OverGet;
+
+/// What a transport knows of a request besides its parameters.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// It came by HTTP GET, so it must not change anything.
+    pub over_get: bool,
+    /// A cursor that the transport carried; goes before the one among the arguments.
+    pub resume_after: Option<String>,
+}
+
+/// What a request leads to.
+pub enum Outcome {
+    Answer(Answer),
+    Events(Events),
+}
+
+/// An open subscription.
+pub struct Events {
+    /// The cursor it begins behind; none when it has no events at all.
+    pub start: Option<String>,
+    pub deliveries: BoxStream<'static, Delivery>,
+}
+
+/// What a subscription tells.
+pub enum Delivery {
+    Event(Arc<Rendering>),
+    /// The subscription ends with this.
+    Failure(Answer),
+}
+
+/// How much may be under way at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Queries and mutations.
+    pub max_in_flight: usize,
+}
+
+/// Runs requests.
+#[derive(Clone)]
+pub struct Operations {
+    schema: Schema,
+    renderings: Renderings,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Operations {
+    pub fn new(schema: Schema, settings: Settings) -> Self {
+        let renderings = Renderings::new(schema.clone());
+        Self { schema, renderings, in_flight: Arc::new(Semaphore::new(settings.max_in_flight)) }
+    }
+
+    /// Runs a request, or says why not.
+    pub async fn run(&self, parameters: Parameters, circumstances: Circumstances) -> Outcome {
+        let mut request = parameters.request();
+        // What cannot be parsed goes on to the schema, which says what is wrong with it.
+        let document = request.parsed_query().cloned().ok();
+        let kind = document.as_ref().and_then(|document| kind(document, parameters.operation_name.as_deref()));
+        if circumstances.over_get && kind == Some(OperationType::Mutation) {
+            return Outcome::Answer(Answer::mutation_over_get());
+        }
+        if circumstances.over_get {
+            request = request.data(OverGet);
+        }
+        match (kind, document) {
+            (Some(OperationType::Subscription), Some(document)) => {
+                self.subscribe(parameters, request, document, circumstances.resume_after).await
+            }
+            _ => match self.in_flight.try_acquire() {
+                Ok(_permit) => Outcome::Answer(self.schema.execute(request).await.into()),
+                Err(_) => Outcome::Answer(Answer::overloaded()),
+            },
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        parameters: Parameters,
+        request: Request,
+        document: ExecutableDocument,
+        resume_after: Option<String>,
+    ) -> Outcome {
+        let opening = Opening::new(resume_after);
+        let refused = self.schema.execute_stream(request.data(opening.clone())).next().await;
+        let following = match (refused, opening.take()) {
+            (Some(refused), _) => return Outcome::Answer(Answer::refused_subscription(refused)),
+            (None, Some(following)) => following,
+            // Its only field was skipped by a directive.
+            (None, None) => return Outcome::Events(Events { start: None, deliveries: stream::empty().boxed() }),
+        };
+        let operation = Arc::new(Operation::new(parameters, document));
+        let renderings = self.renderings.clone();
+        let deliveries =
+            following.events.then(move |event| deliver(renderings.clone(), Arc::clone(&operation), event)).boxed();
+        Outcome::Events(Events { start: Some(following.start), deliveries })
+    }
+}
+
+async fn deliver(renderings: Renderings, operation: Arc<Operation>, event: Result<Arc<Event>, ChatError>) -> Delivery {
+    match event {
+        Ok(event) => match renderings.of(&operation, &event).await {
+            Ok(rendering) => Delivery::Event(rendering),
+            Err(failure) => Delivery::Failure(failure),
+        },
+        Err(error) => {
+            let error = chat_error(error).into_server_error(async_graphql::Pos::default());
+            Delivery::Failure(Answer::from(Response::from_errors(vec![error])))
+        }
+    }
+}
+
+/// What the chosen operation is; `None` when there is no such operation.
+fn kind(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
+    let mut operations = document.operations.iter();
+    match name {
+        Some(name) => operations.find(|(candidate, _)| candidate.is_some_and(|candidate| candidate.as_str() == name)),
+        None => operations.next(),
+    }
+    .map(|(_, operation)| operation.node.ty)
+}

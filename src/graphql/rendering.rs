@@ -1,0 +1,178 @@
+//! What an event looks like in an operation: executed and serialised once, for everybody who asks the same.
+//!
+//! A rendering is a pure function of the event and the operation. Nothing of a connection goes into it: of the variables
+//! only those that the fields of the event use, so not the room's code, not the cursor, not whatever else clients send.
+//! Renderings are remembered, within a bound; one that was forgotten is made again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{Name, Positioned};
+use async_graphql_value::Value;
+use futures_util::StreamExt as _;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::cursor;
+use crate::domain::event::{Event, Position, Seq};
+use crate::domain::room::RoomId;
+use crate::graphql::Schema;
+use crate::graphql::answer::Answer;
+use crate::graphql::operation::Parameters;
+
+/// Bytes of renderings that are remembered.
+const REMEMBERED: u64 = 32 * 1024 * 1024;
+
+/// Renderings that are expected in that space.
+const EXPECTED: usize = 32 * 1024;
+
+/// An event as one operation shows it.
+#[derive(Debug)]
+pub struct Rendering {
+    /// The execution result, in JSON.
+    pub payload: Box<str>,
+    /// Where a reader stands who has seen it.
+    pub cursor: Box<str>,
+}
+
+/// An operation that renders events: what it shares with others that ask the same, and how to execute it.
+pub(super) struct Operation {
+    identity: [u8; 16],
+    parameters: Parameters,
+    document: ExecutableDocument,
+}
+
+impl Operation {
+    pub(super) fn new(parameters: Parameters, document: ExecutableDocument) -> Self {
+        let used = variables_of_fields(&document);
+        let variables: BTreeMap<_, _> =
+            parameters.variables.iter().flatten().filter(|(name, _)| used.contains(name.as_str())).collect();
+        let mut hash = Sha256::new();
+        // Lengths first, so that no two operations write the same bytes.
+        for part in [&parameters.query, parameters.operation_name.as_deref().unwrap_or_default()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(serde_json::to_vec(&variables).unwrap_or_default());
+        let digest = hash.finalize();
+        Self { identity: std::array::from_fn(|i| digest[i]), parameters, document }
+    }
+}
+
+/// What makes two renderings the same. The revision is part of it, because a replayed event shows its message as it is
+/// now.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    operation: [u8; 16],
+    room: RoomId,
+    position: Position,
+    revision: Seq,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Key, Arc<Rendering>> for Weight {
+    fn weight(&self, _: &Key, rendering: &Arc<Rendering>) -> u64 {
+        (size_of::<Key>() + size_of::<Rendering>() + rendering.payload.len() + rendering.cursor.len()) as u64
+    }
+}
+
+/// Makes renderings, and remembers them.
+#[derive(Clone)]
+pub(super) struct Renderings {
+    schema: Schema,
+    made: Arc<Cache<Key, Arc<Rendering>, Weight>>,
+}
+
+impl Renderings {
+    pub(super) fn new(schema: Schema) -> Self {
+        Self { schema, made: Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, Weight)) }
+    }
+
+    /// The rendering of `event` in `operation`. Of many who ask at once, one makes it and the others wait.
+    pub(super) async fn of(&self, operation: &Operation, event: &Arc<Event>) -> Result<Arc<Rendering>, Answer> {
+        let key = Key {
+            operation: operation.identity,
+            room: event.room(),
+            position: event.position,
+            revision: event.message.revision,
+        };
+        self.made.get_or_insert_async(&key, self.make(operation, Arc::clone(event))).await
+    }
+
+    async fn make(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {
+        let cursor = cursor::of_event(event.room(), event.position).into();
+        let mut request = operation.parameters.request();
+        request.set_parsed_query(operation.document.clone());
+        match self.schema.execute_stream(request.data(event)).next().await {
+            Some(response) => Ok(Arc::new(Rendering { payload: Answer::from(response).to_json().into(), cursor })),
+            None => Err(Answer::refused("INTERNAL", "the event could not be shown")),
+        }
+    }
+}
+
+/// The variables that the fields of an event depend on: all but those that only the root field's arguments use.
+fn variables_of_fields(document: &ExecutableDocument) -> BTreeSet<Name> {
+    let mut walk = Walk { document, seen: BTreeSet::new(), variables: BTreeSet::new() };
+    for (_, operation) in document.operations.iter() {
+        walk.directives(&operation.node.directives);
+        walk.selections(&operation.node.selection_set.node, true);
+    }
+    walk.variables
+}
+
+struct Walk<'a> {
+    document: &'a ExecutableDocument,
+    /// Fragments that were walked, at the root and below it.
+    seen: BTreeSet<(&'a Name, bool)>,
+    variables: BTreeSet<Name>,
+}
+
+impl<'a> Walk<'a> {
+    fn selections(&mut self, set: &'a SelectionSet, at_root: bool) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    self.directives(&field.node.directives);
+                    if !at_root {
+                        field.node.arguments.iter().for_each(|(_, value)| self.value(&value.node));
+                    }
+                    self.selections(&field.node.selection_set.node, false);
+                }
+                Selection::InlineFragment(fragment) => {
+                    self.directives(&fragment.node.directives);
+                    self.selections(&fragment.node.selection_set.node, at_root);
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.directives(&spread.node.directives);
+                    let name = &spread.node.fragment_name.node;
+                    if let Some(fragment) = self.document.fragments.get(name)
+                        && self.seen.insert((name, at_root))
+                    {
+                        self.directives(&fragment.node.directives);
+                        self.selections(&fragment.node.selection_set.node, at_root);
+                    }
+                }
+            }
+        }
+    }
+
+    fn directives(&mut self, directives: &[Positioned<Directive>]) {
+        let arguments = directives.iter().flat_map(|directive| &directive.node.arguments);
+        arguments.for_each(|(_, value)| self.value(&value.node));
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Variable(name) => {
+                self.variables.insert(name.clone());
+            }
+            Value::List(values) => values.iter().for_each(|value| self.value(value)),
+            Value::Object(fields) => fields.values().for_each(|value| self.value(value)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The words of `graphql-transport-ws` (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>): what clients
+//! say, what we say, and the codes with which a socket is closed.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::graphql::operation::Parameters;
+
+/// The name of the protocol.
+pub(super) const NAME: &str = "graphql-transport-ws";
+
+/// What a client says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ClientMessage {
+    ConnectionInit { payload: Option<Init> },
+    Ping { payload: Option<Map<String, Value>> },
+    Pong,
+    Subscribe { id: String, payload: Box<Parameters> },
+    Complete { id: String },
+}
+
+/// What a client may say with `connection_init`. Whatever else it says is its own business.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Init {
+    /// Where subscriptions of these ids go on: after these cursors.
+    #[serde(default)]
+    pub(super) resume: HashMap<String, String>,
+}
+
+/// Why a socket is closed. Whether the stock client comes back is said with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    /// Comes back, by then to a server that is there.
+    Restart,
+    /// Comes back, and goes on from its cursors.
+    TooSlow,
+    /// Comes back, if it is still there.
+    Silent,
+    /// Does not come back: it would say the same again.
+    InvalidMessage,
+    /// Does not come back: it would say the same again.
+    MessageTooBig,
+    /// Does not come back: it does not keep the protocol.
+    Unauthorized,
+    /// Does not come back: we speak another protocol.
+    SubprotocolNotAcceptable,
+    /// Comes back.
+    InitTimeout,
+    /// Does not come back: it does not keep the protocol.
+    SubscriberExists,
+    /// Does not come back: it does not keep the protocol.
+    TooManyInits,
+}
+
+impl Close {
+    /// Code and reason of the close frame.
+    pub(super) const fn frame(self) -> (u16, &'static str) {
+        match self {
+            Self::Restart => (1012, "Service restart"),
+            Self::TooSlow => (1013, "Too slow, connect again and resume"),
+            Self::Silent => (4499, "Nothing heard, not even a pong"),
+            Self::InvalidMessage => (4400, "Invalid message"),
+            Self::MessageTooBig => (1009, "Message too big"),
+            Self::Unauthorized => (4401, "Unauthorized"),
+            Self::SubprotocolNotAcceptable => (4406, "Subprotocol not acceptable"),
+            Self::InitTimeout => (4408, "Connection initialisation timeout"),
+            Self::SubscriberExists => (4409, "Subscriber already exists"),
+            Self::TooManyInits => (4429, "Too many initialisation requests"),
+        }
+    }
+}
+
+impl ClientMessage {
+    /// Reads a text frame.
+    pub(super) fn read(text: &str) -> Result<Self, Close> {
+        match serde_json::from_str(text) {
+            Ok(Self::Subscribe { id, .. } | Self::Complete { id }) if id.is_empty() => Err(Close::InvalidMessage),
+            Ok(message) => Ok(message),
+            Err(_) => Err(Close::InvalidMessage),
+        }
+    }
+}
+
+pub(super) const ACK: &str = r#"{"type":"connection_ack"}"#;
+
+/// Answers a ping, with what came with it.
+pub(super) fn pong(payload: Option<Map<String, Value>>) -> String {
+    match payload {
+        Some(payload) => format!(r#"{{"type":"pong","payload":{}}}"#, Value::Object(payload)),
+        None => r#"{"type":"pong"}"#.to_owned(),
+    }
+}
+
+/// A result of the operation `id`, which is JSON already.
+pub(super) fn next(id: &str, payload: &str) -> String {
+    with_payload(id, "next", payload)
+}
+
+/// The errors for which the operation `id` was not executed, which are JSON already.
+pub(super) fn error(id: &str, errors: &str) -> String {
+    with_payload(id, "error", errors)
+}
+
+/// The operation `id` is over.
+pub(super) fn complete(id: &str) -> String {
+    let mut message = String::with_capacity(id.len() + 32);
+    message.push_str(r#"{"id":"#);
+    push_json(&mut message, id);
+    message.push_str(r#","type":"complete"}"#);
+    message
+}
+
+fn with_payload(id: &str, kind: &str, payload: &str) -> String {
+    let mut message = String::with_capacity(id.len() + payload.len() + 40);
+    message.push_str(r#"{"id":"#);
+    push_json(&mut message, id);
+    message.extend([r#","type":""#, kind, r#"","payload":"#, payload, "}"]);
+    message
+}
+
+/// Writes a string as JSON. Almost all ids are plain, and those need no escaping.
+fn push_json(message: &mut String, text: &str) {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        message.extend(["\"", text, "\""]);
+    } else {
+        message.push_str(&Value::from(text).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_message_of_the_protocol_is_invalid() {
+        for text in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            r#"{"type":"nope"}"#,
+            r#"{"type":1}"#,
+            r#"{"id":"1","type":"subscribe"}"#,
+            r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
+            r#"{"id":"","type":"complete"}"#,
+            r#"{"id":1,"type":"complete"}"#,
+            r#"{"id":"1","type":"subscribe","payload":{}}"#,
+            r#"{"id":"1","type":"subscribe","payload":{"query":"{a}","variables":1}}"#,
+            r#"{"id":"1","type":"subscribe","payload":{"query":"{a}","operationName":1}}"#,
+            r#"{"type":"ping","payload":1}"#,
+        ] {
+            assert!(matches!(ClientMessage::read(text), Err(Close::InvalidMessage)), "{text} was taken");
+        }
+    }
+
+    #[test]
+    fn ids_are_written_as_json() {
+        for id in ["1", "a-b_c", "\"", "\u{0}", "ü\n"] {
+            let written: Value = serde_json::from_str(&next(id, "{}")).expect("JSON");
+            assert_eq!(written, serde_json::json!({ "id": id, "type": "next", "payload": {} }));
+            let written: Value = serde_json::from_str(&complete(id)).expect("JSON");
+            assert_eq!(written["id"], id);
+        }
+    }
+
+    #[test]
+    fn a_reason_fits_into_a_close_frame() {
+        for close in [Close::Restart, Close::TooSlow, Close::Silent, Close::InvalidMessage, Close::MessageTooBig] {
+            assert!(close.frame().1.len() <= 123);
+        }
+    }
+}
