@@ -8,7 +8,6 @@ use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use tokio::sync::broadcast;
 
 /// The argument with which a benchmark's binary is the floor.
@@ -65,7 +64,6 @@ async fn serve() {
     let router = Router::new().route("/", get(accept).post(publish)).with_state(live);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     println!("{}", listener.local_addr().expect("its address"));
-    let listener = listener.tap_io(|connection| connection.set_nodelay(true).expect("a connection"));
     axum::serve(listener, router).await.expect("a server that goes on");
 }
 
