@@ -18,6 +18,7 @@ use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_stream::StreamMap;
 
@@ -108,7 +109,7 @@ struct Connection {
     /// Cursors by operation id, from `connection_init`.
     resume: HashMap<String, String>,
     /// What is under way, by operation id.
-    operations: StreamMap<String, BoxStream<'static, Step>>,
+    operations: StreamMap<Arc<str>, BoxStream<'static, Step>>,
     last_heard: Instant,
 }
 
@@ -178,12 +179,12 @@ impl Connection {
             ClientMessage::Ping { payload } => self.write(Message::text(protocol::pong(payload))).await,
             ClientMessage::Pong => Ok(()),
             ClientMessage::Subscribe { .. } if !self.acknowledged => Err(End::Close(Close::Unauthorized)),
-            ClientMessage::Subscribe { id, .. } if self.operations.contains_key(&id) => {
+            ClientMessage::Subscribe { id, .. } if self.operations.contains_key(id.as_str()) => {
                 Err(End::Close(Close::SubscriberExists))
             }
             ClientMessage::Subscribe { id, payload } => self.begin(id, *payload).await,
             ClientMessage::Complete { id } => {
-                self.operations.remove(&id);
+                self.operations.remove(id.as_str());
                 Ok(())
             }
         }
@@ -198,16 +199,16 @@ impl Connection {
         }
         let circumstances = Circumstances { over_get: false, resume_after: self.resume.remove(&id) };
         let steps = run(self.transport.operations.clone(), parameters, circumstances);
-        self.operations.insert(id, steps.boxed());
+        self.operations.insert(id.into(), steps.boxed());
         Ok(())
     }
 
     /// Says a step and whatever else is ready by then, in one write.
-    async fn say_gathered(&mut self, id: String, step: Step) -> Result<(), End> {
-        let (mut id, mut step) = (id, step);
+    async fn say_gathered(&mut self, id: Arc<str>, step: Step) -> Result<(), End> {
+        let mut ready = Some((id, step));
         let mut gathered = 0;
         let written = timeout(WRITE_WITHIN, async {
-            loop {
+            while let Some((id, step)) = ready.take() {
                 let text = match &step {
                     Step::Event(rendering) => protocol::next(&id, &rendering.payload),
                     Step::Result(json) => protocol::next(&id, json),
@@ -216,29 +217,18 @@ impl Connection {
                 };
                 self.socket.feed(Message::Text(Utf8Bytes::from(text))).await?;
                 gathered += 1;
-                match self.operations.next().now_or_never() {
-                    Some(Some(ready)) if gathered < GATHER => (id, step) = ready,
-                    Some(Some(ready)) => return self.socket.flush().await.map(|()| Some(ready)),
-                    Some(None) | None => return self.socket.flush().await.map(|()| None),
+                if gathered < GATHER {
+                    ready = self.operations.next().now_or_never().flatten();
                 }
             }
+            self.socket.flush().await
         })
         .await;
-        match written {
-            Ok(Ok(None)) => Ok(()),
-            // One too many was taken; it begins the next write.
-            Ok(Ok(Some((id, step)))) => Box::pin(self.say_gathered(id, step)).await,
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(End::Close(Close::TooSlow)),
-        }
+        outcome(written)
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        match timeout(WRITE_WITHIN, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(End::Close(Close::TooSlow)),
-        }
+        outcome(timeout(WRITE_WITHIN, self.socket.send(message)).await)
     }
 
     /// Says why the socket is closed, and waits a moment for the peer to have heard it.
@@ -261,7 +251,8 @@ fn run(
     circumstances: Circumstances,
 ) -> impl futures_util::Stream<Item = Step> + Send {
     async_stream::stream! {
-        match operations.run(parameters, circumstances).await {
+        // In a box, as the stream would otherwise keep room for an execution for as long as it lives.
+        match Box::pin(operations.run(parameters, circumstances)).await {
             Outcome::Answer(answer) => match answer.failure() {
                 Some(Failure::Request | Failure::Method | Failure::Overload) => {
                     yield Step::Error(answer.errors_to_json());
@@ -284,6 +275,15 @@ fn run(
                 yield Step::Complete;
             }
         }
+    }
+}
+
+/// What a write within the time for it means for the connection.
+fn outcome(written: Result<Result<(), axum::Error>, Elapsed>) -> Result<(), End> {
+    match written {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::Gone),
+        Err(_) => Err(End::Close(Close::TooSlow)),
     }
 }
 
