@@ -2,10 +2,10 @@
 
 .PHONY: test tools check schema
 
-# Runs every test. The browser test runs the binary that the other tests were built with.
+# Runs every test. Those with clients run the binary that the other tests were built with.
 test: tools
 	cargo test --locked
-	cd tests/browser && npm ci --no-audit --no-fund && npm test
+	cd tests/clients && npm ci --no-audit --no-fund && npm test
 
 # Installs what the tests need where it is missing: Redis, Node.js, Chromium.
 tools:

@@ -28,7 +28,7 @@ use floor::Floor;
 use line::Line;
 use meter::{cpu_micros, median, rounded};
 use readers::text;
-use rig::{Differ, Pace, Rig};
+use rig::{Difference, Pace, Rig};
 use serde_json::json;
 use subscription::{Own, subscribe};
 use support::client::User;
@@ -42,24 +42,24 @@ const PACED: Pace = Pace::Every(Duration::from_millis(100));
 struct Case {
     name: &'static str,
     readers: usize,
-    differ: Differ,
+    difference: Difference,
     pace: Pace,
     messages_a_round: usize,
 }
 
-const fn case(name: &'static str, readers: usize, differ: Differ, pace: Pace, messages_a_round: usize) -> Case {
-    Case { name, readers, differ, pace, messages_a_round }
+const fn case(name: &'static str, readers: usize, difference: Difference, pace: Pace, messages_a_round: usize) -> Case {
+    Case { name, readers, difference, pace, messages_a_round }
 }
 
 const CASES: [Case; 8] = [
-    case("same-100-paced", 100, Differ::InNothing, PACED, 100),
-    case("same-100-full", 100, Differ::InNothing, Pace::Full, 2_000),
-    case("same-1000-paced", 1_000, Differ::InNothing, PACED, 50),
-    case("same-1000-full", 1_000, Differ::InNothing, Pace::Full, 200),
-    case("tokens-1000-paced", 1_000, Differ::InTokens, PACED, 50),
-    case("tokens-1000-full", 1_000, Differ::InTokens, Pace::Full, 200),
-    case("after-1000-paced", 1_000, Differ::InAfter, PACED, 50),
-    case("after-1000-full", 1_000, Differ::InAfter, Pace::Full, 200),
+    case("same-100-paced", 100, Difference::None, PACED, 100),
+    case("same-100-full", 100, Difference::None, Pace::Full, 2_000),
+    case("same-1000-paced", 1_000, Difference::None, PACED, 50),
+    case("same-1000-full", 1_000, Difference::None, Pace::Full, 200),
+    case("tokens-1000-paced", 1_000, Difference::Token, PACED, 50),
+    case("tokens-1000-full", 1_000, Difference::Token, Pace::Full, 200),
+    case("after-1000-paced", 1_000, Difference::After, PACED, 50),
+    case("after-1000-full", 1_000, Difference::After, Pace::Full, 200),
 ];
 
 fn main() {
@@ -82,13 +82,11 @@ async fn measure(case: &Case) {
     let client = server.client();
     let (busy_room, quiet_room) = (client.create_room().await, client.create_room().await);
     let mut loaded = [
-        Rig::of_server(&server, &busy_room, case.readers, case.differ).await,
+        Rig::of_server(&server, &busy_room, case.readers, case.difference).await,
         Rig::of_floor(&floor, case.readers, &frame).await,
     ];
-    let mut alone = [
-        Rig::of_server(&server, &quiet_room, 0, Differ::InNothing).await,
-        Rig::of_floor(&quiet_floor, 0, &frame).await,
-    ];
+    let mut alone =
+        [Rig::of_server(&server, &quiet_room, 0, Difference::None).await, Rig::of_floor(&quiet_floor, 0, &frame).await];
     // CPU time a message with readers, and without.
     let (mut with, mut without) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
     for round in 0..=ROUNDS {

@@ -27,12 +27,12 @@ pub enum Pace {
 
 /// In what the readers differ from each other.
 #[derive(Clone, Copy)]
-pub enum Differ {
-    InNothing,
+pub enum Difference {
+    None,
     /// Each presents another token and names its operation differently.
-    InTokens,
+    Token,
     /// Each begins behind another event.
-    InAfter,
+    After,
 }
 
 /// A room with readers and senders.
@@ -69,11 +69,11 @@ impl Sender {
 
 impl Rig {
     /// Readers of a room on our server that nobody else sends into.
-    pub async fn of_server(server: &Server, room: &RoomKey, readers: usize, differ: Differ) -> Self {
+    pub async fn of_server(server: &Server, room: &RoomKey, readers: usize, difference: Difference) -> Self {
         let client = server.client();
         let mut user = User::of(client.clone());
         let mut cursors = Vec::new();
-        if matches!(differ, Differ::InAfter) {
+        if matches!(difference, Difference::After) {
             for i in 0..readers {
                 cursors.push(client.cursor(room).await);
                 user.send(room, &format!("before the readers came, {i}")).await;
@@ -82,7 +82,7 @@ impl Rig {
         let mut lines = Vec::new();
         for i in 0..readers {
             let mut own = Own { after: cursors.get(i).cloned(), ..Own::default() };
-            if matches!(differ, Differ::InTokens) {
+            if matches!(difference, Difference::Token) {
                 own.operation_id = format!("operation-{i:04}");
                 own.payload = json!({ "token": format!("{i:032x}") });
             }

@@ -24,10 +24,6 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long requests in flight have to finish after that.
 const FINISHING: Duration = Duration::from_secs(2);
 
-/// How long a peer may leave bytes unacknowledged.
-#[cfg(target_os = "linux")]
-const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
-
 /// Why the server could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -101,7 +97,8 @@ impl App {
         let chat = Chat::new(store.port(), hub.clone(), config.chat);
         let drain = Drain::new(stop.clone(), config.drain);
         let router = http::router(&chat, config.http, &drain).into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(prepare_connection);
+        let listener =
+            listener.tap_io(move |connection| prepare_connection(connection, config.http.transports.write_timeout));
         // Until the last socket has had its turn, new requests are answered: `/readyz` has to say no to somebody.
         let drained = {
             let stop = stop.clone();
@@ -128,12 +125,14 @@ impl App {
     }
 }
 
-/// Small messages go out at once, and a peer that takes no byte is given up by the operating system, whatever it is
-/// that waits to be written.
-fn prepare_connection(connection: &mut TcpStream) {
+/// Small messages go out at once, and a peer that takes no byte for so long is given up by the operating system, whatever
+/// it is that waits to be written.
+fn prepare_connection(connection: &mut TcpStream, write_timeout: Duration) {
     let socket = SockRef::from(&*connection);
     // A connection that cannot be steered is no worse than one that is not.
     let _ = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(GIVE_UP_AFTER));
+    let _ = socket.set_tcp_user_timeout(Some(write_timeout));
+    #[cfg(not(target_os = "linux"))]
+    let _ = write_timeout;
 }

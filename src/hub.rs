@@ -23,8 +23,9 @@ use crate::store::{Announcement, Feed, RoomState, Store, StoreError, VIEWERS_KEP
 /// Live events a reader may lie behind before it goes back to the log.
 const BACKLOG: usize = 64;
 
-/// Log entries read at once.
+/// Log entries read at once, and bytes of text that a reader keeps of them: it may stop reading with all of them at hand.
 const LOG_PAGE: u32 = 100;
+const PAGE_BYTES: usize = 32 * 1024;
 
 /// Pause before a reader asks an unavailable store again: doubled each time, within these bounds, jittered.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -85,7 +86,7 @@ impl Hub {
         let room = state.room.id;
         let ends = tokio::time::Instant::now() + state.room.remaining(state.now);
         let mut watch = Watch::begin(self, room).await?;
-        let mut first_page = Some(self.store.read_log(room, after, LOG_PAGE).await?);
+        let mut first_page = Some(Page::of(self.store.read_log(room, after, LOG_PAGE).await?, LOG_PAGE));
         let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
         Ok(stream! {
             let mut position = after;
@@ -94,10 +95,11 @@ impl Hub {
             tokio::pin!(end_of_room, stopped);
             loop {
                 // Catch up from the log.
+                let mut limit = LOG_PAGE;
                 loop {
                     let page = match first_page.take() {
                         Some(page) => page,
-                        None => match read_patiently(&store, room, position, &stop).await {
+                        None => match read_patiently(&store, room, position, limit, &stop).await {
                             Ok(page) => page,
                             Err(End::Completed) => return,
                             Err(End::Failed(error)) => {
@@ -106,13 +108,14 @@ impl Hub {
                             }
                         },
                     };
-                    let at_end = page.len() < LOG_PAGE as usize;
-                    for event in page {
+                    let next = page.next;
+                    for event in page.events {
                         position = event.position;
                         yield Ok(Arc::new(event));
                     }
-                    if at_end {
-                        break;
+                    match next {
+                        Some(next) => limit = next,
+                        None => break,
                     }
                 }
                 // Live, as long as nothing is doubtful. What was announced comes before the end of the room.
@@ -142,6 +145,32 @@ impl Hub {
     }
 }
 
+/// What a reader holds of the log at a time.
+struct Page {
+    events: Vec<Event>,
+    /// How many entries to ask for next; `None` when these were the last.
+    next: Option<u32>,
+}
+
+impl Page {
+    /// Keeps of `events`, up to `limit` of which were asked for, what a reader may hold. What is let go is read again, so
+    /// where messages are big, the next page asks for fewer.
+    fn of(mut events: Vec<Event>, limit: u32) -> Self {
+        let (mut bytes, mut kept) = (0, 0);
+        for event in &events {
+            bytes += event.message.text.as_ref().map_or(0, |text| text.as_str().len());
+            if bytes > PAGE_BYTES && kept > 0 {
+                break;
+            }
+            kept += 1;
+        }
+        let is_last = events.len() < limit as usize && kept as usize == events.len();
+        events.truncate(kept as usize);
+        events.shrink_to_fit();
+        Self { events, next: (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE)) }
+    }
+}
+
 /// Whether a reader at `position` has had this event, or a later one, already.
 fn is_known(event: &Event, position: Position) -> bool {
     event.position.seq < position.seq || event.position == position
@@ -159,12 +188,13 @@ async fn read_patiently(
     store: &Arc<dyn Store>,
     room: RoomId,
     after: Position,
+    limit: u32,
     stop: &CancellationToken,
-) -> Result<Vec<Event>, End> {
+) -> Result<Page, End> {
     let mut pause = RETRY.0;
     loop {
-        match store.read_log(room, after, LOG_PAGE).await {
-            Ok(events) => return Ok(events),
+        match store.read_log(room, after, limit).await {
+            Ok(events) => return Ok(Page::of(events, limit)),
             Err(StoreError::NotFound) => return Err(End::Completed),
             Err(StoreError::Unavailable(_)) => {
                 tokio::select! {

@@ -36,6 +36,8 @@ pub fn start(settings: Settings) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // When nobody reads the log any more, complaining about that there would panic.
+        .log_internal_errors(false)
         // In a file or a pipe, colours are noise.
         .with_ansi(std::io::stderr().is_terminal());
     match settings.format {

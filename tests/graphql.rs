@@ -123,7 +123,7 @@ async fn every_answer_of_a_raced_token_carries_a_token_that_works() {
         let race = (0..20).map(|i| {
             let (client, key, id, token) = (client.clone(), key.clone(), id.clone(), token.clone());
             async move {
-                let mut racer = User { client, id, token };
+                let mut racer = User { id, token, ..User::of(client) };
                 racer.send(&key, &format!("racer {i}")).await;
                 racer
             }

@@ -78,7 +78,7 @@ pub struct Events {
 pub enum Delivery {
     Event(Arc<Rendering>),
     /// The subscription ends with this.
-    Failure(Answer),
+    Failure(Box<Answer>),
 }
 
 /// How much may be under way at once.
@@ -154,11 +154,11 @@ async fn deliver(renderings: &Renderings, operation: &Operation, event: Result<A
     match event {
         Ok(event) => match renderings.of(operation, &event).await {
             Ok(rendering) => Delivery::Event(rendering),
-            Err(failure) => Delivery::Failure(failure),
+            Err(failure) => Delivery::Failure(Box::new(failure)),
         },
         Err(error) => {
             let error = chat_error(error).into_server_error(async_graphql::Pos::default());
-            Delivery::Failure(Answer::from(Response::from_errors(vec![error])))
+            Delivery::Failure(Box::new(Answer::from(Response::from_errors(vec![error]))))
         }
     }
 }

@@ -5,6 +5,7 @@ mod accept;
 mod drain;
 mod http;
 mod multipart;
+mod outflow;
 mod parameters;
 mod sse;
 mod ws;
@@ -28,6 +29,8 @@ pub use drain::Drain;
 pub struct Settings {
     /// How long a socket may take to say `connection_init`.
     pub ws_init_timeout: Duration,
+    /// How long a peer may take no byte of what is written to it.
+    pub write_timeout: Duration,
     /// Subscriptions and other operations under way on one socket.
     pub max_subscriptions_per_socket: usize,
     /// Sockets from one address.

@@ -100,6 +100,8 @@ pub struct User {
     pub client: Client,
     pub id: Option<String>,
     pub token: Option<String>,
+    /// Where the last accepted action stands in the room's events.
+    pub cursor: Option<String>,
 }
 
 pub const SEND: &str = "mutation($input: SendMessageInput!) { sendMessage(input: $input) {
@@ -111,13 +113,13 @@ pub const DELETE: &str = "mutation($input: DeleteMessageInput!) { deleteMessage(
 
 impl User {
     pub fn of(client: Client) -> Self {
-        Self { client, id: None, token: None }
+        Self { client, id: None, token: None, cursor: None }
     }
 
     /// One with an id and a first token of its own, so that even its first send can be repeated.
     pub fn with_own_token(client: Client) -> Self {
         let random = || Some(format!("{:032x}", rand::random::<u128>()));
-        Self { client, id: random(), token: random() }
+        Self { client, id: random(), token: random(), cursor: None }
     }
 
     /// What the server says to a send, token and user remembered if it was accepted.
@@ -139,6 +141,7 @@ impl User {
         if let Some(token) = sent["token"].as_str() {
             self.token = Some(token.to_owned());
             self.id = Some(text(&sent["author"]["id"]));
+            self.cursor = Some(text(&sent["cursor"]));
         }
         Ok(answer)
     }
@@ -156,6 +159,7 @@ impl User {
             "messageId": message_id, "text": new_text });
         let data = self.client.data(EDIT, json!({ "input": input })).await;
         self.token = Some(text(&data["editMessage"]["token"]));
+        self.cursor = Some(text(&data["editMessage"]["cursor"]));
         data["editMessage"]["message"].clone()
     }
 
@@ -165,6 +169,7 @@ impl User {
             "messageId": message_id });
         let data = self.client.data(DELETE, json!({ "input": input })).await;
         self.token = Some(text(&data["deleteMessage"]["token"]));
+        self.cursor = Some(text(&data["deleteMessage"]["cursor"]));
         data["deleteMessage"]["message"].clone()
     }
 }

@@ -1,14 +1,17 @@
 //! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
 pub mod client;
+pub mod cuts;
 pub mod http;
 pub mod load;
+pub mod proxy;
 pub mod reader;
 pub mod redis_server;
 pub mod rest;
 pub mod server;
 pub mod small_disk;
 pub mod subscriber;
+pub mod transport;
 
 use std::time::{Duration, Instant};
 

@@ -2,15 +2,16 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::PATIENCE;
 use super::client::{RoomKey, error_code};
+use super::transport::Resume;
 
-const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
+pub const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
     messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
         __typename cursor at message { id index text editedAt deletedAt author { id } } } }";
 
@@ -44,34 +45,32 @@ impl Subscriber {
         room: &RoomKey,
         after: Option<String>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Self::over(TcpStream::connect(address).await?, address, room, after).await
+        Self::over(TcpStream::connect(address).await?, address, room, after, Resume::Argument).await
     }
 
-    /// As [`open`](Self::open), from now on, over a line that holds little of what is not read.
-    pub async fn open_narrow(address: &str, room: &RoomKey) -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
-        let line = socket.connect(address.parse().expect("an address")).await.expect("a line");
-        Self::over(line, address, room, None).await.expect("a socket")
-    }
-
-    async fn over(
+    /// As [`open`](Self::open), over this line.
+    pub async fn over(
         line: TcpStream,
         address: &str,
         room: &RoomKey,
         after: Option<String>,
+        resume: Resume,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut request = format!("ws://{address}/graphql").into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
         let (socket, answer) = client_async(request, line).await?;
         assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
         let mut subscriber = Self { socket, cursor: after };
-        subscriber.say(json!({ "type": "connection_init" })).await?;
+        let (argument, payload) = match resume {
+            Resume::Argument => (subscriber.cursor.clone(), Value::Null),
+            Resume::Connection => (None, json!({ "resume": { "events": subscriber.cursor } })),
+        };
+        subscriber.say(json!({ "type": "connection_init", "payload": payload })).await?;
         match subscriber.hear().await {
             Some(Ok(message)) if message["type"] == "connection_ack" => {}
             other => return Err(format!("no acknowledgement but {other:?}").into()),
         }
-        let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": subscriber.cursor });
+        let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": argument });
         let payload = json!({ "query": EVENTS, "variables": variables });
         subscriber.say(json!({ "id": "events", "type": "subscribe", "payload": payload })).await?;
         Ok(subscriber)

@@ -42,8 +42,12 @@ async fn answer(
         Ok(parameters) => parameters,
         Err(bad) => return refuse(accept.answer, bad),
     };
-    if transport.drain.has_begun() && accept.stream.is_some() {
-        return stopping(accept.answer);
+    if transport.drain.has_begun() {
+        match accept.stream {
+            Some(StreamType::EventStream) => return sse::come_back(),
+            Some(StreamType::Multipart) => return stopping(),
+            None => {}
+        }
     }
     let resume_after = last_event_id.map(str::to_owned);
     let outcome = transport.operations.run(parameters, Circumstances { over_get, resume_after }).await;
@@ -89,9 +93,9 @@ fn refuse(kind: AnswerType, bad: BadRequest) -> Response {
     write_as(kind, status, &Answer::refused(code, sentence))
 }
 
-fn stopping(kind: AnswerType) -> Response {
-    let answer = Answer::refused("UNAVAILABLE", "this server is stopping; connect again");
-    write_as(kind, StatusCode::SERVICE_UNAVAILABLE, &answer)
+/// Not as a GraphQL answer, which Apollo Client would take for the last word.
+fn stopping() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "this server is stopping; connect again\n").into_response()
 }
 
 fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {

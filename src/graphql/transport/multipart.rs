@@ -4,16 +4,16 @@
 //! A client knows that a part is whole when it sees the boundary behind it, so every part is sent together with the
 //! boundary that follows.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 
 use crate::graphql::operation::{Delivery, Events};
 use crate::graphql::transport::Drain;
+use crate::graphql::transport::outflow::Outflow;
 
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
 const BOUNDARY: &str = "\r\n--graphql";
@@ -23,11 +23,11 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Answers with a stream of events.
 pub(super) fn stream(mut events: Events, drain: &Drain) -> Response {
-    let (open, turn) = (drain.opened(), drain.clone().turn());
+    let (open, turn, outflow) = (drain.opened(), drain.clone().turn(), Outflow::new());
     let body = async_stream::stream! {
         let _open = open;
         tokio::pin!(turn);
-        yield text(BOUNDARY.to_owned());
+        yield outflow.piece(BOUNDARY.to_owned()).await;
         loop {
             let delivery = tokio::select! {
                 delivery = tokio::time::timeout(HEARTBEAT, events.deliveries.next()) => delivery,
@@ -35,28 +35,26 @@ pub(super) fn stream(mut events: Events, drain: &Drain) -> Response {
                 () = &mut turn => return,
             };
             match delivery {
-                Err(_idle) => yield part(&["{}"]),
-                Ok(Some(Delivery::Event(rendering))) => yield part(&[r#"{"payload":"#, &rendering.payload, "}"]),
+                Err(_idle) => yield outflow.piece(part(&["{}"])).await,
+                Ok(Some(Delivery::Event(rendering))) => {
+                    yield outflow.piece(part(&[r#"{"payload":"#, &rendering.payload, "}"])).await;
+                }
                 Ok(Some(Delivery::Failure(answer))) => {
-                    yield part(&[r#"{"payload":null,"errors":"#, &answer.errors_to_json(), "}"]);
+                    yield outflow.piece(part(&[r#"{"payload":null,"errors":"#, &answer.errors_to_json(), "}"])).await;
                     break;
                 }
                 Ok(None) => break,
             }
         }
-        yield text("--\r\n".to_owned());
+        yield outflow.piece("--\r\n".to_owned()).await;
     };
     let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(body)).into_response()
 }
 
-fn part(json: &[&str]) -> Result<Bytes, Infallible> {
+fn part(json: &[&str]) -> String {
     let mut part = String::from("\r\nContent-Type: application/json\r\n\r\n");
     part.extend(json.iter().copied());
     part.push_str(BOUNDARY);
-    text(part)
-}
-
-fn text(text: String) -> Result<Bytes, Infallible> {
-    Ok(Bytes::from(text))
+    part
 }

@@ -11,10 +11,11 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 
 use crate::graphql::operation::{Delivery, Events, Outcome};
 use crate::graphql::transport::Drain;
+use crate::graphql::transport::outflow::Outflow;
 
 /// The id of the last event of a stream that is over.
 pub(super) const LAST_ID: &str = "complete";
@@ -25,18 +26,30 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a browser waits before it comes back, in milliseconds.
 const RETRY: &str = "retry: 1000\n";
 
+/// How long a stream lasts that only tells its client to come back; some clients do not notice an end in the first instant.
+const COME_BACK: Duration = Duration::from_millis(100);
+
+/// Answers with a stream that ends before it is over. After any other status a browser would not come back.
+pub(super) fn come_back() -> Response {
+    respond(async_stream::stream! {
+        yield Ok(Bytes::from(format!("{RETRY}\n")));
+        tokio::time::sleep(COME_BACK).await;
+    })
+}
+
 /// Answers with a stream of what the request leads to.
 pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
-    let (open, turn) = (drain.opened(), drain.clone().turn());
-    let body = async_stream::stream! {
+    let (open, turn, outflow) = (drain.opened(), drain.clone().turn(), Outflow::new());
+    respond(async_stream::stream! {
         let _open = open;
         // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
-        yield text(match &outcome {
+        let preamble = match &outcome {
             Outcome::Events(Events { start: Some(cursor), .. }) => format!("{RETRY}id: {cursor}\n\n"),
             Outcome::Events(Events { start: None, .. }) | Outcome::Answer(_) => format!("{RETRY}\n"),
-        });
+        };
+        yield outflow.piece(preamble).await;
         match outcome {
-            Outcome::Answer(answer) => yield next(&answer.to_json(), None),
+            Outcome::Answer(answer) => yield outflow.piece(next(&answer.to_json(), None)).await,
             Outcome::Events(mut events) => {
                 tokio::pin!(turn);
                 loop {
@@ -46,10 +59,12 @@ pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
                         () = &mut turn => return,
                     };
                     match delivery {
-                        Err(_idle) => yield text(":\n\n".to_owned()),
-                        Ok(Some(Delivery::Event(rendering))) => yield next(&rendering.payload, Some(&rendering.cursor)),
+                        Err(_idle) => yield outflow.piece(":\n\n".to_owned()).await,
+                        Ok(Some(Delivery::Event(rendering))) => {
+                            yield outflow.piece(next(&rendering.payload, Some(&rendering.cursor))).await;
+                        }
                         Ok(Some(Delivery::Failure(answer))) => {
-                            yield next(&answer.to_json(), None);
+                            yield outflow.piece(next(&answer.to_json(), None)).await;
                             break;
                         }
                         Ok(None) => break,
@@ -57,8 +72,11 @@ pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
                 }
             }
         }
-        yield text(format!("event: complete\nid: {LAST_ID}\ndata:\n\n"));
-    };
+        yield outflow.piece(format!("event: complete\nid: {LAST_ID}\ndata:\n\n")).await;
+    })
+}
+
+fn respond(body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
@@ -68,16 +86,12 @@ pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
     (headers, Body::from_stream(body)).into_response()
 }
 
-fn next(payload: &str, cursor: Option<&str>) -> Result<Bytes, Infallible> {
+fn next(payload: &str, cursor: Option<&str>) -> String {
     let mut event = String::with_capacity(payload.len() + 96);
     event.push_str("event: next\n");
     if let Some(cursor) = cursor {
         event.extend(["id: ", cursor, "\n"]);
     }
     event.extend(["data: ", payload, "\n\n"]);
-    text(event)
-}
-
-fn text(text: String) -> Result<Bytes, Infallible> {
-    Ok(Bytes::from(text))
+    event
 }

@@ -18,7 +18,6 @@ use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_stream::StreamMap;
 
@@ -44,9 +43,6 @@ const WRITE_BUFFER_MAX: usize = 256 * 1024;
 /// How often the server pings, and how often a peer may miss that before it counts as gone.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const SILENT_PINGS: u32 = 2;
-
-/// How long a peer may take no byte.
-const WRITE_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a close frame may take to be written, and to be answered.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
@@ -203,32 +199,39 @@ impl Connection {
         Ok(())
     }
 
-    /// Says a step and whatever else is ready by then, in one write.
+    /// Says a step and whatever else is ready by then, in as few writes as it takes.
     async fn say_gathered(&mut self, id: Arc<str>, step: Step) -> Result<(), End> {
-        let mut ready = Some((id, step));
-        let mut gathered = 0;
-        let written = timeout(WRITE_WITHIN, async {
-            while let Some((id, step)) = ready.take() {
-                let text = match &step {
-                    Step::Event(rendering) => protocol::next(&id, &rendering.payload),
-                    Step::Result(json) => protocol::next(&id, json),
-                    Step::Error(json) => protocol::error(&id, json),
-                    Step::Complete => protocol::complete(&id),
-                };
-                self.socket.feed(Message::Text(Utf8Bytes::from(text))).await?;
-                gathered += 1;
-                if gathered < GATHER {
-                    ready = self.operations.next().now_or_never().flatten();
-                }
+        let (mut id, mut step) = (id, step);
+        for gathered in 1.. {
+            let text = match &step {
+                Step::Event(rendering) => protocol::next(&id, &rendering.payload),
+                Step::Result(json) => protocol::next(&id, json),
+                Step::Error(json) => protocol::error(&id, json),
+                Step::Complete => protocol::complete(&id),
+            };
+            self.in_time(async |socket| socket.feed(Message::Text(Utf8Bytes::from(text))).await).await?;
+            if gathered == GATHER {
+                break;
             }
-            self.socket.flush().await
-        })
-        .await;
-        outcome(written)
+            match self.operations.next().now_or_never() {
+                Some(Some(ready)) => (id, step) = ready,
+                Some(None) | None => break,
+            }
+        }
+        self.in_time(async |socket| socket.flush().await).await
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        outcome(timeout(WRITE_WITHIN, self.socket.send(message)).await)
+        self.in_time(async |socket| socket.send(message).await).await
+    }
+
+    /// Writes a little, in the time that a peer has for that: many little writes may take longer together.
+    async fn in_time(&mut self, write: impl AsyncFnOnce(&mut WebSocket) -> Result<(), axum::Error>) -> Result<(), End> {
+        match timeout(self.transport.settings.write_timeout, write(&mut self.socket)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Close(Close::TooSlow)),
+        }
     }
 
     /// Says why the socket is closed, and waits a moment for the peer to have heard it.
@@ -275,15 +278,6 @@ fn run(
                 yield Step::Complete;
             }
         }
-    }
-}
-
-/// What a write within the time for it means for the connection.
-fn outcome(written: Result<Result<(), axum::Error>, Elapsed>) -> Result<(), End> {
-    match written {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(End::Gone),
-        Err(_) => Err(End::Close(Close::TooSlow)),
     }
 }
 

@@ -7,7 +7,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
-import { openBrowser, startServer } from './support.js';
+import { openBrowser } from './support/browser.js';
+import { startServer } from './support/server.js';
+import { until } from './support/until.js';
 
 const CDN = 'https://cdn.jsdelivr.net/npm/';
 
@@ -33,7 +35,8 @@ async function openGraphiql() {
   });
   await page.route(`${CDN}**`, async (route) => {
     const [, name, file] = /^([^@]+)@[^/]+\/(.+)$/.exec(route.request().url().slice(CDN.length));
-    const body = await readFile(new URL(`node_modules/${name}/${file}`, import.meta.url));
+    const folder = { 'graphql-ws': 'graphql-ws-5' }[name] ?? name; // the other tests use a later one
+    const body = await readFile(new URL(`node_modules/${folder}/${file}`, import.meta.url));
     const contentType = file.endsWith('.css') ? 'text/css' : 'text/javascript';
     await route.fulfill({ body, contentType, headers: { 'access-control-allow-origin': '*' } });
   });
@@ -86,7 +89,7 @@ test('a first chat in GraphiQL: create, subscribe, send, edit, delete', async ()
   await run(watcher.page, 'messageEvents');
   // The subscription counts as a viewer once the server has taken it.
   const room = `{ room(id: "${roomId}", code: "${roomCode}") { viewerCount } }`;
-  await server.until(async () => (await server.graphql(room)).data.room.viewerCount === 1);
+  await until(async () => (await server.graphql(room)).data.room.viewerCount === 1);
 
   const writer = await openGraphiql();
   await setVariables(writer.page, variables);

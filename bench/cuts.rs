@@ -1,0 +1,61 @@
+//! Ten thousand cut connections, over every transport, to two servers on one Redis, while users send, edit and delete.
+//! Run by hand:
+//!
+//! ```sh
+//! cargo bench --bench cuts
+//! ```
+//!
+//! `CUTS_SEED` repeats the choices of an earlier run, `--profile dev` takes the build of the tests. One line of JSON; fails
+//! when a reader missed an event, got one twice, or ended with another room than there is.
+
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code)]
+mod support;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::cuts::{Faults, Trial};
+use support::redis_server::RedisServer;
+use support::server::Server;
+
+const CUTS: usize = 10_000;
+const ROOMS: usize = 6;
+/// In each room, over each transport.
+const READERS: usize = 4;
+/// In each room.
+const USERS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A run that takes longer hangs.
+const BOUND: Duration = Duration::from_secs(900);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let seed = std::env::var("CUTS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    eprintln!("CUTS_SEED={seed}");
+    let redis = RedisServer::start().await;
+    let environment = [("REDIS_URL", &*redis.url()), ("REDIS_TIMEOUT", "20s")];
+    let servers = [Server::with(&environment), Server::with(&environment)];
+    let addresses = servers.each_ref().map(|server| server.address().to_owned());
+    let start = Instant::now();
+    let trial = Trial { seed, rooms: ROOMS, readers: READERS, users: USERS, pause: PAUSE, cuts: CUTS };
+    let Ok(outcome) = tokio::time::timeout(BOUND, trial.run(&addresses)).await else {
+        eprintln!("not done after {BOUND:?}");
+        return ExitCode::FAILURE;
+    };
+    let [websocket, sse, multipart] = outcome.cuts;
+    let Faults { gaps, repeats, wrong_lists, wrong_rooms, losses } = outcome.faults;
+    let line = json!({
+        "bench": "cuts", "seed": seed, "servers": servers.len(), "rooms": ROOMS, "readers": outcome.readers,
+        "cuts": { "websocket": websocket, "sse": sse, "multipart": multipart },
+        "cuts_after_bytes": outcome.cuts_after_bytes, "events": outcome.events, "deliveries": outcome.deliveries,
+        "gaps": gaps, "repeats": repeats, "readers_with_other_events": wrong_lists,
+        "readers_with_another_room": wrong_rooms, "connections_lost_uncut": losses,
+        "seconds": start.elapsed().as_secs(),
+    });
+    println!("{line}");
+    let all_made = outcome.cuts.iter().sum::<usize>() == CUTS;
+    if all_made && outcome.faults == Faults::default() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,60 @@
+// Apollo Client: over WebSocket with its own link to `graphql-ws`, and over multipart HTTP, which it comes back to with `after`.
+
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, CombinedProtocolErrors, gql, HttpLink, InMemoryCache } from '@apollo/client/core';
+import { RetryLink } from '@apollo/client/link/retry';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { tap } from 'rxjs';
+
+import { FOLLOW } from './support/reader.js';
+import { openWs } from './support/resume.js';
+import { testClient } from './support/round.js';
+
+/** Goes on after the last event whenever a link behind this one is asked again. */
+const resume = new ApolloLink((operation, forward) =>
+  forward(operation).pipe(
+    tap(({ data }) => {
+      const after = data?.messageEvents?.cursor;
+      if (after) operation.variables = { ...operation.variables, after };
+    }),
+  ),
+);
+
+/** What the server refused is not tried again. */
+const retry = new RetryLink({
+  attempts: { max: Infinity, retryIf: (error) => !CombinedProtocolErrors.is(error) },
+  delay: { initial: 50, max: 100 },
+});
+
+testClient('Apollo Client over WebSocket', ({ url }) => {
+  const ws = openWs(url);
+  return apollo(new GraphQLWsLink(ws), () => ws.dispose());
+});
+
+testClient('Apollo Client over multipart HTTP', ({ url }) =>
+  apollo(ApolloLink.from([retry, resume, new HttpLink({ uri: `${url}/graphql` })]), () => {}),
+);
+
+function apollo(link, close) {
+  const client = new ApolloClient({ link, cache: new InMemoryCache() });
+  return {
+    async execute(mutation, variables) {
+      const { data, error } = await client.mutate({ mutation: gql(mutation), variables });
+      return { data, errors: error && [error] };
+    },
+    follow(variables, sink) {
+      const subscription = client.subscribe({ query: gql(FOLLOW), variables }).subscribe({
+        next({ data, error }) {
+          if (CombinedGraphQLErrors.is(error) || CombinedProtocolErrors.is(error)) sink.error(error.errors);
+          else if (error) sink.error(error);
+          else sink.next({ data });
+        },
+        complete: sink.complete,
+      });
+      return () => subscription.unsubscribe();
+    },
+    close() {
+      client.stop();
+      close();
+    },
+  };
+}

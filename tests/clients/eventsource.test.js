@@ -1,0 +1,65 @@
+// A browser's own `EventSource`: it resumes by itself, without a line of code.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { createRoom } from './support/author.js';
+import { openBrowser } from './support/browser.js';
+import { FOLLOW, read } from './support/reader.js';
+import { testClient } from './support/round.js';
+import { startServer } from './support/server.js';
+import { until } from './support/until.js';
+
+let browser;
+
+before(async () => (browser = await openBrowser()));
+after(() => browser?.close());
+
+testClient('EventSource', open);
+
+async function open({ url }) {
+  const page = await browser.newPage();
+  const sinks = [];
+  await page.exposeFunction('tell', (reader, what, value) => sinks[reader][what](value));
+  await page.goto(`${url}/healthz`); // a page of the server's own origin
+  return {
+    execute: (query, variables) => page.evaluate(execute, { query, variables }),
+    follow(variables, sink) {
+      const reader = sinks.push(sink) - 1;
+      const parameters = new URLSearchParams({ query: FOLLOW, variables: JSON.stringify(variables) });
+      const opened = page.evaluateHandle(follow, { reader, url: `/graphql?${parameters}` });
+      return async () => page.evaluate((source) => source.close(), await opened);
+    },
+    close: () => page.close(),
+  };
+}
+
+test('a stream that is over: the browser comes once more and is told to stay away', async (t) => {
+  const server = await startServer({ ROOM_TTL: '3s' });
+  const client = await open(server);
+  t.after(async () => {
+    await client.close();
+    await server.stop();
+  });
+  const { place } = await createRoom(server.graphql);
+  const [ended, refused] = [place, { ...place, roomCode: `${place.roomCode}0` }].map((to) => read(client.follow, to));
+  await until(() => ended.failure && refused.failure);
+  for (const reader of [ended, refused]) assert.deepEqual([reader.completed, reader.failure], [true, 'closed for good']);
+});
+
+// These run in the page.
+
+async function execute(request) {
+  const headers = { 'content-type': 'application/json' };
+  return (await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify(request) })).json();
+}
+
+function follow({ reader, url }) {
+  const source = new EventSource(url);
+  source.addEventListener('next', ({ data }) => tell(reader, 'next', JSON.parse(data)));
+  source.addEventListener('complete', () => tell(reader, 'complete'));
+  source.addEventListener('error', () => {
+    if (source.readyState === EventSource.CLOSED) tell(reader, 'error', 'closed for good');
+  });
+  return source;
+}

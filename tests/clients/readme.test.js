@@ -1,0 +1,15 @@
+// The README shows the very lines that these tests run with.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+
+const text = (path) => readFile(new URL(path, import.meta.url), 'utf8');
+
+test('what the README says about resuming is what is tested', async () => {
+  const readme = await text('../../README.md');
+  const lines = await text('support/resume.js');
+  const regions = [...lines.matchAll(/^\/\/ #region (.+)\n([^]*?)^\/\/ #endregion/gm)];
+  assert.deepEqual(regions.map(([, name]) => name), ['graphql-ws', 'graphql-sse']);
+  for (const [, name, region] of regions) assert.ok(readme.includes(region), `the README lacks the lines of ${name}`);
+});

@@ -1,0 +1,21 @@
+//! Connections that are cut, everywhere and all the time. `bench/cuts.rs` is the same with ten thousand of them.
+
+use std::time::Duration;
+
+use crate::support::cuts::{Faults, Trial};
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+
+#[tokio::test]
+async fn readers_who_are_cut_hundreds_of_times_over_every_transport_get_each_event_once_and_in_order() {
+    let redis = RedisServer::start().await;
+    let environment = [("REDIS_URL", &*redis.url()), ("REDIS_TIMEOUT", "20s")];
+    let servers = [Server::with(&environment), Server::with(&environment)];
+    let addresses = servers.each_ref().map(|server| server.address().to_owned());
+    let pause = Duration::from_millis(20);
+    let trial = Trial { seed: rand::random(), rooms: 1, readers: 3, users: 4, pause, cuts: 300 };
+    println!("{trial:?}");
+    let outcome = trial.run(&addresses).await;
+    assert_eq!(outcome.faults, Faults::default(), "{trial:?} became {outcome:?}");
+    assert_eq!((outcome.cuts, outcome.readers), ([100; 3], 9), "{trial:?} became {outcome:?}");
+}

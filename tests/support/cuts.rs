@@ -1,0 +1,341 @@
+//! Readers whose connections are cut all the time while users send, edit and delete; and what became of their events.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, RoomKey, User, text};
+use super::proxy::{connect_for, reset_when_dropped};
+use super::subscriber::Said;
+use super::transport::{Reader, Resume, Transport};
+
+/// The last text of each room.
+const THE_END: &str = "the end";
+
+/// A trial: who reads and writes, and how often readers lose their connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// Of every choice; not of the moments at which things happen to happen.
+    pub seed: u64,
+    pub rooms: usize,
+    /// Readers of each room over each transport.
+    pub readers: usize,
+    /// Users of each room.
+    pub users: usize,
+    /// How long a user waits at most between two actions.
+    pub pause: Duration,
+    /// Cuts in all, the same number over each transport.
+    pub cuts: usize,
+}
+
+/// What became of a trial.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Cuts, in the order of [`Transport::ALL`].
+    pub cuts: [usize; 3],
+    /// Those of them that were made after a number of bytes.
+    pub cuts_after_bytes: usize,
+    pub readers: usize,
+    /// Events of all rooms.
+    pub events: usize,
+    /// Events that readers took, all readers together.
+    pub deliveries: usize,
+    pub faults: Faults,
+}
+
+/// What must not be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Events that a reader never got.
+    pub gaps: usize,
+    /// Events that a reader got again.
+    pub repeats: usize,
+    /// Readers whose events are not the room's, one for one, in order.
+    pub wrong_lists: usize,
+    /// Readers to whom the room looks different at the end.
+    pub wrong_rooms: usize,
+    /// Connections that ended without being cut.
+    pub losses: usize,
+}
+
+impl Trial {
+    /// Runs it against servers that share their rooms.
+    pub async fn run(self, addresses: &[String]) -> Outcome {
+        let addresses: Arc<[String]> = addresses.into();
+        let shares = [0, 1, 2].map(|n| (self.cuts + n) / 3);
+        let count = Arc::new(Count { left: shares.map(AtomicUsize::new), ..Count::default() });
+        let stop = CancellationToken::new();
+        let mut seeds = StdRng::seed_from_u64(self.seed);
+        let mut rooms = Vec::new();
+        for _ in 0..self.rooms {
+            let client = client_of(&addresses[0]);
+            let room = client.create_room().await;
+            let start = client.cursor(&room).await;
+            let mut task = || Task {
+                rng: StdRng::seed_from_u64(seeds.random()),
+                addresses: Arc::clone(&addresses),
+                room: room.clone(),
+            };
+            let users: Vec<_> =
+                (0..self.users).map(|_| tokio::spawn(write(task(), self.pause, stop.clone()))).collect();
+            let transports = Transport::ALL.into_iter().flat_map(|transport| vec![transport; self.readers]);
+            let readers: Vec<_> = transports
+                .map(|transport| tokio::spawn(read(task(), transport, start.clone(), Arc::clone(&count))))
+                .collect();
+            rooms.push((room, start, users, readers));
+        }
+        while count.made() < self.cuts {
+            let failed = rooms.iter().any(|(_, _, users, readers)| {
+                users.iter().any(|user| user.is_finished()) || readers.iter().any(|reader| reader.is_finished())
+            });
+            if failed {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stop.cancel();
+        let mut outcome = Outcome::default();
+        for (room, start, users, readers) in rooms {
+            let mut accepted = Vec::new();
+            for user in users {
+                accepted.extend(user.await.expect("a user who did not fail"));
+            }
+            let mut last = User::of(client_of(&addresses[0]));
+            last.send(&room, THE_END).await;
+            accepted.extend(last.cursor);
+            let log = whole_log(&addresses[0], &room, start).await;
+            let kept: Vec<_> = log.iter().map(|entry| entry.cursor.clone()).collect();
+            outcome.faults.compare(&accepted, &kept);
+            let texts = client_of(&addresses[0]).texts(&room).await;
+            for reader in readers {
+                let read = reader.await.expect("a reader who did not fail");
+                let cursors: Vec<_> = read.entries.iter().map(|entry| entry.cursor.clone()).collect();
+                outcome.faults.compare(&kept, &cursors);
+                outcome.faults.wrong_lists += usize::from(read.entries != log);
+                outcome.faults.wrong_rooms += usize::from(!read.texts.values().eq(&texts));
+                outcome.readers += 1;
+                outcome.deliveries += read.entries.len();
+            }
+            outcome.events += log.len();
+        }
+        outcome.cuts = [0, 1, 2].map(|n| count.made[n].load(Ordering::Relaxed));
+        outcome.cuts_after_bytes = count.after_bytes.load(Ordering::Relaxed);
+        outcome.faults.losses = count.losses.load(Ordering::Relaxed);
+        outcome
+    }
+}
+
+impl Faults {
+    /// Counts what is missing and what came again.
+    fn compare(&mut self, expected: &[String], got: &[String]) {
+        let distinct: HashSet<_> = got.iter().collect();
+        self.gaps += expected.iter().filter(|cursor| !distinct.contains(cursor)).count();
+        self.repeats += got.len() - distinct.len();
+    }
+}
+
+/// Cuts to be made, and cuts that were, by transport.
+#[derive(Default)]
+struct Count {
+    left: [AtomicUsize; 3],
+    made: [AtomicUsize; 3],
+    after_bytes: AtomicUsize,
+    losses: AtomicUsize,
+}
+
+impl Count {
+    fn made(&self) -> usize {
+        self.made.iter().map(|made| made.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// What every user and every reader of a room has.
+struct Task {
+    rng: StdRng,
+    addresses: Arc<[String]>,
+    room: RoomKey,
+}
+
+impl Task {
+    fn any_address(&mut self) -> String {
+        self.addresses.choose(&mut self.rng).expect("a server").clone()
+    }
+}
+
+fn client_of(address: &str) -> Client {
+    Client::of(format!("http://{address}/graphql"))
+}
+
+/// Sends, edits and deletes, each time on any of the servers, until told to stop; the cursors of what was accepted.
+async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<String> {
+    let clients: Vec<_> = task.addresses.iter().map(|address| client_of(address)).collect();
+    let mut user = User::with_own_token(clients[0].clone());
+    let (mut own, mut accepted) = (Vec::new(), Vec::new());
+    while !stop.is_cancelled() {
+        user.client = clients.choose(&mut task.rng).expect("a server").clone();
+        // Mostly short; some that take several packets.
+        let length = if task.rng.random_ratio(1, 20) { 3_000 } else { task.rng.random_range(1..80) };
+        let words = "ü".repeat(length);
+        match (task.rng.random_range(0..10), own.len()) {
+            (6..9, 1..) => {
+                let chosen: &String = own.choose(&mut task.rng).expect("a message");
+                user.edit(&task.room, chosen, &words).await;
+            }
+            (9, 1..) => {
+                let chosen: String = own.swap_remove(task.rng.random_range(0..own.len()));
+                user.delete(&task.room, &chosen).await;
+            }
+            _ => own.push(text(&user.send(&task.room, &words).await["id"])),
+        }
+        accepted.push(user.cursor.clone().expect("what is accepted has a place in the log"));
+        tokio::time::sleep(pause.mul_f64(task.rng.random_range(0.0..1.0))).await;
+    }
+    accepted
+}
+
+/// When a connection is cut.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// At some moment, whatever is under way.
+    After(Duration),
+    /// When so many events were taken, with whatever is already behind them.
+    AfterEvents(usize),
+    /// When so many bytes have come from the server.
+    AfterBytes(u64),
+}
+
+impl Cut {
+    fn random(rng: &mut StdRng) -> Self {
+        match rng.random_range(0..3) {
+            0 => Self::After(Duration::from_millis(rng.random_range(0..100))),
+            1 => Self::AfterEvents(rng.random_range(1..30)),
+            _ => Self::AfterBytes(rng.random_range(1..12_000)),
+        }
+    }
+}
+
+/// An entry of a room's log.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    cursor: String,
+    kind: String,
+    message: String,
+    index: u64,
+}
+
+impl Entry {
+    fn of(event: &Value) -> Self {
+        let message = &event["message"];
+        let index = message["index"].as_u64().expect("an index");
+        Self { cursor: text(&event["cursor"]), kind: text(&event["__typename"]), message: text(&message["id"]), index }
+    }
+}
+
+/// What a reader has read, and what it makes of it.
+#[derive(Default)]
+struct Read {
+    entries: Vec<Entry>,
+    texts: BTreeMap<u64, Option<String>>,
+}
+
+impl Read {
+    /// Takes in an event; whether it is the last one.
+    fn apply(&mut self, event: &Value) -> bool {
+        let entry = Entry::of(event);
+        self.texts.insert(entry.index, event["message"]["text"].as_str().map(str::to_owned));
+        self.entries.push(entry);
+        event["message"]["text"] == THE_END
+    }
+}
+
+/// How a connection ended.
+enum Ended {
+    Cut,
+    Lost,
+    /// With the last event.
+    Done,
+}
+
+/// Reads from `start` to the last event, through one connection after the other, each to any of the servers.
+async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Count>) -> Read {
+    let mut read = Read::default();
+    loop {
+        let (left, made) = (&count.left[transport as usize], &count.made[transport as usize]);
+        let granted = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        let cut = granted.then(|| Cut::random(&mut task.rng));
+        let address = task.any_address();
+        let line = match cut {
+            Some(Cut::AfterBytes(bytes)) => connect_for(&address, bytes).await,
+            _ => TcpStream::connect(&address).await,
+        };
+        let line = line.expect("a server that listens");
+        reset_when_dropped(&line).expect("a line of our own");
+        let resume = if task.rng.random() { Resume::Argument } else { Resume::Connection };
+        let after = read.entries.last().map_or(&start, |entry| &entry.cursor).clone();
+        let connection = go_on(&mut read, line, transport, &task.room, after, resume, cut);
+        let ended = match cut {
+            Some(Cut::After(moment)) => tokio::time::timeout(moment, connection).await.unwrap_or(Ended::Cut),
+            _ => connection.await,
+        };
+        match (ended, cut) {
+            (Ended::Done, _) => return read,
+            (Ended::Cut, _) => {}
+            (Ended::Lost, Some(Cut::AfterBytes(_))) => {
+                count.after_bytes.fetch_add(1, Ordering::Relaxed);
+            }
+            (Ended::Lost, _) => {
+                count.losses.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if granted {
+            made.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Reads on over one line. Ends it, like the line itself, with a reset.
+async fn go_on(
+    read: &mut Read,
+    line: TcpStream,
+    transport: Transport,
+    room: &RoomKey,
+    after: String,
+    resume: Resume,
+    cut: Option<Cut>,
+) -> Ended {
+    let Ok(mut reader) = Reader::over(line, transport, room, Some(after), resume).await else {
+        return Ended::Lost;
+    };
+    let mut taken = 0;
+    loop {
+        match reader.next().await {
+            Said::Event(event) => {
+                if read.apply(&event) {
+                    return Ended::Done;
+                }
+                taken += 1;
+                if matches!(cut, Some(Cut::AfterEvents(enough)) if taken >= enough) {
+                    return Ended::Cut;
+                }
+            }
+            Said::Closed(_) => return Ended::Lost,
+            other => panic!("an event was expected over {transport:?}, not {other:?}"),
+        }
+    }
+}
+
+/// The log of a room, as somebody reads it who is never cut.
+async fn whole_log(address: &str, room: &RoomKey, start: String) -> Vec<Entry> {
+    let line = TcpStream::connect(address).await.expect("a server that listens");
+    let mut read = Read::default();
+    go_on(&mut read, line, Transport::WebSocket, room, start, Resume::Argument, None).await;
+    read.entries
+}
