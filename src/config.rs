@@ -41,6 +41,7 @@ const USER_ID_MAX_LENGTH: Setting = setting("USER_ID_MAX_LENGTH", "128");
 const BODY_MAX_BYTES: Setting = setting("BODY_MAX_BYTES", "65536");
 const WS_INIT_TIMEOUT: Setting = setting("WS_INIT_TIMEOUT", "10s");
 const WRITE_TIMEOUT: Setting = setting("WRITE_TIMEOUT", "30s");
+const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
 const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
 const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
 const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
@@ -68,6 +69,7 @@ pub const ALL: &[Setting] = &[
     BODY_MAX_BYTES,
     WS_INIT_TIMEOUT,
     WRITE_TIMEOUT,
+    KEEP_ALIVE_INTERVAL,
     MAX_SUBSCRIPTIONS_PER_SOCKET,
     MAX_SOCKETS_PER_ADDRESS,
     MAX_OPERATIONS,
@@ -201,6 +203,11 @@ impl Source<'_> {
             transports: transport::Settings {
                 ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
                 write_timeout: self.duration(&WRITE_TIMEOUT, Duration::from_secs(1), Duration::from_secs(3_600))?,
+                keep_alive_interval: self.duration(
+                    &KEEP_ALIVE_INTERVAL,
+                    Duration::from_secs(1),
+                    Duration::from_secs(3_600),
+                )?,
                 max_subscriptions_per_socket: self.number(&MAX_SUBSCRIPTIONS_PER_SOCKET, 1, 10_000)?,
                 max_sockets_per_address: self.number(&MAX_SOCKETS_PER_ADDRESS, 1, 10_000_000)?,
             },

@@ -7,7 +7,8 @@ use serde::Serialize;
 /// A GraphQL response.
 #[derive(Debug)]
 pub struct Answer {
-    response: Response,
+    /// Boxed, because answers are rare where events are many.
+    response: Box<Response>,
     failure: Option<Failure>,
 }
 
@@ -47,13 +48,13 @@ impl Answer {
 
     /// A subscription whose first answer was not an event.
     pub(super) fn refused_subscription(response: Response) -> Self {
-        Self { failure: Some(Failure::Request), response }
+        Self { failure: Some(Failure::Request), response: Box::new(response) }
     }
 
     fn failed(failure: Failure, code: &str, message: impl Into<String>) -> Self {
         let mut error = ServerError::new(message.into(), None);
         error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
-        Self { response: Response::from_errors(vec![error]), failure: Some(failure) }
+        Self { response: Box::new(Response::from_errors(vec![error])), failure: Some(failure) }
     }
 
     /// Why nothing was executed, if nothing was.
@@ -79,7 +80,7 @@ impl From<Response> for Answer {
     /// An error that happened at a field has a path; an error without one came before the execution.
     fn from(response: Response) -> Self {
         let never_executed = response.is_err() && response.errors.iter().all(|error| error.path.is_empty());
-        Self { failure: never_executed.then_some(Failure::Request), response }
+        Self { failure: never_executed.then_some(Failure::Request), response: Box::new(response) }
     }
 }
 

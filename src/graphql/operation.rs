@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, Response, Variables};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
@@ -107,9 +107,16 @@ impl Operations {
         let mut request = parameters.request();
         // What cannot be parsed goes on to the schema, which says what is wrong with it.
         let document = request.parsed_query().cloned().ok();
-        let kind = document.as_ref().and_then(|document| kind(document, parameters.operation_name.as_deref()));
+        let chosen = document.as_ref().and_then(|document| chosen(document, parameters.operation_name.as_deref()));
+        let kind = chosen.map(|operation| operation.ty);
         if circumstances.over_get && kind == Some(OperationType::Mutation) {
             return Outcome::Answer(Answer::mutation_over_get());
+        }
+        if let Some(name) = chosen.and_then(|operation| missing_variable(operation, parameters.variables.as_ref())) {
+            return Outcome::Answer(Answer::refused(
+                "GRAPHQL_VALIDATION_FAILED",
+                format!("the variable ${name} needs a value"),
+            ));
         }
         if circumstances.over_get {
             request = request.data(OverGet);
@@ -163,12 +170,21 @@ async fn deliver(renderings: &Renderings, operation: &Operation, event: Result<A
     }
 }
 
-/// What the chosen operation is; `None` when there is no such operation.
-fn kind(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
+/// The chosen operation; `None` when there is no such operation.
+fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
     let mut operations = document.operations.iter();
     match name {
         Some(name) => operations.find(|(candidate, _)| candidate.is_some_and(|candidate| candidate.as_str() == name)),
         None => operations.next(),
     }
-    .map(|(_, operation)| operation.node.ty)
+    .map(|(_, operation)| &operation.node)
+}
+
+/// A variable that the operation cannot do without and that has no value. The schema would notice only while it executes.
+fn missing_variable<'a>(operation: &'a OperationDefinition, values: Option<&Map<String, Value>>) -> Option<&'a str> {
+    let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+    definitions
+        .filter(|definition| !definition.var_type.node.nullable && definition.default_value.is_none())
+        .map(|definition| definition.name.node.as_str())
+        .find(|name| values.and_then(|values| values.get(*name)).is_none_or(Value::is_null))
 }

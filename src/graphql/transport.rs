@@ -5,6 +5,7 @@ mod accept;
 mod drain;
 mod http;
 mod multipart;
+mod object;
 mod outflow;
 mod parameters;
 mod sse;
@@ -31,6 +32,9 @@ pub struct Settings {
     pub ws_init_timeout: Duration,
     /// How long a peer may take no byte of what is written to it.
     pub write_timeout: Duration,
+    /// How often the server says something on an idle socket or stream: so proxies keep it, and a socket's peer that is
+    /// gone is noticed.
+    pub keep_alive_interval: Duration,
     /// Subscriptions and other operations under way on one socket.
     pub max_subscriptions_per_socket: usize,
     /// Sockets from one address.
@@ -55,7 +59,10 @@ pub fn routes(operations: Operations, drain: Drain, settings: Settings) -> Route
 
 async fn get_or_upgrade(State(transport): State<Transport>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    if !parts.headers.contains_key(header::UPGRADE) {
+    // Whoever would rather speak another version of HTTP is answered in this one.
+    let wants_socket =
+        parts.headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if !wants_socket {
         return http::get(&transport, &parts.uri, &parts.headers).await;
     }
     match WebSocketUpgrade::from_request_parts(&mut parts, &transport).await {

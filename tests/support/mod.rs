@@ -10,6 +10,8 @@ pub mod redis_server;
 pub mod rest;
 pub mod server;
 pub mod small_disk;
+pub mod socket;
+pub mod stream;
 pub mod subscriber;
 pub mod transport;
 

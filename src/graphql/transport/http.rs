@@ -35,7 +35,7 @@ async fn answer(
 ) -> Response {
     let accept = Accept::of(headers);
     let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
-    if last_event_id == Some(sse::LAST_ID) {
+    if last_event_id == Some(sse::LAST_ID) && accept.stream == Some(StreamType::EventStream) {
         return StatusCode::NO_CONTENT.into_response();
     }
     let parameters = match parameters {
@@ -52,9 +52,9 @@ async fn answer(
     let resume_after = last_event_id.map(str::to_owned);
     let outcome = transport.operations.run(parameters, Circumstances { over_get, resume_after }).await;
     match (outcome, accept.stream) {
-        (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, &transport.drain),
+        (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
         (Outcome::Answer(answer), _) => write(accept.answer, &answer),
-        (Outcome::Events(events), Some(StreamType::Multipart)) => multipart::stream(events, &transport.drain),
+        (Outcome::Events(events), Some(StreamType::Multipart)) => multipart::stream(events, transport),
         (Outcome::Events(_), None) => {
             let sentence = "a subscription needs accept: text/event-stream, multipart/mixed;subscriptionSpec=1.0, or a \
                             WebSocket";

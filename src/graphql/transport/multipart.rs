@@ -4,33 +4,29 @@
 //! A client knows that a part is whole when it sees the boundary behind it, so every part is sent together with the
 //! boundary that follows.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 
 use crate::graphql::operation::{Delivery, Events};
-use crate::graphql::transport::Drain;
+use crate::graphql::transport::Transport;
 use crate::graphql::transport::outflow::Outflow;
 
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
 const BOUNDARY: &str = "\r\n--graphql";
 
-/// How often an idle stream says something, so that proxies keep it.
-const HEARTBEAT: Duration = Duration::from_secs(10);
-
 /// Answers with a stream of events.
-pub(super) fn stream(mut events: Events, drain: &Drain) -> Response {
-    let (open, turn, outflow) = (drain.opened(), drain.clone().turn(), Outflow::new());
+pub(super) fn stream(mut events: Events, transport: &Transport) -> Response {
+    let (open, turn, outflow) = (transport.drain.opened(), transport.drain.clone().turn(), Outflow::new());
+    let heartbeat = transport.settings.keep_alive_interval;
     let body = async_stream::stream! {
         let _open = open;
         tokio::pin!(turn);
         yield outflow.piece(BOUNDARY.to_owned()).await;
         loop {
             let delivery = tokio::select! {
-                delivery = tokio::time::timeout(HEARTBEAT, events.deliveries.next()) => delivery,
+                delivery = tokio::time::timeout(heartbeat, events.deliveries.next()) => delivery,
                 // Without a last boundary: the client shall come back, to a server that is there.
                 () = &mut turn => return,
             };

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::graphql::operation::Parameters;
+use crate::graphql::transport::object::Object;
 
 /// What is wrong with an HTTP request before GraphQL sees it.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +28,8 @@ pub(super) fn from_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>
         StatusCode::PAYLOAD_TOO_LARGE => BadRequest::TooLarge,
         _ => BadRequest::Malformed("the body could not be read".into()),
     })?;
-    serde_json::from_slice(&body).map_err(|error| BadRequest::Malformed(problem(&error)))
+    let Object(parameters) = serde_json::from_slice(&body).map_err(|error| BadRequest::Malformed(problem(&error)))?;
+    Ok(parameters)
 }
 
 #[derive(Deserialize)]

@@ -14,14 +14,11 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _};
 
 use crate::graphql::operation::{Delivery, Events, Outcome};
-use crate::graphql::transport::Drain;
+use crate::graphql::transport::Transport;
 use crate::graphql::transport::outflow::Outflow;
 
 /// The id of the last event of a stream that is over.
 pub(super) const LAST_ID: &str = "complete";
-
-/// How often an idle stream says something, so that proxies keep it.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How long a browser waits before it comes back, in milliseconds.
 const RETRY: &str = "retry: 1000\n";
@@ -38,8 +35,9 @@ pub(super) fn come_back() -> Response {
 }
 
 /// Answers with a stream of what the request leads to.
-pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
-    let (open, turn, outflow) = (drain.opened(), drain.clone().turn(), Outflow::new());
+pub(super) fn stream(outcome: Outcome, transport: &Transport) -> Response {
+    let (open, turn, outflow) = (transport.drain.opened(), transport.drain.clone().turn(), Outflow::new());
+    let keep_alive = transport.settings.keep_alive_interval;
     respond(async_stream::stream! {
         let _open = open;
         // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
@@ -54,7 +52,7 @@ pub(super) fn stream(outcome: Outcome, drain: &Drain) -> Response {
                 tokio::pin!(turn);
                 loop {
                     let delivery = tokio::select! {
-                        delivery = tokio::time::timeout(KEEP_ALIVE, events.deliveries.next()) => delivery,
+                        delivery = tokio::time::timeout(keep_alive, events.deliveries.next()) => delivery,
                         // Without an end: the client shall come back, to a server that is there.
                         () = &mut turn => return,
                     };

@@ -8,23 +8,26 @@ mod addresses;
 mod protocol;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_stream::StreamMap;
 
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
 use crate::graphql::rendering::Rendering;
 use crate::graphql::transport::Transport;
+use crate::graphql::transport::object::Object;
 
 pub(super) use addresses::Addresses;
 
@@ -36,12 +39,11 @@ const MESSAGE_MAX: usize = 64 * 1024;
 /// Bytes read at once. The default would cost every socket 128 KiB.
 const READ_BUFFER: usize = 2 * 1024;
 
-/// Bytes gathered before they are written, and bytes that may wait to be written.
+/// Bytes gathered before they are written. No more than these and one message ever wait to be written: the next message
+/// is taken when they are gone.
 const WRITE_BUFFER: usize = 8 * 1024;
-const WRITE_BUFFER_MAX: usize = 256 * 1024;
 
-/// How often the server pings, and how often a peer may miss that before it counts as gone.
-const PING_EVERY: Duration = Duration::from_secs(25);
+/// How many pings a peer may let pass in silence before it counts as gone.
 const SILENT_PINGS: u32 = 2;
 
 /// How long a close frame may take to be written, and to be answered.
@@ -66,16 +68,25 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
         .protocols([protocol::NAME])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        .max_write_buffer_size(WRITE_BUFFER_MAX)
         .max_message_size(MESSAGE_MAX)
         .max_frame_size(MESSAGE_MAX);
     let is_ours = upgrade.selected_protocol().is_some();
     let open = transport.drain.opened();
     upgrade.on_upgrade(async move |socket| {
         let (_place, _open) = (place, open);
+        let turn = transport.drain.clone().turn();
         let mut connection = Connection::new(socket, transport);
-        let ended = if is_ours { connection.serve().await } else { Err(End::Close(Close::SubprotocolNotAcceptable)) };
-        if let Err(End::Close(close)) = ended {
+        let end = if is_ours {
+            // When its turn to end has come, it ends, whatever it was waiting for. What it had taken but not written is
+            // behind the cursor that the client has.
+            tokio::select! {
+                end = connection.serve() => end,
+                () = turn => End::Close(Close::Restart),
+            }
+        } else {
+            End::Close(Close::SubprotocolNotAcceptable)
+        };
+        if let End::Close(close) = end {
             connection.close(close).await;
         }
     })
@@ -95,6 +106,24 @@ enum Step {
     Result(String),
     Error(String),
     Complete,
+}
+
+impl Step {
+    /// Whether nothing comes after it.
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Error(_) | Self::Complete)
+    }
+
+    /// The message that says it, of the operation `id`.
+    fn message(&self, id: &str) -> Message {
+        let text = match self {
+            Self::Event(rendering) => protocol::next(id, &rendering.payload),
+            Self::Result(json) => protocol::next(id, json),
+            Self::Error(json) => protocol::error(id, json),
+            Self::Complete => protocol::complete(id),
+        };
+        Message::Text(Utf8Bytes::from(text))
+    }
 }
 
 struct Connection {
@@ -121,29 +150,33 @@ impl Connection {
         }
     }
 
-    async fn serve(&mut self) -> Result<(), End> {
-        let init_timeout = sleep_until(Instant::now() + self.transport.settings.ws_init_timeout);
-        let turn = self.transport.drain.clone().turn();
-        tokio::pin!(init_timeout, turn);
-        let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    /// Reads and writes until there is a reason to end.
+    async fn serve(&mut self) -> End {
+        match self.converse().await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        }
+    }
+
+    async fn converse(&mut self) -> Result<Infallible, End> {
+        let init_timeout = sleep(self.transport.settings.ws_init_timeout);
+        tokio::pin!(init_timeout);
+        let every = self.transport.settings.keep_alive_interval;
+        let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                message = self.socket.recv() => self.hear(message).await?,
-                Some((id, step)) = self.operations.next(), if !self.operations.is_empty() => {
-                    tokio::select! {
-                        written = self.say_gathered(id, step) => written?,
-                        () = &mut turn => return Err(End::Close(Close::Restart)),
-                    }
-                }
+                // What was said goes before the question whether anything was: the socket may have been busy with writing.
+                biased;
                 () = &mut init_timeout, if !self.acknowledged => return Err(End::Close(Close::InitTimeout)),
+                message = self.socket.recv() => self.hear(message).await?,
                 _ = ping.tick() => {
-                    if self.last_heard.elapsed() >= PING_EVERY * SILENT_PINGS {
+                    if self.last_heard.elapsed() >= every * SILENT_PINGS {
                         return Err(End::Close(Close::Silent));
                     }
-                    self.write(Message::Ping(axum::body::Bytes::new())).await?;
+                    self.write(Message::Ping(Bytes::new())).await?;
                 }
-                () = &mut turn => return Err(End::Close(Close::Restart)),
+                Some((id, step)) = self.operations.next() => self.say_gathered(id, step).await?,
             }
         }
     }
@@ -153,7 +186,9 @@ impl Connection {
         let message = match message {
             Some(Ok(message)) => message,
             Some(Err(error)) if is_too_big(&error) => return Err(End::Close(Close::MessageTooBig)),
-            Some(Err(_)) | None => return Err(End::Gone),
+            // Not even WebSocket, or a broken line, in which case nobody hears it.
+            Some(Err(_)) => return Err(End::Close(Close::InvalidMessage)),
+            None => return Err(End::Gone),
         };
         self.last_heard = Instant::now();
         match message {
@@ -169,16 +204,16 @@ impl Connection {
             ClientMessage::ConnectionInit { .. } if self.acknowledged => Err(End::Close(Close::TooManyInits)),
             ClientMessage::ConnectionInit { payload } => {
                 self.acknowledged = true;
-                self.resume = payload.unwrap_or_default().resume;
+                self.resume = payload.map(|Object(init)| init.resume).unwrap_or_default();
                 self.write(Message::text(protocol::ACK)).await
             }
             ClientMessage::Ping { payload } => self.write(Message::text(protocol::pong(payload))).await,
-            ClientMessage::Pong => Ok(()),
+            ClientMessage::Pong { .. } => Ok(()),
             ClientMessage::Subscribe { .. } if !self.acknowledged => Err(End::Close(Close::Unauthorized)),
             ClientMessage::Subscribe { id, .. } if self.operations.contains_key(id.as_str()) => {
                 Err(End::Close(Close::SubscriberExists))
             }
-            ClientMessage::Subscribe { id, payload } => self.begin(id, *payload).await,
+            ClientMessage::Subscribe { id, payload } => self.begin(id, payload.0).await,
             ClientMessage::Complete { id } => {
                 self.operations.remove(id.as_str());
                 Ok(())
@@ -201,22 +236,16 @@ impl Connection {
 
     /// Says a step and whatever else is ready by then, in as few writes as it takes.
     async fn say_gathered(&mut self, id: Arc<str>, step: Step) -> Result<(), End> {
-        let (mut id, mut step) = (id, step);
-        for gathered in 1.. {
-            let text = match &step {
-                Step::Event(rendering) => protocol::next(&id, &rendering.payload),
-                Step::Result(json) => protocol::next(&id, json),
-                Step::Error(json) => protocol::error(&id, json),
-                Step::Complete => protocol::complete(&id),
-            };
-            self.in_time(async |socket| socket.feed(Message::Text(Utf8Bytes::from(text))).await).await?;
-            if gathered == GATHER {
-                break;
+        let mut gathered = 0;
+        let mut ready = Some((id, step));
+        while let Some((id, step)) = ready {
+            if step.is_last() {
+                // From here on the client may use the id again.
+                self.operations.remove(&id);
             }
-            match self.operations.next().now_or_never() {
-                Some(Some(ready)) => (id, step) = ready,
-                Some(None) | None => break,
-            }
+            self.in_time(async |socket| socket.feed(step.message(&id)).await).await?;
+            gathered += 1;
+            ready = if gathered < GATHER { self.operations.next().now_or_never().flatten() } else { None };
         }
         self.in_time(async |socket| socket.flush().await).await
     }
@@ -236,6 +265,7 @@ impl Connection {
 
     /// Says why the socket is closed, and waits a moment for the peer to have heard it.
     async fn close(&mut self, close: Close) {
+        self.operations.clear();
         let (code, reason) = close.frame();
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         let _ = timeout(CLOSE_WITHIN, async {
@@ -244,6 +274,11 @@ impl Connection {
             }
         })
         .await;
+        if close == Close::MessageTooBig {
+            // The rest of the message is never read. To end now would reset the line, and the peer might not get to see
+            // the close frame.
+            sleep(CLOSE_WITHIN).await;
+        }
     }
 }
 

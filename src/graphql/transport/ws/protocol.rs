@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::graphql::operation::Parameters;
+use crate::graphql::transport::object::Object;
 
 /// The name of the protocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
@@ -15,11 +16,24 @@ pub(super) const NAME: &str = "graphql-transport-ws";
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ClientMessage {
-    ConnectionInit { payload: Option<Init> },
-    Ping { payload: Option<Map<String, Value>> },
-    Pong,
-    Subscribe { id: String, payload: Box<Parameters> },
-    Complete { id: String },
+    ConnectionInit {
+        payload: Option<Object<Init>>,
+    },
+    Ping {
+        payload: Option<Map<String, Value>>,
+    },
+    Pong {
+        /// Read, because the protocol says that it is an object.
+        #[serde(rename = "payload")]
+        _payload: Option<Map<String, Value>>,
+    },
+    Subscribe {
+        id: String,
+        payload: Box<Object<Parameters>>,
+    },
+    Complete {
+        id: String,
+    },
 }
 
 /// What a client may say with `connection_init`. Whatever else it says is its own business.
@@ -77,8 +91,10 @@ impl ClientMessage {
     /// Reads a text frame.
     pub(super) fn read(text: &str) -> Result<Self, Close> {
         match serde_json::from_str(text) {
-            Ok(Self::Subscribe { id, .. } | Self::Complete { id }) if id.is_empty() => Err(Close::InvalidMessage),
-            Ok(message) => Ok(message),
+            Ok(Object(Self::Subscribe { id, .. } | Self::Complete { id })) if id.is_empty() => {
+                Err(Close::InvalidMessage)
+            }
+            Ok(Object(message)) => Ok(message),
             Err(_) => Err(Close::InvalidMessage),
         }
     }
@@ -151,6 +167,11 @@ mod tests {
             r#"{"id":"1","type":"subscribe","payload":{"query":"{a}","variables":1}}"#,
             r#"{"id":"1","type":"subscribe","payload":{"query":"{a}","operationName":1}}"#,
             r#"{"type":"ping","payload":1}"#,
+            r#"{"type":"pong","payload":[]}"#,
+            r#"["pong"]"#,
+            r#"{"type":"connection_init","payload":[{}]}"#,
+            r#"{"type":"connection_init","payload":{"resume":{"1":1}}}"#,
+            r#"{"id":"1","type":"subscribe","payload":["{a}",null,null,null]}"#,
         ] {
             assert!(matches!(ClientMessage::read(text), Err(Close::InvalidMessage)), "{text} was taken");
         }

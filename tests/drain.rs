@@ -1,0 +1,137 @@
+//! A server that is told to stop: it refuses what is new, lets go of its readers one after the other, and is gone in time.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::support::client::{RoomKey, User, text};
+use crate::support::eventually;
+use crate::support::load::Senders;
+use crate::support::reader::{assert_tell_the_room, read_on};
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+use crate::support::socket::{Refused, Socket, events_of};
+use crate::support::stream::{Stream, get, post};
+
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// How long after its drain a server may still be there.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn sockets_are_closed_one_after_the_other_and_nothing_new_is_opened() {
+    let mut server = Server::with(&[("DRAIN_SECONDS", "2")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut sockets = Vec::new();
+    for _ in 0..16 {
+        let mut socket = Socket::ready(server.address()).await;
+        socket.follow("1", &client, &room).await;
+        sockets.push(socket);
+    }
+    let mut streams = Vec::new();
+    for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
+        streams.push(Stream::of(post(client.url(), accept, &events_of(&room), json!({}))).await);
+    }
+    assert_eq!(server.status("/readyz").await, 200);
+    server.signal("TERM");
+    let told = Instant::now();
+    let closed = join_all(sockets.iter_mut().map(async |socket| {
+        assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
+        told.elapsed()
+    }));
+    let refused = async {
+        eventually("the server says that it stops", async || server.status("/readyz").await == 503).await;
+        assert_eq!(server.status("/healthz").await, 200);
+        assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(503)));
+        let late = post(client.url(), "text/event-stream", &events_of(&room), json!({}));
+        assert_eq!(Stream::of(late).await.status, 503);
+    };
+    let ended = join_all(streams.into_iter().map(Stream::rest));
+    let (closed, (), ended) = futures_util::future::join3(closed, refused, ended).await;
+    let (first, last) = (closed.iter().min().expect("a socket"), closed.iter().max().expect("a socket"));
+    assert!(*last - *first > DRAIN / 10, "they were closed in one instant: {closed:?}");
+    assert!(ended.iter().all(|rest| !rest.contains("complete") && !rest.ends_with("--\r\n")), "{ended:?}");
+    let left = (DRAIN + GRACE).saturating_sub(told.elapsed());
+    assert!(timeout(left, server.ended()).await.expect("the server is gone in time").success());
+}
+
+#[tokio::test]
+async fn a_server_with_nobody_on_it_is_gone_at_once() {
+    let mut server = Server::with(&[("DRAIN_SECONDS", "60")]);
+    server.client().create_room().await;
+    let gone = timeout(GRACE, server.terminate()).await;
+    assert!(gone.expect("there is nobody to wait for").success());
+}
+
+#[tokio::test]
+async fn a_server_told_to_hurry_closes_everything_at_once() {
+    let mut server = Server::with(&[("DRAIN_SECONDS", "0")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut socket = Socket::ready(server.address()).await;
+    socket.follow("1", &client, &room).await;
+    server.signal("TERM");
+    assert_eq!(socket.closed().await.0, 1012);
+    assert!(timeout(GRACE, server.ended()).await.expect("the server is gone in time").success());
+}
+
+/// The texts that an event stream tells up to `last`; whenever it ends, from the next address on.
+async fn read_stream_on(addresses: Vec<String>, room: RoomKey, after: String, last: &str) -> Vec<String> {
+    let (mut texts, mut after) = (Vec::new(), after);
+    for address in addresses.iter().cycle() {
+        let request = get(&format!("http://{address}/graphql"), &events_of(&room))
+            .header("accept", "text/event-stream")
+            .header("last-event-id", &after);
+        // While a server stops it refuses, and afterwards it does not even do that.
+        if let Some(mut stream) = Stream::try_of(request).await.filter(|stream| stream.status == 200) {
+            while let Some(block) = stream.block().await {
+                let (Some(id), Some(data)) = (block.id, block.data) else { continue };
+                let said: serde_json::Value = serde_json::from_str(&data).expect("JSON");
+                texts.push(text(&said["data"]["messageEvents"]["message"]["text"]));
+                after = id;
+                if texts.last().is_some_and(|text| text == last) {
+                    return texts;
+                }
+            }
+        } else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    texts
+}
+
+#[tokio::test]
+async fn readers_of_a_server_that_stops_go_on_with_another_and_miss_nothing() {
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    let mut stopped = Server::with(&[("REDIS_URL", &url), ("DRAIN_SECONDS", "1")]);
+    let other = Server::on_redis(&url);
+    let client = other.client();
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    let addresses = vec![stopped.address().to_owned(), other.address().to_owned()];
+    let sockets: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(read_on(addresses.clone(), room.clone(), start.clone(), "the end".to_owned())))
+        .collect();
+    let streams: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(read_stream_on(addresses.clone(), room.clone(), start.clone(), "the end")))
+        .collect();
+    client.viewers_become(&room, 8).await;
+    let senders = Senders::start(vec![client.clone()], &room, 3);
+    senders.accept(30).await;
+    assert!(stopped.terminate().await.success());
+    senders.accept(30).await;
+    senders.stop().await;
+    User::of(client.clone()).send(&room, "the end").await;
+    let texts = client.texts(&room).await;
+    for reader in sockets {
+        assert_tell_the_room(&reader.await.expect("a reader that did not fail"), &texts, 0);
+    }
+    let texts: Vec<_> = texts.into_iter().flatten().collect();
+    for reader in streams {
+        assert_eq!(reader.await.expect("a reader that did not fail"), texts);
+    }
+}

@@ -1,0 +1,150 @@
+//! Events are rendered once for all who ask the same: everybody gets what they asked for, and nothing of anybody else.
+
+use serde_json::{Value, json};
+
+use crate::support::client::{RoomKey, User, text};
+use crate::support::server::Server;
+use crate::support::socket::{Socket, events_after};
+use crate::support::stream::{Stream, post};
+
+const EVENTS: &str =
+    "subscription Events($roomId: ID!, $roomCode: String!, $after: String, $detailed: Boolean = false) {
+    messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
+        cursor message { text author { displayName } id @include(if: $detailed) } } }";
+
+/// The payload of a `next` message as it came, without what belongs to the socket.
+fn payload(raw: &str) -> &str {
+    let (_, payload) = raw.split_once(r#""payload":"#).expect("a payload");
+    payload.trim_end().strip_suffix('}').expect("a closing brace")
+}
+
+fn variables(room: &RoomKey, more: Value) -> Value {
+    let mut variables = json!({ "roomId": room.id, "roomCode": room.code });
+    variables.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    variables
+}
+
+#[tokio::test]
+async fn whoever_asks_the_same_gets_the_same_bytes_and_nothing_of_another_connection() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    let mut sockets = Vec::new();
+    for who in ["alpha", "beta", "gamma"] {
+        let init = json!({ "token": format!("token-of-{who}"), "userId": format!("user-{who}") });
+        let mut socket = Socket::ready_with(server.address(), init).await;
+        // The same rendering, by other ways: live or from a cursor, an id in its legacy form, variables nobody asked for.
+        let more = match who {
+            "alpha" => json!({ "token": "variable-of-alpha", "after": null }),
+            "beta" => json!({ "secret": { "of": "variable-of-beta" }, "after": start }),
+            _ => json!({ "roomId": format!("room:*{}", room.id), "unused": "variable-of-gamma" }),
+        };
+        socket.raw.clear();
+        socket.subscribe(&format!("operation-{who}"), EVENTS, variables(&room, more)).await;
+        sockets.push((who, socket));
+    }
+    client.viewers_become(&room, 3).await;
+    let accept = "multipart/mixed;subscriptionSpec=1.0";
+    let mut parts =
+        Stream::of(post(client.url(), accept, EVENTS, variables(&room, json!({ "token": "of-delta" })))).await;
+    let mut events = Stream::of(post(client.url(), "text/event-stream", EVENTS, variables(&room, json!({})))).await;
+    client.viewers_become(&room, 5).await;
+    ada.send(&room, "for all").await;
+
+    let mut rendered = None;
+    for (who, socket) in &mut sockets {
+        assert_eq!(socket.text_of_event(&format!("operation-{who}")).await, "for all");
+        let secrets = ["alpha", "beta", "gamma", "delta"].into_iter().filter(|other| other != who);
+        for secret in secrets.chain([room.code.as_str(), "token-of", "variable-of", "user-"]) {
+            assert!(!socket.raw.contains(secret), "{secret} is in {}", socket.raw);
+        }
+        let rendered = rendered.get_or_insert_with(|| payload(&socket.raw).to_owned());
+        assert_eq!(payload(&socket.raw), rendered);
+    }
+    let rendered = rendered.expect("a rendering");
+    let part = parts.until("}\r\n--graphql").await.expect("a part");
+    assert!(part.ends_with(&format!(r#"{{"payload":{rendered}}}{}"#, "\r\n--graphql")), "{part}");
+    let event = events.until("}\n\n").await.expect("an event");
+    assert!(event.ends_with(&format!("data: {rendered}\n\n")), "{event}");
+}
+
+#[tokio::test]
+async fn whoever_asks_something_else_gets_something_else() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    let message = ada.send(&room, "one").await;
+    let author =
+        text(&client.of_room(&room, "chatters { nodes { displayName } }").await["chatters"]["nodes"][0]["displayName"]);
+    let cursor = client.cursor(&room).await;
+    let field = |fields: &str| {
+        format!(r#"messageEvents(roomId: "{}", roomCode: "{}", after: "{start}") {{ {fields} }}"#, room.id, room.code)
+    };
+    let plain = json!({ "cursor": cursor, "message": { "text": "one", "author": { "displayName": author } } });
+    let mut detailed = plain.clone();
+    detailed["message"]["id"] = message["id"].clone();
+    let both = format!(
+        "subscription A {{ {} }} subscription B {{ {} }}",
+        field("message { text }"),
+        field("message { index }")
+    );
+    let fragment = format!(
+        "subscription($short: Boolean!) {{ {} }} fragment F on MessageEvent {{ message {{ text @skip(if: $short) index }} }}",
+        field("...F")
+    );
+    let asked = [
+        (EVENTS, None, json!({ "after": start }), json!({ "messageEvents": plain })),
+        (EVENTS, None, json!({ "after": start, "detailed": false }), json!({ "messageEvents": plain })),
+        (EVENTS, None, json!({ "after": start, "detailed": true }), json!({ "messageEvents": detailed })),
+        (&format!("subscription {{ a: {} }}", field("c: cursor")), None, json!({}), json!({ "a": { "c": cursor } })),
+        (&format!("subscription {{ b: {} }}", field("c: cursor")), None, json!({}), json!({ "b": { "c": cursor } })),
+        (&both, Some("A"), json!({}), json!({ "messageEvents": { "message": { "text": "one" } } })),
+        (&both, Some("B"), json!({}), json!({ "messageEvents": { "message": { "index": 0 } } })),
+        (&fragment, None, json!({ "short": true }), json!({ "messageEvents": { "message": { "index": 0 } } })),
+        (
+            &fragment,
+            None,
+            json!({ "short": false }),
+            json!({ "messageEvents": { "message": { "text": "one", "index": 0 } } }),
+        ),
+    ];
+    // Twice, so that what the first ones left behind is there for the second ones.
+    for _ in 0..2 {
+        let mut socket = Socket::ready(server.address()).await;
+        for (n, (query, name, more, expected)) in asked.iter().enumerate() {
+            let payload = json!({ "query": query, "operationName": name, "variables": variables(&room, more.clone()) });
+            socket.say(json!({ "id": n.to_string(), "type": "subscribe", "payload": payload })).await;
+            let said = json!({ "id": n.to_string(), "type": "next", "payload": { "data": expected } });
+            assert_eq!(socket.hear().await, said, "{query} with {more}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rendering_of_a_text_that_was_deleted_or_replaced_is_never_shown_again() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        let start = client.cursor(&room).await;
+        let query = events_after(&room, &start);
+        let regretted = ada.send(&room, "secret one").await;
+        let mended = ada.send(&room, "secret two").await;
+        let mut witness = Socket::ready(server.address()).await;
+        witness.subscribe("1", &query, json!({})).await;
+        assert_eq!(witness.text_of_event("1").await, "secret one");
+        assert_eq!(witness.text_of_event("1").await, "secret two");
+        ada.delete(&room, &text(&regretted["id"])).await;
+        ada.edit(&room, &text(&mended["id"]), "harmless").await;
+        witness.hear().await;
+        witness.hear().await;
+
+        let mut late = Socket::ready(server.address()).await;
+        late.subscribe("1", &query, json!({})).await;
+        for expected in [Value::Null, json!("harmless"), Value::Null, json!("harmless")] {
+            assert_eq!(late.text_of_event("1").await, expected);
+        }
+        assert!(!late.raw.contains("secret"), "{}", late.raw);
+    }
+}

@@ -1,0 +1,112 @@
+//! The body of an HTTP answer, read as it comes: server-sent events and multipart.
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{RequestBuilder, Url};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// An answer that goes on.
+pub struct Stream {
+    pub status: u16,
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+    text: String,
+}
+
+/// What stands between two empty lines of an event stream.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    pub event: Option<String>,
+    pub id: Option<String>,
+    pub data: Option<String>,
+    pub retry: Option<String>,
+    pub comment: Option<String>,
+}
+
+impl Stream {
+    /// Sends the request.
+    pub async fn of(request: RequestBuilder) -> Self {
+        Self::try_of(request).await.expect("an answer")
+    }
+
+    /// As [`of`](Self::of), where the server may be gone.
+    pub async fn try_of(request: RequestBuilder) -> Option<Self> {
+        let response = request.send().await.ok()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Some(Self { status, headers, response, text: String::new() })
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name}")).to_str().expect("text")
+    }
+
+    /// What comes next, up to and with `end`; `None` when the stream ends before.
+    pub async fn until(&mut self, end: &str) -> Option<String> {
+        loop {
+            if let Some(at) = self.text.find(end) {
+                let rest = self.text.split_off(at + end.len());
+                return Some(std::mem::replace(&mut self.text, rest));
+            }
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("the stream goes on in time");
+            self.text.push_str(std::str::from_utf8(&chunk.ok().flatten()?).expect("text"));
+        }
+    }
+
+    /// What is left when the stream ends.
+    pub async fn rest(mut self) -> String {
+        assert_eq!(self.until("\u{0}").await, None);
+        self.text
+    }
+
+    /// The next block of an event stream.
+    pub async fn block(&mut self) -> Option<Block> {
+        let text = self.until("\n\n").await?;
+        let mut block = Block::default();
+        for line in text.trim_end().lines() {
+            let (name, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = Some(value.strip_prefix(' ').unwrap_or(value).to_owned());
+            match name {
+                "event" => block.event = value,
+                "id" => block.id = value,
+                "data" => block.data = value,
+                "retry" => block.retry = value,
+                "" => block.comment = value,
+                _ => panic!("{line:?} is no line of an event stream"),
+            }
+        }
+        Some(block)
+    }
+
+    /// The next block of an event stream, which must be a `next`, and what it says.
+    pub async fn next(&mut self) -> (Option<String>, Value) {
+        let block = self.block().await.expect("the stream goes on");
+        assert_eq!(block.event.as_deref(), Some("next"), "{block:?}");
+        (block.id, serde_json::from_str(&block.data.expect("data")).expect("JSON"))
+    }
+
+    /// The next block must say that the stream is complete, and nothing may follow.
+    pub async fn assert_completes(mut self) {
+        let block = self.block().await.expect("a last block");
+        assert_eq!((block.event.as_deref(), block.data.as_deref()), (Some("complete"), Some("")), "{block:?}");
+        assert_eq!(self.rest().await, "");
+    }
+}
+
+/// A client whose connections nobody else uses.
+pub fn http() -> reqwest::Client {
+    reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build().expect("a client")
+}
+
+/// A POST of a GraphQL request that accepts `media_type`.
+pub fn post(url: &str, media_type: &str, query: &str, variables: Value) -> RequestBuilder {
+    http().post(url).header("accept", media_type).json(&json!({ "query": query, "variables": variables }))
+}
+
+/// A GET of a GraphQL request.
+pub fn get(url: &str, query: &str) -> RequestBuilder {
+    http().get(Url::parse_with_params(url, [("query", query)]).expect("an address"))
+}

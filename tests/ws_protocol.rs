@@ -1,0 +1,465 @@
+//! `graphql-transport-ws`, to the letter: what a client hears that keeps the protocol, and one that does not.
+
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+use crate::support::client::{RoomKey, User, error_code, text};
+use crate::support::eventually;
+use crate::support::server::Server;
+use crate::support::socket::{PROTOCOL, Refused, Socket, events_after, events_of, stops, subscribe};
+
+/// Something every server can be asked.
+const ASK: &str = "{ activeRooms { totalCount } }";
+
+fn complete(id: &str) -> Value {
+    json!({ "id": id, "type": "complete" })
+}
+
+/// The answer to [`ASK`], of this operation.
+async fn assert_answers(socket: &mut Socket, id: &str) {
+    socket.subscribe(id, ASK, json!({})).await;
+    let next = socket.hear().await;
+    assert_eq!((&next["id"], &next["type"]), (&json!(id), &json!("next")), "{next}");
+    assert!(next["payload"]["data"]["activeRooms"]["totalCount"].is_u64(), "{next}");
+    assert_eq!(socket.hear().await, complete(id));
+}
+
+#[tokio::test]
+async fn whatever_is_no_message_of_the_protocol_closes_the_socket_with_4400_and_is_not_echoed() {
+    let server = Server::embedded();
+    let deep = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000));
+    let deep_variables = format!(
+        r#"{{"id":"marker","type":"subscribe","payload":{{"query":"{ASK}","variables":{{"a":{}}}}}}}"#,
+        deep("[", "]")
+    );
+    let cases = [
+        "".to_owned(),
+        "marker".to_owned(),
+        "null".to_owned(),
+        "1".to_owned(),
+        "[]".to_owned(),
+        r#"["pong"]"#.to_owned(),
+        r#"[{"type":"ping"}]"#.to_owned(),
+        "{}".to_owned(),
+        r#"{"type":null}"#.to_owned(),
+        r#"{"type":["ping"]}"#.to_owned(),
+        r#"{"type":"marker"}"#.to_owned(),
+        format!(r#"{{"type":"{}"}}"#, "marker".repeat(1_000)),
+        r#"{"type":"start","id":"marker","payload":{"query":"{a}"}}"#.to_owned(),
+        r#"{"type":"ka"}"#.to_owned(),
+        r#"{"type":"next","id":"marker","payload":{}}"#.to_owned(),
+        r#"{"type":"connection_ack"}"#.to_owned(),
+        r#"{"type":"ping"} marker"#.to_owned(),
+        r#"{"type":"ping","payload":"marker"}"#.to_owned(),
+        r#"{"type":"pong","payload":["marker"]}"#.to_owned(),
+        r#"{"type":"complete"}"#.to_owned(),
+        r#"{"type":"complete","id":""}"#.to_owned(),
+        r#"{"type":"complete","id":1}"#.to_owned(),
+        r#"{"type":"subscribe","payload":{"query":"marker"}}"#.to_owned(),
+        r#"{"type":"subscribe","id":"","payload":{"query":"marker"}}"#.to_owned(),
+        r#"{"type":"subscribe","id":1,"payload":{"query":"marker"}}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker"}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":null}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":"{a}"}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":["{a}",null,null,null]}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":{}}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":{"query":1}}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":{"query":"{a}","operationName":1}}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":{"query":"{a}","variables":"marker"}}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":{"query":"{a}","variables":[]}}"#.to_owned(),
+        r#"{"type":"subscribe","id":"marker","payload":{"query":"{a}","extensions":1}}"#.to_owned(),
+        deep("[", "]"),
+        deep(r#"{"a":"#, "}"),
+        deep_variables,
+    ];
+    let cases = cases.into_iter().map(Message::text).chain([
+        Message::binary(br#"{"type":"ping"}"#.to_vec()),
+        Message::Frame(Frame::message(b"\"\xff\xfe\"".to_vec(), OpCode::Data(Data::Text), true)),
+    ]);
+    for case in cases {
+        let mut socket = Socket::ready(server.address()).await;
+        let shown = format!("{case:?}");
+        socket.send(case).await;
+        let (code, reason) = socket.closed().await;
+        assert_eq!(code, 4400, "after {shown:.200}");
+        assert!(reason.len() <= 123 && !reason.contains("marker"), "{reason:?} after {shown:.200}");
+    }
+    for payload in ["1", "[]", "[{}]", r#"{"resume":1}"#, r#"{"resume":[]}"#, r#"{"resume":{"marker":1}}"#] {
+        let mut socket = Socket::open(server.address()).await;
+        socket.send(Message::text(format!(r#"{{"type":"connection_init","payload":{payload}}}"#))).await;
+        assert_eq!(socket.closed().await.0, 4400, "after {payload}");
+    }
+    assert_answers(&mut Socket::ready(server.address()).await, "1").await;
+}
+
+#[tokio::test]
+async fn a_message_may_have_64_kib_and_a_longer_one_closes_the_socket_so_that_the_client_stops() {
+    let server = Server::embedded();
+    let message = |length: usize| {
+        let empty = json!({ "type": "ping", "payload": { "a": "" } }).to_string().len();
+        json!({ "type": "ping", "payload": { "a": "x".repeat(length - empty) } })
+    };
+    let mut socket = Socket::ready(server.address()).await;
+    socket.say(message(64 * 1024)).await;
+    assert_eq!(socket.hear().await["type"], "pong");
+    socket.say(message(64 * 1024 + 1)).await;
+    assert!(stops(socket.closed().await.0));
+    // Also one that the server never reads to its end.
+    let mut socket = Socket::ready(server.address()).await;
+    socket.say(message(1024 * 1024)).await;
+    assert!(stops(socket.closed().await.0));
+}
+
+#[tokio::test]
+async fn nothing_is_executed_before_the_connection_is_acknowledged() {
+    let server = Server::embedded();
+    let mut socket = Socket::open(server.address()).await;
+    socket.subscribe("1", "mutation { createRoom { room { id } } }", json!({})).await;
+    assert_eq!(socket.closed().await, (4401, "Unauthorized".to_owned()));
+    let rooms = server.client().data(ASK, json!({})).await;
+    assert_eq!(rooms["activeRooms"]["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn the_right_protocol_is_chosen_and_without_it_the_socket_is_closed_with_4406() {
+    let server = Server::embedded();
+    for offer in [
+        PROTOCOL.to_owned(),
+        format!("graphql-ws, {PROTOCOL}"),
+        format!("{PROTOCOL}, graphql-ws"),
+        format!("graphql-ws,{PROTOCOL},soap"),
+    ] {
+        let (mut socket, chosen) = Socket::offering(server.address(), Some(&offer)).await.expect("a socket");
+        assert_eq!(chosen.as_deref(), Some(PROTOCOL), "of {offer}");
+        socket.say(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+    }
+    for offer in [None, Some("graphql-ws"), Some("soap, graphql-transport-ws2"), Some("GraphQL-Transport-WS")] {
+        let (mut socket, chosen) = Socket::offering(server.address(), offer).await.expect("a socket");
+        assert_eq!(chosen, None, "of {offer:?}");
+        assert_eq!(socket.closed().await, (4406, "Subprotocol not acceptable".to_owned()), "after {offer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_does_not_say_connection_init_in_time_is_closed_with_4408() {
+    let server = Server::with(&[("WS_INIT_TIMEOUT", "1s")]);
+    let mut mute = Socket::open(server.address()).await;
+    let mut busy = Socket::open(server.address()).await;
+    let mut ready = Socket::ready(server.address()).await;
+    busy.assert_silent().await;
+    let expected = (4408, "Connection initialisation timeout".to_owned());
+    assert_eq!(mute.closed().await, expected);
+    assert_eq!(busy.closed().await, expected, "a ping is no connection_init");
+    assert_answers(&mut ready, "1").await;
+}
+
+#[tokio::test]
+async fn an_id_that_is_under_way_is_refused_with_4409() {
+    let server = Server::embedded();
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut socket = Socket::ready(server.address()).await;
+    socket.follow("twice", &client, &room).await;
+    socket.subscribe("twice", ASK, json!({})).await;
+    assert_eq!(socket.closed().await.0, 4409);
+    client.viewers_become(&room, 0).await;
+
+    let mut socket = Socket::ready(server.address()).await;
+    socket.say_at_once(&[subscribe("twice", ASK, json!({})), subscribe("twice", ASK, json!({}))]).await;
+    assert_eq!(socket.closed().await.0, 4409, "also while a query is in flight");
+}
+
+#[tokio::test]
+async fn an_id_is_free_again_as_soon_as_its_operation_is_over() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    for n in 0..20 {
+        ada.send(&room, &n.to_string()).await;
+    }
+    let mut socket = Socket::ready(server.address()).await;
+    for _ in 0..50 {
+        assert_answers(&mut socket, "again").await;
+        socket.subscribe("again", "{ nonsense }", json!({})).await;
+        assert_eq!(socket.refusal("again").await, "GRAPHQL_VALIDATION_FAILED");
+    }
+    // Completed by the client, and while others have much to say.
+    for n in 0..10 {
+        socket.subscribe(&format!("other {n}"), &events_after(&room, &start), json!({})).await;
+        socket.say_at_once(&[subscribe("again", &events_of(&room), json!({})), complete("again")]).await;
+        socket.subscribe("again", ASK, json!({})).await;
+        let mut over = false;
+        while !over {
+            let said = socket.hear().await;
+            over = said == complete("again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_connection_init_is_refused_with_4429() {
+    let server = Server::embedded();
+    let init = json!({ "type": "connection_init" });
+    let mut socket = Socket::ready(server.address()).await;
+    socket.say(init.clone()).await;
+    let expected = (4429, "Too many initialisation requests".to_owned());
+    assert_eq!(socket.closed().await, expected);
+    let mut hasty = Socket::open(server.address()).await;
+    hasty.say_at_once(&[init.clone(), init]).await;
+    assert_eq!(hasty.hear().await, json!({ "type": "connection_ack" }));
+    assert_eq!(hasty.closed().await, expected);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_with_its_payload_at_any_time_and_a_pong_is_not() {
+    let server = Server::embedded();
+    let mut early = Socket::open(server.address()).await;
+    early.assert_silent().await;
+    early.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(early.hear().await, json!({ "type": "connection_ack" }));
+    let payload = json!({ "at": 1, "nested": { "ü": [null, true, "\n"] } });
+    early.say(json!({ "type": "ping", "payload": payload })).await;
+    assert_eq!(early.hear().await, json!({ "type": "pong", "payload": payload }));
+    early.say(json!({ "type": "pong" })).await;
+    early.say(json!({ "type": "pong", "payload": { "unasked": true } })).await;
+    early.assert_silent().await;
+    // The ping frame of WebSocket itself, too.
+    early.send(Message::Ping(b"frame".to_vec().into())).await;
+    assert_eq!(early.frame().await, Some(Message::Pong(b"frame".to_vec().into())));
+}
+
+#[tokio::test]
+async fn what_fails_before_execution_is_an_error_message_and_the_socket_stays_open() {
+    let server = Server::embedded();
+    let client = server.client();
+    let room = client.create_room().await;
+    let nowhere = RoomKey { id: "0".repeat(32), ..room.clone() };
+    let locked = RoomKey { code: "wrong".to_owned(), ..room.clone() };
+    let mut socket = Socket::ready(server.address()).await;
+    let two_fields = events_of(&room).replace("subscription {", "subscription { __typename ");
+    let twice = {
+        let field = events_of(&room).replace("subscription { ", "");
+        let field = field.strip_suffix(" }").expect("a closing brace");
+        format!("subscription {{ a: {field} b: {field} }}")
+    };
+    for (query, code) in [
+        ("", "GRAPHQL_PARSE_FAILED"),
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ nonsense }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query($a: Int!) { activeRooms(first: $a) { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { nonsense }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { messageEvents { cursor } }", "GRAPHQL_VALIDATION_FAILED"),
+        (&twice, "GRAPHQL_VALIDATION_FAILED"),
+        (&two_fields, "GRAPHQL_VALIDATION_FAILED"),
+        (&events_of(&nowhere), "ROOM_NOT_FOUND"),
+        (&events_of(&locked), "ROOM_CODE_INVALID"),
+        (&events_after(&room, "made up"), "CURSOR_INVALID"),
+    ] {
+        socket.subscribe("1", query, json!({})).await;
+        assert_eq!(socket.refusal("1").await, code, "{query}");
+        socket.assert_silent().await;
+    }
+    client.viewers_become(&room, 0).await;
+    assert_answers(&mut socket, "1").await;
+}
+
+#[tokio::test]
+async fn queries_and_mutations_are_answered_with_one_result_and_complete() {
+    let server = Server::embedded();
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("ü\"1", "mutation { createRoom { room { id code } } }", json!({})).await;
+    let made = socket.hear().await;
+    assert_eq!((&made["id"], &made["type"]), (&json!("ü\"1"), &json!("next")));
+    let room = &made["payload"]["data"]["createRoom"]["room"];
+    assert_eq!(socket.hear().await, complete("ü\"1"));
+    let room = RoomKey { id: text(&room["id"]), code: text(&room["code"]) };
+    // What fails while it is executed is a result with errors.
+    let query = "query($id: ID!) { room(id: $id, code: \"wrong\") { id } }";
+    socket.subscribe("2", query, json!({ "id": room.id })).await;
+    let failed = socket.hear().await;
+    assert_eq!(failed["type"], "next");
+    assert_eq!(error_code(&failed["payload"]), "ROOM_CODE_INVALID");
+    assert_eq!(socket.hear().await, complete("2"));
+    assert_answers(&mut socket, "3").await;
+}
+
+#[tokio::test]
+async fn a_result_of_any_size_arrives_whole() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let long = "\u{1f980}".repeat(4_000);
+    for _ in 0..30 {
+        ada.send(&room, &long).await;
+    }
+    let mut socket = Socket::ready(server.address()).await;
+    let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { messages { nodes { text } } } }";
+    socket.subscribe("1", query, json!({ "id": room.id, "code": room.code })).await;
+    let result = socket.hear().await;
+    let nodes = result["payload"]["data"]["room"]["messages"]["nodes"].as_array().expect("nodes");
+    assert!(nodes.len() == 30 && nodes.iter().all(|node| node["text"] == long));
+    assert_eq!(socket.hear().await, complete("1"));
+}
+
+#[tokio::test]
+async fn after_a_clients_complete_nothing_more_comes_and_the_room_has_a_viewer_less() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let mut socket = Socket::ready(server.address()).await;
+    socket.follow("1", &client, &room).await;
+    ada.send(&room, "heard").await;
+    assert_eq!(socket.text_of_event("1").await, "heard");
+    socket.say_at_once(&[complete("1"), complete("1"), complete("never there")]).await;
+    client.viewers_become(&room, 0).await;
+    ada.send(&room, "unheard").await;
+    socket.assert_silent().await;
+    socket.follow("1", &client, &room).await;
+    ada.send(&room, "heard again").await;
+    assert_eq!(socket.text_of_event("1").await, "heard again");
+}
+
+#[tokio::test]
+async fn one_socket_carries_many_operations_side_by_side() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let (one, two) = (client.create_room().await, client.create_room().await);
+    let mut socket = Socket::ready(server.address()).await;
+    socket.follow("one", &client, &one).await;
+    socket.follow("two", &client, &two).await;
+    assert_answers(&mut socket, "three").await;
+    ada.send(&one, "to one").await;
+    assert_eq!(socket.text_of_event("one").await, "to one");
+    ada.send(&two, "to two").await;
+    assert_eq!(socket.text_of_event("two").await, "to two");
+    socket.say(complete("one")).await;
+    client.viewers_become(&one, 0).await;
+    ada.send(&one, "to nobody").await;
+    ada.send(&two, "to two again").await;
+    assert_eq!(socket.text_of_event("two").await, "to two again");
+}
+
+#[tokio::test]
+async fn many_operations_that_all_have_much_to_say_get_all_of_it_said_in_order() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    for n in 0..150 {
+        ada.send(&room, &n.to_string()).await;
+    }
+    let mut socket = Socket::ready(server.address()).await;
+    for id in 0..20 {
+        socket.subscribe(&id.to_string(), &events_after(&room, &start), json!({})).await;
+    }
+    let mut heard = [0; 20];
+    while heard != [150; 20] {
+        let said = socket.hear().await;
+        let id: usize = text(&said["id"]).parse().expect("one of our ids");
+        assert_eq!(said["payload"]["data"]["messageEvents"]["message"]["text"], heard[id].to_string());
+        heard[id] += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_socket_has_so_many_operations_under_way_and_no_more() {
+    let server = Server::with(&[("MAX_SUBSCRIPTIONS_PER_SOCKET", "2")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut socket = Socket::ready(server.address()).await;
+    socket.follow("1", &client, &room).await;
+    socket.follow("2", &client, &room).await;
+    socket.subscribe("3", &events_of(&room), json!({})).await;
+    assert_eq!(socket.refusal("3").await, "TOO_MANY_SUBSCRIPTIONS");
+    socket.say(complete("1")).await;
+    client.viewers_become(&room, 1).await;
+    socket.follow("3", &client, &room).await;
+    socket.assert_silent().await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_sockets_and_gets_a_place_back_with_each_that_ends() {
+    let server = Server::with(&[("MAX_SOCKETS_PER_ADDRESS", "2")]);
+    let first = Socket::ready(server.address()).await;
+    let mut second = Socket::ready(server.address()).await;
+    assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(429)));
+    assert_answers(&mut second, "1").await;
+    drop(first);
+    let third = async || Socket::try_open(server.address()).await.is_ok();
+    eventually("a place is given back", third).await;
+}
+
+#[tokio::test]
+async fn a_subscription_whose_only_field_is_skipped_completes() {
+    let server = Server::embedded();
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut socket = Socket::ready(server.address()).await;
+    let query = events_of(&room)
+        .replace(") {", ") @skip(if: $skip) {")
+        .replace("subscription", "subscription($skip: Boolean!)");
+    socket.subscribe("1", &query, json!({ "skip": true })).await;
+    assert_eq!(socket.hear().await, complete("1"));
+    client.viewers_become(&room, 0).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_comes_back_resumes_each_operation_at_the_cursor_it_names() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    ada.send(&room, "one").await;
+    let middle = client.cursor(&room).await;
+    ada.send(&room, "two").await;
+    let end = client.cursor(&room).await;
+
+    let resume = json!({ "token": "whatever", "resume": { "a": start, "b": middle, "c": "made up", "unknown": "?" } });
+    let mut socket = Socket::ready_with(server.address(), resume).await;
+    socket.subscribe("a", &events_of(&room), json!({})).await;
+    assert_eq!(socket.text_of_event("a").await, "one");
+    assert_eq!(socket.text_of_event("a").await, "two");
+    // It goes before the argument, which is from an earlier day.
+    socket.subscribe("b", &events_after(&room, &start), json!({})).await;
+    assert_eq!(socket.text_of_event("b").await, "two");
+    socket.subscribe("c", &events_after(&room, &start), json!({})).await;
+    assert_eq!(socket.refusal("c").await, "CURSOR_INVALID");
+    // Once only: whoever begins anew under the same id begins where it says.
+    socket.subscribe("c", &events_after(&room, &middle), json!({})).await;
+    assert_eq!(socket.text_of_event("c").await, "two");
+    socket.subscribe("d", &events_after(&room, &end), json!({})).await;
+    socket.assert_silent().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_pings_stays_and_one_that_does_not_is_closed_so_that_it_comes_back() {
+    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s")]);
+    let mut idle = Socket::ready(server.address()).await;
+    let mut dead = Socket::ready(server.address()).await.into_line();
+    let code = async {
+        let (mut pings, mut heard) = (0, [0; 2]);
+        loop {
+            dead.read_exact(&mut heard).await.expect("a frame");
+            match heard {
+                [0x89, 0] => pings += 1,
+                [0x88, length] if length >= 2 => break,
+                other => panic!("{other:?} is neither a ping nor a close frame"),
+            }
+        }
+        assert!(pings > 0, "it was asked before it was given up");
+        dead.read_u16().await.expect("a code")
+    };
+    let pings = async {
+        for _ in 0..4 {
+            assert!(matches!(idle.frame().await, Some(Message::Ping(_))));
+        }
+    };
+    let (code, ()) = futures_util::future::join(code, pings).await;
+    assert!(!stops(code), "{code}");
+    assert_answers(&mut idle, "1").await;
+}
