@@ -7,13 +7,15 @@
 //! For each store, rounds of sends to the full room and to a new room take turns, so that both meet the same machine.
 //! One line of JSON a store.
 
+#[allow(dead_code)]
+mod meter;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
 mod support;
 
-use std::fs;
 use std::time::Instant;
 
+use meter::{cpu_micros, rounded};
 use serde_json::json;
 use support::client::{RoomKey, User};
 use support::redis_server::RedisServer;
@@ -52,9 +54,9 @@ async fn measure(store: &str, server: &Server) {
     let [full, new] = cost.map(|cost| cost / (ROUNDS * SENDS_A_ROUND) as f64);
     let line = json!({
         "bench": "room_size", "store": store, "senders": SENDERS, "sends_each": ROUNDS * SENDS_A_ROUND,
-        "messages_in_full_room": MESSAGES, "full_room_cpu_us_per_send": round1(full),
-        "new_room_cpu_us_per_send": round1(new), "ratio": (full / new * 100.0).round() / 100.0,
-        "wall_s": round1(start.elapsed().as_secs_f64()),
+        "messages_in_full_room": MESSAGES, "full_room_cpu_us_per_send": rounded(full, 1),
+        "new_room_cpu_us_per_send": rounded(new, 1), "ratio": rounded(full / new, 2),
+        "wall_s": rounded(start.elapsed().as_secs_f64(), 1),
     });
     println!("{line}");
 }
@@ -76,18 +78,4 @@ async fn send(users: Vec<User>, room: &RoomKey, count: usize) -> Vec<User> {
         back.push(sender.await.expect("a sender that ends well"));
     }
     back
-}
-
-/// CPU time of all threads of a process so far, user and system, in microseconds.
-fn cpu_micros(process: u32) -> f64 {
-    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("the server's threads");
-    let nanos: f64 = tasks
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-        .filter_map(|stat| stat.split_whitespace().next()?.parse::<f64>().ok())
-        .sum();
-    nanos / 1_000.0
-}
-
-fn round1(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
 }

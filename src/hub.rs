@@ -91,7 +91,8 @@ impl Hub {
         Ok(stream! {
             let mut position = after;
             let end_of_room = tokio::time::sleep_until(ends);
-            tokio::pin!(end_of_room);
+            let stopped = stop.cancelled();
+            tokio::pin!(end_of_room, stopped);
             loop {
                 // Catch up from the log.
                 let mut limit = LOG_PAGE;
@@ -123,7 +124,7 @@ impl Hub {
                         biased;
                         announcement = watch.live.recv() => announcement,
                         () = &mut end_of_room => return,
-                        () = stop.cancelled() => return,
+                        () = &mut stopped => return,
                     };
                     match announcement {
                         Ok(Announcement::Event(event)) if event.position.seq == position.seq.next() => {

@@ -147,17 +147,19 @@ impl Operations {
             // Its only field was skipped by a directive.
             (None, None) => return Outcome::Events(Events { start: None, deliveries: stream::empty().boxed() }),
         };
-        let operation = Arc::new(Operation::new(parameters, document));
-        let renderings = self.renderings.clone();
-        let deliveries =
-            following.events.then(move |event| deliver(renderings.clone(), Arc::clone(&operation), event)).boxed();
-        Outcome::Events(Events { start: Some(following.start), deliveries })
+        let operation = self.renderings.share(Operation::new(parameters, document));
+        let state = (following.events, self.renderings.clone(), operation);
+        let deliveries = stream::unfold(state, async |(mut events, renderings, operation)| {
+            let delivery = deliver(&renderings, &operation, events.next().await?).await;
+            Some((delivery, (events, renderings, operation)))
+        });
+        Outcome::Events(Events { start: Some(following.start), deliveries: deliveries.boxed() })
     }
 }
 
-async fn deliver(renderings: Renderings, operation: Arc<Operation>, event: Result<Arc<Event>, ChatError>) -> Delivery {
+async fn deliver(renderings: &Renderings, operation: &Operation, event: Result<Arc<Event>, ChatError>) -> Delivery {
     match event {
-        Ok(event) => match renderings.of(&operation, &event).await {
+        Ok(event) => match renderings.of(operation, &event).await {
             Ok(rendering) => Delivery::Event(rendering),
             Err(failure) => Delivery::Failure(Box::new(failure)),
         },

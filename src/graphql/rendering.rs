@@ -4,8 +4,8 @@
 //! only those that the fields of the event use, so not the room's code, not the cursor, not whatever else clients send.
 //! Renderings are remembered, within a bound; one that was forgotten is made again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
@@ -85,11 +85,30 @@ impl Weighter<Key, Arc<Rendering>> for Weight {
 pub(super) struct Renderings {
     schema: Schema,
     made: Arc<Cache<Key, Arc<Rendering>, Weight>>,
+    /// The operations that somebody follows.
+    operations: Arc<Mutex<HashMap<[u8; 16], Weak<Operation>>>>,
 }
 
 impl Renderings {
     pub(super) fn new(schema: Schema) -> Self {
-        Self { schema, made: Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, Weight)) }
+        let made = Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, Weight));
+        Self { schema, made, operations: Arc::default() }
+    }
+
+    /// One copy of an operation for all who ask the same at this time: a parsed document is larger than all else that a
+    /// subscription needs.
+    pub(super) fn share(&self, operation: Operation) -> Arc<Operation> {
+        let mut operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = operations.get(&operation.identity).and_then(Weak::upgrade) {
+            return shared;
+        }
+        // Before the map grows, those that nobody follows any more leave it.
+        if operations.len() == operations.capacity() {
+            operations.retain(|_, operation| operation.strong_count() > 0);
+        }
+        let operation = Arc::new(operation);
+        operations.insert(operation.identity, Arc::downgrade(&operation));
+        operation
     }
 
     /// The rendering of `event` in `operation`. Of many who ask at once, one makes it and the others wait.
@@ -100,7 +119,11 @@ impl Renderings {
             position: event.position,
             revision: event.message.revision,
         };
-        self.made.get_or_insert_async(&key, self.make(operation, Arc::clone(event))).await
+        match self.made.get(&key) {
+            Some(rendering) => Ok(rendering),
+            // In a box, as every subscription would otherwise keep room for an execution.
+            None => Box::pin(self.made.get_or_insert_async(&key, self.make(operation, Arc::clone(event)))).await,
+        }
     }
 
     async fn make(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {

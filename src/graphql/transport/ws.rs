@@ -134,7 +134,7 @@ struct Connection {
     /// Cursors by operation id, from `connection_init`.
     resume: HashMap<String, String>,
     /// What is under way, by operation id.
-    operations: StreamMap<String, BoxStream<'static, Step>>,
+    operations: StreamMap<Arc<str>, BoxStream<'static, Step>>,
     last_heard: Instant,
 }
 
@@ -210,12 +210,12 @@ impl Connection {
             ClientMessage::Ping { payload } => self.write(Message::text(protocol::pong(payload))).await,
             ClientMessage::Pong { .. } => Ok(()),
             ClientMessage::Subscribe { .. } if !self.acknowledged => Err(End::Close(Close::Unauthorized)),
-            ClientMessage::Subscribe { id, .. } if self.operations.contains_key(&id) => {
+            ClientMessage::Subscribe { id, .. } if self.operations.contains_key(id.as_str()) => {
                 Err(End::Close(Close::SubscriberExists))
             }
             ClientMessage::Subscribe { id, payload } => self.begin(id, payload.0).await,
             ClientMessage::Complete { id } => {
-                self.operations.remove(&id);
+                self.operations.remove(id.as_str());
                 Ok(())
             }
         }
@@ -230,12 +230,12 @@ impl Connection {
         }
         let circumstances = Circumstances { over_get: false, resume_after: self.resume.remove(&id) };
         let steps = run(self.transport.operations.clone(), parameters, circumstances);
-        self.operations.insert(id, steps.boxed());
+        self.operations.insert(id.into(), steps.boxed());
         Ok(())
     }
 
     /// Says a step and whatever else is ready by then, in as few writes as it takes.
-    async fn say_gathered(&mut self, id: String, step: Step) -> Result<(), End> {
+    async fn say_gathered(&mut self, id: Arc<str>, step: Step) -> Result<(), End> {
         let mut gathered = 0;
         let mut ready = Some((id, step));
         while let Some((id, step)) = ready {
@@ -289,7 +289,8 @@ fn run(
     circumstances: Circumstances,
 ) -> impl futures_util::Stream<Item = Step> + Send {
     async_stream::stream! {
-        match operations.run(parameters, circumstances).await {
+        // In a box, as the stream would otherwise keep room for an execution for as long as it lives.
+        match Box::pin(operations.run(parameters, circumstances)).await {
             Outcome::Answer(answer) => match answer.failure() {
                 Some(Failure::Request | Failure::Method | Failure::Overload) => {
                     yield Step::Error(answer.errors_to_json());

@@ -1,0 +1,117 @@
+//! A WebSocket client that costs next to nothing: bytes in, whole text frames out, and just enough of the protocol.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+/// One socket.
+pub struct Line {
+    stream: TcpStream,
+    /// What was read and not yet taken.
+    read: Vec<u8>,
+}
+
+impl Line {
+    /// Opens a socket at `path`.
+    pub async fn open(address: &str, path: &str) -> Self {
+        Self::over(TcpStream::connect(address).await.expect("a line"), address, path).await
+    }
+
+    /// As [`open`](Self::open), over a line that holds little of what is not read.
+    pub async fn open_narrow(address: &str, path: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+        let stream = socket.connect(address.parse().expect("an address")).await.expect("a line");
+        Self::over(stream, address, path).await
+    }
+
+    async fn over(mut stream: TcpStream, address: &str, path: &str) -> Self {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.expect("a request");
+        let mut read = Vec::new();
+        let end = loop {
+            if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break end + 4;
+            }
+            assert!(stream.read_buf(&mut read).await.expect("an answer") > 0, "the line was closed");
+        };
+        assert!(read.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&read));
+        read.drain(..end);
+        Self { stream, read }
+    }
+
+    /// Sends a text frame.
+    pub async fn say(&mut self, text: &str) {
+        self.write(TEXT, text.as_bytes()).await;
+    }
+
+    /// The next text frame.
+    pub async fn hear(&mut self) -> String {
+        let mut heard = None;
+        while heard.is_none() {
+            self.frames(1, |text| heard = Some(text.to_owned())).await;
+        }
+        heard.expect("a text")
+    }
+
+    /// Waits for bytes, then hands over every whole text frame that is there, `most` of them at most.
+    pub async fn frames(&mut self, most: usize, mut take: impl FnMut(&str)) {
+        let (mut taken, mut texts, mut pings) = (0, 0, Vec::new());
+        while texts < most {
+            let Some((kind, head, length)) = frame(&self.read[taken..]) else { break };
+            let payload = &self.read[taken + head..taken + head + length];
+            match kind {
+                TEXT => {
+                    take(std::str::from_utf8(payload).expect("text"));
+                    texts += 1;
+                }
+                PING => pings.push(payload.to_vec()),
+                CLOSE => panic!("the server closed the socket: {}", String::from_utf8_lossy(payload)),
+                _ => {}
+            }
+            taken += head + length;
+        }
+        self.read.drain(..taken);
+        for ping in pings {
+            self.write(PONG, &ping).await;
+        }
+        if texts == 0 {
+            self.read.reserve(4 * 1024);
+            let read = self.stream.read_buf(&mut self.read).await.expect("a line that holds");
+            assert!(read > 0, "the server closed the line");
+        }
+    }
+
+    async fn write(&mut self, kind: u8, payload: &[u8]) {
+        let mut frame = vec![kind];
+        match payload.len() {
+            length @ 0..=125 => frame.push(0x80 | length as u8),
+            length => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(length).expect("a short text").to_be_bytes());
+            }
+        }
+        // A mask of zeros leaves the payload as it is.
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        self.stream.write_all(&frame).await.expect("a line that holds");
+    }
+}
+
+/// Kind, length of the head and length of the payload of the frame that begins here, once all of it is there.
+fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+    let (head, length) = match *bytes.get(1)? {
+        126 => (4, u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?).into()),
+        127 => (10, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize),
+        length => (2, length.into()),
+    };
+    (bytes.len() >= head + length).then(|| (bytes[0], head, length))
+}
