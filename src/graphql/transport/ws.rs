@@ -9,8 +9,10 @@ mod protocol;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -19,7 +21,7 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::BoxStream;
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_stream::StreamMap;
 
@@ -245,9 +247,19 @@ impl Connection {
             }
             self.in_time(async |socket| socket.feed(step.message(&id)).await).await?;
             gathered += 1;
-            ready = if gathered < GATHER { self.operations.next().now_or_never().flatten() } else { None };
+            ready = if gathered < GATHER { self.what_is_ready().await } else { None };
         }
         self.in_time(async |socket| socket.flush().await).await
+    }
+
+    /// A step that can be said at once. Asks with the task's own waker: with another one, everything below would note that
+    /// one now and the task's again at the next wait.
+    async fn what_is_ready(&mut self) -> Option<(Arc<str>, Step)> {
+        poll_fn(|task| match self.operations.poll_next_unpin(task) {
+            Poll::Ready(ready) => Poll::Ready(ready),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
