@@ -2,9 +2,7 @@
 
 use futures_util::future::{join, join_all};
 
-use crate::support::client::User;
-use crate::support::load::send_at_once;
-use crate::support::reader::assert_tell_the_room;
+use crate::support::load::{assert_all_heard, send_at_once};
 use crate::support::rest::RestUser;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
@@ -27,16 +25,6 @@ async fn fifty_users_on_two_wires_who_send_ten_messages_each_at_once_are_all_hea
             }
         }));
         join(send_at_once(&client, &room, 25, 10), over_rest).await;
-        let texts = client.texts(&room).await;
-        let mut sent: Vec<_> = texts.iter().flatten().cloned().collect();
-        let mut expected: Vec<_> = (0..50).flat_map(|user| (0..10).map(move |n| format!("{user}/{n}"))).collect();
-        sent.sort();
-        expected.sort();
-        assert_eq!(sent, expected);
-        User::of(client.clone()).send(&room, "the end").await;
-        for subscriber in &mut subscribers {
-            let events = subscriber.until_sent("the end").await;
-            assert_tell_the_room(&events[..500], &texts, 0);
-        }
+        assert_all_heard(&client, &room, &mut subscribers, 50, 10).await;
     }
 }

@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, RoomKey, User, error_code};
 use super::eventually;
+use super::reader::assert_tell_the_room;
+use super::subscriber::Subscriber;
 
 /// All users at once send `each` messages, each user one after the other. Every one must be accepted.
 pub async fn send_at_once(client: &Client, room: &RoomKey, users: usize, each: usize) {
@@ -81,5 +83,27 @@ async fn is_accepted(sender: &mut User, room: &RoomKey, text: &str) -> bool {
             false
         }
         Err(_) => false,
+    }
+}
+
+/// What `users` users sent, `each` messages each as `user/n`, is all there, and each of `subscribers`, who follow the room
+/// from its beginning, was told all of it, once and in order.
+pub async fn assert_all_heard(
+    client: &Client,
+    room: &RoomKey,
+    subscribers: &mut [Subscriber],
+    users: usize,
+    each: usize,
+) {
+    let texts = client.texts(room).await;
+    let mut sent: Vec<_> = texts.iter().flatten().cloned().collect();
+    let mut expected: Vec<_> = (0..users).flat_map(|user| (0..each).map(move |n| format!("{user}/{n}"))).collect();
+    sent.sort();
+    expected.sort();
+    assert_eq!(sent, expected);
+    User::of(client.clone()).send(room, "the end").await;
+    for subscriber in subscribers {
+        let events = subscriber.until_sent("the end").await;
+        assert_tell_the_room(&events[..users * each], &texts, 0);
     }
 }
