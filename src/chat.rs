@@ -3,6 +3,7 @@
 //! Both wires call this and nothing below it. Input arrives as the text clients wrote; what is wrong with it is answered
 //! with a [`ChatError`], which each wire writes in its own way.
 
+mod caller;
 mod error;
 mod settings;
 
@@ -25,6 +26,7 @@ use crate::store::{
     StoreError,
 };
 
+pub use caller::Caller;
 pub use error::ChatError;
 pub use settings::Settings;
 

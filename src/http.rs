@@ -1,7 +1,9 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
+use std::net::SocketAddr;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -11,7 +13,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
-use crate::chat::Chat;
+use crate::chat::{Caller, Chat};
 use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::{graphql, rest, telemetry, web};
@@ -51,6 +53,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         )
         // A panic in one request is that request's 500 and nobody else's.
         .layer(CatchPanicLayer::new())
+        .map_request(name_caller)
         // Last: it only marks what the body readers of the wires enforce.
         .layer(DefaultBodyLimit::max(settings.body_max));
     Router::new()
@@ -61,6 +64,15 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(layers)
+}
+
+/// Leaves word of who asks for the wires.
+fn name_caller(mut request: Request) -> Request {
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        let caller = Caller { address: peer.ip() };
+        request.extensions_mut().insert(caller);
+    }
+    request
 }
 
 #[derive(Clone)]

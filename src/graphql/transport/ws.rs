@@ -10,13 +10,11 @@ mod protocol;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ConnectInfo;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -25,6 +23,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_stream::StreamMap;
 
+use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
 use crate::graphql::rendering::Rendering;
@@ -59,8 +58,8 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
     if transport.drain.has_begun() {
         return (StatusCode::SERVICE_UNAVAILABLE, "this server is stopping; connect again\n").into_response();
     }
-    let place = match extensions.get::<ConnectInfo<SocketAddr>>() {
-        Some(ConnectInfo(peer)) => match transport.addresses.take(peer.ip()) {
+    let place = match extensions.get::<Caller>() {
+        Some(caller) => match transport.addresses.take(caller.address) {
             Some(place) => Some(place),
             None => return (StatusCode::TOO_MANY_REQUESTS, "too many sockets from this address\n").into_response(),
         },
