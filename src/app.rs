@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::Chat;
@@ -24,7 +22,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long requests in flight have to finish after that.
 const FINISHING: Duration = Duration::from_secs(2);
 
-/// Why the server could not start or had to stop.
+/// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("cannot listen on {0}")]
@@ -33,8 +31,6 @@ pub enum AppError {
     Embedded(#[from] OpenError),
     #[error("Redis cannot be used")]
     Redis(#[source] StoreError),
-    #[error("the server failed")]
-    Serve(#[source] std::io::Error),
 }
 
 /// A server that listens but does not serve yet.
@@ -91,14 +87,13 @@ impl App {
 
     /// Serves until `stop` is cancelled. Then sockets and streams are closed one after the other, requests in flight are
     /// finished, and everything that was started has ended when this returns.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+    pub async fn run(self, stop: CancellationToken) {
         let Self { listener, store, config } = self;
         let hub = Hub::start(store.port());
         let chat = Chat::new(store.port(), hub.clone(), config.chat);
         let drain = Drain::new(stop.clone(), config.drain);
-        let router = http::router(&chat, config.http, &drain).into_make_service_with_connect_info::<SocketAddr>();
-        let listener =
-            listener.tap_io(move |connection| prepare_connection(connection, config.http.transports.write_timeout));
+        let (connections, proxies) = (config.http.connections.clone(), config.http.proxies.clone());
+        let router = http::router(&chat, config.http, &drain);
         // Until the last socket has had its turn, new requests are answered: `/readyz` has to say no to somebody.
         let drained = {
             let stop = stop.clone();
@@ -107,32 +102,16 @@ impl App {
                 let _ = tokio::time::timeout(config.drain + CLOSING, drain.finished()).await;
             }
         };
-        let serve = axum::serve(listener, router).with_graceful_shutdown(drained);
+        let serve = http::serve(listener, router, connections, proxies, drained);
         let cut_off = async {
             stop.cancelled().await;
             tokio::time::sleep(config.drain + CLOSING + FINISHING).await;
         };
-        let served = tokio::select! {
-            served = serve => served.map_err(AppError::Serve),
-            () = cut_off => {
-                tracing::warn!("some clients did not end in time and are cut off");
-                Ok(())
-            }
-        };
+        tokio::select! {
+            () = serve => {}
+            () = cut_off => tracing::warn!("some clients did not end in time and are cut off"),
+        }
         hub.close().await;
         store.close().await;
-        served
     }
-}
-
-/// Small messages go out at once, and a peer that takes no byte for so long is given up by the operating system, whatever
-/// it is that waits to be written.
-fn prepare_connection(connection: &mut TcpStream, write_timeout: Duration) {
-    let socket = SockRef::from(&*connection);
-    // A connection that cannot be steered is no worse than one that is not.
-    let _ = socket.set_tcp_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(write_timeout));
-    #[cfg(not(target_os = "linux"))]
-    let _ = write_timeout;
 }

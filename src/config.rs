@@ -39,6 +39,11 @@ const TEXT_MAX_LENGTH: Setting = setting("TEXT_MAX_LENGTH", "4000");
 const DISPLAY_NAME_MAX_LENGTH: Setting = setting("DISPLAY_NAME_MAX_LENGTH", "64");
 const USER_ID_MAX_LENGTH: Setting = setting("USER_ID_MAX_LENGTH", "128");
 const BODY_MAX_BYTES: Setting = setting("BODY_MAX_BYTES", "65536");
+const REQUEST_TIMEOUT: Setting = setting("REQUEST_TIMEOUT", "15s");
+const MAX_CONNECTIONS: Setting = setting("MAX_CONNECTIONS", "100000");
+const MAX_CONNECTIONS_PER_ADDRESS: Setting = setting("MAX_CONNECTIONS_PER_ADDRESS", "12000");
+const TRUSTED_PROXIES: Setting = setting("TRUSTED_PROXIES", "");
+const CORS_ORIGINS: Setting = setting("CORS_ORIGINS", "*");
 const WS_INIT_TIMEOUT: Setting = setting("WS_INIT_TIMEOUT", "10s");
 const WRITE_TIMEOUT: Setting = setting("WRITE_TIMEOUT", "30s");
 const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
@@ -67,6 +72,11 @@ pub const ALL: &[Setting] = &[
     DISPLAY_NAME_MAX_LENGTH,
     USER_ID_MAX_LENGTH,
     BODY_MAX_BYTES,
+    REQUEST_TIMEOUT,
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_ADDRESS,
+    TRUSTED_PROXIES,
+    CORS_ORIGINS,
     WS_INIT_TIMEOUT,
     WRITE_TIMEOUT,
     KEEP_ALIVE_INTERVAL,
@@ -199,10 +209,18 @@ impl Source<'_> {
     fn http(&self) -> Result<http::Settings, ConfigError> {
         Ok(http::Settings {
             body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
+            connections: http::ConnectionSettings {
+                max: self.number(&MAX_CONNECTIONS, 1, 10_000_000)?,
+                max_per_address: self.number(&MAX_CONNECTIONS_PER_ADDRESS, 1, 10_000_000)?,
+                request_timeout: self.duration(&REQUEST_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
+                write_timeout: self.write_timeout()?,
+            },
+            origins: self.parse(&CORS_ORIGINS, "* or origins like https://chat.example.org, separated by commas")?,
+            proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
             operations: operation::Settings { max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)? },
             transports: transport::Settings {
                 ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
-                write_timeout: self.duration(&WRITE_TIMEOUT, Duration::from_secs(1), Duration::from_secs(3_600))?,
+                write_timeout: self.write_timeout()?,
                 keep_alive_interval: self.duration(
                     &KEEP_ALIVE_INTERVAL,
                     Duration::from_secs(1),
@@ -218,6 +236,10 @@ impl Source<'_> {
                 )?,
             },
         })
+    }
+
+    fn write_timeout(&self) -> Result<Duration, ConfigError> {
+        self.duration(&WRITE_TIMEOUT, Duration::from_secs(1), Duration::from_secs(3_600))
     }
 
     /// Redis when its URL or its host is set, the embedded store otherwise.

@@ -1,28 +1,45 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
+mod arrival;
+mod caller;
+mod connections;
+mod departure;
+mod origins;
+mod serve;
+
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowMethods, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
-use crate::chat::{Caller, Chat};
+use crate::chat::Chat;
 use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::{graphql, rest, telemetry, web};
 
+pub use caller::TrustedProxies;
+pub use origins::Origins;
+pub use serve::{Settings as ConnectionSettings, serve};
+
 /// Steers the wires, and what they have in common.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Bytes of a request body, at most.
     pub body_max: usize,
+    pub connections: ConnectionSettings,
+    /// Pages of which sites may talk to us.
+    pub origins: Origins,
+    /// Whose word about clients is taken.
+    pub proxies: TrustedProxies,
     pub operations: graphql::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
@@ -37,6 +54,9 @@ const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(60
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
     let operations = Operations::new(graphql::schema(chat.clone()), settings.operations);
+    let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
+    let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
+    let proxies = settings.proxies;
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
@@ -45,7 +65,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         // Outside of what may fail, so that a browser can read every answer.
         .layer(
             CorsLayer::new()
-                .allow_origin(AllowOrigin::any())
+                .allow_origin(settings.origins.for_cors())
                 .allow_methods(AllowMethods::any())
                 .allow_headers(AllowHeaders::any())
                 .expose_headers([REQUEST_ID])
@@ -53,9 +73,11 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         )
         // A panic in one request is that request's 500 and nobody else's.
         .layer(CatchPanicLayer::new())
-        .map_request(name_caller)
-        // Last: it only marks what the body readers of the wires enforce.
-        .layer(DefaultBodyLimit::max(settings.body_max));
+        .map_request(move |request| name_caller(&proxies, request))
+        .layer(from_fn_with_state(settings.origins, origins::check))
+        // Last, next to the wires: only here is a body what they make and take.
+        .layer(from_fn_with_state(bounds, arrival::receive))
+        .map_response(move |response| departure::bound(response, write_timeout));
     Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest))
@@ -67,9 +89,9 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
 }
 
 /// Leaves word of who asks for the wires.
-fn name_caller(mut request: Request) -> Request {
+fn name_caller(proxies: &TrustedProxies, mut request: Request) -> Request {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let caller = Caller { address: peer.ip() };
+        let caller = proxies.caller(peer.ip(), request.headers());
         request.extensions_mut().insert(caller);
     }
     request

@@ -71,9 +71,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             stop.cancel();
         }
     });
-    let served = app.run(stop).await;
+    app.run(stop).await;
     signals.abort();
-    Ok(served?)
+    Ok(())
 }
 
 fn with_causes(error: &dyn Error) -> String {

@@ -1,0 +1,110 @@
+//! How a request's body arrives: not compressed, not too large, not for ever. It is read before any wire sees the request,
+//! so whatever a client does with its bytes, a wire never waits for them.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use tokio::time::timeout;
+
+/// What a body is held to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes.
+    pub(super) max: usize,
+    /// From the end of the head to the end of the body.
+    pub(super) within: Duration,
+}
+
+/// Reads the body, and hands the request on.
+pub(super) async fn receive(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if is_encoded(&parts.headers) {
+        let sentence = "send the request body as it is, without content-encoding";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "ENCODING_UNSUPPORTED", sentence);
+    }
+    let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let body = match bounds.read(body).await {
+        Ok(body) => body,
+        Err(Late) => {
+            let sentence = "the request body did not arrive in time";
+            return refuse(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", sentence);
+        }
+    };
+    let limit = if matches!(body, Arrived::TooLarge) { 0 } else { bounds.max };
+    let mut request = Request::from_parts(parts, body.into());
+    DefaultBodyLimit::max(limit).apply(&mut request);
+    let mut response = next.run(request).await;
+    if chunked {
+        // There may have been a length too, which is gone by now. Whoever stands between may have believed that one, and
+        // take what comes next for something else than we would.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What came of a body.
+enum Arrived {
+    Whole(Body),
+    TooLarge,
+    /// The connection was lost, or the bytes are no body.
+    Broken(axum::Error),
+}
+
+/// The time is up.
+struct Late;
+
+impl Bounds {
+    async fn read(self, body: Body) -> Result<Arrived, Late> {
+        if body.is_end_stream() {
+            return Ok(Arrived::Whole(body));
+        }
+        // Before the first byte is asked for: whoever announces the length and waits for a word is spared the rest.
+        if body.size_hint().lower() > self.max as u64 {
+            return Ok(Arrived::TooLarge);
+        }
+        match timeout(self.within, to_bytes(body, self.max)).await {
+            Ok(Ok(bytes)) => Ok(Arrived::Whole(bytes.into())),
+            Ok(Err(error)) if is_too_large(&error) => Ok(Arrived::TooLarge),
+            Ok(Err(error)) => Ok(Arrived::Broken(error)),
+            Err(_) => Err(Late),
+        }
+    }
+}
+
+impl From<Arrived> for Body {
+    /// Each wire has its own words for what is wrong with a body, and finds it in one that is wrong in the same way.
+    fn from(arrived: Arrived) -> Self {
+        match arrived {
+            Arrived::Whole(body) => body,
+            Arrived::TooLarge => Self::from("larger than nothing"),
+            Arrived::Broken(error) => Self::from_stream(futures_util::stream::iter([Err::<&[u8], _>(error)])),
+        }
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    error.source().is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>())
+}
+
+/// Whether the body is compressed, or written in any other way than as it is or in chunks.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let other_than = |name, plain: &'static str| {
+        headers
+            .get_all(name)
+            .iter()
+            .any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(plain.as_bytes()))
+    };
+    other_than(header::CONTENT_ENCODING, "identity") || other_than(header::TRANSFER_ENCODING, "chunked")
+}
+
+/// Refuses in the way of GraphQL, as most requests are. The connection ends with it: the rest of the body is not read.
+fn refuse(status: StatusCode, code: &str, sentence: &str) -> Response {
+    let body = format!(r#"{{"errors":[{{"message":"{sentence}","extensions":{{"code":"{code}"}}}}]}}"#);
+    let headers = [(header::CONTENT_TYPE, "application/json; charset=utf-8"), (header::CONNECTION, "close")];
+    (status, headers, body).into_response()
+}
