@@ -76,3 +76,32 @@ impl HttpBody for Departing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    /// What is taken of an answer of this size by a client that takes a piece every so often.
+    async fn taken(size: usize, pause: Duration) -> Result<Vec<u8>, axum::Error> {
+        let mut body = bound(Response::new(Body::from(vec![7; size])), GRACE).into_body();
+        assert_eq!(body.size_hint().exact(), Some(size as u64));
+        let mut taken = Vec::new();
+        while let Some(frame) = std::future::poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await {
+            taken.extend(frame?.into_data().expect("bytes"));
+            assert_eq!(body.size_hint().exact(), Some((size - taken.len()) as u64));
+            tokio::time::sleep(pause).await;
+        }
+        assert!(body.is_end_stream());
+        Ok(taken)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_taken_drop_by_drop_ends_before_it_is_whole() {
+        for size in [1, PIECE, PIECE + 1, 10 * PIECE + 5] {
+            assert_eq!(taken(size, Duration::from_secs(1)).await.expect("all of it").len(), size);
+        }
+        assert!(taken(10 * PIECE, Duration::from_secs(9)).await.is_err());
+    }
+}

@@ -5,6 +5,7 @@ pub mod cuts;
 pub mod http;
 pub mod load;
 pub mod proxy;
+pub mod raw;
 pub mod reader;
 pub mod redis_server;
 pub mod rest;

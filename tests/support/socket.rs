@@ -29,11 +29,16 @@ pub struct Refused(pub u16);
 impl Socket {
     /// Connects, offering these sub-protocols; also the one that was chosen.
     pub async fn offering(address: &str, protocols: Option<&str>) -> Result<(Self, Option<String>), Refused> {
-        let mut line = TcpStream::connect(address).await.expect("a line");
         let offer = protocols.map(|names| format!("Sec-WebSocket-Protocol: {names}\r\n")).unwrap_or_default();
+        Self::with_headers(address, &offer).await
+    }
+
+    /// Connects with these lines in the head of the handshake; also the sub-protocol that was chosen.
+    pub async fn with_headers(address: &str, headers: &str) -> Result<(Self, Option<String>), Refused> {
+        let mut line = TcpStream::connect(address).await.expect("a line");
         let request = format!(
             "GET /graphql HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         line.write_all(request.as_bytes()).await.expect("an open line");
         let mut answer = Vec::new();

@@ -1,0 +1,308 @@
+//! Connections of those who send garbage, too much, too slowly, or nothing at all; and too many of them.
+
+use std::process::Command;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::client::User;
+use crate::support::raw::{Raw, post};
+use crate::support::server::Server;
+use crate::support::socket::{Socket, events_of};
+use crate::support::stream::{Stream, post as post_query};
+use crate::support::{PATIENCE, eventually};
+
+const QUERY: &str = r#"{"query":"{ __typename }"}"#;
+
+/// The status of an answer, and that nothing came after it but the end.
+fn status(answer: &str) -> u16 {
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "one answer and no more: {answer}");
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer:?}"))
+}
+
+async fn assert_answers_others(server: &Server) {
+    assert_eq!(server.status("/healthz").await, 200);
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_answered_once_and_cut_off() {
+    let server = Server::embedded();
+    let hello: &[u8] =
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n";
+    for bytes in [hello, b"\0\0\0\0\r\n\r\n", b"EHLO me\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\xff\xfe\xfd\r\n\r\n"] {
+        let line = Raw::saying(server.address(), bytes).await;
+        assert_eq!(status(&line.rest().await), 400, "{bytes:?}");
+        assert_answers_others(&server).await;
+    }
+    // Another version is not spoken here, and whoever speaks it would not understand an answer in this one.
+    let heard = Raw::saying(server.address(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.rest().await;
+    assert!(heard.is_empty() || status(&heard) == 400, "{heard}");
+}
+
+#[tokio::test]
+async fn a_request_whose_length_can_be_read_in_two_ways_is_refused() {
+    let server = Server::embedded();
+    for headers in [
+        "content-length: 5\r\ncontent-length: 6\r\n",
+        "content-length: 5, 5\r\n",
+        "content-length: +5\r\n",
+        "content-length: -1\r\n",
+        "content-length: 0x5\r\n",
+        "transfer-encoding: chunked, identity\r\n",
+        "transfer-encoding: xchunked\r\n",
+        "transfer-encoding : chunked\r\n",
+        "content-length: 5\r\n transfer-encoding: chunked\r\n",
+    ] {
+        let line = Raw::saying(server.address(), post("/graphql", headers, "0\r\n\r\n")).await;
+        assert_eq!(status(&line.rest().await), 400, "{headers}");
+    }
+    let old = "POST /graphql HTTP/1.0\r\nhost: server\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(status(&Raw::saying(server.address(), old).await.rest().await), 400);
+    assert_answers_others(&server).await;
+}
+
+#[tokio::test]
+async fn nothing_is_smuggled_behind_a_chunked_body() {
+    let server = Server::embedded();
+    let chunked = format!("{:x}\r\n{QUERY}\r\n0\r\n\r\n", QUERY.len());
+    let smuggled = "GET /room/create HTTP/1.1\r\nhost: server\r\n\r\n";
+    let length = chunked.len() + smuggled.len();
+    for headers in [
+        format!("content-length: {length}\r\ntransfer-encoding: chunked\r\n"),
+        format!("transfer-encoding: chunked\r\ncontent-length: {length}\r\n"),
+        "transfer-encoding: chunked\r\n".to_owned(),
+    ] {
+        let request = post("/graphql", &headers, &format!("{chunked}{smuggled}"));
+        let answer = Raw::saying(server.address(), request).await.rest().await;
+        assert_eq!(status(&answer), 200, "{headers}");
+        assert!(answer.contains("__typename"), "{answer}");
+    }
+    let rooms = server.client().data("{ activeRooms(first: 1) { totalCount } }", json!({})).await;
+    assert_eq!(rooms["activeRooms"]["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn a_head_has_so_many_headers_and_bytes() {
+    let server = Server::embedded();
+    let lines = |count: usize| (0..count).map(|i| format!("x-{i}: y\r\n")).collect::<String>();
+    let get = |path: &str, lines: &str| format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{lines}\r\n");
+    for (request, expected) in [(get("/healthz", &lines(99)), 200), (get("/healthz", &lines(100)), 431)] {
+        assert_eq!(status(&Raw::saying(server.address(), request).await.rest().await), expected);
+    }
+    let megabyte = "y".repeat(1024 * 1024);
+    for request in [
+        get("/healthz", &lines(10_000)),
+        get(&format!("/{megabyte}"), ""),
+        get("/healthz", &format!("x: {megabyte}\r\n")),
+        megabyte,
+    ] {
+        // Whoever is still talking when it is refused may not get to hear it.
+        let heard = Raw::saying(server.address(), request).await.rest().await;
+        assert!(heard.is_empty() || [400, 414, 431].contains(&status(&heard)), "{heard}");
+        assert_answers_others(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn chunks_with_endless_extensions_or_trailers_are_cut_off() {
+    let server = Server::embedded();
+    let endless = "y".repeat(256 * 1024);
+    let trailers = "x: y\r\n".repeat(50_000);
+    for body in [format!("1;{endless}"), format!("0\r\n{trailers}\r\n"), "ffffffffffffffff1\r\n".to_owned()] {
+        let request = post("/graphql", "transfer-encoding: chunked\r\n", &body);
+        let heard = Raw::saying(server.address(), request).await.rest().await;
+        assert!(heard.is_empty() || status(&heard) == 400, "{heard}");
+        assert_answers_others(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_cut_off() {
+    let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
+    let endless = "x".repeat(10_000);
+    let dripped = join_all(["GET /", "GET / HTTP/1.1\r\nhost: server\r\nx: ", "\r\n"].map(async |start| {
+        let line = Raw::saying(server.address(), start).await;
+        line.drip(endless.as_bytes()).await
+    }));
+    let (heard, ()) = futures_util::future::join(dripped, assert_answers_others(&server)).await;
+    assert_eq!(heard, ["", "", ""]);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_byte_by_byte_is_refused_and_cut_off() {
+    let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
+    let endless = " ".repeat(10_000);
+    let length = "content-length: 10000\r\n";
+    let dripped = join_all(
+        [
+            post("/graphql", length, ""),
+            post("/graphql", "transfer-encoding: chunked\r\n", "2710\r\n"),
+            post("/room", length, ""),
+        ]
+        .map(async |head| Raw::saying(server.address(), head).await.drip(endless.as_bytes()).await),
+    );
+    let (answers, ()) = futures_util::future::join(dripped, assert_answers_others(&server)).await;
+    for answer in answers {
+        assert_eq!(status(&answer), 408);
+        assert!(answer.contains(r#""code":"REQUEST_TIMEOUT""#), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_nothing_more_is_cut_off_but_no_stream_and_no_socket_is() {
+    let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("1", &events_of(&room), json!({})).await;
+    let mut streams = Vec::new();
+    for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
+        streams.push(Stream::of(post_query(client.url(), accept, &events_of(&room), json!({}))).await);
+    }
+    client.viewers_become(&room, 3).await;
+    for _ in 0..2 {
+        assert_eq!(Raw::open(server.address()).await.rest().await, "");
+        // An upgrade that is not asked for to the end.
+        let half = "GET /graphql HTTP/1.1\r\nhost: server\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
+        assert_eq!(Raw::saying(server.address(), half).await.rest().await, "");
+        let kept = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
+        assert_eq!(status(&kept.rest().await), 200);
+    }
+    User::of(client.clone()).send(&room, "still here").await;
+    assert_eq!(socket.text_of_event("1").await, "still here");
+    for stream in &mut streams {
+        assert!(stream.until("still here").await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_says_nothing_is_closed() {
+    let server = Server::with(&[("WS_INIT_TIMEOUT", "1s")]);
+    let mut socket = Socket::open(server.address()).await;
+    assert_eq!(socket.closed().await.0, 4408);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answers_is_given_up() {
+    let server = Server::with(&[("WRITE_TIMEOUT", "1s")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut user = User::of(client.clone());
+    for _ in 0..40 {
+        user.send(&room, &"x".repeat(4_000)).await;
+    }
+    let query = format!(
+        "{{ room(id: \\\"{}\\\", code: \\\"{}\\\") {{ messages(last: 40) {{ nodes {{ text }} }} }} }}",
+        room.id, room.code
+    );
+    let body = format!(r#"{{"query":"{query}"}}"#);
+    let request = post("/graphql", &format!("content-length: {}\r\n", body.len()), &body);
+    // More than the operating system keeps for anybody.
+    let line = Raw::saying(server.address(), request.repeat(200)).await;
+    let lost = async {
+        loop {
+            match line.0.try_write(b"\r\n") {
+                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
+                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, lost).await.expect("the server gives up in time");
+    assert_answers_others(&server).await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_a_socket_is_one() {
+    let server = Server::with(&[("MAX_CONNECTIONS_PER_ADDRESS", "3")]);
+    let mut held = vec![Raw::open(server.address()).await, Raw::open(server.address()).await];
+    let _socket = Socket::ready(server.address()).await;
+    assert_eq!(status(&Raw::open(server.address()).await.rest().await), 429);
+    held.pop();
+    let again = async || {
+        let line = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+        line.rest().await.starts_with("HTTP/1.1 200")
+    };
+    eventually("a place is free again", again).await;
+    assert!(server.log().contains("an address has too many"), "the operator is told");
+}
+
+#[tokio::test]
+async fn there_are_so_many_connections_in_all_and_a_trusted_proxy_may_have_them_all() {
+    let server = Server::with(&[
+        ("MAX_CONNECTIONS", "3"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "1"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1"),
+    ]);
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut line = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
+        assert!(line.until("ok\n").await.starts_with("HTTP/1.1 200"));
+        held.push(line);
+    }
+    assert_eq!(status(&Raw::open(server.address()).await.rest().await), 503);
+    assert!(server.log().contains("there are too many"), "the operator is told");
+}
+
+#[tokio::test]
+async fn a_server_without_files_left_waits_and_takes_connections_again() {
+    let server = Server::embedded();
+    assert_answers_others(&server).await;
+    let limit = format!("--nofile={0}:{0}", 64);
+    let limited = Command::new("prlimit").args([format!("--pid={}", server.process_id()), limit]).status();
+    assert!(limited.expect("the prlimit command").success());
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(Raw::open(server.address()).await);
+    }
+    eventually("the log says so", async || server.log().contains("no connection can be accepted")).await;
+    drop(held);
+    assert_answers_others(&server).await;
+    assert_eq!(server.log().matches("no connection can be accepted").count(), 1, "and says so once");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused() {
+    let server = Server::embedded();
+    for (path, headers) in [
+        ("/graphql", "content-encoding: gzip\r\ncontent-length: 2\r\n"),
+        ("/room", "content-encoding: br\r\ncontent-length: 2\r\n"),
+        ("/graphql", "content-encoding: identity, gzip\r\ncontent-length: 2\r\n"),
+        ("/graphql", "transfer-encoding: gzip, chunked\r\n"),
+    ] {
+        let answer = Raw::saying(server.address(), post(path, headers, "{}")).await.rest().await;
+        assert_eq!(status(&answer), 415, "{headers}");
+        assert!(answer.contains(r#""code":"ENCODING_UNSUPPORTED""#), "{answer}");
+    }
+    let length = QUERY.len();
+    let plain = post("/graphql", &format!("content-encoding: identity\r\ncontent-length: {length}\r\n"), QUERY);
+    assert!(Raw::saying(server.address(), plain).await.until("}}").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_too_much_is_refused_at_once() {
+    let server = Server::embedded();
+    for (path, words) in [("/graphql", "PAYLOAD_TOO_LARGE"), ("/room", "Request body too large")] {
+        let request = post(path, "expect: 100-continue\r\ncontent-length: 65537\r\n", "");
+        let answer = Raw::saying(server.address(), request).await.rest().await;
+        assert_eq!(status(&answer), 413, "{path}");
+        assert!(answer.contains(words), "{answer}");
+    }
+    let request = post("/graphql", &format!("expect: 100-continue\r\ncontent-length: {}\r\n", QUERY.len()), "");
+    let mut line = Raw::saying(server.address(), request).await;
+    assert_eq!(line.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    line.say(QUERY).await;
+    assert!(line.until("}}").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_that_grows_too_large_on_the_way_is_refused() {
+    let server = Server::embedded();
+    let chunk = format!("8000\r\n{}\r\n", " ".repeat(0x8000));
+    for (path, words) in [("/graphql", "PAYLOAD_TOO_LARGE"), ("/room", "Request body too large")] {
+        let body = format!("{chunk}{chunk}1\r\n \r\n");
+        let request = post(path, "transfer-encoding: chunked\r\n", &body);
+        let answer = Raw::saying(server.address(), request).await.rest().await;
+        assert_eq!(status(&answer), 413, "{path}");
+        assert!(answer.contains(words), "{answer}");
+    }
+}

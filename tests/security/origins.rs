@@ -1,0 +1,78 @@
+//! Pages of other sites: which may read answers, and which may open sockets.
+
+use crate::support::http::{Answer, Client};
+use crate::support::server::Server;
+use crate::support::socket::{PROTOCOL, Refused, Socket};
+
+const OURS: &str = "https://chat.example";
+
+/// The status of a handshake with these lines in its head.
+async fn handshake(server: &Server, headers: &str) -> u16 {
+    let headers = format!("sec-websocket-protocol: {PROTOCOL}\r\n{headers}");
+    match Socket::with_headers(server.address(), &headers).await {
+        Ok(_) => 101,
+        Err(Refused(status)) => status,
+    }
+}
+
+#[tokio::test]
+async fn a_socket_is_opened_to_pages_of_the_sites_that_may() {
+    let server = Server::with(&[("CORS_ORIGINS", "https://chat.example, http://localhost:3000")]);
+    let own = server.address();
+    let port = own.rsplit(':').next().expect("a port");
+    for (headers, status) in [
+        (String::new(), 101),
+        (format!("origin: {OURS}\r\n"), 101),
+        ("origin: http://localhost:3000\r\n".to_owned(), 101),
+        // The server's own pages, as they are and behind a proxy that puts its own host.
+        (format!("origin: http://{own}\r\n"), 101),
+        ("origin: https://proxy.example\r\nx-forwarded-host: proxy.example\r\n".to_owned(), 101),
+        ("origin: https://proxy.example\r\nx-forwarded-host: proxy.example:443, inner\r\n".to_owned(), 101),
+        ("origin: https://evil.example\r\n".to_owned(), 403),
+        ("origin: http://chat.example\r\n".to_owned(), 403),
+        ("origin: https://chat.example.evil.example\r\n".to_owned(), 403),
+        ("origin: https://chat.example:8443\r\n".to_owned(), 403),
+        (format!("origin: http://evil.example:{port}\r\n"), 403),
+        ("origin: http://127.0.0.1\r\n".to_owned(), 403),
+        ("origin: null\r\n".to_owned(), 403),
+        (format!("origin: {OURS}\r\norigin: https://evil.example\r\n"), 403),
+    ] {
+        assert_eq!(handshake(&server, &headers).await, status, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_may_open_a_socket_unless_told_otherwise() {
+    let server = Server::embedded();
+    for origin in ["https://evil.example", "null"] {
+        assert_eq!(handshake(&server, &format!("origin: {origin}\r\n")).await, 101);
+    }
+}
+
+#[tokio::test]
+async fn answers_are_for_pages_of_the_sites_that_may_and_never_with_credentials() {
+    let any = Server::embedded();
+    let some = Server::with(&[("CORS_ORIGINS", OURS)]);
+    for (server, origin, allowed) in [
+        (&any, OURS, Some("*")),
+        (&any, "https://evil.example", Some("*")),
+        (&some, OURS, Some(OURS)),
+        (&some, "https://evil.example", None),
+        (&some, "null", None),
+    ] {
+        let client = Client::of(&server.url(""));
+        for method in ["GET", "POST", "OPTIONS"] {
+            let request = client
+                .request(method, "/graphql")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "content-type");
+            let answer = Answer::to(request).await;
+            assert_eq!(answer.header("access-control-allow-origin"), allowed, "{method} from {origin}");
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+            let vary =
+                answer.headers.get_all("vary").iter().map(|value| value.to_str().expect("text")).collect::<String>();
+            assert!(vary.contains("origin") || std::ptr::eq(server, &any), "caches keep the answers apart: {vary:?}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Who counts as the client, behind proxies and behind none. Seen in how many sockets an address may have.
+
+use crate::support::server::Server;
+use crate::support::socket::{PROTOCOL, Refused, Socket};
+
+/// Opens a socket with these lines in its head.
+async fn open(server: &Server, headers: &str) -> Result<Socket, Refused> {
+    let headers = format!("sec-websocket-protocol: {PROTOCOL}\r\n{headers}");
+    Socket::with_headers(server.address(), &headers).await.map(|(socket, _)| socket)
+}
+
+const FULL: Option<Refused> = Some(Refused(429));
+
+#[tokio::test]
+async fn without_a_trusted_proxy_no_header_changes_who_the_client_is() {
+    let server = Server::with(&[("MAX_SOCKETS_PER_ADDRESS", "1")]);
+    let _first = open(&server, "").await.expect("a socket");
+    for headers in [
+        "x-forwarded-for: 1.2.3.4\r\n",
+        "forwarded: for=1.2.3.4\r\n",
+        "x-real-ip: 1.2.3.4\r\n",
+        "x-forwarded-for: ?\r\n",
+    ] {
+        assert_eq!(open(&server, headers).await.err(), FULL, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_is_its_own_and_cannot_say_otherwise() {
+    let server = Server::with(&[("MAX_SOCKETS_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.1")]);
+    let _one = open(&server, "x-forwarded-for: 1.2.3.4\r\n").await.expect("a socket");
+    let _other = open(&server, "forwarded: for=\"[2001:db8::1]:4711\";proto=https\r\n").await.expect("a socket");
+    for headers in [
+        "x-forwarded-for: 1.2.3.4\r\n",
+        "x-forwarded-for: 1.2.3.4:9999\r\n",
+        "x-forwarded-for: ::ffff:1.2.3.4\r\n",
+        // What the client wrote itself stands on the left.
+        "x-forwarded-for: 9.9.9.9, 1.2.3.4\r\n",
+        "x-forwarded-for: 9.9.9.9\r\nx-forwarded-for: 1.2.3.4, 10.0.0.1\r\n",
+        "forwarded: for=9.9.9.9, for=\"[2001:db8::1]\"\r\n",
+    ] {
+        assert_eq!(open(&server, headers).await.err(), FULL, "{headers}");
+    }
+    // A client that writes the header its proxy does not: it is nobody but the proxy, together with all who do that.
+    let _nobody = open(&server, "forwarded: for=9.9.9.9\r\nx-forwarded-for: 1.2.3.4\r\n").await.expect("a socket");
+    assert_eq!(open(&server, "forwarded: for=8.8.8.8\r\nx-forwarded-for: 1.2.3.4\r\n").await.err(), FULL);
+    assert_eq!(open(&server, "").await.err(), FULL);
+}
