@@ -1,0 +1,3 @@
+//! What docs/security.md promises, check by check.
+
+mod rates;
