@@ -261,12 +261,7 @@ impl Chat {
 
     /// Finds a room and opens it with the code, if the caller may try one. Ids of no room are not counted: nobody guesses
     /// one of 122 random bits, and there is no code behind it.
-    async fn enter(
-        &self,
-        caller: Caller,
-        key: RoomKey<'_>,
-        messages: Option<Window>,
-    ) -> Result<Snapshot, ChatError> {
+    async fn enter(&self, caller: Caller, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
         let snapshot = self.store.snapshot(RoomId::parse(key.id)?, messages).await?;
         self.throttle.open(caller.address, &snapshot.state.room, key.code).await?;
         Ok(snapshot)

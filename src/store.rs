@@ -23,7 +23,7 @@ use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 
-pub use strikes::{Guess, GuessLimits, Lockout, Struck, Subject, Ticket};
+pub use strikes::{Guess, GuessLimits, Guesser, Lockout, Struck, Subject, Ticket};
 
 /// Keeps rooms, messages, users and logs, and announces what it accepted.
 ///
@@ -107,16 +107,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts a wrong code for the room, unless `guesser` is known there or has no guess left. Without `limits` it has
     /// none. [`StoreError::NotFound`] when there is no such room.
-    async fn guess(
-        &self,
-        room: RoomId,
-        guesser: Subject,
-        limits: Option<GuessLimits>,
-    ) -> Result<Guess, StoreError>;
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError>;
 
     /// Makes `guesser` known to the room for its life, and takes its guess back if one was `counted`. A room knows
     /// [`KNOWN_MAX`] at most. [`StoreError::NotFound`] when there is no such room.
-    async fn welcome(&self, room: RoomId, guesser: Subject, counted: bool) -> Result<(), StoreError>;
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError>;
 
     /// Succeeds when the store answers and can take a write.
     async fn ping(&self) -> Result<(), StoreError>;

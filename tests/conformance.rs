@@ -133,7 +133,7 @@ macro_rules! every_case {
                 contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout,
                 contract_11_misses_are_forgotten_in_time,
                 contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers,
-                contract_11_past_the_first_limit_each_guesser_has_one_guess_left,
+                contract_11_past_the_first_limit_each_block_has_one_guess_left,
                 contract_11_who_is_welcome_is_known_on_every_node,
                 contract_11_no_room_is_not_found,
             }

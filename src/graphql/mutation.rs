@@ -42,7 +42,8 @@ impl Mutation {
             token: &input.token,
             message: MessageRef::Id(&input.message_id),
         };
-        let edited = ctx.data::<Chat>()?.edit_message(*ctx.data::<Caller>()?, change, &input.text).await.map_err(chat_error)?;
+        let edited =
+            ctx.data::<Chat>()?.edit_message(*ctx.data::<Caller>()?, change, &input.text).await.map_err(chat_error)?;
         let (message, token, cursor) = told(edited);
         Ok(EditMessagePayload { message, token, cursor })
     }

@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::{Asking, Rest};
 use super::body::Body;
 use super::date::Date;
 use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
+use super::{Asking, Rest};
 use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
 use crate::domain::message::MessageText;
 
@@ -33,21 +33,13 @@ pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(
 }
 
 /// Replaces the text of a message.
-pub(super) async fn edit(
-    State(rest): State<Rest>,
-    Asking(caller): Asking,
-    Body(asked): Body<Editing>,
-) -> Response {
+pub(super) async fn edit(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Editing>) -> Response {
     let result = rest.chat.edit_message(caller, asked.target.input(), &asked.message).await;
     rest.changed(&asked.target, result)
 }
 
 /// Removes the text of a message.
-pub(super) async fn delete(
-    State(rest): State<Rest>,
-    Asking(caller): Asking,
-    Body(target): Body<Target>,
-) -> Response {
+pub(super) async fn delete(State(rest): State<Rest>, Asking(caller): Asking, Body(target): Body<Target>) -> Response {
     let result = rest.chat.delete_message(caller, target.input()).await;
     rest.changed(&target, result)
 }

@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 
-use super::{Asking, Rest};
 use super::body::Body;
 use super::date::Date;
 use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
+use super::{Asking, Rest};
 use crate::chat::{Caller, Chat, ChatError, RoomKey};
 use crate::domain::chatter::Chatter;
 use crate::domain::cursor;

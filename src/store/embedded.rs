@@ -32,8 +32,8 @@ use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Lockout, RoomState,
-    Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 
 pub use file::OpenError;
@@ -216,17 +216,12 @@ impl Store for EmbeddedStore {
         Ok(())
     }
 
-    async fn guess(
-        &self,
-        room: RoomId,
-        guesser: Subject,
-        limits: Option<GuessLimits>,
-    ) -> Result<Guess, StoreError> {
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
         Ok(self.strikes.guess(room, left, guesser, limits))
     }
 
-    async fn welcome(&self, room: RoomId, guesser: Subject, counted: bool) -> Result<(), StoreError> {
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
         self.strikes.welcome(room, left, guesser, counted);
         Ok(())

@@ -26,8 +26,8 @@ use crate::domain::page::{Take, Window};
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
-    Guess, GuessLimits, KNOWN_MAX, Lockout, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    KNOWN_MAX, Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
 };
 
 /// Calls for many rooms that are under way at a time.
@@ -253,15 +253,10 @@ impl Store for RedisStore {
         self.run(self.scripts.forgive.key(self.keys.strikes(subject)).arg(ticket.0)).await.map(drop)
     }
 
-    async fn guess(
-        &self,
-        room: RoomId,
-        guesser: Subject,
-        limits: Option<GuessLimits>,
-    ) -> Result<Guess, StoreError> {
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
         let GuessLimits { open, last } = limits.unwrap_or(GuessLimits { open: 0, last: 0 });
         let mut call = self.on_room(&self.scripts.guess, room, &["room", "guesses", "last", "known"]);
-        let mut reply = self.run(call.arg(&guesser.0).arg(open).arg(last)).await?;
+        let mut reply = self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(open).arg(last)).await?;
         match reply.outcome() {
             "known" => Ok(Guess::Known),
             "counted" => Ok(Guess::Counted),
@@ -270,9 +265,11 @@ impl Store for RedisStore {
         }
     }
 
-    async fn welcome(&self, room: RoomId, guesser: Subject, counted: bool) -> Result<(), StoreError> {
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
         let mut call = self.on_room(&self.scripts.welcome, room, &["room", "guesses", "last", "known"]);
-        self.run(call.arg(&guesser.0).arg(u8::from(counted)).arg(KNOWN_MAX)).await.map(drop)
+        self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(u8::from(counted)).arg(KNOWN_MAX))
+            .await
+            .map(drop)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

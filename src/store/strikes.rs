@@ -7,6 +7,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subject(pub [u8; 16]);
 
+/// Who brings a code to a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guesser {
+    /// By which the room knows them.
+    pub subject: Subject,
+    /// With whom they share the last guess.
+    pub block: Subject,
+}
+
 /// How misses lead to a lock-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lockout {
@@ -45,7 +54,7 @@ pub struct Ticket(pub u64);
 /// How many wrong codes a room bears in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuessLimits {
-    /// After so many, every stranger has one guess left.
+    /// After so many, every block of strangers has one guess left.
     pub open: u32,
     /// After so many, no stranger has any.
     pub last: u32,

@@ -91,7 +91,7 @@ impl Codes {
 
     /// Makes the creator of a room known to it.
     pub(super) async fn welcome(&self, origin: Origin, room: RoomId) -> Result<(), Denied> {
-        self.store.welcome(room, origin.subject(), false).await?;
+        self.store.welcome(room, origin.guesser(), false).await?;
         self.known.insert(self.hasher.hash_one((origin, room)), Arc::default());
         Ok(())
     }
@@ -101,13 +101,14 @@ impl Codes {
     }
 
     async fn open_as_stranger(&self, origin: Origin, pair: u64, room: &Room, code: &str) -> Result<(), Denied> {
-        let subject = origin.subject();
+        let guesser = origin.guesser();
+        let subject = guesser.subject;
         let (ticket, wait) = match self.store.strike(subject, self.of_address).await? {
             Struck::Counted(ticket) => (Some(ticket), Duration::ZERO),
             Struck::LockedOut(wait) => (None, wait),
         };
         // Who is locked out may be known to this room all the same, by another node or by a longer memory than ours.
-        let guess = self.store.guess(room.id, subject, ticket.map(|_| self.of_room)).await?;
+        let guess = self.store.guess(room.id, guesser, ticket.map(|_| self.of_room)).await?;
         let opened = match guess {
             Guess::Known => {
                 let own = Arc::<Mutex<Own>>::default();
@@ -121,7 +122,7 @@ impl Codes {
                         None => Ok(()),
                     }
                 };
-                future::try_join(self.store.welcome(room.id, subject, true), forgive).await?;
+                future::try_join(self.store.welcome(room.id, guesser, true), forgive).await?;
                 self.known.insert(pair, Arc::default());
                 return Ok(());
             }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::store::Subject;
+use crate::store::{Guesser, Subject};
 
 /// An address, or the block that a home or a machine gets: of IPv6 the first 64 bits. IPv4 is IPv4 however it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +32,15 @@ impl Origin {
     /// As the store counts it together with a user.
     pub(super) fn subject_with(&self, user: &str) -> Subject {
         self.digest("user", user)
+    }
+
+    /// As a room meets it. Of IPv6 a block is the first 48 bits, as one customer of a provider may have that many.
+    pub(super) fn guesser(&self) -> Guesser {
+        let block = match self {
+            Self::V4(_) => *self,
+            Self::V6([a, b, c, d, e, f, ..]) => Self::V6([*a, *b, *c, *d, *e, *f, 0, 0]),
+        };
+        Guesser { subject: self.subject(), block: block.digest("block", "") }
     }
 
     fn digest(&self, kind: &str, user: &str) -> Subject {
@@ -64,6 +73,14 @@ mod tests {
         assert_ne!(origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
         assert_eq!(origin("::ffff:192.0.2.7"), origin("192.0.2.7"));
         assert_ne!(origin("192.0.2.7"), origin("192.0.2.8"));
+    }
+
+    #[test]
+    fn the_last_guess_is_shared_by_the_first_48_bits() {
+        let blocks = ["2001:db8:1:2::1", "2001:db8:1:ffff::1"].map(|address| origin(address).guesser());
+        assert!(blocks[0].block == blocks[1].block && blocks[0].subject != blocks[1].subject);
+        assert_ne!(origin("2001:db8:2:2::1").guesser().block, blocks[0].block);
+        assert_ne!(origin("192.0.2.7").guesser().block, origin("192.0.2.8").guesser().block);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use livechat::domain::page::Window;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
-    Guess, GuessLimits, Lockout, StoreError, Struck, Subject, Ticket,
+    ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 use tokio::sync::broadcast;
 
@@ -256,16 +256,11 @@ impl Store for FaultyStore {
         self.inner.forgive(subject, ticket).await
     }
 
-    async fn guess(
-        &self,
-        room: RoomId,
-        guesser: Subject,
-        limits: Option<GuessLimits>,
-    ) -> Result<Guess, StoreError> {
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
         self.inner.guess(room, guesser, limits).await
     }
 
-    async fn welcome(&self, room: RoomId, guesser: Subject, counted: bool) -> Result<(), StoreError> {
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
         self.inner.welcome(room, guesser, counted).await
     }
 

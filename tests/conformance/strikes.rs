@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use livechat::domain::room::RoomId;
-use livechat::store::{Guess, GuessLimits, Lockout, Store, StoreError, Struck, Subject};
+use livechat::store::{Guess, GuessLimits, Guesser, Lockout, Store, StoreError, Struck, Subject};
 
 use super::fixture::Fixture;
 use super::kit::*;
@@ -19,6 +19,10 @@ const LOCKOUT: Lockout = Lockout {
 
 fn somebody() -> Subject {
     Subject(rand::random())
+}
+
+fn guesser() -> Guesser {
+    Guesser { subject: somebody(), block: somebody() }
 }
 
 /// The lock-out that a further miss finds.
@@ -99,38 +103,42 @@ pub async fn contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers(on: 
     let (here, there) = (on.store(), on.second_handle());
     let room = room(&here).await?;
     let limits = Some(GuessLimits { open: 10, last: 30 });
-    let guesses = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.guess(room, somebody(), limits));
+    let guesses = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.guess(room, guesser(), limits));
     let guesses = join_all(guesses).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let counted = guesses.iter().filter(|guess| **guess == Guess::Counted).count();
     ensure_eq!(counted, 30, "guesses counted of a hundred at once");
-    let closed = here.guess(room, somebody(), limits).await?;
+    let closed = here.guess(room, guesser(), limits).await?;
     ensure!(matches!(closed, Guess::Closed(left) if left <= DAY && left > DAY / 2), "closed until: {closed:?}");
     Ok(())
 }
 
-pub async fn contract_11_past_the_first_limit_each_guesser_has_one_guess_left(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_past_the_first_limit_each_block_has_one_guess_left(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
-    let (room, guesser) = (room(&here).await?, somebody());
+    let (room, one) = (room(&here).await?, guesser());
+    let neighbour = Guesser { subject: somebody(), ..one };
     let limits = Some(GuessLimits { open: 5, last: 50 });
     for _ in 0..6 {
-        ensure_eq!(here.guess(room, guesser, limits).await?, Guess::Counted, "a guess within the limits");
+        ensure_eq!(here.guess(room, one, limits).await?, Guess::Counted, "a guess within the limits");
     }
-    ensure!(matches!(there.guess(room, guesser, limits).await?, Guess::Closed(_)), "a guesser has two guesses left");
-    ensure_eq!(there.guess(room, somebody(), limits).await?, Guess::Counted, "the one guess of somebody else");
+    ensure!(matches!(there.guess(room, one, limits).await?, Guess::Closed(_)), "a guesser has two guesses left");
+    ensure!(matches!(here.guess(room, neighbour, limits).await?, Guess::Closed(_)), "a block has two guesses left");
+    ensure_eq!(there.guess(room, guesser(), limits).await?, Guess::Counted, "the one guess of somebody else");
+    here.welcome(room, one, true).await?;
+    ensure_eq!(there.guess(room, neighbour, limits).await?, Guess::Counted, "the guess that was taken back");
     Ok(())
 }
 
 pub async fn contract_11_who_is_welcome_is_known_on_every_node(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
-    let (room, other, guest) = (room(&here).await?, room(&here).await?, somebody());
+    let (room, other, guest) = (room(&here).await?, room(&here).await?, guesser());
     let limits = Some(GuessLimits { open: 1, last: 1 });
     ensure!(matches!(here.guess(room, guest, None).await?, Guess::Closed(_)), "a guess without limits was counted");
     ensure_eq!(here.guess(room, guest, limits).await?, Guess::Counted, "the first guess");
     here.welcome(room, guest, true).await?;
     ensure_eq!(there.guess(room, guest, limits).await?, Guess::Known, "a guest on the other node");
     ensure_eq!(there.guess(room, guest, None).await?, Guess::Known, "a guest who may not guess");
-    ensure_eq!(there.guess(room, somebody(), limits).await?, Guess::Counted, "the guess that was taken back");
-    ensure!(matches!(here.guess(room, somebody(), limits).await?, Guess::Closed(_)), "one guess too many");
+    ensure_eq!(there.guess(room, guesser(), limits).await?, Guess::Counted, "the guess that was taken back");
+    ensure!(matches!(here.guess(room, guesser(), limits).await?, Guess::Closed(_)), "one guess too many");
     ensure_eq!(here.guess(other, guest, limits).await?, Guess::Counted, "a guest of another room");
     Ok(())
 }
@@ -138,9 +146,9 @@ pub async fn contract_11_who_is_welcome_is_known_on_every_node(on: &dyn Fixture)
 pub async fn contract_11_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let limits = Some(GuessLimits { open: 1, last: 1 });
-    ensure_refused!(store.guess(RoomId::random(), somebody(), limits).await, StoreError::NotFound, "a guess in no room");
+    ensure_refused!(store.guess(RoomId::random(), guesser(), limits).await, StoreError::NotFound, "a guess in no room");
     ensure_refused!(
-        store.welcome(RoomId::random(), somebody(), false).await,
+        store.welcome(RoomId::random(), guesser(), false).await,
         StoreError::NotFound,
         "a welcome to no room"
     );

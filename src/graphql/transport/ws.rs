@@ -27,8 +27,8 @@ use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
 use crate::graphql::rendering::Rendering;
-use crate::graphql::transport::{Transport, caller};
 use crate::graphql::transport::object::Object;
+use crate::graphql::transport::{Transport, caller};
 
 pub(super) use addresses::Addresses;
 
@@ -233,7 +233,8 @@ impl Connection {
             let answer = Answer::refused("TOO_MANY_SUBSCRIPTIONS", sentence);
             return self.write(Message::text(protocol::error(&id, &answer.errors_to_json()))).await;
         }
-        let circumstances = Circumstances { caller: self.caller, over_get: false, resume_after: self.resume.remove(&id) };
+        let circumstances =
+            Circumstances { caller: self.caller, over_get: false, resume_after: self.resume.remove(&id) };
         let steps = run(self.transport.operations.clone(), parameters, circumstances);
         self.operations.insert(id.into(), steps.boxed());
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::room::RoomId;
-use crate::store::{Guess, GuessLimits, KNOWN_MAX, Lockout, Struck, Subject, Ticket};
+use crate::store::{Guess, GuessLimits, Guesser, KNOWN_MAX, Lockout, Struck, Subject, Ticket};
 
 /// Subjects that are remembered. Past it, the half that struck longest ago is forgotten; what bounds the guessing of a
 /// code over many addresses is the room's count, which is never forgotten while the room lives.
@@ -78,14 +78,14 @@ impl Strikes {
     }
 
     /// Counts for a room that lives for `left`.
-    pub(super) fn guess(&self, room: RoomId, left: Duration, guesser: Subject, limits: Option<GuessLimits>) -> Guess {
+    pub(super) fn guess(&self, room: RoomId, left: Duration, guesser: Guesser, limits: Option<GuessLimits>) -> Guess {
         let counters = &mut *self.lock();
         let guesses = counters.of_room(room, left);
-        if guesses.known.contains(&guesser) {
+        if guesses.known.contains(&guesser.subject) {
             return Guess::Known;
         }
         let Some(limits) = limits.filter(|limits| guesses.wrong < limits.last) else { return Guess::Closed(left) };
-        if guesses.wrong >= limits.open && !guesses.had_their_last.insert(guesser) {
+        if guesses.wrong >= limits.open && !guesses.had_their_last.insert(guesser.block) {
             return Guess::Closed(left);
         }
         guesses.wrong += 1;
@@ -93,15 +93,15 @@ impl Strikes {
     }
 
     /// Makes known to a room that lives for `left`.
-    pub(super) fn welcome(&self, room: RoomId, left: Duration, guesser: Subject, counted: bool) {
+    pub(super) fn welcome(&self, room: RoomId, left: Duration, guesser: Guesser, counted: bool) {
         let counters = &mut *self.lock();
         let guesses = counters.of_room(room, left);
         if counted {
             guesses.wrong = guesses.wrong.saturating_sub(1);
-            guesses.had_their_last.remove(&guesser);
+            guesses.had_their_last.remove(&guesser.block);
         }
         if guesses.known.len() < KNOWN_MAX {
-            guesses.known.insert(guesser);
+            guesses.known.insert(guesser.subject);
         }
     }
 
@@ -164,8 +164,9 @@ mod tests {
     #[test]
     fn rooms_that_have_ended_are_forgotten() {
         let strikes = Strikes::default();
+        let guesser = Guesser { subject: Subject([0; 16]), block: Subject([1; 16]) };
         for _ in 0..ROOMS_UNSWEPT * 3 {
-            strikes.welcome(RoomId::random(), Duration::ZERO, Subject([0; 16]), false);
+            strikes.welcome(RoomId::random(), Duration::ZERO, guesser, false);
         }
         assert!(strikes.lock().rooms.len() <= ROOMS_UNSWEPT);
     }

@@ -1,8 +1,9 @@
 -- Counts a wrong code before anybody looks at it, unless its bringer is known or has no guess left.
 -- KEYS: room, guesses, who had their last guess, who is known.
--- ARGV: guesser, wrong codes after which each has one guess left, wrong codes after which nobody has.
+-- ARGV: guesser, its block, wrong codes after which each block has one guess left, wrong codes after which none has.
 
-local room, guesses, last, known, guesser = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
+local room, guesses, last, known = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local guesser, block = ARGV[1], ARGV[2]
 local at = now()
 local expires_at = redis.call('HGET', room, 'expires_at')
 if not is_alive(expires_at, at) then
@@ -13,11 +14,11 @@ if redis.call('SISMEMBER', known, guesser) == 1 then
 end
 local count = tonumber(redis.call('GET', guesses) or 0)
 local closed = { 'closed', digits(expires_at - at) }
-if count >= tonumber(ARGV[3]) then
+if count >= tonumber(ARGV[4]) then
   return closed
 end
-if count >= tonumber(ARGV[2]) then
-  if redis.call('SADD', last, guesser) == 0 then
+if count >= tonumber(ARGV[3]) then
+  if redis.call('SADD', last, block) == 0 then
     return closed
   end
   redis.call('PEXPIREAT', last, expires_at)
