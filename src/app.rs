@@ -15,6 +15,7 @@ use crate::hub::Hub;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
+use crate::throttle::Throttle;
 
 /// How long the last sockets have to close once all have had their turn.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -90,7 +91,10 @@ impl App {
     pub async fn run(self, stop: CancellationToken) {
         let Self { listener, store, config } = self;
         let hub = Hub::start(store.port());
-        let chat = Chat::new(store.port(), hub.clone(), config.chat);
+        let chat = Chat::new(store.port(), hub.clone(), Throttle::new(store.port(), config.throttle), config.chat);
+        if !config.throttle.enabled {
+            tracing::warn!("RATE_LIMITS=off: nothing is limited, room codes can be guessed; for load tests only");
+        }
         let drain = Drain::new(stop.clone(), config.drain);
         let (connections, proxies) = (config.http.connections.clone(), config.http.proxies.clone());
         let router = http::router(&chat, config.http, &drain);

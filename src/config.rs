@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::domain::limits::{Limits, USER_ID_MIN};
 use crate::graphql::{operation, transport};
 use crate::store::redis;
-use crate::{chat, http, rest, telemetry};
+use crate::throttle::Action;
+use crate::{chat, http, rest, telemetry, throttle};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
 pub struct Setting {
@@ -22,6 +23,11 @@ pub struct Setting {
 
 const fn setting(name: &'static str, default: &'static str) -> Setting {
     Setting { name, default }
+}
+
+const fn setting_of(action: Action) -> Setting {
+    let (name, default) = action.setting();
+    setting(name, default)
 }
 
 const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
@@ -50,6 +56,14 @@ const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
 const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
 const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
 const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
+const RATE_LIMITS: Setting = setting("RATE_LIMITS", "on");
+const RATE_ROOMS_PER_ADDRESS: Setting = setting_of(Action::CreateRoom);
+const RATE_SENDS_PER_USER: Setting = setting_of(Action::SendAsUser);
+const RATE_SENDS_PER_ROOM: Setting = setting_of(Action::SendToRoom);
+const RATE_SUBSCRIPTIONS_PER_ADDRESS: Setting = setting_of(Action::Subscribe);
+const WRONG_CODES_PER_ADDRESS: Setting = setting_of(Action::WrongCode);
+const WRONG_CODES_PER_ROOM: Setting = setting("WRONG_CODES_PER_ROOM", "1000");
+const WRONG_TOKENS_PER_USER: Setting = setting_of(Action::WrongToken);
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
@@ -83,6 +97,14 @@ pub const ALL: &[Setting] = &[
     MAX_SUBSCRIPTIONS_PER_SOCKET,
     MAX_SOCKETS_PER_ADDRESS,
     MAX_OPERATIONS,
+    RATE_LIMITS,
+    RATE_ROOMS_PER_ADDRESS,
+    RATE_SENDS_PER_USER,
+    RATE_SENDS_PER_ROOM,
+    RATE_SUBSCRIPTIONS_PER_ADDRESS,
+    WRONG_CODES_PER_ADDRESS,
+    WRONG_CODES_PER_ROOM,
+    WRONG_TOKENS_PER_USER,
     REST_ERROR_STATUS,
     DRAIN_SECONDS,
     LOG_FORMAT,
@@ -103,6 +125,7 @@ pub enum ConfigError {
 pub struct Config {
     pub listen_addr: SocketAddr,
     pub store: StoreChoice,
+    pub throttle: throttle::Settings,
     pub chat: chat::Settings,
     pub http: http::Settings,
     pub telemetry: telemetry::Settings,
@@ -152,6 +175,7 @@ impl Config {
         Ok(Self {
             listen_addr: source.parse(&LISTEN_ADDR, "an address and a port, like 127.0.0.1:8001")?,
             store: source.store()?,
+            throttle: source.throttle()?,
             chat: chat::Settings {
                 room_ttl: source.duration(&ROOM_TTL, Duration::from_secs(1), Duration::from_secs(366 * 86_400))?,
                 room_code_length: source.number(&ROOM_CODE_LENGTH, 4, 32)?,
@@ -203,6 +227,21 @@ impl Source<'_> {
         choices.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone()).ok_or_else(|| {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
             invalid(setting, format!("must be one of: {}", names.join(", ")))
+        })
+    }
+
+    fn throttle(&self) -> Result<throttle::Settings, ConfigError> {
+        const RATE: &str = "a rate and how many at once, like 10/s:50, 10/m:50 or 10/h:50";
+        const PATIENCE: &str = "a number and the first lock-out, from 1s to 1h, like 10:1m";
+        Ok(throttle::Settings {
+            enabled: self.choice(&RATE_LIMITS, &[("on", true), ("off", false)])?,
+            rooms_per_address: self.parse(&RATE_ROOMS_PER_ADDRESS, RATE)?,
+            sends_per_user: self.parse(&RATE_SENDS_PER_USER, RATE)?,
+            sends_per_room: self.parse(&RATE_SENDS_PER_ROOM, RATE)?,
+            subscriptions_per_address: self.parse(&RATE_SUBSCRIPTIONS_PER_ADDRESS, RATE)?,
+            wrong_codes_per_address: self.parse(&WRONG_CODES_PER_ADDRESS, PATIENCE)?,
+            wrong_codes_per_room: self.number(&WRONG_CODES_PER_ROOM, 1, 100_000)?,
+            wrong_tokens_per_user: self.parse(&WRONG_TOKENS_PER_USER, PATIENCE)?,
         })
     }
 

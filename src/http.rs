@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -68,7 +68,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
                 .allow_origin(settings.origins.for_cors())
                 .allow_methods(AllowMethods::any())
                 .allow_headers(AllowHeaders::any())
-                .expose_headers([REQUEST_ID])
+                .expose_headers([REQUEST_ID, header::RETRY_AFTER])
                 .max_age(PREFLIGHT_MAX_AGE),
         )
         // A panic in one request is that request's 500 and nobody else's.

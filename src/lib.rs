@@ -5,6 +5,7 @@
 //! - [`domain`], the rules of rooms, messages, users and events, pure
 //! - [`store`], the port to what keeps them, its contract, and the two stores
 //! - [`hub`], local fan-out, and following a room
+//! - [`throttle`], how often what may be done
 //! - [`chat`], the service, every use case once
 //! - [`graphql`], the GraphQL wire
 //! - [`rest`], the legacy REST routes
@@ -24,4 +25,5 @@ pub mod hub;
 pub mod rest;
 pub mod store;
 pub mod telemetry;
+pub mod throttle;
 pub mod web;

@@ -8,14 +8,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("store", &["domain"]),
     ("hub", &["domain", "store"]),
-    ("chat", &["domain", "store", "hub"]),
+    ("throttle", &["domain", "store"]),
+    ("chat", &["domain", "store", "hub", "throttle"]),
     ("graphql", &["domain", "store", "chat"]),
     ("rest", &["domain", "store", "chat"]),
     ("web", &[]),
     ("telemetry", &[]),
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
-    ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry"]),
-    ("app", &["config", "store", "hub", "chat", "graphql", "http"]),
+    ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry", "throttle"]),
+    ("app", &["config", "store", "hub", "throttle", "chat", "graphql", "http"]),
 ];
 
 /// Crates that a module must do without, because it is pure or because another module owns them.
@@ -23,6 +24,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("domain", &["tokio", "serde", "serde_json", "async_graphql", "axum", "redis", "rusqlite", "jiff", "tracing"]),
     ("store", &["axum", "async_graphql"]),
     ("hub", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
+    ("throttle", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
     ("chat", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
     ("graphql", &["redis", "rusqlite"]),
     ("rest", &["redis", "rusqlite", "async_graphql"]),

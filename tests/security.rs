@@ -1,5 +1,6 @@
-//! What the server does with those who mean harm. The table in docs/security.md names these tests.
+//! What the server does with those who mean harm. The tables in docs/security.md name these tests.
 
 mod connections;
 mod origins;
 mod proxies;
+mod rates;

@@ -64,10 +64,11 @@ impl Answer {
 
     /// Whether the same request may succeed a little later.
     pub fn is_temporary(&self) -> bool {
-        let unavailable = |error: &ServerError| {
-            error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == Some(&Value::from("UNAVAILABLE"))
+        let passes = |error: &ServerError| {
+            let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+            ["UNAVAILABLE", "RATE_LIMITED"].iter().any(|passing| code == Some(&Value::from(*passing)))
         };
-        self.failure == Some(Failure::Overload) || self.response.errors.iter().any(unavailable)
+        self.failure == Some(Failure::Overload) || self.response.errors.iter().any(passes)
     }
 
     /// The response in JSON. One of a request that was never executed has no `data`.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use crate::chat::ChatError;
+use crate::chat::{Caller, ChatError};
 use crate::domain::event::Event;
 use crate::graphql::Schema;
 use crate::graphql::answer::Answer;
@@ -53,8 +53,10 @@ impl Parameters {
 pub(super) struct OverGet;
 
 /// What a transport knows of a request besides its parameters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Circumstances {
+    /// Who asks.
+    pub caller: Caller,
     /// It came by HTTP GET, so it must not change anything.
     pub over_get: bool,
     /// A cursor that the transport carried; goes before the one among the arguments.
@@ -104,7 +106,7 @@ impl Operations {
 
     /// Runs a request, or says why not.
     pub async fn run(&self, parameters: Parameters, circumstances: Circumstances) -> Outcome {
-        let mut request = parameters.request();
+        let mut request = parameters.request().data(circumstances.caller);
         // What cannot be parsed goes on to the schema, which says what is wrong with it.
         let document = request.parsed_query().cloned().ok();
         let chosen = document.as_ref().and_then(|document| chosen(document, parameters.operation_name.as_deref()));

@@ -6,7 +6,7 @@ use async_graphql::{Context, ErrorExtensions as _, ID, Result, Subscription as S
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, future, stream};
 
-use crate::chat::{Chat, ChatError, RoomKey};
+use crate::chat::{Caller, Chat, ChatError, RoomKey};
 use crate::domain::event::Event;
 use crate::graphql::error::chat_error;
 use crate::graphql::types::MessageEvent;
@@ -72,7 +72,8 @@ impl Subscription {
         let opening = ctx.data::<Opening>()?;
         let after = opening.0.resume_after.as_deref().or(after.as_deref());
         let key = RoomKey { id: &room_id, code: &room_code };
-        let (start, events) = ctx.data::<Chat>()?.follow(key, after).await.map_err(chat_error)?;
+        let (start, events) =
+            ctx.data::<Chat>()?.follow(*ctx.data::<Caller>()?, key, after).await.map_err(chat_error)?;
         opening.leave(Following { start, events: events.boxed() })?;
         Ok(stream::empty().boxed())
     }

@@ -10,6 +10,7 @@ mod failure;
 mod file;
 mod reader;
 mod rows;
+mod strikes;
 mod sweep;
 mod writer;
 
@@ -31,8 +32,8 @@ use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
-    StoreError,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 
 pub use file::OpenError;
@@ -41,6 +42,7 @@ use clock::Clock;
 use file::DatabaseFile;
 use reader::Readers;
 use rows::RoomRow;
+use strikes::Strikes;
 use writer::{Outcome, Writer};
 
 /// Announcements a slow feed may lie behind before it is told to read the logs again.
@@ -52,6 +54,7 @@ pub struct EmbeddedStore {
     readers: Readers,
     writer: Arc<Writer>,
     announcements: broadcast::Sender<crate::store::Announcement>,
+    strikes: Strikes,
     /// Wakes the sweeper.
     wake: Arc<Notify>,
     stop: CancellationToken,
@@ -70,6 +73,7 @@ impl EmbeddedStore {
             writer: Arc::new(writer),
             readers: Readers::of(file, clock),
             announcements,
+            strikes: Strikes::default(),
             wake: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -201,6 +205,26 @@ impl Store for EmbeddedStore {
 
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
         Ok(vec![0; rooms.len()])
+    }
+
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+        Ok(self.strikes.strike(subject, lockout))
+    }
+
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
+        self.strikes.forgive(subject, ticket);
+        Ok(())
+    }
+
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
+        Ok(self.strikes.guess(room, left, guesser, limits))
+    }
+
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+        let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
+        self.strikes.welcome(room, left, guesser, counted);
+        Ok(())
     }
 
     /// Takes the whole way of a change, disk included.

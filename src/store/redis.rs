@@ -26,8 +26,8 @@ use crate::domain::page::{Take, Window};
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
-    StoreError, VIEWERS_KEPT,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    KNOWN_MAX, Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
 };
 
 /// Calls for many rooms that are under way at a time.
@@ -237,6 +237,41 @@ impl Store for RedisStore {
         stream::iter(calls).buffered(AT_A_TIME).try_collect().await
     }
 
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+        let Lockout { free, first, longest, forgotten_after } = lockout;
+        let mut call = self.scripts.strike.key(self.keys.strikes(subject));
+        call.arg(free).arg(millis(first)).arg(millis(longest)).arg(millis(forgotten_after));
+        let mut reply = self.run(&call).await?;
+        match reply.outcome() {
+            "counted" => Ok(Struck::Counted(Ticket(reply.number()?))),
+            "locked" => Ok(Struck::LockedOut(Duration::from_millis(reply.number()?))),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
+        self.run(self.scripts.forgive.key(self.keys.strikes(subject)).arg(ticket.0)).await.map(drop)
+    }
+
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        let GuessLimits { open, last } = limits.unwrap_or(GuessLimits { open: 0, last: 0 });
+        let mut call = self.on_room(&self.scripts.guess, room, &["room", "guesses", "last", "known"]);
+        let mut reply = self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(open).arg(last)).await?;
+        match reply.outcome() {
+            "known" => Ok(Guess::Known),
+            "counted" => Ok(Guess::Counted),
+            "closed" => Ok(Guess::Closed(Duration::from_millis(reply.number()?))),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+        let mut call = self.on_room(&self.scripts.welcome, room, &["room", "guesses", "last", "known"]);
+        self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(u8::from(counted)).arg(KNOWN_MAX))
+            .await
+            .map(drop)
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         let mut write = redis::cmd("SET");
         self.commands.query(write.arg(self.keys.ping()).arg(1).arg("PX").arg(1_000)).await.map(drop)
@@ -277,6 +312,10 @@ struct Scripts {
     withdraw: Script,
     report_viewers: Script,
     viewers_elsewhere: Script,
+    strike: Script,
+    forgive: Script,
+    guess: Script,
+    welcome: Script,
 }
 
 macro_rules! script {
@@ -297,6 +336,10 @@ impl Scripts {
             withdraw: script!("redis/withdraw.lua"),
             report_viewers: script!("redis/report_viewers.lua"),
             viewers_elsewhere: script!("redis/viewers_elsewhere.lua"),
+            strike: script!("redis/strike.lua"),
+            forgive: script!("redis/forgive.lua"),
+            guess: script!("redis/guess.lua"),
+            welcome: script!("redis/welcome.lua"),
         }
     }
 }

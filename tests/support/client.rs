@@ -1,5 +1,7 @@
 //! A GraphQL client over HTTP, and a user of it who remembers the token.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::eventually;
@@ -21,6 +23,12 @@ pub struct RoomKey {
 impl Client {
     pub fn of(url: String) -> Self {
         Self { http: reqwest::Client::new(), url }
+    }
+
+    /// One whose requests come from this address of the machine; all of 127.0.0.0/8 are.
+    pub fn from_address(url: String, address: IpAddr) -> Self {
+        let http = reqwest::Client::builder().local_address(address).build().expect("a client");
+        Self { http, url }
     }
 
     pub fn url(&self) -> &str {

@@ -4,31 +4,36 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Outcome, Parameters};
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
-use crate::graphql::transport::{Transport, multipart, sse};
+use crate::graphql::transport::{Transport, caller, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
     State(transport): State<Transport>,
+    extensions: Extensions,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answer(&transport, &headers, parameters::from_body(&headers, body), false).await
+    answer(&transport, caller(&extensions), &headers, parameters::from_body(&headers, body), false).await
 }
 
 /// Answers a GET.
-pub(super) async fn get(transport: &Transport, uri: &Uri, headers: &HeaderMap) -> Response {
-    answer(transport, headers, parameters::from_query_string(uri), true).await
+pub(super) async fn get(transport: &Transport, request: &Parts) -> Response {
+    let parameters = parameters::from_query_string(&request.uri);
+    answer(transport, caller(&request.extensions), &request.headers, parameters, true).await
 }
 
 async fn answer(
     transport: &Transport,
+    caller: Caller,
     headers: &HeaderMap,
     parameters: Result<Parameters, BadRequest>,
     over_get: bool,
@@ -50,7 +55,7 @@ async fn answer(
         }
     }
     let resume_after = last_event_id.map(str::to_owned);
-    let outcome = transport.operations.run(parameters, Circumstances { over_get, resume_after }).await;
+    let outcome = transport.operations.run(parameters, Circumstances { caller, over_get, resume_after }).await;
     match (outcome, accept.stream) {
         (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
         (Outcome::Answer(answer), _) => write(accept.answer, &answer),

@@ -27,8 +27,8 @@ use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
 use crate::graphql::rendering::Rendering;
-use crate::graphql::transport::Transport;
 use crate::graphql::transport::object::Object;
+use crate::graphql::transport::{Transport, caller};
 
 pub(super) use addresses::Addresses;
 
@@ -65,6 +65,7 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
         },
         None => None,
     };
+    let caller = caller(extensions);
     let upgrade = upgrade
         .protocols([protocol::NAME])
         .read_buffer_size(READ_BUFFER)
@@ -76,7 +77,7 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
     upgrade.on_upgrade(async move |socket| {
         let (_place, _open) = (place, open);
         let turn = transport.drain.clone().turn();
-        let mut connection = Connection::new(socket, transport);
+        let mut connection = Connection::new(socket, caller, transport);
         let end = if is_ours {
             // When its turn to end has come, it ends, whatever it was waiting for. What it had taken but not written is
             // behind the cursor that the client has.
@@ -129,6 +130,8 @@ impl Step {
 
 struct Connection {
     socket: WebSocket,
+    /// Who asked for the upgrade.
+    caller: Caller,
     transport: Transport,
     /// Whether the connection was acknowledged.
     acknowledged: bool,
@@ -140,9 +143,10 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(socket: WebSocket, transport: Transport) -> Self {
+    fn new(socket: WebSocket, caller: Caller, transport: Transport) -> Self {
         Self {
             socket,
+            caller,
             transport,
             acknowledged: false,
             resume: HashMap::new(),
@@ -229,7 +233,8 @@ impl Connection {
             let answer = Answer::refused("TOO_MANY_SUBSCRIPTIONS", sentence);
             return self.write(Message::text(protocol::error(&id, &answer.errors_to_json()))).await;
         }
-        let circumstances = Circumstances { over_get: false, resume_after: self.resume.remove(&id) };
+        let circumstances =
+            Circumstances { caller: self.caller, over_get: false, resume_after: self.resume.remove(&id) };
         let steps = run(self.transport.operations.clone(), parameters, circumstances);
         self.operations.insert(id.into(), steps.boxed());
         Ok(())
