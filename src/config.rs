@@ -10,9 +10,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
-use crate::graphql::{operation, transport};
+use crate::graphql::{document, operation, transport};
 use crate::store::redis;
-use crate::{chat, http, rest, telemetry};
+use crate::{chat, http, rest, telemetry, web};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
 pub struct Setting {
@@ -45,10 +45,28 @@ const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
 const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
 const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
 const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
+const DOCUMENT_MAX_BYTES: Setting = setting("DOCUMENT_MAX_BYTES", "16384");
+const DOCUMENT_MAX_TOKENS: Setting = setting("DOCUMENT_MAX_TOKENS", "1000");
+const DOCUMENT_MAX_NAME: Setting = setting("DOCUMENT_MAX_NAME", "128");
+const DOCUMENT_MAX_NESTING: Setting = setting("DOCUMENT_MAX_NESTING", "32");
+const OPERATION_MAX_DEPTH: Setting = setting("OPERATION_MAX_DEPTH", "20");
+const OPERATION_MAX_ALIASES: Setting = setting("OPERATION_MAX_ALIASES", "30");
+const OPERATION_MAX_ROOT_FIELDS: Setting = setting("OPERATION_MAX_ROOT_FIELDS", "10");
+const OPERATION_MAX_DIRECTIVES: Setting = setting("OPERATION_MAX_DIRECTIVES", "30");
+const OPERATION_MAX_FRAGMENTS: Setting = setting("OPERATION_MAX_FRAGMENTS", "100");
+const OPERATION_MAX_COST: Setting = setting("OPERATION_MAX_COST", "10000");
+const OPERATION_TIMEOUT: Setting = setting("OPERATION_TIMEOUT", "10s");
+const VARIABLES_MAX_BYTES: Setting = setting("VARIABLES_MAX_BYTES", "32768");
+const VARIABLES_MAX_DEPTH: Setting = setting("VARIABLES_MAX_DEPTH", "8");
+const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
+const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
+const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
+
+const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
 /// Every setting there is, in the order of `.env.example`.
 pub const ALL: &[Setting] = &[
@@ -73,6 +91,22 @@ pub const ALL: &[Setting] = &[
     MAX_SUBSCRIPTIONS_PER_SOCKET,
     MAX_SOCKETS_PER_ADDRESS,
     MAX_OPERATIONS,
+    DOCUMENT_MAX_BYTES,
+    DOCUMENT_MAX_TOKENS,
+    DOCUMENT_MAX_NAME,
+    DOCUMENT_MAX_NESTING,
+    OPERATION_MAX_DEPTH,
+    OPERATION_MAX_ALIASES,
+    OPERATION_MAX_ROOT_FIELDS,
+    OPERATION_MAX_DIRECTIVES,
+    OPERATION_MAX_FRAGMENTS,
+    OPERATION_MAX_COST,
+    OPERATION_TIMEOUT,
+    VARIABLES_MAX_BYTES,
+    VARIABLES_MAX_DEPTH,
+    INTROSPECTION,
+    INTROSPECTION_MAX_DEPTH,
+    GRAPHIQL,
     REST_ERROR_STATUS,
     DRAIN_SECONDS,
     LOG_FORMAT,
@@ -199,7 +233,11 @@ impl Source<'_> {
     fn http(&self) -> Result<http::Settings, ConfigError> {
         Ok(http::Settings {
             body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
-            operations: operation::Settings { max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)? },
+            operations: operation::Settings {
+                max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
+                time_limit: self.duration(&OPERATION_TIMEOUT, Duration::from_millis(10), Duration::from_secs(300))?,
+                limits: self.limits()?,
+            },
             transports: transport::Settings {
                 ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
                 write_timeout: self.duration(&WRITE_TIMEOUT, Duration::from_secs(1), Duration::from_secs(3_600))?,
@@ -217,6 +255,26 @@ impl Source<'_> {
                     &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
                 )?,
             },
+            web: web::Settings { graphiql: self.choice(&GRAPHIQL, ON_OR_OFF)? },
+        })
+    }
+
+    fn limits(&self) -> Result<document::Limits, ConfigError> {
+        Ok(document::Limits {
+            bytes: self.number(&DOCUMENT_MAX_BYTES, 256, 1024 * 1024)?,
+            tokens: self.number(&DOCUMENT_MAX_TOKENS, 16, 100_000)?,
+            name: self.number(&DOCUMENT_MAX_NAME, 16, 1_024)?,
+            nesting: self.number(&DOCUMENT_MAX_NESTING, 4, document::NESTING_MAX)?,
+            depth: self.number(&OPERATION_MAX_DEPTH, 1, 64)?,
+            aliases: self.number(&OPERATION_MAX_ALIASES, 0, 10_000)?,
+            root_fields: self.number(&OPERATION_MAX_ROOT_FIELDS, 1, 10_000)?,
+            directives: self.number(&OPERATION_MAX_DIRECTIVES, 0, 10_000)?,
+            fragments: self.number(&OPERATION_MAX_FRAGMENTS, 0, 10_000)?,
+            cost: self.number(&OPERATION_MAX_COST, 1, 10_000_000)?,
+            introspection_depth: self.number(&INTROSPECTION_MAX_DEPTH, 1, 16)?,
+            introspection: self.choice(&INTROSPECTION, ON_OR_OFF)?,
+            variables_bytes: self.number(&VARIABLES_MAX_BYTES, 256, 16 * 1024 * 1024)?,
+            variables_depth: self.number(&VARIABLES_MAX_DEPTH, 1, 64)?,
         })
     }
 

@@ -26,6 +26,7 @@ pub struct Settings {
     pub operations: graphql::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
+    pub web: web::Settings,
 }
 
 /// Names a request in the log and in its answer; taken over from the caller when given.
@@ -36,7 +37,10 @@ const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(60
 
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
-    let operations = Operations::new(graphql::schema(chat.clone()), settings.operations);
+    let operations = {
+        let schema = graphql::schema(chat.clone(), settings.operations.limits.introspection);
+        Operations::new(schema, settings.operations)
+    };
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
@@ -59,7 +63,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
     Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest))
-        .merge(web::routes())
+        .merge(web::routes(settings.web))
         .merge(probes(chat.clone(), drain.clone()))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)

@@ -11,7 +11,7 @@ use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Outcome, Parameters};
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
-use crate::graphql::transport::{Transport, multipart, sse};
+use crate::graphql::transport::{Transport, cross_site, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
@@ -24,7 +24,9 @@ pub(super) async fn post(
 
 /// Answers a GET.
 pub(super) async fn get(transport: &Transport, uri: &Uri, headers: &HeaderMap) -> Response {
-    answer(transport, headers, parameters::from_query_string(uri), true).await
+    let parameters = parameters::from_query_string(uri)
+        .and_then(|read| if cross_site::is_deliberate(headers) { Ok(read) } else { Err(BadRequest::CrossSite) });
+    answer(transport, headers, parameters, true).await
 }
 
 async fn answer(
@@ -85,6 +87,16 @@ fn refuse(kind: AnswerType, bad: BadRequest) -> Response {
             "UNSUPPORTED_MEDIA_TYPE",
             "send the request as JSON, with content-type: application/json".to_owned(),
         ),
+        BadRequest::CrossSite => (
+            StatusCode::BAD_REQUEST,
+            "PREFLIGHT_REQUIRED",
+            "a GET needs accept: application/graphql-response+json, application/json or text/event-stream, or a header \
+             graphql-preflight"
+                .to_owned(),
+        ),
+        BadRequest::Batch => {
+            (StatusCode::BAD_REQUEST, "BATCH_NOT_SUPPORTED", "send one operation in each request".to_owned())
+        }
         BadRequest::Malformed(problem) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", problem),
         BadRequest::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "the request body is too large".to_owned())
