@@ -48,7 +48,7 @@ fn name(error: &mut ServerError) {
 }
 
 /// Cuts what was taken from the request: values, and words that are too long for a name of the schema.
-fn shorten(message: &str) -> String {
+pub(super) fn shorten(message: &str) -> String {
     let (message, found) = match message.split_once(", found ") {
         Some((message, found)) => (message, Some(found)),
         None => (message, None),

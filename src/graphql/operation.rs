@@ -19,6 +19,7 @@ use crate::chat::ChatError;
 use crate::domain::event::Event;
 use crate::graphql::Schema;
 use crate::graphql::answer::Answer;
+use crate::graphql::codes;
 use crate::graphql::document::{Documents, Limits};
 use crate::graphql::error::chat_error;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
@@ -132,10 +133,8 @@ impl Operations {
             return Outcome::Answer(Answer::refused_document(&refusal));
         }
         if let Some(name) = operation.and_then(|operation| missing_variable(operation, parameters.variables.as_ref())) {
-            return Outcome::Answer(Answer::refused(
-                "GRAPHQL_VALIDATION_FAILED",
-                format!("the variable ${name} needs a value"),
-            ));
+            let sentence = codes::shorten(&format!("the variable ${name} needs a value"));
+            return Outcome::Answer(Answer::refused("GRAPHQL_VALIDATION_FAILED", sentence));
         }
         let mut request = parameters.request();
         request.set_parsed_query(document.parsed().clone());

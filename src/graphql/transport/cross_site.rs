@@ -9,6 +9,10 @@ use crate::graphql::transport::parameters::media_type;
 /// before it sends one of them to another site.
 const DELIBERATE: [&str; 3] = ["apollo-require-preflight", "x-apollo-operation-name", "graphql-preflight"];
 
+/// What a browser says in `sec-fetch-mode` of a request that a script made, which then is bound by CORS; of a link or a form
+/// it says `navigate`, of an image `no-cors`.
+const BY_SCRIPT: [&str; 2] = ["cors", "same-origin"];
+
 /// Media types that no form, link or image asks for.
 const ANSWERS: [&str; 4] =
     ["application/graphql-response+json", "application/json", "text/event-stream", "multipart/mixed"];
@@ -18,6 +22,7 @@ pub(super) fn is_deliberate(headers: &HeaderMap) -> bool {
     let values = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let named = |value: &str, names: &[&str]| names.iter().any(|name| media_type(value).eq_ignore_ascii_case(name));
     DELIBERATE.iter().any(|name| headers.get(*name).is_some_and(|value| !value.is_empty()))
+        || values(header::HeaderName::from_static("sec-fetch-mode")).any(|mode| BY_SCRIPT.contains(&mode))
         || values(header::CONTENT_TYPE).any(|value| named(value, &["application/json"]))
         || values(header::ACCEPT).flat_map(|value| value.split(',')).any(|range| named(range, &ANSWERS))
 }
