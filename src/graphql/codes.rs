@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextRequest};
-use async_graphql::{ErrorExtensionValues, Response, ServerError};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextRequest, NextValidation};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, ValidationResult};
 
 const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 
-/// Errors that one answer tells, at most.
+/// Errors that one answer tells of a document that does not fit the schema, at most.
 const ERRORS_MAX: usize = 5;
 
 /// Places in the document that one error tells, at most.
@@ -31,19 +31,33 @@ impl ExtensionFactory for Codes {
 impl Extension for Codes {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let mut response = next.run(ctx).await;
-        response.errors.truncate(ERRORS_MAX);
-        response.errors.iter_mut().for_each(name);
+        name(&mut response.errors);
         response
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        next.run(ctx).await.map_err(|mut errors| {
+            errors.truncate(ERRORS_MAX);
+            name(&mut errors);
+            errors
+        })
     }
 }
 
-/// Sets the code of an error that has none, and shortens it: its words are the schema's, with parts of the request in them.
-fn name(error: &mut ServerError) {
-    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
-    if extensions.get("code").is_none() {
-        extensions.set("code", VALIDATION_FAILED);
-        error.message = shorten(&error.message);
-        error.locations.truncate(LOCATIONS_MAX);
+/// Sets the code of errors that have none, and shortens them: their words are the schema's, with parts of the request in
+/// them.
+pub(super) fn name(errors: &mut [ServerError]) {
+    for error in errors {
+        let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+        if extensions.get("code").is_none() {
+            extensions.set("code", VALIDATION_FAILED);
+            error.message = shorten(&error.message);
+            error.locations.truncate(LOCATIONS_MAX);
+        }
     }
 }
 

@@ -167,7 +167,11 @@ impl Operations {
             return Outcome::Answer(Answer::timed_out());
         };
         let following = match (refused, opening.take()) {
-            (Some(refused), _) => return Outcome::Answer(Answer::refused_subscription(refused)),
+            (Some(mut refused), _) => {
+                // The schema's own hook for this is not asked about subscriptions.
+                codes::name(&mut refused.errors);
+                return Outcome::Answer(Answer::refused_subscription(refused));
+            }
             (None, Some(following)) => following,
             // Its only field was skipped by a directive.
             (None, None) => return Outcome::Events(Events { start: None, deliveries: stream::empty().boxed() }),

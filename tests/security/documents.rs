@@ -210,6 +210,13 @@ async fn an_error_shows_no_more_than_a_few_characters_of_the_request() {
             assert!(error["message"].as_str().is_some_and(|message| message.chars().count() <= 300), "{error}");
         }
     }
+    for variables in [json!({ "id": [secret] }), json!({ "id": { "a": secret } })] {
+        let query = "subscription($id: ID!) { messageEvents(roomId: $id, roomCode: \"1\") { cursor } }";
+        let mut socket = Socket::ready(server.address()).await;
+        socket.subscribe("1", query, variables).await;
+        assert_eq!(socket.refusal("1").await, "GRAPHQL_VALIDATION_FAILED");
+        assert!(socket.raw.matches("sekret").count() <= 8, "{}", socket.raw);
+    }
     let named = json!({ "query": "query A { __typename }", "operationName": "sekret".repeat(1_000) });
     let answer = http::Client::of(&server.url("")).post("/graphql", &named).await;
     assert!(answer.body.matches("sekret").count() <= 8, "{}", answer.body);
