@@ -10,10 +10,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
-use crate::graphql::{operation, transport};
+use crate::graphql::{document, operation, transport};
 use crate::store::redis;
 use crate::throttle::Action;
-use crate::{chat, http, rest, telemetry, throttle};
+use crate::{chat, http, rest, telemetry, throttle, web};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
 pub struct Setting {
@@ -64,10 +64,28 @@ const RATE_SUBSCRIPTIONS_PER_ADDRESS: Setting = setting_of(Action::Subscribe);
 const WRONG_CODES_PER_ADDRESS: Setting = setting_of(Action::WrongCode);
 const WRONG_CODES_PER_ROOM: Setting = setting("WRONG_CODES_PER_ROOM", "1000");
 const WRONG_TOKENS_PER_USER: Setting = setting_of(Action::WrongToken);
+const DOCUMENT_MAX_BYTES: Setting = setting("DOCUMENT_MAX_BYTES", "16384");
+const DOCUMENT_MAX_TOKENS: Setting = setting("DOCUMENT_MAX_TOKENS", "1000");
+const DOCUMENT_MAX_NAME: Setting = setting("DOCUMENT_MAX_NAME", "128");
+const DOCUMENT_MAX_NESTING: Setting = setting("DOCUMENT_MAX_NESTING", "32");
+const OPERATION_MAX_DEPTH: Setting = setting("OPERATION_MAX_DEPTH", "20");
+const OPERATION_MAX_ALIASES: Setting = setting("OPERATION_MAX_ALIASES", "30");
+const OPERATION_MAX_ROOT_FIELDS: Setting = setting("OPERATION_MAX_ROOT_FIELDS", "10");
+const OPERATION_MAX_DIRECTIVES: Setting = setting("OPERATION_MAX_DIRECTIVES", "30");
+const OPERATION_MAX_FRAGMENTS: Setting = setting("OPERATION_MAX_FRAGMENTS", "100");
+const OPERATION_MAX_COST: Setting = setting("OPERATION_MAX_COST", "10000");
+const OPERATION_TIMEOUT: Setting = setting("OPERATION_TIMEOUT", "10s");
+const VARIABLES_MAX_BYTES: Setting = setting("VARIABLES_MAX_BYTES", "32768");
+const VARIABLES_MAX_DEPTH: Setting = setting("VARIABLES_MAX_DEPTH", "8");
+const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
+const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
+const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
+
+const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
 /// Every setting there is, in the order of `.env.example`.
 pub const ALL: &[Setting] = &[
@@ -105,6 +123,22 @@ pub const ALL: &[Setting] = &[
     WRONG_CODES_PER_ADDRESS,
     WRONG_CODES_PER_ROOM,
     WRONG_TOKENS_PER_USER,
+    DOCUMENT_MAX_BYTES,
+    DOCUMENT_MAX_TOKENS,
+    DOCUMENT_MAX_NAME,
+    DOCUMENT_MAX_NESTING,
+    OPERATION_MAX_DEPTH,
+    OPERATION_MAX_ALIASES,
+    OPERATION_MAX_ROOT_FIELDS,
+    OPERATION_MAX_DIRECTIVES,
+    OPERATION_MAX_FRAGMENTS,
+    OPERATION_MAX_COST,
+    OPERATION_TIMEOUT,
+    VARIABLES_MAX_BYTES,
+    VARIABLES_MAX_DEPTH,
+    INTROSPECTION,
+    INTROSPECTION_MAX_DEPTH,
+    GRAPHIQL,
     REST_ERROR_STATUS,
     DRAIN_SECONDS,
     LOG_FORMAT,
@@ -256,7 +290,11 @@ impl Source<'_> {
             },
             origins: self.parse(&CORS_ORIGINS, "* or origins like https://chat.example.org, separated by commas")?,
             proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
-            operations: operation::Settings { max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)? },
+            operations: operation::Settings {
+                max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
+                time_limit: self.duration(&OPERATION_TIMEOUT, Duration::from_millis(10), Duration::from_secs(300))?,
+                limits: self.limits()?,
+            },
             transports: transport::Settings {
                 ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
                 write_timeout: self.write_timeout()?,
@@ -274,6 +312,26 @@ impl Source<'_> {
                     &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
                 )?,
             },
+            web: web::Settings { graphiql: self.choice(&GRAPHIQL, ON_OR_OFF)? },
+        })
+    }
+
+    fn limits(&self) -> Result<document::Limits, ConfigError> {
+        Ok(document::Limits {
+            bytes: self.number(&DOCUMENT_MAX_BYTES, 256, 1024 * 1024)?,
+            tokens: self.number(&DOCUMENT_MAX_TOKENS, 16, 100_000)?,
+            name: self.number(&DOCUMENT_MAX_NAME, 16, 1_024)?,
+            nesting: self.number(&DOCUMENT_MAX_NESTING, 4, document::NESTING_MAX)?,
+            depth: self.number(&OPERATION_MAX_DEPTH, 1, 64)?,
+            aliases: self.number(&OPERATION_MAX_ALIASES, 0, 10_000)?,
+            root_fields: self.number(&OPERATION_MAX_ROOT_FIELDS, 1, 10_000)?,
+            directives: self.number(&OPERATION_MAX_DIRECTIVES, 0, 10_000)?,
+            fragments: self.number(&OPERATION_MAX_FRAGMENTS, 0, 10_000)?,
+            cost: self.number(&OPERATION_MAX_COST, 1, 10_000_000)?,
+            introspection_depth: self.number(&INTROSPECTION_MAX_DEPTH, 1, 16)?,
+            introspection: self.choice(&INTROSPECTION, ON_OR_OFF)?,
+            variables_bytes: self.number(&VARIABLES_MAX_BYTES, 256, 16 * 1024 * 1024)?,
+            variables_depth: self.number(&VARIABLES_MAX_DEPTH, 1, 64)?,
         })
     }
 

@@ -43,6 +43,7 @@ pub struct Settings {
     pub operations: graphql::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
+    pub web: web::Settings,
 }
 
 /// Names a request in the log and in its answer; taken over from the caller when given.
@@ -53,7 +54,10 @@ const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(60
 
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
-    let operations = Operations::new(graphql::schema(chat.clone()), settings.operations);
+    let operations = {
+        let schema = graphql::schema(chat.clone(), settings.operations.limits.introspection);
+        Operations::new(schema, settings.operations)
+    };
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
     let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
     let proxies = settings.proxies;
@@ -81,7 +85,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
     Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest))
-        .merge(web::routes())
+        .merge(web::routes(settings.web))
         .merge(probes(chat.clone(), drain.clone()))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)

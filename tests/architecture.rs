@@ -15,7 +15,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("web", &[]),
     ("telemetry", &[]),
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
-    ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry", "throttle"]),
+    ("config", &["domain", "store", "chat", "graphql", "rest", "web", "http", "telemetry", "throttle"]),
     ("app", &["config", "store", "hub", "throttle", "chat", "graphql", "http"]),
 ];
 

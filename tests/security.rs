@@ -1,6 +1,9 @@
 //! What the server does with those who mean harm. The tables in docs/security.md name these tests.
 
+mod battery;
 mod connections;
+mod cross_site;
+mod documents;
 mod origins;
 mod proxies;
 mod rates;

@@ -4,6 +4,8 @@
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
+use crate::graphql::document::Refusal;
+
 /// A GraphQL response.
 #[derive(Debug)]
 pub struct Answer {
@@ -19,7 +21,7 @@ pub enum Failure {
     Request,
     /// A mutation came by GET.
     Method,
-    /// Too much is under way already.
+    /// Too much is under way already, or it took too long.
     Overload,
 }
 
@@ -39,6 +41,19 @@ impl Answer {
 
     pub(super) fn overloaded() -> Self {
         Self::failed(Failure::Overload, "OVERLOADED", "the server has too much to do right now; try again")
+    }
+
+    pub(super) fn timed_out() -> Self {
+        Self::failed(Failure::Overload, "TIMEOUT", "this took too long; what it changes may still come to pass")
+    }
+
+    /// A document, or its variables, beyond a limit.
+    pub(super) fn refused_document(refusal: &Refusal) -> Self {
+        let mut answer = Self::failed(Failure::Request, refusal.code(), refusal.to_string());
+        if let (Some(place), Some(error)) = (refusal.position(), answer.response.errors.first_mut()) {
+            error.locations.push(place);
+        }
+        answer
     }
 
     /// A request that is not taken, and why.

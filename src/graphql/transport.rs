@@ -2,6 +2,7 @@
 //! means is the business of `operation`.
 
 mod accept;
+mod cross_site;
 mod drain;
 mod http;
 mod multipart;

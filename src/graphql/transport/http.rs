@@ -13,7 +13,7 @@ use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Outcome, Parameters};
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
-use crate::graphql::transport::{Transport, caller, multipart, sse};
+use crate::graphql::transport::{Transport, caller, cross_site, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
@@ -27,7 +27,8 @@ pub(super) async fn post(
 
 /// Answers a GET.
 pub(super) async fn get(transport: &Transport, request: &Parts) -> Response {
-    let parameters = parameters::from_query_string(&request.uri);
+    let parameters = parameters::from_query_string(&request.uri)
+        .and_then(|read| if cross_site::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) });
     answer(transport, caller(&request.extensions), &request.headers, parameters, true).await
 }
 
@@ -90,6 +91,16 @@ fn refuse(kind: AnswerType, bad: BadRequest) -> Response {
             "UNSUPPORTED_MEDIA_TYPE",
             "send the request as JSON, with content-type: application/json".to_owned(),
         ),
+        BadRequest::CrossSite => (
+            StatusCode::BAD_REQUEST,
+            "PREFLIGHT_REQUIRED",
+            "a GET needs accept: application/graphql-response+json, application/json or text/event-stream, or a header \
+             graphql-preflight"
+                .to_owned(),
+        ),
+        BadRequest::Batch => {
+            (StatusCode::BAD_REQUEST, "BATCH_NOT_SUPPORTED", "send one operation in each request".to_owned())
+        }
         BadRequest::Malformed(problem) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", problem),
         BadRequest::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "the request body is too large".to_owned())
