@@ -28,6 +28,9 @@ const REMEMBERED: u64 = 32 * 1024 * 1024;
 /// Renderings that are expected in that space.
 const EXPECTED: usize = 32 * 1024;
 
+/// Renderings of one operation that are found without a search: so many events may lie between its readers.
+const RECENT: usize = 16;
+
 /// An event as one operation shows it.
 #[derive(Debug)]
 pub struct Rendering {
@@ -42,6 +45,8 @@ pub(super) struct Operation {
     identity: [u8; 16],
     parameters: Parameters,
     document: ExecutableDocument,
+    /// What was shown last, each event in the place of its number. Whether it is still remembered is decided elsewhere.
+    recent: Mutex<[Option<(Shown, Weak<Rendering>)>; RECENT]>,
 }
 
 impl Operation {
@@ -57,18 +62,45 @@ impl Operation {
         }
         hash.update(serde_json::to_vec(&variables).unwrap_or_default());
         let digest = hash.finalize();
-        Self { identity: std::array::from_fn(|i| digest[i]), parameters, document }
+        Self { identity: std::array::from_fn(|i| digest[i]), parameters, document, recent: Mutex::default() }
+    }
+
+    fn recent(&self, shown: &Shown) -> Option<Arc<Rendering>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, rendering) = recent[shown.place()].as_ref()?;
+        if last == shown { rendering.upgrade() } else { None }
+    }
+
+    fn note(&self, shown: Shown, rendering: &Arc<Rendering>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent[shown.place()] = Some((shown, Arc::downgrade(rendering)));
     }
 }
 
-/// What makes two renderings the same. The revision is part of it, because a replayed event shows its message as it is
-/// now.
+/// What an event is known by. The revision is part of it, because a replayed event shows its message as it is now.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    operation: [u8; 16],
+struct Shown {
     room: RoomId,
     position: Position,
     revision: Seq,
+}
+
+impl Shown {
+    fn of(event: &Event) -> Self {
+        Self { room: event.room(), position: event.position, revision: event.message.revision }
+    }
+
+    /// Where it stands among the recent ones.
+    const fn place(&self) -> usize {
+        self.position.seq.0 as usize % RECENT
+    }
+}
+
+/// What makes two renderings the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    operation: [u8; 16],
+    shown: Shown,
 }
 
 #[derive(Clone)]
@@ -111,19 +143,18 @@ impl Renderings {
         operation
     }
 
+    /// The rendering of `event` in `operation`, if it is one of the last.
+    pub(super) fn recent(&self, operation: &Operation, event: &Event) -> Option<Arc<Rendering>> {
+        operation.recent(&Shown::of(event))
+    }
+
     /// The rendering of `event` in `operation`. Of many who ask at once, one makes it and the others wait.
-    pub(super) async fn of(&self, operation: &Operation, event: &Arc<Event>) -> Result<Arc<Rendering>, Answer> {
-        let key = Key {
-            operation: operation.identity,
-            room: event.room(),
-            position: event.position,
-            revision: event.message.revision,
-        };
-        match self.made.get(&key) {
-            Some(rendering) => Ok(rendering),
-            // In a box, as every subscription would otherwise keep room for an execution.
-            None => Box::pin(self.made.get_or_insert_async(&key, self.make(operation, Arc::clone(event)))).await,
-        }
+    pub(super) async fn of(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {
+        let shown = Shown::of(&event);
+        let key = Key { operation: operation.identity, shown };
+        let rendering = self.made.get_or_insert_async(&key, self.make(operation, event)).await?;
+        operation.note(shown, &rendering);
+        Ok(rendering)
     }
 
     async fn make(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {

@@ -98,7 +98,7 @@ fn stopping() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "this server is stopping; connect again\n").into_response()
 }
 
-fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {
+pub(super) fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {
     let media_type = match kind {
         AnswerType::Json => "application/json; charset=utf-8",
         AnswerType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
