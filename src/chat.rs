@@ -278,7 +278,8 @@ impl Chat {
 pub struct Follower(hub::Follower);
 
 impl Follower {
-    /// The next event. `None` when the room has ended; an error, and `None` from then on, when the reader's position was lost.
+    /// The next event. `None` when the room has ended; an error, and `None` from then on, when the log does not hold the
+    /// reader's position any more. To give up waiting for it loses nothing.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, ChatError>> {
         self.0.next().await.map(|event| event.map_err(ChatError::from))
     }

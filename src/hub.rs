@@ -140,10 +140,8 @@ enum Place {
 }
 
 impl Follower {
-    /// The next event. `None` when the room has ended, or this process is stopping; an error, and `None` from then on, when the log
-    /// turns out not to hold the reader's position.
-    ///
-    /// One that is given up half-way loses nothing.
+    /// The next event. `None` when the room has ended, or this process is stopping; an error, and `None` from then on,
+    /// when the log turns out not to hold the reader's position. To give up waiting for it loses nothing.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, StoreError>> {
         loop {
             match &mut self.place {

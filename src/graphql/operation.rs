@@ -162,7 +162,7 @@ impl Operations {
 }
 
 async fn deliver(renderings: &Renderings, operation: &Operation, event: Arc<Event>) -> Delivery {
-    if let Some(rendering) = renderings.recent(operation, &event) {
+    if let Some(rendering) = operation.recent(&event) {
         return Delivery::Event(rendering);
     }
     // In a box, as every subscription would otherwise keep room for an execution.

@@ -2,7 +2,8 @@
 //!
 //! A rendering is a pure function of the event and the operation. Nothing of a connection goes into it: of the variables
 //! only those that the fields of the event use, so not the room's code, not the cursor, not whatever else clients send.
-//! Renderings are remembered, within a bound; one that was forgotten is made again.
+//! Renderings are remembered, within a bound; one that was forgotten is made again. The last few of an operation are noted
+//! beside it, where its live readers find them without a search.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -45,8 +46,14 @@ pub(super) struct Operation {
     identity: [u8; 16],
     parameters: Parameters,
     document: ExecutableDocument,
-    /// What was shown last, each event in the place of its number. Whether it is still remembered is decided elsewhere.
-    recent: Mutex<[Option<(Shown, Weak<Rendering>)>; RECENT]>,
+    /// What was shown last, each event in the place of its number. Noting a rendering does not keep it: the bound holds.
+    recent: Mutex<[Option<Noted>; RECENT]>,
+}
+
+/// A rendering, for as long as it is remembered.
+struct Noted {
+    shown: Shown,
+    rendering: Weak<Rendering>,
 }
 
 impl Operation {
@@ -65,15 +72,16 @@ impl Operation {
         Self { identity: std::array::from_fn(|i| digest[i]), parameters, document, recent: Mutex::default() }
     }
 
-    fn recent(&self, shown: &Shown) -> Option<Arc<Rendering>> {
+    /// The rendering of an event in this operation, if it is one of the last.
+    pub(super) fn recent(&self, event: &Event) -> Option<Arc<Rendering>> {
+        let shown = Shown::of(event);
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, rendering) = recent[shown.place()].as_ref()?;
-        if last == shown { rendering.upgrade() } else { None }
+        recent[shown.place()].as_ref().filter(|noted| noted.shown == shown)?.rendering.upgrade()
     }
 
     fn note(&self, shown: Shown, rendering: &Arc<Rendering>) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent[shown.place()] = Some((shown, Arc::downgrade(rendering)));
+        recent[shown.place()] = Some(Noted { shown, rendering: Arc::downgrade(rendering) });
     }
 }
 
@@ -141,11 +149,6 @@ impl Renderings {
         let operation = Arc::new(operation);
         operations.insert(operation.identity, Arc::downgrade(&operation));
         operation
-    }
-
-    /// The rendering of `event` in `operation`, if it is one of the last.
-    pub(super) fn recent(&self, operation: &Operation, event: &Event) -> Option<Arc<Rendering>> {
-        operation.recent(&Shown::of(event))
     }
 
     /// The rendering of `event` in `operation`. Of many who ask at once, one makes it and the others wait.

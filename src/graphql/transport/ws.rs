@@ -160,23 +160,25 @@ impl Connection {
         let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let bell = Bell::new();
+        let mut said_all = false;
         loop {
-            let said_all = self.say_what_is_ready().await?;
-            match self.wait(&bell, init_timeout.as_mut(), &mut ping, said_all).await {
+            // What was heard goes before what is to be said: an operation is under way from the moment it was asked for.
+            let happening = self.wait(&bell, init_timeout.as_mut(), &mut ping, said_all).await;
+            said_all = happening.is_none() && self.say_what_is_ready().await?;
+            match happening {
                 Some(Happening::Heard(message)) => self.hear(message).await?,
                 Some(Happening::InitTimeout) => return Err(End::Close(Close::InitTimeout)),
                 Some(Happening::PingDue) if self.last_heard.elapsed() >= every * SILENT_PINGS => {
                     return Err(End::Close(Close::Silent));
                 }
                 Some(Happening::PingDue) => self.write(Message::Ping(Bytes::new())).await?,
-                // An operation may have something to say.
                 None => {}
             }
         }
     }
 
-    /// What happens to the socket; `None` when the task is woken for something else. It is looked for but not waited for if
-    /// not all was said.
+    /// What happens to the socket; `None` when the task is woken for something else, which an operation may have to say.
+    /// Looked for, but not waited for, if there may be more to say already.
     async fn wait(
         &mut self,
         bell: &Bell,
@@ -257,8 +259,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Says what the operations have to say, in as few writes as it takes. Whether that was all, and nothing had to be waited
-    /// for: then they will wake the task when there is more.
+    /// Says what the operations have to say, in as few writes as it takes. Whether that was all and was written at once:
+    /// then they were asked with nothing in between, and will wake the task when there is more.
     async fn say_what_is_ready(&mut self) -> Result<bool, End> {
         let mut gathered = 0;
         let mut is_all = false;
