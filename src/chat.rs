@@ -10,8 +10,6 @@ mod settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
-
 use crate::domain::chatter::{Chatter, DisplayName, Token, UserId};
 use crate::domain::cursor;
 use crate::domain::event::{Check, Event};
@@ -20,7 +18,7 @@ use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Snapshot, Store,
     StoreError,
@@ -242,16 +240,15 @@ impl Chat {
         caller: Caller,
         key: RoomKey<'_>,
         after: Option<&str>,
-    ) -> Result<(String, impl Stream<Item = Result<Arc<Event>, ChatError>> + Send + use<>), ChatError> {
+    ) -> Result<(String, Follower), ChatError> {
         self.throttle.subscribe(caller.address)?;
         let state = in_time(self.enter(caller, key, None)).await?.state;
         let after = match after {
             Some(after) => cursor::parse_event(state.room.id, after)?,
             None => state.head,
         };
-        let events = in_time(self.hub.follow(&state, after)).await?;
-        let start = cursor::of_event(state.room.id, after);
-        Ok((start, events.map(|event| event.map_err(ChatError::from))))
+        let follower = in_time(self.hub.follow(&state, after)).await?;
+        Ok((cursor::of_event(state.room.id, after), Follower(follower)))
     }
 
     /// Succeeds when the store answers and takes writes.
@@ -307,6 +304,17 @@ impl Chat {
     async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
         let commit = Commit { room: room.id, check: Check::random(), change };
         self.store.commit(commit).await.map(Committed::into_event)
+    }
+}
+
+/// One reader of a room, made by [`Chat::follow`].
+pub struct Follower(hub::Follower);
+
+impl Follower {
+    /// The next event. `None` when the room has ended; an error, and `None` from then on, when the log does not hold the
+    /// reader's position any more. To give up waiting for it loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Arc<Event>, ChatError>> {
+        self.0.next().await.map(|event| event.map_err(ChatError::from))
     }
 }
 

@@ -5,6 +5,7 @@ mod caller;
 mod connections;
 mod departure;
 mod origins;
+mod refusal;
 mod serve;
 
 use std::net::SocketAddr;

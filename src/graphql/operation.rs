@@ -179,26 +179,33 @@ impl Operations {
             (None, None) => return Outcome::Events(Events { start: None, deliveries: stream::empty().boxed() }),
         };
         let operation = self.renderings.share(Operation::new(parameters, document));
-        let state = (following.events, self.renderings.clone(), operation);
-        let deliveries = stream::unfold(state, async |(mut events, renderings, operation)| {
-            let delivery = deliver(&renderings, &operation, events.next().await?).await;
-            Some((delivery, (events, renderings, operation)))
-        });
+        let (renderings, mut follower) = (self.renderings.clone(), following.follower);
+        let deliveries = async_stream::stream! {
+            while let Some(event) = follower.next().await {
+                yield match event {
+                    Ok(event) => deliver(&renderings, &operation, event).await,
+                    Err(error) => lost(error),
+                };
+            }
+        };
         Outcome::Events(Events { start: Some(following.start), deliveries: deliveries.boxed() })
     }
 }
 
-async fn deliver(renderings: &Renderings, operation: &Operation, event: Result<Arc<Event>, ChatError>) -> Delivery {
-    match event {
-        Ok(event) => match renderings.of(operation, &event).await {
-            Ok(rendering) => Delivery::Event(rendering),
-            Err(failure) => Delivery::Failure(Box::new(failure)),
-        },
-        Err(error) => {
-            let error = chat_error(error).into_server_error(async_graphql::Pos::default());
-            Delivery::Failure(Box::new(Answer::from(Response::from_errors(vec![error]))))
-        }
+async fn deliver(renderings: &Renderings, operation: &Operation, event: Arc<Event>) -> Delivery {
+    if let Some(rendering) = operation.recent(&event) {
+        return Delivery::Event(rendering);
     }
+    // In a box, as every subscription would otherwise keep room for an execution.
+    match Box::pin(renderings.of(operation, event)).await {
+        Ok(rendering) => Delivery::Event(rendering),
+        Err(failure) => Delivery::Failure(Box::new(failure)),
+    }
+}
+
+fn lost(error: ChatError) -> Delivery {
+    let error = chat_error(error).into_server_error(async_graphql::Pos::default());
+    Delivery::Failure(Box::new(Answer::from(Response::from_errors(vec![error]))))
 }
 
 /// A variable that the operation cannot do without and that has no value. The schema would notice only while it executes.

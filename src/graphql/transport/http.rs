@@ -27,8 +27,9 @@ pub(super) async fn post(
 
 /// Answers a GET.
 pub(super) async fn get(transport: &Transport, request: &Parts) -> Response {
-    let parameters = parameters::from_query_string(&request.uri)
-        .and_then(|read| if cross_site::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) });
+    let parameters = parameters::from_query_string(&request.uri).and_then(|read| {
+        if cross_site::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) }
+    });
     answer(transport, caller(&request.extensions), &request.headers, parameters, true).await
 }
 
@@ -114,7 +115,7 @@ fn stopping() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "this server is stopping; connect again\n").into_response()
 }
 
-fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {
+pub(super) fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {
     let media_type = match kind {
         AnswerType::Json => "application/json; charset=utf-8",
         AnswerType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
