@@ -17,6 +17,7 @@ use crate::hub::Hub;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
+use crate::vital::Vital;
 
 /// How long the last sockets have to close once all have had their turn.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -33,6 +34,8 @@ pub enum AppError {
     Embedded(#[from] OpenError),
     #[error("Redis cannot be used")]
     Redis(#[source] StoreError),
+    #[error("a task that everything depends on panicked, which is in the log; the server ends, to be started again")]
+    Panicked,
     #[error("the server failed")]
     Serve(#[source] std::io::Error),
 }
@@ -64,6 +67,13 @@ impl OpenStore {
         match self {
             Self::Embedded(store) => Arc::clone(store) as Arc<dyn Store>,
             Self::Redis(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+
+    fn vital(&self) -> &Vital {
+        match self {
+            Self::Embedded(store) => store.vital(),
+            Self::Redis(store) => store.vital(),
         }
     }
 
@@ -118,6 +128,8 @@ impl App {
                 tracing::warn!("some clients did not end in time and are cut off");
                 Ok(())
             }
+            () = hub.vital().lost() => Err(AppError::Panicked),
+            () = store.vital().lost() => Err(AppError::Panicked),
         };
         hub.close().await;
         store.close().await;
@@ -135,4 +147,22 @@ fn prepare_connection(connection: &mut TcpStream, write_timeout: Duration) {
     let _ = socket.set_tcp_user_timeout(Some(write_timeout));
     #[cfg(not(target_os = "linux"))]
     let _ = write_timeout;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_server_ends_with_an_error_when_a_task_that_everything_depends_on_panics() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let values = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATA_DIR", directory.path().to_str().expect("text"))];
+        let values: HashMap<_, _> = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let app = App::open(Config::from_values(&values).expect("settings")).await.expect("a server");
+        let panicking = tokio::spawn(app.store.vital().clone().task(async { panic!("in the store") }));
+        assert!(matches!(app.run(CancellationToken::new()).await, Err(AppError::Panicked)));
+        assert!(panicking.await.is_err());
+    }
 }

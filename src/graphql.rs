@@ -9,6 +9,7 @@ mod connection;
 mod error;
 mod mutation;
 pub mod operation;
+mod panics;
 mod query;
 mod rendering;
 mod subscription;

@@ -1,11 +1,12 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
+use std::any::Any;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -52,7 +53,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
                 .max_age(PREFLIGHT_MAX_AGE),
         )
         // A panic in one request is that request's 500 and nobody else's.
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(panicked))
         .map_request(name_caller)
         // Last: it only marks what the body readers of the wires enforce.
         .layer(DefaultBodyLimit::max(settings.body_max));
@@ -64,6 +65,11 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(layers)
+}
+
+/// The answer of a request that panicked. What went wrong is in the log already, and nobody else's business.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
 }
 
 /// Leaves word of who asks for the wires.

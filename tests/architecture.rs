@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 /// Modules of the house from the ground up: each may use only those before it, and those named beside it.
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("store", &["domain"]),
-    ("hub", &["domain", "store"]),
+    ("vital", &[]),
+    ("store", &["domain", "vital"]),
+    ("hub", &["domain", "store", "vital"]),
     ("chat", &["domain", "store", "hub"]),
     ("graphql", &["domain", "store", "chat"]),
     ("rest", &["domain", "store", "chat"]),
@@ -15,7 +16,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
     ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry"]),
-    ("app", &["config", "store", "hub", "chat", "graphql", "http"]),
+    ("app", &["config", "store", "hub", "chat", "graphql", "http", "vital"]),
 ];
 
 /// Crates that a module must do without, because it is pure or because another module owns them.

@@ -22,6 +22,7 @@ mod redis_store;
 mod rendered_once;
 mod restart;
 mod schema;
+mod security;
 mod set_back;
 mod settings;
 mod slow_readers;

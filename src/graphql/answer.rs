@@ -21,6 +21,8 @@ pub enum Failure {
     Method,
     /// Too much is under way already.
     Overload,
+    /// It could not be answered, for a reason of ours.
+    Fault,
 }
 
 #[derive(Serialize)]
@@ -39,6 +41,11 @@ impl Answer {
 
     pub(super) fn overloaded() -> Self {
         Self::failed(Failure::Overload, "OVERLOADED", "the server has too much to do right now; try again")
+    }
+
+    /// A request that went wrong on our side, which the log tells of.
+    pub(super) fn fault() -> Self {
+        Self::failed(Failure::Fault, "INTERNAL", "something went wrong on our side")
     }
 
     /// A request that is not taken, and why.

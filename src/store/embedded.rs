@@ -34,6 +34,7 @@ use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
     StoreError,
 };
+use crate::vital::Vital;
 
 pub use file::OpenError;
 
@@ -56,6 +57,7 @@ pub struct EmbeddedStore {
     wake: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    vital: Vital,
 }
 
 impl EmbeddedStore {
@@ -64,7 +66,8 @@ impl EmbeddedStore {
         let (file, connection) = DatabaseFile::take(directory)?;
         let clock = Clock::set_now();
         let (announcements, _) = broadcast::channel(FEED);
-        let writer = Writer::start(connection, clock, announcements.clone())
+        let vital = Vital::default();
+        let writer = Writer::start(connection, clock, announcements.clone(), vital.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
             writer: Arc::new(writer),
@@ -73,8 +76,10 @@ impl EmbeddedStore {
             wake: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            vital,
         };
-        store.tasks.spawn(sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone()));
+        let sweep = sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone());
+        store.tasks.spawn(store.vital.clone().task(sweep));
         Ok(store)
     }
 
@@ -83,6 +88,11 @@ impl EmbeddedStore {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// What of the store works by itself: without it no change is taken any more.
+    pub const fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Reads from `room`, if it is alive, at one instant.

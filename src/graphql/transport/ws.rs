@@ -26,6 +26,7 @@ use tokio_stream::StreamMap;
 use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
+use crate::graphql::panics;
 use crate::graphql::rendering::Rendering;
 use crate::graphql::transport::Transport;
 use crate::graphql::transport::object::Object;
@@ -301,9 +302,9 @@ fn run(
 ) -> impl futures_util::Stream<Item = Step> + Send {
     async_stream::stream! {
         // In a box, as the stream would otherwise keep room for an execution for as long as it lives.
-        match Box::pin(operations.run(parameters, circumstances)).await {
+        match Box::pin(panics::caught_in_answer(operations.run(parameters, circumstances))).await {
             Outcome::Answer(answer) => match answer.failure() {
-                Some(Failure::Request | Failure::Method | Failure::Overload) => {
+                Some(Failure::Request | Failure::Method | Failure::Overload | Failure::Fault) => {
                     yield Step::Error(answer.errors_to_json());
                 }
                 None => {
