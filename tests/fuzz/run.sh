@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the fuzz targets and gives each of them some seconds: `tests/fuzz/run.sh [seconds] [target…]`.
 #
-# Builds with optimisation run ten times faster and take long to make: for more than a look, PROFILE=release.
+# What is built here is quick to build and slow to run; for more than a look, PROFILE=release.
 #
 # The flags are those of cargo-fuzz without a sanitizer, so the stable compiler does; `cargo fuzz run --fuzz-dir tests/fuzz
 # --sanitizer none livechat-fuzz` works too where cargo-fuzz is installed. What is found is written to tests/fuzz/found,
