@@ -16,6 +16,7 @@ use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
+use crate::vital::Vital;
 
 /// How long the last sockets have to close once all have had their turn.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -32,6 +33,8 @@ pub enum AppError {
     Embedded(#[from] OpenError),
     #[error("Redis cannot be used")]
     Redis(#[source] StoreError),
+    #[error("a task that everything depends on panicked, which is in the log; the server ends, to be started again")]
+    Panicked,
 }
 
 /// A server that listens but does not serve yet.
@@ -64,6 +67,13 @@ impl OpenStore {
         }
     }
 
+    fn vital(&self) -> &Vital {
+        match self {
+            Self::Embedded(store) => store.vital(),
+            Self::Redis(store) => store.vital(),
+        }
+    }
+
     async fn close(&self) {
         match self {
             Self::Embedded(store) => store.close().await,
@@ -88,7 +98,7 @@ impl App {
 
     /// Serves until `stop` is cancelled. Then sockets and streams are closed one after the other, requests in flight are
     /// finished, and everything that was started has ended when this returns.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
         let Self { listener, store, config } = self;
         let hub = Hub::start(store.port());
         let chat = Chat::new(store.port(), hub.clone(), Throttle::new(store.port(), config.throttle), config.chat);
@@ -111,11 +121,35 @@ impl App {
             stop.cancelled().await;
             tokio::time::sleep(config.drain + CLOSING + FINISHING).await;
         };
-        tokio::select! {
-            () = serve => {}
-            () = cut_off => tracing::warn!("some clients did not end in time and are cut off"),
-        }
+        let served = tokio::select! {
+            () = serve => Ok(()),
+            () = cut_off => {
+                tracing::warn!("some clients did not end in time and are cut off");
+                Ok(())
+            }
+            () = hub.vital().lost() => Err(AppError::Panicked),
+            () = store.vital().lost() => Err(AppError::Panicked),
+        };
         hub.close().await;
         store.close().await;
+        served
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_server_ends_with_an_error_when_a_task_that_everything_depends_on_panics() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let values = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATA_DIR", directory.path().to_str().expect("text"))];
+        let values: HashMap<_, _> = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let app = App::open(Config::from_values(&values).expect("settings")).await.expect("a server");
+        let panicking = tokio::spawn(app.store.vital().clone().task(async { panic!("in the store") }));
+        assert!(matches!(app.run(CancellationToken::new()).await, Err(AppError::Panicked)));
+        assert!(panicking.await.is_err());
     }
 }

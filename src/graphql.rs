@@ -10,6 +10,7 @@ pub mod document;
 mod error;
 mod mutation;
 pub mod operation;
+mod panics;
 mod query;
 mod rendering;
 mod subscription;

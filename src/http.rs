@@ -8,13 +8,14 @@ mod origins;
 mod refusal;
 mod serve;
 
+use std::any::Any;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -77,7 +78,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
                 .max_age(PREFLIGHT_MAX_AGE),
         )
         // A panic in one request is that request's 500 and nobody else's.
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(panicked))
         .map_request(move |request| name_caller(&proxies, request))
         .layer(from_fn_with_state(settings.origins, origins::check))
         // Last, next to the wires: only here is a body what they make and take.
@@ -91,6 +92,11 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(layers)
+}
+
+/// The answer of a request that panicked. What went wrong is in the log already, and nobody else's business.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
 }
 
 /// Leaves word of who asks for the wires.

@@ -21,6 +21,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::domain::event::{Event, Position};
 use crate::domain::room::RoomId;
 use crate::store::{Announcement, Feed, RoomState, Store, StoreError, VIEWERS_KEPT};
+use crate::vital::Vital;
 
 /// Live events a reader may lie behind before it goes back to the log.
 const BACKLOG: usize = 64;
@@ -43,6 +44,7 @@ pub struct Hub {
     rooms: Arc<Rooms>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    vital: Vital,
 }
 
 /// The rooms watched here. The lock is held for a look-up and a send, never across an await; sending under it keeps the
@@ -77,9 +79,12 @@ impl Watched {
 impl Hub {
     /// Starts the hub's own tasks on the current runtime.
     pub fn start(store: Arc<dyn Store>) -> Self {
-        let hub = Self { rooms: Arc::default(), stop: CancellationToken::new(), tasks: TaskTracker::new(), store };
-        hub.tasks.spawn(distribute(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone()));
-        hub.tasks.spawn(report_viewers(Arc::clone(&hub.store), Arc::clone(&hub.rooms), hub.stop.clone()));
+        let (rooms, stop, tasks, vital) = Default::default();
+        let hub = Self { store, rooms, stop, tasks, vital };
+        let distribute = distribute(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone());
+        hub.tasks.spawn(hub.vital.clone().task(distribute));
+        let report = report_viewers(Arc::clone(&hub.store), Arc::clone(&hub.rooms), hub.stop.clone());
+        hub.tasks.spawn(hub.vital.clone().task(report));
         hub
     }
 
@@ -88,6 +93,11 @@ impl Hub {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// The hub's own tasks: without one of them nothing is delivered any more.
+    pub const fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Live subscriptions of `room` on this node.

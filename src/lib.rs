@@ -3,6 +3,7 @@
 //! The map of the house, in the order of its imports:
 //!
 //! - [`domain`], the rules of rooms, messages, users and events, pure
+//! - [`vital`], tasks that must not end
 //! - [`store`], the port to what keeps them, its contract, and the two stores
 //! - [`hub`], local fan-out, and following a room
 //! - [`throttle`], how often what may be done
@@ -26,4 +27,5 @@ pub mod rest;
 pub mod store;
 pub mod telemetry;
 pub mod throttle;
+pub mod vital;
 pub mod web;

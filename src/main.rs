@@ -71,9 +71,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             stop.cancel();
         }
     });
-    app.run(stop).await;
+    let served = app.run(stop).await;
     signals.abort();
-    Ok(())
+    Ok(served?)
 }
 
 fn with_causes(error: &dyn Error) -> String {

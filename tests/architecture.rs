@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 /// Modules of the house from the ground up: each may use only those before it, and those named beside it.
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("store", &["domain"]),
-    ("hub", &["domain", "store"]),
+    ("vital", &[]),
+    ("store", &["domain", "vital"]),
+    ("hub", &["domain", "store", "vital"]),
     ("throttle", &["domain", "store"]),
     ("chat", &["domain", "store", "hub", "throttle"]),
     ("graphql", &["domain", "store", "chat"]),
@@ -16,7 +17,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
     ("config", &["domain", "store", "chat", "graphql", "rest", "web", "http", "telemetry", "throttle"]),
-    ("app", &["config", "store", "hub", "throttle", "chat", "graphql", "http"]),
+    ("app", &["config", "store", "hub", "throttle", "chat", "graphql", "http", "vital"]),
 ];
 
 /// Crates that a module must do without, because it is pure or because another module owns them.

@@ -5,5 +5,7 @@ mod connections;
 mod cross_site;
 mod documents;
 mod origins;
+mod panics;
 mod proxies;
 mod rates;
+mod secrets;

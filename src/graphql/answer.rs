@@ -23,6 +23,8 @@ pub enum Failure {
     Method,
     /// Too much is under way already, or it took too long.
     Overload,
+    /// It could not be answered, for a reason of ours.
+    Fault,
 }
 
 #[derive(Serialize)]
@@ -45,6 +47,11 @@ impl Answer {
 
     pub(super) fn timed_out() -> Self {
         Self::failed(Failure::Overload, "TIMEOUT", "this took too long; what it changes may still come to pass")
+    }
+
+    /// A request that went wrong on our side, which the log tells of.
+    pub(super) fn fault() -> Self {
+        Self::failed(Failure::Fault, "INTERNAL", "something went wrong on our side")
     }
 
     /// A document, or its variables, beyond a limit.

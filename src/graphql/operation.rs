@@ -3,6 +3,7 @@
 //! A subscription is opened once for each subscriber: its document is checked, and its resolver authorises the reader
 //! and hands out the room's events. What an event looks like in that operation is the business of `rendering`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +23,12 @@ use crate::graphql::answer::Answer;
 use crate::graphql::codes;
 use crate::graphql::document::{Documents, Limits};
 use crate::graphql::error::chat_error;
+use crate::graphql::panics;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
 use crate::graphql::subscription::Opening;
 
 /// The parameters of a request, as every transport carries them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
     pub query: String,
@@ -50,6 +52,13 @@ impl Parameters {
         let mut request = Request::new(&self.query).variables(Variables::from_json(variables));
         request.operation_name.clone_from(&self.operation_name);
         request
+    }
+}
+
+/// Hides what was asked: documents and variables hold codes, tokens and texts.
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parameters({} bytes of a document)", self.query.len())
     }
 }
 
@@ -188,7 +197,8 @@ impl Operations {
                 };
             }
         };
-        Outcome::Events(Events { start: Some(following.start), deliveries: deliveries.boxed() })
+        let deliveries = panics::caught_in_events(deliveries).boxed();
+        Outcome::Events(Events { start: Some(following.start), deliveries })
     }
 }
 

@@ -35,6 +35,7 @@ use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
     Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
+use crate::vital::Vital;
 
 pub use file::OpenError;
 
@@ -59,6 +60,7 @@ pub struct EmbeddedStore {
     wake: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    vital: Vital,
 }
 
 impl EmbeddedStore {
@@ -67,7 +69,8 @@ impl EmbeddedStore {
         let (file, connection) = DatabaseFile::take(directory)?;
         let clock = Clock::set_now();
         let (announcements, _) = broadcast::channel(FEED);
-        let writer = Writer::start(connection, clock, announcements.clone())
+        let vital = Vital::default();
+        let writer = Writer::start(connection, clock, announcements.clone(), vital.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
             writer: Arc::new(writer),
@@ -77,8 +80,10 @@ impl EmbeddedStore {
             wake: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            vital,
         };
-        store.tasks.spawn(sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone()));
+        let sweep = sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone());
+        store.tasks.spawn(store.vital.clone().task(sweep));
         Ok(store)
     }
 
@@ -87,6 +92,11 @@ impl EmbeddedStore {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// What of the store works by itself: without it no change is taken any more.
+    pub const fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Reads from `room`, if it is alive, at one instant.

@@ -29,6 +29,7 @@ use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
     KNOWN_MAX, Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
 };
+use crate::vital::Vital;
 
 /// Calls for many rooms that are under way at a time.
 const AT_A_TIME: usize = 64;
@@ -63,6 +64,11 @@ impl RedisStore {
     /// Ends the listening for announcements. Commands still work.
     pub async fn close(&self) {
         self.announcements.close().await;
+    }
+
+    /// What of the store works by itself: without it nothing is announced any more.
+    pub const fn vital(&self) -> &Vital {
+        self.announcements.vital()
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {

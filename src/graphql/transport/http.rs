@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Outcome, Parameters};
+use crate::graphql::panics;
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
 use crate::graphql::transport::{Transport, caller, cross_site, multipart, sse};
@@ -57,7 +58,8 @@ async fn answer(
         }
     }
     let resume_after = last_event_id.map(str::to_owned);
-    let outcome = transport.operations.run(parameters, Circumstances { caller, over_get, resume_after }).await;
+    let run = transport.operations.run(parameters, Circumstances { caller, over_get, resume_after });
+    let outcome = panics::caught_in_answer(run).await;
     match (outcome, accept.stream) {
         (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
         (Outcome::Answer(answer), _) => write(accept.answer, &answer),
@@ -77,6 +79,7 @@ fn write(kind: AnswerType, answer: &Answer) -> Response {
         (Some(Failure::Request), AnswerType::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (Some(Failure::Method), _) => StatusCode::METHOD_NOT_ALLOWED,
         (Some(Failure::Overload), _) => StatusCode::SERVICE_UNAVAILABLE,
+        (Some(Failure::Fault), _) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut response = write_as(kind, status, answer);
     if status == StatusCode::METHOD_NOT_ALLOWED {

@@ -26,6 +26,7 @@ use super::record::{Unreadable, read_event};
 use crate::domain::event::Event;
 use crate::domain::room::RoomId;
 use crate::store::{Announcement, Feed, StoreError};
+use crate::vital::Vital;
 
 /// Announcements a feed may lag behind before it must resync.
 const BACKLOG: usize = 4096;
@@ -43,6 +44,7 @@ pub struct Announcements {
     timeout: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
+    vital: Vital,
 }
 
 impl Announcements {
@@ -60,9 +62,12 @@ impl Announcements {
             missed: false,
             delay: RECONNECT_AFTER,
         };
-        let stopped = stop.clone();
-        tasks.spawn(async move { stopped.run_until_cancelled(listener.run()).await });
-        Self { sender, wishes, timeout: settings.timeout(), stop, tasks }
+        let (stopped, vital) = (stop.clone(), Vital::default());
+        let listen = async move {
+            stopped.run_until_cancelled(listener.run()).await;
+        };
+        tasks.spawn(vital.clone().task(listen));
+        Self { sender, wishes, timeout: settings.timeout(), stop, tasks, vital }
     }
 
     /// A feed from now on.
@@ -86,6 +91,11 @@ impl Announcements {
     /// See [`Store::unwatch`](crate::store::Store::unwatch).
     pub fn unwatch(&self, room: RoomId) {
         self.wishes.remove(room);
+    }
+
+    /// The task.
+    pub const fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Ends the task and waits until it has ended.

@@ -16,7 +16,7 @@ use crate::graphql::transport::ws::steps::Step;
 pub(super) const NAME: &str = "graphql-transport-ws";
 
 /// What a client says.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ClientMessage {
     ConnectionInit {
@@ -40,7 +40,7 @@ pub(super) enum ClientMessage {
 }
 
 /// What a client may say with `connection_init`. Whatever else it says is its own business.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Init {
     /// Where subscriptions of these ids go on: after these cursors.
     #[serde(default)]

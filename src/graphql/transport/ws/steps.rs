@@ -10,6 +10,7 @@ use futures_util::stream::BoxStream;
 
 use crate::graphql::answer::Failure;
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
+use crate::graphql::panics;
 use crate::graphql::rendering::Rendering;
 
 /// One thing that an operation says.
@@ -38,7 +39,8 @@ pub(super) enum Steps {
 impl Steps {
     /// Those of this request.
     pub(super) fn of(operations: Operations, parameters: Parameters, circumstances: Circumstances) -> Self {
-        Self::Starting(Box::pin(async move { operations.run(parameters, circumstances).await }))
+        let run = async move { operations.run(parameters, circumstances).await };
+        Self::Starting(Box::pin(panics::caught_in_answer(run)))
     }
 }
 
@@ -56,7 +58,7 @@ impl Stream for Steps {
                 Self::Starting(outcome) => match ready!(outcome.as_mut().poll(task)) {
                     Outcome::Events(events) => (None, Self::Events(events.deliveries)),
                     Outcome::Answer(answer) => match answer.failure() {
-                        Some(Failure::Request | Failure::Method | Failure::Overload) => {
+                        Some(Failure::Request | Failure::Method | Failure::Overload | Failure::Fault) => {
                             (Some(Step::Error(answer.errors_to_json())), Self::Over)
                         }
                         None => (Some(Step::Result(answer.to_json())), Self::Complete),
