@@ -170,6 +170,9 @@ impl EventStream {
             }
             stream.read().await?;
         };
+        if head.starts_with("HTTP/1.1 503 ") {
+            return Err("the server cannot serve now".into());
+        }
         assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("chunked"), "an answer of another kind: {head}");
         Ok(stream)
     }

@@ -21,14 +21,14 @@ pub(super) struct Readers(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    file: DatabaseFile,
+    file: Arc<DatabaseFile>,
     clock: Clock,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn of(file: DatabaseFile, clock: Clock) -> Self {
+    pub(super) fn of(file: Arc<DatabaseFile>, clock: Clock) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         Self(Arc::new(Inner { file, clock, idle: Mutex::default(), permits }))
     }

@@ -11,6 +11,7 @@ use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::failure;
+use crate::store::embedded::file::DatabaseFile;
 use crate::store::{Announcement, StoreError};
 
 /// Changes that may wait for the writer before senders wait in line.
@@ -51,13 +52,14 @@ impl Writer {
     /// Starts the thread on `connection`.
     pub(super) fn start(
         connection: Connection,
+        file: Arc<DatabaseFile>,
         clock: Clock,
         announcements: broadcast::Sender<Announcement>,
     ) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || run(connection, clock, &announcements, waiting))?;
+            .spawn(move || run(connection, &file, clock, &announcements, waiting))?;
         Ok(Self { requests, thread: Some(thread) })
     }
 
@@ -137,6 +139,7 @@ where
 
 fn run(
     mut connection: Connection,
+    file: &DatabaseFile,
     clock: Clock,
     announcements: &broadcast::Sender<Announcement>,
     mut waiting: mpsc::Receiver<Request>,
@@ -151,7 +154,7 @@ fn run(
                 Request::Checkpoint(answer) => checkpoints.push(answer),
             }
         }
-        let durable = commit(&mut connection, clock, &mut changes).map_err(Arc::new);
+        let durable = commit(&mut connection, file, clock, &mut changes).map_err(Arc::new);
         if let Err(cause) = &durable {
             tracing::error!(%cause, changes = changes.len(), "the embedded store could not write");
         }
@@ -167,13 +170,21 @@ fn run(
     }
 }
 
-fn commit(connection: &mut Connection, clock: Clock, changes: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
+fn commit(
+    connection: &mut Connection,
+    file: &DatabaseFile,
+    clock: Clock,
+    changes: &mut [Box<dyn Change>],
+) -> rusqlite::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
+    file.check_in_place()?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
         change.apply(&transaction, clock.now())?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    // Once more: what is acknowledged must be where it is found again.
+    file.check_in_place()
 }
