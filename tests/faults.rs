@@ -20,7 +20,7 @@ mod redis_line;
 mod redis_memory;
 mod set_back;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -47,6 +47,9 @@ async fn assert_cannot_write(server: &Server, room: &RoomKey) {
     assert_eq!((ready, server.status("/healthz").await), (503, 200));
 }
 
+/// Waits for it; how long it took is printed for docs/reliability.md.
 async fn ready_again(server: &Server) {
+    let start = Instant::now();
     eventually("the server is ready again", async || server.status("/readyz").await == 200).await;
+    println!("ready again after {:?}", start.elapsed());
 }

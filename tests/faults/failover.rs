@@ -7,7 +7,6 @@ use tokio::net::TcpStream;
 use super::ready_again;
 use crate::support::client::{RoomKey, User};
 use crate::support::crowd::Crowd;
-use crate::support::eventually;
 use crate::support::proxy::Proxy;
 use crate::support::reader::assert_tell_the_room;
 use crate::support::redis_server::RedisServer;
@@ -83,7 +82,7 @@ async fn readers_of_what_a_failover_lost_are_told_so_and_everybody_else_goes_on(
                 other => panic!("{anew} new: a refusal was expected, not {other:?}"),
             }
         }
-        eventually("the server writes to the new primary", async || server.status("/readyz").await == 200).await;
+        ready_again(&server).await;
         for after in 0..3 {
             let refused = Subscriber::open(server.address(), &room, Some(lost.clone())).await.refusal().await;
             assert_eq!(refused, "CURSOR_INVALID", "{anew} new and {after} more");

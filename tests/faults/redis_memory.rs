@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::{assert_cannot_write, ready_again};
 use crate::support::client::{Client, RoomKey, User, error_code};
 use crate::support::crowd::Crowd;
-use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
@@ -130,7 +129,7 @@ async fn rooms_in_a_redis_that_evicts_are_whole_or_not_found() {
         }
     }
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
-    eventually("the server serves on", async || server.status("/readyz").await == 200).await;
+    ready_again(&server).await;
     Crowd::start(server.address()).await.settle_and_check().await;
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 use serde_json::Value;
@@ -67,8 +67,9 @@ impl Crowd {
 
     /// Waits until so many more actions were accepted.
     pub async fn accept(&self, more: usize) {
-        let enough = self.accepted.load(Ordering::Relaxed) + more;
-        eventually("enough is accepted", async || self.accepted.load(Ordering::Relaxed) >= enough).await;
+        let (before, start) = (self.accepted.load(Ordering::Relaxed), Instant::now());
+        eventually("enough is accepted", async || self.accepted.load(Ordering::Relaxed) >= before + more).await;
+        println!("{more} more accepted within {:?}", start.elapsed());
     }
 
     /// Ends all users once what they were doing is accepted, and all readers with the last event. Everything that was
