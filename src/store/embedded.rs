@@ -67,10 +67,10 @@ impl EmbeddedStore {
     /// Opens the store in `directory`, creating both where missing. Needs a Tokio runtime.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let (file, connection) = DatabaseFile::take(directory)?;
-        let clock = Clock::set_now();
+        let (file, clock) = (Arc::new(file), Clock::set_now());
         let (announcements, _) = broadcast::channel(FEED);
         let vital = Vital::default();
-        let writer = Writer::start(connection, clock, announcements.clone(), vital.clone())
+        let writer = Writer::start(connection, Arc::clone(&file), clock, announcements.clone(), vital.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
             writer: Arc::new(writer),

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{Script, ScriptInvocation};
+use tracing::warn;
 
 use self::connection::Commands;
 pub use self::connection::{InvalidSettings, Settings};
@@ -31,13 +32,15 @@ use crate::store::{
 };
 use crate::vital::Vital;
 
+/// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
+const PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
 /// Calls for many rooms that are under way at a time.
 const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 
-/// Keeps rooms in a Redis, version 6.2 or later, that evicts nothing (`maxmemory-policy noeviction`): a room is several
-/// keys, and none of them makes sense without the others.
+/// Keeps rooms in a Redis, version 6.2 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
+/// several keys, and without one of them it is gone.
 pub struct RedisStore {
     commands: Commands,
     announcements: Announcements,
@@ -52,8 +55,16 @@ impl RedisStore {
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
         let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let keys = Keys::new(settings.prefix().to_owned());
+        let commands = Commands::connect(&settings, &client).await?;
+        if let Some(policy) = commands.eviction_policy().await {
+            warn!(
+                %policy,
+                "this Redis evicts keys when it runs out of memory, and rooms and users with them; \
+                 set its maxmemory-policy to noeviction"
+            );
+        }
         Ok(Self {
-            commands: Commands::connect(&settings, &client).await?,
+            commands,
             announcements: Announcements::start(&settings, client, keys.clone()),
             keys,
             scripts: Scripts::new(),
@@ -109,7 +120,7 @@ impl Store for RedisStore {
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
         const NOTHING: Window = Window { after: None, before: None, take: Take::First(0) };
-        let mut call = self.on_room(&self.scripts.snapshot, room, &["room", "messages"]);
+        let mut call = self.on_room(&self.scripts.snapshot, room, &PARTS);
         let window = window.unwrap_or(NOTHING);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let state = reply.room_state(room)?;
@@ -120,7 +131,7 @@ impl Store for RedisStore {
     }
 
     async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
-        let mut call = self.on_room(&self.scripts.chatters, room, &["room", "roster"]);
+        let mut call = self.on_room(&self.scripts.chatters, room, &PARTS);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let total = reply.number()?;
         let chatters = reply.strings().map(|written| record::read_chatter(&written?));
@@ -183,8 +194,8 @@ impl Store for RedisStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let Commit { room, check, change } = commit;
-        let names = ["room", "messages", "log", "once", "chatters", "roster", EVENTS];
-        let mut call = self.on_room(&self.scripts.commit, room, &names);
+        let mut call = self.on_room(&self.scripts.commit, room, &PARTS);
+        call.key(self.keys.of_room(room, EVENTS));
         call.arg(record::write_kind(kind_of(&change))).arg(record::write_check(check));
         match change {
             Change::Send { author, text, client_message_id, capacity } => call
@@ -207,7 +218,7 @@ impl Store for RedisStore {
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let mut call = self.on_room(&self.scripts.read_log, room, &["room", "messages", "log"]);
+        let mut call = self.on_room(&self.scripts.read_log, room, &PARTS);
         call.arg(after.seq.0).arg(record::write_check(after.check)).arg(limit);
         let reply = self.run(&call).await?;
         Ok(reply.strings().map(|written| record::read_event(room, &written?)).collect::<Result<_, _>>()?)

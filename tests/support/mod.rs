@@ -1,7 +1,9 @@
 //! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
 pub mod client;
+pub mod crowd;
 pub mod cuts;
+
 pub mod http;
 pub mod load;
 pub mod proxy;
@@ -15,6 +17,7 @@ pub mod socket;
 pub mod stream;
 pub mod subscriber;
 pub mod transport;
+pub mod wrong_clock;
 
 use std::time::{Duration, Instant};
 

@@ -21,14 +21,14 @@ pub(super) struct Readers(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    file: DatabaseFile,
+    file: Arc<DatabaseFile>,
     clock: Clock,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn of(file: DatabaseFile, clock: Clock) -> Self {
+    pub(super) fn of(file: Arc<DatabaseFile>, clock: Clock) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         Self(Arc::new(Inner { file, clock, idle: Mutex::default(), permits }))
     }
@@ -77,7 +77,7 @@ mod tests {
     async fn a_reading_that_panics_says_nothing_of_what_it_read_and_the_next_ones_are_answered() {
         let directory = tempfile::tempdir().expect("a directory");
         let (file, _connection) = DatabaseFile::take(directory.path()).expect("a database");
-        let readers = Readers::of(file, Clock::set_now());
+        let readers = Readers::of(Arc::new(file), Clock::set_now());
         for _ in 0..=CONNECTIONS {
             let panicking = readers.read(|_, _| -> Outcome<()> { panic!("open sesame") }).await;
             let Err(StoreError::Corrupt(source)) = panicking else { panic!("{panicking:?}") };

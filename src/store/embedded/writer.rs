@@ -12,6 +12,7 @@ use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::failure::{self, Undone};
+use crate::store::embedded::file::DatabaseFile;
 use crate::store::{Announcement, StoreError};
 use crate::vital::Vital;
 
@@ -53,6 +54,7 @@ impl Writer {
     /// Starts the thread on `connection`.
     pub(super) fn start(
         connection: Connection,
+        file: Arc<DatabaseFile>,
         clock: Clock,
         announcements: broadcast::Sender<Announcement>,
         vital: Vital,
@@ -60,7 +62,7 @@ impl Writer {
         let (requests, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || vital.thread(|| run(connection, clock, &announcements, waiting)))?;
+            .spawn(move || vital.thread(|| run(connection, &file, clock, &announcements, waiting)))?;
         Ok(Self { requests, thread: Some(thread) })
     }
 
@@ -141,6 +143,7 @@ where
 
 fn run(
     mut connection: Connection,
+    file: &DatabaseFile,
     clock: Clock,
     announcements: &broadcast::Sender<Announcement>,
     mut waiting: mpsc::Receiver<Request>,
@@ -155,7 +158,7 @@ fn run(
                 Request::Checkpoint(answer) => checkpoints.push(answer),
             }
         }
-        let durable = commit_or_undo(&mut connection, clock, &mut changes);
+        let durable = commit_or_undo(&mut connection, file, clock, &mut changes);
         if let Err(cause) = &durable {
             tracing::error!(%cause, changes = changes.len(), "the embedded store could not write");
         }
@@ -172,30 +175,48 @@ fn run(
 }
 
 /// Commits, or leaves everything as it was: a panic undoes the transaction like any error, and the next one goes on.
-fn commit_or_undo(connection: &mut Connection, clock: Clock, changes: &mut [Box<dyn Change>]) -> Result<(), Undone> {
-    catch_unwind(AssertUnwindSafe(|| commit(connection, clock, changes)))
+fn commit_or_undo(
+    connection: &mut Connection,
+    file: &DatabaseFile,
+    clock: Clock,
+    changes: &mut [Box<dyn Change>],
+) -> Result<(), Undone> {
+    catch_unwind(AssertUnwindSafe(|| commit(connection, file, clock, changes)))
         .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database))
 }
 
-fn commit(connection: &mut Connection, clock: Clock, changes: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
+fn commit(
+    connection: &mut Connection,
+    file: &DatabaseFile,
+    clock: Clock,
+    changes: &mut [Box<dyn Change>],
+) -> rusqlite::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
+    file.check_in_place()?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
         change.apply(&transaction, clock.now())?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    // Once more: what is acknowledged must be where it is found again.
+    file.check_in_place()
 }
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
-    fn writer(vital: Vital) -> Writer {
-        let connection = Connection::open_in_memory().expect("a database");
+    fn writer(vital: Vital) -> (Writer, TempDir) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, connection) = DatabaseFile::take(directory.path()).expect("a database");
         connection.execute_batch("CREATE TABLE word (text TEXT)").expect("a table");
-        Writer::start(connection, Clock::set_now(), broadcast::channel(1).0, vital).expect("a thread")
+        let (file, announcements) = (Arc::new(file), broadcast::channel(1).0);
+        let writer = Writer::start(connection, file, Clock::set_now(), announcements, vital).expect("a thread");
+        (writer, directory)
     }
 
     fn add(connection: &Connection) -> rusqlite::Result<usize> {
@@ -211,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_that_panics_is_undone_and_the_next_ones_are_written() {
-        let writer = writer(Vital::default());
+        let (writer, _directory) = writer(Vital::default());
         let panicking = writer.write(|connection: &Connection, _| -> Outcome<Written<()>> {
             add(connection)?;
             panic!("in a change")
@@ -238,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn a_writer_that_panics_itself_is_noticed() {
         let vital = Vital::default();
-        let writer = writer(vital.clone());
+        let (writer, _directory) = writer(vital.clone());
         assert!(writer.requests.send(Request::Change(Box::new(Poison))).await.is_ok());
         vital.lost().await;
     }
