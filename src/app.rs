@@ -96,9 +96,9 @@ impl App {
         let hub = Hub::start(store.port());
         let chat = Chat::new(store.port(), hub.clone(), config.chat);
         let drain = Drain::new(stop.clone(), config.drain);
+        let write_timeout = config.http.transports.write_timeout;
         let router = http::router(&chat, config.http, &drain).into_make_service_with_connect_info::<SocketAddr>();
-        let listener =
-            listener.tap_io(move |connection| prepare_connection(connection, config.http.transports.write_timeout));
+        let listener = listener.tap_io(move |connection| prepare_connection(connection, write_timeout));
         // Until the last socket has had its turn, new requests are answered: `/readyz` has to say no to somebody.
         let drained = {
             let stop = stop.clone();

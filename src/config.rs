@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::domain::limits::{Limits, USER_ID_MIN};
 use crate::graphql::{operation, transport};
 use crate::store::redis;
-use crate::{chat, http, rest, telemetry};
+use crate::web::graphiql::Graphiql;
+use crate::{chat, http, rest, telemetry, web};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
 pub struct Setting {
@@ -25,6 +26,7 @@ const fn setting(name: &'static str, default: &'static str) -> Setting {
 }
 
 const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
+const BASE_PATH: Setting = setting("BASE_PATH", "");
 const DATA_DIR: Setting = setting("DATA_DIR", "./data");
 const REDIS_URL: Setting = setting("REDIS_URL", "");
 const REDIS_HOST: Setting = setting("REDIS_HOST", "");
@@ -46,6 +48,7 @@ const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOC
 const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
 const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
+const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
@@ -53,6 +56,7 @@ const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
 /// Every setting there is, in the order of `.env.example`.
 pub const ALL: &[Setting] = &[
     LISTEN_ADDR,
+    BASE_PATH,
     DATA_DIR,
     REDIS_URL,
     REDIS_HOST,
@@ -74,6 +78,7 @@ pub const ALL: &[Setting] = &[
     MAX_SOCKETS_PER_ADDRESS,
     MAX_OPERATIONS,
     REST_ERROR_STATUS,
+    GRAPHIQL,
     DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -198,6 +203,7 @@ impl Source<'_> {
 
     fn http(&self) -> Result<http::Settings, ConfigError> {
         Ok(http::Settings {
+            base_path: self.parse(&BASE_PATH, "a path like /chat")?,
             body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
             operations: operation::Settings { max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)? },
             transports: transport::Settings {
@@ -216,6 +222,10 @@ impl Source<'_> {
                     &REST_ERROR_STATUS,
                     &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
                 )?,
+            },
+            web: web::Settings {
+                graphiql: self
+                    .choice(&GRAPHIQL, &[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)])?,
             },
         })
     }

@@ -1,11 +1,13 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,13 +21,47 @@ use crate::graphql::transport::Drain;
 use crate::{graphql, rest, telemetry, web};
 
 /// Steers the wires, and what they have in common.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
+    pub base_path: BasePath,
     /// Bytes of a request body, at most.
     pub body_max: usize,
     pub operations: graphql::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
+    pub web: web::Settings,
+}
+
+/// The path below which everything is served: empty, or one like `/chat`, without a slash at its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BasePath(String);
+
+/// A path that is not one of plain names.
+#[derive(Debug)]
+pub struct InvalidBasePath;
+
+impl FromStr for BasePath {
+    type Err = InvalidBasePath;
+
+    fn from_str(path: &str) -> Result<Self, InvalidBasePath> {
+        let plain = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        };
+        match path.strip_suffix('/').unwrap_or(path) {
+            "" => Ok(Self::default()),
+            path if path.strip_prefix('/').is_some_and(|names| names.split('/').all(plain)) => {
+                Ok(Self(path.to_owned()))
+            }
+            _ => Err(InvalidBasePath),
+        }
+    }
+}
+
+impl fmt::Display for BasePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Names a request in the log and in its answer; taken over from the caller when given.
@@ -56,14 +92,24 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         .map_request(name_caller)
         // Last: it only marks what the body readers of the wires enforce.
         .layer(DefaultBodyLimit::max(settings.body_max));
-    Router::new()
+    let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest))
-        .merge(web::routes())
-        .merge(probes(chat.clone(), drain.clone()))
+        .merge(web::routes(settings.web))
+        .merge(probes(chat.clone(), drain.clone()));
+    mounted(wires, &settings.base_path, probes(chat.clone(), drain.clone()))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(layers)
+}
+
+/// The wires below the base path, and the probes at the root besides: who probes knows the process and not its address.
+fn mounted(wires: Router, BasePath(base): &BasePath, probes: Router) -> Router {
+    if base.is_empty() {
+        return wires;
+    }
+    let inside = format!("{base}/");
+    Router::new().nest(&inside, wires).merge(probes).route(base, get(async move || Redirect::permanent(&inside)))
 }
 
 /// Leaves word of who asks for the wires.

@@ -14,7 +14,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("web", &[]),
     ("telemetry", &[]),
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
-    ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry"]),
+    ("config", &["domain", "store", "chat", "graphql", "rest", "web", "http", "telemetry"]),
     ("app", &["config", "store", "hub", "chat", "graphql", "http"]),
 ];
 
