@@ -9,7 +9,9 @@ const OF_MESSAGE = { ...AS_USER, messageId: '' };
 /** What stands in each tab. */
 const steps = [
   {
-    query: `# A first chat, a step in each tab. Run this one first: the variables of the others come from answers like this.
+    query: `# A first chat, a step in each tab.
+# This one first: the variables of the
+# others come from its answer.
 mutation createRoom {
   createRoom {
     room { id code cursor expiresAt }
@@ -19,11 +21,23 @@ mutation createRoom {
   },
   {
     variables: AS_USER,
-    query: `# The first message makes its user known. Every accepted action answers with the token for the next one.
-mutation sendMessage($roomId: ID!, $roomCode: String!, $userId: ID, $token: String) {
+    query: `# The first message makes its user known.
+# Every action answers with the token for
+# the next one.
+mutation sendMessage(
+  $roomId: ID!
+  $roomCode: String!
+  $userId: ID
+  $token: String
+) {
   sendMessage(
     input: {
-      roomId: $roomId, roomCode: $roomCode, userId: $userId, token: $token, displayName: "Ada", text: "Hello"
+      roomId: $roomId
+      roomCode: $roomCode
+      userId: $userId
+      token: $token
+      displayName: "Ada"
+      text: "Hello"
     }
   ) {
     message { id text }
@@ -35,24 +49,53 @@ mutation sendMessage($roomId: ID!, $roomCode: String!, $userId: ID, $token: Stri
   },
   {
     variables: { ...IN_ROOM, after: null },
-    query: `# What happened since the cursor in "after", then what happens. Going to another tab ends it: run it again to see what
-# came in between, or leave it running here and open this page in a second window for the other steps.
-subscription messageEvents($roomId: ID!, $roomCode: String!, $after: String) {
-  messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
+    query: `# What happened since the cursor "after",
+# and then what happens. Going to another
+# tab ends it. Run it again to see what it
+# missed, or take the next steps in a
+# second window.
+subscription messageEvents(
+  $roomId: ID!
+  $roomCode: String!
+  $after: String
+) {
+  messageEvents(
+    roomId: $roomId
+    roomCode: $roomCode
+    after: $after
+  ) {
     __typename
     cursor
     at
-    message { id index text author { id displayName } editedAt deletedAt }
+    message {
+      id
+      index
+      text
+      author { id displayName }
+      editedAt
+      deletedAt
+    }
   }
 }
 `,
   },
   {
     variables: OF_MESSAGE,
-    query: `mutation editMessage($roomId: ID!, $roomCode: String!, $userId: ID!, $token: String!, $messageId: ID!) {
+    query: `mutation editMessage(
+  $roomId: ID!
+  $roomCode: String!
+  $userId: ID!
+  $token: String!
+  $messageId: ID!
+) {
   editMessage(
     input: {
-      roomId: $roomId, roomCode: $roomCode, userId: $userId, token: $token, messageId: $messageId, text: "Mended"
+      roomId: $roomId
+      roomCode: $roomCode
+      userId: $userId
+      token: $token
+      messageId: $messageId
+      text: "Mended"
     }
   ) {
     message { id text editedAt }
@@ -63,9 +106,21 @@ subscription messageEvents($roomId: ID!, $roomCode: String!, $after: String) {
   },
   {
     variables: OF_MESSAGE,
-    query: `mutation deleteMessage($roomId: ID!, $roomCode: String!, $userId: ID!, $token: String!, $messageId: ID!) {
+    query: `mutation deleteMessage(
+  $roomId: ID!
+  $roomCode: String!
+  $userId: ID!
+  $token: String!
+  $messageId: ID!
+) {
   deleteMessage(
-    input: { roomId: $roomId, roomCode: $roomCode, userId: $userId, token: $token, messageId: $messageId }
+    input: {
+      roomId: $roomId
+      roomCode: $roomCode
+      userId: $userId
+      token: $token
+      messageId: $messageId
+    }
   ) {
     message { id text deletedAt }
     token
@@ -75,13 +130,22 @@ subscription messageEvents($roomId: ID!, $roomCode: String!, $after: String) {
   },
   {
     variables: IN_ROOM,
-    query: `# To show a room and then follow it without a hole in between, subscribe with "after": this cursor.
+    query: `# To show a room and then follow it with
+# nothing missed in between, subscribe
+# with this cursor as "after".
 query room($roomId: ID!, $roomCode: String!) {
   room(id: $roomId, code: $roomCode) {
     cursor
     chatterCount
     viewerCount
-    messages(last: 20) { nodes { id index text author { displayName } } }
+    messages(last: 20) {
+      nodes {
+        id
+        index
+        text
+        author { displayName }
+      }
+    }
   }
 }
 `,

@@ -53,6 +53,9 @@ createRoot(document.getElementById('graphiql')).render(
       current = state;
     }}
   >
+    <GraphiQL.Logo>
+      <h1>LiveChat</h1>
+    </GraphiQL.Logo>
     <GraphiQL.Footer>
       <Filling />
     </GraphiQL.Footer>
