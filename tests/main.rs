@@ -17,6 +17,7 @@ mod log;
 mod model;
 mod multipart;
 mod outage;
+mod pages;
 mod readme;
 mod redis_store;
 mod rendered_once;
