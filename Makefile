@@ -1,11 +1,15 @@
 # What people who work on livechat run. `make test` is all that is needed to try everything.
 
-.PHONY: test tools check fuzz deny advisories schema
+.PHONY: test web tools check fuzz deny advisories schema
 
 # Runs every test. Those with clients run the binary that the other tests were built with.
-test: tools
+test: tools web
 	cargo test --locked
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
+
+# Builds GraphiQL, which cargo then embeds. Needs Node.js.
+web: tools
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 # Installs what the tests need where it is missing: Redis, Node.js, Chromium.
 tools:

@@ -13,6 +13,7 @@ use crate::domain::limits::{Limits, USER_ID_MIN};
 use crate::graphql::{document, operation, transport};
 use crate::store::redis;
 use crate::throttle::Action;
+use crate::web::graphiql::Graphiql;
 use crate::{chat, http, rest, telemetry, throttle, web};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
@@ -31,6 +32,7 @@ const fn setting_of(action: Action) -> Setting {
 }
 
 const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
+const BASE_PATH: Setting = setting("BASE_PATH", "");
 const DATA_DIR: Setting = setting("DATA_DIR", "./data");
 const REDIS_URL: Setting = setting("REDIS_URL", "");
 const REDIS_HOST: Setting = setting("REDIS_HOST", "");
@@ -79,8 +81,8 @@ const VARIABLES_MAX_BYTES: Setting = setting("VARIABLES_MAX_BYTES", "32768");
 const VARIABLES_MAX_DEPTH: Setting = setting("VARIABLES_MAX_DEPTH", "8");
 const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
 const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
-const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
+const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
@@ -90,6 +92,7 @@ const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 /// Every setting there is, in the order of `.env.example`.
 pub const ALL: &[Setting] = &[
     LISTEN_ADDR,
+    BASE_PATH,
     DATA_DIR,
     REDIS_URL,
     REDIS_HOST,
@@ -138,8 +141,8 @@ pub const ALL: &[Setting] = &[
     VARIABLES_MAX_DEPTH,
     INTROSPECTION,
     INTROSPECTION_MAX_DEPTH,
-    GRAPHIQL,
     REST_ERROR_STATUS,
+    GRAPHIQL,
     DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -281,6 +284,7 @@ impl Source<'_> {
 
     fn http(&self) -> Result<http::Settings, ConfigError> {
         Ok(http::Settings {
+            base_path: self.parse(&BASE_PATH, "a path like /chat")?,
             body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
             connections: http::ConnectionSettings {
                 max: self.number(&MAX_CONNECTIONS, 1, 10_000_000)?,
@@ -312,7 +316,10 @@ impl Source<'_> {
                     &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
                 )?,
             },
-            web: web::Settings { graphiql: self.choice(&GRAPHIQL, ON_OR_OFF)? },
+            web: web::Settings {
+                graphiql: self
+                    .choice(&GRAPHIQL, &[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)])?,
+            },
         })
     }
 

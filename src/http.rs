@@ -1,6 +1,7 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
 mod arrival;
+mod base_path;
 mod caller;
 mod connections;
 mod departure;
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -28,6 +29,7 @@ use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::{graphql, rest, telemetry, web};
 
+pub use base_path::BasePath;
 pub use caller::TrustedProxies;
 pub use origins::Origins;
 pub use serve::{Settings as ConnectionSettings, serve};
@@ -35,6 +37,7 @@ pub use serve::{Settings as ConnectionSettings, serve};
 /// Steers the wires, and what they have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    pub base_path: BasePath,
     /// Bytes of a request body, at most.
     pub body_max: usize,
     pub connections: ConnectionSettings,
@@ -84,11 +87,12 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         // Last, next to the wires: only here is a body what they make and take.
         .layer(from_fn_with_state(bounds, arrival::receive))
         .map_response(move |response| departure::bound(response, write_timeout));
-    Router::new()
+    let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest))
         .merge(web::routes(settings.web))
-        .merge(probes(chat.clone(), drain.clone()))
+        .merge(probes(chat.clone(), drain.clone()));
+    mounted(wires, &settings.base_path, probes(chat.clone(), drain.clone()))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(layers)
@@ -97,6 +101,15 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
 /// The answer of a request that panicked. What went wrong is in the log already, and nobody else's business.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
+}
+
+/// The wires below the base path, and the probes at the root besides: who probes knows the process and not its address.
+fn mounted(wires: Router, base: &BasePath, probes: Router) -> Router {
+    if base.is_root() {
+        return wires;
+    }
+    let (outside, inside) = (base.to_string(), format!("{base}/"));
+    Router::new().nest(&inside, wires).merge(probes).route(&outside, get(async move || Redirect::permanent(&inside)))
 }
 
 /// Leaves word of who asks for the wires.

@@ -56,13 +56,12 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         StoreChoice::Embedded(directory) => format!("embedded, in {}", directory.display()),
         StoreChoice::Redis(settings) => format!("Redis at {}", settings.address()),
     };
+    let (base, graphiql) = (config.http.base_path.clone(), config.http.web.graphiql);
     let app = App::open(config).await?;
-    let address = app.address();
+    let url = format!("http://{}{base}", app.address());
+    let graphiql = graphiql.remark().map(|remark| format!("GraphiQL   {url}/graphiql{remark}\n")).unwrap_or_default();
     // Whoever started the server may not read along, which is no reason to stop.
-    let _ = writeln!(
-        std::io::stdout(),
-        "GraphiQL   http://{address}/graphiql\nGraphQL    http://{address}/graphql\nStore      {store}"
-    );
+    let _ = writeln!(std::io::stdout(), "{graphiql}GraphQL    {url}/graphql\nStore      {store}");
     let signals = tokio::spawn({
         let stop = stop.clone();
         async move {

@@ -1,20 +1,18 @@
-//! Pages for people: the GraphiQL playground.
+//! Pages for people.
+
+pub mod graphiql;
 
 use axum::Router;
-use axum::response::Html;
-use axum::routing::get;
+
+use self::graphiql::Graphiql;
 
 /// Steers the pages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether there is a playground.
-    pub graphiql: bool,
+    pub graphiql: Graphiql,
 }
 
-/// `/graphiql`.
+/// All pages. Their addresses are relative, so they work below any path.
 pub fn routes(settings: Settings) -> Router {
-    match settings.graphiql {
-        true => Router::new().route("/graphiql", get(async || Html(include_str!("web/graphiql.html")))),
-        false => Router::new(),
-    }
+    graphiql::routes(settings.graphiql)
 }

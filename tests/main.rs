@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod model;
 mod multipart;
+mod pages;
 mod readme;
 mod redis_store;
 mod rendered_once;

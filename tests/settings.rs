@@ -31,6 +31,11 @@ fn the_defaults_are_the_documented_ones() {
 fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
     for (name, value) in [
         ("LISTEN_ADDR", "8001"),
+        ("BASE_PATH", "chat"),
+        ("BASE_PATH", "/a//b"),
+        ("BASE_PATH", "/{room}"),
+        ("BASE_PATH", "/.."),
+        ("GRAPHIQL", "maybe"),
         ("ROOM_TTL", "a day"),
         ("ROOM_TTL", "0s"),
         ("ROOM_CODE_LENGTH", "2"),

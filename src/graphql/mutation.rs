@@ -19,7 +19,11 @@ impl Mutation {
     }
 
     /// Sends a message to a room. A user is made known by its first message.
-    async fn send_message(&self, ctx: &Context<'_>, input: SendMessageInput) -> Result<SendMessagePayload> {
+    async fn send_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, the room it goes to, and who sends it.")] input: SendMessageInput,
+    ) -> Result<SendMessagePayload> {
         let send = SendMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
             user_id: input.user_id.as_deref().map(String::as_str),
@@ -35,7 +39,11 @@ impl Mutation {
     }
 
     /// Replaces the text of a message. Only its author may.
-    async fn edit_message(&self, ctx: &Context<'_>, input: EditMessageInput) -> Result<EditMessagePayload> {
+    async fn edit_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, its new text, and who edits it.")] input: EditMessageInput,
+    ) -> Result<EditMessagePayload> {
         let change = ChangeMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
             user_id: &input.user_id,
@@ -49,7 +57,11 @@ impl Mutation {
     }
 
     /// Deletes a message: its place stays, its text is gone for good. Only its author may.
-    async fn delete_message(&self, ctx: &Context<'_>, input: DeleteMessageInput) -> Result<DeleteMessagePayload> {
+    async fn delete_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, and who deletes it.")] input: DeleteMessageInput,
+    ) -> Result<DeleteMessagePayload> {
         let change = ChangeMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
             user_id: &input.user_id,
