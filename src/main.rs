@@ -61,7 +61,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     // Whoever started the server may not read along, which is no reason to stop.
     let _ = writeln!(
         std::io::stdout(),
-        "GraphiQL   http://{address}/graphiql\nGraphQL    http://{address}/graphql\nStore      {store}"
+        "Chat page  http://{address}/\nGraphiQL   http://{address}/graphiql\nStore      {store}"
     );
     let signals = tokio::spawn({
         let stop = stop.clone();

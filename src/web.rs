@@ -1,10 +1,12 @@
-//! Pages for people: the GraphiQL playground.
+//! Pages for people: the chat page and the GraphiQL playground.
+
+mod chat;
 
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 
-/// `/graphiql`.
+/// `/` and what belongs to it, and `/graphiql`.
 pub fn routes() -> Router {
-    Router::new().route("/graphiql", get(async || Html(include_str!("web/graphiql.html"))))
+    Router::new().merge(chat::routes()).route("/graphiql", get(async || Html(include_str!("web/graphiql.html"))))
 }

@@ -78,8 +78,8 @@ impl Server {
         let mut line = String::new();
         self.address.clear();
         while output.read_line(&mut line).is_ok_and(|read| read > 0) {
-            if let Some(url) = line.strip_prefix("GraphQL ") {
-                self.address = url.trim().trim_end_matches("/graphql").trim_start_matches("http://").to_owned();
+            if let Some(url) = line.strip_prefix("GraphiQL ") {
+                self.address = url.trim().trim_end_matches("/graphiql").trim_start_matches("http://").to_owned();
                 break;
             }
             line.clear();
