@@ -40,12 +40,13 @@ export class People {
     this.#show();
   }
 
-  /** Somebody has said something. */
+  /** Somebody has said something; true when that one is new here. */
   heard(author) {
-    if (this.#chatters.has(author.id) || this.#chatters.size >= MOST) return;
+    if (this.#chatters.has(author.id) || this.#chatters.size >= MOST) return false;
     this.#chatters.set(author.id, author.displayName);
     this.#count = Math.max(this.#count, this.#chatters.size);
     this.#show();
+    return true;
   }
 
   /** Asks for the next people of the list. */

@@ -150,7 +150,7 @@ class RoomScreen {
   /** A message as it is now, from an event or from an answer. */
   #take(message, what) {
     this.#history.take(message);
-    this.#people.heard(message.author);
+    if (this.#people.heard(message.author) && this.#banner.state === 'live') this.#look();
     if (message.clientMessageId && message.author.id === me().userId) this.#outbox.arrived(message.clientMessageId);
     this.#timeline.plan();
     if (what === 'MessageSent' && message.author.id !== me().userId && this.#banner.state === 'live') this.#tell(message);

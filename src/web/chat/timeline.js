@@ -192,10 +192,9 @@ export class Timeline {
     this.#atEnd = below < AT_END && this.#to === this.#history.newest;
     if (scrollTop < NEAR) this.#up();
     else if (below < NEAR && this.#to < this.#history.newest) this.#down();
-    if (this.#atEnd && !wasAtEnd) {
-      this.#read = this.#history.newest;
-      this.#showMore();
-    }
+    if (this.#atEnd === wasAtEnd) return;
+    if (this.#atEnd) this.#read = this.#history.newest;
+    this.#showMore();
   }
 
   #up() {
