@@ -77,7 +77,7 @@ test('who is not at the end is told of new messages and can go there', async () 
   await room.send('one more');
   await room.send('and another');
   await chat.page.getByRole('button', { name: '2 new messages' }).click();
-  await chat.page.getByText('and another').waitFor();
+  await chat.page.getByText('and another', { exact: true }).waitFor();
   const isAtEnd = ({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - clientHeight - scrollTop < 3;
   assert.ok(await chat.page.getByRole('log').evaluate(isAtEnd));
   await chat.close();

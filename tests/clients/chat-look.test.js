@@ -172,7 +172,7 @@ test('on a phone everything is in reach', async () => {
 });
 
 test('a picture for the README', { skip: !process.env.PICTURES && 'only when asked for' }, async () => {
-  const ada = await enterNew({ viewport: { width: 1120, height: 700 } });
+  const ada = await enterNew({ viewport: { width: 1120, height: 760 } });
   const grace = await enter(ada);
   const edsger = await enter(ada);
   await ada.callMyself('Ada Lovelace');
