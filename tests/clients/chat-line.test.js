@@ -94,6 +94,24 @@ test('the network drops and comes back: the page says so, catches up, and misses
   await line.close();
 });
 
+test('a gateway in between answers with an error for a while, on which a browser gives up: nothing is missed', async () => {
+  const line = await openProxy(server.url);
+  const { room, chat } = await enter(line.url);
+  let refused = 0;
+  await chat.page.route('**/graphql?*', (route) => {
+    refused += 1;
+    return refused > 2 ? route.continue() : route.fulfill({ status: 502, body: 'Bad Gateway' });
+  });
+  line.cut();
+  await chat.connectionIs('lost');
+  await room.send('missed');
+  await until(() => refused > 2);
+  await chat.connectionIs('live');
+  await chat.shows('missed');
+  await chat.close();
+  await line.close();
+});
+
 test('who is offline is told so, and can write', async () => {
   const { room, chat } = await enter();
   await chat.context.setOffline(true);
