@@ -61,7 +61,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let url = format!("http://{}{base}", app.address());
     let graphiql = graphiql.remark().map(|remark| format!("GraphiQL   {url}/graphiql{remark}\n")).unwrap_or_default();
     // Whoever started the server may not read along, which is no reason to stop.
-    let _ = writeln!(std::io::stdout(), "{graphiql}GraphQL    {url}/graphql\nStore      {store}");
+    let _ = writeln!(std::io::stdout(), "Chat page  {url}/\n{graphiql}Store      {store}");
     let signals = tokio::spawn({
         let stop = stop.clone();
         async move {

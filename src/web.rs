@@ -1,5 +1,6 @@
-//! Pages for people.
+//! Pages for people: the chat page and the GraphiQL playground.
 
+mod chat;
 pub mod graphiql;
 
 use axum::Router;
@@ -12,7 +13,7 @@ pub struct Settings {
     pub graphiql: Graphiql,
 }
 
-/// All pages. Their addresses are relative, so they work below any path.
+/// All pages: `/` and what belongs to it, and `/graphiql`. Their addresses are relative, so they work below any path.
 pub fn routes(settings: Settings) -> Router {
-    graphiql::routes(settings.graphiql)
+    chat::routes().merge(graphiql::routes(settings.graphiql))
 }

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod both_wires;
+mod chat_page;
 mod conformance;
 mod cuts;
 mod disk;

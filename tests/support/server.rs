@@ -82,8 +82,8 @@ impl Server {
         let mut heard = String::new();
         while output.read_line(&mut line).is_ok_and(|read| read > 0) {
             heard.push_str(&line);
-            if let Some(url) = line.strip_prefix("GraphQL ") {
-                self.address = url.trim().trim_end_matches("/graphql").trim_start_matches("http://").to_owned();
+            if let Some(url) = line.strip_prefix("Chat page ") {
+                self.address = url.trim().trim_end_matches('/').trim_start_matches("http://").to_owned();
                 break;
             }
             line.clear();

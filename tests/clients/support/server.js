@@ -35,7 +35,7 @@ export async function startServer(settings = {}) {
       child.once('error', reject);
       child.once('exit', () => reject(new Error(`the server did not start:\n${log}`)));
       createInterface(child.stdout).on('line', (line) => {
-        const found = /^GraphQL\s+(http.*)\/graphql$/.exec(line);
+        const found = /^Chat page\s+(http.*)\/$/.exec(line);
         if (found) resolve(found[1]);
       });
     });
