@@ -74,9 +74,14 @@ async function resultThat(page, isWanted) {
   assert.fail(`the result never became what it should, but is ${text}`);
 }
 
-/** Goes to a tab and runs what stands there. */
+/** Goes to a tab and runs what stands there, once it does. */
 async function run(page, step, variables) {
   await page.locator('.graphiql-tab-button').filter({ hasText: new RegExp(`^${step}$`) }).press('Enter');
+  // GraphiQL learns the name of the operation a moment after the text is there, and asks for the one it knows.
+  await page.waitForFunction(
+    (name) => document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.operationName === name,
+    step,
+  );
   if (variables) await setVariables(page, variables);
   await page.click('.graphiql-execute-button');
 }
