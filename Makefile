@@ -1,6 +1,6 @@
 # What people who work on livechat run. `make test` is all that is needed to try everything.
 
-.PHONY: test web tools check fuzz deny advisories schema
+.PHONY: test web tools check fuzz deny cargo-deny advisories schema
 
 # Runs every test. Those with clients run the binary that the other tests were built with.
 test: tools web
@@ -26,11 +26,16 @@ fuzz:
 	tests/fuzz/run.sh 6
 
 # Licences, duplicates and origins of what we depend on.
-deny: tools
+deny: cargo-deny
 	cargo deny --config tests/deny.toml check bans licenses sources
 
+# Built without optimisation, which takes a minute or two instead of many; it has little to do.
+cargo-deny:
+	cargo deny --version >/dev/null 2>&1 || CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 \
+	  cargo install --quiet --locked --debug --version 0.20.2 cargo-deny
+
 # Known holes in what we depend on. Needs the advisory databases of RustSec and npm, and fails where they cannot be reached.
-advisories: tools
+advisories: cargo-deny
 	tests/advisories.sh
 
 # Writes schema.graphql after a change of the schema.

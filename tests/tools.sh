@@ -1,6 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and this machine lacks, from Debian's packages and from crates.io. Needs root only if
-# something of Debian's is missing.
+# Installs what the tests need and this machine lacks, from Debian's packages. Needs root only if something is missing.
 set -eu
 
 missing=""
@@ -22,9 +21,4 @@ fi
 if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then
   echo "the tests with clients need Node.js 20 or later, this is $(node --version)" >&2
   exit 1
-fi
-
-# Built without optimisation, which takes a minute or two instead of many; it has little to do.
-if ! cargo deny --version >/dev/null 2>&1; then
-  CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 cargo install --quiet --locked --debug --version 0.20.2 cargo-deny
 fi
