@@ -16,6 +16,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
     ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry"]),
     ("app", &["config", "store", "hub", "chat", "graphql", "http"]),
+    ("commands", &["config"]),
 ];
 
 /// Crates that a module must do without, because it is pure or because another module owns them.

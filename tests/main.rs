@@ -2,6 +2,7 @@
 
 mod architecture;
 mod both_wires;
+mod commands;
 mod conformance;
 mod crash;
 mod cuts;
