@@ -7,7 +7,7 @@ test: tools
 	cargo test --locked
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 
-# Installs what the tests need where it is missing: Redis, Node.js, Chromium.
+# Installs what the tests need where it is missing: Redis, nginx, Node.js, Chromium, and what checks deploy/.
 tools:
 	tests/tools.sh
 

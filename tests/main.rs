@@ -1,11 +1,13 @@
 //! All integration tests, in one binary.
 
 mod architecture;
+mod behind_nginx;
 mod both_wires;
 mod commands;
 mod conformance;
 mod crash;
 mod cuts;
+mod deploy;
 mod disk;
 mod drain;
 mod events;

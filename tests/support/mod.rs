@@ -4,6 +4,7 @@ pub mod client;
 pub mod cuts;
 pub mod http;
 pub mod load;
+pub mod nginx;
 pub mod proxy;
 pub mod raw;
 pub mod reader;
