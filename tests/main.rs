@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod architecture;
+mod backup;
 mod behind_nginx;
 mod both_wires;
 mod commands;
@@ -19,6 +20,7 @@ mod load;
 mod log;
 mod model;
 mod multipart;
+mod operations;
 mod outage;
 mod readme;
 mod redis_store;
