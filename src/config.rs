@@ -129,6 +129,16 @@ impl Config {
         Self::from_values(&texts(read_environment()?))
     }
 
+    /// The directory and the Redis between which `livechat migrate` moves rooms.
+    pub fn of_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
+        let values = texts(read_environment()?);
+        let source = Source(&values);
+        match source.store()? {
+            StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), settings)),
+            StoreChoice::Embedded(_) => Err(invalid(&REDIS_URL, "must say where the rooms are to go")),
+        }
+    }
+
     /// Reads settings from `values`, by name.
     pub fn from_values(values: &HashMap<String, String>) -> Result<Self, ConfigError> {
         let source = Source(values);

@@ -32,6 +32,8 @@ enum Command {
     Config,
     /// Ask the server that runs with these settings whether it is ready.
     Healthcheck,
+    /// Copy everything from the embedded store in DATA_DIR to the Redis of REDIS_URL or REDIS_HOST.
+    Migrate,
     /// Print completions for a shell.
     Completions { shell: Shell },
 }
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Some(Command::Healthcheck) => {
             Config::from_environment().map(|config| commands::healthcheck::run(config.listen_addr)).map_err(Into::into)
         }
+        Some(Command::Migrate) => commands::migrate::run(),
         Some(Command::Completions { shell }) => Ok(commands::completions::run(shell, Arguments::command())),
         None | Some(Command::Serve) => serve().map(|()| ExitCode::SUCCESS),
     };
