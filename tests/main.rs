@@ -18,6 +18,7 @@ mod hub;
 mod legacy;
 mod load;
 mod log;
+mod migrate;
 mod model;
 mod multipart;
 mod operations;
