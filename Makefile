@@ -1,11 +1,15 @@
 # What people who work on livechat run. `make test` is all that is needed to try everything.
 
-.PHONY: test tools check schema
+.PHONY: test web tools check fuzz deny advisories schema
 
 # Runs every test. Those with clients run the binary that the other tests were built with.
-test: tools
+test: tools web
 	cargo test --locked
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
+
+# Builds GraphiQL, which cargo then embeds. Needs Node.js.
+web: tools
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 # Installs what the tests need where it is missing: Redis, nginx, Node.js, Chromium, and what checks deploy/.
 tools:
@@ -16,6 +20,18 @@ check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# Gives every fuzz target some seconds, from the committed corpus on. tests/fuzz/run.sh says how to run longer.
+fuzz:
+	tests/fuzz/run.sh 6
+
+# Licences, duplicates and origins of what we depend on.
+deny: tools
+	cargo deny --config tests/deny.toml check bans licenses sources
+
+# Known holes in what we depend on. Needs the advisory databases of RustSec and npm, and fails where they cannot be reached.
+advisories: tools
+	tests/advisories.sh
 
 # Writes schema.graphql after a change of the schema.
 schema:

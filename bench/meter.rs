@@ -19,6 +19,23 @@ pub fn resident_kib(process: u32) -> f64 {
     rss.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }
 
+/// What a process holds of the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Holdings {
+    pub threads: usize,
+    pub files: usize,
+    /// Those of the files that are sockets.
+    pub sockets: usize,
+}
+
+/// Threads, open files and sockets of a process now.
+pub fn holdings(process: u32) -> Holdings {
+    let list = |name: &str| fs::read_dir(format!("/proc/{process}/{name}")).expect("a running process");
+    let files: Vec<_> = list("fd").filter_map(|file| fs::read_link(file.ok()?.path()).ok()).collect();
+    let sockets = files.iter().filter(|file| file.to_string_lossy().starts_with("socket:")).count();
+    Holdings { threads: list("task").count(), files: files.len(), sockets }
+}
+
 /// The value in the middle.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -17,6 +17,8 @@ use crate::hub::Hub;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
+use crate::throttle::Throttle;
+use crate::vital::Vital;
 
 /// How long the last sockets have to close once all have had their turn.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -33,6 +35,8 @@ pub enum AppError {
     Embedded(#[from] OpenError),
     #[error("Redis cannot be used")]
     Redis(#[source] StoreError),
+    #[error("a task that everything depends on panicked, which is in the log; the server ends, to be started again")]
+    Panicked,
 }
 
 /// A server that listens but does not serve yet.
@@ -65,6 +69,13 @@ impl OpenStore {
         }
     }
 
+    fn vital(&self) -> &Vital {
+        match self {
+            Self::Embedded(store) => store.vital(),
+            Self::Redis(store) => store.vital(),
+        }
+    }
+
     async fn close(&self) {
         match self {
             Self::Embedded(store) => store.close().await,
@@ -90,10 +101,13 @@ impl App {
 
     /// Serves until `stop` is cancelled. Then sockets and streams are closed one after the other, requests in flight are
     /// finished, and everything that was started has ended when this returns.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
         let Self { listener, store, config } = self;
         let hub = Hub::start(store.port());
-        let chat = Chat::new(store.port(), hub.clone(), config.chat);
+        let chat = Chat::new(store.port(), hub.clone(), Throttle::new(store.port(), config.throttle), config.chat);
+        if !config.throttle.enabled {
+            tracing::warn!("RATE_LIMITS=off: nothing is limited, room codes can be guessed; for load tests only");
+        }
         let drain = Drain::new(stop.clone(), config.drain);
         let (connections, proxies) = (config.http.connections.clone(), config.http.proxies.clone());
         let router = http::router(&chat, config.http, &drain);
@@ -110,11 +124,35 @@ impl App {
             stop.cancelled().await;
             tokio::time::sleep(config.drain + CLOSING + FINISHING).await;
         };
-        tokio::select! {
-            () = serve => {}
-            () = cut_off => tracing::warn!("some clients did not end in time and are cut off"),
-        }
+        let served = tokio::select! {
+            () = serve => Ok(()),
+            () = cut_off => {
+                tracing::warn!("some clients did not end in time and are cut off");
+                Ok(())
+            }
+            () = hub.vital().lost() => Err(AppError::Panicked),
+            () = store.vital().lost() => Err(AppError::Panicked),
+        };
         hub.close().await;
         store.close().await;
+        served
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_server_ends_with_an_error_when_a_task_that_everything_depends_on_panics() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let values = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATA_DIR", directory.path().to_str().expect("text"))];
+        let values: HashMap<_, _> = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let app = App::open(Config::from_values(&values).expect("settings")).await.expect("a server");
+        let panicking = tokio::spawn(app.store.vital().clone().task(async { panic!("in the store") }));
+        assert!(matches!(app.run(CancellationToken::new()).await, Err(AppError::Panicked)));
+        assert!(panicking.await.is_err());
     }
 }

@@ -10,8 +10,6 @@ mod settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
-
 use crate::domain::chatter::{Chatter, DisplayName, Token, UserId};
 use crate::domain::cursor;
 use crate::domain::event::{Check, Event};
@@ -20,11 +18,12 @@ use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Snapshot, Store,
     StoreError,
 };
+use crate::throttle::Throttle;
 
 pub use caller::Caller;
 pub use error::ChatError;
@@ -91,23 +90,35 @@ pub struct Accepted {
 pub struct Chat {
     store: Arc<dyn Store>,
     hub: Hub,
+    throttle: Throttle,
     settings: Settings,
 }
 
 impl Chat {
-    pub fn new(store: Arc<dyn Store>, hub: Hub, settings: Settings) -> Self {
-        Self { store, hub, settings }
+    pub fn new(store: Arc<dyn Store>, hub: Hub, throttle: Throttle, settings: Settings) -> Self {
+        Self { store, hub, throttle, settings }
     }
 
     /// Makes a new room.
-    pub async fn create_room(&self) -> Result<RoomState, ChatError> {
+    pub async fn create_room(&self, caller: Caller) -> Result<RoomState, ChatError> {
+        self.throttle.create_room(caller.address)?;
         let code = RoomCode::random(self.settings.room_code_length);
-        in_time(self.store.create_room(RoomId::random(), &code, self.settings.room_ttl)).await
+        in_time(async {
+            let state = self.store.create_room(RoomId::random(), &code, self.settings.room_ttl).await?;
+            self.throttle.created(caller.address, state.room.id).await?;
+            Ok::<_, ChatError>(state)
+        })
+        .await
     }
 
     /// A room and, when a window is given, that page of its messages, all of one instant.
-    pub async fn room(&self, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
-        in_time(self.enter(key, messages)).await
+    pub async fn room(
+        &self,
+        caller: Caller,
+        key: RoomKey<'_>,
+        messages: Option<Window>,
+    ) -> Result<Snapshot, ChatError> {
+        in_time(self.enter(caller, key, messages)).await
     }
 
     /// The rooms alive, newest first: up to `first` of them behind the one that `after` names.
@@ -133,22 +144,23 @@ impl Chat {
     }
 
     /// Sends a message. The first send makes a user known; a repeated `client_message_id` gives the first result.
-    pub async fn send_message(&self, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
-        in_time(self.send(input)).await
+    pub async fn send_message(&self, caller: Caller, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
+        in_time(self.send(caller, input)).await
     }
 
-    async fn send(&self, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
+    async fn send(&self, caller: Caller, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
         let limits = &self.settings.limits;
         let text = MessageText::parse(input.text, limits)?;
         let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
         let client_message_id = input.client_message_id.map(ClientMessageId::parse).transpose()?;
-        let room = self.enter(input.room, None).await?.state.room;
+        let room = self.enter(caller, input.room, None).await?.state.room;
+        self.throttle.send(caller.address, input.user_id.unwrap_or_default(), room.id)?;
         let user = match input.user_id {
             Some(id) => UserId::parse(id, limits)?,
             None => UserId::random(),
         };
         let newcomer = Newcomer::Named(name.unwrap_or_else(DisplayName::anonymous));
-        let admitted = self.admit(&room, user, input.token, newcomer).await?;
+        let admitted = self.admit(caller, &room, user, input.token, newcomer).await?;
         let change = Change::Send {
             author: admitted.chatter.clone(),
             text,
@@ -169,24 +181,30 @@ impl Chat {
     }
 
     /// Replaces the text of a message, for its author.
-    pub async fn edit_message(&self, input: ChangeMessage<'_>, text: &str) -> Result<Accepted, ChatError> {
+    pub async fn edit_message(
+        &self,
+        caller: Caller,
+        input: ChangeMessage<'_>,
+        text: &str,
+    ) -> Result<Accepted, ChatError> {
         let text = MessageText::parse(text, &self.settings.limits)?;
         let edit = |message: &Message| Change::Edit {
             index: message.id.index,
             revision: message.revision,
             text: text.clone(),
         };
-        in_time(self.change(input, edit)).await
+        in_time(self.change(caller, input, edit)).await
     }
 
     /// Removes the text of a message for good, for its author.
-    pub async fn delete_message(&self, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
+    pub async fn delete_message(&self, caller: Caller, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
         let delete = |message: &Message| Change::Delete { index: message.id.index, revision: message.revision };
-        in_time(self.change(input, delete)).await
+        in_time(self.change(caller, input, delete)).await
     }
 
     async fn change(
         &self,
+        caller: Caller,
         input: ChangeMessage<'_>,
         change: impl Fn(&Message) -> Change,
     ) -> Result<Accepted, ChatError> {
@@ -195,18 +213,22 @@ impl Chat {
             MessageRef::Id(id) => Some(MessageId::parse(id)?).filter(|id| id.room == room_id).map(|id| id.index),
             MessageRef::Index(index) => u64::try_from(index).ok(),
         };
-        let room = self.enter(input.room, None).await?.state.room;
+        // With the message: every further way to the store makes a slow one slower.
+        let mut found = self.enter(caller, input.room, index.map(Window::only)).await?;
+        let room = found.state.room;
+        self.throttle.send(caller.address, input.user_id, room.id)?;
         let user = UserId::parse(input.user_id, &self.settings.limits)?;
-        let admitted = self.admit(&room, user, Some(input.token), Newcomer::Refused).await?;
+        let admitted = self.admit(caller, &room, user, Some(input.token), Newcomer::Refused).await?;
         let index = index.ok_or(Violation::MessageNotFound)?;
         for _ in 0..DECISIONS {
-            let message = self.store.snapshot(room.id, Some(Window::only(index))).await?.messages.pop();
-            let message = message.ok_or(Violation::MessageNotFound)?;
+            let message = found.messages.pop().ok_or(Violation::MessageNotFound)?;
             message.may_be_changed_by(&admitted.chatter.id)?;
             match self.commit(&room, change(&message)).await {
                 Ok(event) => return Ok(admitted.accepted(event)),
                 // Nothing was written: the message changed since it was read, so what may be done is decided anew.
-                Err(StoreError::Conflict) => {}
+                Err(StoreError::Conflict) => {
+                    found.messages = self.store.snapshot(room.id, Some(Window::only(index))).await?.messages;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -218,17 +240,18 @@ impl Chat {
     /// before its first event.
     pub async fn follow(
         &self,
+        caller: Caller,
         key: RoomKey<'_>,
         after: Option<&str>,
-    ) -> Result<(String, impl Stream<Item = Result<Arc<Event>, ChatError>> + Send + use<>), ChatError> {
-        let state = in_time(self.enter(key, None)).await?.state;
+    ) -> Result<(String, Follower), ChatError> {
+        self.throttle.subscribe(caller.address)?;
+        let state = in_time(self.enter(caller, key, None)).await?.state;
         let after = match after {
             Some(after) => cursor::parse_event(state.room.id, after)?,
             None => state.head,
         };
-        let events = in_time(self.hub.follow(&state, after)).await?;
-        let start = cursor::of_event(state.room.id, after);
-        Ok((start, events.map(|event| event.map_err(ChatError::from))))
+        let follower = in_time(self.hub.follow(&state, after)).await?;
+        Ok((cursor::of_event(state.room.id, after), Follower(follower)))
     }
 
     /// Succeeds when the store answers and takes writes.
@@ -236,15 +259,18 @@ impl Chat {
         in_time(self.store.ping()).await
     }
 
-    /// Finds a room and checks the code that should open it.
-    async fn enter(&self, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
+    /// Finds a room and opens it with the code, if the caller may try one. Ids of no room are not counted: nobody guesses
+    /// one of 122 random bits, and there is no code behind it.
+    async fn enter(&self, caller: Caller, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
         let snapshot = self.store.snapshot(RoomId::parse(key.id)?, messages).await?;
-        if snapshot.state.room.code.opens_with(key.code) { Ok(snapshot) } else { Err(ChatError::RoomCodeInvalid) }
+        self.throttle.open(caller.address, &snapshot.state.room, key.code).await?;
+        Ok(snapshot)
     }
 
     /// Knows a user by its token and gives it the next one.
     async fn admit(
         &self,
+        caller: Caller,
         room: &Room,
         user: UserId,
         token: Option<&str>,
@@ -253,7 +279,7 @@ impl Chat {
         let successor = Token::random();
         let presented = token.and_then(Token::parse);
         let admission = Admission {
-            user,
+            user: user.clone(),
             presented: presented
                 .map(|token| Presented { hash: token.hash(), sealed_successor: token.seal(&successor) }),
             successor: successor.hash(),
@@ -270,7 +296,10 @@ impl Chat {
                 (chatter, presented.map_or(successor, |presented| presented.unseal(&sealed)), false)
             }
             Admitted::Unknown => return Err(ChatError::UserUnknown),
-            Admitted::WrongToken => return Err(ChatError::TokenInvalid),
+            Admitted::WrongToken => {
+                let limited = self.throttle.wrong_token(caller.address, user.as_str()).await?;
+                return Err(limited.map_or(ChatError::TokenInvalid, ChatError::from));
+            }
         };
         Ok(AdmittedUser { chatter, token, is_new })
     }
@@ -278,6 +307,17 @@ impl Chat {
     async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
         let commit = Commit { room: room.id, check: Check::random(), change };
         self.store.commit(commit).await.map(Committed::into_event)
+    }
+}
+
+/// One reader of a room, made by [`Chat::follow`].
+pub struct Follower(hub::Follower);
+
+impl Follower {
+    /// The next event. `None` when the room has ended; an error, and `None` from then on, when the log does not hold the
+    /// reader's position any more. To give up waiting for it loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Arc<Event>, ChatError>> {
+        self.0.next().await.map(|event| event.map_err(ChatError::from))
     }
 }
 

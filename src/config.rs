@@ -12,9 +12,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
-use crate::graphql::{operation, transport};
+use crate::graphql::{document, operation, transport};
 use crate::store::redis;
-use crate::{chat, http, rest, telemetry};
+use crate::throttle::Action;
+use crate::web::graphiql::Graphiql;
+use crate::{chat, http, rest, telemetry, throttle, web};
 
 pub use explanation::{Explained, Explanation, Origin};
 
@@ -28,7 +30,13 @@ const fn setting(name: &'static str, default: &'static str) -> Setting {
     Setting { name, default }
 }
 
+const fn setting_of(action: Action) -> Setting {
+    let (name, default) = action.setting();
+    setting(name, default)
+}
+
 const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
+const BASE_PATH: Setting = setting("BASE_PATH", "");
 const DATA_DIR: Setting = setting("DATA_DIR", "./data");
 const REDIS_URL: Setting = setting("REDIS_URL", "");
 const REDIS_HOST: Setting = setting("REDIS_HOST", "");
@@ -54,14 +62,41 @@ const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
 const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
 const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
 const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
+const RATE_LIMITS: Setting = setting("RATE_LIMITS", "on");
+const RATE_ROOMS_PER_ADDRESS: Setting = setting_of(Action::CreateRoom);
+const RATE_SENDS_PER_USER: Setting = setting_of(Action::SendAsUser);
+const RATE_SENDS_PER_ROOM: Setting = setting_of(Action::SendToRoom);
+const RATE_SUBSCRIPTIONS_PER_ADDRESS: Setting = setting_of(Action::Subscribe);
+const WRONG_CODES_PER_ADDRESS: Setting = setting_of(Action::WrongCode);
+const WRONG_CODES_PER_ROOM: Setting = setting("WRONG_CODES_PER_ROOM", "1000");
+const WRONG_TOKENS_PER_USER: Setting = setting_of(Action::WrongToken);
+const DOCUMENT_MAX_BYTES: Setting = setting("DOCUMENT_MAX_BYTES", "16384");
+const DOCUMENT_MAX_TOKENS: Setting = setting("DOCUMENT_MAX_TOKENS", "1000");
+const DOCUMENT_MAX_NAME: Setting = setting("DOCUMENT_MAX_NAME", "128");
+const DOCUMENT_MAX_NESTING: Setting = setting("DOCUMENT_MAX_NESTING", "32");
+const OPERATION_MAX_DEPTH: Setting = setting("OPERATION_MAX_DEPTH", "20");
+const OPERATION_MAX_ALIASES: Setting = setting("OPERATION_MAX_ALIASES", "30");
+const OPERATION_MAX_ROOT_FIELDS: Setting = setting("OPERATION_MAX_ROOT_FIELDS", "10");
+const OPERATION_MAX_DIRECTIVES: Setting = setting("OPERATION_MAX_DIRECTIVES", "30");
+const OPERATION_MAX_FRAGMENTS: Setting = setting("OPERATION_MAX_FRAGMENTS", "100");
+const OPERATION_MAX_COST: Setting = setting("OPERATION_MAX_COST", "10000");
+const OPERATION_TIMEOUT: Setting = setting("OPERATION_TIMEOUT", "10s");
+const VARIABLES_MAX_BYTES: Setting = setting("VARIABLES_MAX_BYTES", "32768");
+const VARIABLES_MAX_DEPTH: Setting = setting("VARIABLES_MAX_DEPTH", "8");
+const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
+const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
+const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
 
+const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
+
 /// Every setting there is, in the order of `.env.example`.
 pub const ALL: &[Setting] = &[
     LISTEN_ADDR,
+    BASE_PATH,
     DATA_DIR,
     REDIS_URL,
     REDIS_HOST,
@@ -87,7 +122,31 @@ pub const ALL: &[Setting] = &[
     MAX_SUBSCRIPTIONS_PER_SOCKET,
     MAX_SOCKETS_PER_ADDRESS,
     MAX_OPERATIONS,
+    RATE_LIMITS,
+    RATE_ROOMS_PER_ADDRESS,
+    RATE_SENDS_PER_USER,
+    RATE_SENDS_PER_ROOM,
+    RATE_SUBSCRIPTIONS_PER_ADDRESS,
+    WRONG_CODES_PER_ADDRESS,
+    WRONG_CODES_PER_ROOM,
+    WRONG_TOKENS_PER_USER,
+    DOCUMENT_MAX_BYTES,
+    DOCUMENT_MAX_TOKENS,
+    DOCUMENT_MAX_NAME,
+    DOCUMENT_MAX_NESTING,
+    OPERATION_MAX_DEPTH,
+    OPERATION_MAX_ALIASES,
+    OPERATION_MAX_ROOT_FIELDS,
+    OPERATION_MAX_DIRECTIVES,
+    OPERATION_MAX_FRAGMENTS,
+    OPERATION_MAX_COST,
+    OPERATION_TIMEOUT,
+    VARIABLES_MAX_BYTES,
+    VARIABLES_MAX_DEPTH,
+    INTROSPECTION,
+    INTROSPECTION_MAX_DEPTH,
     REST_ERROR_STATUS,
+    GRAPHIQL,
     DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -107,6 +166,7 @@ pub enum ConfigError {
 pub struct Config {
     pub listen_addr: SocketAddr,
     pub store: StoreChoice,
+    pub throttle: throttle::Settings,
     pub chat: chat::Settings,
     pub http: http::Settings,
     pub telemetry: telemetry::Settings,
@@ -151,6 +211,7 @@ impl Config {
         Ok(Self {
             listen_addr: source.parse(&LISTEN_ADDR, "an address and a port, like 127.0.0.1:8001")?,
             store: source.store()?,
+            throttle: source.throttle()?,
             chat: chat::Settings {
                 room_ttl: source.duration(&ROOM_TTL, Duration::from_secs(1), Duration::from_secs(366 * 86_400))?,
                 room_code_length: source.number(&ROOM_CODE_LENGTH, 4, 32)?,
@@ -229,8 +290,24 @@ impl Source<'_> {
         })
     }
 
+    fn throttle(&self) -> Result<throttle::Settings, ConfigError> {
+        const RATE: &str = "a rate and how many at once, like 10/s:50, 10/m:50 or 10/h:50";
+        const PATIENCE: &str = "a number and the first lock-out, from 1s to 1h, like 10:1m";
+        Ok(throttle::Settings {
+            enabled: self.choice(&RATE_LIMITS, &[("on", true), ("off", false)])?,
+            rooms_per_address: self.parse(&RATE_ROOMS_PER_ADDRESS, RATE)?,
+            sends_per_user: self.parse(&RATE_SENDS_PER_USER, RATE)?,
+            sends_per_room: self.parse(&RATE_SENDS_PER_ROOM, RATE)?,
+            subscriptions_per_address: self.parse(&RATE_SUBSCRIPTIONS_PER_ADDRESS, RATE)?,
+            wrong_codes_per_address: self.parse(&WRONG_CODES_PER_ADDRESS, PATIENCE)?,
+            wrong_codes_per_room: self.number(&WRONG_CODES_PER_ROOM, 1, 100_000)?,
+            wrong_tokens_per_user: self.parse(&WRONG_TOKENS_PER_USER, PATIENCE)?,
+        })
+    }
+
     fn http(&self) -> Result<http::Settings, ConfigError> {
         Ok(http::Settings {
+            base_path: self.parse(&BASE_PATH, "a path like /chat")?,
             body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
             connections: http::ConnectionSettings {
                 max: self.number(&MAX_CONNECTIONS, 1, 10_000_000)?,
@@ -240,7 +317,11 @@ impl Source<'_> {
             },
             origins: self.parse(&CORS_ORIGINS, "* or origins like https://chat.example.org, separated by commas")?,
             proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
-            operations: operation::Settings { max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)? },
+            operations: operation::Settings {
+                max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
+                time_limit: self.duration(&OPERATION_TIMEOUT, Duration::from_millis(10), Duration::from_secs(300))?,
+                limits: self.limits()?,
+            },
             transports: transport::Settings {
                 ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
                 write_timeout: self.write_timeout()?,
@@ -258,6 +339,29 @@ impl Source<'_> {
                     &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
                 )?,
             },
+            web: web::Settings {
+                graphiql: self
+                    .choice(&GRAPHIQL, &[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)])?,
+            },
+        })
+    }
+
+    fn limits(&self) -> Result<document::Limits, ConfigError> {
+        Ok(document::Limits {
+            bytes: self.number(&DOCUMENT_MAX_BYTES, 256, 1024 * 1024)?,
+            tokens: self.number(&DOCUMENT_MAX_TOKENS, 16, 100_000)?,
+            name: self.number(&DOCUMENT_MAX_NAME, 16, 1_024)?,
+            nesting: self.number(&DOCUMENT_MAX_NESTING, 4, document::NESTING_MAX)?,
+            depth: self.number(&OPERATION_MAX_DEPTH, 1, 64)?,
+            aliases: self.number(&OPERATION_MAX_ALIASES, 0, 10_000)?,
+            root_fields: self.number(&OPERATION_MAX_ROOT_FIELDS, 1, 10_000)?,
+            directives: self.number(&OPERATION_MAX_DIRECTIVES, 0, 10_000)?,
+            fragments: self.number(&OPERATION_MAX_FRAGMENTS, 0, 10_000)?,
+            cost: self.number(&OPERATION_MAX_COST, 1, 10_000_000)?,
+            introspection_depth: self.number(&INTROSPECTION_MAX_DEPTH, 1, 16)?,
+            introspection: self.choice(&INTROSPECTION, ON_OR_OFF)?,
+            variables_bytes: self.number(&VARIABLES_MAX_BYTES, 256, 16 * 1024 * 1024)?,
+            variables_depth: self.number(&VARIABLES_MAX_DEPTH, 1, 64)?,
         })
     }
 

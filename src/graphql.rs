@@ -1,14 +1,16 @@
 //! The GraphQL wire: the schema, and how it is spoken over HTTP, WebSocket, server-sent events and multipart.
 //!
 //! Resolvers read arguments, call [`Chat`] and wrap what it answers. No rule is decided here. A request of any transport
-//! goes through [`operation`], which runs it; events are made into bytes in `rendering`, once for all who ask the same.
+//! goes through [`operation`], which runs it once [`document`] has found it to be within its limits; events are made into bytes in `rendering`, once for all who ask the same.
 
 mod answer;
 mod codes;
 mod connection;
+pub mod document;
 mod error;
 mod mutation;
 pub mod operation;
+mod panics;
 mod query;
 mod rendering;
 mod subscription;
@@ -24,9 +26,13 @@ pub use subscription::Subscription;
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// The schema, served by `chat`.
-pub fn schema(chat: Chat) -> Schema {
-    builder().data(chat).finish()
+/// The schema, served by `chat`. Only one that tells about itself helps with misspelt names.
+pub fn schema(chat: Chat, introspection: bool) -> Schema {
+    let builder = builder().data(chat);
+    match introspection {
+        true => builder.finish(),
+        false => builder.disable_introspection().disable_suggestions().finish(),
+    }
 }
 
 /// The schema in the GraphQL schema definition language, as `schema.graphql` holds it.
@@ -36,5 +42,6 @@ pub fn sdl() -> String {
 }
 
 fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation, Subscription).extension(codes::Codes)
+    // How deep a document may be is decided before the schema gets it.
+    Schema::build(Query, Mutation, Subscription).limit_recursive_depth(usize::MAX).extension(codes::Codes)
 }

@@ -1,19 +1,22 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
 mod arrival;
+mod base_path;
 mod caller;
 mod connections;
 mod departure;
 mod origins;
+mod refusal;
 mod serve;
 
+use std::any::Any;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -26,6 +29,7 @@ use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::{graphql, rest, telemetry, web};
 
+pub use base_path::BasePath;
 pub use caller::TrustedProxies;
 pub use origins::Origins;
 pub use serve::{Settings as ConnectionSettings, serve};
@@ -33,6 +37,7 @@ pub use serve::{Settings as ConnectionSettings, serve};
 /// Steers the wires, and what they have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    pub base_path: BasePath,
     /// Bytes of a request body, at most.
     pub body_max: usize,
     pub connections: ConnectionSettings,
@@ -43,6 +48,7 @@ pub struct Settings {
     pub operations: graphql::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
+    pub web: web::Settings,
 }
 
 /// Names a request in the log and in its answer; taken over from the caller when given.
@@ -53,7 +59,10 @@ const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(60
 
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
-    let operations = Operations::new(graphql::schema(chat.clone()), settings.operations);
+    let operations = {
+        let schema = graphql::schema(chat.clone(), settings.operations.limits.introspection);
+        Operations::new(schema, settings.operations)
+    };
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
     let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
     let proxies = settings.proxies;
@@ -68,24 +77,39 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
                 .allow_origin(settings.origins.for_cors())
                 .allow_methods(AllowMethods::any())
                 .allow_headers(AllowHeaders::any())
-                .expose_headers([REQUEST_ID])
+                .expose_headers([REQUEST_ID, header::RETRY_AFTER])
                 .max_age(PREFLIGHT_MAX_AGE),
         )
         // A panic in one request is that request's 500 and nobody else's.
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(panicked))
         .map_request(move |request| name_caller(&proxies, request))
         .layer(from_fn_with_state(settings.origins, origins::check))
         // Last, next to the wires: only here is a body what they make and take.
         .layer(from_fn_with_state(bounds, arrival::receive))
         .map_response(move |response| departure::bound(response, write_timeout));
-    Router::new()
+    let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest))
-        .merge(web::routes())
-        .merge(probes(chat.clone(), drain.clone()))
+        .merge(web::routes(settings.web))
+        .merge(probes(chat.clone(), drain.clone()));
+    mounted(wires, &settings.base_path, probes(chat.clone(), drain.clone()))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(layers)
+}
+
+/// The answer of a request that panicked. What went wrong is in the log already, and nobody else's business.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
+}
+
+/// The wires below the base path, and the probes at the root besides: who probes knows the process and not its address.
+fn mounted(wires: Router, base: &BasePath, probes: Router) -> Router {
+    if base.is_root() {
+        return wires;
+    }
+    let (outside, inside) = (base.to_string(), format!("{base}/"));
+    Router::new().nest(&inside, wires).merge(probes).route(&outside, get(async move || Redirect::permanent(&inside)))
 }
 
 /// Leaves word of who asks for the wires.

@@ -3,22 +3,25 @@
 //!
 //! A reader joins the live broadcast first, reads the log from its position, then goes live. Whatever is doubtful (a gap
 //! in the numbers, a slow reader that lost its place, a feed that says `Resync`) means: read the log again.
+//!
+//! A live reader waits for its broadcast and for nothing else. That the room ends, or this process, it learns from the
+//! end of the broadcast.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_stream::stream;
-use futures_util::Stream;
 use rand::RngExt as _;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::domain::event::{Event, Position};
 use crate::domain::room::RoomId;
 use crate::store::{Announcement, Feed, RoomState, Store, StoreError, VIEWERS_KEPT};
+use crate::vital::Vital;
 
 /// Live events a reader may lie behind before it goes back to the log.
 const BACKLOG: usize = 64;
@@ -41,6 +44,7 @@ pub struct Hub {
     rooms: Arc<Rooms>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    vital: Vital,
 }
 
 /// The rooms watched here. The lock is held for a look-up and a send, never across an await; sending under it keeps the
@@ -48,16 +52,39 @@ pub struct Hub {
 type Rooms = Mutex<HashMap<RoomId, Watched>>;
 
 struct Watched {
-    live: broadcast::Sender<Announcement>,
+    /// None once the room has ended, or this process is stopping: that it is dropped tells the readers.
+    live: Option<broadcast::Sender<Announcement>>,
     viewers: u32,
+    /// Waits for the room's end.
+    _end: AbortOnDropHandle<()>,
+}
+
+impl Watched {
+    /// Tells all readers. A send fails only when the last of them is just leaving.
+    fn tell(&self, announcement: Announcement) {
+        if let Some(live) = &self.live {
+            let _ = live.send(announcement);
+        }
+    }
+
+    /// What is told from now on.
+    fn listen(&self) -> broadcast::Receiver<Announcement> {
+        match &self.live {
+            Some(live) => live.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
 }
 
 impl Hub {
     /// Starts the hub's own tasks on the current runtime.
     pub fn start(store: Arc<dyn Store>) -> Self {
-        let hub = Self { rooms: Arc::default(), stop: CancellationToken::new(), tasks: TaskTracker::new(), store };
-        hub.tasks.spawn(distribute(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone()));
-        hub.tasks.spawn(report_viewers(Arc::clone(&hub.store), Arc::clone(&hub.rooms), hub.stop.clone()));
+        let (rooms, stop, tasks, vital) = Default::default();
+        let hub = Self { store, rooms, stop, tasks, vital };
+        let distribute = distribute(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone());
+        hub.tasks.spawn(hub.vital.clone().task(distribute));
+        let report = report_viewers(Arc::clone(&hub.store), Arc::clone(&hub.rooms), hub.stop.clone());
+        hub.tasks.spawn(hub.vital.clone().task(report));
         hub
     }
 
@@ -68,91 +95,134 @@ impl Hub {
         self.tasks.wait().await;
     }
 
+    /// The hub's own tasks: without one of them nothing is delivered any more.
+    pub const fn vital(&self) -> &Vital {
+        &self.vital
+    }
+
     /// Live subscriptions of `room` on this node.
     pub fn viewers(&self, room: RoomId) -> u32 {
         lock(&self.rooms).get(&room).map_or(0, |watched| watched.viewers)
     }
 
-    /// Every event of the room behind `after`, in order, each once: first what the log has, then what happens. The
-    /// stream ends when the room does, and with an error when the log turns out not to hold the reader's position.
+    /// Every event of the room behind `after`, in order, each once: first what the log has, then what happens.
     ///
     /// Fails at once when the store is unavailable or `after` is not a position of the room's log. Once it runs, an
     /// unavailable store only delays it.
-    pub async fn follow(
-        &self,
-        state: &RoomState,
-        after: Position,
-    ) -> Result<impl Stream<Item = Result<Arc<Event>, StoreError>> + Send + use<>, StoreError> {
-        let room = state.room.id;
-        let ends = tokio::time::Instant::now() + state.room.remaining(state.now);
-        let mut watch = Watch::begin(self, room).await?;
-        let mut first_page = Some(Page::of(self.store.read_log(room, after, LOG_PAGE).await?, LOG_PAGE));
-        let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
-        Ok(stream! {
-            let mut position = after;
-            let end_of_room = tokio::time::sleep_until(ends);
-            let stopped = stop.cancelled();
-            tokio::pin!(end_of_room, stopped);
-            loop {
-                // Catch up from the log.
-                let mut limit = LOG_PAGE;
-                loop {
-                    let page = match first_page.take() {
-                        Some(page) => page,
-                        None => match read_patiently(&store, room, position, limit, &stop).await {
-                            Ok(page) => page,
-                            Err(End::Completed) => return,
-                            Err(End::Failed(error)) => {
-                                yield Err(error);
-                                return;
-                            }
-                        },
-                    };
-                    let next = page.next;
-                    for event in page.events {
-                        position = event.position;
-                        yield Ok(Arc::new(event));
-                    }
-                    match next {
-                        Some(next) => limit = next,
-                        None => break,
-                    }
+    pub async fn follow(&self, state: &RoomState, after: Position) -> Result<Follower, StoreError> {
+        let watch = Watch::begin(self, state).await?;
+        let page = Page::of(self.store.read_log(state.room.id, after, LOG_PAGE).await?, LOG_PAGE);
+        Ok(Follower { watch, position: after, place: Place::Log(page), stop: self.stop.clone() })
+    }
+
+    /// A room that nobody has watched so far.
+    fn watched_from_now(&self, state: &RoomState) -> Watched {
+        let (room, ends) = (state.room.id, Instant::now() + state.room.remaining(state.now));
+        let (rooms, stop) = (Arc::clone(&self.rooms), self.stop.clone());
+        let end = self.tasks.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep_until(ends) => {
+                    lock(&rooms).get_mut(&room).map(|watched| watched.live.take());
                 }
-                // Live, as long as nothing is doubtful. What was announced comes before the end of the room.
-                loop {
-                    let announcement = tokio::select! {
-                        biased;
-                        announcement = watch.live.recv() => announcement,
-                        () = &mut end_of_room => return,
-                        () = &mut stopped => return,
-                    };
-                    match announcement {
-                        Ok(Announcement::Event(event)) if event.position.seq == position.seq.next() => {
-                            position = event.position;
-                            yield Ok(event);
-                        }
-                        Ok(Announcement::Event(event)) if is_known(&event, position) => {}
-                        Ok(Announcement::Event(_) | Announcement::Resync) => break,
-                        Err(broadcast::error::RecvError::Lagged(_)) => {
-                            watch.live = watch.live.resubscribe();
-                            break;
-                        }
-                        Err(broadcast::error::RecvError::Closed) => return,
-                    }
-                }
+                () = stop.cancelled() => {}
             }
-        })
+        });
+        let live = (!self.stop.is_cancelled()).then(|| broadcast::channel(BACKLOG).0);
+        Watched { live, viewers: 0, _end: AbortOnDropHandle::new(end) }
+    }
+}
+
+/// One reader of a room, made by [`Hub::follow`].
+pub struct Follower {
+    watch: Watch,
+    position: Position,
+    place: Place,
+    stop: CancellationToken,
+}
+
+/// Where a reader gets its next event from.
+enum Place {
+    /// A page of the log, and the pages behind it.
+    Log(Page),
+    /// The broadcast, as long as nothing is doubtful.
+    Live,
+    Nowhere,
+}
+
+impl Follower {
+    /// The next event. `None` when the room has ended, or this process is stopping; an error, and `None` from then on,
+    /// when the log turns out not to hold the reader's position. To give up waiting for it loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Arc<Event>, StoreError>> {
+        loop {
+            match &mut self.place {
+                Place::Live => match self.watch.live.recv().await {
+                    Ok(Announcement::Event(event)) if event.position.seq == self.position.seq.next() => {
+                        self.position = event.position;
+                        return Some(Ok(event));
+                    }
+                    Ok(Announcement::Event(event)) if is_known(&event, self.position) => {}
+                    Ok(Announcement::Event(_) | Announcement::Resync) => self.place = Place::Log(Page::before_any()),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
+                        self.watch.live = self.watch.live.resubscribe();
+                        self.place = Place::Log(Page::before_any());
+                    }
+                    Err(broadcast::error::RecvError::Closed) => self.place = Place::Nowhere,
+                },
+                Place::Log(page) => match (page.events.next(), page.next) {
+                    (Some(event), _) => {
+                        self.position = event.position;
+                        return Some(Ok(Arc::new(event)));
+                    }
+                    (None, None) => self.place = Place::Live,
+                    // In a box, as every live reader would otherwise keep room for it.
+                    (None, Some(limit)) => match Box::pin(self.read_patiently(limit)).await {
+                        Ok(page) => self.place = Place::Log(page),
+                        Err(end) => {
+                            self.place = Place::Nowhere;
+                            if let End::Failed(error) = end {
+                                return Some(Err(error));
+                            }
+                        }
+                    },
+                },
+                Place::Nowhere => return None,
+            }
+        }
+    }
+
+    /// Reads the next page of the log, however long the store takes to come back.
+    async fn read_patiently(&self, limit: u32) -> Result<Page, End> {
+        let mut pause = RETRY.0;
+        loop {
+            match self.watch.store.read_log(self.watch.room, self.position, limit).await {
+                Ok(events) => return Ok(Page::of(events, limit)),
+                Err(StoreError::NotFound) => return Err(End::Completed),
+                Err(StoreError::Unavailable(_)) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))) => {}
+                        () = self.stop.cancelled() => return Err(End::Completed),
+                    }
+                    pause = (pause * 2).min(RETRY.1);
+                }
+                Err(error) => return Err(End::Failed(error)),
+            }
+        }
     }
 }
 
 /// What a reader holds of the log at a time.
 struct Page {
-    events: Vec<Event>,
+    events: std::vec::IntoIter<Event>,
     /// How many entries to ask for next; `None` when these were the last.
     next: Option<u32>,
 }
 
 impl Page {
+    /// Nothing yet, and everything behind it.
+    fn before_any() -> Self {
+        Self { events: Vec::new().into_iter(), next: Some(LOG_PAGE) }
+    }
+
     /// Keeps of `events`, up to `limit` of which were asked for, what a reader may hold. What is let go is read again, so
     /// where messages are big, the next page asks for fewer.
     fn of(mut events: Vec<Event>, limit: u32) -> Self {
@@ -167,7 +237,7 @@ impl Page {
         let is_last = events.len() < limit as usize && kept as usize == events.len();
         events.truncate(kept as usize);
         events.shrink_to_fit();
-        Self { events, next: (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE)) }
+        Self { events: events.into_iter(), next: (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE)) }
     }
 }
 
@@ -183,31 +253,6 @@ enum End {
     Failed(StoreError),
 }
 
-/// Reads the next page of the log, however long the store takes to come back.
-async fn read_patiently(
-    store: &Arc<dyn Store>,
-    room: RoomId,
-    after: Position,
-    limit: u32,
-    stop: &CancellationToken,
-) -> Result<Page, End> {
-    let mut pause = RETRY.0;
-    loop {
-        match store.read_log(room, after, limit).await {
-            Ok(events) => return Ok(Page::of(events, limit)),
-            Err(StoreError::NotFound) => return Err(End::Completed),
-            Err(StoreError::Unavailable(_)) => {
-                tokio::select! {
-                    () = tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))) => {}
-                    () = stop.cancelled() => return Err(End::Completed),
-                }
-                pause = (pause * 2).min(RETRY.1);
-            }
-            Err(error) => return Err(End::Failed(error)),
-        }
-    }
-}
-
 /// One reader's hold on a room's live broadcast. Letting go of it ends the watch with its last reader.
 struct Watch {
     live: broadcast::Receiver<Announcement>,
@@ -217,14 +262,14 @@ struct Watch {
 }
 
 impl Watch {
-    /// Joins the live broadcast of `room`; returns when nothing committed from now on can be missed.
-    async fn begin(hub: &Hub, room: RoomId) -> Result<Self, StoreError> {
+    /// Joins the live broadcast of a room; returns when nothing committed from now on can be missed.
+    async fn begin(hub: &Hub, state: &RoomState) -> Result<Self, StoreError> {
+        let room = state.room.id;
         let (watch, joined) = {
             let mut rooms = lock(&hub.rooms);
-            let watched =
-                rooms.entry(room).or_insert_with(|| Watched { live: broadcast::channel(BACKLOG).0, viewers: 0 });
+            let watched = rooms.entry(room).or_insert_with(|| hub.watched_from_now(state));
             watched.viewers += 1;
-            let live = watched.live.subscribe();
+            let live = watched.listen();
             let watch = Self { live, room, rooms: Arc::clone(&hub.rooms), store: Arc::clone(&hub.store) };
             // Under the lock, so that the store hears of watching and unwatching in the order in which they happen.
             (watch, hub.store.watch(room))
@@ -252,27 +297,22 @@ fn lock(rooms: &Rooms) -> MutexGuard<'_, HashMap<RoomId, Watched>> {
     rooms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands every announcement to the readers of its room.
+/// Hands every announcement to the readers of its room, until told to stop.
 async fn distribute(mut feed: Feed, rooms: Arc<Rooms>, stop: CancellationToken) {
     loop {
         let announcement = tokio::select! {
             announcement = feed.next() => announcement,
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => None,
         };
-        let rooms = lock(&rooms);
-        // A send fails only when the last reader is just leaving.
+        let mut rooms = lock(&rooms);
         match announcement {
             Some(Announcement::Event(event)) => {
                 if let Some(watched) = rooms.get(&event.room()) {
-                    let _ = watched.live.send(Announcement::Event(event));
+                    watched.tell(Announcement::Event(event));
                 }
             }
-            Some(Announcement::Resync) => {
-                for watched in rooms.values() {
-                    let _ = watched.live.send(Announcement::Resync);
-                }
-            }
-            None => return,
+            Some(Announcement::Resync) => rooms.values().for_each(|watched| watched.tell(Announcement::Resync)),
+            None => return rooms.values_mut().for_each(|watched| watched.live = None),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! The map of the house, in the order of its imports:
 //!
 //! - [`domain`], the rules of rooms, messages, users and events, pure
+//! - [`vital`], tasks that must not end
 //! - [`store`], the port to what keeps them, its contract, and the two stores
 //! - [`hub`], local fan-out, and following a room
+//! - [`throttle`], how often what may be done
 //! - [`chat`], the service, every use case once
 //! - [`graphql`], the GraphQL wire
 //! - [`rest`], the legacy REST routes
@@ -26,4 +28,6 @@ pub mod hub;
 pub mod rest;
 pub mod store;
 pub mod telemetry;
+pub mod throttle;
+pub mod vital;
 pub mod web;

@@ -71,13 +71,12 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         StoreChoice::Embedded(directory) => format!("embedded, in {}", directory.display()),
         StoreChoice::Redis(settings) => format!("Redis at {}", settings.address()),
     };
+    let (base, graphiql) = (config.http.base_path.clone(), config.http.web.graphiql);
     let app = App::open(config).await?;
-    let address = app.address();
+    let url = format!("http://{}{base}", app.address());
+    let graphiql = graphiql.remark().map(|remark| format!("GraphiQL   {url}/graphiql{remark}\n")).unwrap_or_default();
     // Whoever started the server may not read along, which is no reason to stop.
-    let _ = writeln!(
-        std::io::stdout(),
-        "GraphiQL   http://{address}/graphiql\nGraphQL    http://{address}/graphql\nStore      {store}"
-    );
+    let _ = writeln!(std::io::stdout(), "Chat page  {url}/\n{graphiql}Store      {store}");
     let signals = tokio::spawn({
         let stop = stop.clone();
         async move {
@@ -86,15 +85,19 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             stop.cancel();
         }
     });
-    app.run(stop).await;
+    let served = app.run(stop).await;
     signals.abort();
-    Ok(())
+    Ok(served?)
 }
 
 fn with_causes(error: &dyn Error) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        // Some errors say in their own words what their cause says again.
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
         cause = error.source();
     }
     text

@@ -14,12 +14,16 @@ mod integer;
 mod message;
 mod room;
 
+use std::convert::Infallible;
+
 use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
-use crate::chat::Chat;
+use crate::chat::{Caller, Chat};
 
 /// Steers the legacy routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +46,17 @@ pub enum ErrorStatus {
 struct Rest {
     chat: Chat,
     settings: Settings,
+}
+
+/// Who asks, as `http` left word of it.
+struct Asking(Caller);
+
+impl<S: Sync> FromRequestParts<S> for Asking {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get().copied().unwrap_or(Caller::UNKNOWN)))
+    }
 }
 
 /// The six legacy routes at all of their paths. Layers and fallbacks are the application's.

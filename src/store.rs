@@ -7,6 +7,7 @@
 pub mod embedded;
 pub mod moving;
 pub mod redis;
+mod strikes;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
+
+pub use strikes::{Guess, GuessLimits, Guesser, Lockout, Struck, Subject, Ticket};
 
 /// Keeps rooms, messages, users and logs, and announces what it accepted.
 ///
@@ -39,6 +42,9 @@ use crate::domain::timestamp::Timestamp;
 /// 9. Errors mean the same on every store: see [`StoreError`].
 /// 10. Viewers that one node reported are counted by every other node, and forgotten [`VIEWERS_KEPT`] after its last
 ///     report.
+/// 11. Misses and guesses are counted in one step, over all nodes, before anybody knows whether they are misses: however
+///     many come at once, no more than the limit are counted. What was right is taken back. No counter outlives what it
+///     was given to live, and none of a room its room.
 ///
 /// The store tells the time: every moment in its answers is read from one clock per store, which for a shared store is
 /// not the clock of this process. Whoever needs to wait for a moment subtracts [`RoomState::now`] from it.
@@ -94,12 +100,29 @@ pub trait Store: Send + Sync + 'static {
     /// How many viewers the *other* nodes have of each of `rooms`, in the same order.
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError>;
 
+    /// Counts a miss of `subject`, unless it is locked out. The miss that reaches the limit locks it out.
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError>;
+
+    /// Takes a counted miss back, and the lock-out that it began.
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError>;
+
+    /// Counts a wrong code for the room, unless `guesser` is known there or has no guess left. Without `limits` it has
+    /// none. [`StoreError::NotFound`] when there is no such room.
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError>;
+
+    /// Makes `guesser` known to the room for its life, and takes its guess back if one was `counted`. A room knows
+    /// [`KNOWN_MAX`] at most. [`StoreError::NotFound`] when there is no such room.
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError>;
+
     /// Succeeds when the store answers and can take a write.
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
 /// How long a node's report of viewers counts.
 pub const VIEWERS_KEPT: Duration = Duration::from_secs(12);
+
+/// How many a room knows. Whoever comes later with the right code enters all the same, and is counted each time.
+pub const KNOWN_MAX: usize = 50_000;
 
 /// What went wrong, the same on every store.
 #[derive(Debug, thiserror::Error)]

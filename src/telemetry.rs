@@ -1,6 +1,8 @@
 //! Logs: their form, their level, and what of a request they tell. Never message text, room codes or tokens.
 
+use std::any::Any;
 use std::io::IsTerminal as _;
+use std::panic;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -44,6 +46,18 @@ pub fn start(settings: Settings) {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
+    // As a line like all others, in place of Rust's own.
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        tracing::error!(place, thread, what = words(panic.payload()), "a panic");
+    }));
+}
+
+/// What a panic says, if it says it in words that stand in the code. Words put together at run time may quote what somebody
+/// wrote: an index into a text that does not fit says which text.
+fn words(panic: &(dyn Any + Send)) -> &'static str {
+    panic.downcast_ref::<&'static str>().copied().unwrap_or("(not shown, as it may quote a message)")
 }
 
 /// The span of a request: method, path and request id. Not the query string, which may hold codes and tokens.

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 /// Modules of the house from the ground up: each may use only those before it, and those named beside it.
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("store", &["domain"]),
-    ("hub", &["domain", "store"]),
-    ("chat", &["domain", "store", "hub"]),
+    ("vital", &[]),
+    ("store", &["domain", "vital"]),
+    ("hub", &["domain", "store", "vital"]),
+    ("throttle", &["domain", "store"]),
+    ("chat", &["domain", "store", "hub", "throttle"]),
     ("graphql", &["domain", "store", "chat"]),
     ("rest", &["domain", "store", "chat"]),
     ("web", &[]),
     ("telemetry", &[]),
     ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
-    ("config", &["domain", "store", "chat", "graphql", "rest", "http", "telemetry"]),
-    ("app", &["config", "store", "hub", "chat", "graphql", "http"]),
+    ("config", &["domain", "store", "chat", "graphql", "rest", "web", "http", "telemetry", "throttle"]),
+    ("app", &["config", "store", "hub", "throttle", "chat", "graphql", "http", "vital"]),
     ("commands", &["config", "domain", "store"]),
 ];
 
@@ -24,6 +26,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("domain", &["tokio", "serde", "serde_json", "async_graphql", "axum", "redis", "rusqlite", "jiff", "tracing"]),
     ("store", &["axum", "async_graphql"]),
     ("hub", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
+    ("throttle", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
     ("chat", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
     ("graphql", &["redis", "rusqlite"]),
     ("rest", &["redis", "rusqlite", "async_graphql"]),

@@ -4,6 +4,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::support::PATIENCE;
 use crate::support::client::{Client, SEND, User, text};
@@ -11,6 +14,7 @@ use crate::support::nginx::Nginx;
 use crate::support::reader::{assert_tell_the_room, read_on};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
+use crate::support::stream::{Stream, post};
 use crate::support::subscriber::{Said, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
 
@@ -40,6 +44,36 @@ async fn events_come_at_once_over_each_transport() {
             assert!(events.last().is_some_and(|event| event["message"]["text"] == last), "{events:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn below_a_path_of_a_site_everything_is_the_same() {
+    let server = Server::with(&[("BASE_PATH", "/chat"), ("KEEP_ALIVE_INTERVAL", "1h")]);
+    let address = server.address().trim_end_matches("/chat");
+    let nginx = Nginx::before(&[address]);
+    let url = |path: &str| format!("http://{}{path}", nginx.site());
+    let client = Client::of(url("/chat/graphql"));
+    let (room, mut ada) = (client.create_room().await, User::of(client.clone()));
+    let page = reqwest::get(url("/chat/")).await.expect("an answer");
+    assert_eq!(page.status(), 200);
+    for nothing in ["/graphql", "/chat/metrics"] {
+        assert_eq!(reqwest::get(url(nothing)).await.expect("an answer").status(), 404, "{nothing}");
+    }
+    let query = "subscription($id: ID!, $code: String!) {
+        messageEvents(roomId: $id, roomCode: $code) { message { text } } }";
+    let variables = json!({ "id": room.id, "code": room.code });
+    let mut stream = Stream::of(post(client.url(), "text/event-stream", query, variables)).await;
+    assert!(stream.block().await.is_some_and(|first| first.id.is_some() && first.data.is_none()));
+    client.viewers_become(&room, 1).await;
+    ada.send(&room, "below").await;
+    let (_, event) = stream.next().await;
+    assert_eq!(event["data"]["messageEvents"]["message"]["text"], "below");
+
+    let line = TcpStream::connect(nginx.site()).await.expect("a line");
+    let mut request = format!("ws://{}/chat/graphql", nginx.site()).into_client_request().expect("a request");
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+    let (_socket, answer) = client_async(request, line).await.expect("a socket");
+    assert_eq!(answer.status(), 101);
 }
 
 /// A socket with one subscription, by a client at this address; or why there is none.

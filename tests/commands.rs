@@ -126,7 +126,7 @@ fn a_server_takes_all_the_files_that_it_may_have_and_says_so_when_they_are_too_f
         livechat.env("MAX_CONNECTIONS", max_connections);
         let mut server = livechat.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the prlimit command");
         let mut said = BufReader::new(server.stdout.take().expect("a pipe")).lines();
-        let started = said.any(|line| line.is_ok_and(|line| line.starts_with("GraphQL ")));
+        let started = said.any(|line| line.is_ok_and(|line| line.starts_with("Chat page ")));
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap_or_default();
         server.kill().expect("a process of our own");
         let log = text(&server.wait_with_output().expect("its log").stderr);

@@ -18,6 +18,7 @@ mod log;
 mod repeat;
 mod seq;
 mod snapshot;
+mod strikes;
 mod users;
 mod viewers;
 mod written_forms;
@@ -125,6 +126,16 @@ macro_rules! every_case {
             viewers {
                 contract_10_viewers_of_this_node_are_not_elsewhere,
                 contract_10_viewers_of_another_node_are_counted_and_forgotten,
+            }
+            strikes {
+                contract_11_no_more_misses_are_counted_than_are_free,
+                contract_11_each_further_miss_doubles_the_lockout,
+                contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout,
+                contract_11_misses_are_forgotten_in_time,
+                contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers,
+                contract_11_past_the_first_limit_each_block_has_one_guess_left,
+                contract_11_who_is_welcome_is_known_on_every_node,
+                contract_11_no_room_is_not_found,
             }
             users {
                 admit_leaves_an_unknown_user_without_a_name_unknown,

@@ -45,7 +45,7 @@ async fn sockets_are_closed_one_after_the_other_and_nothing_new_is_opened() {
     let refused = async {
         eventually("the server says that it stops", async || server.status("/readyz").await == 503).await;
         assert_eq!(server.status("/healthz").await, 200);
-        assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(503)));
+        assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(503, "UNAVAILABLE".into())));
         let late = |accept| Stream::of(post(client.url(), accept, &events_of(&room), json!({})));
         assert_eq!(late("multipart/mixed;subscriptionSpec=1.0").await.status, 503);
         // A browser never comes back after a 503, so it is told to come back in its own words.

@@ -84,7 +84,7 @@ async fn a_subscription_is_not_answered_with_json() {
 #[tokio::test]
 async fn who_would_rather_speak_http_2_is_answered_all_the_same() {
     let server = Server::embedded();
-    let request = get(&server.url("/graphql"), "{ __typename }");
+    let request = get(&server.url("/graphql"), "{ __typename }").header("accept", "application/json");
     let answer = Stream::of(request.header("connection", "upgrade").header("upgrade", "h2c")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(body(answer).await, json!({ "data": { "__typename": "Query" } }));

@@ -1,11 +1,16 @@
 //! What the log is: lines for people or JSON for machines, and no secrets in it. No text, no room code, no token, at any
 //! level.
 
-use serde_json::{Value, json};
+use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::time::timeout;
+
+use crate::support::PATIENCE;
 use crate::support::client::{Client, DELETE, EDIT, RoomKey, SEND, User, text};
 use crate::support::redis_server::RedisServer;
-use crate::support::server::Server;
+use crate::support::server::{Server, command};
 use crate::support::subscriber::Subscriber;
 
 /// In every text that is sent, and in what is sent where something else belongs.
@@ -61,6 +66,28 @@ async fn a_log_that_nobody_watches_has_no_colours_and_is_json_when_asked() {
         let all_json = log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()));
         assert_eq!(all_json, format == "json", "{log}");
     }
+}
+
+#[tokio::test]
+async fn a_server_whose_log_nobody_reads_any_more_still_ends_when_told_to() {
+    let directory = tempfile::tempdir().expect("a directory for the server");
+    let mut process = tokio::process::Command::from(command(directory.path(), &[]))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the livechat binary that cargo built");
+    drop(process.stderr.take());
+    let mut greeting = BufReader::new(process.stdout.take().expect("a pipe")).lines();
+    while let Some(line) = greeting.next_line().await.expect("text") {
+        if line.starts_with("Store") {
+            break;
+        }
+    }
+    let id = process.id().expect("a running server").to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("the kill command").success());
+    let status = timeout(PATIENCE, process.wait()).await.expect("it ends").expect("a process of our own");
+    assert!(status.success(), "{status}");
 }
 
 /// Sends twice, edits and deletes; the message that is left. Every token there was becomes a secret.

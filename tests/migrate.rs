@@ -6,10 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::bottleneck::Bottleneck;
 use crate::support::client::{Client, RoomKey, User, error_code, text};
 use crate::support::eventually;
 use crate::support::load::send_at_once;
-use crate::support::proxy::Bottleneck;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, command};
 use crate::support::subscriber::Subscriber;

@@ -11,7 +11,8 @@ use livechat::domain::page::{Take, Window};
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
-    Admission, Admitted, Announcement, Change, Commit, Committed, Feed, Presented, Store, StoreError,
+    Admission, Admitted, Announcement, Change, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
+    Presented, Store, StoreError, Subject, Ticket,
 };
 use redis::aio::MultiplexedConnection;
 
@@ -157,6 +158,37 @@ async fn the_keys_of_one_call_are_in_one_slot() {
     assert_eq!(store.active_rooms(None, 10).await.expect("a page").rooms.len(), 1);
     assert_eq!(store.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
     store.withdraw(&chatter("Ada").id, Token::random().hash()).await.expect("nothing");
+    guess_typically(&store, room).await;
+}
+
+/// Everything about misses and guesses.
+async fn guess_typically(store: &RedisStore, room: RoomId) {
+    let lockout = Lockout { free: 1, first: HOUR, longest: HOUR, forgotten_after: 2 * HOUR };
+    let guesser = Guesser { subject: Subject([1; 16]), block: Subject([2; 16]) };
+    for _ in 0..2 {
+        store.strike(guesser.subject, lockout).await.expect("a miss");
+    }
+    store.forgive(guesser.subject, Ticket(0)).await.expect("taken back");
+    store.strike(guesser.block, lockout).await.expect("a miss");
+    let limits = Some(GuessLimits { open: 0, last: 2 });
+    assert_eq!(store.guess(room, guesser, limits).await.expect("a guess"), Guess::Counted);
+    store.welcome(room, guesser, true).await.expect("welcome");
+    let another = Guesser { subject: Subject([3; 16]), block: Subject([4; 16]) };
+    assert_eq!(store.guess(room, another, limits).await.expect("a guess"), Guess::Counted);
+}
+
+#[tokio::test]
+async fn every_counter_of_misses_and_guesses_expires_by_itself() {
+    let server = RedisServer::start().await;
+    let (store, mut redis) = (connect(&server).await, server.connection().await);
+    let room = new_room(&store).await;
+    guess_typically(&store, room).await;
+    let counters: Vec<_> = keys(&mut redis).await.into_iter().filter(|key| !key.contains("{rooms}")).collect();
+    assert_eq!(counters.len(), 5, "{counters:?}");
+    for key in counters {
+        let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut redis).await.expect("a time");
+        assert!(left > 0, "{key} lives for ever");
+    }
 }
 
 #[tokio::test]

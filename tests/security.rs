@@ -1,5 +1,11 @@
-//! What the server does with those who mean harm. The table in docs/security.md names these tests.
+//! What the server does with those who mean harm. The tables in docs/security.md name these tests.
 
+mod battery;
 mod connections;
+mod cross_site;
+mod documents;
 mod origins;
+mod panics;
 mod proxies;
+mod rates;
+mod secrets;

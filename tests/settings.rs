@@ -31,6 +31,11 @@ fn the_defaults_are_the_documented_ones() {
 fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
     for (name, value) in [
         ("LISTEN_ADDR", "8001"),
+        ("BASE_PATH", "chat"),
+        ("BASE_PATH", "/a//b"),
+        ("BASE_PATH", "/{room}"),
+        ("BASE_PATH", "/.."),
+        ("GRAPHIQL", "maybe"),
         ("ROOM_TTL", "a day"),
         ("ROOM_TTL", "0s"),
         ("ROOM_CODE_LENGTH", "2"),
@@ -44,6 +49,10 @@ fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
         ("CORS_ORIGINS", "chat.example"),
         ("CORS_ORIGINS", "https://chat.example/"),
         ("CORS_ORIGINS", "*, https://chat.example"),
+        ("RATE_LIMITS", "maybe"),
+        ("RATE_SENDS_PER_USER", "fast"),
+        ("WRONG_CODES_PER_ADDRESS", "10"),
+        ("WRONG_CODES_PER_ROOM", "0"),
         ("REST_ERROR_STATUS", "404"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "loud"),

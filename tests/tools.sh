@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and this machine lacks, from Debian's packages and PyPI. Needs root only
-# if a package is missing.
+# Installs what the tests need and this machine lacks, from Debian's packages, PyPI and crates.io. Needs root only if
+# something of Debian's is missing.
 set -eu
 
 missing=""
@@ -10,6 +10,7 @@ command -v npm >/dev/null || missing="$missing npm"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+command -v openssl >/dev/null || missing="$missing openssl"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing="$missing chromium"
 if [ -n "$missing" ]; then
   as_root=""
@@ -33,4 +34,9 @@ if ! cmp -s "$here/deploy/requirements.txt" "$lint/installed.txt"; then
   python3 -m venv --clear "$lint"
   "$lint/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/deploy/requirements.txt"
   cp "$here/deploy/requirements.txt" "$lint/installed.txt"
+fi
+
+# Built without optimisation, which takes a minute or two instead of many; it has little to do.
+if ! cargo deny --version >/dev/null 2>&1; then
+  CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 cargo install --quiet --locked --debug --version 0.20.2 cargo-deny
 fi

@@ -387,7 +387,7 @@ async fn an_address_has_so_many_sockets_and_gets_a_place_back_with_each_that_end
     let server = Server::with(&[("MAX_SOCKETS_PER_ADDRESS", "2")]);
     let first = Socket::ready(server.address()).await;
     let mut second = Socket::ready(server.address()).await;
-    assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(429)));
+    assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(429, "TOO_MANY_SOCKETS".into())));
     assert_answers(&mut second, "1").await;
     drop(first);
     let third = async || Socket::try_open(server.address()).await.is_ok();

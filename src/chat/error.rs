@@ -1,9 +1,11 @@
 //! Why the service refuses or fails: the one list that every wire translates.
 
 use std::error::Error;
+use std::time::Duration;
 
 use crate::domain::violation::Violation;
 use crate::store::{BoxError, StoreError};
+use crate::throttle::{Action, Denied, Limited};
 
 /// An answer other than the one that was asked for.
 ///
@@ -25,6 +27,9 @@ pub enum ChatError {
     RoomFull,
     #[error("the message keeps changing; read it again and repeat")]
     Conflict,
+    /// Done too often; may be done again when so much time has passed.
+    #[error("{}", action.message())]
+    RateLimited { action: Action, retry_after: Duration },
     #[error("the service is unavailable for the moment; try again")]
     Unavailable(#[source] BoxError),
     #[error("something went wrong on our side")]
@@ -42,7 +47,24 @@ impl ChatError {
             | Self::UserUnknown
             | Self::Refused(_)
             | Self::RoomFull
-            | Self::Conflict => None,
+            | Self::Conflict
+            | Self::RateLimited { .. } => None,
+        }
+    }
+}
+
+impl From<Limited> for ChatError {
+    fn from(limited: Limited) -> Self {
+        Self::RateLimited { action: limited.action, retry_after: limited.retry_after }
+    }
+}
+
+impl From<Denied> for ChatError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Limited(limited) => limited.into(),
+            Denied::WrongCode => Self::RoomCodeInvalid,
+            Denied::Store(error) => error.into(),
         }
     }
 }

@@ -4,6 +4,8 @@
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
+use crate::graphql::document::Refusal;
+
 /// A GraphQL response.
 #[derive(Debug)]
 pub struct Answer {
@@ -19,8 +21,10 @@ pub enum Failure {
     Request,
     /// A mutation came by GET.
     Method,
-    /// Too much is under way already.
+    /// Too much is under way already, or it took too long.
     Overload,
+    /// It could not be answered, for a reason of ours.
+    Fault,
 }
 
 #[derive(Serialize)]
@@ -39,6 +43,24 @@ impl Answer {
 
     pub(super) fn overloaded() -> Self {
         Self::failed(Failure::Overload, "OVERLOADED", "the server has too much to do right now; try again")
+    }
+
+    pub(super) fn timed_out() -> Self {
+        Self::failed(Failure::Overload, "TIMEOUT", "this took too long; what it changes may still come to pass")
+    }
+
+    /// A request that went wrong on our side, which the log tells of.
+    pub(super) fn fault() -> Self {
+        Self::failed(Failure::Fault, "INTERNAL", "something went wrong on our side")
+    }
+
+    /// A document, or its variables, beyond a limit.
+    pub(super) fn refused_document(refusal: &Refusal) -> Self {
+        let mut answer = Self::failed(Failure::Request, refusal.code(), refusal.to_string());
+        if let (Some(place), Some(error)) = (refusal.position(), answer.response.errors.first_mut()) {
+            error.locations.push(place);
+        }
+        answer
     }
 
     /// A request that is not taken, and why.
@@ -64,10 +86,11 @@ impl Answer {
 
     /// Whether the same request may succeed a little later.
     pub fn is_temporary(&self) -> bool {
-        let unavailable = |error: &ServerError| {
-            error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == Some(&Value::from("UNAVAILABLE"))
+        let passes = |error: &ServerError| {
+            let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+            ["UNAVAILABLE", "RATE_LIMITED"].iter().any(|passing| code == Some(&Value::from(*passing)))
         };
-        self.failure == Some(Failure::Overload) || self.response.errors.iter().any(unavailable)
+        self.failure == Some(Failure::Overload) || self.response.errors.iter().any(passes)
     }
 
     /// The response in JSON. One of a request that was never executed has no `data`.

@@ -16,6 +16,12 @@ pub(super) fn chat_error(error: ChatError) -> Error {
         ChatError::Refused(violation) => return refusal(violation),
         ChatError::RoomFull => "ROOM_FULL",
         ChatError::Conflict => "CONFLICT",
+        ChatError::RateLimited { retry_after, .. } => {
+            let millis = retry_after.as_nanos().div_ceil(1_000_000);
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+            return with_code(error, "RATE_LIMITED")
+                .extend_with(|_, extensions| extensions.set("retryAfterMs", millis));
+        }
         ChatError::Unavailable(source) => {
             tracing::warn!(error = source.as_ref() as &dyn std::error::Error, "the store is unavailable");
             "UNAVAILABLE"

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage};
+use crate::chat::{Accepted, Caller, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage};
 use crate::domain::cursor;
 use crate::graphql::error::chat_error;
 use crate::graphql::types::{Chatter, Message, Room};
@@ -19,7 +19,11 @@ impl Mutation {
     }
 
     /// Sends a message to a room. A user is made known by its first message.
-    async fn send_message(&self, ctx: &Context<'_>, input: SendMessageInput) -> Result<SendMessagePayload> {
+    async fn send_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, the room it goes to, and who sends it.")] input: SendMessageInput,
+    ) -> Result<SendMessagePayload> {
         let send = SendMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
             user_id: input.user_id.as_deref().map(String::as_str),
@@ -28,34 +32,43 @@ impl Mutation {
             text: &input.text,
             client_message_id: input.client_message_id.as_deref().map(String::as_str),
         };
-        let sent = ctx.data::<Chat>()?.send_message(send).await.map_err(chat_error)?;
+        let sent = ctx.data::<Chat>()?.send_message(*ctx.data::<Caller>()?, send).await.map_err(chat_error)?;
         let author = sent.author.clone().into();
         let (message, token, cursor) = told(sent);
         Ok(SendMessagePayload { message, author, token, cursor })
     }
 
     /// Replaces the text of a message. Only its author may.
-    async fn edit_message(&self, ctx: &Context<'_>, input: EditMessageInput) -> Result<EditMessagePayload> {
+    async fn edit_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, its new text, and who edits it.")] input: EditMessageInput,
+    ) -> Result<EditMessagePayload> {
         let change = ChangeMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
             user_id: &input.user_id,
             token: &input.token,
             message: MessageRef::Id(&input.message_id),
         };
-        let edited = ctx.data::<Chat>()?.edit_message(change, &input.text).await.map_err(chat_error)?;
+        let edited =
+            ctx.data::<Chat>()?.edit_message(*ctx.data::<Caller>()?, change, &input.text).await.map_err(chat_error)?;
         let (message, token, cursor) = told(edited);
         Ok(EditMessagePayload { message, token, cursor })
     }
 
     /// Deletes a message: its place stays, its text is gone for good. Only its author may.
-    async fn delete_message(&self, ctx: &Context<'_>, input: DeleteMessageInput) -> Result<DeleteMessagePayload> {
+    async fn delete_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, and who deletes it.")] input: DeleteMessageInput,
+    ) -> Result<DeleteMessagePayload> {
         let change = ChangeMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
             user_id: &input.user_id,
             token: &input.token,
             message: MessageRef::Id(&input.message_id),
         };
-        let deleted = ctx.data::<Chat>()?.delete_message(change).await.map_err(chat_error)?;
+        let deleted = ctx.data::<Chat>()?.delete_message(*ctx.data::<Caller>()?, change).await.map_err(chat_error)?;
         let (message, token, cursor) = told(deleted);
         Ok(DeleteMessagePayload { message, token, cursor })
     }
@@ -128,7 +141,7 @@ pub struct CreateRoomPayload {
 
 impl CreateRoomPayload {
     pub(super) async fn make(ctx: &Context<'_>) -> Result<Self> {
-        let state = ctx.data::<Chat>()?.create_room().await.map_err(chat_error)?;
+        let state = ctx.data::<Chat>()?.create_room(*ctx.data::<Caller>()?).await.map_err(chat_error)?;
         Ok(Self { room: Room::new(state) })
     }
 }

@@ -3,7 +3,9 @@
 //! A subscription is opened once for each subscriber: its document is checked, and its resolver authorises the reader
 //! and hands out the room's events. What an event looks like in that operation is the business of `rendering`.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, Response, Variables};
@@ -12,17 +14,21 @@ use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use crate::chat::ChatError;
+use crate::chat::{Caller, ChatError};
 use crate::domain::event::Event;
 use crate::graphql::Schema;
 use crate::graphql::answer::Answer;
+use crate::graphql::codes;
+use crate::graphql::document::{Documents, Limits};
 use crate::graphql::error::chat_error;
+use crate::graphql::panics;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
 use crate::graphql::subscription::Opening;
 
 /// The parameters of a request, as every transport carries them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
     pub query: String,
@@ -49,12 +55,21 @@ impl Parameters {
     }
 }
 
+/// Hides what was asked: documents and variables hold codes, tokens and texts.
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parameters({} bytes of a document)", self.query.len())
+    }
+}
+
 /// In a request's data: it came by HTTP GET, so it must not change anything.
 pub(super) struct OverGet;
 
 /// What a transport knows of a request besides its parameters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Circumstances {
+    /// Who asks.
+    pub caller: Caller,
     /// It came by HTTP GET, so it must not change anything.
     pub over_get: bool,
     /// A cursor that the transport carried; goes before the one among the arguments.
@@ -81,54 +96,72 @@ pub enum Delivery {
     Failure(Box<Answer>),
 }
 
-/// How much may be under way at once.
+/// How much may be asked for, and be under way at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Queries and mutations.
     pub max_in_flight: usize,
+    /// How long a query or a mutation may take, and the opening of a subscription.
+    pub time_limit: Duration,
+    pub limits: Limits,
 }
 
 /// Runs requests.
 #[derive(Clone)]
 pub struct Operations {
     schema: Schema,
+    documents: Documents,
     renderings: Renderings,
     in_flight: Arc<Semaphore>,
+    time_limit: Duration,
 }
 
 impl Operations {
     pub fn new(schema: Schema, settings: Settings) -> Self {
         let renderings = Renderings::new(schema.clone());
-        Self { schema, renderings, in_flight: Arc::new(Semaphore::new(settings.max_in_flight)) }
+        let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
+        Self {
+            schema,
+            documents: Documents::new(settings.limits),
+            renderings,
+            in_flight,
+            time_limit: settings.time_limit,
+        }
     }
 
     /// Runs a request, or says why not.
     pub async fn run(&self, parameters: Parameters, circumstances: Circumstances) -> Outcome {
-        let mut request = parameters.request();
-        // What cannot be parsed goes on to the schema, which says what is wrong with it.
-        let document = request.parsed_query().cloned().ok();
-        let chosen = document.as_ref().and_then(|document| chosen(document, parameters.operation_name.as_deref()));
-        let kind = chosen.map(|operation| operation.ty);
+        let document = match self.documents.read(&parameters.query) {
+            Ok(document) => document,
+            Err(refusal) => return Outcome::Answer(Answer::refused_document(&refusal)),
+        };
+        let operation = document.operation(parameters.operation_name.as_deref());
+        let kind = operation.map(|operation| operation.ty);
         if circumstances.over_get && kind == Some(OperationType::Mutation) {
             return Outcome::Answer(Answer::mutation_over_get());
         }
-        if let Some(name) = chosen.and_then(|operation| missing_variable(operation, parameters.variables.as_ref())) {
-            return Outcome::Answer(Answer::refused(
-                "GRAPHQL_VALIDATION_FAILED",
-                format!("the variable ${name} needs a value"),
-            ));
+        if let Err(refusal) = document.admit(operation, parameters.variables.as_ref(), self.documents.limits()) {
+            return Outcome::Answer(Answer::refused_document(&refusal));
         }
+        if let Some(name) = operation.and_then(|operation| missing_variable(operation, parameters.variables.as_ref())) {
+            let sentence = codes::shorten(&format!("the variable ${name} needs a value"));
+            return Outcome::Answer(Answer::refused("GRAPHQL_VALIDATION_FAILED", sentence));
+        }
+        let mut request = parameters.request().data(circumstances.caller);
+        request.set_parsed_query(document.parsed().clone());
         if circumstances.over_get {
             request = request.data(OverGet);
         }
-        match (kind, document) {
-            (Some(OperationType::Subscription), Some(document)) => {
-                self.subscribe(parameters, request, document, circumstances.resume_after).await
-            }
-            _ => match self.in_flight.try_acquire() {
-                Ok(_permit) => Outcome::Answer(self.schema.execute(request).await.into()),
-                Err(_) => Outcome::Answer(Answer::overloaded()),
-            },
+        if kind == Some(OperationType::Subscription) {
+            let document = document.parsed().clone();
+            return self.subscribe(parameters, request, document, circumstances.resume_after).await;
+        }
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            return Outcome::Answer(Answer::overloaded());
+        };
+        match timeout(self.time_limit, self.schema.execute(request)).await {
+            Ok(response) => Outcome::Answer(response.into()),
+            Err(_) => Outcome::Answer(Answer::timed_out()),
         }
     }
 
@@ -140,44 +173,49 @@ impl Operations {
         resume_after: Option<String>,
     ) -> Outcome {
         let opening = Opening::new(resume_after);
-        let refused = self.schema.execute_stream(request.data(opening.clone())).next().await;
+        let mut opened = self.schema.execute_stream(request.data(opening.clone()));
+        let Ok(refused) = timeout(self.time_limit, opened.next()).await else {
+            return Outcome::Answer(Answer::timed_out());
+        };
         let following = match (refused, opening.take()) {
-            (Some(refused), _) => return Outcome::Answer(Answer::refused_subscription(refused)),
+            (Some(mut refused), _) => {
+                // The schema's own hook for this is not asked about subscriptions.
+                codes::name(&mut refused.errors);
+                return Outcome::Answer(Answer::refused_subscription(refused));
+            }
             (None, Some(following)) => following,
             // Its only field was skipped by a directive.
             (None, None) => return Outcome::Events(Events { start: None, deliveries: stream::empty().boxed() }),
         };
         let operation = self.renderings.share(Operation::new(parameters, document));
-        let state = (following.events, self.renderings.clone(), operation);
-        let deliveries = stream::unfold(state, async |(mut events, renderings, operation)| {
-            let delivery = deliver(&renderings, &operation, events.next().await?).await;
-            Some((delivery, (events, renderings, operation)))
-        });
-        Outcome::Events(Events { start: Some(following.start), deliveries: deliveries.boxed() })
+        let (renderings, mut follower) = (self.renderings.clone(), following.follower);
+        let deliveries = async_stream::stream! {
+            while let Some(event) = follower.next().await {
+                yield match event {
+                    Ok(event) => deliver(&renderings, &operation, event).await,
+                    Err(error) => lost(error),
+                };
+            }
+        };
+        let deliveries = panics::caught_in_events(deliveries).boxed();
+        Outcome::Events(Events { start: Some(following.start), deliveries })
     }
 }
 
-async fn deliver(renderings: &Renderings, operation: &Operation, event: Result<Arc<Event>, ChatError>) -> Delivery {
-    match event {
-        Ok(event) => match renderings.of(operation, &event).await {
-            Ok(rendering) => Delivery::Event(rendering),
-            Err(failure) => Delivery::Failure(Box::new(failure)),
-        },
-        Err(error) => {
-            let error = chat_error(error).into_server_error(async_graphql::Pos::default());
-            Delivery::Failure(Box::new(Answer::from(Response::from_errors(vec![error]))))
-        }
+async fn deliver(renderings: &Renderings, operation: &Operation, event: Arc<Event>) -> Delivery {
+    if let Some(rendering) = operation.recent(&event) {
+        return Delivery::Event(rendering);
+    }
+    // In a box, as every subscription would otherwise keep room for an execution.
+    match Box::pin(renderings.of(operation, event)).await {
+        Ok(rendering) => Delivery::Event(rendering),
+        Err(failure) => Delivery::Failure(Box::new(failure)),
     }
 }
 
-/// The chosen operation; `None` when there is no such operation.
-fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
-    let mut operations = document.operations.iter();
-    match name {
-        Some(name) => operations.find(|(candidate, _)| candidate.is_some_and(|candidate| candidate.as_str() == name)),
-        None => operations.next(),
-    }
-    .map(|(_, operation)| &operation.node)
+fn lost(error: ChatError) -> Delivery {
+    let error = chat_error(error).into_server_error(async_graphql::Pos::default());
+    Delivery::Failure(Box::new(Answer::from(Response::from_errors(vec![error]))))
 }
 
 /// A variable that the operation cannot do without and that has no value. The schema would notice only while it executes.

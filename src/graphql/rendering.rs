@@ -2,7 +2,8 @@
 //!
 //! A rendering is a pure function of the event and the operation. Nothing of a connection goes into it: of the variables
 //! only those that the fields of the event use, so not the room's code, not the cursor, not whatever else clients send.
-//! Renderings are remembered, within a bound; one that was forgotten is made again.
+//! Renderings are remembered, within a bound; one that was forgotten is made again. The last few of an operation are noted
+//! beside it, where its live readers find them without a search.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -28,6 +29,9 @@ const REMEMBERED: u64 = 32 * 1024 * 1024;
 /// Renderings that are expected in that space.
 const EXPECTED: usize = 32 * 1024;
 
+/// Renderings of one operation that are found without a search: so many events may lie between its readers.
+const RECENT: usize = 16;
+
 /// An event as one operation shows it.
 #[derive(Debug)]
 pub struct Rendering {
@@ -42,6 +46,14 @@ pub(super) struct Operation {
     identity: [u8; 16],
     parameters: Parameters,
     document: ExecutableDocument,
+    /// What was shown last, each event in the place of its number. Noting a rendering does not keep it: the bound holds.
+    recent: Mutex<[Option<Noted>; RECENT]>,
+}
+
+/// A rendering, for as long as it is remembered.
+struct Noted {
+    shown: Shown,
+    rendering: Weak<Rendering>,
 }
 
 impl Operation {
@@ -57,18 +69,46 @@ impl Operation {
         }
         hash.update(serde_json::to_vec(&variables).unwrap_or_default());
         let digest = hash.finalize();
-        Self { identity: std::array::from_fn(|i| digest[i]), parameters, document }
+        Self { identity: std::array::from_fn(|i| digest[i]), parameters, document, recent: Mutex::default() }
+    }
+
+    /// The rendering of an event in this operation, if it is one of the last.
+    pub(super) fn recent(&self, event: &Event) -> Option<Arc<Rendering>> {
+        let shown = Shown::of(event);
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent[shown.place()].as_ref().filter(|noted| noted.shown == shown)?.rendering.upgrade()
+    }
+
+    fn note(&self, shown: Shown, rendering: &Arc<Rendering>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent[shown.place()] = Some(Noted { shown, rendering: Arc::downgrade(rendering) });
     }
 }
 
-/// What makes two renderings the same. The revision is part of it, because a replayed event shows its message as it is
-/// now.
+/// What an event is known by. The revision is part of it, because a replayed event shows its message as it is now.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    operation: [u8; 16],
+struct Shown {
     room: RoomId,
     position: Position,
     revision: Seq,
+}
+
+impl Shown {
+    fn of(event: &Event) -> Self {
+        Self { room: event.room(), position: event.position, revision: event.message.revision }
+    }
+
+    /// Where it stands among the recent ones.
+    const fn place(&self) -> usize {
+        self.position.seq.0 as usize % RECENT
+    }
+}
+
+/// What makes two renderings the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    operation: [u8; 16],
+    shown: Shown,
 }
 
 #[derive(Clone)]
@@ -112,18 +152,12 @@ impl Renderings {
     }
 
     /// The rendering of `event` in `operation`. Of many who ask at once, one makes it and the others wait.
-    pub(super) async fn of(&self, operation: &Operation, event: &Arc<Event>) -> Result<Arc<Rendering>, Answer> {
-        let key = Key {
-            operation: operation.identity,
-            room: event.room(),
-            position: event.position,
-            revision: event.message.revision,
-        };
-        match self.made.get(&key) {
-            Some(rendering) => Ok(rendering),
-            // In a box, as every subscription would otherwise keep room for an execution.
-            None => Box::pin(self.made.get_or_insert_async(&key, self.make(operation, Arc::clone(event)))).await,
-        }
+    pub(super) async fn of(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {
+        let shown = Shown::of(&event);
+        let key = Key { operation: operation.identity, shown };
+        let rendering = self.made.get_or_insert_async(&key, self.make(operation, event)).await?;
+        operation.note(shown, &rendering);
+        Ok(rendering)
     }
 
     async fn make(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {

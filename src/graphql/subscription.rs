@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Result, Subscription as Subscribe};
-use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, future, stream};
 
-use crate::chat::{Chat, ChatError, RoomKey};
+use crate::chat::{Caller, Chat, Follower, RoomKey};
 use crate::domain::event::Event;
 use crate::graphql::error::chat_error;
 use crate::graphql::types::MessageEvent;
@@ -21,10 +20,10 @@ struct Inner {
     following: Mutex<Option<Following>>,
 }
 
-/// A subscription that was opened: the cursor it begins behind, and the events from there on.
+/// A subscription that was opened: the cursor it begins behind, and who reads from there on.
 pub(super) struct Following {
     pub(super) start: String,
-    pub(super) events: BoxStream<'static, Result<Arc<Event>, ChatError>>,
+    pub(super) follower: Follower,
 }
 
 impl Opening {
@@ -72,8 +71,9 @@ impl Subscription {
         let opening = ctx.data::<Opening>()?;
         let after = opening.0.resume_after.as_deref().or(after.as_deref());
         let key = RoomKey { id: &room_id, code: &room_code };
-        let (start, events) = ctx.data::<Chat>()?.follow(key, after).await.map_err(chat_error)?;
-        opening.leave(Following { start, events: events.boxed() })?;
+        let (start, follower) =
+            ctx.data::<Chat>()?.follow(*ctx.data::<Caller>()?, key, after).await.map_err(chat_error)?;
+        opening.leave(Following { start, follower })?;
         Ok(stream::empty().boxed())
     }
 }

@@ -2,6 +2,7 @@
 //! means is the business of `operation`.
 
 mod accept;
+mod cross_site;
 mod drain;
 mod http;
 mod multipart;
@@ -17,10 +18,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, Request, State};
-use axum::http::header;
+use axum::http::{Extensions, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
+use crate::chat::Caller;
 use crate::graphql::operation::Operations;
 
 pub use drain::Drain;
@@ -63,10 +65,15 @@ async fn get_or_upgrade(State(transport): State<Transport>, request: Request) ->
     let wants_socket =
         parts.headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     if !wants_socket {
-        return http::get(&transport, &parts.uri, &parts.headers).await;
+        return http::get(&transport, &parts).await;
     }
     match WebSocketUpgrade::from_request_parts(&mut parts, &transport).await {
         Ok(upgrade) => ws::accept(transport, upgrade, &parts.extensions),
         Err(rejection) => rejection.into_response(),
     }
+}
+
+/// Who asks, as `http` left word of it.
+fn caller(extensions: &Extensions) -> Caller {
+    extensions.get().copied().unwrap_or(Caller::UNKNOWN)
 }

@@ -8,8 +8,10 @@ use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use tokio::time::timeout;
+
+use super::refusal;
 
 /// What a body is held to.
 #[derive(Clone, Copy, Debug)]
@@ -102,9 +104,9 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     other_than(header::CONTENT_ENCODING, "identity") || other_than(header::TRANSFER_ENCODING, "chunked")
 }
 
-/// Refuses in the way of GraphQL, as most requests are. The connection ends with it: the rest of the body is not read.
-fn refuse(status: StatusCode, code: &str, sentence: &str) -> Response {
-    let body = format!(r#"{{"errors":[{{"message":"{sentence}","extensions":{{"code":"{code}"}}}}]}}"#);
-    let headers = [(header::CONTENT_TYPE, "application/json; charset=utf-8"), (header::CONNECTION, "close")];
-    (status, headers, body).into_response()
+/// Refuses, and ends the connection: the rest of the body is not read.
+fn refuse(status: StatusCode, code: &str, sentence: &'static str) -> Response {
+    let mut response = refusal::refuse(status, code, sentence);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -11,8 +11,10 @@ use axum::extract::{Request, State};
 use axum::http::uri::{Authority, Scheme, Uri};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use tower_http::cors::AllowOrigin;
+
+use super::refusal::refuse;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
@@ -100,7 +102,7 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
 /// Refuses sockets to pages of other sites.
 pub(super) async fn check(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     if request.headers().contains_key(header::UPGRADE) && !origins.let_open(request.headers()) {
-        return (StatusCode::FORBIDDEN, "pages of this origin may not open sockets here\n").into_response();
+        return refuse(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", "pages of this origin may not open sockets here");
     }
     next.run(request).await
 }

@@ -1,9 +1,9 @@
 //! What the service refuses, in the words of the legacy contract. Its misspellings are part of it.
 //!
-//! Two refusals the original did not know have a `status_code` of ours: 507 for a room that holds all the messages it
-//! may, 409 for a message that changes faster than it can be changed.
+//! Three refusals the original did not know have a `status_code` of ours: 507 for a room that holds all the messages it
+//! may, 409 for a message that changes faster than it can be changed, 429 with `Retry-After` for what is done too often.
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::detail;
@@ -41,6 +41,12 @@ pub(super) fn answer(error: &ChatError, asked: Asked<'_>, settings: Settings) ->
         ChatError::Refused(violation) => settings.violated(violation, asked),
         ChatError::RoomFull => business(StatusCode::INSUFFICIENT_STORAGE, &error.to_string()),
         ChatError::Conflict => business(StatusCode::CONFLICT, &error.to_string()),
+        ChatError::RateLimited { retry_after, .. } => {
+            // Rounded up: whoever waits as told must not come too early.
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            let refusal = business(StatusCode::TOO_MANY_REQUESTS, &error.to_string());
+            ([(header::RETRY_AFTER, seconds.to_string())], refusal).into_response()
+        }
         ChatError::Unavailable(_) => fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         ChatError::Internal(_) => fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

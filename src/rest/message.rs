@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::Rest;
 use super::body::Body;
 use super::date::Date;
 use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
+use super::{Asking, Rest};
 use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
 use crate::domain::message::MessageText;
 
@@ -17,7 +17,7 @@ use crate::domain::message::MessageText;
 const NO_USER: &str = "None";
 
 /// Sends a message.
-pub(super) async fn send(State(rest): State<Rest>, Body(asked): Body<Sending>) -> Response {
+pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Sending>) -> Response {
     let input = SendMessage {
         room: RoomKey { id: &asked.room_id, code: &asked.room_code },
         user_id: Some(asked.user_id.as_str()).filter(|id| *id != NO_USER),
@@ -26,21 +26,21 @@ pub(super) async fn send(State(rest): State<Rest>, Body(asked): Body<Sending>) -
         text: &asked.message,
         client_message_id: None,
     };
-    match rest.chat.send_message(input).await {
+    match rest.chat.send_message(caller, input).await {
         Ok(accepted) => Envelope::with(Sent::of(&accepted)).into_response(),
         Err(error) => error::answer(&error, Asked { room_id: &asked.room_id, user_id: &asked.user_id }, rest.settings),
     }
 }
 
 /// Replaces the text of a message.
-pub(super) async fn edit(State(rest): State<Rest>, Body(asked): Body<Editing>) -> Response {
-    let result = rest.chat.edit_message(asked.target.input(), &asked.message).await;
+pub(super) async fn edit(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Editing>) -> Response {
+    let result = rest.chat.edit_message(caller, asked.target.input(), &asked.message).await;
     rest.changed(&asked.target, result)
 }
 
 /// Removes the text of a message.
-pub(super) async fn delete(State(rest): State<Rest>, Body(target): Body<Target>) -> Response {
-    let result = rest.chat.delete_message(target.input()).await;
+pub(super) async fn delete(State(rest): State<Rest>, Asking(caller): Asking, Body(target): Body<Target>) -> Response {
+    let result = rest.chat.delete_message(caller, target.input()).await;
     rest.changed(&target, result)
 }
 

@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 
-use super::Rest;
 use super::body::Body;
 use super::date::Date;
 use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
-use crate::chat::{Chat, ChatError, RoomKey};
+use super::{Asking, Rest};
+use crate::chat::{Caller, Chat, ChatError, RoomKey};
 use crate::domain::chatter::Chatter;
 use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
@@ -23,8 +23,8 @@ const CREATED: &str = "sucessful, room will be deleted after 24 hours";
 const PAGE: u32 = 1_000;
 
 /// Makes a room.
-pub(super) async fn create(State(rest): State<Rest>) -> Response {
-    match rest.chat.create_room().await {
+pub(super) async fn create(State(rest): State<Rest>, Asking(caller): Asking) -> Response {
+    match rest.chat.create_room(caller).await {
         Ok(state) => {
             let room = WholeRoom { state, chatters: Vec::new(), messages: Vec::new() };
             let id = room.state.room.id.legacy();
@@ -35,8 +35,8 @@ pub(super) async fn create(State(rest): State<Rest>) -> Response {
 }
 
 /// Gives a room with all that is in it.
-pub(super) async fn open(State(rest): State<Rest>, Body(asked): Body<OpenRoom>) -> Response {
-    match whole(&rest.chat, RoomKey { id: &asked.room_id, code: &asked.room_code }).await {
+pub(super) async fn open(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<OpenRoom>) -> Response {
+    match whole(&rest.chat, caller, RoomKey { id: &asked.room_id, code: &asked.room_code }).await {
         Ok(room) => {
             let id = room.state.room.id.legacy();
             Envelope::with(Record::of(&room, &id)).about(&id).into_response()
@@ -74,8 +74,8 @@ struct WholeRoom {
 
 /// Reads until all is there that was there at first, or until no more comes: a store that lost its last writes in
 /// between has fewer than it said.
-async fn whole(chat: &Chat, key: RoomKey<'_>) -> Result<WholeRoom, ChatError> {
-    let first = chat.room(key, Some(Window::starting_at(0, PAGE))).await?;
+async fn whole(chat: &Chat, caller: Caller, key: RoomKey<'_>) -> Result<WholeRoom, ChatError> {
+    let first = chat.room(caller, key, Some(Window::starting_at(0, PAGE))).await?;
     let mut room = WholeRoom { state: first.state, chatters: Vec::new(), messages: first.messages };
     while let Some(rest) = behind(room.messages.len(), room.state.message_count) {
         let page = chat.messages(&room.state.room, rest).await?.messages;

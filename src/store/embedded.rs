@@ -11,6 +11,7 @@ mod failure;
 mod file;
 mod reader;
 mod rows;
+mod strikes;
 mod sweep;
 mod writer;
 
@@ -32,9 +33,10 @@ use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
-    StoreError,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
+use crate::vital::Vital;
 
 pub use file::OpenError;
 
@@ -42,6 +44,7 @@ use clock::Clock;
 use file::DatabaseFile;
 use reader::Readers;
 use rows::RoomRow;
+use strikes::Strikes;
 use writer::{Outcome, Writer};
 
 /// Announcements a slow feed may lie behind before it is told to read the logs again.
@@ -53,29 +56,35 @@ pub struct EmbeddedStore {
     readers: Readers,
     writer: Arc<Writer>,
     announcements: broadcast::Sender<crate::store::Announcement>,
+    strikes: Strikes,
     /// Wakes the sweeper.
     wake: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    vital: Vital,
 }
 
 impl EmbeddedStore {
     /// Opens the store in `directory`, creating both where missing. Needs a Tokio runtime.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let (file, connection) = DatabaseFile::take(directory)?;
-        let clock = Clock::set_now();
+        let (file, clock) = (Arc::new(file), Clock::set_now());
         let (announcements, _) = broadcast::channel(FEED);
-        let writer = Writer::start(connection, clock, announcements.clone())
+        let vital = Vital::default();
+        let writer = Writer::start(connection, Arc::clone(&file), clock, announcements.clone(), vital.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
             writer: Arc::new(writer),
             readers: Readers::of(file, clock),
             announcements,
+            strikes: Strikes::default(),
             wake: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            vital,
         };
-        store.tasks.spawn(sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone()));
+        let sweep = sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone());
+        store.tasks.spawn(store.vital.clone().task(sweep));
         Ok(store)
     }
 
@@ -84,6 +93,11 @@ impl EmbeddedStore {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// What of the store works by itself: without it no change is taken any more.
+    pub const fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Reads from `room`, if it is alive, at one instant.
@@ -202,6 +216,26 @@ impl Store for EmbeddedStore {
 
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
         Ok(vec![0; rooms.len()])
+    }
+
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+        Ok(self.strikes.strike(subject, lockout))
+    }
+
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
+        self.strikes.forgive(subject, ticket);
+        Ok(())
+    }
+
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
+        Ok(self.strikes.guess(room, left, guesser, limits))
+    }
+
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+        let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
+        self.strikes.welcome(room, left, guesser, counted);
+        Ok(())
     }
 
     /// Takes the whole way of a change, disk included.

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{Script, ScriptInvocation};
+use tracing::warn;
 
 use self::connection::Commands;
 pub use self::connection::{InvalidSettings, Settings};
@@ -27,17 +28,20 @@ use crate::domain::page::{Take, Window};
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
-    StoreError, VIEWERS_KEPT,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    KNOWN_MAX, Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
 };
+use crate::vital::Vital;
 
+/// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
+const PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
 /// Calls for many rooms that are under way at a time.
 const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 
-/// Keeps rooms in a Redis, version 6.2 or later, that evicts nothing (`maxmemory-policy noeviction`): a room is several
-/// keys, and none of them makes sense without the others.
+/// Keeps rooms in a Redis, version 6.2 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
+/// several keys, and without one of them it is gone.
 pub struct RedisStore {
     commands: Commands,
     announcements: Announcements,
@@ -52,8 +56,16 @@ impl RedisStore {
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
         let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let keys = Keys::new(settings.prefix().to_owned());
+        let commands = Commands::connect(&settings, &client).await?;
+        if let Some(policy) = commands.eviction_policy().await {
+            warn!(
+                %policy,
+                "this Redis evicts keys when it runs out of memory, and rooms and users with them; \
+                 set its maxmemory-policy to noeviction"
+            );
+        }
         Ok(Self {
-            commands: Commands::connect(&settings, &client).await?,
+            commands,
             announcements: Announcements::start(&settings, client, keys.clone()),
             keys,
             scripts: Scripts::new(),
@@ -64,6 +76,11 @@ impl RedisStore {
     /// Ends the listening for announcements. Commands still work.
     pub async fn close(&self) {
         self.announcements.close().await;
+    }
+
+    /// What of the store works by itself: without it nothing is announced any more.
+    pub const fn vital(&self) -> &Vital {
+        self.announcements.vital()
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
@@ -104,7 +121,7 @@ impl Store for RedisStore {
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
         const NOTHING: Window = Window { after: None, before: None, take: Take::First(0) };
-        let mut call = self.on_room(&self.scripts.snapshot, room, &["room", "messages"]);
+        let mut call = self.on_room(&self.scripts.snapshot, room, &PARTS);
         let window = window.unwrap_or(NOTHING);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let state = reply.room_state(room)?;
@@ -115,7 +132,7 @@ impl Store for RedisStore {
     }
 
     async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
-        let mut call = self.on_room(&self.scripts.chatters, room, &["room", "roster"]);
+        let mut call = self.on_room(&self.scripts.chatters, room, &PARTS);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let total = reply.number()?;
         let chatters = reply.strings().map(|written| record::read_chatter(&written?));
@@ -178,8 +195,8 @@ impl Store for RedisStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let Commit { room, check, change } = commit;
-        let names = ["room", "messages", "log", "once", "chatters", "roster", EVENTS];
-        let mut call = self.on_room(&self.scripts.commit, room, &names);
+        let mut call = self.on_room(&self.scripts.commit, room, &PARTS);
+        call.key(self.keys.of_room(room, EVENTS));
         call.arg(record::write_kind(kind_of(&change))).arg(record::write_check(check));
         match change {
             Change::Send { author, text, client_message_id, capacity } => call
@@ -202,7 +219,7 @@ impl Store for RedisStore {
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let mut call = self.on_room(&self.scripts.read_log, room, &["room", "messages", "log"]);
+        let mut call = self.on_room(&self.scripts.read_log, room, &PARTS);
         call.arg(after.seq.0).arg(record::write_check(after.check)).arg(limit);
         let reply = self.run(&call).await?;
         Ok(reply.strings().map(|written| record::read_event(room, &written?)).collect::<Result<_, _>>()?)
@@ -236,6 +253,41 @@ impl Store for RedisStore {
             async move { Ok(u32::try_from(self.run(&call).await?.number()?).unwrap_or(u32::MAX)) }
         });
         stream::iter(calls).buffered(AT_A_TIME).try_collect().await
+    }
+
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+        let Lockout { free, first, longest, forgotten_after } = lockout;
+        let mut call = self.scripts.strike.key(self.keys.strikes(subject));
+        call.arg(free).arg(millis(first)).arg(millis(longest)).arg(millis(forgotten_after));
+        let mut reply = self.run(&call).await?;
+        match reply.outcome() {
+            "counted" => Ok(Struck::Counted(Ticket(reply.number()?))),
+            "locked" => Ok(Struck::LockedOut(Duration::from_millis(reply.number()?))),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
+        self.run(self.scripts.forgive.key(self.keys.strikes(subject)).arg(ticket.0)).await.map(drop)
+    }
+
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        let GuessLimits { open, last } = limits.unwrap_or(GuessLimits { open: 0, last: 0 });
+        let mut call = self.on_room(&self.scripts.guess, room, &["room", "guesses", "last", "known"]);
+        let mut reply = self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(open).arg(last)).await?;
+        match reply.outcome() {
+            "known" => Ok(Guess::Known),
+            "counted" => Ok(Guess::Counted),
+            "closed" => Ok(Guess::Closed(Duration::from_millis(reply.number()?))),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+        let mut call = self.on_room(&self.scripts.welcome, room, &["room", "guesses", "last", "known"]);
+        self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(u8::from(counted)).arg(KNOWN_MAX))
+            .await
+            .map(drop)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -278,6 +330,10 @@ struct Scripts {
     withdraw: Script,
     report_viewers: Script,
     viewers_elsewhere: Script,
+    strike: Script,
+    forgive: Script,
+    guess: Script,
+    welcome: Script,
 }
 
 macro_rules! script {
@@ -298,6 +354,10 @@ impl Scripts {
             withdraw: script!("redis/withdraw.lua"),
             report_viewers: script!("redis/report_viewers.lua"),
             viewers_elsewhere: script!("redis/viewers_elsewhere.lua"),
+            strike: script!("redis/strike.lua"),
+            forgive: script!("redis/forgive.lua"),
+            guess: script!("redis/guess.lua"),
+            welcome: script!("redis/welcome.lua"),
         }
     }
 }

@@ -85,6 +85,10 @@ controls! {
         contract_7_a_feed_goes_on_after_a_cut,
         contract_7_a_reader_misses_nothing_over_a_cut
     ];
+    a_store_that_ignores_misses_is_caught: Fault::MissesIgnored, [
+        contract_11_no_more_misses_are_counted_than_are_free,
+        contract_11_each_further_miss_doubles_the_lockout
+    ];
     a_store_whose_commits_share_a_seq_is_caught: Fault::SharedSeq, [
         contract_2_seq_is_contiguous_under_contention,
         contract_2_announcements_come_in_order_and_equal_the_log

@@ -13,8 +13,8 @@ use livechat::domain::page::Window;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, RoomState, Snapshot, Store,
-    StoreError,
+    ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 use tokio::sync::broadcast;
 
@@ -35,6 +35,8 @@ pub enum Fault {
     NoResync,
     /// The fifth and the sixth change of a room have one number.
     SharedSeq,
+    /// Misses are seen and not counted.
+    MissesIgnored,
 }
 
 /// Announcements that a feed which ignores its lag has room for.
@@ -240,6 +242,26 @@ impl Store for FaultyStore {
 
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
         self.inner.viewers_elsewhere(rooms).await
+    }
+
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+        let struck = self.inner.strike(subject, lockout).await?;
+        if let (Fault::MissesIgnored, Struck::Counted(ticket)) = (self.fault, struck) {
+            self.inner.forgive(subject, ticket).await?;
+        }
+        Ok(struck)
+    }
+
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
+        self.inner.forgive(subject, ticket).await
+    }
+
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        self.inner.guess(room, guesser, limits).await
+    }
+
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+        self.inner.welcome(room, guesser, counted).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
 use livechat::domain::chatter::{Chatter, DisplayName, UserId};
 use livechat::domain::event::{Check, Event, Position, Seq};
 use livechat::domain::message::{ClientMessageId, Message, MessageText};
@@ -269,7 +267,7 @@ pub async fn chatter_away(store: &Arc<dyn Store>, messages: usize) {
 
 /// A reader of a room through a hub.
 pub struct Follower {
-    stream: Pin<Box<dyn Stream<Item = Result<Arc<Event>, StoreError>> + Send>>,
+    follower: livechat::hub::Follower,
     patience: Duration,
 }
 
@@ -277,13 +275,13 @@ impl Follower {
     /// Follows `room` behind `after`; without it, from now on.
     pub async fn of(on: &dyn Fixture, hub: &Hub, room: RoomId, after: Option<Position>) -> Outcome<Self> {
         let state = on.store().snapshot(room, None).await?.state;
-        let stream = hub.follow(&state, after.unwrap_or(state.head)).await?;
-        Ok(Self { stream: Box::pin(stream), patience: on.patience() })
+        let follower = hub.follow(&state, after.unwrap_or(state.head)).await?;
+        Ok(Self { follower, patience: on.patience() })
     }
 
-    /// What the stream says next; `None` at its end.
+    /// What comes next; `None` at the end.
     pub async fn next(&mut self) -> Outcome<Option<Result<Arc<Event>, StoreError>>> {
-        within(self.patience, "the next event of a followed room", self.stream.next()).await
+        within(self.patience, "the next event of a followed room", self.follower.next()).await
     }
 
     pub async fn event(&mut self) -> Outcome<Event> {

@@ -11,7 +11,10 @@ async fn handshake(server: &Server, headers: &str) -> u16 {
     let headers = format!("sec-websocket-protocol: {PROTOCOL}\r\n{headers}");
     match Socket::with_headers(server.address(), &headers).await {
         Ok(_) => 101,
-        Err(Refused(status)) => status,
+        Err(Refused(status, code)) => {
+            assert_eq!(code, "ORIGIN_NOT_ALLOWED");
+            status
+        }
     }
 }
 

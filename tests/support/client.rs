@@ -1,5 +1,7 @@
 //! A GraphQL client over HTTP, and a user of it who remembers the token.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::eventually;
@@ -21,6 +23,12 @@ pub struct RoomKey {
 impl Client {
     pub fn of(url: String) -> Self {
         Self { http: reqwest::Client::new(), url }
+    }
+
+    /// One whose requests come from this address of the machine; all of 127.0.0.0/8 are.
+    pub fn from_address(url: String, address: IpAddr) -> Self {
+        let http = reqwest::Client::builder().local_address(address).build().expect("a client");
+        Self { http, url }
     }
 
     pub fn url(&self) -> &str {
@@ -155,22 +163,38 @@ impl User {
 
     /// Edits; the message as the server tells it.
     pub async fn edit(&mut self, room: &RoomKey, message_id: &str, new_text: &str) -> Value {
-        let input = json!({ "roomId": room.id, "roomCode": room.code, "userId": self.id, "token": self.token,
-            "messageId": message_id, "text": new_text });
-        let data = self.client.data(EDIT, json!({ "input": input })).await;
-        self.token = Some(text(&data["editMessage"]["token"]));
-        self.cursor = Some(text(&data["editMessage"]["cursor"]));
-        data["editMessage"]["message"].clone()
+        let answer = self.try_change(room, message_id, Some(new_text)).await.expect("an answer");
+        assert!(answer.get("errors").is_none(), "an edit was answered with {answer}");
+        answer["data"]["editMessage"]["message"].clone()
     }
 
     /// Deletes; the message as the server tells it.
     pub async fn delete(&mut self, room: &RoomKey, message_id: &str) -> Value {
-        let input = json!({ "roomId": room.id, "roomCode": room.code, "userId": self.id, "token": self.token,
+        let answer = self.try_change(room, message_id, None).await.expect("an answer");
+        assert!(answer.get("errors").is_none(), "a deletion was answered with {answer}");
+        answer["data"]["deleteMessage"]["message"].clone()
+    }
+
+    /// What the server says to an edit, or without a new text to a deletion; the token remembered if it was accepted.
+    pub async fn try_change(
+        &mut self,
+        room: &RoomKey,
+        message_id: &str,
+        new_text: Option<&str>,
+    ) -> Result<Value, reqwest::Error> {
+        let mut input = json!({ "roomId": room.id, "roomCode": room.code, "userId": self.id, "token": self.token,
             "messageId": message_id });
-        let data = self.client.data(DELETE, json!({ "input": input })).await;
-        self.token = Some(text(&data["deleteMessage"]["token"]));
-        self.cursor = Some(text(&data["deleteMessage"]["cursor"]));
-        data["deleteMessage"]["message"].clone()
+        let (query, name) = if new_text.is_some() { (EDIT, "editMessage") } else { (DELETE, "deleteMessage") };
+        if let Some(text) = new_text {
+            input["text"] = text.into();
+        }
+        let answer = self.client.try_request(query, json!({ "input": input })).await?;
+        let changed = &answer["data"][name];
+        if let Some(token) = changed["token"].as_str() {
+            self.token = Some(token.to_owned());
+            self.cursor = Some(text(&changed["cursor"]));
+        }
+        Ok(answer)
     }
 }
 

@@ -18,7 +18,7 @@ use super::subscriber::Said;
 use super::transport::{Reader, Resume, Transport};
 
 /// The last text of each room.
-const THE_END: &str = "the end";
+pub const THE_END: &str = "the end";
 
 /// A trial: who reads and writes, and how often readers lose their connections.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ impl Trial {
 
 impl Faults {
     /// Counts what is missing and what came again.
-    fn compare(&mut self, expected: &[String], got: &[String]) {
+    pub fn compare(&mut self, expected: &[String], got: &[String]) {
         let distinct: HashSet<_> = got.iter().collect();
         self.gaps += expected.iter().filter(|cursor| !distinct.contains(cursor)).count();
         self.repeats += got.len() - distinct.len();
@@ -224,8 +224,8 @@ impl Cut {
 
 /// An entry of a room's log.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    cursor: String,
+pub struct Entry {
+    pub cursor: String,
     kind: String,
     message: String,
     index: u64,
@@ -241,14 +241,14 @@ impl Entry {
 
 /// What a reader has read, and what it makes of it.
 #[derive(Default)]
-struct Read {
-    entries: Vec<Entry>,
-    texts: BTreeMap<u64, Option<String>>,
+pub struct Read {
+    pub entries: Vec<Entry>,
+    pub texts: BTreeMap<u64, Option<String>>,
 }
 
 impl Read {
     /// Takes in an event; whether it is the last one.
-    fn apply(&mut self, event: &Value) -> bool {
+    pub fn apply(&mut self, event: &Value) -> bool {
         let entry = Entry::of(event);
         self.texts.insert(entry.index, event["message"]["text"].as_str().map(str::to_owned));
         self.entries.push(entry);
@@ -333,7 +333,7 @@ async fn go_on(
 }
 
 /// The log of a room, as somebody reads it who is never cut.
-async fn whole_log(address: &str, room: &RoomKey, start: String) -> Vec<Entry> {
+pub async fn whole_log(address: &str, room: &RoomKey, start: String) -> Vec<Entry> {
     let line = TcpStream::connect(address).await.expect("a server that listens");
     let mut read = Read::default();
     go_on(&mut read, line, Transport::WebSocket, room, start, Resume::Argument, None).await;

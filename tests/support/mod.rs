@@ -1,7 +1,10 @@
 //! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
+pub mod bottleneck;
 pub mod client;
+pub mod crowd;
 pub mod cuts;
+
 pub mod http;
 pub mod load;
 pub mod nginx;
@@ -16,6 +19,7 @@ pub mod socket;
 pub mod stream;
 pub mod subscriber;
 pub mod transport;
+pub mod wrong_clock;
 
 use std::time::{Duration, Instant};
 

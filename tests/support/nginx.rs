@@ -14,6 +14,7 @@ use super::PATIENCE;
 pub struct Nginx {
     process: Child,
     address: String,
+    site: String,
     directory: TempDir,
 }
 
@@ -22,13 +23,14 @@ impl Nginx {
     pub fn before(servers: &[&str]) -> Self {
         // Between looking for a free port and using it, somebody else may take it.
         for _ in 0..5 {
-            let (directory, address) = (tempfile::tempdir().expect("a directory for nginx"), free_address());
-            let configuration = configure(directory.path(), &address, servers);
+            let directory = tempfile::tempdir().expect("a directory for nginx");
+            let (address, site) = (free_address(), free_address());
+            let configuration = configure(directory.path(), &address, &site, servers);
             let process = nginx(directory.path(), &configuration)
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap_or_else(|error| panic!("this test needs nginx (make tools): {error}"));
-            let mut nginx = Self { process, address, directory };
+            let mut nginx = Self { process, address, site, directory };
             if nginx.answers() {
                 return nginx;
             }
@@ -39,6 +41,11 @@ impl Nginx {
     /// Host and port.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Host and port of a site that has LiveChat below `/chat/`.
+    pub fn site(&self) -> &str {
+        &self.site
     }
 
     fn answers(&mut self) -> bool {
@@ -67,7 +74,7 @@ impl Drop for Nginx {
 /// What nginx says of the files in deploy/nginx.
 pub fn check() -> Output {
     let directory = tempfile::tempdir().expect("a directory for nginx");
-    let configuration = configure(directory.path(), &free_address(), &["127.0.0.1:1"]);
+    let configuration = configure(directory.path(), &free_address(), &free_address(), &["127.0.0.1:1"]);
     nginx(directory.path(), &configuration).arg("-t").output().expect("nginx (make tools)")
 }
 
@@ -80,7 +87,7 @@ fn nginx(directory: &Path, configuration: &Path) -> Command {
 }
 
 /// The examples as they stand, but for their addresses; the one for a sub-path inside of a site of its own.
-fn configure(directory: &Path, address: &str, servers: &[&str]) -> PathBuf {
+fn configure(directory: &Path, address: &str, site: &str, servers: &[&str]) -> PathBuf {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx");
     let example = |name| fs::read_to_string(examples.join(name)).expect("an example");
     let servers: String = servers.iter().map(|server| format!("server {server};")).collect();
@@ -96,7 +103,7 @@ fn configure(directory: &Path, address: &str, servers: &[&str]) -> PathBuf {
     let main = format!(
         "daemon off; worker_processes 1; pid {here}/nginx.pid; user {};\nevents {{ worker_connections 512; }}\n\
          http {{\naccess_log off;\n{temporary}include {here}/livechat.conf;\n\
-         server {{ listen unix:{here}/site.sock; include {here}/sub-path.conf; }}\n}}\n",
+         server {{ listen {site}; include {here}/sub-path.conf; }}\n}}\n",
         user()
     );
     let path = directory.join("nginx.conf");

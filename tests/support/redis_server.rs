@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
+use super::wrong_clock::WrongClock;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running `redis-server`.
@@ -16,6 +18,7 @@ pub struct RedisServer {
     port: u16,
     password: Option<String>,
     args: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     process: Option<Child>,
 }
 
@@ -53,11 +56,20 @@ impl RedisServer {
         }
     }
 
+    /// One that keeps nothing over a restart and goes by this clock.
+    pub async fn start_by_clock(clock: &WrongClock) -> Self {
+        Self::launch_in(&["--appendonly", "no"], None, clock.environment().into()).await
+    }
+
     async fn launch(args: &[&str], password: Option<&str>) -> Self {
+        Self::launch_in(args, password, Vec::new()).await
+    }
+
+    async fn launch_in(args: &[&str], password: Option<&str>, environment: Vec<(&'static str, String)>) -> Self {
         let directory = tempfile::tempdir().expect("a directory for redis-server");
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let (port, process) = (0, None);
-        let mut server = Self { directory, port, password: password.map(str::to_owned), args, process };
+        let mut server = Self { directory, port, password: password.map(str::to_owned), args, environment, process };
         // Between looking for a free port and using it, somebody else may take it.
         for _ in 0..5 {
             server.port = free_port();
@@ -76,6 +88,35 @@ impl RedisServer {
     /// Where it is, without any password.
     pub fn url_without_password(&self) -> String {
         url(self.port, None)
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Runs a command that must succeed.
+    pub async fn command(&self, words: &[&str]) {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).exec_async(&mut self.connection().await).await.expect("a command that succeeds");
+    }
+
+    /// Makes it a copy of the Redis at this address, and waits until it is one.
+    pub async fn replicate(&self, primary: &str) {
+        let (host, port) = primary.split_once(':').expect("host and port");
+        self.command(&["REPLICAOF", host, port]).await;
+        let mut connection = self.connection().await;
+        let start = Instant::now();
+        loop {
+            let mut ask = redis::cmd("INFO");
+            let info: String =
+                ask.arg("replication").query_async(&mut connection).await.expect("what it says of itself");
+            if info.contains("master_link_status:up") {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the replica does not follow");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// A connection for looking into it.
@@ -113,6 +154,7 @@ impl RedisServer {
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
             .arg(self.directory.path())
             .args(&self.args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

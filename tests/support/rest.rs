@@ -21,15 +21,22 @@ impl RestUser {
 
     /// Sends; the `data` of the answer, which must be a success.
     pub async fn send(&mut self, room: &RoomKey, message: &str) -> Value {
+        let answer = self.try_send(room, message).await.expect("an answer in JSON");
+        assert_eq!(answer["status_code"], 200, "a send was answered with {answer}");
+        answer["data"].clone()
+    }
+
+    /// What the server says to a send, the token remembered if it was accepted.
+    pub async fn try_send(&mut self, room: &RoomKey, message: &str) -> Result<Value, reqwest::Error> {
         let mut body = json!({ "room_id": format!("room:*{}", room.id), "room_code": room.code,
             "user_id": self.id, "message": message });
         if let Some(token) = &self.token {
             body["token"] = json!(token);
         }
-        let answer = self.http.post(&self.url).json(&body).send().await.expect("an answer");
-        let answer: Value = answer.json().await.expect("JSON");
-        assert_eq!(answer["status_code"], 200, "a send was answered with {answer}");
-        self.token = Some(text(&answer["data"]["token"]));
-        answer["data"].clone()
+        let answer: Value = self.http.post(&self.url).json(&body).send().await?.json().await?;
+        if answer["status_code"] == 200 {
+            self.token = Some(text(&answer["data"]["token"]));
+        }
+        Ok(answer)
     }
 }

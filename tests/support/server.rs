@@ -20,6 +20,8 @@ pub struct Server {
     address: String,
     process: Option<Child>,
     log: Arc<Mutex<String>>,
+    /// What it wrote to its standard output.
+    output: Arc<Mutex<String>>,
     /// Reads the log to its end.
     reader: Option<JoinHandle<()>>,
 }
@@ -44,8 +46,8 @@ impl Server {
     pub fn in_directory(directory: TempDir, environment: &[(&str, &str)]) -> Self {
         let directory = Arc::new(directory);
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let (address, log) = (String::new(), Arc::default());
-        let mut server = Self { directory, environment, address, process: None, log, reader: None };
+        let (address, log, output) = Default::default();
+        let mut server = Self { directory, environment, address, process: None, log, output, reader: None };
         server.start();
         server
     }
@@ -77,15 +79,21 @@ impl Server {
         let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut line = String::new();
         self.address.clear();
+        let mut heard = String::new();
         while output.read_line(&mut line).is_ok_and(|read| read > 0) {
-            if let Some(url) = line.strip_prefix("GraphQL ") {
-                self.address = url.trim().trim_end_matches("/graphql").trim_start_matches("http://").to_owned();
+            heard.push_str(&line);
+            if let Some(url) = line.strip_prefix("Chat page ") {
+                self.address = url.trim().trim_end_matches('/').trim_start_matches("http://").to_owned();
                 break;
             }
             line.clear();
         }
         // Read to the end, so that the server never writes into a full pipe.
-        std::thread::spawn(move || output.read_to_string(&mut String::new()));
+        let said = Arc::clone(&self.output);
+        std::thread::spawn(move || {
+            let _ = output.read_to_string(&mut heard);
+            said.lock().expect("the output").push_str(&heard);
+        });
         if self.address.is_empty() {
             let _ = process.wait();
             self.read_log_to_its_end();
@@ -117,6 +125,11 @@ impl Server {
     /// What it has written to its log so far; once it has ended, all of it.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
+    }
+
+    /// What it wrote to its standard output; all of it soon after it has ended.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("the output").clone()
     }
 
     /// Where its data lies.
@@ -211,6 +224,8 @@ pub fn command(directory: &Path, environment: &[(String, String)]) -> Command {
         .current_dir(directory)
         .env_clear()
         .env("LISTEN_ADDR", "127.0.0.1:0")
+        // Tests and benches do in a second what people do in an hour. Whoever tests the limits turns them on.
+        .env("RATE_LIMITS", "off")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null());
     command

@@ -22,9 +22,9 @@ pub struct Socket {
     pub raw: String,
 }
 
-/// Why there is no socket: the status of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(pub u16);
+/// Why there is no socket: the status of the answer, and the code in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub u16, pub String);
 
 impl Socket {
     /// Connects, offering these sub-protocols; also the one that was chosen.
@@ -48,7 +48,11 @@ impl Socket {
         let answer = String::from_utf8(answer).expect("text").to_ascii_lowercase();
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         if status != 101 {
-            return Err(Refused(status));
+            let length = answer.lines().find_map(|line| line.strip_prefix("content-length:"));
+            let mut body = vec![0; length.expect("a length").trim().parse().expect("a number")];
+            line.read_exact(&mut body).await.expect("the body");
+            let answer: Value = serde_json::from_slice(&body).expect("JSON");
+            return Err(Refused(status, error_code(&answer)));
         }
         let header = |line: &str| line.strip_prefix("sec-websocket-protocol:").map(|name| name.trim().to_owned());
         let chosen = answer.lines().find_map(header);

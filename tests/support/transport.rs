@@ -170,6 +170,17 @@ impl EventStream {
             }
             stream.read().await?;
         };
+        // Whoever takes JSON too is told in JSON that there is no subscription for the moment.
+        if head.contains("content-type: application/json") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).ok_or("no length")?;
+            let length: usize = length.parse()?;
+            while stream.chunked.len() < length {
+                stream.read().await?;
+            }
+            let answer = String::from_utf8(stream.chunked)?;
+            assert!(answer.contains("\"UNAVAILABLE\""), "a subscription was answered with {answer}");
+            return Err(answer.into());
+        }
         assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("chunked"), "an answer of another kind: {head}");
         Ok(stream)
     }

@@ -4,31 +4,39 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Circumstances, Outcome, Parameters};
+use crate::graphql::panics;
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
-use crate::graphql::transport::{Transport, multipart, sse};
+use crate::graphql::transport::{Transport, caller, cross_site, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
     State(transport): State<Transport>,
+    extensions: Extensions,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answer(&transport, &headers, parameters::from_body(&headers, body), false).await
+    answer(&transport, caller(&extensions), &headers, parameters::from_body(&headers, body), false).await
 }
 
 /// Answers a GET.
-pub(super) async fn get(transport: &Transport, uri: &Uri, headers: &HeaderMap) -> Response {
-    answer(transport, headers, parameters::from_query_string(uri), true).await
+pub(super) async fn get(transport: &Transport, request: &Parts) -> Response {
+    let parameters = parameters::from_query_string(&request.uri).and_then(|read| {
+        if cross_site::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) }
+    });
+    answer(transport, caller(&request.extensions), &request.headers, parameters, true).await
 }
 
 async fn answer(
     transport: &Transport,
+    caller: Caller,
     headers: &HeaderMap,
     parameters: Result<Parameters, BadRequest>,
     over_get: bool,
@@ -50,7 +58,8 @@ async fn answer(
         }
     }
     let resume_after = last_event_id.map(str::to_owned);
-    let outcome = transport.operations.run(parameters, Circumstances { over_get, resume_after }).await;
+    let run = transport.operations.run(parameters, Circumstances { caller, over_get, resume_after });
+    let outcome = panics::caught_in_answer(run).await;
     match (outcome, accept.stream) {
         (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
         (Outcome::Answer(answer), _) => write(accept.answer, &answer),
@@ -70,6 +79,7 @@ fn write(kind: AnswerType, answer: &Answer) -> Response {
         (Some(Failure::Request), AnswerType::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (Some(Failure::Method), _) => StatusCode::METHOD_NOT_ALLOWED,
         (Some(Failure::Overload), _) => StatusCode::SERVICE_UNAVAILABLE,
+        (Some(Failure::Fault), _) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut response = write_as(kind, status, answer);
     if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -85,6 +95,16 @@ fn refuse(kind: AnswerType, bad: BadRequest) -> Response {
             "UNSUPPORTED_MEDIA_TYPE",
             "send the request as JSON, with content-type: application/json".to_owned(),
         ),
+        BadRequest::CrossSite => (
+            StatusCode::BAD_REQUEST,
+            "PREFLIGHT_REQUIRED",
+            "a GET needs accept: application/graphql-response+json, application/json or text/event-stream, or a header \
+             graphql-preflight"
+                .to_owned(),
+        ),
+        BadRequest::Batch => {
+            (StatusCode::BAD_REQUEST, "BATCH_NOT_SUPPORTED", "send one operation in each request".to_owned())
+        }
         BadRequest::Malformed(problem) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", problem),
         BadRequest::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "the request body is too large".to_owned())
@@ -98,7 +118,7 @@ fn stopping() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "this server is stopping; connect again\n").into_response()
 }
 
-fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {
+pub(super) fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {
     let media_type = match kind {
         AnswerType::Json => "application/json; charset=utf-8",
         AnswerType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",

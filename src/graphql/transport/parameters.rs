@@ -14,6 +14,10 @@ use crate::graphql::transport::object::Object;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BadRequest {
     NotJson,
+    /// A GET that a page of another site could have had a browser make.
+    CrossSite,
+    /// A list of requests.
+    Batch,
     Malformed(String),
     TooLarge,
 }
@@ -28,6 +32,9 @@ pub(super) fn from_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>
         StatusCode::PAYLOAD_TOO_LARGE => BadRequest::TooLarge,
         _ => BadRequest::Malformed("the body could not be read".into()),
     })?;
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(BadRequest::Batch);
+    }
     let Object(parameters) = serde_json::from_slice(&body).map_err(|error| BadRequest::Malformed(problem(&error)))?;
     Ok(parameters)
 }

@@ -3,36 +3,44 @@
 //! One task a socket: it reads when something comes, and writes when something is to be said. It asks for the next event
 //! only when the last one is written, so a reader that stops reading falls behind in the room's log and not in this
 //! process's memory.
+//!
+//! Most of its work is to be woken for one event: that is taken, written, and the next one asked for. Whatever else may
+//! happen to a socket is behind a `bell`.
 
 mod addresses;
+mod bell;
 mod protocol;
+mod steps;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::{Extensions, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use futures_util::stream::BoxStream;
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use axum::response::Response;
+use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, timeout};
 use tokio_stream::StreamMap;
 
 use crate::chat::Caller;
-use crate::graphql::answer::{Answer, Failure};
-use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
-use crate::graphql::rendering::Rendering;
-use crate::graphql::transport::Transport;
+use crate::graphql::answer::Answer;
+use crate::graphql::operation::{Circumstances, Parameters};
+use crate::graphql::transport::accept::AnswerType;
+use crate::graphql::transport::http;
 use crate::graphql::transport::object::Object;
+use crate::graphql::transport::{Transport, caller};
 
 pub(super) use addresses::Addresses;
 
+use bell::Bell;
 use protocol::{ClientMessage, Close};
+use steps::{Step, Steps};
 
 /// Bytes of a message from a client, at most.
 const MESSAGE_MAX: usize = 64 * 1024;
@@ -56,15 +64,21 @@ const GATHER: usize = 64;
 /// Answers the upgrade, or says why not.
 pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions: &Extensions) -> Response {
     if transport.drain.has_begun() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "this server is stopping; connect again\n").into_response();
+        let answer = Answer::refused("UNAVAILABLE", "this server is stopping; connect again");
+        return http::write_as(AnswerType::Json, StatusCode::SERVICE_UNAVAILABLE, &answer);
     }
     let place = match extensions.get::<Caller>() {
         Some(caller) => match transport.addresses.take(caller.address) {
             Some(place) => Some(place),
-            None => return (StatusCode::TOO_MANY_REQUESTS, "too many sockets from this address\n").into_response(),
+            None => {
+                let sentence = "this address has as many sockets as it may; close one first";
+                let answer = Answer::refused("TOO_MANY_SOCKETS", sentence);
+                return http::write_as(AnswerType::Json, StatusCode::TOO_MANY_REQUESTS, &answer);
+            }
         },
         None => None,
     };
+    let caller = caller(extensions);
     let upgrade = upgrade
         .protocols([protocol::NAME])
         .read_buffer_size(READ_BUFFER)
@@ -76,13 +90,13 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
     upgrade.on_upgrade(async move |socket| {
         let (_place, _open) = (place, open);
         let turn = transport.drain.clone().turn();
-        let mut connection = Connection::new(socket, transport);
+        let mut connection = Connection::new(socket, caller, transport);
         let end = if is_ours {
             // When its turn to end has come, it ends, whatever it was waiting for. What it had taken but not written is
             // behind the cursor that the client has.
             tokio::select! {
                 end = connection.serve() => end,
-                () = turn => End::Close(Close::Restart),
+                () = bell::only_when_rung(turn) => End::Close(Close::Restart),
             }
         } else {
             End::Close(Close::SubprotocolNotAcceptable)
@@ -101,48 +115,33 @@ enum End {
     Gone,
 }
 
-/// What an operation says.
-enum Step {
-    Event(Arc<Rendering>),
-    Result(String),
-    Error(String),
-    Complete,
-}
-
-impl Step {
-    /// Whether nothing comes after it.
-    fn is_last(&self) -> bool {
-        matches!(self, Self::Error(_) | Self::Complete)
-    }
-
-    /// The message that says it, of the operation `id`.
-    fn message(&self, id: &str) -> Message {
-        let text = match self {
-            Self::Event(rendering) => protocol::next(id, &rendering.payload),
-            Self::Result(json) => protocol::next(id, json),
-            Self::Error(json) => protocol::error(id, json),
-            Self::Complete => protocol::complete(id),
-        };
-        Message::Text(Utf8Bytes::from(text))
-    }
+/// What a socket waits for, besides what its operations say.
+enum Happening {
+    Heard(Option<Result<Message, axum::Error>>),
+    /// It is time to ask whether the peer is still there.
+    PingDue,
+    InitTimeout,
 }
 
 struct Connection {
     socket: WebSocket,
+    /// Who asked for the upgrade.
+    caller: Caller,
     transport: Transport,
     /// Whether the connection was acknowledged.
     acknowledged: bool,
     /// Cursors by operation id, from `connection_init`.
     resume: HashMap<String, String>,
     /// What is under way, by operation id.
-    operations: StreamMap<Arc<str>, BoxStream<'static, Step>>,
+    operations: StreamMap<Arc<str>, Steps>,
     last_heard: Instant,
 }
 
 impl Connection {
-    fn new(socket: WebSocket, transport: Transport) -> Self {
+    fn new(socket: WebSocket, caller: Caller, transport: Transport) -> Self {
         Self {
             socket,
+            caller,
             transport,
             acknowledged: false,
             resume: HashMap::new(),
@@ -160,26 +159,56 @@ impl Connection {
     }
 
     async fn converse(&mut self) -> Result<Infallible, End> {
-        let init_timeout = sleep(self.transport.settings.ws_init_timeout);
-        tokio::pin!(init_timeout);
+        let mut init_timeout = pin!(sleep(self.transport.settings.ws_init_timeout));
         let every = self.transport.settings.keep_alive_interval;
         let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let bell = Bell::new();
+        let mut said_all = false;
         loop {
-            tokio::select! {
-                // What was said goes before the question whether anything was: the socket may have been busy with writing.
-                biased;
-                () = &mut init_timeout, if !self.acknowledged => return Err(End::Close(Close::InitTimeout)),
-                message = self.socket.recv() => self.hear(message).await?,
-                _ = ping.tick() => {
-                    if self.last_heard.elapsed() >= every * SILENT_PINGS {
-                        return Err(End::Close(Close::Silent));
-                    }
-                    self.write(Message::Ping(Bytes::new())).await?;
+            // What was heard goes before what is to be said: an operation is under way from the moment it was asked for.
+            let happening = self.wait(&bell, init_timeout.as_mut(), &mut ping, said_all).await;
+            said_all = happening.is_none() && self.say_what_is_ready().await?;
+            match happening {
+                Some(Happening::Heard(message)) => self.hear(message).await?,
+                Some(Happening::InitTimeout) => return Err(End::Close(Close::InitTimeout)),
+                Some(Happening::PingDue) if self.last_heard.elapsed() >= every * SILENT_PINGS => {
+                    return Err(End::Close(Close::Silent));
                 }
-                Some((id, step)) = self.operations.next() => self.say_gathered(id, step).await?,
+                Some(Happening::PingDue) => self.write(Message::Ping(Bytes::new())).await?,
+                None => {}
             }
         }
+    }
+
+    /// What happens to the socket; `None` when the task is woken for something else, which an operation may have to say.
+    /// Looked for, but not waited for, if there may be more to say already.
+    async fn wait(
+        &mut self,
+        bell: &Bell,
+        mut init_timeout: Pin<&mut Sleep>,
+        ping: &mut Interval,
+        said_all: bool,
+    ) -> Option<Happening> {
+        let mut waited = !said_all;
+        poll_fn(|task| {
+            let happening = bell.ask(task, |task| {
+                if !self.acknowledged && init_timeout.as_mut().poll(task).is_ready() {
+                    return Poll::Ready(Happening::InitTimeout);
+                }
+                // What was said goes before the question whether anything was: the socket may have been busy with writing.
+                if let Poll::Ready(message) = self.socket.poll_next_unpin(task) {
+                    return Poll::Ready(Happening::Heard(message));
+                }
+                ping.poll_tick(task).map(|_| Happening::PingDue)
+            });
+            match happening {
+                Poll::Ready(happening) => Poll::Ready(Some(happening)),
+                Poll::Pending if std::mem::replace(&mut waited, true) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// Takes what came from the socket.
@@ -229,30 +258,35 @@ impl Connection {
             let answer = Answer::refused("TOO_MANY_SUBSCRIPTIONS", sentence);
             return self.write(Message::text(protocol::error(&id, &answer.errors_to_json()))).await;
         }
-        let circumstances = Circumstances { over_get: false, resume_after: self.resume.remove(&id) };
-        let steps = run(self.transport.operations.clone(), parameters, circumstances);
-        self.operations.insert(id.into(), steps.boxed());
+        let circumstances =
+            Circumstances { caller: self.caller, over_get: false, resume_after: self.resume.remove(&id) };
+        self.operations.insert(id.into(), Steps::of(self.transport.operations.clone(), parameters, circumstances));
         Ok(())
     }
 
-    /// Says a step and whatever else is ready by then, in as few writes as it takes.
-    async fn say_gathered(&mut self, id: Arc<str>, step: Step) -> Result<(), End> {
+    /// Says what the operations have to say, in as few writes as it takes. Whether that was all and was written at once:
+    /// then they were asked with nothing in between, and will wake the task when there is more.
+    async fn say_what_is_ready(&mut self) -> Result<bool, End> {
         let mut gathered = 0;
-        let mut ready = Some((id, step));
-        while let Some((id, step)) = ready {
-            if step.is_last() {
-                // From here on the client may use the id again.
-                self.operations.remove(&id);
+        let mut is_all = false;
+        while gathered < GATHER && !is_all {
+            match self.what_is_ready().await {
+                Some((id, step)) => {
+                    if step.is_last() {
+                        // From here on the client may use the id again.
+                        self.operations.remove(&id);
+                    }
+                    self.feed(protocol::step(&id, &step)).await?;
+                    gathered += 1;
+                }
+                None => is_all = true,
             }
-            self.in_time(async |socket| socket.feed(step.message(&id)).await).await?;
-            gathered += 1;
-            ready = if gathered < GATHER { self.what_is_ready().await } else { None };
         }
-        self.in_time(async |socket| socket.flush().await).await
+        let at_once = gathered == 0 || self.flush().await?;
+        Ok(is_all && at_once)
     }
 
-    /// A step that can be said at once. Asks with the task's own waker: with another one, everything below would note that
-    /// one now and the task's again at the next wait.
+    /// A step that can be said at once.
     async fn what_is_ready(&mut self) -> Option<(Arc<str>, Step)> {
         poll_fn(|task| match self.operations.poll_next_unpin(task) {
             Poll::Ready(ready) => Poll::Ready(ready),
@@ -262,16 +296,39 @@ impl Connection {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        self.in_time(async |socket| socket.send(message).await).await
+        self.feed(message).await?;
+        self.flush().await?;
+        Ok(())
     }
 
-    /// Writes a little, in the time that a peer has for that: many little writes may take longer together.
-    async fn in_time(&mut self, write: impl AsyncFnOnce(&mut WebSocket) -> Result<(), axum::Error>) -> Result<(), End> {
-        match timeout(self.transport.settings.write_timeout, write(&mut self.socket)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(End::Close(Close::TooSlow)),
-        }
+    /// Puts a message behind those that wait to be written, once there is room.
+    async fn feed(&mut self, message: Message) -> Result<(), End> {
+        self.in_time(|socket, task| socket.poll_ready(task)).await?;
+        self.socket.start_send_unpin(message).map_err(|_| End::Gone)
+    }
+
+    /// Writes what waits. Whether that could be done at once.
+    async fn flush(&mut self) -> Result<bool, End> {
+        self.in_time(|socket, task| socket.poll_flush(task)).await
+    }
+
+    /// Writes a little, in the time that a peer has for that: many little writes may take longer together. Whether it could
+    /// be done at once, which is what almost always happens, and sets no timer.
+    async fn in_time(
+        &mut self,
+        write: impl Fn(Pin<&mut WebSocket>, &mut Context<'_>) -> Poll<Result<(), axum::Error>>,
+    ) -> Result<bool, End> {
+        let mut deadline: Option<Pin<Box<Sleep>>> = None;
+        poll_fn(|task| match write(Pin::new(&mut self.socket), task) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(deadline.is_none())),
+            Poll::Ready(Err(_)) => Poll::Ready(Err(End::Gone)),
+            Poll::Pending => {
+                let within = self.transport.settings.write_timeout;
+                let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(within)));
+                deadline.as_mut().poll(task).map(|()| Err(End::Close(Close::TooSlow)))
+            }
+        })
+        .await
     }
 
     /// Says why the socket is closed, and waits a moment for the peer to have heard it.
@@ -289,40 +346,6 @@ impl Connection {
             // The rest of the message is never read. To end now would reset the line, and the peer might not get to see
             // the close frame.
             sleep(CLOSE_WITHIN).await;
-        }
-    }
-}
-
-/// What an operation says, from its start to its end.
-fn run(
-    operations: Operations,
-    parameters: Parameters,
-    circumstances: Circumstances,
-) -> impl futures_util::Stream<Item = Step> + Send {
-    async_stream::stream! {
-        // In a box, as the stream would otherwise keep room for an execution for as long as it lives.
-        match Box::pin(operations.run(parameters, circumstances)).await {
-            Outcome::Answer(answer) => match answer.failure() {
-                Some(Failure::Request | Failure::Method | Failure::Overload) => {
-                    yield Step::Error(answer.errors_to_json());
-                }
-                None => {
-                    yield Step::Result(answer.to_json());
-                    yield Step::Complete;
-                }
-            },
-            Outcome::Events(mut events) => {
-                while let Some(delivery) = events.deliveries.next().await {
-                    match delivery {
-                        Delivery::Event(rendering) => yield Step::Event(rendering),
-                        Delivery::Failure(answer) => {
-                            yield Step::Error(answer.errors_to_json());
-                            return;
-                        }
-                    }
-                }
-                yield Step::Complete;
-            }
         }
     }
 }

@@ -21,14 +21,14 @@ pub(super) struct Readers(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    file: DatabaseFile,
+    file: Arc<DatabaseFile>,
     clock: Clock,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn of(file: DatabaseFile, clock: Clock) -> Self {
+    pub(super) fn of(file: Arc<DatabaseFile>, clock: Clock) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         Self(Arc::new(Inner { file, clock, idle: Mutex::default(), permits }))
     }
@@ -46,7 +46,12 @@ impl Readers {
             drop(permit);
             outcome
         });
-        reading.await.map_err(|e| StoreError::Unavailable(e.into()))?.map_err(failure::from_sqlite)?
+        // The words of a panic may be those of a message, so they go no further than its own line in the log.
+        let outcome = reading.await.map_err(|error| match error.is_panic() {
+            true => failure::panicked(),
+            false => StoreError::Unavailable(error.into()),
+        })?;
+        outcome.map_err(failure::from_sqlite)?
     }
 }
 
@@ -61,5 +66,23 @@ impl Inner {
         drop(transaction);
         idle().push(connection);
         Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reading_that_panics_says_nothing_of_what_it_read_and_the_next_ones_are_answered() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, _connection) = DatabaseFile::take(directory.path()).expect("a database");
+        let readers = Readers::of(Arc::new(file), Clock::set_now());
+        for _ in 0..=CONNECTIONS {
+            let panicking = readers.read(|_, _| -> Outcome<()> { panic!("open sesame") }).await;
+            let Err(StoreError::Corrupt(source)) = panicking else { panic!("{panicking:?}") };
+            assert!(!source.to_string().contains("sesame"), "{source}");
+        }
+        assert!(matches!(readers.read(|_, _| Ok(Ok(7))).await, Ok(7)));
     }
 }

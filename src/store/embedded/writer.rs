@@ -1,6 +1,7 @@
 //! The one thread that writes: it takes all changes that wait, applies them in one transaction, and answers when that
 //! transaction is on disk. So many senders share one commit, and whatever is answered survives.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -10,8 +11,10 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
-use crate::store::embedded::failure;
+use crate::store::embedded::failure::{self, Undone};
+use crate::store::embedded::file::DatabaseFile;
 use crate::store::{Announcement, StoreError};
+use crate::vital::Vital;
 
 /// Changes that may wait for the writer before senders wait in line.
 const QUEUE: usize = 1_024;
@@ -51,13 +54,15 @@ impl Writer {
     /// Starts the thread on `connection`.
     pub(super) fn start(
         connection: Connection,
+        file: Arc<DatabaseFile>,
         clock: Clock,
         announcements: broadcast::Sender<Announcement>,
+        vital: Vital,
     ) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || run(connection, clock, &announcements, waiting))?;
+            .spawn(move || vital.thread(|| run(connection, &file, clock, &announcements, waiting)))?;
         Ok(Self { requests, thread: Some(thread) })
     }
 
@@ -101,7 +106,7 @@ fn closed() -> StoreError {
 /// A change in the queue, whatever it answers with.
 trait Change: Send {
     fn apply(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()>;
-    fn settle(self: Box<Self>, durable: Result<(), &Arc<rusqlite::Error>>) -> Option<Event>;
+    fn settle(self: Box<Self>, durable: Result<(), &Undone>) -> Option<Event>;
 }
 
 struct Pending<T, W> {
@@ -123,11 +128,12 @@ where
     }
 
     /// Answers, and gives back the event to announce. Whoever asked may have stopped waiting; the change stands.
-    fn settle(self: Box<Self>, durable: Result<(), &Arc<rusqlite::Error>>) -> Option<Event> {
+    fn settle(self: Box<Self>, durable: Result<(), &Undone>) -> Option<Event> {
         let (answer, announce) = match (durable, self.outcome) {
             (Ok(()), Some(Ok(written))) => (Ok(written.answer), written.announce),
             (Ok(()), Some(Err(error))) => (Err(error), None),
             (Ok(()), None) => (Err(closed()), None),
+            (Err(Undone::Panic), None) if self.work.is_none() => (Err(failure::panicked()), None),
             (Err(cause), _) => (Err(failure::from_batch(cause)), None),
         };
         let _ = self.answer.send(answer);
@@ -137,6 +143,7 @@ where
 
 fn run(
     mut connection: Connection,
+    file: &DatabaseFile,
     clock: Clock,
     announcements: &broadcast::Sender<Announcement>,
     mut waiting: mpsc::Receiver<Request>,
@@ -151,7 +158,7 @@ fn run(
                 Request::Checkpoint(answer) => checkpoints.push(answer),
             }
         }
-        let durable = commit(&mut connection, clock, &mut changes).map_err(Arc::new);
+        let durable = commit_or_undo(&mut connection, file, clock, &mut changes);
         if let Err(cause) = &durable {
             tracing::error!(%cause, changes = changes.len(), "the embedded store could not write");
         }
@@ -167,13 +174,93 @@ fn run(
     }
 }
 
-fn commit(connection: &mut Connection, clock: Clock, changes: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
+/// Commits, or leaves everything as it was: a panic undoes the transaction like any error, and the next one goes on.
+fn commit_or_undo(
+    connection: &mut Connection,
+    file: &DatabaseFile,
+    clock: Clock,
+    changes: &mut [Box<dyn Change>],
+) -> Result<(), Undone> {
+    catch_unwind(AssertUnwindSafe(|| commit(connection, file, clock, changes)))
+        .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database))
+}
+
+fn commit(
+    connection: &mut Connection,
+    file: &DatabaseFile,
+    clock: Clock,
+    changes: &mut [Box<dyn Change>],
+) -> rusqlite::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
+    file.check_in_place()?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
         change.apply(&transaction, clock.now())?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    // Once more: what is acknowledged must be where it is found again.
+    file.check_in_place()
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn writer(vital: Vital) -> (Writer, TempDir) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, connection) = DatabaseFile::take(directory.path()).expect("a database");
+        connection.execute_batch("CREATE TABLE word (text TEXT)").expect("a table");
+        let (file, announcements) = (Arc::new(file), broadcast::channel(1).0);
+        let writer = Writer::start(connection, file, Clock::set_now(), announcements, vital).expect("a thread");
+        (writer, directory)
+    }
+
+    fn add(connection: &Connection) -> rusqlite::Result<usize> {
+        connection.execute("INSERT INTO word VALUES ('x')", [])
+    }
+
+    async fn words(writer: &Writer) -> u64 {
+        let count = |connection: &Connection, _| {
+            connection.query_row("SELECT count(*) FROM word", [], |row| row.get(0)).map(|n| Ok(Written::quietly(n)))
+        };
+        writer.write(count).await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn a_change_that_panics_is_undone_and_the_next_ones_are_written() {
+        let (writer, _directory) = writer(Vital::default());
+        let panicking = writer.write(|connection: &Connection, _| -> Outcome<Written<()>> {
+            add(connection)?;
+            panic!("in a change")
+        });
+        assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
+        assert_eq!(words(&writer).await, 0);
+        writer.write(|connection, _| add(connection).map(|_| Ok(Written::quietly(())))).await.expect("an answer");
+        assert_eq!(words(&writer).await, 1);
+    }
+
+    /// Nothing of ours does this; it stands for what panics outside of any change.
+    struct Poison;
+
+    impl Change for Poison {
+        fn apply(&mut self, _: &Connection, _: Timestamp) -> rusqlite::Result<()> {
+            Ok(())
+        }
+
+        fn settle(self: Box<Self>, _: Result<(), &Undone>) -> Option<Event> {
+            panic!("outside of a change")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_itself_is_noticed() {
+        let vital = Vital::default();
+        let (writer, _directory) = writer(vital.clone());
+        assert!(writer.requests.send(Request::Change(Box::new(Poison))).await.is_ok());
+        vital.lost().await;
+    }
 }

@@ -12,11 +12,11 @@ local kind, check = ARGV[1], ARGV[2]
 local clock = now()
 local at = digits(clock)
 
-local state = redis.call('HMGET', room, 'expires_at', 'seq', 'messages')
-local expires_at = state[1]
-if not is_alive(expires_at, clock) then
+local state = read_room(clock, 'expires_at', 'seq', 'messages')
+if not state then
   return { 'not_found' }
 end
+local expires_at = state[1]
 local seq = digits(state[2] + 1)
 
 local index, record, text, send_name
@@ -77,6 +77,7 @@ if kind == 'sent' then
     keep(roster, expires_at, clock)
   end
   if send_name then
+    redis.call('HSET', room, 'named', 1)
     redis.call('HSET', once, send_name, seq)
     keep(once, expires_at, clock)
   end

@@ -14,6 +14,21 @@ local function is_alive(expires_at, at)
   return expires_at and tonumber(expires_at) > at
 end
 
+-- Fields of the room, if it is alive and whole. KEYS begin with room, messages, log, once, chatters, roster. A Redis that
+-- evicts may have let go of some of them; what is left is no room any more, and no part of it is ever made anew.
+local function read_room(at, ...)
+  local fields = redis.call('HMGET', KEYS[1], 'expires_at', 'seq', 'named', ...)
+  local expires_at, seq, named = fields[1], fields[2], fields[3]
+  if not is_alive(expires_at, at) then
+    return nil
+  end
+  local parts = seq == '0' and 0 or named and 5 or 4
+  if redis.call('EXISTS', unpack(KEYS, 2, 6)) < parts then
+    return nil
+  end
+  return { unpack(fields, 4) }
+end
+
 -- Lets a key live until `expires_at` at least. Writes only when something changes, to spare replicas and the disk.
 local function keep(key, expires_at, at)
   if redis.call('PTTL', key) < tonumber(expires_at) - at then

@@ -120,10 +120,21 @@ pub enum InvalidSettings {
 
 /// Redis could not be reached, or turned us away, at start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect to Redis at {address}")]
-struct NoConnection {
-    address: String,
-    source: RedisError,
+enum NoConnection {
+    #[error("cannot connect to Redis at {address}")]
+    Failed { address: String, source: RedisError },
+    #[error(
+        "cannot connect to Redis at {address}: it wants another password; set REDIS_PASSWORD or the one in REDIS_URL"
+    )]
+    TurnedAway { address: String, source: RedisError },
+}
+
+impl NoConnection {
+    fn new(address: String, source: RedisError) -> Self {
+        let turned_away = matches!(source.kind(), ErrorKind::AuthenticationFailed)
+            || matches!(source.code(), Some("NOAUTH" | "WRONGPASS"));
+        if turned_away { Self::TurnedAway { address, source } } else { Self::Failed { address, source } }
+    }
 }
 
 /// Redis did not answer in time.
@@ -145,7 +156,7 @@ impl Commands {
             .await
             .map_err(|_| StoreError::Unavailable(Box::new(Late(*deadline))))?
             .map_err(|source| {
-                StoreError::Unavailable(Box::new(NoConnection { address: connection.addr().to_string(), source }))
+                StoreError::Unavailable(Box::new(NoConnection::new(connection.addr().to_string(), source)))
             })?;
         let pool = bb8::Pool::builder()
             .max_size(2)
@@ -165,6 +176,14 @@ impl Commands {
     /// Runs one command. It may have run even when this fails.
     pub async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
         self.call(async |mut connection| command.query_async(&mut connection).await).await
+    }
+
+    /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.
+    pub async fn eviction_policy(&self) -> Option<String> {
+        let memory = self.query(redis::cmd("INFO").arg("memory")).await.ok()?;
+        let memory: String = redis::from_redis_value(memory).ok()?;
+        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+        (policy != "noeviction").then(|| policy.to_owned())
     }
 
     async fn call(&self, work: impl AsyncFnOnce(ConnectionManager) -> RedisResult<Value>) -> Result<Value, StoreError> {

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, try_join_all};
@@ -18,7 +18,7 @@ use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::connection::{Late, Settings};
 use super::keys::{EVENTS, Keys};
@@ -26,6 +26,7 @@ use super::record::{Unreadable, read_event};
 use crate::domain::event::Event;
 use crate::domain::room::RoomId;
 use crate::store::{Announcement, Feed, StoreError};
+use crate::vital::Vital;
 
 /// Announcements a feed may lag behind before it must resync.
 const BACKLOG: usize = 4096;
@@ -43,6 +44,7 @@ pub struct Announcements {
     timeout: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
+    vital: Vital,
 }
 
 impl Announcements {
@@ -58,11 +60,15 @@ impl Announcements {
             voice: Arc::new(voice),
             wishes: wishes.clone(),
             missed: false,
+            reason: None,
             delay: RECONNECT_AFTER,
         };
-        let stopped = stop.clone();
-        tasks.spawn(async move { stopped.run_until_cancelled(listener.run()).await });
-        Self { sender, wishes, timeout: settings.timeout(), stop, tasks }
+        let (stopped, vital) = (stop.clone(), Vital::default());
+        let listen = async move {
+            stopped.run_until_cancelled(listener.run()).await;
+        };
+        tasks.spawn(vital.clone().task(listen));
+        Self { sender, wishes, timeout: settings.timeout(), stop, tasks, vital }
     }
 
     /// A feed from now on.
@@ -86,6 +92,11 @@ impl Announcements {
     /// See [`Store::unwatch`](crate::store::Store::unwatch).
     pub fn unwatch(&self, room: RoomId) {
         self.wishes.remove(room);
+    }
+
+    /// The task.
+    pub const fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Ends the task and waits until it has ended.
@@ -254,6 +265,8 @@ struct Listener {
     wishes: Arc<Wishes>,
     /// Whether announcements may have been lost since the last `Resync`.
     missed: bool,
+    /// Why there is no connection, as last said in the log.
+    reason: Option<String>,
     delay: Duration,
 }
 
@@ -262,12 +275,12 @@ impl Listener {
         loop {
             let Err(lost) = self.listen().await;
             self.wishes.disconnected();
-            if self.missed {
-                debug!(error = %lost, "no connection for announcements yet");
-            } else {
-                warn!(error = %lost, "lost the connection for announcements");
-            }
             self.missed = true;
+            let reason = lost.to_string();
+            if self.reason.as_ref() != Some(&reason) {
+                warn!(error = %reason, "no connection for announcements");
+                self.reason = Some(reason);
+            }
             let jitter = rand::rng().random_range(0.5..=1.0);
             sleep(self.delay.mul_f64(jitter)).await;
             self.delay = (self.delay * 2).min(RECONNECT_AT_LEAST_EVERY);
@@ -276,7 +289,7 @@ impl Listener {
 
     /// Listens on one connection until it is lost.
     async fn listen(&mut self) -> Result<std::convert::Infallible, Lost> {
-        let ear = Ear::new(&self.voice);
+        let ear = Ear::new(&self.voice, !self.missed);
         let config = self.config.clone().set_push_sender(ear.hearing());
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         self.wishes.connected();
@@ -286,8 +299,9 @@ impl Listener {
             self.missed |= self.follow_wishes(&connection).await?;
             if std::mem::take(&mut self.missed) {
                 info!("readers resync: announcements may have been lost");
-                self.voice.say(Announcement::Resync);
+                ear.resync();
             }
+            self.reason = None;
             self.delay = RECONNECT_AFTER;
             tokio::select! {
                 () = self.wishes.changed.notified() => {}
@@ -329,33 +343,51 @@ impl Listener {
 struct Ear {
     voice: Arc<Voice>,
     closed: Arc<Notify>,
-    open: Arc<AtomicBool>,
+    /// After a loss it is opened by the `Resync`. Before that, an event may follow in number on one that a failover lost,
+    /// and a reader who still stands there would take it for the next.
+    open: Arc<Mutex<bool>>,
 }
 
 impl Ear {
-    fn new(voice: &Arc<Voice>) -> Self {
-        Self { voice: voice.clone(), closed: Arc::default(), open: Arc::new(AtomicBool::new(true)) }
+    fn new(voice: &Arc<Voice>, open: bool) -> Self {
+        Self { voice: voice.clone(), closed: Arc::default(), open: Arc::new(Mutex::new(open)) }
     }
 
-    /// What the driver of the connection calls with every push. Never waits.
+    /// What the driver of the connection calls with every push. Never waits for long.
     fn hearing(&self) -> impl Fn(PushInfo) -> Result<(), std::convert::Infallible> + Send + Sync + 'static {
         let (voice, closed, open) = (self.voice.clone(), self.closed.clone(), self.open.clone());
         move |push| {
             match push.kind {
-                PushKind::Message if open.load(Ordering::Acquire) => voice.pass_on(&push),
+                PushKind::Message => {
+                    let open = lock(&open);
+                    if *open {
+                        voice.pass_on(&push);
+                    }
+                }
                 PushKind::Disconnection => closed.notify_one(),
                 _ => {}
             }
             Ok(())
         }
     }
+
+    /// Has every reader read its log again, and passes on what is pushed from then on.
+    fn resync(&self) {
+        let mut open = lock(&self.open);
+        self.voice.say(Announcement::Resync);
+        *open = true;
+    }
 }
 
 /// A connection that was given up may still deliver; on the next one that would come twice and out of order.
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.open.store(false, Ordering::Release);
+        *lock(&self.open) = false;
     }
+}
+
+fn lock(open: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -397,5 +429,28 @@ mod tests {
         }
         let state = wishes.lock();
         assert!(state.rooms.is_empty() && state.changed.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_passed_on_after_a_loss_before_readers_are_told_to_read_their_logs() {
+        let (sender, mut said) = broadcast::channel(8);
+        let keys = Keys::new("test".into());
+        let channel = keys.of_room(RoomId::random(), EVENTS);
+        let voice = Arc::new(Voice { sender, keys, complained: AtomicBool::new(false) });
+        let ear = Ear::new(&voice, false);
+        let hear = ear.hearing();
+        let event = "sent:11:00000000000000aa:7:0\n11:7::\n{\"id\":\"ada\",\"name\":\"Ada\"}\nhello";
+        let push = || {
+            let data = [&*channel, event].map(|text| Value::BulkString(text.into()));
+            let Ok(()) = hear(PushInfo { kind: PushKind::Message, data: data.into() });
+        };
+        push();
+        ear.resync();
+        push();
+        assert!(matches!(said.try_recv(), Ok(Announcement::Resync)));
+        assert!(matches!(said.try_recv(), Ok(Announcement::Event(_))));
+        drop(ear);
+        push();
+        assert!(said.try_recv().is_err());
     }
 }

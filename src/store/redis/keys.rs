@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::chatter::UserId;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
+use crate::store::Subject;
 
 /// The channel on which a room's events are announced.
 pub const EVENTS: &str = "events";
@@ -36,6 +37,11 @@ impl Keys {
     /// A user. Ids hold any characters, so the key has a digest of theirs.
     pub fn user(&self, user: &UserId) -> String {
         format!("{}:{{{}}}:user", self.prefix, hex::encode(Sha256::digest(user.as_str())))
+    }
+
+    /// The misses of somebody.
+    pub fn strikes(&self, subject: Subject) -> String {
+        format!("{}:{{{}}}:strikes", self.prefix, hex::encode(subject.0))
     }
 
     /// The list of rooms: once in the order of age, once in the order of expiry.

@@ -1,8 +1,8 @@
--- Log entries behind a position, with their messages as they are now. KEYS: room, messages, log.
+-- Log entries behind a position, with their messages as they are now. KEYS: of the room.
 -- ARGV: seq, check, how many.
 
-local room, messages, log = unpack(KEYS)
-if not is_alive(redis.call('HGET', room, 'expires_at'), now()) then
+local messages, log = KEYS[2], KEYS[3]
+if not read_room(now()) then
   return { 'not_found' }
 end
 

@@ -1,10 +1,10 @@
--- A room and a page of its messages. KEYS: room, messages.
+-- A room and a page of its messages. KEYS: of the room.
 -- ARGV: after or '', before or '', 'first' or 'last', how many.
 
-local room, messages = KEYS[1], KEYS[2]
+local messages = KEYS[2]
 local at = now()
-local state = redis.call('HMGET', room, 'code', 'created_at', 'expires_at', 'seq', 'check', 'messages', 'chatters')
-if not is_alive(state[3], at) then
+local state = read_room(at, 'code', 'created_at', 'expires_at', 'seq', 'check', 'messages', 'chatters')
+if not state then
   return { 'not_found' }
 end
 local answer = { 'ok', digits(at), unpack(state) }

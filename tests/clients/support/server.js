@@ -25,7 +25,7 @@ export async function startServer(settings = {}) {
   let { child, ended, url } = await start('127.0.0.1:0');
 
   async function start(address) {
-    const env = { DRAIN_SECONDS: '1', ...settings, LISTEN_ADDR: address };
+    const env = { DRAIN_SECONDS: '1', RATE_LIMITS: 'off', ...settings, LISTEN_ADDR: address };
     const child = spawn(BINARY, [], { cwd: directory, env });
     running.add(child);
     let log = '';
@@ -35,7 +35,7 @@ export async function startServer(settings = {}) {
       child.once('error', reject);
       child.once('exit', () => reject(new Error(`the server did not start:\n${log}`)));
       createInterface(child.stdout).on('line', (line) => {
-        const found = /^GraphQL\s+(http.*)\/graphql$/.exec(line);
+        const found = /^Chat page\s+(http.*)\/$/.exec(line);
         if (found) resolve(found[1]);
       });
     });

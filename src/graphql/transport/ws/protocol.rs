@@ -1,19 +1,22 @@
 //! The words of `graphql-transport-ws` (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>): what clients
 //! say, what we say, and the codes with which a socket is closed.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use axum::extract::ws::Message;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::graphql::operation::Parameters;
 use crate::graphql::transport::object::Object;
+use crate::graphql::transport::ws::steps::Step;
 
 /// The name of the protocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
 
 /// What a client says.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ClientMessage {
     ConnectionInit {
@@ -37,7 +40,7 @@ pub(super) enum ClientMessage {
 }
 
 /// What a client may say with `connection_init`. Whatever else it says is its own business.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Init {
     /// Where subscriptions of these ids go on: after these cursors.
     #[serde(default)]
@@ -110,40 +113,39 @@ pub(super) fn pong(payload: Option<Map<String, Value>>) -> String {
     }
 }
 
+/// What the operation `id` says.
+pub(super) fn step(id: &str, step: &Step) -> Message {
+    let text = match step {
+        Step::Event(rendering) => next(id, &rendering.payload),
+        Step::Result(json) => next(id, json),
+        Step::Error(json) => error(id, json),
+        Step::Complete => complete(id),
+    };
+    Message::Text(text.into())
+}
+
 /// A result of the operation `id`, which is JSON already.
-pub(super) fn next(id: &str, payload: &str) -> String {
-    with_payload(id, "next", payload)
+fn next(id: &str, payload: &str) -> String {
+    [r#"{"id":""#, &escaped(id), r#"","type":"next","payload":"#, payload, "}"].concat()
 }
 
 /// The errors for which the operation `id` was not executed, which are JSON already.
 pub(super) fn error(id: &str, errors: &str) -> String {
-    with_payload(id, "error", errors)
+    [r#"{"id":""#, &escaped(id), r#"","type":"error","payload":"#, errors, "}"].concat()
 }
 
 /// The operation `id` is over.
-pub(super) fn complete(id: &str) -> String {
-    let mut message = String::with_capacity(id.len() + 32);
-    message.push_str(r#"{"id":"#);
-    push_json(&mut message, id);
-    message.push_str(r#","type":"complete"}"#);
-    message
+fn complete(id: &str) -> String {
+    [r#"{"id":""#, &escaped(id), r#"","type":"complete"}"#].concat()
 }
 
-fn with_payload(id: &str, kind: &str, payload: &str) -> String {
-    let mut message = String::with_capacity(id.len() + payload.len() + 40);
-    message.push_str(r#"{"id":"#);
-    push_json(&mut message, id);
-    message.extend([r#","type":""#, kind, r#"","payload":"#, payload, "}"]);
-    message
-}
-
-/// Writes a string as JSON. Almost all ids are plain, and those need no escaping.
-fn push_json(message: &mut String, text: &str) {
+/// A text as it stands between the quotes of a JSON string. Almost all ids are plain, and those need no escaping.
+fn escaped(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-        message.extend(["\"", text, "\""]);
-    } else {
-        message.push_str(&Value::from(text).to_string());
+        return Cow::Borrowed(text);
     }
+    let quoted = Value::from(text).to_string();
+    Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
 }
 
 #[cfg(test)]

@@ -1,0 +1,94 @@
+//! Why a document is not taken: the closed list, with the code and the sentence of each.
+
+use async_graphql::Pos;
+use async_graphql::parser::Error;
+
+/// Why a document, an operation or its variables are not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the document is longer than {limit} bytes; send what changes as variables")]
+    DocumentTooLarge { limit: usize },
+    #[error("the document has more than {limit} tokens")]
+    TooManyTokens { limit: usize },
+    #[error("the document has a name of more than {limit} characters")]
+    NameTooLong { limit: usize },
+    #[error("the document is nested deeper than {limit} levels")]
+    NestedTooDeep { limit: usize },
+    #[error("the document cannot be read at line {}, column {}: {problem}", .at.line, .at.column)]
+    Syntax { at: Pos, problem: String },
+    #[error("{0}")]
+    Malformed(&'static str),
+    #[error("the document has a fragment that leads back to itself")]
+    FragmentCycle,
+    #[error("the operation has more than {limit} fields inside of each other")]
+    TooDeep { limit: u32 },
+    #[error("the operation has more than {limit} aliases")]
+    TooManyAliases { limit: u32 },
+    #[error("the operation has more than {limit} fields at its root; ask for the others in another request")]
+    TooManyRootFields { limit: u32 },
+    #[error("the operation has more than {limit} directives")]
+    TooManyDirectives { limit: u32 },
+    #[error("the document puts in more than {limit} fragments")]
+    TooManyFragments { limit: u32 },
+    #[error("the operation costs more than {limit}; ask for fewer fields or smaller pages")]
+    TooCostly { limit: u64 },
+    #[error("the operation has more than {limit} lists of the schema inside of each other")]
+    IntrospectionTooDeep { limit: u32 },
+    #[error("this server does not tell its schema")]
+    IntrospectionOff,
+    #[error("the variables are longer than {limit} bytes")]
+    VariablesTooLarge { limit: usize },
+    #[error("the variables are nested deeper than {limit} levels")]
+    VariablesTooDeep { limit: usize },
+}
+
+impl Refusal {
+    /// Which refusal it is, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::DocumentTooLarge { .. } => "DOCUMENT_TOO_LARGE",
+            Self::TooManyTokens { .. } => "TOO_MANY_TOKENS",
+            Self::NameTooLong { .. } => "NAME_TOO_LONG",
+            Self::NestedTooDeep { .. } => "NESTED_TOO_DEEP",
+            Self::Syntax { .. } | Self::Malformed(_) => "GRAPHQL_PARSE_FAILED",
+            Self::FragmentCycle => "FRAGMENT_CYCLE",
+            Self::TooDeep { .. } => "TOO_DEEP",
+            Self::TooManyAliases { .. } => "TOO_MANY_ALIASES",
+            Self::TooManyRootFields { .. } => "TOO_MANY_ROOT_FIELDS",
+            Self::TooManyDirectives { .. } => "TOO_MANY_DIRECTIVES",
+            Self::TooManyFragments { .. } => "TOO_MANY_FRAGMENTS",
+            Self::TooCostly { .. } => "TOO_COSTLY",
+            Self::IntrospectionTooDeep { .. } => "INTROSPECTION_TOO_DEEP",
+            Self::IntrospectionOff => "INTROSPECTION_OFF",
+            Self::VariablesTooLarge { .. } => "VARIABLES_TOO_LARGE",
+            Self::VariablesTooDeep { .. } => "VARIABLES_TOO_DEEP",
+        }
+    }
+
+    /// The place in the document, where there is one.
+    pub fn position(&self) -> Option<Pos> {
+        match self {
+            Self::Syntax { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    /// Of the parser's message only the last line is taken, which names rules of the grammar; the others show the document.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Syntax { message, start, .. } => {
+                let problem = message.rsplit_once("= ").map_or("this is not GraphQL", |(_, expected)| expected);
+                Self::Syntax { at: start, problem: problem.chars().take(160).collect() }
+            }
+            Error::MultipleOperations { .. } => {
+                Self::Malformed("an operation without a name must be the only one of its document")
+            }
+            Error::OperationDuplicated { .. } => Self::Malformed("two operations of the document have the same name"),
+            Error::FragmentDuplicated { .. } => Self::Malformed("two fragments of the document have the same name"),
+            Error::MissingOperation => Self::Malformed("the document has no operation"),
+            _ => Self::Malformed("the document cannot be read"),
+        }
+    }
+}

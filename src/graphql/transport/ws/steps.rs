@@ -1,0 +1,76 @@
+//! What an operation on a socket says, from its start to its end.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
+use crate::graphql::answer::Failure;
+use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
+use crate::graphql::panics;
+use crate::graphql::rendering::Rendering;
+
+/// One thing that an operation says.
+pub(super) enum Step {
+    Event(Arc<Rendering>),
+    Result(String),
+    Error(String),
+    Complete,
+}
+
+impl Step {
+    /// Whether nothing comes after it.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(self, Self::Error(_) | Self::Complete)
+    }
+}
+
+/// The steps of one operation.
+pub(super) enum Steps {
+    Starting(BoxFuture<'static, Outcome>),
+    Events(BoxStream<'static, Delivery>),
+    Complete,
+    Over,
+}
+
+impl Steps {
+    /// Those of this request.
+    pub(super) fn of(operations: Operations, parameters: Parameters, circumstances: Circumstances) -> Self {
+        let run = async move { operations.run(parameters, circumstances).await };
+        Self::Starting(Box::pin(panics::caught_in_answer(run)))
+    }
+}
+
+impl Stream for Steps {
+    type Item = Step;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Step>> {
+        loop {
+            let (step, then) = match &mut *self {
+                Self::Events(deliveries) => match ready!(deliveries.as_mut().poll_next(task)) {
+                    Some(Delivery::Event(rendering)) => return Poll::Ready(Some(Step::Event(rendering))),
+                    Some(Delivery::Failure(answer)) => (Some(Step::Error(answer.errors_to_json())), Self::Over),
+                    None => (Some(Step::Complete), Self::Over),
+                },
+                Self::Starting(outcome) => match ready!(outcome.as_mut().poll(task)) {
+                    Outcome::Events(events) => (None, Self::Events(events.deliveries)),
+                    Outcome::Answer(answer) => match answer.failure() {
+                        Some(Failure::Request | Failure::Method | Failure::Overload | Failure::Fault) => {
+                            (Some(Step::Error(answer.errors_to_json())), Self::Over)
+                        }
+                        None => (Some(Step::Result(answer.to_json())), Self::Complete),
+                    },
+                },
+                Self::Complete => (Some(Step::Complete), Self::Over),
+                Self::Over => return Poll::Ready(None),
+            };
+            *self = then;
+            if step.is_some() {
+                return Poll::Ready(step);
+            }
+        }
+    }
+}

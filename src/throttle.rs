@@ -1,0 +1,152 @@
+//! How often what may be done: rates in this process, and what is counted over all nodes about room codes and tokens.
+//!
+//! The list of actions is in `action`, the budgets in `rates`, who may try a room code in `codes`. Nothing here knows how
+//! an answer is written.
+
+mod action;
+mod codes;
+mod origin;
+mod rates;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::room::{Room, RoomId};
+use crate::store::{Lockout, Store, StoreError, Struck};
+
+pub use action::{Action, Patience, Rate, Unreadable};
+
+use codes::Codes;
+use origin::Origin;
+use rates::Budgets;
+
+/// How long a lock-out lasts at most.
+pub const LONGEST_LOCKOUT: Duration = Duration::from_secs(3_600);
+
+/// Misses are forgotten when for so long there was none.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
+/// Steers [`Throttle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether anything is limited at all.
+    pub enabled: bool,
+    pub rooms_per_address: Rate,
+    pub sends_per_user: Rate,
+    pub sends_per_room: Rate,
+    pub subscriptions_per_address: Rate,
+    pub wrong_codes_per_address: Patience,
+    pub wrong_tokens_per_user: Patience,
+    /// Wrong codes for one room, of all strangers together, after which each has one guess left. After ten times as many
+    /// none has.
+    pub wrong_codes_per_room: u32,
+}
+
+/// Something was done too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited {
+    pub action: Action,
+    pub retry_after: Duration,
+}
+
+/// Why a room stays shut.
+#[derive(Debug)]
+pub enum Denied {
+    Limited(Limited),
+    WrongCode,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Denied {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Says no to what comes too often.
+#[derive(Clone)]
+pub struct Throttle(Option<Arc<Limits>>);
+
+struct Limits {
+    store: Arc<dyn Store>,
+    rooms: Budgets,
+    sends_as_user: Budgets,
+    sends_to_room: Budgets,
+    subscriptions: Budgets,
+    codes: Codes,
+    wrong_tokens: Lockout,
+}
+
+impl Throttle {
+    pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        if !settings.enabled {
+            return Self(None);
+        }
+        Self(Some(Arc::new(Limits {
+            rooms: Budgets::new(settings.rooms_per_address),
+            sends_as_user: Budgets::new(settings.sends_per_user),
+            sends_to_room: Budgets::new(settings.sends_per_room),
+            subscriptions: Budgets::new(settings.subscriptions_per_address),
+            codes: Codes::new(Arc::clone(&store), settings.wrong_codes_per_address, settings.wrong_codes_per_room),
+            wrong_tokens: lockout(settings.wrong_tokens_per_user),
+            store,
+        })))
+    }
+
+    /// Before a room is made.
+    pub fn create_room(&self, address: IpAddr) -> Result<(), Limited> {
+        let Some(limits) = &self.0 else { return Ok(()) };
+        limits.rooms.take(Origin::of(address)).map_err(limited(Action::CreateRoom))
+    }
+
+    /// After a room was made: its creator is known to it.
+    pub async fn created(&self, address: IpAddr, room: RoomId) -> Result<(), Denied> {
+        match &self.0 {
+            Some(limits) => limits.codes.welcome(Origin::of(address), room).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Before a message is sent or changed. `user` as the client wrote it; empty for one who has none yet.
+    pub fn send(&self, address: IpAddr, user: &str, room: RoomId) -> Result<(), Limited> {
+        let Some(limits) = &self.0 else { return Ok(()) };
+        limits.sends_as_user.take((Origin::of(address), user)).map_err(limited(Action::SendAsUser))?;
+        limits.sends_to_room.take(room).map_err(limited(Action::SendToRoom))
+    }
+
+    /// Before a subscription is opened.
+    pub fn subscribe(&self, address: IpAddr) -> Result<(), Limited> {
+        let Some(limits) = &self.0 else { return Ok(()) };
+        limits.subscriptions.take(Origin::of(address)).map_err(limited(Action::Subscribe))
+    }
+
+    /// Opens a room with a code, if its caller may try one.
+    pub async fn open(&self, address: IpAddr, room: &Room, code: &str) -> Result<(), Denied> {
+        match &self.0 {
+            Some(limits) => limits.codes.open(Origin::of(address), room, code).await,
+            None if room.code.opens_with(code) => Ok(()),
+            None => Err(Denied::WrongCode),
+        }
+    }
+
+    /// After a token was wrong: `Some` when too many were. The right token is looked at all the same, so nobody can lock
+    /// its holder out; nobody guesses 128 bits, and what tries cost is bounded by the rate of sends.
+    pub async fn wrong_token(&self, address: IpAddr, user: &str) -> Result<Option<Limited>, StoreError> {
+        let Some(limits) = &self.0 else { return Ok(None) };
+        let struck = limits.store.strike(Origin::of(address).subject_with(user), limits.wrong_tokens).await?;
+        Ok(match struck {
+            Struck::Counted(_) => None,
+            Struck::LockedOut(retry_after) => Some(Limited { action: Action::WrongToken, retry_after }),
+        })
+    }
+}
+
+fn limited(action: Action) -> impl Fn(Duration) -> Limited {
+    move |retry_after| Limited { action, retry_after }
+}
+
+fn lockout(patience: Patience) -> Lockout {
+    let Patience { misses, first_lockout } = patience;
+    Lockout { free: misses, first: first_lockout, longest: LONGEST_LOCKOUT, forgotten_after: FORGOTTEN_AFTER }
+}

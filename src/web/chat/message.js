@@ -1,0 +1,126 @@
+// One message in the list: how it looks, being read and being edited.
+
+import { el, icon, iconButton, ICONS } from './dom.js';
+import { initials, tone } from './names.js';
+import { clockTime, fullTime } from './time.js';
+
+/**
+ * A message of the room. `look.joins`: it follows one of the same author, so the name is not said again; `look.mine`: its
+ * author reads; `on.edit(message)` and `on.remove(message)` are for those.
+ */
+export function messageRow(message, look, on) {
+  const { author, text, deletedAt, editedAt } = message;
+  const isDeleted = deletedAt !== null;
+  const note = editedAt && !isDeleted ? el('span', { class: 'edited', title: `Edited ${fullTime(editedAt)}` }, ' (edited)') : null;
+  const body = isDeleted ? el('p', { class: 'text deleted' }, 'Message deleted') : el('p', { class: 'text', dir: 'auto' }, text, note);
+  const actions = look.mine && !isDeleted ? actionsOf(message, on) : null;
+  return row(look, author, message.createdAt, el('div', { class: 'bubble' }, body), actions);
+}
+
+/** A message on its way, with what became of it. */
+export function pendingRow(entry, look, user, on) {
+  const note = el('p', { class: 'note' }, entry.state === 'sending' ? 'Sending…' : entry.note);
+  if (entry.state === 'failed') {
+    note.prepend('Not sent. ');
+    note.append(
+      ' ',
+      el('button', { type: 'button', class: 'link', onclick: () => on.retry(entry) }, 'Try again'),
+      ' ',
+      el('button', { type: 'button', class: 'link', onclick: () => on.discard(entry) }, 'Discard'),
+    );
+  }
+  const bubble = el('div', { class: 'bubble' }, el('p', { class: 'text', dir: 'auto' }, entry.text));
+  const author = { id: user.userId, displayName: user.name };
+  const item = row({ ...look, mine: true }, author, new Date(entry.at).toISOString(), bubble, note);
+  item.classList.add('pending', entry.state);
+  return item;
+}
+
+/** A message whose author is changing it: `on.save(text, tell)` and `on.cancel()`. */
+export function editingRow(message, look, on) {
+  const problem = el('p', { class: 'note', role: 'status' });
+  const field = el('textarea', { 'aria-label': 'Edit your message', rows: 1, maxlength: 4000, dir: 'auto' });
+  const save = el('button', { type: 'submit', class: 'small primary' }, 'Save');
+  const form = el(
+    'form',
+    { class: 'editing' },
+    field,
+    el('div', { class: 'editing-buttons' }, problem, el('button', { type: 'button', class: 'small', onclick: on.cancel }, 'Cancel'), save),
+  );
+  field.value = message.text;
+  field.addEventListener('input', () => fit(field));
+  field.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') on.cancel();
+    else if (isSend(event)) form.requestSubmit();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const text = clean(field.value);
+    if (text === '' || text === message.text) return on.cancel();
+    save.disabled = true;
+    field.readOnly = true;
+    await on.save(text, (sentence) => (problem.textContent = sentence));
+    save.disabled = false;
+    field.readOnly = false;
+  });
+  const item = row(look, message.author, message.createdAt, form, null);
+  requestAnimationFrame(() => {
+    fit(field);
+    field.focus();
+    field.setSelectionRange(field.value.length, field.value.length);
+  });
+  return item;
+}
+
+/** Whether this key means “send”: Enter, but not with Shift, not within a word being composed, not on a touch screen. */
+export function isSend(event) {
+  const onTouch = matchMedia('(hover: none) and (pointer: coarse)').matches;
+  return event.key === 'Enter' && !event.shiftKey && !event.isComposing && !onTouch;
+}
+
+/** A text as the server takes it: of control characters only newline and tab, nothing blank around it. */
+export function clean(text) {
+  return text.replace(/\r\n?/g, '\n').replace(/[^\P{Cc}\n\t]/gu, '').trim();
+}
+
+/** Makes a field as high as its text. */
+export function fit(field) {
+  field.style.height = 'auto';
+  field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
+}
+
+function row({ joins, mine }, author, moment, content, after) {
+  const name = el('span', { class: joins ? 'unseen' : 'name', dir: 'auto' }, mine ? 'You' : author.displayName);
+  const time = el('time', { datetime: moment, title: fullTime(moment) }, clockTime(moment));
+  const head = el('div', { class: 'head' }, name, ' ', time);
+  const face = joins ? el('span', { class: 'face' }) : el('span', { class: `face ${tone(author.id)}`, 'aria-hidden': 'true' }, initials(author.displayName));
+  const classes = ['row', joins && 'joins', mine && 'mine'].filter(Boolean).join(' ');
+  return el('li', { class: classes }, face, el('div', { class: 'said' }, head, content, after));
+}
+
+function actionsOf(message, on) {
+  return el(
+    'div',
+    { class: 'actions' },
+    iconButton('Edit', ICONS.edit, { onclick: () => on.edit(message) }),
+    iconButton('Delete', ICONS.remove, { onclick: () => on.remove(message) }),
+  );
+}
+
+/** The line between two days. */
+export const dayRow = (name) => el('li', { class: 'day' }, el('span', {}, name));
+
+/** What stands in a room in which nothing was said yet. */
+export function emptyRoom(onShare) {
+  return el(
+    'div',
+    { class: 'empty' },
+    el('span', { class: 'empty-mark' }, icon('M12 3c-5 0-9 3.5-9 8 0 2.5 1.3 4.7 3.3 6.1L6 21l4.2-2.2c.6.1 1.2.2 1.8.2 5 0 9-3.5 9-8s-4-8-9-8z')),
+    el('h2', {}, 'It is quiet here'),
+    el('p', {}, 'Say something, or bring somebody along: whoever has the link can come in.'),
+    el('button', { type: 'button', class: 'primary', onclick: onShare }, 'Invite people'),
+  );
+}

@@ -1,0 +1,50 @@
+// A proxy that ends TLS in front of a server, as they stand before servers everywhere.
+
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
+import { promisify } from 'node:util';
+
+/** Opens a proxy to the server at `url`, with a certificate that it made itself. */
+export async function openTlsProxy(url) {
+  const far = new URL(url);
+  const open = new Set();
+  const listener = createServer(await certificate(), (near) => {
+    const line = connect({ host: far.hostname, port: far.port });
+    for (const [one, other] of [[near, line], [line, near]]) {
+      open.add(one);
+      one.on('error', () => {});
+      one.on('close', () => {
+        open.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  return {
+    url: `https://127.0.0.1:${listener.address().port}${far.pathname.replace(/\/$/, '')}`,
+    async close() {
+      listener.close();
+      open.forEach((socket) => socket.destroy());
+      await once(listener, 'close');
+    },
+  };
+}
+
+async function certificate() {
+  const directory = await mkdtemp(join(tmpdir(), 'livechat-tls-'));
+  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(directory, name));
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  try {
+    await promisify(execFile)('openssl', [...request, '-subj', '/CN=127.0.0.1', '-keyout', key, '-out', cert]);
+    return { key: await readFile(key), cert: await readFile(cert) };
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}

@@ -1,0 +1,76 @@
+//! Bad lines to Redis: cut at any moment, cut in the middle of a reply, slow.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use crate::support::client::{User, text};
+use crate::support::crowd::Crowd;
+use crate::support::proxy::Proxy;
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+
+/// How often lines are cut.
+const CUTS: usize = 30;
+
+async fn server_behind_a_proxy() -> (RedisServer, Proxy, Server) {
+    let redis = RedisServer::start().await;
+    let proxy = Proxy::to(&redis.address()).await;
+    let server = Server::on_redis(&format!("redis://{}/", proxy.address()));
+    (redis, proxy, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_to_redis_that_are_cut_at_any_moment_lose_nothing() {
+    let (_redis, proxy, server) = server_behind_a_proxy().await;
+    let crowd = Crowd::start(server.address()).await;
+    for _ in 0..CUTS {
+        proxy.cut();
+        tokio::time::sleep(Duration::from_millis(rand::rng().random_range(0..100))).await;
+    }
+    crowd.settle_and_check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_to_redis_that_are_cut_in_the_middle_of_a_reply_lose_nothing() {
+    let (_redis, proxy, server) = server_behind_a_proxy().await;
+    let crowd = Crowd::start(server.address()).await;
+    for _ in 0..CUTS {
+        proxy.cut_after_bytes(rand::rng().random_range(1..2_000));
+        proxy.has_cut().await;
+    }
+    crowd.settle_and_check().await;
+}
+
+#[tokio::test]
+async fn readers_whose_announcements_are_cut_off_again_and_again_miss_nothing() {
+    let redis = RedisServer::start().await;
+    let server = Server::on_redis(&redis.url());
+    let crowd = Crowd::start(server.address()).await;
+    let mut connection = redis.connection().await;
+    let mut cuts = 0;
+    while cuts < 10 {
+        crowd.accept(5).await;
+        let mut cut = redis::cmd("CLIENT");
+        cuts += cut.arg("KILL").arg("TYPE").arg("pubsub").query_async::<u32>(&mut connection).await.expect("an answer");
+    }
+    crowd.settle_and_check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_to_redis_that_is_slow_by_half_a_second_is_only_slow() {
+    let (_redis, proxy, server) = server_behind_a_proxy().await;
+    let crowd = Crowd::start(server.address()).await;
+    proxy.delay(Duration::from_millis(500));
+    crowd.accept(10).await;
+    // Also for a server that finds it so, and for connections that are made meanwhile.
+    proxy.cut();
+    crowd.accept(10).await;
+    let late = Server::on_redis(&format!("redis://{}/", proxy.address()));
+    let room = late.client().create_room().await;
+    let mut ada = User::of(late.client());
+    let message = ada.send(&room, "slowly").await;
+    ada.edit(&room, &text(&message["id"]), "and slower").await;
+    proxy.delay(Duration::ZERO);
+    crowd.settle_and_check().await;
+}

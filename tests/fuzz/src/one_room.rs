@@ -1,0 +1,111 @@
+//! A store in which every room is there, with nothing in it, and takes no change: enough to get as far as bytes can.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::{BoxFuture, ready};
+use livechat::domain::chatter::{Chatter, DisplayName, TokenHash, UserId};
+use livechat::domain::event::{Event, Position};
+use livechat::domain::page::Window;
+use livechat::domain::room::{Room, RoomCode, RoomId};
+use livechat::domain::timestamp::Timestamp;
+use livechat::store::{
+    ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
+    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+};
+use tokio::sync::broadcast;
+
+/// The code of every room; the corpus knows it.
+const CODE: &str = "123456";
+
+pub struct OneRoom {
+    announcements: broadcast::Sender<Announcement>,
+}
+
+impl OneRoom {
+    pub fn shared() -> Arc<dyn Store> {
+        Arc::new(Self { announcements: broadcast::channel(1).0 })
+    }
+}
+
+fn state(id: RoomId) -> RoomState {
+    let (created_at, now) = (Timestamp::from_millis(1_000_000), Timestamp::from_millis(1_001_000));
+    let expires_at = created_at.plus(Duration::from_secs(86_400));
+    let room = Room { id, code: RoomCode::from_stored(CODE.to_owned()), created_at, expires_at };
+    RoomState { room, now, head: Position::START, message_count: 0, chatter_count: 0 }
+}
+
+#[async_trait]
+impl Store for OneRoom {
+    async fn create_room(&self, id: RoomId, _: &RoomCode, _: Duration) -> Result<RoomState, StoreError> {
+        Ok(state(id))
+    }
+
+    async fn snapshot(&self, room: RoomId, _: Option<Window>) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot { state: state(room), messages: Vec::new() })
+    }
+
+    async fn chatters(&self, _: RoomId, _: Window) -> Result<ChatterPage, StoreError> {
+        Ok(ChatterPage { chatters: Vec::new(), total: 0 })
+    }
+
+    async fn active_rooms(&self, _: Option<(Timestamp, RoomId)>, _: u32) -> Result<ActiveRooms, StoreError> {
+        Ok(ActiveRooms { rooms: vec![state(RoomId::from_bytes([7; 16]))], more: true, total: 2 })
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        let display_name = admission.newcomer.unwrap_or_else(|| DisplayName::from_stored("Ada".to_owned()));
+        Ok(Admitted::Rotated(Chatter { id: admission.user, display_name }))
+    }
+
+    async fn withdraw(&self, _: &UserId, _: TokenHash) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn commit(&self, _: Commit) -> Result<Committed, StoreError> {
+        Err(StoreError::Full)
+    }
+
+    async fn read_log(&self, _: RoomId, after: Position, _: u32) -> Result<Vec<Event>, StoreError> {
+        if after == Position::START { Ok(Vec::new()) } else { Err(StoreError::ForeignPosition) }
+    }
+
+    fn feed(&self) -> Feed {
+        Feed::of(&self.announcements)
+    }
+
+    fn watch(&self, _: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn unwatch(&self, _: RoomId) {}
+
+    async fn report_viewers(&self, _: &[(RoomId, u32)]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
+        Ok(vec![0; rooms.len()])
+    }
+
+    async fn strike(&self, _: Subject, _: Lockout) -> Result<Struck, StoreError> {
+        Ok(Struck::Counted(Ticket(0)))
+    }
+
+    async fn forgive(&self, _: Subject, _: Ticket) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn guess(&self, _: RoomId, _: Guesser, _: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        Ok(Guess::Counted)
+    }
+
+    async fn welcome(&self, _: RoomId, _: Guesser, _: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! What a page of another site can have a browser send must not do anything.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::client::error_code;
+use crate::support::server::Server;
+
+const QUERY: &str = "{ __typename }";
+
+async fn rooms(server: &Server) -> Value {
+    server.client().data("{ activeRooms { totalCount } }", json!({})).await["activeRooms"]["totalCount"].clone()
+}
+
+fn address(server: &Server, query: &str) -> reqwest::Url {
+    reqwest::Url::parse_with_params(&server.url("/graphql"), [("query", query)]).expect("an address")
+}
+
+#[tokio::test]
+async fn a_get_that_a_form_or_an_image_could_have_sent_is_refused() {
+    let server = Server::embedded();
+    let http = reqwest::Client::new();
+    let navigation = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
+    for headers in [
+        vec![],
+        vec![("accept", "*/*")],
+        vec![("accept", navigation), ("sec-fetch-mode", "navigate")],
+        vec![("accept", "image/avif,image/webp,*/*"), ("sec-fetch-mode", "no-cors")],
+        vec![("content-type", "text/plain")],
+        vec![("content-type", "application/x-www-form-urlencoded")],
+        vec![("x-apollo-operation-name", "")],
+    ] {
+        let request =
+            headers.iter().fold(http.get(address(&server, QUERY)), |r, (name, value)| r.header(*name, *value));
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 400, "{headers:?}");
+        assert_eq!(error_code(&answer.json().await.expect("JSON")), "PREFLIGHT_REQUIRED", "{headers:?}");
+    }
+    for (name, value) in [
+        ("accept", "application/graphql-response+json"),
+        ("accept", "application/json;q=0.9, */*"),
+        ("accept", "text/event-stream"),
+        ("accept", "multipart/mixed;subscriptionSpec=1.0"),
+        ("content-type", "application/json; charset=utf-8"),
+        ("apollo-require-preflight", "true"),
+        ("x-apollo-operation-name", "Q"),
+        ("graphql-preflight", "1"),
+        ("sec-fetch-mode", "cors"),
+    ] {
+        let answer = http.get(address(&server, QUERY)).header(name, value).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200, "{name}: {value}");
+        assert!(answer.text().await.expect("a body").contains("\"__typename\":\"Query\""), "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_changed_but_by_a_post_of_json() {
+    let server = Server::embedded();
+    let http = reqwest::Client::new();
+    let url = server.url("/graphql");
+    let mutation = "mutation { createRoom { room { id } } }";
+    let body = json!({ "query": mutation }).to_string();
+    let form = format!("query={mutation}");
+    let part = format!("--x\r\ncontent-disposition: form-data; name=\"operations\"\r\n\r\n{body}\r\n--x--\r\n");
+    for (content_type, body) in [
+        (None, &body),
+        (Some("text/plain"), &body),
+        (Some("text/plain; application/json"), &body),
+        (Some("application/x-www-form-urlencoded"), &form),
+        (Some("multipart/form-data; boundary=x"), &part),
+        (Some("application/graphql"), &mutation.to_owned()),
+    ] {
+        let request = http.post(&url).body(body.clone());
+        let request = content_type.into_iter().fold(request, |request, name| request.header("content-type", name));
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 415, "{content_type:?}");
+        assert_eq!(error_code(&answer.json().await.expect("JSON")), "UNSUPPORTED_MEDIA_TYPE");
+    }
+    for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+        let request = http.request(method.clone(), &url).header("content-type", "application/json").body(body.clone());
+        assert_eq!(request.send().await.expect("an answer").status(), 405, "{method}");
+    }
+    for (query, accept, status) in [
+        (mutation, "application/json", 405),
+        (mutation, "application/graphql-response+json", 405),
+        (mutation, "*/*", 400),
+        (mutation, "text/event-stream", 200),
+        (mutation, "multipart/mixed;subscriptionSpec=1.0", 405),
+        ("query A { __typename } mutation B { createRoom { room { id } } }", "application/json", 200),
+        ("{ createRoom { room { id } } }", "application/json", 200),
+        ("{ ...F } fragment F on Query { a: createRoom { room { id } } }", "application/json", 200),
+        ("{ createRoom { room { id } } }", "text/event-stream", 200),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let request = http.request(method.clone(), address(&server, query)).header("accept", accept);
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), status, "{method} {query} {accept}");
+            answer.bytes().await.expect("a body");
+        }
+    }
+    assert_eq!(rooms(&server).await, 0, "a room was made");
+    let post = |content_type: &'static str| http.post(&url).header("content-type", content_type).body(body.clone());
+    for content_type in ["application/json", "application/json;charset=utf-8", "Application/JSON; charset=\"UTF-8\""] {
+        assert_eq!(post(content_type).send().await.expect("an answer").status(), 200, "{content_type}");
+    }
+    assert_eq!(rooms(&server).await, 3);
+}

@@ -1,0 +1,262 @@
+//! Every limit on documents, operations and variables: what lies within it is answered, one more is refused with its code.
+
+use serde_json::{Value, json};
+
+use crate::support::client::{Client, User, error_code};
+use crate::support::http;
+use crate::support::server::Server;
+use crate::support::socket::Socket;
+use crate::support::stream::{Stream, get, post};
+
+const GRAPHQL: &str = "application/graphql-response+json";
+
+/// `count` pieces, each made of its number.
+fn pieces(count: usize, piece: impl Fn(usize) -> String) -> String {
+    (0..count).map(piece).collect()
+}
+
+/// A selection of `depth` fields inside of each other.
+fn deep(depth: usize) -> String {
+    format!("{{ __type(name: \"Room\") {{ {} name {} }} }}", "ofType { ".repeat(depth - 2), "} ".repeat(depth - 2))
+}
+
+/// A document and its variables that need exactly so much of what a setting limits.
+type Needing = fn(usize) -> (String, Value);
+
+/// Every limit: its setting, a value for it, the code of who wants one more, and who wants how much.
+const LIMITS: [(&str, usize, &str, Needing); 13] = [
+    ("DOCUMENT_MAX_BYTES", 300, "DOCUMENT_TOO_LARGE", |n| (format!("{{__typename}}{}", " ".repeat(n - 12)), json!({}))),
+    ("DOCUMENT_MAX_TOKENS", 40, "TOO_MANY_TOKENS", |n| {
+        (format!("{{ activeRooms {{ {} }} }}", "totalCount ".repeat(n - 5)), json!({}))
+    }),
+    ("DOCUMENT_MAX_NAME", 20, "NAME_TOO_LONG", |n| (format!("{{ {}: __typename }}", "a".repeat(n)), json!({}))),
+    ("DOCUMENT_MAX_NESTING", 6, "NESTED_TOO_DEEP", |n| {
+        (
+            format!("query Q($q: {}Int{}) {{ __typename @skip(if: false) }}", "[".repeat(n - 1), "]".repeat(n - 1)),
+            json!({}),
+        )
+    }),
+    ("OPERATION_MAX_DEPTH", 7, "TOO_DEEP", |n| (deep(n), json!({}))),
+    ("OPERATION_MAX_ALIASES", 5, "TOO_MANY_ALIASES", |n| {
+        let aliases = pieces(n - 1, |i| format!("a{i}: totalCount "));
+        (format!("{{ a: activeRooms {{ ...F }} }} fragment F on ActiveRoomConnection {{ {aliases} }}"), json!({}))
+    }),
+    ("OPERATION_MAX_ROOT_FIELDS", 3, "TOO_MANY_ROOT_FIELDS", |n| {
+        (format!("mutation {{ {} }}", pieces(n, |i| format!("a{i}: createRoom {{ room {{ id }} }} "))), json!({}))
+    }),
+    ("OPERATION_MAX_DIRECTIVES", 4, "TOO_MANY_DIRECTIVES", |n| {
+        (format!("{{ {} }}", "__typename @skip(if: false) ".repeat(n)), json!({}))
+    }),
+    ("OPERATION_MAX_FRAGMENTS", 6, "TOO_MANY_FRAGMENTS", |n| {
+        (
+            format!(
+                "{{ {} ...F }} fragment F on Query {{ ... {{ __typename }} }}",
+                "... { __typename } ".repeat(n - 2)
+            ),
+            json!({}),
+        )
+    }),
+    ("OPERATION_MAX_COST", 100, "TOO_COSTLY", |n| {
+        let query = "query($n: Int!) { activeRooms(first: $n) { nodes { id } } }";
+        (query.into(), json!({ "n": n - 11 }))
+    }),
+    ("INTROSPECTION_MAX_DEPTH", 2, "INTROSPECTION_TOO_DEEP", |n| {
+        (
+            format!("{{ __schema {{ types {{ {} name {} }} }} }}", "fields { ".repeat(n - 1), "} ".repeat(n - 1)),
+            json!({}),
+        )
+    }),
+    ("VARIABLES_MAX_BYTES", 300, "VARIABLES_TOO_LARGE", |n| {
+        ("{ __typename }".into(), json!({ "a": "b".repeat(n - 9) }))
+    }),
+    ("VARIABLES_MAX_DEPTH", 3, "VARIABLES_TOO_DEEP", |n| {
+        ("{ __typename }".into(), json!({ "a": (0..n).fold(json!(1), |inner, _| json!([inner])) }))
+    }),
+];
+
+#[tokio::test]
+async fn every_limit_has_a_setting_and_a_code_and_ends_where_it_says() {
+    for (setting, limit, code, needing) in LIMITS {
+        let server = Server::with(&[(setting, &limit.to_string())]);
+        let client = server.client();
+        let (query, variables) = needing(limit);
+        let within = client.request(&query, variables).await;
+        if within.get("errors").is_some() {
+            // A document that is no good, but for other reasons.
+            assert_eq!(error_code(&within), "GRAPHQL_VALIDATION_FAILED", "{setting}: {within}");
+        }
+        let (query, variables) = needing(limit + 1);
+        assert_eq!(client.code(&query, variables.clone()).await, code, "{setting}");
+
+        let answer = post(client.url(), GRAPHQL, &query, variables.clone()).send().await.expect("an answer");
+        assert_eq!(answer.status(), 400, "{setting}");
+        let mut socket = Socket::ready(server.address()).await;
+        socket.subscribe("1", &query, variables).await;
+        assert_eq!(socket.refusal("1").await, code, "{setting} on a WebSocket");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_takes_too_long_is_given_up() {
+    let redis = crate::support::redis_server::RedisServer::start().await;
+    let server = Server::with(&[("REDIS_URL", &redis.url()), ("REDIS_TIMEOUT", "30s"), ("OPERATION_TIMEOUT", "200ms")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    redis.signal("STOP");
+    let code = client.code("{ activeRooms { totalCount } }", json!({})).await;
+    let subscription = crate::support::socket::events_of(&room);
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("1", &subscription, json!({})).await;
+    let on_socket = socket.refusal("1").await;
+    redis.signal("CONT");
+    assert_eq!((code.as_str(), on_socket.as_str()), ("TIMEOUT", "TIMEOUT"));
+    client.create_room().await;
+}
+
+#[tokio::test]
+async fn the_largest_nesting_that_can_be_set_leaves_the_server_standing() {
+    let server = Server::with(&[("DOCUMENT_MAX_NESTING", "64"), ("OPERATION_MAX_DEPTH", "64")]);
+    let client = server.client();
+    for query in [
+        deep(63),
+        format!("{{ room(id: {}1{}, code: \"\") {{ id }} }}", "[".repeat(62), "]".repeat(62)),
+        format!("{{ room(id: {}1{}, code: \"\") {{ id }} }}", "{a:".repeat(62), "}".repeat(62)),
+        format!("query($a: {}Int{}) {{ __typename }}", "[".repeat(63), "]".repeat(63)),
+        format!("{{ {} __typename {} }}", "... { ".repeat(63), "} ".repeat(63)),
+    ] {
+        let answer = client.request(&query, json!({})).await;
+        if answer.get("errors").is_some() {
+            assert_eq!(error_code(&answer), "GRAPHQL_VALIDATION_FAILED", "{query}: {answer}");
+        }
+        let mut socket = Socket::ready(server.address()).await;
+        socket.subscribe("1", &query, json!({})).await;
+        assert_ne!(socket.hear().await["type"], "ping");
+    }
+    client.create_room().await;
+}
+
+#[tokio::test]
+async fn what_clients_really_ask_is_within_the_defaults() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    ada.send(&room, &"😀".repeat(4_000)).await;
+    let message = "id index author { id displayName } text createdAt editedAt deletedAt clientMessageId __typename";
+    let page = format!(
+        "query Page($id: ID!, $code: String!, $n: Int = 100) {{ room(id: $id, code: $code) {{
+            id code createdAt expiresAt chatterCount viewerCount cursor __typename
+            chatters(first: 100) {{ edges {{ cursor node {{ id displayName }} }} totalCount }}
+            messages(first: $n) {{ edges {{ cursor node {{ {message} }} }} nodes {{ {message} }} totalCount
+                pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
+    );
+    client.data(&page, json!({ "id": room.id, "code": room.code })).await;
+    let rooms = "{ activeRooms(first: 100) { nodes { id createdAt expiresAt chatterCount viewerCount } totalCount
+        edges { cursor node { id viewerCount } } pageInfo { hasNextPage endCursor } } }";
+    client.data(rooms, json!({})).await;
+    client.data(&introspection(9), json!({})).await;
+}
+
+/// The question with which GraphiQL 4 and 5 learn the schema, with types that wrap `levels` others.
+fn introspection(levels: usize) -> String {
+    let of_type = format!("{}kind name{}", "kind name ofType { ".repeat(levels), " }".repeat(levels));
+    format!(
+        "query IntrospectionQuery {{ __schema {{ description queryType {{ name kind }} mutationType {{ name kind }}
+            subscriptionType {{ name kind }} types {{ ...FullType }} directives {{ name description isRepeatable locations
+            args(includeDeprecated: true) {{ ...InputValue }} }} }} }}
+        fragment FullType on __Type {{ kind name description specifiedByURL isOneOf
+            fields(includeDeprecated: true) {{ name description args(includeDeprecated: true) {{ ...InputValue }}
+                type {{ ...TypeRef }} isDeprecated deprecationReason }}
+            inputFields(includeDeprecated: true) {{ ...InputValue }} interfaces {{ ...TypeRef }}
+            enumValues(includeDeprecated: true) {{ name description isDeprecated deprecationReason }}
+            possibleTypes {{ ...TypeRef }} }}
+        fragment InputValue on __InputValue {{ name description type {{ ...TypeRef }} defaultValue
+            isDeprecated deprecationReason }}
+        fragment TypeRef on __Type {{ {of_type} }}"
+    )
+}
+
+#[tokio::test]
+async fn an_error_shows_no_more_than_a_few_characters_of_the_request() {
+    let server = Server::embedded();
+    let client = server.client();
+    let secret = "sekret ".repeat(300);
+    let name = "sekret".repeat(20);
+    for (query, variables) in [
+        (format!("{{ {secret} "), json!({})),
+        (format!("{{ a(b: \"{secret}\""), json!({})),
+        (format!("{{ {name} {{ {secret} }} }}"), json!({})),
+        (format!("query {name} {{ __typename }} query {name} {{ __typename }}"), json!({})),
+        (format!("{{ ...{name} }}"), json!({})),
+        (format!("fragment {name} on Query {{ __typename }} {{ __typename }}"), json!({})),
+        (format!("{{ activeRooms @{name} {{ totalCount }} }}"), json!({})),
+        (format!("query($a: {name}) {{ __typename }}"), json!({})),
+        (format!("query(${name}: ID!) {{ room(id: ${name}, code: \"\") {{ id }} }}"), json!({})),
+        (format!("{{ room(id: {{ {name}: \"{secret}\" }}, code: \"\") {{ id }} }}"), json!({})),
+        (format!("{{ activeRooms(first: \"{secret}\") {{ totalCount }} }}"), json!({})),
+        (format!("{{ activeRooms({name}: 1) {{ totalCount }} }}"), json!({})),
+        ("query($n: Int) { activeRooms(first: $n) { totalCount } }".into(), json!({ "n": secret })),
+        ("query($n: Int!) { activeRooms(first: $n) { totalCount } }".into(), json!({ "n": [secret] })),
+        (
+            "mutation($i: SendMessageInput!) { sendMessage(input: $i) { token } }".into(),
+            json!({ "i": { "roomId": "1", "roomCode": "2", "text": "x", "unknown": secret } }),
+        ),
+    ] {
+        let answer = client.request(&query, variables).await;
+        let errors = answer["errors"].as_array().unwrap_or_else(|| panic!("{query} was answered"));
+        assert!(errors.len() <= 5, "{answer}");
+        for error in errors {
+            let shown = error["message"].to_string().matches("sekret").count();
+            assert!(shown <= 8, "{query}: {error}");
+            assert!(error["message"].as_str().is_some_and(|message| message.chars().count() <= 300), "{error}");
+        }
+    }
+    for variables in [json!({ "id": [secret] }), json!({ "id": { "a": secret } })] {
+        let query = "subscription($id: ID!) { messageEvents(roomId: $id, roomCode: \"1\") { cursor } }";
+        let mut socket = Socket::ready(server.address()).await;
+        socket.subscribe("1", query, variables).await;
+        assert_eq!(socket.refusal("1").await, "GRAPHQL_VALIDATION_FAILED");
+        assert!(socket.raw.matches("sekret").count() <= 8, "{}", socket.raw);
+    }
+    let named = json!({ "query": "query A { __typename }", "operationName": "sekret".repeat(1_000) });
+    let answer = http::Client::of(&server.url("")).post("/graphql", &named).await;
+    assert!(answer.body.matches("sekret").count() <= 8, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn the_schema_and_the_playground_can_be_kept_to_oneself() {
+    let server = Server::with(&[("INTROSPECTION", "off"), ("GRAPHIQL", "off")]);
+    let client = server.client();
+    for query in [
+        "{ __schema { types { name } } }",
+        "{ __type(name: \"Room\") { name } }",
+        "{ a: __schema { queryType { name } } }",
+        "{ ...F } fragment F on Query { ... { __schema { queryType { name } } } }",
+        "mutation { __schema { queryType { name } } }",
+    ] {
+        assert_eq!(client.code(query, json!({})).await, "INTROSPECTION_OFF", "{query}");
+    }
+    client.data("{ __typename activeRooms { __typename } }", json!({})).await;
+    assert_eq!(server.status("/graphiql").await, 404);
+    let misspelt = "{ activeRoom { totalCount } }";
+    assert!(!client.request(misspelt, json!({})).await.to_string().contains("Did you mean"));
+
+    let open = Server::embedded();
+    assert!(open.client().request(misspelt, json!({})).await.to_string().contains("Did you mean"));
+    assert_eq!(open.status("/graphiql").await, 200);
+}
+
+#[tokio::test]
+async fn a_document_is_bounded_over_event_streams_and_multipart_too() {
+    let server = Server::embedded();
+    let url = server.url("/graphql");
+    let query = format!("subscription {{ messageEvents(roomId: {} }}", "[".repeat(1_750));
+    for by in [get(&url, &query), post(&url, "", &query, json!({}))] {
+        let request = by.header("accept", "text/event-stream");
+        let mut stream = Stream::of(request).await;
+        assert!(stream.until("complete").await.is_some_and(|said| said.contains("NESTED_TOO_DEEP")));
+    }
+    let multipart = "multipart/mixed;subscriptionSpec=1.0, application/json";
+    let answer = post(&url, multipart, &query, json!({})).send().await.expect("an answer");
+    assert_eq!(error_code(&answer.json().await.expect("JSON")), "NESTED_TOO_DEEP");
+    Client::of(url).create_room().await;
+}

@@ -1,0 +1,284 @@
+//! A panic is the trouble of one request, shows nobody anything, and ends the process only where nothing would work
+//! without what panicked.
+
+use std::env;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use livechat::chat::Chat;
+use livechat::config::Config;
+use livechat::domain::chatter::{TokenHash, UserId};
+use livechat::domain::event::{Event, Position};
+use livechat::domain::page::Window;
+use livechat::domain::room::{RoomCode, RoomId};
+use livechat::domain::timestamp::Timestamp;
+use livechat::graphql::transport::Drain;
+use livechat::hub::Hub;
+use livechat::store::embedded::EmbeddedStore;
+use livechat::store::{
+    ActiveRooms, Admission, Admitted, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
+    RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+};
+use livechat::telemetry::{self, LogFormat};
+use livechat::throttle::Throttle;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::PATIENCE;
+use crate::support::client::{Client, RoomKey, User, error_code};
+use crate::support::socket::{Socket, events_of};
+use crate::support::stream::{Stream, http, post};
+
+/// In what every panic says.
+const SECRET: &str = "open-sesame";
+
+/// A store that panics when told to.
+struct Panicking {
+    inner: EmbeddedStore,
+    /// Calls of each kind that go well before all others panic.
+    snapshots: AtomicU32,
+    readings: AtomicU32,
+    reports: AtomicU32,
+}
+
+const NEVER: u32 = u32::MAX / 2;
+
+/// Counts down, and panics at the end.
+fn count_down(calls: &AtomicU32) {
+    let left = calls.load(Ordering::SeqCst);
+    assert!(left > 0, "a panic that says {SECRET}");
+    calls.store(left - 1, Ordering::SeqCst);
+}
+
+#[async_trait]
+impl Store for Panicking {
+    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
+        self.inner.create_room(id, code, ttl).await
+    }
+
+    async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
+        count_down(&self.snapshots);
+        self.inner.snapshot(room, window).await
+    }
+
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+        self.inner.chatters(room, window).await
+    }
+
+    async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
+        self.inner.active_rooms(after, limit).await
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        self.inner.admit(admission).await
+    }
+
+    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+        self.inner.withdraw(user, token).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        self.inner.commit(commit).await
+    }
+
+    async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
+        count_down(&self.readings);
+        self.inner.read_log(room, after, limit).await
+    }
+
+    fn feed(&self) -> Feed {
+        self.inner.feed()
+    }
+
+    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.inner.watch(room)
+    }
+
+    fn unwatch(&self, room: RoomId) {
+        self.inner.unwatch(room);
+    }
+
+    async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
+        count_down(&self.reports);
+        self.inner.report_viewers(counts).await
+    }
+
+    async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
+        self.inner.viewers_elsewhere(rooms).await
+    }
+
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+        self.inner.strike(subject, lockout).await
+    }
+
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
+        self.inner.forgive(subject, ticket).await
+    }
+
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        self.inner.guess(room, guesser, limits).await
+    }
+
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+        self.inner.welcome(room, guesser, counted).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+}
+
+/// The whole service in this process, over a store that panics.
+struct House {
+    address: String,
+    client: Client,
+    store: Arc<Panicking>,
+    hub: Hub,
+    _directory: TempDir,
+}
+
+impl House {
+    async fn open() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let inner = EmbeddedStore::open(directory.path()).expect("a store");
+        let (snapshots, readings, reports) = (NEVER.into(), NEVER.into(), NEVER.into());
+        let store = Arc::new(Panicking { inner, snapshots, readings, reports });
+        let hub = Hub::start(store.clone());
+        let config = Config::from_values(&Default::default()).expect("the defaults");
+        let chat = Chat::new(store.clone(), hub.clone(), Throttle::new(store.clone(), config.throttle), config.chat);
+        let drain = Drain::new(CancellationToken::new(), config.drain);
+        let router = livechat::http::router(&chat, config.http, &drain);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address").to_string();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let client = Client::of(format!("http://{address}/graphql"));
+        Self { address, client, store, hub, _directory: directory }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+fn room_query(room: &RoomKey) -> String {
+    format!("{{ room(id: \"{}\", code: \"{}\") {{ id }} }}", room.id, room.code)
+}
+
+#[tokio::test]
+async fn a_request_that_panics_is_answered_without_a_word_of_why_and_the_next_ones_as_ever() {
+    let house = House::open().await;
+    let room = house.client.create_room().await;
+    house.store.snapshots.store(0, Ordering::SeqCst);
+    let legacy = json!({ "room_id": format!("room:*{}", room.id), "room_code": room.code });
+    for request in [
+        post(house.client.url(), "application/json", &room_query(&room), json!({})),
+        http().post(house.url("/room")).json(&legacy),
+    ] {
+        let answer = Stream::of(request.header("origin", "http://example.com")).await;
+        assert_eq!(answer.status, 500);
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "a browser can read that it failed");
+        assert!(!answer.header("x-request-id").is_empty(), "and its user can say which request it was");
+        let body = answer.rest().await;
+        assert!(!body.contains(SECRET) && !body.contains(".rs"), "{body}");
+        match serde_json::from_str::<Value>(&body) {
+            Ok(answer) => assert_eq!(error_code(&answer), "INTERNAL"),
+            Err(_) => assert_eq!(body, "Internal Server Error"),
+        }
+    }
+    house.store.snapshots.store(NEVER, Ordering::SeqCst);
+    assert_eq!(house.client.of_room(&room, "id").await["id"], room.id.as_str());
+}
+
+#[tokio::test]
+async fn an_operation_that_panics_leaves_the_others_of_its_socket_alone() {
+    let house = House::open().await;
+    let room = house.client.create_room().await;
+    let mut socket = Socket::ready(&house.address).await;
+    socket.follow("1", &house.client, &room).await;
+    house.store.snapshots.store(0, Ordering::SeqCst);
+    socket.subscribe("2", &room_query(&room), json!({})).await;
+    assert_eq!(socket.refusal("2").await, "INTERNAL");
+    socket.subscribe("3", &events_of(&room), json!({})).await;
+    assert_eq!(socket.refusal("3").await, "INTERNAL");
+    house.store.snapshots.store(NEVER, Ordering::SeqCst);
+    User::of(house.client.clone()).send(&room, "still here").await;
+    assert_eq!(socket.text_of_event("1").await, "still here");
+    assert!(!socket.raw.contains(SECRET), "{}", socket.raw);
+}
+
+#[tokio::test]
+async fn a_subscription_that_panics_under_way_says_so_over_every_transport() {
+    let house = House::open().await;
+    let room = house.client.create_room().await;
+    let start = house.client.cursor(&room).await;
+    let mut ada = User::of(house.client.clone());
+    // More than a reader takes from the log at once.
+    for _ in 0..12 {
+        ada.send(&room, &"x".repeat(4_000)).await;
+    }
+    let (id, code) = (&room.id, &room.code);
+    let query = format!(
+        "subscription {{ messageEvents(roomId: \"{id}\", roomCode: \"{code}\", after: \"{start}\") {{ cursor }} }}"
+    );
+    for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
+        house.store.readings.store(1, Ordering::SeqCst);
+        let told = Stream::of(post(house.client.url(), accept, &query, json!({}))).await.rest().await;
+        assert!(told.matches("cursor").count() > 1, "some events come before the panic: {told}");
+        assert!(told.contains("INTERNAL") && !told.contains(SECRET), "{told}");
+    }
+    house.store.readings.store(1, Ordering::SeqCst);
+    let mut socket = Socket::ready(&house.address).await;
+    socket.subscribe("1", &query, json!({})).await;
+    let last = loop {
+        let said = socket.hear().await;
+        if said["type"] != "next" {
+            break said;
+        }
+    };
+    assert_eq!((&last["type"], &last["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("INTERNAL")));
+    socket.assert_silent().await;
+}
+
+#[tokio::test]
+async fn a_hub_whose_own_task_panics_is_noticed() {
+    let house = House::open().await;
+    let room = house.client.create_room().await;
+    let mut socket = Socket::ready(&house.address).await;
+    socket.follow("1", &house.client, &room).await;
+    house.store.reports.store(0, Ordering::SeqCst);
+    timeout(PATIENCE, house.hub.vital().lost()).await.expect("the hub says so");
+}
+
+#[test]
+#[ignore = "what the test below runs, in a process of its own"]
+fn a_process_that_panics() {
+    telemetry::start(telemetry::Settings { format: LogFormat::Json, level: tracing::level_filters::LevelFilter::INFO });
+    let text = format!("{SECRET}ä");
+    let _ = std::panic::catch_unwind(|| text[..SECRET.len() + 1].len());
+    let _ = std::panic::catch_unwind(|| panic!("words that stand in the code"));
+}
+
+#[test]
+fn a_panic_is_one_line_of_the_log_that_quotes_nobody() {
+    let own = env::current_exe().expect("the program of the tests");
+    let mut run = Command::new(own);
+    run.args(["--exact", "--ignored", "--nocapture", "security::panics::a_process_that_panics"]);
+    let run = run.output().expect("its end");
+    let log = String::from_utf8(run.stderr).expect("text");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(
+        lines.iter().all(|line| line["level"] == "ERROR" && line["place"].as_str().is_some_and(|p| p.contains(".rs:")))
+    );
+    assert_eq!(lines[1]["what"], "words that stand in the code");
+    assert!(!log.contains(SECRET), "{log}");
+}

@@ -1,0 +1,142 @@
+//! Secrets stay where they belong: over every wire and transport, with good requests and bad ones, nothing the server
+//! writes holds a room's code, a token, a text or the password of Redis. What `tests/log.rs` tries is not tried again.
+
+use std::collections::HashMap;
+
+use livechat::config::Config;
+use livechat::domain::chatter::Token;
+use livechat::domain::limits::Limits;
+use livechat::domain::message::MessageText;
+use livechat::domain::room::RoomCode;
+use livechat::graphql::operation::Parameters;
+use serde_json::{Value, json};
+
+use crate::support::client::{RoomKey, User, text};
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+use crate::support::socket::{Socket, events_of, subscribe};
+use crate::support::stream::{Stream, get, http, post};
+
+const TEXT: &str = "open-sesame";
+const PASSWORD: &str = "a-password-of-redis";
+
+#[tokio::test]
+async fn nothing_that_is_written_over_a_whole_round_holds_a_secret() {
+    let redis = RedisServer::start_with_password(PASSWORD).await;
+    let url = redis.url();
+    let (host, port) = url.rsplit_once('@').and_then(|(_, at)| at.split_once(':')).expect("host and port");
+    let port = port.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let by_url = vec![("REDIS_URL", url.as_str())];
+    let by_host = vec![("REDIS_HOST", host), ("REDIS_PORT", port), ("REDIS_PASSWORD", PASSWORD)];
+    for (format, store) in [("text", vec![]), ("json", by_url), ("text", by_host)] {
+        let settings = [("LOG_LEVEL", "trace"), ("LOG_FORMAT", format), ("ROOM_CODE_LENGTH", "16")];
+        let mut server = Server::with(&[&settings[..], &store].concat());
+        let mut secrets = vec![TEXT.to_owned(), PASSWORD.to_owned()];
+        over_rest(&server, &mut secrets).await;
+        over_graphql(&server, &mut secrets).await;
+        assert!(server.terminate().await.success());
+        let written = format!("{}{}", server.output(), server.log());
+        assert!(written.contains("stopping"), "there is no log to look into:\n{written}");
+        for secret in &secrets {
+            let told: Vec<_> = written.lines().filter(|line| line.contains(secret.as_str())).collect();
+            assert!(told.is_empty(), "the server tells {secret}: {told:#?}");
+        }
+    }
+}
+
+/// Every legacy route, as it should be asked, with wrong secrets, and with bodies that break off.
+async fn over_rest(server: &Server, secrets: &mut Vec<String>) {
+    let room: Value =
+        http().get(server.url("/room/create")).send().await.expect("an answer").json().await.expect("JSON");
+    let (id, code) = (text(&room["data"]["room_id"]), text(&room["data"]["room_code"]));
+    secrets.push(code.clone());
+    let ask = async |route: &str, body: Value| {
+        let sent = http().post(server.url(route)).json(&body).send().await.expect("an answer");
+        sent.json::<Value>().await.expect("JSON")
+    };
+    // Nobody yet, in whatever Redis: the id of a room is as good a name as any.
+    let good = json!({ "room_id": id, "room_code": code, "user_id": id, "message": TEXT, "message_id": 0 });
+    let sent = ask("/room/message/send", good.clone()).await;
+    let token = text(&sent["data"]["token"]);
+    secrets.push(token.clone());
+    ask("/room", good.clone()).await;
+    for route in ["/room", "/room/message/send", "/room/message/edit", "/room/message/delete"] {
+        for (field, value) in
+            [("room_code", TEXT), ("token", TEXT), ("message", ""), ("room_id", TEXT), ("user_id", TEXT)]
+        {
+            let mut body = good.clone();
+            body["token"] = json!(token);
+            body[field] = json!(value);
+            let answer = ask(route, body).await;
+            // A wrong code of the right kind, too, and whatever token an accepted action gave out.
+            secrets.extend(answer["data"]["token"].as_str().map(str::to_owned));
+        }
+        let broken = format!("{{\"room_code\": \"{code}\", \"token\": \"{token}\", \"{TEXT}");
+        for kind in ["application/json", "text/plain"] {
+            let post = http().post(server.url(route)).header("content-type", kind).body(broken.clone());
+            assert!(post.send().await.expect("an answer").status().is_client_error());
+        }
+    }
+}
+
+/// Sockets, event streams and multipart, followed and refused, and messages that are none.
+async fn over_graphql(server: &Server, secrets: &mut Vec<String>) {
+    let client = server.client();
+    let room = client.create_room().await;
+    secrets.push(room.code.clone());
+    let wrong = RoomKey { id: room.id.clone(), code: TEXT.to_owned() };
+    let mut socket = Socket::ready(server.address()).await;
+    socket.follow("1", &client, &room).await;
+    let mut streams = Vec::new();
+    for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
+        streams.push(Stream::of(post(client.url(), accept, &events_of(&room), json!({}))).await);
+        Stream::of(post(client.url(), accept, &events_of(&wrong), json!({}))).await.rest().await;
+    }
+    client.viewers_become(&room, 3).await;
+    let mut ada = User::with_own_token(client.clone());
+    for _ in 0..2 {
+        secrets.extend(ada.token.clone());
+        ada.send(&room, TEXT).await;
+    }
+    secrets.extend(ada.token.clone());
+    assert_eq!(socket.text_of_event("1").await, TEXT);
+    for stream in &mut streams {
+        assert!(stream.until(TEXT).await.is_some());
+    }
+    socket.subscribe("2", &events_of(&wrong), json!({})).await;
+    while socket.hear().await["type"] != "error" {}
+    let mut cut = subscribe("3", &events_of(&room), json!({ "token": ada.token })).to_string();
+    cut.truncate(cut.len() - 2);
+    socket.send(tokio_tungstenite::tungstenite::Message::text(cut)).await;
+    assert_eq!(socket.closed().await.0, 4400);
+    let asked = get(client.url(), &events_of(&room)).header("authorization", TEXT).header("last-event-id", TEXT);
+    asked.send().await.expect("an answer");
+}
+
+#[test]
+fn nothing_that_holds_a_secret_shows_it_in_debug_output() {
+    let token = Token::random();
+    let limits = Limits::default();
+    let config = |pairs: &[(&str, &str)]| {
+        let values: HashMap<_, _> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::from_values(&values)
+    };
+    let url = format!("redis://somebody:{PASSWORD}@localhost:1/0");
+    let variables = json!({ "code": TEXT }).as_object().cloned();
+    let shown = [
+        format!("{token:?} {:?} {:?}", token.hash(), token.seal(&token)),
+        format!("{:?}", RoomCode::from_stored(TEXT.to_owned())),
+        format!("{:?}", MessageText::parse(TEXT, &limits)),
+        format!("{:?}", Parameters::new(format!("{{ {TEXT} }}"), None, variables)),
+        format!("{:?}", config(&[("REDIS_URL", &url)]).expect("settings")),
+        format!("{:?}", config(&[("REDIS_HOST", "localhost"), ("REDIS_PASSWORD", PASSWORD)]).expect("settings")),
+        format!("{:?}", config(&[("REDIS_URL", &format!("http://:{PASSWORD}@[nowhere"))]).expect_err("no address")),
+    ];
+    let hash = token.hash().0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for shown in shown {
+        for secret in [TEXT, PASSWORD, &token.reveal(), &hash] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}

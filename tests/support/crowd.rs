@@ -1,0 +1,216 @@
+//! A room that lives through faults: users who send, edit and delete in it, readers on every transport, and at the end
+//! the proof that nothing acknowledged was lost and that every reader had each event once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, RoomKey, User, error_code, text};
+use super::cuts::{Faults, Read, THE_END, whole_log};
+use super::eventually;
+use super::subscriber::Said;
+use super::transport::{Reader, Resume, Transport};
+
+/// Users of a room.
+const USERS: usize = 3;
+/// A user rests for so long between two actions, and everybody before trying again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Users and readers of one room.
+pub struct Crowd {
+    pub room: RoomKey,
+    address: String,
+    start: String,
+    stop: CancellationToken,
+    accepted: Arc<AtomicUsize>,
+    users: JoinSet<Did>,
+    readers: JoinSet<Read>,
+}
+
+/// What a user was told.
+#[derive(Default)]
+struct Did {
+    cursors: Vec<String>,
+    /// What each message of theirs says in the end.
+    texts: BTreeMap<u64, Option<String>>,
+}
+
+impl Crowd {
+    /// Starts users and readers, all at this address, on a room of their own.
+    pub async fn start(address: &str) -> Self {
+        let client = client_of(address);
+        let room = client.create_room().await;
+        let start = client.cursor(&room).await;
+        let (stop, accepted) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
+        let mut users = JoinSet::new();
+        for user in 0..USERS {
+            let writer = Writer::new(format!("user {user}"), &client, &room, &accepted);
+            users.spawn(writer.write(stop.clone()));
+        }
+        let mut readers = JoinSet::new();
+        for transport in Transport::ALL {
+            for resume in [Resume::Argument, Resume::Connection] {
+                readers.spawn(read(address.to_owned(), room.clone(), start.clone(), transport, resume));
+            }
+        }
+        let crowd = Self { room, address: address.to_owned(), start, stop, accepted, users, readers };
+        crowd.accept(20).await;
+        crowd
+    }
+
+    /// Waits until so many more actions were accepted.
+    pub async fn accept(&self, more: usize) {
+        let (before, start) = (self.accepted.load(Ordering::Relaxed), Instant::now());
+        eventually("enough is accepted", async || self.accepted.load(Ordering::Relaxed) >= before + more).await;
+        println!("{more} more accepted within {:?}", start.elapsed());
+    }
+
+    /// Ends all users once what they were doing is accepted, and all readers with the last event. Everything that was
+    /// acknowledged must be there, and each reader must have had each event once, in order.
+    pub async fn settle_and_check(mut self) {
+        self.accept(20).await;
+        self.stop.cancel();
+        let (mut cursors, mut expected) = (Vec::new(), BTreeMap::new());
+        while let Some(did) = self.users.join_next().await {
+            let did = did.expect("a user who did not fail");
+            cursors.extend(did.cursors);
+            expected.extend(did.texts);
+        }
+        let client = client_of(&self.address);
+        let mut last = User::of(client.clone());
+        expected
+            .insert(last.send(&self.room, THE_END).await["index"].as_u64().expect("an index"), Some(THE_END.into()));
+        cursors.extend(last.cursor);
+
+        let texts: BTreeMap<_, _> = (0..).zip(client.texts(&self.room).await).collect();
+        assert_eq!(texts, expected, "what was acknowledged is all there is");
+        let log = whole_log(&self.address, &self.room, self.start).await;
+        let kept: Vec<_> = log.iter().map(|entry| entry.cursor.clone()).collect();
+        let mut faults = Faults::default();
+        faults.compare(&cursors, &kept);
+        assert_eq!(faults, Faults::default(), "of what was acknowledged");
+        while let Some(read) = self.readers.join_next().await {
+            let read = read.expect("a reader who did not fail");
+            assert_eq!(read.entries, log);
+            assert_eq!(read.texts, texts);
+        }
+    }
+}
+
+fn client_of(address: &str) -> Client {
+    Client::of(format!("http://{address}/graphql"))
+}
+
+/// A user who repeats each action until it is accepted.
+struct Writer {
+    name: String,
+    user: User,
+    room: RoomKey,
+    accepted: Arc<AtomicUsize>,
+    /// The messages that can be changed, by their index.
+    own: Vec<(u64, String)>,
+    did: Did,
+}
+
+impl Writer {
+    fn new(name: String, client: &Client, room: &RoomKey, accepted: &Arc<AtomicUsize>) -> Self {
+        let (user, accepted) = (User::with_own_token(client.clone()), Arc::clone(accepted));
+        Self { name, user, room: room.clone(), accepted, own: Vec::new(), did: Did::default() }
+    }
+
+    async fn write(mut self, stop: CancellationToken) -> Did {
+        for n in 0.. {
+            if stop.is_cancelled() {
+                break;
+            }
+            let words = format!("{}, {n}", self.name);
+            let dice: u32 = rand::rng().random_range(0..10);
+            match (dice, self.own.len()) {
+                (6..9, count @ 1..) => {
+                    let (index, id) = self.own[rand::rng().random_range(0..count)].clone();
+                    self.change(index, &id, Some(words)).await;
+                }
+                (9, count @ 1..) => {
+                    let (index, id) = self.own.swap_remove(rand::rng().random_range(0..count));
+                    self.change(index, &id, None).await;
+                }
+                _ => self.send(words).await,
+            }
+            self.accepted.fetch_add(1, Ordering::Relaxed);
+            self.did.cursors.extend(self.user.cursor.take());
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.did
+    }
+
+    async fn send(&mut self, words: String) {
+        loop {
+            if let Some(answer) = accepted(self.user.try_send_once(&self.room, &words, Some(&words)).await, &[]) {
+                let message = &answer["data"]["sendMessage"]["message"];
+                let index = message["index"].as_u64().expect("an index");
+                self.own.push((index, text(&message["id"])));
+                self.did.texts.insert(index, Some(words));
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn change(&mut self, index: u64, id: &str, words: Option<String>) {
+        // A deletion that was in doubt may have happened.
+        let fine: &[_] = if words.is_none() { &["MESSAGE_NOT_FOUND"] } else { &[] };
+        while accepted(self.user.try_change(&self.room, id, words.as_deref()).await, fine).is_none() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.did.texts.insert(index, words);
+    }
+}
+
+/// The answer of an action that was accepted, or refused with one of the codes that are fine too. Any other answer must
+/// say that the store is away for the moment.
+fn accepted(answer: Result<Value, reqwest::Error>, fine: &[&str]) -> Option<Value> {
+    let answer = answer.ok()?;
+    if answer.get("errors").is_none() || fine.contains(&&*error_code(&answer)) {
+        return Some(answer);
+    }
+    assert_eq!(error_code(&answer), "UNAVAILABLE", "an action was answered with {answer}");
+    None
+}
+
+/// Reads from `start` to the last event, through one connection after the other.
+async fn read(address: String, room: RoomKey, start: String, transport: Transport, resume: Resume) -> Read {
+    let mut read = Read::default();
+    loop {
+        let after = read.entries.last().map_or(&start, |entry| &entry.cursor).clone();
+        let line = TcpStream::connect(&address).await.map_err(Into::into);
+        let opened = match line {
+            Ok(line) => Reader::over(line, transport, &room, Some(after), resume).await,
+            Err(error) => Err(error),
+        };
+        if let Ok(mut reader) = opened {
+            loop {
+                match reader.next().await {
+                    Said::Event(event) => {
+                        if read.apply(&event) {
+                            return read;
+                        }
+                    }
+                    Said::Closed(_) => break,
+                    Said::Error(error) => {
+                        assert!(error.to_string().contains("\"UNAVAILABLE\""), "{transport:?} was told {error}");
+                        break;
+                    }
+                    Said::Complete => panic!("a reader over {transport:?} was told that the room is over"),
+                }
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

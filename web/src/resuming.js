@@ -1,0 +1,24 @@
+// Subscriptions that go on where they were cut off: the lines of the README.
+
+// #region graphql-ws
+function resuming() {
+  const resume = {}; // of each operation the cursor of the last event
+  return {
+    connectionParams: () => ({ resume }),
+    on: {
+      message({ type, id, payload }) {
+        if (type === 'next' && payload.data?.messageEvents) resume[id] = payload.data.messageEvents.cursor;
+        if (type === 'complete' || type === 'error') delete resume[id];
+      },
+    },
+    jsonMessageReplacer(key, message) {
+      if (key === '' && message.type === 'complete') delete resume[message.id];
+      return message;
+    },
+    retryAttempts: Infinity,
+    shouldRetry: () => true,
+  };
+}
+// #endregion
+
+export { resuming };
