@@ -1,4 +1,5 @@
-//! The composition root: the only file that names the concrete stores. Starts everything, drains, stops.
+//! The composition root: names the concrete stores, as only the command that moves between them does besides. Starts
+//! everything, drains, stops.
 
 mod files;
 
