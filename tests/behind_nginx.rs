@@ -119,16 +119,21 @@ async fn what_a_client_writes_about_its_address_means_nothing() {
 }
 
 #[tokio::test]
-async fn the_largest_request_passes_and_a_larger_one_is_refused_by_the_server() {
+async fn the_largest_request_passes_and_a_larger_one_is_refused() {
     let server = Server::embedded();
     let nginx = Nginx::before(&[server.address()]);
     let (client, room) = (client(&nginx), server.client().create_room().await);
-    let send = async |length: usize| -> Value {
-        let input = json!({ "roomId": room.id, "roomCode": room.code, "text": "ä".repeat(length) });
-        client.request(SEND, json!({ "input": input })).await
+    let send = async |length: usize| {
+        let input = json!({ "roomId": room.id, "roomCode": room.code, "text": "x".repeat(length) });
+        let body = json!({ "query": SEND, "variables": { "input": input } });
+        reqwest::Client::new().post(client.url()).json(&body).send().await.expect("an answer")
     };
-    assert!(send(4_000).await.get("errors").is_none());
-    assert_eq!(send(34_000).await["errors"][0]["extensions"]["code"], "PAYLOAD_TOO_LARGE");
+    let accepted: Value = send(4_000).await.json().await.expect("JSON");
+    assert!(accepted.get("errors").is_none(), "{accepted}");
+    // What the server takes and does not accept is told by the server.
+    let refused: Value = send(30_000).await.json().await.expect("JSON");
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "VALIDATION_FAILED", "{refused}");
+    assert_eq!(send(70_000).await.status(), 413);
     let metrics = reqwest::get(format!("http://{}/metrics", nginx.address())).await.expect("an answer");
     assert_eq!(metrics.status(), 404);
 }
