@@ -1,4 +1,7 @@
-//! The composition root: the only file that names the concrete stores. Starts everything, drains, stops.
+//! The composition root: names the concrete stores, as only the command that moves between them does besides. Starts
+//! everything, drains, stops.
+
+mod files;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,6 +88,7 @@ impl OpenStore {
 impl App {
     /// Opens the store and the port.
     pub async fn open(config: Config) -> Result<Self, AppError> {
+        files::allow(config.http.connections.max);
         let store = OpenStore::open(&config.store).await?;
         let address = config.listen_addr;
         let listener = TcpListener::bind(address).await.map_err(|error| AppError::Listen(address, error))?;

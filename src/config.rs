@@ -2,6 +2,8 @@
 //!
 //! Every setting stands in [`ALL`] with its default, and in `.env.example` the same way; a test keeps the two in step.
 
+mod explanation;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -15,6 +17,8 @@ use crate::store::redis;
 use crate::throttle::Action;
 use crate::web::graphiql::Graphiql;
 use crate::{chat, http, rest, telemetry, throttle, web};
+
+pub use explanation::{Explained, Explanation, Origin};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
 pub struct Setting {
@@ -182,22 +186,17 @@ pub enum StoreChoice {
 impl Config {
     /// Reads the environment, and `.env` of the working directory for what the environment does not say.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        let mut values = HashMap::new();
-        match dotenvy::dotenv_iter() {
-            Ok(lines) => {
-                for line in lines {
-                    let (name, value) = line.map_err(|_| ConfigError::DotEnv)?;
-                    values.insert(name, value);
-                }
-            }
-            Err(error) if error.not_found() => {}
-            Err(_) => return Err(ConfigError::DotEnv),
+        Self::from_values(&texts(read_environment()?))
+    }
+
+    /// The directory and the Redis between which `livechat migrate` moves rooms.
+    pub fn of_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
+        let values = texts(read_environment()?);
+        let source = Source(&values);
+        match source.store()? {
+            StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), settings)),
+            StoreChoice::Embedded(_) => Err(invalid(&REDIS_URL, "must say where the rooms are to go")),
         }
-        // A variable that is not text is no setting of ours.
-        values.extend(
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        );
-        Self::from_values(&values)
     }
 
     /// Reads settings from `values`, by name.
@@ -229,6 +228,30 @@ impl Config {
             drain: Duration::from_secs(source.number(&DRAIN_SECONDS, 0, 3_600)?),
         })
     }
+}
+
+/// What the environment says, and `.env` of the working directory where the environment says nothing.
+fn read_environment() -> Result<HashMap<String, (String, Origin)>, ConfigError> {
+    let mut values = HashMap::new();
+    match dotenvy::dotenv_iter() {
+        Ok(lines) => {
+            for line in lines {
+                let (name, value) = line.map_err(|_| ConfigError::DotEnv)?;
+                values.insert(name, (value, Origin::DotEnv));
+            }
+        }
+        Err(error) if error.not_found() => {}
+        Err(_) => return Err(ConfigError::DotEnv),
+    }
+    // A variable that is not text is no setting of ours.
+    values.extend(std::env::vars_os().filter_map(|(name, value)| {
+        Some((name.into_string().ok()?, (value.into_string().ok()?, Origin::Environment)))
+    }));
+    Ok(values)
+}
+
+fn texts(values: HashMap<String, (String, Origin)>) -> HashMap<String, String> {
+    values.into_iter().map(|(name, (value, _))| (name, value)).collect()
 }
 
 /// Where the values come from.

@@ -15,9 +15,11 @@
 //! - [`telemetry`], logs
 //! - [`app`], starts and stops everything
 //! - [`config`], what it is started with
+//! - [`commands`], what `livechat` does besides serving
 
 pub mod app;
 pub mod chat;
+pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod graphql;

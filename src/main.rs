@@ -4,10 +4,11 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use livechat::app::App;
 use livechat::config::{Config, StoreChoice};
-use livechat::{graphql, telemetry};
+use livechat::{commands, graphql, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -27,18 +28,32 @@ enum Command {
     Serve,
     /// Print the GraphQL schema.
     Schema,
+    /// Print every setting, where its value comes from, and what is wrong with it.
+    Config,
+    /// Ask the server that runs with these settings whether it is ready.
+    Healthcheck,
+    /// Copy everything from the embedded store in DATA_DIR to the Redis of REDIS_URL or REDIS_HOST.
+    Migrate,
+    /// Print completions for a shell.
+    Completions { shell: Shell },
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Some(Command::Schema) => {
             print!("{}", graphql::sdl());
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
-        None | Some(Command::Serve) => serve(),
+        Some(Command::Config) => commands::config::run().map_err(Into::into),
+        Some(Command::Healthcheck) => {
+            Config::from_environment().map(|config| commands::healthcheck::run(config.listen_addr)).map_err(Into::into)
+        }
+        Some(Command::Migrate) => commands::migrate::run(),
+        Some(Command::Completions { shell }) => Ok(commands::completions::run(shell, Arguments::command())),
+        None | Some(Command::Serve) => serve().map(|()| ExitCode::SUCCESS),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("livechat: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE

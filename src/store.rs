@@ -5,6 +5,7 @@
 //! decided here: a store keeps what it is told, if the precondition it is given still holds, or says why not.
 
 pub mod embedded;
+pub mod moving;
 pub mod redis;
 mod strikes;
 
@@ -206,7 +207,7 @@ pub struct Admission {
 }
 
 /// A token that somebody shows, and the one they shall get, sealed under it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presented {
     pub hash: TokenHash,
     pub sealed_successor: SealedToken,

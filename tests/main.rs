@@ -1,10 +1,14 @@
 //! All integration tests, in one binary.
 
 mod architecture;
+mod backup;
+mod behind_nginx;
 mod both_wires;
 mod chat_page;
+mod commands;
 mod conformance;
 mod cuts;
+mod deploy;
 mod disk;
 mod drain;
 mod events;
@@ -15,8 +19,10 @@ mod hub;
 mod legacy;
 mod load;
 mod log;
+mod migrate;
 mod model;
 mod multipart;
+mod operations;
 mod pages;
 mod readme;
 mod redis_store;

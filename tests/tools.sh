@@ -1,11 +1,15 @@
 #!/bin/sh
-# Installs what the tests need and this machine lacks, from Debian's packages. Needs root only if something is missing.
+# Installs what the tests need and this machine lacks, from Debian's packages and PyPI. Needs root only if something of
+# Debian's is missing.
 set -eu
 
 missing=""
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 command -v openssl >/dev/null || missing="$missing openssl"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing="$missing chromium"
 if [ -n "$missing" ]; then
@@ -13,7 +17,7 @@ if [ -n "$missing" ]; then
   [ "$(id -u)" = 0 ] || as_root="sudo"
   echo "installing:$missing"
   $as_root apt-get update -qq
-  # The package starts a Redis of its own, which no test uses.
+  # The packages start a Redis and an nginx of their own, which no test uses.
   $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 fi
 
@@ -21,4 +25,13 @@ fi
 if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then
   echo "the tests with clients need Node.js 20 or later, this is $(node --version)" >&2
   exit 1
+fi
+
+# The tools that check the files under deploy/, from PyPI.
+here="$(dirname "$0")"
+lint="$here/../target/lint"
+if ! cmp -s "$here/deploy/requirements.txt" "$lint/installed.txt"; then
+  python3 -m venv --clear "$lint"
+  "$lint/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/deploy/requirements.txt"
+  cp "$here/deploy/requirements.txt" "$lint/installed.txt"
 fi

@@ -9,9 +9,14 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use super::refusal;
+
+/// Bytes of too large a body that are read and thrown away. Most clients listen for an answer only when they have said
+/// everything; whoever hangs up on them before takes the answer from them.
+const THROWN_AWAY: u64 = 1024 * 1024;
 
 /// What a body is held to.
 #[derive(Clone, Copy, Debug)]
@@ -30,20 +35,22 @@ pub(super) async fn receive(State(bounds): State<Bounds>, request: Request, next
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "ENCODING_UNSUPPORTED", sentence);
     }
     let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let body = match bounds.read(body).await {
+    let asks_first = parts.headers.contains_key(header::EXPECT);
+    let body = match bounds.read(body, asks_first).await {
         Ok(body) => body,
         Err(Late) => {
             let sentence = "the request body did not arrive in time";
             return refuse(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", sentence);
         }
     };
-    let limit = if matches!(body, Arrived::TooLarge) { 0 } else { bounds.max };
+    let limit = if matches!(body, Arrived::TooLarge { .. }) { 0 } else { bounds.max };
+    let cut_short = matches!(body, Arrived::TooLarge { read_to_its_end: false });
     let mut request = Request::from_parts(parts, body.into());
     DefaultBodyLimit::max(limit).apply(&mut request);
     let mut response = next.run(request).await;
-    if chunked {
-        // There may have been a length too, which is gone by now. Whoever stands between may have believed that one, and
-        // take what comes next for something else than we would.
+    if chunked || cut_short {
+        // The rest of a body is no request. And beside chunks there may have been a length, which is gone by now: whoever
+        // stands between may have believed that one, and take what comes next for something else than we would.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -52,7 +59,9 @@ pub(super) async fn receive(State(bounds): State<Bounds>, request: Request, next
 /// What came of a body.
 enum Arrived {
     Whole(Body),
-    TooLarge,
+    TooLarge {
+        read_to_its_end: bool,
+    },
     /// The connection was lost, or the bytes are no body.
     Broken(axum::Error),
 }
@@ -61,17 +70,21 @@ enum Arrived {
 struct Late;
 
 impl Bounds {
-    async fn read(self, body: Body) -> Result<Arrived, Late> {
+    /// A client that `asks_first` whether it may send the body is told before it does.
+    async fn read(self, body: Body, asks_first: bool) -> Result<Arrived, Late> {
         if body.is_end_stream() {
             return Ok(Arrived::Whole(body));
         }
-        // Before the first byte is asked for: whoever announces the length and waits for a word is spared the rest.
-        if body.size_hint().lower() > self.max as u64 {
-            return Ok(Arrived::TooLarge);
+        let announced = body.size_hint().lower();
+        if announced > self.max as u64 {
+            let read_to_its_end = !asks_first
+                && announced <= THROWN_AWAY
+                && timeout(self.within, throw_away(body)).await.map_err(|_| Late)?;
+            return Ok(Arrived::TooLarge { read_to_its_end });
         }
         match timeout(self.within, to_bytes(body, self.max)).await {
             Ok(Ok(bytes)) => Ok(Arrived::Whole(bytes.into())),
-            Ok(Err(error)) if is_too_large(&error) => Ok(Arrived::TooLarge),
+            Ok(Err(error)) if is_too_large(&error) => Ok(Arrived::TooLarge { read_to_its_end: false }),
             Ok(Err(error)) => Ok(Arrived::Broken(error)),
             Err(_) => Err(Late),
         }
@@ -83,10 +96,20 @@ impl From<Arrived> for Body {
     fn from(arrived: Arrived) -> Self {
         match arrived {
             Arrived::Whole(body) => body,
-            Arrived::TooLarge => Self::from("larger than nothing"),
+            Arrived::TooLarge { .. } => Self::from("larger than nothing"),
             Arrived::Broken(error) => Self::from_stream(futures_util::stream::iter([Err::<&[u8], _>(error)])),
         }
     }
+}
+
+/// Reads a body to its end, keeping nothing; whether it got there.
+async fn throw_away(mut body: Body) -> bool {
+    while let Some(frame) = body.frame().await {
+        if frame.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 fn is_too_large(error: &axum::Error) -> bool {

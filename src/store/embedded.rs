@@ -6,6 +6,7 @@
 
 mod changes;
 mod clock;
+pub mod export;
 mod failure;
 mod file;
 mod reader;

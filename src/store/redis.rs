@@ -5,6 +5,7 @@
 
 mod connection;
 mod feed;
+pub mod import;
 mod keys;
 mod record;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{assert_cannot_write, ready_again};
 use crate::support::client::{Client, RoomKey, User, error_code};
 use crate::support::crowd::Crowd;
+use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
@@ -33,7 +34,11 @@ async fn a_redis_that_evicts_is_named_in_the_log_at_the_start() {
     assert!(!server.log().contains("noeviction"), "{}", server.log());
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]).await;
     let server = Server::on_redis(&redis.url());
-    assert!(server.log().contains("volatile-ttl") && server.log().contains("noeviction"), "{}", server.log());
+    eventually("the log names it", async || {
+        let log = server.log();
+        log.contains("volatile-ttl") && log.contains("noeviction")
+    })
+    .await;
 }
 
 /// Half a room is no room: a reader would miss what is gone, and a repeated message could come twice.

@@ -1,11 +1,13 @@
 //! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
+pub mod bottleneck;
 pub mod client;
 pub mod crowd;
 pub mod cuts;
 
 pub mod http;
 pub mod load;
+pub mod nginx;
 pub mod proxy;
 pub mod raw;
 pub mod reader;

@@ -9,6 +9,9 @@ use rusqlite::{Connection, OpenFlags, ffi};
 /// The tables this version reads and writes; kept in the file as SQLite's `user_version`.
 const SCHEMA_VERSION: i32 = 1;
 
+/// The name of the database in the data directory.
+const DATABASE: &str = "livechat.db";
+
 /// Pages of 4 KiB the write-ahead log may hold before it is copied into the database.
 const CHECKPOINT_PAGES: i32 = 4_000;
 
@@ -21,6 +24,8 @@ pub enum OpenError {
     Directory(PathBuf, #[source] std::io::Error),
     #[error("the database {} cannot be opened; if the disk is full, make room; if it is damaged, restore a backup or move it away", .0.display())]
     Database(PathBuf, #[source] rusqlite::Error),
+    #[error("there is no database in {}; set DATA_DIR to the directory that has livechat.db", .0.display())]
+    Missing(PathBuf),
     #[error("the database {path} was written by a newer livechat (version {found}, this one reads {SCHEMA_VERSION})", path = .path.display())]
     Newer { path: PathBuf, found: i32 },
 }
@@ -48,7 +53,7 @@ impl DatabaseFile {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
-        let path = directory.join("livechat.db");
+        let path = directory.join(DATABASE);
         let database = |error| OpenError::Database(path.clone(), error);
         let connection = Connection::open(&path).map_err(database)?;
         let found = prepare(&connection).map_err(database)?;
@@ -70,6 +75,15 @@ impl DatabaseFile {
         }
         let said = format!("{} was moved, removed or replaced while it was in use", self.path.display());
         Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED), Some(said)))
+    }
+
+    /// As [`take`](Self::take), where there must be a database already.
+    pub(super) fn take_existing(directory: &Path) -> Result<(Self, Connection), OpenError> {
+        if directory.join(DATABASE).exists() {
+            Self::take(directory)
+        } else {
+            Err(OpenError::Missing(directory.to_owned()))
+        }
     }
 
     /// A further connection, which can read only.

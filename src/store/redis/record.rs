@@ -63,6 +63,19 @@ pub fn write_send(author: &Chatter, client_message_id: Option<&ClientMessageId>)
     })
 }
 
+/// Writes a message but for its text, as the scripts do when it is sent and changed.
+pub fn write_message(message: &Message) -> String {
+    let moment = |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.as_millis().to_string());
+    format!(
+        "{}:{}:{}:{}\n{}",
+        message.revision.0,
+        message.created_at.as_millis(),
+        moment(message.edited_at),
+        moment(message.deleted_at),
+        write_send(&message.author, message.client_message_id.as_ref())
+    )
+}
+
 /// Reads a message of a room: numbers, JSON, text.
 pub fn read_message(room: RoomId, index: u64, written: &str) -> Result<Message, Unreadable> {
     let unreadable = Unreadable("a message");

@@ -1,0 +1,13 @@
+//! `livechat completions`: writes what a shell needs to complete our command line.
+
+use std::process::ExitCode;
+
+use clap::Command;
+use clap_complete::{Shell, generate};
+
+/// Writes the completions of `command` for `shell` to standard output.
+pub fn run(shell: Shell, mut command: Command) -> ExitCode {
+    let name = command.get_name().to_owned();
+    generate(shell, &mut command, name, &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
