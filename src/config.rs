@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
 use crate::graphql::{document, operation, transport};
+use crate::http::Exposure;
 use crate::store::redis;
 use crate::throttle::Action;
 use crate::web::graphiql::Graphiql;
@@ -83,6 +84,7 @@ const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
 const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
 const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
+const METRICS: Setting = setting("METRICS", "local");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
@@ -143,6 +145,7 @@ pub const ALL: &[Setting] = &[
     INTROSPECTION_MAX_DEPTH,
     REST_ERROR_STATUS,
     GRAPHIQL,
+    METRICS,
     DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -320,6 +323,10 @@ impl Source<'_> {
                 graphiql: self
                     .choice(&GRAPHIQL, &[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)])?,
             },
+            metrics: self.choice(
+                &METRICS,
+                &[("local", Exposure::Local), ("on", Exposure::Everybody), ("off", Exposure::Nobody)],
+            )?,
         })
     }
 

@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("vital", &[]),
-    ("store", &["domain", "vital"]),
-    ("hub", &["domain", "store", "vital"]),
-    ("throttle", &["domain", "store"]),
+    ("metrics", &[]),
+    ("store", &["domain", "vital", "metrics"]),
+    ("hub", &["domain", "store", "vital", "metrics"]),
+    ("throttle", &["domain", "store", "metrics"]),
     ("chat", &["domain", "store", "hub", "throttle"]),
-    ("graphql", &["domain", "store", "chat"]),
-    ("rest", &["domain", "store", "chat"]),
+    ("graphql", &["domain", "store", "chat", "metrics"]),
+    ("rest", &["domain", "store", "chat", "metrics"]),
     ("web", &[]),
     ("telemetry", &[]),
-    ("http", &["chat", "graphql", "rest", "web", "telemetry"]),
+    ("http", &["chat", "graphql", "rest", "web", "telemetry", "metrics"]),
     ("config", &["domain", "store", "chat", "graphql", "rest", "web", "http", "telemetry", "throttle"]),
-    ("app", &["config", "store", "hub", "throttle", "chat", "graphql", "http", "vital"]),
+    ("app", &["config", "store", "hub", "throttle", "chat", "graphql", "http", "vital", "metrics"]),
 ];
 
 /// Crates that a module must do without, because it is pure or because another module owns them.

@@ -15,6 +15,7 @@ mod hub;
 mod legacy;
 mod load;
 mod log;
+mod metrics;
 mod model;
 mod multipart;
 mod pages;

@@ -19,6 +19,7 @@ use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
+use livechat::metrics::Metrics;
 use livechat::store::embedded::EmbeddedStore;
 use livechat::store::{
     ActiveRooms, Admission, Admitted, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
@@ -155,7 +156,7 @@ impl House {
         let config = Config::from_values(&Default::default()).expect("the defaults");
         let chat = Chat::new(store.clone(), hub.clone(), Throttle::new(store.clone(), config.throttle), config.chat);
         let drain = Drain::new(CancellationToken::new(), config.drain);
-        let router = livechat::http::router(&chat, config.http, &drain);
+        let router = livechat::http::router(&chat, config.http, &drain, &Metrics::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();

@@ -30,11 +30,12 @@ use tokio_stream::StreamMap;
 
 use crate::chat::Caller;
 use crate::graphql::answer::Answer;
-use crate::graphql::operation::{Circumstances, Parameters};
+use crate::graphql::operation::{Carrier, Circumstances, Parameters};
 use crate::graphql::transport::accept::AnswerType;
 use crate::graphql::transport::http;
 use crate::graphql::transport::object::Object;
 use crate::graphql::transport::{Transport, caller};
+use crate::metrics::Held;
 
 pub(super) use addresses::Addresses;
 
@@ -87,8 +88,9 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
         .max_frame_size(MESSAGE_MAX);
     let is_ours = upgrade.selected_protocol().is_some();
     let open = transport.drain.opened();
+    let held = Held::by(&transport.operations.numbers().sockets);
     upgrade.on_upgrade(async move |socket| {
-        let (_place, _open) = (place, open);
+        let (_place, _open, _held) = (place, open, held);
         let turn = transport.drain.clone().turn();
         let mut connection = Connection::new(socket, caller, transport);
         let end = if is_ours {
@@ -258,8 +260,12 @@ impl Connection {
             let answer = Answer::refused("TOO_MANY_SUBSCRIPTIONS", sentence);
             return self.write(Message::text(protocol::error(&id, &answer.errors_to_json()))).await;
         }
-        let circumstances =
-            Circumstances { caller: self.caller, over_get: false, resume_after: self.resume.remove(&id) };
+        let circumstances = Circumstances {
+            caller: self.caller,
+            carrier: Carrier::WebSocket,
+            over_get: false,
+            resume_after: self.resume.remove(&id),
+        };
         self.operations.insert(id.into(), Steps::of(self.transport.operations.clone(), parameters, circumstances));
         Ok(())
     }

@@ -10,7 +10,6 @@ use futures_util::stream::BoxStream;
 
 use crate::graphql::answer::Failure;
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
-use crate::graphql::panics;
 use crate::graphql::rendering::Rendering;
 
 /// One thing that an operation says.
@@ -39,8 +38,7 @@ pub(super) enum Steps {
 impl Steps {
     /// Those of this request.
     pub(super) fn of(operations: Operations, parameters: Parameters, circumstances: Circumstances) -> Self {
-        let run = async move { operations.run(parameters, circumstances).await };
-        Self::Starting(Box::pin(panics::caught_in_answer(run)))
+        Self::Starting(Box::pin(async move { operations.run(parameters, circumstances).await }))
     }
 }
 
