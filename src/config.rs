@@ -88,6 +88,7 @@ const METRICS: Setting = setting("METRICS", "local");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
+const OTEL_EXPORTER_OTLP_ENDPOINT: Setting = setting("OTEL_EXPORTER_OTLP_ENDPOINT", "");
 
 const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
@@ -149,6 +150,7 @@ pub const ALL: &[Setting] = &[
     DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
 ];
 
 /// Why the server does not start: which setting, and what is wrong with it.
@@ -228,6 +230,7 @@ impl Config {
                     &[("text", telemetry::LogFormat::Text), ("json", telemetry::LogFormat::Json)],
                 )?,
                 level: source.parse(&LOG_LEVEL, "error, warn, info, debug or trace")?,
+                collector: source.collector()?,
             },
             drain: Duration::from_secs(source.number(&DRAIN_SECONDS, 0, 3_600)?),
         })
@@ -347,6 +350,14 @@ impl Source<'_> {
             variables_bytes: self.number(&VARIABLES_MAX_BYTES, 256, 16 * 1024 * 1024)?,
             variables_depth: self.number(&VARIABLES_MAX_DEPTH, 1, 64)?,
         })
+    }
+
+    /// Who is sent traces, if anybody.
+    fn collector(&self) -> Result<Option<telemetry::Collector>, ConfigError> {
+        match self.text(&OTEL_EXPORTER_OTLP_ENDPOINT) {
+            "" => Ok(None),
+            _ => self.parse(&OTEL_EXPORTER_OTLP_ENDPOINT, "an address like http://127.0.0.1:4318").map(Some),
+        }
     }
 
     fn write_timeout(&self) -> Result<Duration, ConfigError> {

@@ -29,5 +29,6 @@ mod settings;
 mod slow_readers;
 mod sse;
 mod support;
+mod telemetry;
 mod two_servers;
 mod ws_protocol;

@@ -88,7 +88,7 @@ impl Numbers {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let mut under_way = UnderWay { numbers: self, call, begun: Instant::now(), failure: Some(Failure::Abandoned) };
-        let outcome = work.instrument(tracing::debug_span!("store", call)).await;
+        let outcome = work.instrument(tracing::debug_span!("store", otel.name = call)).await;
         under_way.failure = outcome.as_ref().err().and_then(Failure::of);
         outcome
     }

@@ -262,7 +262,9 @@ async fn a_hub_whose_own_task_panics_is_noticed() {
 #[test]
 #[ignore = "what the test below runs, in a process of its own"]
 fn a_process_that_panics() {
-    telemetry::start(telemetry::Settings { format: LogFormat::Json, level: tracing::level_filters::LevelFilter::INFO });
+    let level = tracing::level_filters::LevelFilter::INFO;
+    let settings = telemetry::Settings { format: LogFormat::Json, level, collector: None };
+    telemetry::start(&settings).expect("a log");
     let text = format!("{SECRET}ä");
     let _ = std::panic::catch_unwind(|| text[..SECRET.len() + 1].len());
     let _ = std::panic::catch_unwind(|| panic!("words that stand in the code"));
