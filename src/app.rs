@@ -15,7 +15,9 @@ use crate::config::{Config, StoreChoice};
 use crate::graphql::transport::Drain;
 use crate::http;
 use crate::hub::Hub;
+use crate::metrics::Metrics;
 use crate::store::embedded::{EmbeddedStore, OpenError};
+use crate::store::measured::MeasuredStore;
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
@@ -70,6 +72,13 @@ impl OpenStore {
         }
     }
 
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "embedded",
+            Self::Redis(_) => "redis",
+        }
+    }
+
     fn vital(&self) -> &Vital {
         match self {
             Self::Embedded(store) => store.vital(),
@@ -104,14 +113,21 @@ impl App {
     /// finished, and everything that was started has ended when this returns.
     pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
         let Self { listener, store, config } = self;
-        let hub = Hub::start(store.port());
-        let chat = Chat::new(store.port(), hub.clone(), Throttle::new(store.port(), config.throttle), config.chat);
+        let metrics = Metrics::default();
+        let facts = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", store.name().to_owned())];
+        metrics.register_info("livechat", "Which version this is, and which store it uses", facts);
+        let port: Arc<dyn Store> = Arc::new(MeasuredStore::around(store.port(), &metrics));
+        let hub = Hub::start(Arc::clone(&port));
+        hub.register(&metrics);
+        let throttle = Throttle::new(Arc::clone(&port), config.throttle);
+        throttle.register(&metrics);
+        let chat = Chat::new(port, hub.clone(), throttle, config.chat);
         if !config.throttle.enabled {
             tracing::warn!("RATE_LIMITS=off: nothing is limited, room codes can be guessed; for load tests only");
         }
         let drain = Drain::new(stop.clone(), config.drain);
         let (connections, proxies) = (config.http.connections.clone(), config.http.proxies.clone());
-        let router = http::router(&chat, config.http, &drain);
+        let router = http::router(&chat, config.http, &drain, &metrics);
         // Until the last socket has had its turn, new requests are answered: `/readyz` has to say no to somebody.
         let drained = {
             let stop = stop.clone();
@@ -120,7 +136,7 @@ impl App {
                 let _ = tokio::time::timeout(config.drain + CLOSING, drain.finished()).await;
             }
         };
-        let serve = http::serve(listener, router, connections, proxies, drained);
+        let serve = http::serve(listener, router, connections, proxies, &metrics, drained);
         let cut_off = async {
             stop.cancelled().await;
             tokio::time::sleep(config.drain + CLOSING + FINISHING).await;

@@ -10,6 +10,8 @@ mod settings;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::instrument;
+
 use crate::domain::chatter::{Chatter, DisplayName, Token, UserId};
 use crate::domain::cursor;
 use crate::domain::event::{Check, Event};
@@ -100,6 +102,7 @@ impl Chat {
     }
 
     /// Makes a new room.
+    #[instrument(level = "debug", skip_all)]
     pub async fn create_room(&self, caller: Caller) -> Result<RoomState, ChatError> {
         self.throttle.create_room(caller.address)?;
         let code = RoomCode::random(self.settings.room_code_length);
@@ -112,6 +115,7 @@ impl Chat {
     }
 
     /// A room and, when a window is given, that page of its messages, all of one instant.
+    #[instrument(level = "debug", skip_all)]
     pub async fn room(
         &self,
         caller: Caller,
@@ -122,28 +126,33 @@ impl Chat {
     }
 
     /// The rooms alive, newest first: up to `first` of them behind the one that `after` names.
+    #[instrument(level = "debug", skip_all)]
     pub async fn active_rooms(&self, first: u32, after: Option<&str>) -> Result<ActiveRooms, ChatError> {
         let after = after.map(cursor::parse_room).transpose()?;
         in_time(self.store.active_rooms(after, first)).await
     }
 
     /// A page of a room's messages, for somebody who has entered it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn messages(&self, room: &Room, window: Window) -> Result<Snapshot, ChatError> {
         in_time(self.store.snapshot(room.id, Some(window))).await
     }
 
     /// A page of a room's chatters, for somebody who has entered it.
+    #[instrument(level = "debug", skip_all)]
     pub async fn chatters(&self, room: &Room, window: Window) -> Result<ChatterPage, ChatError> {
         in_time(self.store.chatters(room.id, window)).await
     }
 
     /// Live subscriptions of each of `rooms`, on all nodes, in the same order.
+    #[instrument(level = "debug", skip_all)]
     pub async fn viewers(&self, rooms: &[RoomId]) -> Result<Vec<u32>, ChatError> {
         let elsewhere = in_time(self.store.viewers_elsewhere(rooms)).await?;
         Ok(rooms.iter().zip(elsewhere).map(|(room, there)| self.hub.viewers(*room).saturating_add(there)).collect())
     }
 
     /// Sends a message. The first send makes a user known; a repeated `client_message_id` gives the first result.
+    #[instrument(level = "debug", skip_all)]
     pub async fn send_message(&self, caller: Caller, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
         in_time(self.send(caller, input)).await
     }
@@ -181,6 +190,7 @@ impl Chat {
     }
 
     /// Replaces the text of a message, for its author.
+    #[instrument(level = "debug", skip_all)]
     pub async fn edit_message(
         &self,
         caller: Caller,
@@ -197,6 +207,7 @@ impl Chat {
     }
 
     /// Removes the text of a message for good, for its author.
+    #[instrument(level = "debug", skip_all)]
     pub async fn delete_message(&self, caller: Caller, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
         let delete = |message: &Message| Change::Delete { index: message.id.index, revision: message.revision };
         in_time(self.change(caller, input, delete)).await
@@ -238,6 +249,7 @@ impl Chat {
     /// Every change of a room's messages, in order, each once: without `after` from now on, with it everything since
     /// that cursor, then live. Ends when the room does. Comes with the cursor it begins behind, for readers who lose it
     /// before its first event.
+    #[instrument(level = "debug", skip_all)]
     pub async fn follow(
         &self,
         caller: Caller,
@@ -255,6 +267,7 @@ impl Chat {
     }
 
     /// Succeeds when the store answers and takes writes.
+    #[instrument(level = "debug", skip_all)]
     pub async fn ready(&self) -> Result<(), ChatError> {
         in_time(self.store.ping()).await
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
 use crate::graphql::{document, operation, transport};
+use crate::http::Exposure;
 use crate::store::redis;
 use crate::throttle::Action;
 use crate::web::graphiql::Graphiql;
@@ -87,9 +88,11 @@ const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
 const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
 const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
+const METRICS: Setting = setting("METRICS", "local");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
+const OTEL_EXPORTER_OTLP_ENDPOINT: Setting = setting("OTEL_EXPORTER_OTLP_ENDPOINT", "");
 
 const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
@@ -147,9 +150,11 @@ pub const ALL: &[Setting] = &[
     INTROSPECTION_MAX_DEPTH,
     REST_ERROR_STATUS,
     GRAPHIQL,
+    METRICS,
     DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
 ];
 
 /// Why the server does not start: which setting, and what is wrong with it.
@@ -224,6 +229,7 @@ impl Config {
                     &[("text", telemetry::LogFormat::Text), ("json", telemetry::LogFormat::Json)],
                 )?,
                 level: source.parse(&LOG_LEVEL, "error, warn, info, debug or trace")?,
+                collector: source.collector()?,
             },
             drain: Duration::from_secs(source.number(&DRAIN_SECONDS, 0, 3_600)?),
         })
@@ -343,6 +349,10 @@ impl Source<'_> {
                 graphiql: self
                     .choice(&GRAPHIQL, &[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)])?,
             },
+            metrics: self.choice(
+                &METRICS,
+                &[("local", Exposure::Local), ("on", Exposure::Everybody), ("off", Exposure::Nobody)],
+            )?,
         })
     }
 
@@ -363,6 +373,14 @@ impl Source<'_> {
             variables_bytes: self.number(&VARIABLES_MAX_BYTES, 256, 16 * 1024 * 1024)?,
             variables_depth: self.number(&VARIABLES_MAX_DEPTH, 1, 64)?,
         })
+    }
+
+    /// Who is sent traces, if anybody.
+    fn collector(&self) -> Result<Option<telemetry::Collector>, ConfigError> {
+        match self.text(&OTEL_EXPORTER_OTLP_ENDPOINT) {
+            "" => Ok(None),
+            _ => self.parse(&OTEL_EXPORTER_OTLP_ENDPOINT, "an address like http://127.0.0.1:4318").map(Some),
+        }
     }
 
     fn write_timeout(&self) -> Result<Duration, ConfigError> {

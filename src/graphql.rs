@@ -9,6 +9,7 @@ mod connection;
 pub mod document;
 mod error;
 mod mutation;
+mod numbers;
 pub mod operation;
 mod panics;
 mod query;

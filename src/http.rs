@@ -1,20 +1,23 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
+mod answers;
 mod arrival;
 mod base_path;
 mod caller;
 mod connections;
 mod departure;
+mod exposed;
+mod names;
 mod origins;
 mod refusal;
 mod serve;
 
 use std::any::Any;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -27,10 +30,15 @@ use tower_http::trace::TraceLayer;
 use crate::chat::Chat;
 use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
+use crate::metrics::Metrics;
 use crate::{graphql, rest, telemetry, web};
+
+use answers::Answers;
+use names::REQUEST_ID;
 
 pub use base_path::BasePath;
 pub use caller::TrustedProxies;
+pub use exposed::Exposure;
 pub use origins::Origins;
 pub use serve::{Settings as ConnectionSettings, serve};
 
@@ -49,28 +57,36 @@ pub struct Settings {
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
     pub web: web::Settings,
+    /// Who may read the metrics.
+    pub metrics: Exposure,
 }
-
-/// Names a request in the log and in its answer; taken over from the caller when given.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How long browsers may remember a preflight answer.
 const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(600);
 
+/// Who is at the other end of a connection, client or proxy.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
-pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
+pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics) -> Router {
     let operations = {
         let schema = graphql::schema(chat.clone(), settings.operations.limits.introspection);
-        Operations::new(schema, settings.operations)
+        Operations::new(schema, settings.operations, metrics)
     };
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
     let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
+    let probes =
+        probes(chat.clone(), drain.clone()).merge(exposed::routes(metrics, chat, &settings.proxies, settings.metrics));
     let proxies = settings.proxies;
+    let answers = Answers::new(metrics);
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
+        .map_request(names::admit)
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(TraceLayer::new_for_http().make_span_with(telemetry::request_span).on_response(telemetry::answered))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .map_response(move |response| answers.count(response))
         // Outside of what may fail, so that a browser can read every answer.
         .layer(
             CorsLayer::new()
@@ -89,10 +105,10 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         .map_response(move |response| departure::bound(response, write_timeout));
     let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
-        .merge(rest::routes(chat.clone(), settings.rest))
+        .merge(rest::routes(chat.clone(), settings.rest, metrics.served()))
         .merge(web::routes(settings.web))
-        .merge(probes(chat.clone(), drain.clone()));
-    mounted(wires, &settings.base_path, probes(chat.clone(), drain.clone()))
+        .merge(probes.clone());
+    mounted(wires, &settings.base_path, probes)
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(layers)
@@ -116,7 +132,9 @@ fn mounted(wires: Router, base: &BasePath, probes: Router) -> Router {
 fn name_caller(proxies: &TrustedProxies, mut request: Request) -> Request {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
         let caller = proxies.caller(peer.ip(), request.headers());
+        let peer = Peer(peer.ip());
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(peer);
     }
     request
 }

@@ -7,6 +7,8 @@
 //! A live reader waits for its broadcast and for nothing else. That the room ends, or this process, it learns from the
 //! end of the broadcast.
 
+mod numbers;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +22,11 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::domain::event::{Event, Position};
 use crate::domain::room::RoomId;
+use crate::metrics::Metrics;
 use crate::store::{Announcement, Feed, RoomState, Store, StoreError, VIEWERS_KEPT};
 use crate::vital::Vital;
+
+use numbers::{Numbers, Reason};
 
 /// Live events a reader may lie behind before it goes back to the log.
 const BACKLOG: usize = 64;
@@ -45,6 +50,7 @@ pub struct Hub {
     stop: CancellationToken,
     tasks: TaskTracker,
     vital: Vital,
+    numbers: Arc<Numbers>,
 }
 
 /// The rooms watched here. The lock is held for a look-up and a send, never across an await; sending under it keeps the
@@ -79,8 +85,8 @@ impl Watched {
 impl Hub {
     /// Starts the hub's own tasks on the current runtime.
     pub fn start(store: Arc<dyn Store>) -> Self {
-        let (rooms, stop, tasks, vital) = Default::default();
-        let hub = Self { store, rooms, stop, tasks, vital };
+        let (rooms, stop, tasks, vital, numbers) = Default::default();
+        let hub = Self { store, rooms, stop, tasks, vital, numbers };
         let distribute = distribute(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone());
         hub.tasks.spawn(hub.vital.clone().task(distribute));
         let report = report_viewers(Arc::clone(&hub.store), Arc::clone(&hub.rooms), hub.stop.clone());
@@ -100,6 +106,11 @@ impl Hub {
         &self.vital
     }
 
+    /// Registers what the hub counts.
+    pub fn register(&self, metrics: &Metrics) {
+        self.numbers.register(metrics);
+    }
+
     /// Live subscriptions of `room` on this node.
     pub fn viewers(&self, room: RoomId) -> u32 {
         lock(&self.rooms).get(&room).map_or(0, |watched| watched.viewers)
@@ -112,6 +123,9 @@ impl Hub {
     pub async fn follow(&self, state: &RoomState, after: Position) -> Result<Follower, StoreError> {
         let watch = Watch::begin(self, state).await?;
         let page = Page::of(self.store.read_log(state.room.id, after, LOG_PAGE).await?, LOG_PAGE);
+        if !page.is_empty() {
+            self.numbers.goes_back(Reason::Resume);
+        }
         Ok(Follower { watch, position: after, place: Place::Log(page), stop: self.stop.clone() })
     }
 
@@ -158,36 +172,52 @@ impl Follower {
                 Place::Live => match self.watch.live.recv().await {
                     Ok(Announcement::Event(event)) if event.position.seq == self.position.seq.next() => {
                         self.position = event.position;
+                        self.watch.numbers.live.inc();
                         return Some(Ok(event));
                     }
                     Ok(Announcement::Event(event)) if is_known(&event, self.position) => {}
-                    Ok(Announcement::Event(_) | Announcement::Resync) => self.place = Place::Log(Page::before_any()),
+                    Ok(Announcement::Event(_)) => self.go_back(Reason::Gap),
+                    Ok(Announcement::Resync) => self.go_back(Reason::Resync),
                     Err(broadcast::error::RecvError::Lagged(_)) => {
                         self.watch.live = self.watch.live.resubscribe();
-                        self.place = Place::Log(Page::before_any());
+                        self.go_back(Reason::Lag);
                     }
                     Err(broadcast::error::RecvError::Closed) => self.place = Place::Nowhere,
                 },
                 Place::Log(page) => match (page.events.next(), page.next) {
                     (Some(event), _) => {
                         self.position = event.position;
+                        page.read += 1;
+                        self.watch.numbers.replayed.inc();
                         return Some(Ok(Arc::new(event)));
                     }
-                    (None, None) => self.place = Place::Live,
+                    (None, None) => {
+                        self.watch.numbers.caught_up(page.read);
+                        self.place = Place::Live;
+                    }
                     // In a box, as every live reader would otherwise keep room for it.
-                    (None, Some(limit)) => match Box::pin(self.read_patiently(limit)).await {
-                        Ok(page) => self.place = Place::Log(page),
-                        Err(end) => {
-                            self.place = Place::Nowhere;
-                            if let End::Failed(error) = end {
-                                return Some(Err(error));
+                    (None, Some(limit)) => {
+                        let read = page.read;
+                        match Box::pin(self.read_patiently(limit)).await {
+                            Ok(page) => self.place = Place::Log(Page { read, ..page }),
+                            Err(end) => {
+                                self.place = Place::Nowhere;
+                                if let End::Failed(error) = end {
+                                    return Some(Err(error));
+                                }
                             }
                         }
-                    },
+                    }
                 },
                 Place::Nowhere => return None,
             }
         }
+    }
+
+    /// Reads the log again before anything else.
+    fn go_back(&mut self, reason: Reason) {
+        self.watch.numbers.goes_back(reason);
+        self.place = Place::Log(Page::before_any());
     }
 
     /// Reads the next page of the log, however long the store takes to come back.
@@ -215,12 +245,14 @@ struct Page {
     events: std::vec::IntoIter<Event>,
     /// How many entries to ask for next; `None` when these were the last.
     next: Option<u32>,
+    /// How many events this page, and those before it since the reader was not live, have given.
+    read: u32,
 }
 
 impl Page {
     /// Nothing yet, and everything behind it.
     fn before_any() -> Self {
-        Self { events: Vec::new().into_iter(), next: Some(LOG_PAGE) }
+        Self { events: Vec::new().into_iter(), next: Some(LOG_PAGE), read: 0 }
     }
 
     /// Keeps of `events`, up to `limit` of which were asked for, what a reader may hold. What is let go is read again, so
@@ -237,7 +269,11 @@ impl Page {
         let is_last = events.len() < limit as usize && kept as usize == events.len();
         events.truncate(kept as usize);
         events.shrink_to_fit();
-        Self { events: events.into_iter(), next: (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE)) }
+        Self { events: events.into_iter(), next: (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE)), read: 0 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.as_slice().is_empty()
     }
 }
 
@@ -259,6 +295,7 @@ struct Watch {
     room: RoomId,
     rooms: Arc<Rooms>,
     store: Arc<dyn Store>,
+    numbers: Arc<Numbers>,
 }
 
 impl Watch {
@@ -270,7 +307,10 @@ impl Watch {
             let watched = rooms.entry(room).or_insert_with(|| hub.watched_from_now(state));
             watched.viewers += 1;
             let live = watched.listen();
-            let watch = Self { live, room, rooms: Arc::clone(&hub.rooms), store: Arc::clone(&hub.store) };
+            let numbers = Arc::clone(&hub.numbers);
+            numbers.viewers.inc();
+            numbers.rooms.set(rooms.len() as i64);
+            let watch = Self { live, room, rooms: Arc::clone(&hub.rooms), store: Arc::clone(&hub.store), numbers };
             // Under the lock, so that the store hears of watching and unwatching in the order in which they happen.
             (watch, hub.store.watch(room))
         };
@@ -289,6 +329,8 @@ impl Drop for Watch {
                 self.store.unwatch(self.room);
             }
         }
+        self.numbers.viewers.dec();
+        self.numbers.rooms.set(rooms.len() as i64);
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! - [`domain`], the rules of rooms, messages, users and events, pure
 //! - [`vital`], tasks that must not end
+//! - [`metrics`], numbers for Prometheus: how they are registered and written
 //! - [`store`], the port to what keeps them, its contract, and the two stores
 //! - [`hub`], local fan-out, and following a room
 //! - [`throttle`], how often what may be done
@@ -25,6 +26,7 @@ pub mod domain;
 pub mod graphql;
 pub mod http;
 pub mod hub;
+pub mod metrics;
 pub mod rest;
 pub mod store;
 pub mod telemetry;

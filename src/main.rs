@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn serve() -> Result<(), Box<dyn Error>> {
     let config = Config::from_environment()?;
-    telemetry::start(config.telemetry);
+    let traces = telemetry::start(&config.telemetry)?;
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = match &config.store {
@@ -87,6 +87,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     });
     let served = app.run(stop).await;
     signals.abort();
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     Ok(served?)
 }
 

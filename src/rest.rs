@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod integer;
 mod message;
+mod outcome;
 mod room;
 
 use std::convert::Infallible;
@@ -24,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
 use crate::chat::{Caller, Chat};
+use crate::metrics::Served;
 
 /// Steers the legacy routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl<S: Sync> FromRequestParts<S> for Asking {
 }
 
 /// The six legacy routes at all of their paths. Layers and fallbacks are the application's.
-pub fn routes(chat: Chat, settings: Settings) -> Router {
+pub fn routes(chat: Chat, settings: Settings, served: &Served) -> Router {
     let routes = [
         ("/room/create", only_get(get(room::create))),
         ("/room", only_post(post(room::open))),
@@ -71,6 +73,7 @@ pub fn routes(chat: Chat, settings: Settings) -> Router {
     ];
     let mut router = Router::new();
     for (path, methods) in routes {
+        let methods = outcome::told(methods, path, served);
         for prefix in ["", "/v1"] {
             for slash in ["", "/"] {
                 router = router.route(&format!("{prefix}{path}{slash}"), methods.clone());

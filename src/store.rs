@@ -1,10 +1,12 @@
 //! The port to whatever keeps the rooms: the [`Store`] trait, its contract, and the words it is written in.
 //!
-//! Two stores live below: [`embedded`], in this process and durable, and [`redis`], shared by many processes. What they
+//! Two stores live below: [`embedded`], in this process and durable, and [`redis`], shared by many processes; around
+//! either goes [`measured`]. What they
 //! promise is one list, and one conformance suite (`tests/conformance`) holds both to it. No rule of the service is
 //! decided here: a store keeps what it is told, if the precondition it is given still holds, or says why not.
 
 pub mod embedded;
+pub mod measured;
 pub mod moving;
 pub mod redis;
 mod strikes;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::room::{Room, RoomId};
+use crate::metrics::{Counters, Labels, Metrics};
 use crate::store::{Lockout, Store, StoreError, Struck};
 
 pub use action::{Action, Patience, Rate, Unreadable};
@@ -66,7 +67,11 @@ impl From<StoreError> for Denied {
 
 /// Says no to what comes too often.
 #[derive(Clone)]
-pub struct Throttle(Option<Arc<Limits>>);
+pub struct Throttle {
+    /// None limits nothing.
+    limits: Option<Arc<Limits>>,
+    refusals: Counters<1>,
+}
 
 struct Limits {
     store: Arc<dyn Store>,
@@ -78,12 +83,9 @@ struct Limits {
     wrong_tokens: Lockout,
 }
 
-impl Throttle {
-    pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
-        if !settings.enabled {
-            return Self(None);
-        }
-        Self(Some(Arc::new(Limits {
+impl Limits {
+    fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        Self {
             rooms: Budgets::new(settings.rooms_per_address),
             sends_as_user: Budgets::new(settings.sends_per_user),
             sends_to_room: Budgets::new(settings.sends_per_room),
@@ -91,18 +93,33 @@ impl Throttle {
             codes: Codes::new(Arc::clone(&store), settings.wrong_codes_per_address, settings.wrong_codes_per_room),
             wrong_tokens: lockout(settings.wrong_tokens_per_user),
             store,
-        })))
+        }
+    }
+}
+
+impl Throttle {
+    pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let refusals = Counters::default();
+        Action::ALL.iter().for_each(|action| drop(refusals.get_or_create(&label(*action))));
+        let limits = settings.enabled.then(|| Limits::new(store, settings)).map(Arc::new);
+        Self { limits, refusals }
+    }
+
+    /// Registers what is counted here.
+    pub fn register(&self, metrics: &Metrics) {
+        let help = "What was refused because it came too often";
+        metrics.register("livechat_rate_limit_refusals", help, self.refusals.clone());
     }
 
     /// Before a room is made.
     pub fn create_room(&self, address: IpAddr) -> Result<(), Limited> {
-        let Some(limits) = &self.0 else { return Ok(()) };
-        limits.rooms.take(Origin::of(address)).map_err(limited(Action::CreateRoom))
+        let Some(limits) = &self.limits else { return Ok(()) };
+        limits.rooms.take(Origin::of(address)).map_err(self.limited(Action::CreateRoom))
     }
 
     /// After a room was made: its creator is known to it.
     pub async fn created(&self, address: IpAddr, room: RoomId) -> Result<(), Denied> {
-        match &self.0 {
+        match &self.limits {
             Some(limits) => limits.codes.welcome(Origin::of(address), room).await,
             None => Ok(()),
         }
@@ -110,21 +127,27 @@ impl Throttle {
 
     /// Before a message is sent or changed. `user` as the client wrote it; empty for one who has none yet.
     pub fn send(&self, address: IpAddr, user: &str, room: RoomId) -> Result<(), Limited> {
-        let Some(limits) = &self.0 else { return Ok(()) };
-        limits.sends_as_user.take((Origin::of(address), user)).map_err(limited(Action::SendAsUser))?;
-        limits.sends_to_room.take(room).map_err(limited(Action::SendToRoom))
+        let Some(limits) = &self.limits else { return Ok(()) };
+        limits.sends_as_user.take((Origin::of(address), user)).map_err(self.limited(Action::SendAsUser))?;
+        limits.sends_to_room.take(room).map_err(self.limited(Action::SendToRoom))
     }
 
     /// Before a subscription is opened.
     pub fn subscribe(&self, address: IpAddr) -> Result<(), Limited> {
-        let Some(limits) = &self.0 else { return Ok(()) };
-        limits.subscriptions.take(Origin::of(address)).map_err(limited(Action::Subscribe))
+        let Some(limits) = &self.limits else { return Ok(()) };
+        limits.subscriptions.take(Origin::of(address)).map_err(self.limited(Action::Subscribe))
     }
 
     /// Opens a room with a code, if its caller may try one.
     pub async fn open(&self, address: IpAddr, room: &Room, code: &str) -> Result<(), Denied> {
-        match &self.0 {
-            Some(limits) => limits.codes.open(Origin::of(address), room, code).await,
+        match &self.limits {
+            Some(limits) => {
+                let opened = limits.codes.open(Origin::of(address), room, code).await;
+                if let Err(Denied::Limited(limited)) = &opened {
+                    self.count(limited.action);
+                }
+                opened
+            }
             None if room.code.opens_with(code) => Ok(()),
             None => Err(Denied::WrongCode),
         }
@@ -133,17 +156,29 @@ impl Throttle {
     /// After a token was wrong: `Some` when too many were. The right token is looked at all the same, so nobody can lock
     /// its holder out; nobody guesses 128 bits, and what tries cost is bounded by the rate of sends.
     pub async fn wrong_token(&self, address: IpAddr, user: &str) -> Result<Option<Limited>, StoreError> {
-        let Some(limits) = &self.0 else { return Ok(None) };
+        let Some(limits) = &self.limits else { return Ok(None) };
         let struck = limits.store.strike(Origin::of(address).subject_with(user), limits.wrong_tokens).await?;
         Ok(match struck {
             Struck::Counted(_) => None,
-            Struck::LockedOut(retry_after) => Some(Limited { action: Action::WrongToken, retry_after }),
+            Struck::LockedOut(retry_after) => Some(self.limited(Action::WrongToken)(retry_after)),
         })
+    }
+
+    /// What is told of an action that came too often.
+    fn limited(&self, action: Action) -> impl Fn(Duration) -> Limited {
+        move |retry_after| {
+            self.count(action);
+            Limited { action, retry_after }
+        }
+    }
+
+    fn count(&self, action: Action) {
+        self.refusals.get_or_create(&label(action)).inc();
     }
 }
 
-fn limited(action: Action) -> impl Fn(Duration) -> Limited {
-    move |retry_after| Limited { action, retry_after }
+const fn label(action: Action) -> Labels<1> {
+    [("action", action.name())]
 }
 
 fn lockout(patience: Patience) -> Lockout {

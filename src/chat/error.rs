@@ -37,6 +37,25 @@ pub enum ChatError {
 }
 
 impl ChatError {
+    /// Which error it is, for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::RoomNotFound => "ROOM_NOT_FOUND",
+            Self::RoomCodeInvalid => "ROOM_CODE_INVALID",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::UserUnknown => "USER_UNKNOWN",
+            Self::Refused(Violation::Invalid { .. }) => "VALIDATION_FAILED",
+            Self::Refused(Violation::MessageNotFound) => "MESSAGE_NOT_FOUND",
+            Self::Refused(Violation::NotAuthor) => "NOT_AUTHOR",
+            Self::Refused(Violation::CursorInvalid) => "CURSOR_INVALID",
+            Self::RoomFull => "ROOM_FULL",
+            Self::Conflict => "CONFLICT",
+            Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
     /// The cause, for the log, of what is not the client's doing.
     pub fn fault(&self) -> Option<&(dyn Error + 'static)> {
         match self {

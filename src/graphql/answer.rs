@@ -84,11 +84,16 @@ impl Answer {
         self.failure
     }
 
+    /// The code of its first error; empty for an error without one.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.response.errors.first().map(|error| code_of(error).unwrap_or_default())
+    }
+
     /// Whether the same request may succeed a little later.
     pub fn is_temporary(&self) -> bool {
         let passes = |error: &ServerError| {
-            let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
-            ["UNAVAILABLE", "RATE_LIMITED"].iter().any(|passing| code == Some(&Value::from(*passing)))
+            let code = code_of(error);
+            ["UNAVAILABLE", "RATE_LIMITED"].iter().any(|passing| code == Some(passing))
         };
         self.failure == Some(Failure::Overload) || self.response.errors.iter().any(passes)
     }
@@ -112,6 +117,13 @@ impl From<Response> for Answer {
     fn from(response: Response) -> Self {
         let never_executed = response.is_err() && response.errors.iter().all(|error| error.path.is_empty());
         Self { failure: never_executed.then_some(Failure::Request), response: Box::new(response) }
+    }
+}
+
+fn code_of(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
     }
 }
 

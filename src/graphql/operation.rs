@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, Response, Variables};
@@ -23,9 +23,11 @@ use crate::graphql::answer::Answer;
 use crate::graphql::codes;
 use crate::graphql::document::{Documents, Limits};
 use crate::graphql::error::chat_error;
+use crate::graphql::numbers::{self, Numbers};
 use crate::graphql::panics;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
 use crate::graphql::subscription::Opening;
+use crate::metrics::{Held, Metrics};
 
 /// The parameters of a request, as every transport carries them.
 #[derive(Clone, Deserialize)]
@@ -65,11 +67,35 @@ impl fmt::Debug for Parameters {
 /// In a request's data: it came by HTTP GET, so it must not change anything.
 pub(super) struct OverGet;
 
+/// What carries the answer, or the events, of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// One HTTP answer.
+    Http,
+    WebSocket,
+    EventStream,
+    Multipart,
+}
+
+impl Carrier {
+    pub(super) const ALL: [Self; 4] = [Self::Http, Self::WebSocket, Self::EventStream, Self::Multipart];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::WebSocket => "websocket",
+            Self::EventStream => "sse",
+            Self::Multipart => "multipart",
+        }
+    }
+}
+
 /// What a transport knows of a request besides its parameters.
 #[derive(Clone, Debug)]
 pub struct Circumstances {
     /// Who asks.
     pub caller: Caller,
+    pub carrier: Carrier,
     /// It came by HTTP GET, so it must not change anything.
     pub over_get: bool,
     /// A cursor that the transport carried; goes before the one among the arguments.
@@ -114,11 +140,13 @@ pub struct Operations {
     renderings: Renderings,
     in_flight: Arc<Semaphore>,
     time_limit: Duration,
+    numbers: Numbers,
 }
 
 impl Operations {
-    pub fn new(schema: Schema, settings: Settings) -> Self {
-        let renderings = Renderings::new(schema.clone());
+    pub fn new(schema: Schema, settings: Settings, metrics: &Metrics) -> Self {
+        let numbers = Numbers::new(metrics);
+        let renderings = Renderings::new(schema.clone(), numbers.renderings.clone());
         let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
         Self {
             schema,
@@ -126,16 +154,31 @@ impl Operations {
             renderings,
             in_flight,
             time_limit: settings.time_limit,
+            numbers,
         }
+    }
+
+    /// What this wire counts.
+    pub(super) const fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// Runs a request, or says why not.
     pub async fn run(&self, parameters: Parameters, circumstances: Circumstances) -> Outcome {
+        let (begun, mut name) = (Instant::now(), numbers::NONE);
+        let outcome = panics::caught_in_answer(self.execute(parameters, circumstances, &mut name)).await;
+        self.numbers.tell(name, &outcome, begun.elapsed());
+        outcome
+    }
+
+    /// Runs a request, and says by which `name` it is counted once that is known.
+    async fn execute(&self, parameters: Parameters, circumstances: Circumstances, name: &mut &'static str) -> Outcome {
         let document = match self.documents.read(&parameters.query) {
             Ok(document) => document,
             Err(refusal) => return Outcome::Answer(Answer::refused_document(&refusal)),
         };
         let operation = document.operation(parameters.operation_name.as_deref());
+        *name = numbers::name_of(document.parsed(), operation);
         let kind = operation.map(|operation| operation.ty);
         if circumstances.over_get && kind == Some(OperationType::Mutation) {
             return Outcome::Answer(Answer::mutation_over_get());
@@ -154,7 +197,7 @@ impl Operations {
         }
         if kind == Some(OperationType::Subscription) {
             let document = document.parsed().clone();
-            return self.subscribe(parameters, request, document, circumstances.resume_after).await;
+            return self.subscribe(parameters, request, document, circumstances).await;
         }
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Outcome::Answer(Answer::overloaded());
@@ -170,9 +213,9 @@ impl Operations {
         parameters: Parameters,
         request: Request,
         document: ExecutableDocument,
-        resume_after: Option<String>,
+        circumstances: Circumstances,
     ) -> Outcome {
-        let opening = Opening::new(resume_after);
+        let opening = Opening::new(circumstances.resume_after);
         let mut opened = self.schema.execute_stream(request.data(opening.clone()));
         let Ok(refused) = timeout(self.time_limit, opened.next()).await else {
             return Outcome::Answer(Answer::timed_out());
@@ -189,7 +232,9 @@ impl Operations {
         };
         let operation = self.renderings.share(Operation::new(parameters, document));
         let (renderings, mut follower) = (self.renderings.clone(), following.follower);
+        let held = Held::by(&self.numbers.subscriptions(circumstances.carrier));
         let deliveries = async_stream::stream! {
+            let _held = held;
             while let Some(event) = follower.next().await {
                 yield match event {
                     Ok(event) => deliver(&renderings, &operation, event).await,

@@ -22,6 +22,7 @@ use crate::domain::room::RoomId;
 use crate::graphql::Schema;
 use crate::graphql::answer::Answer;
 use crate::graphql::operation::Parameters;
+use crate::metrics::Counter;
 
 /// Bytes of renderings that are remembered.
 const REMEMBERED: u64 = 32 * 1024 * 1024;
@@ -127,12 +128,14 @@ pub(super) struct Renderings {
     made: Arc<Cache<Key, Arc<Rendering>, Weight>>,
     /// The operations that somebody follows.
     operations: Arc<Mutex<HashMap<[u8; 16], Weak<Operation>>>>,
+    count: Counter,
 }
 
 impl Renderings {
-    pub(super) fn new(schema: Schema) -> Self {
+    /// `count` is raised by each that is made.
+    pub(super) fn new(schema: Schema, count: Counter) -> Self {
         let made = Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, Weight));
-        Self { schema, made, operations: Arc::default() }
+        Self { schema, made, operations: Arc::default(), count }
     }
 
     /// One copy of an operation for all who ask the same at this time: a parsed document is larger than all else that a
@@ -161,6 +164,7 @@ impl Renderings {
     }
 
     async fn make(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {
+        self.count.inc();
         let cursor = cursor::of_event(event.room(), event.position).into();
         let mut request = operation.parameters.request();
         request.set_parsed_query(operation.document.clone());

@@ -11,6 +11,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::metrics::Gauge;
+
 /// Counts connections, up to a limit in all and up to one for each address. An IPv6 address counts as its network of 64
 /// bits, which is what one customer has at least.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(super) struct Connections {
     max: usize,
     max_per_address: usize,
     counts: Mutex<Counts>,
+    open: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +45,12 @@ pub(super) struct Place {
 
 impl Connections {
     pub(super) fn new(max: usize, max_per_address: usize) -> Self {
-        Self { max, max_per_address, counts: Mutex::default() }
+        Self { max, max_per_address, counts: Mutex::default(), open: Gauge::default() }
+    }
+
+    /// How many there are, for who wants to know.
+    pub(super) const fn open(&self) -> &Gauge {
+        &self.open
     }
 
     /// Counts a connection from `address`; from none if it counts for no address.
@@ -60,6 +68,7 @@ impl Connections {
             *count += 1;
         }
         counts.all += 1;
+        self.open.inc();
         Ok(Place { connections: Arc::clone(self), address })
     }
 
@@ -73,6 +82,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.connections.lock();
         counts.all -= 1;
+        self.connections.open.dec();
         let Some(address) = self.address else { return };
         if let Some(count) = counts.by_address.get_mut(&address) {
             *count -= 1;

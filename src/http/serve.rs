@@ -23,6 +23,7 @@ use tower::Service as _;
 
 use super::caller::TrustedProxies;
 use super::connections::{Connections, Counted, Full};
+use crate::metrics::{Counters, Gauge, Labels, Metrics};
 
 /// Steers connections.
 #[derive(Clone, Debug)]
@@ -61,9 +62,11 @@ pub async fn serve(
     router: Router,
     settings: Settings,
     proxies: TrustedProxies,
+    metrics: &Metrics,
     closing: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Connections::new(settings.max, settings.max_per_address));
+    let refusals = told(metrics, &places, settings.max);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(settings.request_timeout)
@@ -96,10 +99,12 @@ pub async fn serve(
                 tasks.spawn(attend(http.clone(), Counted::new(stream, place), peer, router.clone(), close.clone()));
             }
             Err(Full::InAll) => {
+                refusals.get_or_create(&IN_ALL).inc();
                 full.say(|| tracing::warn!(max = settings.max, "connections are refused: there are too many"));
                 refuse(&stream, TOO_MANY);
             }
             Err(Full::OfAddress) => {
+                refusals.get_or_create(&OF_ADDRESS).inc();
                 full.say(|| {
                     let (max, address) = (settings.max_per_address, peer.ip());
                     tracing::warn!(max, %address, "connections are refused: an address has too many");
@@ -111,6 +116,23 @@ pub async fn serve(
     drop(listener);
     close.cancel();
     while tasks.join_next().await.is_some() {}
+}
+
+/// Why a connection was refused: there are too many, or too many from its address.
+const IN_ALL: Labels<1> = [("limit", "all")];
+const OF_ADDRESS: Labels<1> = [("limit", "address")];
+
+/// Registers what is told of connections; the counters of those refused.
+fn told(metrics: &Metrics, places: &Connections, max: usize) -> Counters<1> {
+    metrics.register("livechat_connections", "Connections open, sockets and streams included", places.open().clone());
+    let most: Gauge = Gauge::default();
+    most.set(i64::try_from(max).unwrap_or(i64::MAX));
+    metrics.register("livechat_connections_max", "Connections that may be open: MAX_CONNECTIONS", most);
+    let refusals = Counters::default();
+    [IN_ALL, OF_ADDRESS].iter().for_each(|limit| drop(refusals.get_or_create(limit)));
+    let help = "Connections refused because there were as many as there may be, in all or from one address";
+    metrics.register("livechat_connections_refused", help, refusals.clone());
+    refusals
 }
 
 /// Serves one connection until it ends or becomes a socket; once told to close, to the end of the request in flight.

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::detail;
 use super::envelope::Envelope;
+use super::outcome::Code;
 use super::{ErrorStatus, Settings};
 use crate::chat::ChatError;
 use crate::domain::limits::USER_ID_MIN;
@@ -29,6 +30,12 @@ pub(super) struct Asked<'a> {
 
 /// Translates an error of the service.
 pub(super) fn answer(error: &ChatError, asked: Asked<'_>, settings: Settings) -> Response {
+    let mut response = translate(error, asked, settings);
+    response.extensions_mut().insert(Code(error.code()));
+    response
+}
+
+fn translate(error: &ChatError, asked: Asked<'_>, settings: Settings) -> Response {
     if let Some(cause) = error.fault() {
         tracing::error!(error = cause, "a legacy request failed");
     }

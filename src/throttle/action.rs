@@ -24,6 +24,21 @@ pub enum Action {
 }
 
 impl Action {
+    pub(super) const ALL: [Self; 6] =
+        [Self::CreateRoom, Self::SendAsUser, Self::SendToRoom, Self::Subscribe, Self::WrongCode, Self::WrongToken];
+
+    /// What it is counted as when it is refused.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::CreateRoom => "create_room",
+            Self::SendAsUser => "send_as_user",
+            Self::SendToRoom => "send_to_room",
+            Self::Subscribe => "subscribe",
+            Self::WrongCode => "wrong_code",
+            Self::WrongToken => "wrong_token",
+        }
+    }
+
     /// The name of its setting, and what holds without it: a [`Rate`], or for the last two a [`Patience`].
     pub const fn setting(self) -> (&'static str, &'static str) {
         match self {

@@ -19,6 +19,7 @@ use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
+use livechat::metrics::Metrics;
 use livechat::store::embedded::EmbeddedStore;
 use livechat::store::{
     ActiveRooms, Admission, Admitted, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
@@ -155,7 +156,7 @@ impl House {
         let config = Config::from_values(&Default::default()).expect("the defaults");
         let chat = Chat::new(store.clone(), hub.clone(), Throttle::new(store.clone(), config.throttle), config.chat);
         let drain = Drain::new(CancellationToken::new(), config.drain);
-        let router = livechat::http::router(&chat, config.http, &drain);
+        let router = livechat::http::router(&chat, config.http, &drain, &Metrics::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -261,7 +262,9 @@ async fn a_hub_whose_own_task_panics_is_noticed() {
 #[test]
 #[ignore = "what the test below runs, in a process of its own"]
 fn a_process_that_panics() {
-    telemetry::start(telemetry::Settings { format: LogFormat::Json, level: tracing::level_filters::LevelFilter::INFO });
+    let level = tracing::level_filters::LevelFilter::INFO;
+    let settings = telemetry::Settings { format: LogFormat::Json, level, collector: None };
+    telemetry::start(&settings).expect("a log");
     let text = format!("{SECRET}ä");
     let _ = std::panic::catch_unwind(|| text[..SECRET.len() + 1].len());
     let _ = std::panic::catch_unwind(|| panic!("words that stand in the code"));

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::graphql::operation::Carrier;
 use crate::graphql::transport::parameters::media_type;
 
 /// What a client can read, best first among those it names alike.
@@ -27,6 +28,16 @@ pub(super) enum AnswerType {
 pub(super) enum StreamType {
     EventStream,
     Multipart,
+}
+
+impl StreamType {
+    /// What carries the events then.
+    pub(super) const fn carrier(self) -> Carrier {
+        match self {
+            Self::EventStream => Carrier::EventStream,
+            Self::Multipart => Carrier::Multipart,
+        }
+    }
 }
 
 impl Accept {

@@ -10,8 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::chat::Caller;
 use crate::graphql::answer::{Answer, Failure};
-use crate::graphql::operation::{Circumstances, Outcome, Parameters};
-use crate::graphql::panics;
+use crate::graphql::operation::{Carrier, Circumstances, Outcome, Parameters};
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
 use crate::graphql::transport::{Transport, caller, cross_site, multipart, sse};
@@ -48,7 +47,7 @@ async fn answer(
     }
     let parameters = match parameters {
         Ok(parameters) => parameters,
-        Err(bad) => return refuse(accept.answer, bad),
+        Err(bad) => return refuse(transport, accept.answer, bad),
     };
     if transport.drain.has_begun() {
         match accept.stream {
@@ -58,8 +57,9 @@ async fn answer(
         }
     }
     let resume_after = last_event_id.map(str::to_owned);
-    let run = transport.operations.run(parameters, Circumstances { caller, over_get, resume_after });
-    let outcome = panics::caught_in_answer(run).await;
+    let carrier = accept.stream.map_or(Carrier::Http, StreamType::carrier);
+    let circumstances = Circumstances { caller, carrier, over_get, resume_after };
+    let outcome = transport.operations.run(parameters, circumstances).await;
     match (outcome, accept.stream) {
         (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
         (Outcome::Answer(answer), _) => write(accept.answer, &answer),
@@ -88,7 +88,7 @@ fn write(kind: AnswerType, answer: &Answer) -> Response {
     response
 }
 
-fn refuse(kind: AnswerType, bad: BadRequest) -> Response {
+fn refuse(transport: &Transport, kind: AnswerType, bad: BadRequest) -> Response {
     let (status, code, sentence) = match bad {
         BadRequest::NotJson => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -110,6 +110,7 @@ fn refuse(kind: AnswerType, bad: BadRequest) -> Response {
             (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "the request body is too large".to_owned())
         }
     };
+    transport.operations.numbers().refused(code);
     write_as(kind, status, &Answer::refused(code, sentence))
 }
 

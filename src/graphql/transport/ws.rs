@@ -28,13 +28,16 @@ use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, timeout};
 use tokio_stream::StreamMap;
 
+use tower_http::request_id::RequestId;
+
 use crate::chat::Caller;
 use crate::graphql::answer::Answer;
-use crate::graphql::operation::{Circumstances, Parameters};
+use crate::graphql::operation::{Carrier, Circumstances, Parameters};
 use crate::graphql::transport::accept::AnswerType;
 use crate::graphql::transport::http;
 use crate::graphql::transport::object::Object;
 use crate::graphql::transport::{Transport, caller};
+use crate::metrics::Held;
 
 pub(super) use addresses::Addresses;
 
@@ -79,6 +82,7 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
         None => None,
     };
     let caller = caller(extensions);
+    let name = extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
     let upgrade = upgrade
         .protocols([protocol::NAME])
         .read_buffer_size(READ_BUFFER)
@@ -87,10 +91,11 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
         .max_frame_size(MESSAGE_MAX);
     let is_ours = upgrade.selected_protocol().is_some();
     let open = transport.drain.opened();
+    let held = Held::by(&transport.operations.numbers().sockets);
     upgrade.on_upgrade(async move |socket| {
-        let (_place, _open) = (place, open);
+        let (_place, _open, _held) = (place, open, held);
         let turn = transport.drain.clone().turn();
-        let mut connection = Connection::new(socket, caller, transport);
+        let mut connection = Connection::new(socket, caller, name, transport);
         let end = if is_ours {
             // When its turn to end has come, it ends, whatever it was waiting for. What it had taken but not written is
             // behind the cursor that the client has.
@@ -127,6 +132,8 @@ struct Connection {
     socket: WebSocket,
     /// Who asked for the upgrade.
     caller: Caller,
+    /// The request id of the upgrade.
+    name: Option<Arc<str>>,
     transport: Transport,
     /// Whether the connection was acknowledged.
     acknowledged: bool,
@@ -138,10 +145,11 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(socket: WebSocket, caller: Caller, transport: Transport) -> Self {
+    fn new(socket: WebSocket, caller: Caller, name: Option<Arc<str>>, transport: Transport) -> Self {
         Self {
             socket,
             caller,
+            name,
             transport,
             acknowledged: false,
             resume: HashMap::new(),
@@ -258,9 +266,15 @@ impl Connection {
             let answer = Answer::refused("TOO_MANY_SUBSCRIPTIONS", sentence);
             return self.write(Message::text(protocol::error(&id, &answer.errors_to_json()))).await;
         }
-        let circumstances =
-            Circumstances { caller: self.caller, over_get: false, resume_after: self.resume.remove(&id) };
-        self.operations.insert(id.into(), Steps::of(self.transport.operations.clone(), parameters, circumstances));
+        let circumstances = Circumstances {
+            caller: self.caller,
+            carrier: Carrier::WebSocket,
+            over_get: false,
+            resume_after: self.resume.remove(&id),
+        };
+        let span = tracing::info_span!("operation", id = self.name.as_deref());
+        let steps = Steps::of(self.transport.operations.clone(), parameters, circumstances, span);
+        self.operations.insert(id.into(), steps);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use livechat::chat::Chat;
 use livechat::config::Config;
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
+use livechat::metrics::Metrics;
 use livechat::throttle::Throttle;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,7 @@ fn build() -> House {
         let store = OneRoom::shared();
         let throttle = Throttle::new(store.clone(), config.throttle);
         let chat = Chat::new(store.clone(), Hub::start(store), throttle, config.chat);
-        livechat::http::router(&chat, config.http, &Drain::new(CancellationToken::new(), Duration::ZERO))
+        livechat::http::router(&chat, config.http, &Drain::new(CancellationToken::new(), Duration::ZERO), &Metrics::default())
     });
     House { runtime, router }
 }

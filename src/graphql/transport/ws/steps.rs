@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use tracing::{Instrument as _, Span};
 
 use crate::graphql::answer::Failure;
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
-use crate::graphql::panics;
 use crate::graphql::rendering::Rendering;
 
 /// One thing that an operation says.
@@ -37,10 +37,10 @@ pub(super) enum Steps {
 }
 
 impl Steps {
-    /// Those of this request.
-    pub(super) fn of(operations: Operations, parameters: Parameters, circumstances: Circumstances) -> Self {
+    /// Those of this request, which is told of in the log, and traced, as `span` until it is answered or opened.
+    pub(super) fn of(operations: Operations, parameters: Parameters, circumstances: Circumstances, span: Span) -> Self {
         let run = async move { operations.run(parameters, circumstances).await };
-        Self::Starting(Box::pin(panics::caught_in_answer(run)))
+        Self::Starting(Box::pin(run.instrument(span)))
     }
 }
 

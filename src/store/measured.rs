@@ -1,0 +1,225 @@
+//! A store around a store, which tells how long each call took and how it failed, and is a span of its own in a trace.
+//!
+//! What a use case expects to be told ([`StoreError::NotFound`] and the like) is an answer and no error here.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use tracing::Instrument as _;
+
+use crate::domain::chatter::{TokenHash, UserId};
+use crate::domain::event::{Event, Position};
+use crate::domain::page::Window;
+use crate::domain::room::{RoomCode, RoomId};
+use crate::domain::timestamp::Timestamp;
+use crate::metrics::{Counters, Histograms, Metrics, of_times};
+use crate::store::{
+    ActiveRooms, Admission, Admitted, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
+    RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+};
+
+/// Every call that is measured.
+const CALLS: [&str; 15] = [
+    "create_room",
+    "snapshot",
+    "chatters",
+    "active_rooms",
+    "admit",
+    "withdraw",
+    "commit",
+    "read_log",
+    "watch",
+    "report_viewers",
+    "viewers_elsewhere",
+    "strike",
+    "forgive",
+    "guess",
+    "welcome",
+];
+
+/// The call that only asks whether the store is there.
+const PING: &str = "ping";
+
+/// Measures a store.
+pub struct MeasuredStore {
+    store: Arc<dyn Store>,
+    numbers: Numbers,
+}
+
+#[derive(Clone)]
+struct Numbers {
+    seconds: Histograms<1>,
+    errors: Counters<2>,
+}
+
+impl MeasuredStore {
+    pub fn around(store: Arc<dyn Store>, metrics: &Metrics) -> Self {
+        let seconds = Histograms::new_with_constructor(of_times as fn() -> _);
+        let numbers = Numbers { seconds, errors: Counters::default() };
+        for call in CALLS.into_iter().chain([PING]) {
+            let _ = numbers.seconds.get_or_create(&[("call", call)]);
+            for error in Failure::ALL {
+                let _ = numbers.errors.get_or_create(&labels(call, error));
+            }
+        }
+        let help = "How long calls of the store took, those that failed included";
+        metrics.register("livechat_store_call_duration_seconds", help, numbers.seconds.clone());
+        let help = "Calls of the store that failed, or that nobody waited for any longer";
+        metrics.register("livechat_store_errors", help, numbers.errors.clone());
+        Self { store, numbers }
+    }
+
+    async fn measure<T>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.numbers.clone().measure(call, work).await
+    }
+}
+
+impl Numbers {
+    async fn measure<T>(
+        self,
+        call: &'static str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut under_way = UnderWay { numbers: self, call, begun: Instant::now(), failure: Some(Failure::Abandoned) };
+        let outcome = work.instrument(tracing::debug_span!("store", otel.name = call)).await;
+        under_way.failure = outcome.as_ref().err().and_then(Failure::of);
+        outcome
+    }
+}
+
+/// A call that is told of when it ends, also if it ends because nobody waits for it any longer.
+struct UnderWay {
+    numbers: Numbers,
+    call: &'static str,
+    begun: Instant,
+    failure: Option<Failure>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let took = self.begun.elapsed().as_secs_f64();
+        self.numbers.seconds.get_or_create(&[("call", self.call)]).observe(took);
+        if let Some(failure) = self.failure {
+            self.numbers.errors.get_or_create(&labels(self.call, failure)).inc();
+        }
+    }
+}
+
+/// How a call can fail.
+#[derive(Clone, Copy)]
+enum Failure {
+    Unavailable,
+    Corrupt,
+    /// Whoever asked has given up, or is gone.
+    Abandoned,
+}
+
+impl Failure {
+    const ALL: [Self; 3] = [Self::Unavailable, Self::Corrupt, Self::Abandoned];
+
+    fn of(error: &StoreError) -> Option<Self> {
+        match error {
+            StoreError::Unavailable(_) => Some(Self::Unavailable),
+            StoreError::Corrupt(_) => Some(Self::Corrupt),
+            StoreError::NotFound | StoreError::Conflict | StoreError::Full | StoreError::ForeignPosition => None,
+        }
+    }
+}
+
+fn labels(call: &'static str, failure: Failure) -> crate::metrics::Labels<2> {
+    let error = match failure {
+        Failure::Unavailable => "unavailable",
+        Failure::Corrupt => "corrupt",
+        Failure::Abandoned => "abandoned",
+    };
+    [("call", call), ("error", error)]
+}
+
+impl fmt::Debug for MeasuredStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MeasuredStore")
+    }
+}
+
+#[async_trait]
+impl Store for MeasuredStore {
+    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
+        self.measure("create_room", self.store.create_room(id, code, ttl)).await
+    }
+
+    async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
+        self.measure("snapshot", self.store.snapshot(room, window)).await
+    }
+
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+        self.measure("chatters", self.store.chatters(room, window)).await
+    }
+
+    async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
+        self.measure("active_rooms", self.store.active_rooms(after, limit)).await
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        self.measure("admit", self.store.admit(admission)).await
+    }
+
+    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+        self.measure("withdraw", self.store.withdraw(user, token)).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        self.measure("commit", self.store.commit(commit)).await
+    }
+
+    async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.measure("read_log", self.store.read_log(room, after, limit)).await
+    }
+
+    fn feed(&self) -> Feed {
+        self.store.feed()
+    }
+
+    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+        // The wish counts from the call on, so it is made here and now.
+        Box::pin(self.numbers.clone().measure("watch", self.store.watch(room)))
+    }
+
+    fn unwatch(&self, room: RoomId) {
+        self.store.unwatch(room);
+    }
+
+    async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
+        self.measure("report_viewers", self.store.report_viewers(counts)).await
+    }
+
+    async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
+        self.measure("viewers_elsewhere", self.store.viewers_elsewhere(rooms)).await
+    }
+
+    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+        self.measure("strike", self.store.strike(subject, lockout)).await
+    }
+
+    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
+        self.measure("forgive", self.store.forgive(subject, ticket)).await
+    }
+
+    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+        self.measure("guess", self.store.guess(room, guesser, limits)).await
+    }
+
+    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+        self.measure("welcome", self.store.welcome(room, guesser, counted)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.measure(PING, self.store.ping()).await
+    }
+}
