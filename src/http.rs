@@ -89,7 +89,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain) -> Router {
         .map_response(move |response| departure::bound(response, write_timeout));
     let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
-        .merge(rest::routes(chat.clone(), settings.rest))
+        .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string()))
         .merge(web::routes(settings.web))
         .merge(probes(chat.clone(), drain.clone()));
     mounted(wires, &settings.base_path, probes(chat.clone(), drain.clone()))

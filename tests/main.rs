@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod model;
 mod multipart;
+mod openapi;
 mod pages;
 mod readme;
 mod redis_store;

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what the tests need and this machine lacks, from Debian's packages and from crates.io. Needs root only if
-# something of Debian's is missing.
+# Installs what the tests need and this machine lacks, from Debian's packages, from crates.io and from PyPI. Needs root
+# only if something of Debian's is missing.
 set -eu
 
 missing=""
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 command -v openssl >/dev/null || missing="$missing openssl"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing="$missing chromium"
 if [ -n "$missing" ]; then
@@ -27,4 +28,14 @@ fi
 # Built without optimisation, which takes a minute or two instead of many; it has little to do.
 if ! cargo deny --version >/dev/null 2>&1; then
   CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 cargo install --quiet --locked --debug --version 0.20.2 cargo-deny
+fi
+
+# In a place of its own, again whenever the list changes.
+wanted="tests/schemathesis.txt"
+installed="target/schemathesis"
+if ! cmp -s "$wanted" "$installed/installed.txt"; then
+  rm -rf "$installed"
+  python3 -m venv "$installed"
+  "$installed/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+  cp "$wanted" "$installed/installed.txt"
 fi
