@@ -27,6 +27,7 @@ mod schema;
 mod security;
 mod settings;
 mod slow_readers;
+mod snippets;
 mod sse;
 mod support;
 mod two_servers;
