@@ -38,6 +38,7 @@ async function chat(openChat) {
     await shows('before anybody looked');
     await mine.send('mine');
     await shows('before anybody looked', 'mine');
+    await until(() => shown[1].author?.displayName); // It is the server's, no longer the one shown before.
     const { id } = shown[1];
     await mine.edit(id, 'mine, mended');
     await shows('before anybody looked', 'mine, mended');
@@ -49,11 +50,19 @@ async function chat(openChat) {
     await friend.send('said meanwhile');
     line.accept();
     await shows('before anybody looked', 'mine, mended', 'theirs, mended', 'said meanwhile');
+    // An action whose line is lost is repeated, and happens once.
+    line.refuse();
+    line.cut();
+    const before = line.refused;
+    const sending = mine.send('said into the wind');
+    await until(() => line.refused > before);
+    line.accept();
+    await sending;
     await friend.delete(theirs);
     await mine.remove(id);
-    await shows('before anybody looked', null, null, 'said meanwhile');
+    await shows('before anybody looked', null, null, 'said meanwhile', 'said into the wind');
     // A user is one and the same from the first action to the last.
-    assert.equal(shown.filter(({ author }) => author.id === shown[1].author.id).length, 1);
+    assert.equal(shown.filter(({ author }) => author.id === shown[1].author.id).length, 2);
   } finally {
     await mine?.leave();
     await line.close();
@@ -63,6 +72,28 @@ async function chat(openChat) {
 for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
   test(`the snippet for ${name} chats`, async () => chat((await import(`./snippets/${name}.js`)).openChat));
 }
+
+test('a message is shown before it is sent, and is sent when the server allows it', async () => {
+  const slow = await startServer({ RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '2/s:1' });
+  const { place } = await createRoom(slow.graphql);
+  let shown = [];
+  for (const name of ['graphql-ws', 'apollo']) {
+    const { openChat } = await import(`./snippets/${name}.js`);
+    const mine = await openChat(slow.url, place, (messages) => (shown = messages));
+    try {
+      const before = shown.length;
+      const sending = ['one', 'two', 'three'].map((text) => mine.send(text));
+      await until(() => shown.length === before + 3);
+      assert.notEqual(shown.at(-1).author?.displayName.slice(0, 5), 'Anon#', 'it came from the server');
+      await Promise.all(sending);
+      await until(() => shown.length === before + 3 && shown.every(({ author }) => author?.displayName.startsWith('Anon#')));
+      assert.deepEqual(shown.slice(before).map(({ text }) => text), ['one', 'two', 'three']);
+    } finally {
+      await mine.leave();
+    }
+  }
+  await slow.stop();
+});
 
 test('the snippet for Relay chats, compiled by its own compiler', async () => {
   // Outside of the repository, to which the compiler would add what it makes.
