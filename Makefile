@@ -11,7 +11,8 @@ test: tools web
 web: tools
 	cd web && npm ci --no-audit --no-fund && npm run build
 
-# Installs what the tests need where it is missing: Redis, nginx, Node.js, Chromium, and what checks deploy/.
+# Installs what the tests need where it is missing: Redis, nginx, Node.js, Chromium, Prometheus, Schemathesis, and what
+# checks deploy/.
 tools:
 	tests/tools.sh
 

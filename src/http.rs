@@ -105,7 +105,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
         .map_response(move |response| departure::bound(response, write_timeout));
     let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
-        .merge(rest::routes(chat.clone(), settings.rest, metrics.served()))
+        .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string(), metrics.served()))
         .merge(web::routes(settings.web))
         .merge(probes.clone());
     mounted(wires, &settings.base_path, probes)

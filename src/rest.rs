@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod integer;
 mod message;
+mod openapi;
 mod outcome;
 mod room;
 
@@ -61,8 +62,9 @@ impl<S: Sync> FromRequestParts<S> for Asking {
     }
 }
 
-/// The six legacy routes at all of their paths. Layers and fallbacks are the application's.
-pub fn routes(chat: Chat, settings: Settings, served: &Served) -> Router {
+/// The six legacy routes at all of their paths, and `/openapi.json`, which describes them as what is mounted below `base`:
+/// empty, or a path without a slash at its end. Layers and fallbacks are the application's.
+pub fn routes(chat: Chat, settings: Settings, base: &str, served: &Served) -> Router {
     let routes = [
         ("/room/create", only_get(get(room::create))),
         ("/room", only_post(post(room::open))),
@@ -80,7 +82,7 @@ pub fn routes(chat: Chat, settings: Settings, served: &Served) -> Router {
             }
         }
     }
-    router.with_state(Rest { chat, settings })
+    router.with_state(Rest { chat, settings }).merge(openapi::routes(base))
 }
 
 /// Answers a path that is not there.

@@ -1,6 +1,8 @@
-//! Pages for people: the chat page and the GraphiQL playground.
+//! Pages for people: the chat page, the GraphiQL playground, and the description of the legacy routes.
 
 mod chat;
+mod docs;
+mod file;
 pub mod graphiql;
 
 use axum::Router;
@@ -13,7 +15,7 @@ pub struct Settings {
     pub graphiql: Graphiql,
 }
 
-/// All pages: `/` and what belongs to it, and `/graphiql`. Their addresses are relative, so they work below any path.
+/// All pages: `/` and what belongs to it, `/docs`, and `/graphiql`. Their addresses are relative, so they work below any path.
 pub fn routes(settings: Settings) -> Router {
-    chat::routes().merge(graphiql::routes(settings.graphiql))
+    chat::routes().merge(docs::routes()).merge(graphiql::routes(settings.graphiql))
 }

@@ -1,4 +1,5 @@
-//! How the chat page is served. What it does is tried in a browser, in `tests/clients`.
+//! How the chat page is served, and the one that describes the legacy routes. What they do is tried in a browser, in
+//! `tests/clients`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -10,20 +11,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";
 
+const PAGE: &str = include_str!("../src/web/chat/index.html");
+const DOCS: &str = include_str!("../src/web/docs/index.html");
+
 /// The addresses in a text of the page, as they stand behind `before`.
 fn addresses<'a>(text: &'a str, before: &str, after: char) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| rest.split(after).next()).collect()
 }
 
 #[tokio::test]
-async fn every_file_of_the_page_comes_with_a_strict_policy_and_is_never_stale() {
+async fn every_file_of_the_pages_comes_with_a_strict_policy_and_is_never_stale() {
     let server = Server::embedded();
-    let page = Stream::of(http().get(server.url("/"))).await;
-    let page_text = page.rest().await;
-    let mut paths = vec!["/".to_owned()];
-    for address in addresses(&page_text, "=\"./", '"') {
-        paths.push(format!("/{address}"));
+    let mut paths = vec!["/".to_owned(), "/docs".to_owned()];
+    for page in [PAGE, DOCS] {
+        paths.extend(addresses(page, "=\"./", '"').iter().map(|address| format!("/{address}")));
     }
+    paths.retain(|path| !path.ends_with(".json"));
     // Modules ask for each other.
     let mut at = 0;
     while let Some(path) = paths.get(at).cloned() {
@@ -51,8 +54,13 @@ async fn every_file_of_the_page_comes_with_a_strict_policy_and_is_never_stale() 
             assert_eq!(again.status, status, "{path} for who has {known}");
             assert_eq!(again.header("content-security-policy"), POLICY);
         }
-        for module in addresses(&answer.rest().await, " from './", '\'') {
-            let module = format!("/chat/{module}");
+        let text = answer.rest().await;
+        let beside = addresses(&text, " from './", '\'').into_iter().map(|name| {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            format!("{folder}/{name}")
+        });
+        let elsewhere = addresses(&text, " from '../", '\'').into_iter().map(|name| format!("/{name}"));
+        for module in beside.chain(elsewhere) {
             if !paths.contains(&module) {
                 paths.push(module);
             }
@@ -63,11 +71,12 @@ async fn every_file_of_the_page_comes_with_a_strict_policy_and_is_never_stale() 
 }
 
 #[tokio::test]
-async fn the_page_has_no_inline_script_or_style_and_no_address_that_is_not_relative() {
-    let page = include_str!("../src/web/chat/index.html");
-    assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"./").count());
-    for never in ["<style", " style=", " onclick=", " onload=", "=\"/", "://"] {
-        assert!(!page.contains(never), "{never}");
+async fn the_pages_have_no_inline_script_or_style_and_no_address_that_is_not_relative() {
+    for page in [PAGE, DOCS] {
+        assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"./").count());
+        for never in ["<style", " style=", " onclick=", " onload=", "=\"/", "://"] {
+            assert!(!page.contains(never), "{never}");
+        }
     }
 }
 

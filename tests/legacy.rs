@@ -2,7 +2,7 @@
 
 mod bodies;
 mod caller;
-mod deviations;
+pub mod deviations;
 mod refusals;
 mod replay;
 mod rooms;

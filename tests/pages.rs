@@ -50,7 +50,9 @@ async fn below_a_base_path_everything_answers_as_it_does_without() {
         let (bare, moved) = (Server::embedded(), Server::with(&[("BASE_PATH", setting)]));
         let host = format!("http://{}", moved.address().trim_end_matches("/deep/chat"));
         assert!(moved.address().ends_with("/deep/chat"), "the first lines name it: {}", moved.address());
-        for path in ["/graphiql", "/graphql", "/healthz", "/readyz", "/room", "/v1/room/create/", "/nothing", "/"] {
+        for path in
+            ["/graphiql", "/docs", "/graphql", "/healthz", "/readyz", "/room", "/v1/room/create/", "/nothing", "/"]
+        {
             let (expected, answer) = (get(&bare, path).await, get(&moved, path).await);
             assert_eq!(answer.status(), expected.status(), "{path}");
             for name in ["allow", "content-type", "content-security-policy"] {
@@ -68,7 +70,8 @@ async fn below_a_base_path_everything_answers_as_it_does_without() {
         for probe in ["/healthz", "/readyz"] {
             assert_eq!(status(probe).await, 200);
         }
-        for path in ["/graphql", "/graphiql", "/room", "/deep", "/deep/chatter/graphql", "/"] {
+        for path in ["/graphql", "/graphiql", "/docs", "/openapi.json", "/room", "/deep", "/deep/chatter/graphql", "/"]
+        {
             assert_eq!(status(path).await, 404, "{path}");
         }
         let entrance = get(&moved, "").await;

@@ -29,11 +29,13 @@ if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; 
   exit 1
 fi
 
-# The tools that check the files under deploy/, from PyPI.
-here="$(dirname "$0")"
-lint="$here/../target/lint"
-if ! cmp -s "$here/deploy/requirements.txt" "$lint/installed.txt"; then
-  python3 -m venv --clear "$lint"
-  "$lint/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/deploy/requirements.txt"
-  cp "$here/deploy/requirements.txt" "$lint/installed.txt"
-fi
+# From PyPI, each list in a place of its own; again whenever the list changes.
+from_pypi() {
+  cmp -s "$2" "$1/installed.txt" && return
+  python3 -m venv --clear "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2"
+  cp "$2" "$1/installed.txt"
+}
+cd "$(dirname "$0")/.."
+from_pypi target/lint tests/deploy/requirements.txt
+from_pypi target/schemathesis tests/schemathesis.txt

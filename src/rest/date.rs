@@ -1,11 +1,13 @@
 //! Moments as the legacy routes write them.
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::domain::timestamp::Timestamp;
 
 /// `YYYY-MM-DD HH:MM:SS`, UTC.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, ToSchema)]
+#[schema(value_type = String, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$", example = "2026-01-31 12:34:56")]
 pub(super) struct Date(pub(super) Timestamp);
 
 impl Serialize for Date {

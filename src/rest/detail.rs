@@ -7,9 +7,12 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema, schema};
+use utoipa::{PartialSchema, ToSchema};
 
-#[derive(Serialize)]
-struct Explained<T> {
+/// What is wrong with a request.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explained<T> {
     detail: T,
 }
 
@@ -24,11 +27,15 @@ pub(super) fn list(details: &[Detail]) -> Response {
 }
 
 /// One thing that is wrong with a body.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Detail {
+    /// A name of the problem, for programs.
     #[serde(rename = "type")]
+    #[schema(example = "missing")]
     kind: &'static str,
     loc: Place,
+    /// The problem, for people.
+    #[schema(value_type = str, example = "Field required")]
     msg: Cow<'static, str>,
 }
 
@@ -50,6 +57,23 @@ impl Serialize for Place {
         }
     }
 }
+
+impl PartialSchema for Place {
+    fn schema() -> RefOr<Schema> {
+        let body = schema::ObjectBuilder::new().schema_type(schema::Type::String).enum_values(Some(["body"]));
+        let field = schema::SchemaType::from_iter([schema::Type::String, schema::Type::Integer]);
+        let field = schema::ObjectBuilder::new().schema_type(field);
+        schema::ArrayBuilder::new()
+            .items(schema::ArrayItems::False)
+            .prefix_items([body, field].map(|item| Schema::Object(item.build())))
+            .min_items(Some(1))
+            .description(Some("`body`, and in it the name of a field, or a place counted in characters from 0."))
+            .examples([serde_json::json!(["body", "room_code"])])
+            .into()
+    }
+}
+
+impl ToSchema for Place {}
 
 /// What can be wrong with a value, wherever it stands; written as the original wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

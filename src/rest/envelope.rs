@@ -3,16 +3,24 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Schema, schema};
+use utoipa::{PartialSchema, ToSchema};
 
 const SUCCESSFUL: &str = "sucessful";
 
-/// Keys in the order in which the original wrote them.
-#[derive(Serialize)]
+/// What a room has to say, in words and as data.
+// Keys in the order in which the original wrote them.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Envelope<'a, T> {
+    /// 200, or what is wrong: as the HTTP status says it, except 503 for a message that is not there.
     status_code: u16,
+    /// How it went, in the words of the original, misspellings included.
     message: &'a str,
+    #[schema(value_type = T)]
     data: Option<T>,
+    /// The room that was made, read, or not found.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     room: Option<&'a str>,
 }
 
@@ -23,7 +31,19 @@ impl<T> Envelope<'static, T> {
     }
 }
 
-impl<'a> Envelope<'a, ()> {
+/// The data of a refusal: `null`.
+#[derive(Serialize)]
+pub(super) enum Nothing {}
+
+impl PartialSchema for Nothing {
+    fn schema() -> RefOr<Schema> {
+        schema::ObjectBuilder::new().schema_type(schema::Type::Null).into()
+    }
+}
+
+impl ToSchema for Nothing {}
+
+impl<'a> Envelope<'a, Nothing> {
     /// Says why it did not.
     pub(super) const fn refusal(status_code: u16, message: &'a str) -> Self {
         Self { status_code, message, data: None, room: None }

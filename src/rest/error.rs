@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::detail;
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Nothing};
 use super::outcome::Code;
 use super::{ErrorStatus, Settings};
 use crate::chat::ChatError;
@@ -97,7 +97,7 @@ impl Settings {
         self.refuse(status, Envelope::refusal(status.as_u16(), NO_SUCH_ROOM).about(asked.room_id))
     }
 
-    fn refuse(self, status: StatusCode, envelope: Envelope<'_, ()>) -> Response {
+    fn refuse(self, status: StatusCode, envelope: Envelope<'_, Nothing>) -> Response {
         let status = match self.error_status {
             ErrorStatus::Meaningful => status,
             ErrorStatus::AlwaysOk => StatusCode::OK,

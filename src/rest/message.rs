@@ -3,12 +3,14 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::Body;
 use super::date::Date;
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Nothing};
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
+use super::openapi::{self, AskingOften, AskingRoom, Changing, Failing};
 use super::{Asking, Rest};
 use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
 use crate::domain::message::MessageText;
@@ -17,6 +19,28 @@ use crate::domain::message::MessageText;
 const NO_USER: &str = "None";
 
 /// Sends a message.
+///
+/// A user is made known by its first message, whose token does not count. Every accepted action answers with the token
+/// for the next one; one token serves all rooms.
+#[utoipa::path(
+    post,
+    path = "/room/message/send",
+    operation_id = "sendMessage",
+    tag = "Messages",
+    request_body = Sending,
+    responses(
+        (
+            status = 200, description = "The message, and the token for the next action.", body = Envelope<Sent>,
+            links(
+                ("nextSent" = (operation_id = "sendMessage", request_body = openapi::as_user)),
+                ("edited" = (operation_id = "editMessage", request_body = openapi::on_message)),
+                ("deleted" = (operation_id = "deleteMessage", request_body = openapi::on_message)),
+            ),
+        ),
+        (status = 507, description = "The room holds as many messages as a room may.", body = Envelope<Nothing>),
+        AskingRoom, AskingOften, Failing,
+    ),
+)]
 pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Sending>) -> Response {
     let input = SendMessage {
         room: RoomKey { id: &asked.room_id, code: &asked.room_code },
@@ -33,12 +57,54 @@ pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(
 }
 
 /// Replaces the text of a message.
+///
+/// Only its author may.
+#[utoipa::path(
+    post,
+    path = "/room/message/edit/",
+    operation_id = "editMessage",
+    tag = "Messages",
+    request_body = Editing,
+    responses(
+        (
+            status = 200, description = "The message as it is now, and the token for the next action.",
+            body = Envelope<Changed>,
+            links(
+                ("nextSent" = (operation_id = "sendMessage", request_body = openapi::as_user)),
+                ("edited" = (operation_id = "editMessage", request_body = openapi::on_message)),
+                ("deleted" = (operation_id = "deleteMessage", request_body = openapi::on_message)),
+            ),
+        ),
+        AskingRoom, Changing, AskingOften, Failing,
+    ),
+)]
 pub(super) async fn edit(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Editing>) -> Response {
     let result = rest.chat.edit_message(caller, asked.target.input(), &asked.message).await;
     rest.changed(&asked.target, result)
 }
 
 /// Removes the text of a message.
+///
+/// Only its author may. The message keeps its place, so that the others keep their `message_id`.
+#[utoipa::path(
+    post,
+    path = "/room/message/delete/",
+    operation_id = "deleteMessage",
+    tag = "Messages",
+    request_body = Target,
+    responses(
+        (
+            status = 200, description = "The message as it is now, and the token for the next action.",
+            body = Envelope<Changed>,
+            links(
+                ("nextSent" = (operation_id = "sendMessage", request_body = openapi::as_user)),
+                ("edited" = (operation_id = "editMessage", request_body = openapi::on_message)),
+                ("deleted" = (operation_id = "deleteMessage", request_body = openapi::on_message)),
+            ),
+        ),
+        AskingRoom, Changing, AskingOften, Failing,
+    ),
+)]
 pub(super) async fn delete(State(rest): State<Rest>, Asking(caller): Asking, Body(target): Body<Target>) -> Response {
     let result = rest.chat.delete_message(caller, target.input()).await;
     rest.changed(&target, result)
@@ -55,13 +121,21 @@ impl Rest {
     }
 }
 
-/// The body of [`send`].
+/// What to send, where, and who sends it.
+#[derive(ToSchema)]
 pub(super) struct Sending {
+    #[schema(examples("123456"))]
     room_code: String,
+    #[schema(schema_with = openapi::user_id_or_none)]
     user_id: String,
+    /// Counts with the user's first message; without one the user is called `Anon#` and five digits.
+    #[schema(max_length = 64, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", examples("Ada"))]
     display_name: Option<String>,
+    #[schema(examples("room:*00000000000000000000000000000000"))]
     room_id: String,
+    /// From the answer to the user's last action; does not count with the first.
     token: Option<String>,
+    #[schema(schema_with = openapi::text)]
     message: String,
 }
 
@@ -78,12 +152,18 @@ impl Form for Sending {
     }
 }
 
-/// The body of [`delete`]: who wants to change which message.
+/// Who wants to change which message.
+#[derive(ToSchema)]
 pub(super) struct Target {
+    #[schema(examples("123456"))]
     room_code: String,
+    #[schema(schema_with = openapi::user_id)]
     user_id: String,
+    #[schema(schema_with = openapi::message_id)]
     message_id: i64,
+    #[schema(examples("room:*00000000000000000000000000000000"))]
     room_id: String,
+    /// From the answer to the user's last action.
     token: String,
 }
 
@@ -110,9 +190,12 @@ impl Target {
     }
 }
 
-/// The body of [`edit`].
+/// Who wants to put which text in place of which message's.
+#[derive(ToSchema)]
 pub(super) struct Editing {
+    #[serde(flatten)]
     target: Target,
+    #[schema(schema_with = openapi::text)]
     message: String,
 }
 
@@ -123,14 +206,19 @@ impl Form for Editing {
 }
 
 /// The answer to an accepted send.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Sent<'a> {
+    /// `room:*` and 32 hex digits.
     room_id: String,
+    /// As sent; one assigned by the server where `None` was sent.
     user_id: &'a str,
+    /// The name that counts, from the user's first message.
     display_name: &'a str,
     created_at: Date,
     message: &'a str,
+    /// Its place in the room, from 0.
     message_id: u64,
+    /// For the user's next action.
     token: String,
 }
 
@@ -149,12 +237,15 @@ impl<'a> Sent<'a> {
 }
 
 /// The answer to an accepted edit or deletion.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Changed<'a> {
+    /// `room:*` and 32 hex digits.
     room: String,
     user_id: &'a str,
+    /// The text as it is now; empty once deleted.
     message: &'a str,
     message_id: u64,
+    /// For the user's next action.
     token: String,
 }
 

@@ -3,12 +3,14 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::body::Body;
 use super::date::Date;
 use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
+use super::openapi::{self, AskingOften, AskingRoom, Failing};
 use super::{Asking, Rest};
 use crate::chat::{Caller, Chat, ChatError, RoomKey};
 use crate::domain::chatter::Chatter;
@@ -23,6 +25,24 @@ const CREATED: &str = "sucessful, room will be deleted after 24 hours";
 const PAGE: u32 = 1_000;
 
 /// Makes a room.
+///
+/// Whoever gets its id and code can enter.
+#[utoipa::path(
+    get,
+    path = "/room/create/",
+    operation_id = "createRoom",
+    tag = "Rooms",
+    responses(
+        (
+            status = 200, description = "The room, empty.", body = Envelope<Record>,
+            links(
+                ("opened" = (operation_id = "openRoom", request_body = openapi::in_room)),
+                ("writtenTo" = (operation_id = "sendMessage", request_body = openapi::in_room)),
+            ),
+        ),
+        AskingOften, Failing,
+    ),
+)]
 pub(super) async fn create(State(rest): State<Rest>, Asking(caller): Asking) -> Response {
     match rest.chat.create_room(caller).await {
         Ok(state) => {
@@ -35,6 +55,16 @@ pub(super) async fn create(State(rest): State<Rest>, Asking(caller): Asking) -> 
 }
 
 /// Gives a room with all that is in it.
+///
+/// The `message_id` of a message is its place in `messages`, from 0; deleted ones keep their place.
+#[utoipa::path(
+    post,
+    path = "/room/",
+    operation_id = "openRoom",
+    tag = "Rooms",
+    request_body = OpenRoom,
+    responses((status = 200, description = "The room.", body = Envelope<Record>), AskingRoom, AskingOften, Failing),
+)]
 pub(super) async fn open(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<OpenRoom>) -> Response {
     match whole(&rest.chat, caller, RoomKey { id: &asked.room_id, code: &asked.room_code }).await {
         Ok(room) => {
@@ -46,6 +76,13 @@ pub(super) async fn open(State(rest): State<Rest>, Asking(caller): Asking, Body(
 }
 
 /// Lists all rooms alive, newest first, with the number of their chatters.
+#[utoipa::path(
+    get,
+    path = "/rooms_views/",
+    operation_id = "listRooms",
+    tag = "Rooms",
+    responses((status = 200, description = "Room ids, each with a number.", body = Envelope<Views>), Failing),
+)]
 pub(super) async fn list(State(rest): State<Rest>) -> Response {
     match all(&rest.chat).await {
         Ok(rooms) => Envelope::with(Views(rooms)).into_response(),
@@ -53,9 +90,14 @@ pub(super) async fn list(State(rest): State<Rest>) -> Response {
     }
 }
 
-/// The body of [`open`].
+/// Which room.
+#[derive(ToSchema)]
 pub(super) struct OpenRoom {
+    /// As the answer to its creation gave it.
+    #[schema(examples("room:*00000000000000000000000000000000"))]
     room_id: String,
+    /// As the answer to its creation gave it.
+    #[schema(examples("123456"))]
     room_code: String,
 }
 
@@ -113,12 +155,18 @@ async fn all(chat: &Chat) -> Result<Vec<RoomState>, ChatError> {
 }
 
 /// A room as these routes show it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Record<'a> {
+    /// `room:*` and 32 hex digits.
+    #[schema(pattern = r"^room:\*[0-9a-f]{32}$")]
     room_id: &'a str,
+    /// What opens the room.
     room_code: &'a str,
+    /// The room ends 24 hours later, unless the server says otherwise.
     created_at: Date,
+    /// Distinct users who ever sent a message here.
     chatters_amount: u64,
+    /// Their ids.
     chatters: Vec<&'a str>,
     messages: Vec<Listed<'a>>,
 }
@@ -137,14 +185,19 @@ impl<'a> Record<'a> {
 }
 
 /// A message in its room. Its id is its place in the list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Listed<'a> {
+    /// The name that the author gave with their first message.
     display_name: &'a str,
+    /// The author.
     user_id: &'a str,
     created_at: Date,
+    /// The text; empty once deleted.
     message: &'a str,
     deleted: bool,
+    /// When it was last edited; absent if never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     updated_at: Option<Date>,
 }
 
@@ -162,6 +215,8 @@ impl<'a> Listed<'a> {
 }
 
 /// All rooms and how many chatters each has.
+#[derive(ToSchema)]
+#[schema(value_type = std::collections::BTreeMap<String, u64>)]
 struct Views(Vec<RoomState>);
 
 impl Serialize for Views {

@@ -61,7 +61,7 @@ async fn a_wrong_method_is_told_the_right_one() {
 async fn a_path_that_is_not_there_is_not_found() {
     let server = Server::embedded();
     let client = Client::of(&server.url(""));
-    for path in ["/v1", "/v1/", "/v2/room", "/room/create//", "/room/message", "/v1/v1/room", "/docs"] {
+    for path in ["/v1", "/v1/", "/v2/room", "/room/create//", "/room/message", "/v1/v1/room", "/redoc"] {
         let answer = client.get(path).await;
         assert_eq!((answer.status, answer.body.as_str()), (404, r#"{"detail":"Not Found"}"#), "{path}");
     }

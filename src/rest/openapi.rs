@@ -1,0 +1,226 @@
+//! The description of these routes for programs: an OpenAPI document, made from the code that answers. What a route takes
+//! and gives stands with the route; here is what they have in common.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use serde_json::{Value, json};
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{AnyOfBuilder, Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ServerBuilder};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
+
+use super::detail::{Detail, Explained};
+use super::envelope::{Envelope, Nothing};
+use super::{message, room};
+use crate::domain::limits::{Limits, USER_ID_MIN};
+
+/// Anything but control characters.
+const NO_CONTROLS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
+
+/// Anything but control characters other than newline and tab.
+const TEXT: &str = r"^[^\u0000-\u0008\u000B-\u001F\u007F-\u009F]*$";
+
+/// What is taken for an integer in a string.
+const INTEGER_TEXT: &str = r"^\s*[+\-]?[0-9]+(\.0*)?\s*$";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "LiveChat, the legacy routes",
+        description = "The REST routes of the service that LiveChat replaces, for the callers they have. New clients use \
+                       GraphQL, on `/graphql`; rooms, users and tokens are the same on both.\n\n\
+                       Every route is served with and without the slash at its end, and with and without `/v1` before it. \
+                       A refusal has the HTTP status that its sentence deserves; on a server with `REST_ERROR_STATUS=200` \
+                       every refusal in an envelope has 200, as the original did.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(room::create, room::open, room::list, message::send, message::edit, message::delete),
+    components(schemas(Explained<String>, Explained<Vec<Detail>>, Envelope<Nothing>, Refused)),
+    tags((name = "Rooms"), (name = "Messages")),
+)]
+struct Document;
+
+/// `/openapi.json`, for routes that are mounted below `base`, which is empty or a path without a slash at its end.
+pub(super) fn routes(base: &str) -> Router {
+    let about = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+    let document = document(base);
+    Router::new().route("/openapi.json", get(async move || (about, document)))
+}
+
+fn document(base: &str) -> String {
+    let mut document = Document::openapi();
+    let server = |url: &str, description: &str| ServerBuilder::new().url(url).description(Some(description)).build();
+    document.servers = Some(vec![
+        server(&format!("{base}/v1"), "where the original had its routes"),
+        server(if base.is_empty() { "/" } else { base }, "as its README wrote them"),
+    ]);
+    let operations = document.paths.paths.values_mut().flat_map(|path| [&mut path.get, &mut path.post]).flatten();
+    for response in operations.flat_map(|operation| operation.responses.responses.values_mut()) {
+        if let RefOr::T(response) = response {
+            let meaning = "names the request in the log of the server; taken over from the request, if given there";
+            response.headers.insert("x-request-id".to_owned(), text_header(meaning).into());
+        }
+    }
+    document.to_json().unwrap_or_default()
+}
+
+/// What an answer gives to the request after it: the room it is about.
+pub(super) fn in_room() -> Value {
+    json!({ "room_id": "$response.body#/data/room_id", "room_code": "$response.body#/data/room_code" })
+}
+
+/// What an answer gives to the request after it: the room and the user, with the new token.
+pub(super) fn as_user() -> Value {
+    json!({
+        "room_id": "$request.body#/room_id",
+        "room_code": "$request.body#/room_code",
+        "user_id": "$response.body#/data/user_id",
+        "token": "$response.body#/data/token",
+    })
+}
+
+/// As [`as_user`], with the message.
+pub(super) fn on_message() -> Value {
+    let mut body = as_user();
+    body["message_id"] = json!("$response.body#/data/message_id");
+    body
+}
+
+/// Defines a group of answers that routes have in common: of each the status, the form of its body, and what it means.
+macro_rules! answers {
+    ($(#[$doc:meta])* $name:ident { $($status:literal $form:literal $meaning:literal,)* }) => {
+        $(#[$doc])*
+        pub(super) enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                BTreeMap::from([$(($status.to_owned(), answer($status, $form, $meaning).into())),*])
+            }
+        }
+    };
+}
+
+answers! {
+    /// Whatever is asked.
+    Failing {
+        "408" "Refused" "The request did not arrive in time.",
+        "415" "Refused" "The request has a `content-encoding`.",
+        "500" "Envelope_Nothing" "Something went wrong on the side of the server.",
+        "503" "Envelope_Nothing" "The service is unavailable for the moment.",
+    }
+}
+
+answers! {
+    /// What is limited by how often it is done.
+    AskingOften {
+        "429" "Envelope_Nothing" "Too often; `Retry-After` says in how many seconds to try again.",
+    }
+}
+
+answers! {
+    /// What has a body that names a room.
+    AskingRoom {
+        "400" "Explained_String" "The body is not UTF-8, or the connection broke.",
+        "403" "Envelope_Nothing" "`the room code is invaild`, `user_id length should be longer then 10`, `bad token`, or \
+                                  `request forbidden`.",
+        "404" "Envelope_Nothing" "`this room does not exist`, or `no such message`, whose `status_code` is 503.",
+        "413" "Explained_String" "The body is too large.",
+        "422" "Explained_Vec_Detail" "The body is not JSON, or not the JSON that is wanted here.",
+    }
+}
+
+answers! {
+    /// What changes a message.
+    Changing {
+        "409" "Envelope_Nothing" "The message changes faster than it can be changed; read it again and repeat.",
+    }
+}
+
+fn answer(status: &str, form: &str, meaning: &str) -> Response {
+    let json = ContentBuilder::new().schema(Some(Ref::from_schema_name(form))).build();
+    let response = ResponseBuilder::new().description(meaning).content("application/json", json);
+    match status {
+        "429" => response.header("retry-after", text_header("seconds")).build(),
+        // Where not even the envelope could be made.
+        "500" => response.content("text/plain", ContentBuilder::new().schema(Some(string().build())).build()).build(),
+        _ => response.build(),
+    }
+}
+
+fn text_header(meaning: &str) -> Header {
+    HeaderBuilder::new().schema(Some(string().build())).description(Some(meaning)).build()
+}
+
+/// What is said of a request that no wire sees.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `http` writes")]
+struct Refused {
+    errors: Vec<RefusedBecause>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `http` writes")]
+struct RefusedBecause {
+    /// Why, for people.
+    message: String,
+    extensions: RefusedAs,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `http` writes")]
+struct RefusedAs {
+    /// Why, for programs.
+    #[schema(example = "REQUEST_TIMEOUT")]
+    code: String,
+}
+
+fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// A user id that may be anybody's.
+pub(super) fn user_id() -> Object {
+    string()
+        .min_length(Some(USER_ID_MIN))
+        .max_length(Some(Limits::default().user_id))
+        .pattern(Some(NO_CONTROLS))
+        .description(Some("Chosen by the client."))
+        .examples(["ada-0123456789"])
+        .build()
+}
+
+/// A user id, or the word of callers that have none.
+pub(super) fn user_id_or_none() -> Schema {
+    AnyOfBuilder::new()
+        .item(user_id())
+        .item(string().enum_values(Some(["None"])))
+        .description(Some("Chosen by the client; `None` to be given one."))
+        .into()
+}
+
+/// The text of a message.
+pub(super) fn text() -> Object {
+    string()
+        .min_length(Some(1))
+        .max_length(Some(Limits::default().text))
+        .pattern(Some(TEXT))
+        .description(Some("The text. Of control characters only newline and tab."))
+        .examples(["Hello"])
+        .build()
+}
+
+/// The place of a message in its room.
+pub(super) fn message_id() -> Schema {
+    let integer = ObjectBuilder::new().schema_type(Type::Integer).examples([0]);
+    let truth = ObjectBuilder::new().schema_type(Type::Boolean).description(Some("1 or 0, as the original had it."));
+    AnyOfBuilder::new()
+        .item(integer)
+        .item(string().pattern(Some(INTEGER_TEXT)))
+        .item(truth)
+        .description(Some("Its place in the room, from 0. A string that holds an integer is taken too."))
+        .into()
+}

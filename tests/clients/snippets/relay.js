@@ -1,0 +1,88 @@
+import '../support/resume.js';
+
+// #region relay chat
+import { createClient } from 'graphql-ws';
+import relay from 'relay-runtime';
+import { userOf } from './chat.js';
+import { resuming } from './resuming.js';
+
+const { Environment, fetchQuery, getRequest, graphql, Network, Observable, RecordSource, requestSubscription, Store } = relay;
+
+const roomQuery = graphql`
+  query relayRoomQuery($roomId: ID!, $roomCode: String!) {
+    room(id: $roomId, code: $roomCode) { id cursor messages(last: 50) { nodes { ...relayLine @relay(mask: false) } } }
+  }
+`;
+const line = graphql`
+  fragment relayLine on Message { id index text deletedAt editedAt clientMessageId author { id displayName } }
+`;
+const events = graphql`
+  subscription relayEventsSubscription($roomId: ID!, $roomCode: String!, $after: String) {
+    messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { cursor message { ...relayLine @relay(mask: false) } }
+  }
+`;
+const sendMutation = graphql`
+  mutation relaySendMutation($input: SendMessageInput!) {
+    sendMessage(input: $input) { token message { ...relayLine @relay(mask: false) } }
+  }
+`;
+const editMutation = graphql`
+  mutation relayEditMutation($input: EditMessageInput!) {
+    editMessage(input: $input) { token message { ...relayLine @relay(mask: false) } }
+  }
+`;
+const deleteMutation = graphql`
+  mutation relayDeleteMutation($input: DeleteMessageInput!) {
+    deleteMessage(input: $input) { token message { ...relayLine @relay(mask: false) } }
+  }
+`;
+
+export async function openChat(url, room, show) {
+  const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
+  const ask = ({ text }, variables) => Observable.create((sink) => ws.subscribe({ query: text, variables }, sink));
+  const environment = new Environment({ network: Network.create(ask, ask), store: new Store(new RecordSource()) });
+
+  // Errors stay in the answer: what to do about them is in their codes.
+  const act = userOf((mutation, variables) => {
+    return new Promise((resolve, reject) => {
+      relay.commitMutation(environment, {
+        mutation,
+        variables,
+        onCompleted: (data, errors) => resolve({ data, errors }),
+        onError: ({ source, ...lost }) => (source ? resolve({ errors: source.errors }) : reject(lost)),
+      });
+    });
+  });
+
+  // Edits and deletions need no line: the store knows a message by its id. One that is new goes into the list.
+  const take = (store, message) => {
+    const list = store.getRoot().getLinkedRecord('room', { id: room.roomId, code: room.roomCode })
+      .getLinkedRecord('messages', { last: 50 });
+    const nodes = list.getLinkedRecords('nodes');
+    if (!nodes.includes(message)) list.setLinkedRecords([...nodes, message], 'nodes');
+  };
+
+  const data = await fetchQuery(environment, roomQuery, room).toPromise();
+  const operation = relay.createOperationDescriptor(getRequest(roomQuery), room);
+  const kept = environment.retain(operation);
+  const snapshot = environment.lookup(operation.fragment);
+  show(snapshot.data.room.messages.nodes);
+  const shown = environment.subscribe(snapshot, ({ data }) => show(data.room.messages.nodes));
+  const subscribed = requestSubscription(environment, {
+    subscription: events,
+    variables: { ...room, after: data.room.cursor },
+    updater: (store) => take(store, store.getRootField('messageEvents').getLinkedRecord('message')),
+    onError: console.error,
+  });
+
+  return {
+    send: (text) => act(sendMutation, { ...room, text, clientMessageId: crypto.randomUUID() }),
+    edit: (messageId, text) => act(editMutation, { ...room, messageId, text }),
+    remove: (messageId) => act(deleteMutation, { ...room, messageId }),
+    leave() {
+      [subscribed, shown, kept].forEach((open) => open.dispose());
+      ws.dispose();
+    },
+  };
+}
+// #endregion

@@ -1,0 +1,3 @@
+// What the README shows, for the snippets to import.
+
+export { follow, resuming } from '../support/resume.js';
