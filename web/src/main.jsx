@@ -7,6 +7,7 @@ import './page.css';
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
+import { Kind, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -18,10 +19,26 @@ const url = new URL('graphql', location.href);
 const socket = new URL(url);
 socket.protocol = url.protocol.replace('http', 'ws');
 
-const fetcher = createGraphiQLFetcher({
+const ask = createGraphiQLFetcher({
   url: url.href,
   wsClient: createClient({ url: socket.href, ...resuming() }),
 });
+
+/**
+ * Asks for what stands in the editor: GraphiQL notices a moment late that another tab has another operation, and whoever is
+ * quick would ask for the one before.
+ */
+function fetcher(params, options) {
+  let documentAST;
+  try {
+    documentAST = parse(params.query);
+  } catch {
+    return ask(params, options); // The server will say what is wrong with it.
+  }
+  const operations = documentAST.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+  const operationName = operations.length === 1 ? operations[0].name?.value : params.operationName;
+  return ask({ ...params, operationName }, { ...options, documentAST });
+}
 
 /** All tabs as they are at this moment, which a component that was rendered before does not see. */
 let current;
