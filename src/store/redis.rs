@@ -8,6 +8,7 @@ mod feed;
 pub mod import;
 mod keys;
 mod record;
+mod settings;
 
 use std::time::Duration;
 
@@ -18,10 +19,10 @@ use redis::{Script, ScriptInvocation};
 use tracing::warn;
 
 use self::connection::Commands;
-pub use self::connection::{InvalidSettings, Settings};
 use self::feed::Announcements;
 use self::keys::{EVENTS, Keys, list_entry, room_of_list_entry};
 use self::record::Reply;
+pub use self::settings::{InvalidSettings, Settings};
 use crate::domain::chatter::{Chatter, TokenHash, UserId};
 use crate::domain::event::{Event, EventKind, Position};
 use crate::domain::page::{Take, Window};

@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::connection::{Late, Settings};
+use super::connection::Late;
 use super::keys::{EVENTS, Keys};
 use super::record::{Unreadable, read_event};
+use super::settings::Settings;
 use crate::domain::event::Event;
 use crate::domain::room::RoomId;
 use crate::store::{Announcement, Feed, StoreError};

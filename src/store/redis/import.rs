@@ -3,9 +3,10 @@
 
 use redis::{Script, ScriptInvocation};
 
-use super::connection::{Commands, Settings};
+use super::connection::Commands;
 use super::keys::{Keys, list_entry};
 use super::record::{self, Reply};
+use super::settings::Settings;
 use crate::domain::chatter::Chatter;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::message::Message;
