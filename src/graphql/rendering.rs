@@ -25,10 +25,10 @@ use crate::graphql::operation::Parameters;
 use crate::metrics::Counter;
 
 /// Bytes of renderings that are remembered.
-const REMEMBERED: u64 = 32 * 1024 * 1024;
+const REMEMBERED: u64 = 8 * 1024 * 1024;
 
 /// Renderings that are expected in that space.
-const EXPECTED: usize = 32 * 1024;
+const EXPECTED: usize = 8 * 1024;
 
 /// Renderings of one operation that are found without a search: so many events may lie between its readers.
 const RECENT: usize = 16;
