@@ -50,21 +50,6 @@ async function openVisitor(url) {
   return visitor;
 }
 
-test('the licences of what is built in come along', async () => {
-  const server = await startServer();
-  try {
-    const { devDependencies } = JSON.parse(await readFile(new URL('../../web/package.json', import.meta.url), 'utf8'));
-    const licenses = await (await fetch(`${server.url}/graphiql/licenses.md`)).text();
-    for (const [name, version] of Object.entries(devDependencies)) {
-      const isThere = licenses.includes(`## ${name} - ${version} (`);
-      assert.equal(isThere, name !== 'vite', name);
-    }
-    assert.match(licenses, /nodejs path library/, 'what Monaco has in it is told, too');
-  } finally {
-    await server.stop();
-  }
-});
-
 /** Goes to a tab and runs what stands there. */
 async function run(page, step) {
   await page.getByRole('tab').getByRole('button', { name: step, exact: true }).click();
@@ -156,6 +141,21 @@ test('GraphiQL works below a path and behind TLS', async () => {
   } finally {
     await visitor.leave();
     await proxy.close();
+    await server.stop();
+  }
+});
+
+test('the licences of what is built in come along', async () => {
+  const server = await startServer();
+  try {
+    const { devDependencies } = JSON.parse(await readFile(new URL('../../web/package.json', import.meta.url), 'utf8'));
+    const licenses = await (await fetch(`${server.url}/graphiql/licenses.md`)).text();
+    for (const [name, version] of Object.entries(devDependencies)) {
+      const isThere = licenses.includes(`## ${name} - ${version} (`);
+      assert.equal(isThere, name !== 'vite', name);
+    }
+    assert.match(licenses, /nodejs path library/, 'what Monaco has in it is told, too');
+  } finally {
     await server.stop();
   }
 });
