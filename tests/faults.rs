@@ -7,7 +7,7 @@
 //! - `failover`: to a replica that lacks the last writes. `set_back`: the same by a backup, on each store.
 //! - `killed`, `frozen`: our own process.
 //! - `full_disk`, `damaged`: the disk below the embedded store.
-//! - `clock`: set forward and back while everything runs. A case for rate limits belongs there, too.
+//! - `clock`: set forward and back while everything runs, rates and lock-outs included.
 
 mod clock;
 mod damaged;
@@ -18,7 +18,7 @@ mod killed;
 mod redis_away;
 mod redis_line;
 mod redis_memory;
-mod set_back;
+pub mod set_back;
 
 use std::time::{Duration, Instant};
 

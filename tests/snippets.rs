@@ -1,15 +1,19 @@
 //! What docs/clients.md and docs/migrating.md show: shell blocks are run as they stand there, Rust stands there as it is
 //! tested here. What is JavaScript is tried by `tests/clients`.
 
-mod follow;
+mod chat;
 
 use std::process::Command;
+use std::sync::Arc;
 
-use serde_json::json;
-use tokio::sync::mpsc;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::faults::set_back::{copy_of, set_back};
 use crate::legacy::deviations::{DEVIATIONS, Deviation};
-use crate::support::client::User;
+use crate::support::PATIENCE;
+use crate::support::client::{RoomKey, User, text};
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 
@@ -22,9 +26,10 @@ fn blocks<'a>(document: &'a str, language: &str) -> Vec<&'a str> {
     document.split(&begin).skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
 
-/// Runs all shell blocks of a document in one shell, which stops at the first command that fails. Gives what they said.
-fn run(document: &str, server: &Server) -> String {
-    let script = blocks(document, "sh").concat().replace("127.0.0.1:8001", server.address());
+/// Runs all shell blocks of a document in one shell, and these lines after them. It stops at the first command that fails.
+/// Gives what they said.
+fn run(document: &str, then: &str, server: &Server) -> String {
+    let script = (blocks(document, "sh").concat() + then).replace("127.0.0.1:8001", server.address());
     let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().expect("a shell");
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}{complained}");
@@ -33,16 +38,28 @@ fn run(document: &str, server: &Server) -> String {
 
 #[test]
 fn the_shell_blocks_for_clients_run_as_they_stand() {
-    let said = run(CLIENTS, &Server::embedded());
+    let elsewhere = r#"
+        AFTER=$(gql '{"query": "mutation { createRoom { room { cursor } } }"}' | get cursor)
+        echo "read anew"
+        follow
+        echo "from there"
+        follow"#;
+    let said = run(CLIENTS, elsewhere, &Server::embedded());
+    let parts: Vec<_> = said.split("read anew").flat_map(|part| part.split("from there")).collect();
     for expected in [r#""text":"Hello, all""#, "event: next", r#""__typename":"MessageEdited""#, r#""text":null"#] {
-        assert!(said.contains(expected), "{expected} is not in\n{said}");
+        assert!(parts[0].contains(expected), "{expected} is not in\n{said}");
     }
-    assert!(!said.contains("\"errors\""), "{said}");
+    // What the second look is told is what the first was not.
+    let events: Vec<_> = parts[0].match_indices("\"__typename\"").map(|(at, _)| &parts[0][at..]).collect();
+    let kinds: Vec<_> = events.iter().filter_map(|event| event.split('"').nth(3)).collect();
+    assert_eq!(kinds, ["MessageSent", "MessageEdited", "MessageDeleted"], "{said}");
+    assert!(parts[1].contains("CURSOR_INVALID"), "{said}");
+    assert!(!parts[0].contains("\"errors\"") && !parts[2].contains("\"errors\""), "{said}");
 }
 
 #[test]
 fn the_shell_blocks_for_who_comes_from_the_original_run_as_they_stand() {
-    let said = run(MIGRATING, &Server::embedded());
+    let said = run(MIGRATING, "", &Server::embedded());
     assert_eq!(said.matches(r#""message":"sucessful"#).count(), 6, "every route is shown once:\n{said}");
     for expected in ["createRoom", "sendMessage", "editMessage", "deleteMessage", "activeRooms", "\"room\":{\"cursor\""]
     {
@@ -63,33 +80,69 @@ fn every_recorded_request_that_is_answered_in_another_way_is_listed() {
 
 #[test]
 fn the_rust_for_clients_is_what_is_tested() {
-    let source = include_str!("snippets/follow.rs");
-    let region = source.split("// #region rust follow\n").nth(1).and_then(|rest| rest.split("// #endregion").next());
+    let source = include_str!("snippets/chat.rs");
+    let region = source.split("// #region rust chat\n").nth(1).and_then(|rest| rest.split("// #endregion").next());
     assert_eq!(blocks(CLIENTS, "rust"), [region.expect("the region")]);
 }
 
-#[tokio::test]
-async fn the_rust_for_clients_shows_every_event_once_over_a_line_that_is_cut() {
-    let server = Server::embedded();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rust_for_clients_chats_over_a_line_that_is_cut_and_with_a_server_that_forgets() {
+    let mut server = Server::embedded();
     let line = Proxy::to(server.address()).await;
-    let room = server.client().create_room().await;
-    let cursor = server.client().cursor(&room).await;
-    let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": cursor });
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let url = format!("ws://{}/graphql", line.address());
-    let reader = tokio::spawn(async move {
-        follow::follow(&url, variables, |event| tell.send(event["message"]["text"].clone()).expect("somebody listens"))
-            .await
+    let at = chat::Server { url: format!("http://{}", line.address()), http: reqwest::Client::new() };
+    let at = Arc::new(at);
+    let room = chat::create_room(&at).await.expect("a room");
+    let mut friend = User::of(server.client());
+    let key = RoomKey { id: text(&room["roomId"]), code: text(&room["roomCode"]) };
+    friend.send(&key, "before anybody looked").await;
+
+    let (tell, told) = watch::channel(Vec::new());
+    let reader = tokio::spawn({
+        let (at, room) = (Arc::clone(&at), room.clone());
+        async move {
+            let texts = |messages: &[Value]| messages.iter().map(|message| message["text"].clone()).collect();
+            chat::follow(&at, &room, |messages| drop(tell.send(texts(messages)))).await
+        }
     });
-    let mut ada = User::of(server.client());
-    for text in ["one", "two", "three"] {
-        ada.send(&room, text).await;
-        assert_eq!(told.recv().await, Some(json!(text)));
-        line.cut();
-    }
-    assert!(told.try_recv().is_err());
+    let shows = async |texts: Value| {
+        let mut told = told.clone();
+        let same = told.wait_for(|shown| json!(shown) == texts);
+        let shown = timeout(PATIENCE, same).await.map(|shown| shown.is_ok());
+        assert_eq!(shown, Ok(true), "it shows {:?} and not {texts}", *told.borrow());
+    };
+    shows(json!(["before anybody looked"])).await;
+    let mut me = json!({ "userId": "ada-0123456789", "token": "00112233445566778899aabbccddeeff" });
+    let sent = chat::act(&at, &mut me, chat::SEND, &room, json!({ "text": "mine", "clientMessageId": "1" })).await;
+    let mine = json!({ "messageId": sent.expect("a message")["id"] });
+    shows(json!(["before anybody looked", "mine"])).await;
+
+    line.cut();
+    let mended = json!({ "messageId": mine["messageId"], "text": "mine, mended" });
+    chat::act(&at, &mut me, chat::EDIT, &room, mended).await.expect("an edit");
+    friend.send(&key, "theirs").await;
+    shows(json!(["before anybody looked", "mine, mended", "theirs"])).await;
+    chat::act(&at, &mut me, chat::DELETE, &room, mine).await.expect("a deletion");
+    shows(json!(["before anybody looked", null, "theirs"])).await;
+
+    assert!(server.terminate().await.success());
+    let backup = copy_of(&server.data());
+    server.start();
+    line.lead_to(Some(server.address()));
+    friend.client = server.client();
+    friend.send(&key, "soon forgotten").await;
+    shows(json!(["before anybody looked", null, "theirs", "soon forgotten"])).await;
+    server.kill();
+    set_back(&server.data(), backup.path());
+    server.start();
+    line.lead_to(Some(server.address()));
+    let instead = json!({ "text": "said instead", "clientMessageId": "2" });
+    chat::act(&at, &mut me, chat::SEND, &room, instead).await.expect("a message");
+    shows(json!(["before anybody looked", null, "theirs", "said instead"])).await;
     reader.abort();
-    let wrong = json!({ "roomId": room.id, "roomCode": "wrong" });
-    let refused = follow::follow(&format!("ws://{}/graphql", server.address()), wrong, |_| {}).await;
-    assert_eq!(refused.expect_err("errors")[0]["extensions"]["code"], "ROOM_CODE_INVALID");
+
+    let wrong = json!({ "roomId": room["roomId"], "roomCode": "wrong" });
+    match chat::follow(&at, &wrong, |_| {}).await.expect_err("a refusal") {
+        chat::Failure::Refused(error) => assert_eq!(error["extensions"]["code"], "ROOM_CODE_INVALID"),
+        lost => panic!("{lost:?}"),
+    }
 }

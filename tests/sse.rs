@@ -156,3 +156,24 @@ async fn a_stream_that_cannot_be_opened_for_the_moment_does_not_send_its_client_
     assert!(rest.contains("event: next") && rest.contains("UNAVAILABLE"), "{rest}");
     assert!(!rest.contains("complete"), "{rest}");
 }
+
+#[tokio::test]
+async fn a_stream_whose_opening_takes_too_long_says_so_and_brings_its_client_back() {
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    let server = Server::on_redis(&url);
+    let impatient = Server::with(&[("REDIS_URL", &url), ("REDIS_TIMEOUT", "30s"), ("OPERATION_TIMEOUT", "200ms")]);
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    redis.signal("STOP");
+    let mut stream = opened(&impatient, &events_of(&room), Some(&start)).await;
+    let (id, answer) = stream.next().await;
+    redis.signal("CONT");
+    assert_eq!((id, error_code(&answer)), (None, "TIMEOUT".to_owned()));
+    // Not over: a browser comes again, with the id that it had.
+    assert_eq!(stream.rest().await, "");
+    ada.send(&room, "meanwhile").await;
+    let mut stream = opened(&server, &events_of(&room), Some(&start)).await;
+    assert_eq!(stream.next().await.1["data"]["messageEvents"]["message"]["text"], "meanwhile");
+}

@@ -10,7 +10,7 @@ use super::date::Date;
 use super::envelope::{Envelope, Nothing};
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
-use super::openapi::{self, AskingOften, AskingRoom, Changing, Failing};
+use super::openapi::{self, AskingOften, AskingRoom, Changing, Failing, Sends};
 use super::{Asking, Rest};
 use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
 use crate::domain::message::MessageText;
@@ -29,14 +29,7 @@ const NO_USER: &str = "None";
     tag = "Messages",
     request_body = Sending,
     responses(
-        (
-            status = 200, description = "The message, and the token for the next action.", body = Envelope<Sent>,
-            links(
-                ("nextSent" = (operation_id = "sendMessage", request_body = openapi::as_user)),
-                ("edited" = (operation_id = "editMessage", request_body = openapi::on_message)),
-                ("deleted" = (operation_id = "deleteMessage", request_body = openapi::on_message)),
-            ),
-        ),
+        Sends,
         (status = 507, description = "The room holds as many messages as a room may.", body = Envelope<Nothing>),
         AskingRoom, AskingOften, Failing,
     ),
@@ -65,18 +58,7 @@ pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(
     operation_id = "editMessage",
     tag = "Messages",
     request_body = Editing,
-    responses(
-        (
-            status = 200, description = "The message as it is now, and the token for the next action.",
-            body = Envelope<Changed>,
-            links(
-                ("nextSent" = (operation_id = "sendMessage", request_body = openapi::as_user)),
-                ("edited" = (operation_id = "editMessage", request_body = openapi::on_message)),
-                ("deleted" = (operation_id = "deleteMessage", request_body = openapi::on_message)),
-            ),
-        ),
-        AskingRoom, Changing, AskingOften, Failing,
-    ),
+    responses(Changing, AskingRoom, AskingOften, Failing),
 )]
 pub(super) async fn edit(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Editing>) -> Response {
     let result = rest.chat.edit_message(caller, asked.target.input(), &asked.message).await;
@@ -92,18 +74,7 @@ pub(super) async fn edit(State(rest): State<Rest>, Asking(caller): Asking, Body(
     operation_id = "deleteMessage",
     tag = "Messages",
     request_body = Target,
-    responses(
-        (
-            status = 200, description = "The message as it is now, and the token for the next action.",
-            body = Envelope<Changed>,
-            links(
-                ("nextSent" = (operation_id = "sendMessage", request_body = openapi::as_user)),
-                ("edited" = (operation_id = "editMessage", request_body = openapi::on_message)),
-                ("deleted" = (operation_id = "deleteMessage", request_body = openapi::on_message)),
-            ),
-        ),
-        AskingRoom, Changing, AskingOften, Failing,
-    ),
+    responses(Changing, AskingRoom, AskingOften, Failing),
 )]
 pub(super) async fn delete(State(rest): State<Rest>, Asking(caller): Asking, Body(target): Body<Target>) -> Response {
     let result = rest.chat.delete_message(caller, target.input()).await;
@@ -124,14 +95,13 @@ impl Rest {
 /// What to send, where, and who sends it.
 #[derive(ToSchema)]
 pub(super) struct Sending {
-    #[schema(examples("123456"))]
+    #[schema(schema_with = openapi::room_code)]
     room_code: String,
     #[schema(schema_with = openapi::user_id_or_none)]
     user_id: String,
-    /// Counts with the user's first message; without one the user is called `Anon#` and five digits.
-    #[schema(max_length = 64, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", examples("Ada"))]
+    #[schema(schema_with = openapi::display_name)]
     display_name: Option<String>,
-    #[schema(examples("room:*00000000000000000000000000000000"))]
+    #[schema(schema_with = openapi::room_id)]
     room_id: String,
     /// From the answer to the user's last action; does not count with the first.
     token: Option<String>,
@@ -155,13 +125,13 @@ impl Form for Sending {
 /// Who wants to change which message.
 #[derive(ToSchema)]
 pub(super) struct Target {
-    #[schema(examples("123456"))]
+    #[schema(schema_with = openapi::room_code)]
     room_code: String,
     #[schema(schema_with = openapi::user_id)]
     user_id: String,
     #[schema(schema_with = openapi::message_id)]
     message_id: i64,
-    #[schema(examples("room:*00000000000000000000000000000000"))]
+    #[schema(schema_with = openapi::room_id)]
     room_id: String,
     /// From the answer to the user's last action.
     token: String,
@@ -207,7 +177,7 @@ impl Form for Editing {
 
 /// The answer to an accepted send.
 #[derive(Serialize, ToSchema)]
-struct Sent<'a> {
+pub(super) struct Sent<'a> {
     /// `room:*` and 32 hex digits.
     room_id: String,
     /// As sent; one assigned by the server where `None` was sent.
@@ -238,7 +208,7 @@ impl<'a> Sent<'a> {
 
 /// The answer to an accepted edit or deletion.
 #[derive(Serialize, ToSchema)]
-struct Changed<'a> {
+pub(super) struct Changed<'a> {
     /// `room:*` and 32 hex digits.
     room: String,
     user_id: &'a str,

@@ -8,8 +8,9 @@ use axum::http::header;
 use axum::routing::get;
 use serde_json::{Value, json};
 use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::link::{Link, LinkBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{AnyOfBuilder, Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ServerBuilder};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
@@ -39,7 +40,10 @@ const INTEGER_TEXT: &str = r"^\s*[+\-]?[0-9]+(\.0*)?\s*$";
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(room::create, room::open, room::list, message::send, message::edit, message::delete),
-    components(schemas(Explained<String>, Explained<Vec<Detail>>, Envelope<Nothing>, Refused)),
+    components(schemas(
+        Envelope<message::Sent>, Envelope<message::Changed>, Envelope<Nothing>,
+        Explained<String>, Explained<Vec<Detail>>, Refused,
+    )),
     tags((name = "Rooms"), (name = "Messages")),
 )]
 struct Document;
@@ -74,7 +78,7 @@ pub(super) fn in_room() -> Value {
 }
 
 /// What an answer gives to the request after it: the room and the user, with the new token.
-pub(super) fn as_user() -> Value {
+fn as_user() -> Value {
     json!({
         "room_id": "$request.body#/room_id",
         "room_code": "$request.body#/room_code",
@@ -84,7 +88,7 @@ pub(super) fn as_user() -> Value {
 }
 
 /// As [`as_user`], with the message.
-pub(super) fn on_message() -> Value {
+fn on_message() -> Value {
     let mut body = as_user();
     body["message_id"] = json!("$response.body#/data/message_id");
     body
@@ -134,8 +138,16 @@ answers! {
 }
 
 answers! {
+    /// What sends a message.
+    Sends {
+        "200" "Envelope_Sent" "The message, and the token for the next action.",
+    }
+}
+
+answers! {
     /// What changes a message.
     Changing {
+        "200" "Envelope_Changed" "The message as it is now, and the token for the next action.",
         "409" "Envelope_Nothing" "The message changes faster than it can be changed; read it again and repeat.",
     }
 }
@@ -144,11 +156,21 @@ fn answer(status: &str, form: &str, meaning: &str) -> Response {
     let json = ContentBuilder::new().schema(Some(Ref::from_schema_name(form))).build();
     let response = ResponseBuilder::new().description(meaning).content("application/json", json);
     match status {
+        "200" => response
+            .link("nextSent", link("sendMessage", as_user()))
+            .link("edited", link("editMessage", on_message()))
+            .link("deleted", link("deleteMessage", on_message()))
+            .build(),
         "429" => response.header("retry-after", text_header("seconds")).build(),
         // Where not even the envelope could be made.
         "500" => response.content("text/plain", ContentBuilder::new().schema(Some(string().build())).build()).build(),
         _ => response.build(),
     }
+}
+
+/// The way from an answer to the request after it, with the body of that.
+fn link(operation: &str, body: Value) -> Link {
+    LinkBuilder::new().operation_id(operation).request_body(Some(body)).build()
 }
 
 fn text_header(meaning: &str) -> Header {
@@ -180,6 +202,31 @@ struct RefusedAs {
 
 fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// Names a room.
+pub(super) fn room_id() -> Object {
+    string()
+        .description(Some("As the answer to the room's creation gave it."))
+        .examples(["room:*00000000000000000000000000000000"])
+        .build()
+}
+
+/// Opens a room.
+pub(super) fn room_code() -> Object {
+    string().description(Some("As the answer to the room's creation gave it.")).examples(["123456"]).build()
+}
+
+/// A name that may be left out.
+pub(super) fn display_name() -> Object {
+    let meaning = "Counts with the user's first message; without one the user is called `Anon#` and five digits.";
+    string()
+        .schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>())
+        .max_length(Some(Limits::default().display_name))
+        .pattern(Some(NO_CONTROLS))
+        .description(Some(meaning))
+        .examples(["Ada"])
+        .build()
 }
 
 /// A user id that may be anybody's.

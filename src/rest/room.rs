@@ -93,11 +93,9 @@ pub(super) async fn list(State(rest): State<Rest>) -> Response {
 /// Which room.
 #[derive(ToSchema)]
 pub(super) struct OpenRoom {
-    /// As the answer to its creation gave it.
-    #[schema(examples("room:*00000000000000000000000000000000"))]
+    #[schema(schema_with = openapi::room_id)]
     room_id: String,
-    /// As the answer to its creation gave it.
-    #[schema(examples("123456"))]
+    #[schema(schema_with = openapi::room_code)]
     room_code: String,
 }
 

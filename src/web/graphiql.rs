@@ -92,14 +92,16 @@ async fn built_file(Path(name): Path<String>) -> Response {
     let Some(file) = Built::get(&format!("graphiql/{name}")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let media_type = match name.rsplit('.').next() {
-        Some("js") => JAVASCRIPT,
-        Some("css") => "text/css",
-        Some("ttf") => "font/ttf",
-        _ => "application/octet-stream",
+    // A name holds a hash of the content, but for the licences'.
+    let for_good = "public, max-age=31536000, immutable";
+    let (media_type, caching) = match name.rsplit('.').next() {
+        Some("js") => (JAVASCRIPT, for_good),
+        Some("css") => ("text/css", for_good),
+        Some("ttf") => ("font/ttf", for_good),
+        Some("md") => ("text/plain; charset=utf-8", "no-cache"),
+        _ => ("application/octet-stream", for_good),
     };
-    // The name holds a hash of the content.
-    let mut answer = answer(media_type, BUILT_POLICY, "public, max-age=31536000, immutable", file.data);
+    let mut answer = answer(media_type, BUILT_POLICY, caching, file.data);
     // Whatever the client says it takes: every browser takes this, and nobody else asks.
     answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     answer

@@ -3,21 +3,11 @@
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, CombinedProtocolErrors, gql, HttpLink, InMemoryCache } from '@apollo/client/core';
 import { RetryLink } from '@apollo/client/link/retry';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
-import { tap } from 'rxjs';
 
+import { resume } from './snippets/apollo.js';
 import { FOLLOW } from './support/reader.js';
 import { openWs } from './support/resume.js';
 import { testClient } from './support/round.js';
-
-/** Goes on after the last event whenever a link behind this one is asked again. */
-const resume = new ApolloLink((operation, forward) =>
-  forward(operation).pipe(
-    tap(({ data }) => {
-      const after = data?.messageEvents?.cursor;
-      if (after) operation.variables = { ...operation.variables, after };
-    }),
-  ),
-);
 
 /** What the server refused is not tried again. */
 const retry = new RetryLink({

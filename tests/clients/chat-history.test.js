@@ -67,6 +67,29 @@ test('history comes in while scrolling up, and what is read stays where it is', 
   await chat.close();
 });
 
+test('who waits at the very top for what was before keeps their place when it comes', async () => {
+  const room = await createRoom(server.graphql);
+  for (let number = 0; number < 120; number += 1) await room.send(`message ${number}`);
+  const chat = await enter(room);
+  await chat.isIn();
+  let answer;
+  const allowed = new Promise((resolve) => (answer = resolve));
+  await chat.page.route('**/graphql', async (route) => {
+    if (route.request().postData()?.includes('before')) await allowed;
+    await route.continue();
+  });
+  const log = chat.page.getByRole('log');
+  await log.evaluate((log) => (log.scrollTop = 0));
+  // The first message may lose its head, and the day moves away from it.
+  const second = chat.page.getByText('message 71', { exact: true });
+  const { y } = await second.boundingBox();
+  answer();
+  await until(async () => (await chat.texts())[0] === 'message 20');
+  const moved = (await second.boundingBox()).y - y;
+  assert.ok(Math.abs(moved) < 3, `it moved by ${moved}`);
+  await chat.close();
+});
+
 test('who is not at the end is told of new messages and can go there', async () => {
   const room = await createRoom(server.graphql);
   for (let number = 0; number < 40; number += 1) await room.send(`message ${number}`);

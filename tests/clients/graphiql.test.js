@@ -2,7 +2,7 @@
 // TLS, and whether everybody can use it.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
 import { assertAccessible } from './support/accessible.js';
@@ -141,6 +141,21 @@ test('GraphiQL works below a path and behind TLS', async () => {
   } finally {
     await visitor.leave();
     await proxy.close();
+    await server.stop();
+  }
+});
+
+test('the licences of what is built in come along', async () => {
+  const server = await startServer();
+  try {
+    const { devDependencies } = JSON.parse(await readFile(new URL('../../web/package.json', import.meta.url), 'utf8'));
+    const licenses = await (await fetch(`${server.url}/graphiql/licenses.md`)).text();
+    for (const [name, version] of Object.entries(devDependencies)) {
+      const isThere = licenses.includes(`## ${name} - ${version} (`);
+      assert.equal(isThere, name !== 'vite', name);
+    }
+    assert.match(licenses, /nodejs path library/, 'what Monaco has in it is told, too');
+  } finally {
     await server.stop();
   }
 });

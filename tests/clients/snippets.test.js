@@ -5,11 +5,12 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { createRoom } from './support/author.js';
+import { createRoom, post } from './snippets/chat.js';
+import { authorIn } from './support/author.js';
 import { openBrowser } from './support/browser.js';
 import { openProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
@@ -17,16 +18,12 @@ import { until } from './support/until.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-let server;
-
-before(async () => (server = await startServer()));
-after(() => server?.stop());
-
-/** A chat through `openChat`, with a line that is cut in the middle. */
+/** A chat through `openChat` from its first message on: a line that is cut, and a server that forgets. */
 async function chat(openChat) {
+  const server = await startServer();
   const line = await openProxy(server.url);
-  const friend = await createRoom(server.graphql);
-  const { place } = friend;
+  const place = await createRoom(post(line.url));
+  const friend = authorIn(place, server.graphql);
   await friend.send('before anybody looked');
   let shown = [];
   const seen = () => shown.map(({ text }) => text);
@@ -60,89 +57,182 @@ async function chat(openChat) {
     await sending;
     await friend.delete(theirs);
     await mine.remove(id);
-    await shows('before anybody looked', null, null, 'said meanwhile', 'said into the wind');
+    const all = ['before anybody looked', null, null, 'said meanwhile', 'said into the wind'];
+    await shows(...all);
     // A user is one and the same from the first action to the last.
     assert.equal(shown.filter(({ author }) => author.id === shown[1].author.id).length, 2);
+    // The server comes back without what was said last, so the cursor of that is refused.
+    const setBack = await server.backUp();
+    await friend.send('soon forgotten');
+    await shows(...all, 'soon forgotten');
+    line.refuse();
+    line.cut();
+    await setBack();
+    line.accept();
+    await mine.send('said instead');
+    await shows(...all, 'said instead');
+    await authorIn(place, server.graphql).send('and after it');
+    await shows(...all, 'said instead', 'and after it');
   } finally {
     await mine?.leave();
     await line.close();
+    await server.stop();
   }
 }
 
-for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
-  test(`the snippet for ${name} chats`, async () => chat((await import(`./snippets/${name}.js`)).openChat));
+/** How many follow a room. */
+async function viewers(server, { roomId, roomCode }) {
+  const query = 'query ($id: ID!, $code: String!) { room(id: $id, code: $code) { viewerCount } }';
+  return (await server.graphql(query, { id: roomId, code: roomCode })).data.room.viewerCount;
 }
 
-test('a message is shown before it is sent, and is sent when the server allows it', async () => {
-  const slow = await startServer({ RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '2/s:1' });
-  const { place } = await createRoom(slow.graphql);
-  let shown = [];
-  for (const name of ['graphql-ws', 'apollo']) {
-    const { openChat } = await import(`./snippets/${name}.js`);
-    const mine = await openChat(slow.url, place, (messages) => (shown = messages));
+// Most of a chat is waiting for lines to come back, so they wait together.
+describe('the snippets', { concurrency: 4 }, () => {
+  for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
+    test(`the snippet for ${name} chats`, async () => chat((await import(`./snippets/${name}.js`)).openChat));
+  }
+
+  test('the snippet for Apollo Client chats over multipart HTTP', async () => {
+    const { openChat, overMultipart } = await import('./snippets/apollo.js');
+    await chat((url, place, show) => openChat(url, place, show, overMultipart(url)));
+  });
+
+  test('the snippet for urql chats over server-sent events', async () => {
+    const { openChat, overEvents } = await import('./snippets/urql.js');
+    await chat((url, place, show) => openChat(url, place, show, overEvents(url)));
+  });
+
+  test('who is refused for good is told why', async () => {
+    const server = await startServer();
     try {
-      const before = shown.length;
-      const sending = ['one', 'two', 'three'].map((text) => mine.send(text));
-      await until(() => shown.length === before + 3);
-      assert.notEqual(shown.at(-1).author?.displayName.slice(0, 5), 'Anon#', 'it came from the server');
-      await Promise.all(sending);
-      await until(() => shown.length === before + 3 && shown.every(({ author }) => author?.displayName.startsWith('Anon#')));
-      assert.deepEqual(shown.slice(before).map(({ text }) => text), ['one', 'two', 'three']);
+      const place = await createRoom(post(server.url));
+      for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
+        const { openChat } = await import(`./snippets/${name}.js`);
+        const mine = openChat(server.url, { ...place, roomCode: 'wrong' }, () => {});
+        await assert.rejects(mine.over, { code: 'ROOM_CODE_INVALID' }, name);
+        await mine.leave();
+      }
     } finally {
-      await mine.leave();
+      await server.stop();
     }
-  }
-  await slow.stop();
-});
+  });
 
-test('the snippet for Relay chats, compiled by its own compiler', async () => {
-  // Outside of the repository, to which the compiler would add what it makes.
-  const directory = await mkdtemp(join(tmpdir(), 'livechat-relay-'));
-  try {
-    const source = await readFile(here('snippets/relay.js'), 'utf8');
-    await writeFile(join(directory, 'relay.js'), source);
-    await symlink(here('node_modules'), join(directory, 'node_modules'));
-    await symlink(here('../../schema.graphql'), join(directory, 'schema.graphql'));
-    await writeFile(join(directory, 'package.json'), '{"type":"module"}');
-    const config = { src: '.', schema: 'schema.graphql', language: 'javascript', eagerEsModules: true };
-    await writeFile(join(directory, 'relay.config.json'), JSON.stringify(config));
-    await promisify(execFile)(process.execPath, [here('node_modules/relay-compiler/cli.js')], { cwd: directory });
-    // What its plugin for Babel does with the tags.
-    const imports = [];
-    const compiled = source.replace(/graphql`\s*(?:query|fragment|subscription|mutation) (\w+)[^`]*`/g, (_, name) => {
-      imports.push(`import ${name} from './__generated__/${name}.graphql.js';`);
-      return name;
-    });
-    assert.equal(imports.length, 6);
-    const snippets = new URL('snippets/', import.meta.url);
-    const paths = compiled.replace(/(from|import) '(\..+)'/g, (_, how, path) => `${how} '${new URL(path, snippets)}'`);
-    await writeFile(join(directory, 'compiled.js'), imports.join('\n') + paths);
-    await chat((await import(join(directory, 'compiled.js'))).openChat);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
-});
+  test('who leaves is gone, however early', async () => {
+    const server = await startServer();
+    try {
+      const place = await createRoom(post(server.url));
+      for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
+        const { openChat } = await import(`./snippets/${name}.js`);
+        openChat(server.url, place, () => {}).leave();
+        const late = openChat(server.url, place, () => {});
+        await until(async () => (await viewers(server, place)) === 1, () => name);
+        late.leave();
+        await until(async () => (await viewers(server, place)) === 0, () => name);
+      }
+    } finally {
+      await server.stop();
+    }
+  });
 
-test('the snippet for EventSource chats, in a browser', async () => {
-  const browser = await openBrowser();
-  try {
-    await chat(async (url, place, show) => {
-      const page = await browser.newPage();
-      await page.exposeFunction('show', show);
-      await page.goto(`${url}/healthz`); // a page of the server's own origin
-      const module = (text) => `data:text/javascript,${encodeURIComponent(text).replaceAll("'", '%27')}`;
-      const shared = module(await readFile(here('snippets/chat.js'), 'utf8'));
-      const snippet = module((await readFile(here('snippets/eventsource.js'), 'utf8')).replace('./chat.js', () => shared));
-      await page.evaluate(
-        async ([snippet, place]) => {
-          globalThis.chat = await (await import(snippet)).openChat('', place, globalThis.show);
-        },
-        [snippet, place],
-      );
-      const act = (name) => (...words) => page.evaluate(([name, words]) => chat[name](...words).then(() => {}), [name, words]);
-      return { send: act('send'), edit: act('edit'), remove: act('remove'), leave: () => page.close() };
-    });
-  } finally {
-    await browser.close();
-  }
+  test('who is refused for a while comes in a little later, and once', async () => {
+    const settings = { RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '100/s:1000', RATE_SUBSCRIPTIONS_PER_ADDRESS: '20/m:1' };
+    const server = await startServer(settings);
+    try {
+      const place = await createRoom(post(server.url));
+      const friend = authorIn(place, server.graphql);
+      const chats = [];
+      const { overMultipart } = await import('./snippets/apollo.js');
+      const { overEvents } = await import('./snippets/urql.js');
+      const ways = [['graphql-ws'], ['graphql-sse'], ['apollo'], ['apollo', overMultipart], ['urql'], ['urql', overEvents]];
+      for (const [name, way] of ways) {
+        const { openChat } = await import(`./snippets/${name}.js`);
+        const chat = { shown: [] };
+        Object.assign(chat, openChat(server.url, place, (messages) => (chat.shown = messages), way?.(server.url)));
+        chats.push(chat);
+        await until(async () => (await viewers(server, place)) === chats.length, () => `${name} ${way?.name}`);
+      }
+      await friend.send('to all');
+      await until(() => chats.every(({ shown }) => shown.at(-1)?.text === 'to all'));
+      assert.equal(await viewers(server, place), chats.length, 'nobody follows twice');
+      chats.forEach((chat) => chat.leave());
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('a message is shown before it is sent, and is sent when the server allows it', async () => {
+    const slow = await startServer({ RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '2/s:1' });
+    const place = await createRoom(slow.graphql);
+    let shown = [];
+    for (const name of ['graphql-ws', 'apollo']) {
+      const { openChat } = await import(`./snippets/${name}.js`);
+      let isRead = false;
+      const mine = openChat(slow.url, place, (messages) => ((shown = messages), (isRead = true)));
+      try {
+        await until(() => isRead);
+        const before = shown.length;
+        const sending = ['one', 'two', 'three'].map((text) => mine.send(text));
+        await until(() => shown.length === before + 3);
+        assert.notEqual(shown.at(-1).author?.displayName.slice(0, 5), 'Anon#', 'it came from the server');
+        await Promise.all(sending);
+        await until(() => shown.length === before + 3 && shown.every(({ author }) => author?.displayName.startsWith('Anon#')));
+        assert.deepEqual(shown.slice(before).map(({ text }) => text), ['one', 'two', 'three']);
+      } finally {
+        await mine.leave();
+      }
+    }
+    await slow.stop();
+  });
+
+  test('the snippet for Relay chats, compiled by its own compiler', async () => {
+    // Outside of the repository, to which the compiler would add what it makes.
+    const directory = await mkdtemp(join(tmpdir(), 'livechat-relay-'));
+    try {
+      const source = await readFile(here('snippets/relay.js'), 'utf8');
+      await writeFile(join(directory, 'relay.js'), source);
+      await symlink(here('node_modules'), join(directory, 'node_modules'));
+      await symlink(here('../../schema.graphql'), join(directory, 'schema.graphql'));
+      await writeFile(join(directory, 'package.json'), '{"type":"module"}');
+      const config = { src: '.', schema: 'schema.graphql', language: 'javascript', eagerEsModules: true };
+      await writeFile(join(directory, 'relay.config.json'), JSON.stringify(config));
+      await promisify(execFile)(process.execPath, [here('node_modules/relay-compiler/cli.js')], { cwd: directory });
+      // What its plugin for Babel does with the tags.
+      const imports = [];
+      const compiled = source.replace(/graphql`\s*(?:query|fragment|subscription|mutation) (\w+)[^`]*`/g, (_, name) => {
+        imports.push(`import ${name} from './__generated__/${name}.graphql.js';`);
+        return name;
+      });
+      assert.equal(imports.length, 6);
+      const snippets = new URL('snippets/', import.meta.url);
+      const paths = compiled.replace(/(from|import) '(\..+)'/g, (_, how, path) => `${how} '${new URL(path, snippets)}'`);
+      await writeFile(join(directory, 'compiled.js'), imports.join('\n') + paths);
+      await chat((await import(join(directory, 'compiled.js'))).openChat);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test('the snippet for EventSource chats, in a browser', async () => {
+    const browser = await openBrowser();
+    try {
+      await chat(async (url, place, show) => {
+        const page = await browser.newPage();
+        await page.exposeFunction('show', show);
+        await page.goto(`${url}/healthz`); // a page of the server's own origin
+        const module = (text) => `data:text/javascript,${encodeURIComponent(text).replaceAll("'", '%27')}`;
+        const shared = module(await readFile(here('snippets/chat.js'), 'utf8'));
+        const snippet = module((await readFile(here('snippets/eventsource.js'), 'utf8')).replace('./chat.js', () => shared));
+        await page.evaluate(
+          async ([snippet, place]) => {
+            globalThis.chat = (await import(snippet)).openChat('', place, globalThis.show);
+          },
+          [snippet, place],
+        );
+        const act = (name) => (...words) => page.evaluate(([name, words]) => chat[name](...words).then(() => {}), [name, words]);
+        return { send: act('send'), edit: act('edit'), remove: act('remove'), leave: () => page.close() };
+      });
+    } finally {
+      await browser.close();
+    }
+  });
 });

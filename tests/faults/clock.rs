@@ -1,11 +1,11 @@
-//! Clocks that are set forward and back by hours while everything runs: rooms neither die early nor live for ever, and
-//! tokens go on. Rate limits, once there are any, belong here too.
+//! Clocks that are set forward and back by hours while everything runs: rooms neither die early nor live for ever, tokens
+//! go on, and what is limited stays limited for as long as it should.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::support::client::{Client, RoomKey, User};
+use crate::support::client::{Client, RoomKey, User, error_code};
 use crate::support::crowd::Crowd;
 use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
@@ -25,6 +25,23 @@ fn server_by(clock: &WrongClock, settings: &[(&str, &str)]) -> Server {
 async fn is_gone(client: &Client, room: &RoomKey) -> bool {
     let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id } }";
     client.request(query, serde_json::json!({ "id": room.id, "code": room.code })).await["data"]["room"].is_null()
+}
+
+/// Servers over each store that go by this clock, as their Redis does, with these limits in force.
+async fn limited_on_each_store(clock: &WrongClock, limits: &[(&str, &str)]) -> [(Server, Option<RedisServer>); 2] {
+    let redis = RedisServer::start_by_clock(clock).await;
+    let limits = [limits, &[("RATE_LIMITS", "on")]].concat();
+    let url = redis.url();
+    let on_redis = server_by(clock, &[&*limits, &[("REDIS_URL", &url)]].concat());
+    [(server_by(clock, &limits), None), (on_redis, Some(redis))]
+}
+
+/// How long to wait, as a refusal tells it; `None` of any other answer.
+fn wait(answer: &serde_json::Value) -> Option<Duration> {
+    (error_code(answer) == "RATE_LIMITED").then(|| {
+        let millis = answer["errors"][0]["extensions"]["retryAfterMs"].as_u64();
+        Duration::from_millis(millis.unwrap_or_else(|| panic!("no retryAfterMs in {answer}")))
+    })
 }
 
 /// Neither store goes by the clock of the server while it runs: a room of ten seconds lasts ten seconds.
@@ -107,4 +124,70 @@ async fn an_embedded_store_that_is_opened_by_another_clock_keeps_its_rooms_withi
         }
     }
     Crowd::start(server.address()).await.settle_and_check().await;
+}
+
+/// Rates are counted by a clock that nobody sets.
+#[tokio::test]
+async fn a_clock_that_is_set_changes_nothing_about_how_often_is_too_often() {
+    let clock = WrongClock::new();
+    let limits = [("RATE_SENDS_PER_USER", "1/h:1"), ("RATE_ROOMS_PER_ADDRESS", "1/h:1")];
+    let create = "mutation { createRoom { room { id } } }";
+    let hour = Duration::from_secs(3_600);
+    for (server, _redis) in &limited_on_each_store(&clock, &limits).await {
+        clock.set_off_by_hours(0);
+        let client = server.client();
+        let room = client.create_room().await;
+        let mut ada = User::with_own_token(client.clone());
+        ada.send(&room, "the one of this hour").await;
+        for hours in [5, -5, 20, 0] {
+            clock.set_off_by_hours(hours);
+            let sent = ada.try_send(&room, "one more").await.expect("an answer");
+            let created = client.request(create, serde_json::Value::Null).await;
+            for answer in [sent, created] {
+                let wait = wait(&answer).unwrap_or_else(|| panic!("{hours} hours off: {answer}"));
+                assert!(wait <= hour && wait > hour / 2, "{hours} hours off: {wait:?}");
+            }
+        }
+    }
+}
+
+/// A clock set back frees nobody, and keeps nobody out for longer than the longest lock-out, which is an hour.
+#[tokio::test]
+async fn a_clock_that_is_set_neither_frees_who_is_locked_out_nor_locks_out_for_ever() {
+    let clock = WrongClock::new();
+    let limits = [("WRONG_CODES_PER_ADDRESS", "2:10m"), ("WRONG_TOKENS_PER_USER", "2:10m")];
+    for (server, redis) in &limited_on_each_store(&clock, &limits).await {
+        clock.set_off_by_hours(0);
+        let client = server.client();
+        let room = client.create_room().await;
+        let mut ada = User::with_own_token(client.clone());
+        ada.send(&room, "known").await;
+        let stranger = Client::from_address(client.url().to_owned(), std::net::Ipv4Addr::new(127, 9, 9, 9).into());
+        let guess = async || {
+            let query = "query($id: ID!) { room(id: $id, code: \"wrong\") { id } }";
+            stranger.request(query, serde_json::json!({ "id": room.id })).await
+        };
+        let forge = async || {
+            let mut forger = User { id: ada.id.clone(), ..User::with_own_token(client.clone()) };
+            forger.try_send(&room, "forged").await.expect("an answer")
+        };
+        for _ in 0..2 {
+            assert_eq!(error_code(&guess().await), "ROOM_CODE_INVALID");
+            assert_eq!(error_code(&forge().await), "TOKEN_INVALID");
+        }
+        for hours in [0, -5, -20] {
+            clock.set_off_by_hours(hours);
+            for answer in [guess().await, forge().await] {
+                let wait = wait(&answer).unwrap_or_else(|| panic!("{hours} hours off: {answer}"));
+                assert!(wait <= Duration::from_secs(3_600), "{hours} hours off: {wait:?}");
+            }
+        }
+        // Past the end of every lock-out by Redis's clock; the embedded store has one that nobody sets.
+        clock.set_off_by_hours(5);
+        for answer in [guess().await, forge().await] {
+            assert_eq!(wait(&answer).is_none(), redis.is_some(), "{answer}");
+        }
+        clock.set_off_by_hours(0);
+        ada.send(&room, "still known").await;
+    }
 }

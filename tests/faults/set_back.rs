@@ -66,14 +66,15 @@ async fn assert_goes_on_from_what_was_kept(server: &Server, room: &RoomKey, kept
     assert_tell_the_room(&reader.events(4).await, &server.client().texts(room).await, 1);
 }
 
-fn copy_of(directory: &Path) -> tempfile::TempDir {
+/// A directory that holds what this one does.
+pub fn copy_of(directory: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a directory for a copy");
     set_back(copy.path(), directory);
     copy
 }
 
 /// Makes one directory hold what another one holds.
-fn set_back(directory: &Path, from: &Path) {
+pub fn set_back(directory: &Path, from: &Path) {
     std::fs::remove_dir_all(directory).expect("a directory of our own");
     let copied = Command::new("cp").arg("-a").arg(from).arg(directory).status();
     assert!(copied.expect("the cp command").success());

@@ -171,10 +171,11 @@ export class Timeline {
     }
   }
 
-  /** Changes the list so that what is on the screen does not move. */
+  /** Changes the list so that what is on the screen does not move, but for the day, which stands above its first message. */
   #keepingPlace(change) {
     const { top } = this.#log.getBoundingClientRect();
-    const stays = [...this.#list.children].filter((row) => row.getBoundingClientRect().bottom > top);
+    const messages = [...this.#list.querySelectorAll(':scope > .row')];
+    const stays = messages.filter((row) => row.getBoundingClientRect().bottom > top);
     const places = stays.slice(0, 40).map((row) => [row, row.getBoundingClientRect().top]);
     change();
     const place = places.find(([row]) => row.isConnected);

@@ -1,36 +1,79 @@
 import '../support/resume.js';
 
-// #region apollo chat
-import { ApolloClient, CombinedGraphQLErrors, gql, InMemoryCache } from '@apollo/client/core';
+// #region apollo links
+import { ApolloLink, CombinedProtocolErrors, HttpLink } from '@apollo/client/core';
+import { RetryLink } from '@apollo/client/link/retry';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { createClient } from 'graphql-ws';
-import { DELETE, EDIT, EVENTS, put, ROOM, SEND, userOf } from './chat.js';
+import { tap } from 'rxjs';
 import { resuming } from './resuming.js';
 
-export async function openChat(url, room, show) {
-  const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
-  const client = new ApolloClient({ link: new GraphQLWsLink(ws), cache: new InMemoryCache() });
+/** Everything over one WebSocket. It resumes by the lines above. */
+export const overWebSocket = (url) =>
+  new GraphQLWsLink(createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() }));
+
+/** Goes on after the last event whenever a link behind a `RetryLink` is asked again. */
+export const resume = new ApolloLink((operation, forward) =>
+  forward(operation).pipe(
+    tap(({ data }) => {
+      const after = data?.messageEvents?.cursor;
+      if (after) operation.variables = { ...operation.variables, after };
+    }),
+  ),
+);
+
+/** Everything over HTTP, subscriptions as multipart. What the server refused is not tried again by itself. */
+export function overMultipart(url) {
+  const retryIf = (error) => !CombinedProtocolErrors.is(error);
+  const retry = new RetryLink({ attempts: { max: Infinity, retryIf }, delay: { max: 30_000 } });
+  return ApolloLink.from([retry, resume, new HttpLink({ uri: `${url}/graphql` })]);
+}
+// #endregion
+
+// #region apollo chat
+import { ApolloClient, gql, InMemoryCache } from '@apollo/client/core';
+import { dataOf, DELETE, EDIT, EVENTS, keepUp, put, ROOM, SEND, userOf } from './chat.js';
+
+export function openChat(url, room, show, link = overWebSocket(url)) {
+  const client = new ApolloClient({ link, cache: new InMemoryCache() });
   const query = gql(ROOM);
 
-  const act = userOf(async (mutation, variables) => {
-    const { data, error } = await client.mutate({ mutation: gql(mutation), variables, errorPolicy: 'all' });
-    if (error && !CombinedGraphQLErrors.is(error)) throw error;
+  // Errors of the server have codes; others are of the line.
+  const answer = ({ data, error }) => {
+    if (error && !error.errors) throw error;
     return { data, errors: error?.errors };
-  });
+  };
+  const act = userOf(async (mutation, variables) =>
+    answer(await client.mutate({ mutation: gql(mutation), variables, errorPolicy: 'all' })),
+  );
 
   // Edits and deletions need no line: the cache knows a message by its id. One that is new goes into the list.
   const take = (message) =>
-    client.cache.updateQuery({ query, variables: room }, ({ room }) => {
-      return { room: { ...room, messages: { ...room.messages, nodes: put(room.messages.nodes, message) } } };
+    client.cache.updateQuery({ query, variables: room }, (data) => {
+      if (!data) return data;
+      const { messages } = data.room;
+      return { room: { ...data.room, messages: { ...messages, nodes: put(messages.nodes, message) } } };
+    });
+  const shown = client
+    .watchQuery({ query, variables: room, fetchPolicy: 'cache-only' })
+    .subscribe(({ data }) => data?.room && show(data.room.messages.nodes));
+
+  const left = new AbortController();
+  const read = async () => {
+    const options = { query, variables: room, fetchPolicy: 'network-only', errorPolicy: 'all' };
+    return dataOf(answer(await client.query(options))).room.cursor;
+  };
+  const listen = (after) =>
+    new Promise((complete, error) => {
+      const events = client.subscribe({ query: gql(EVENTS), variables: { ...room, after } }).subscribe({
+        next: ({ data, error: refused }) => (refused ? error(refused.errors) : take(data.messageEvents.message)),
+        complete,
+      });
+      left.signal.onabort = () => events.unsubscribe();
     });
 
-  const { data } = await client.query({ query, variables: room });
-  const shown = client.watchQuery({ query, variables: room }).subscribe(({ data }) => show(data.room.messages.nodes));
-  const events = client
-    .subscribe({ query: gql(EVENTS), variables: { ...room, after: data.room.cursor } })
-    .subscribe(({ data, error }) => (error ? console.error(error) : take(data.messageEvents.message)));
-
   return {
+    over: keepUp(left.signal, read, listen),
     async send(text) {
       const clientMessageId = crypto.randomUUID();
       const author = { __typename: 'Chatter', id: 'me', displayName: '' };
@@ -41,10 +84,9 @@ export async function openChat(url, room, show) {
     edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
     remove: (messageId) => act(DELETE, { ...room, messageId }),
     leave() {
-      events.unsubscribe();
+      left.abort();
       shown.unsubscribe();
       client.stop();
-      ws.dispose();
     },
   };
 }

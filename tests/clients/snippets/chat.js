@@ -21,35 +21,72 @@ export const DELETE = `mutation Delete($input: DeleteMessageInput!) {
 } ${LINE}`;
 // #endregion
 
-// #region user
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+// #region requests
+/** Executes a query or mutation over HTTP. Gives `{ data, errors }`. */
+export const post = (url) => async (query, variables) => {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ query, variables });
+  return (await fetch(`${url}/graphql`, { method: 'POST', headers, body })).json();
+};
 
+/** The data of an answer; throws its errors. */
+export function dataOf({ data, errors }) {
+  if (errors?.length) throw errors;
+  return data;
+}
+
+/** Makes a room, for `openChat`. Whoever is given both, id and code, can enter it. */
+export async function createRoom(execute) {
+  const { createRoom } = dataOf(await execute(CREATE));
+  return { roomId: createRoom.room.id, roomCode: createRoom.room.code };
+}
+
+const PASSES = ['RATE_LIMITED', 'UNAVAILABLE', 'TIMEOUT', 'OVERLOADED', 'CURSOR_INVALID'];
+
+/** Tries until it is done, later each time. What was refused for good is thrown: an error with a `code`. */
+async function persist(attempt) {
+  for (let longest = 1000; ; longest = Math.min(2 * longest, 30_000)) {
+    try {
+      return await attempt();
+    } catch (failure) {
+      const [error] = Array.isArray(failure) ? failure : []; // Otherwise it was lost on the way.
+      const { code, retryAfterMs = Math.random() * longest } = error?.extensions ?? {};
+      if (error && !PASSES.includes(code)) throw Object.assign(new Error(error.message), error.extensions);
+      if (!error) console.warn('Trying again.', failure);
+      await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+    }
+  }
+}
+// #endregion
+
+// #region user
 /** Acts for one user, one action after the other. `execute(query, variables)` gives `{ data, errors }`. */
 export function userOf(execute, me = { userId: crypto.randomUUID(), token: crypto.randomUUID().replaceAll('-', '') }) {
   let last = Promise.resolve();
 
-  async function act(mutation, input) {
-    for (;;) {
-      let answer;
-      try {
-        answer = await execute(mutation, { input: { ...me, ...input } });
-      } catch {
-        await sleep(1000); // The answer is lost, or the request: the same once more is safe.
-        continue;
-      }
-      if (!answer.errors) {
-        const [accepted] = Object.values(answer.data);
-        me.token = accepted.token; // Good for the next action; keep `me` where it outlives the page.
-        return accepted.message;
-      }
-      const [{ message, extensions }] = answer.errors;
-      if (extensions.code !== 'RATE_LIMITED') throw Object.assign(new Error(message), extensions);
-      await sleep(extensions.retryAfterMs);
-    }
-  }
+  const act = (mutation, input) =>
+    // Who lost the answer asks the same once more, which is safe.
+    persist(async () => {
+      const [accepted] = Object.values(dataOf(await execute(mutation, { input: { ...me, ...input } })));
+      me.token = accepted.token; // Good for the next action; keep `me` where it outlives the page.
+      return accepted.message;
+    });
 
   return (mutation, input) => (last = last.catch(() => {}).then(() => act(mutation, input)));
 }
+// #endregion
+
+// #region keep up
+/**
+ * Keeps up with a room until it ends or `left` is aborted. `read()` shows it as it is and gives the cursor; `listen(after)`
+ * takes its events from there, leaves in `left.onabort` how to stop, and throws what it is refused with: then it is stopped,
+ * and the room read anew.
+ */
+export const keepUp = (left, read, listen) =>
+  persist(async () => {
+    const after = !left.aborted && (await read());
+    if (!left.aborted) await listen(after).finally(() => left.onabort());
+  });
 // #endregion
 
 // #region put

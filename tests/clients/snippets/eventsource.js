@@ -1,32 +1,39 @@
 // #region eventsource chat
-import { DELETE, EDIT, EVENTS, put, ROOM, SEND, userOf } from './chat.js';
+import { dataOf, DELETE, EDIT, EVENTS, keepUp, post, put, ROOM, SEND, userOf } from './chat.js';
 
-export async function openChat(url, room, show) {
-  const execute = async (query, variables) => {
-    const headers = { 'content-type': 'application/json' };
-    const body = JSON.stringify({ query, variables });
-    return (await fetch(`${url}/graphql`, { method: 'POST', headers, body })).json();
-  };
+export function openChat(url, room, show) {
+  const execute = post(url);
   const act = userOf(execute);
   let messages = [];
   const take = (message) => show((messages = put(messages, message)));
 
-  const { data } = await execute(ROOM, room);
-  show((messages = data.room.messages.nodes));
-  const variables = JSON.stringify({ ...room, after: data.room.cursor });
-  const source = new EventSource(`${url}/graphql?${new URLSearchParams({ query: EVENTS, variables })}`);
-  source.addEventListener('next', ({ data }) => {
-    const answer = JSON.parse(data);
-    if (answer.data) take(answer.data.messageEvents.message);
-    else console.error(answer.errors[0].extensions.code);
-  });
-  source.addEventListener('complete', () => source.close()); // The room has ended.
+  const left = new AbortController();
+  const read = async () => {
+    const { cursor, messages: page } = dataOf(await execute(ROOM, room)).room;
+    show((messages = page.nodes));
+    return cursor;
+  };
+  const listen = (after) =>
+    new Promise((complete, error) => {
+      const variables = JSON.stringify({ ...room, after });
+      const source = new EventSource(`${url}/graphql?${new URLSearchParams({ query: EVENTS, variables })}`);
+      left.signal.onabort = () => source.close();
+      source.addEventListener('next', (event) => {
+        const { data, errors } = JSON.parse(event.data);
+        if (errors) error(errors);
+        else take(data.messageEvents.message);
+      });
+      source.addEventListener('complete', complete);
+      // After an answer that is no stream, as of a proxy whose server is away, it does not come back by itself.
+      source.addEventListener('error', () => source.readyState === EventSource.CLOSED && error());
+    });
 
   return {
+    over: keepUp(left.signal, read, listen),
     send: async (text) => take(await act(SEND, { ...room, text, clientMessageId: crypto.randomUUID() })),
     edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
     remove: (messageId) => act(DELETE, { ...room, messageId }),
-    leave: () => source.close(),
+    leave: () => left.abort(),
   };
 }
 // #endregion

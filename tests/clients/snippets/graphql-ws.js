@@ -2,10 +2,10 @@ import '../support/resume.js';
 
 // #region graphql-ws chat
 import { createClient } from 'graphql-ws';
-import { DELETE, EDIT, EVENTS, put, ROOM, SEND, userOf } from './chat.js';
+import { dataOf, DELETE, EDIT, EVENTS, keepUp, put, ROOM, SEND, userOf } from './chat.js';
 import { resuming } from './resuming.js';
 
-export async function openChat(url, room, show) {
+export function openChat(url, room, show) {
   const client = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
   const execute = async (query, variables) => {
     for await (const answer of client.iterate({ query, variables })) return answer;
@@ -14,19 +14,21 @@ export async function openChat(url, room, show) {
   let messages = [];
   const take = (message) => show((messages = put(messages, message)));
 
-  let stop;
-  async function follow() {
-    const { data } = await execute(ROOM, room);
-    show((messages = data.room.messages.nodes));
-    stop = client.subscribe({ query: EVENTS, variables: { ...room, after: data.room.cursor } }, {
-      next: ({ data }) => data && take(data.messageEvents.message),
-      error: (errors) => errors[0]?.extensions?.code === 'CURSOR_INVALID' && follow(),
-      complete: () => {}, // The room has ended, or we have left.
+  const left = new AbortController();
+  const read = async () => {
+    const { cursor, messages: page } = dataOf(await execute(ROOM, room)).room;
+    show((messages = page.nodes));
+    return cursor;
+  };
+  const listen = (after) =>
+    new Promise((complete, error) => {
+      const next = ({ data }) => data && take(data.messageEvents.message);
+      const request = { query: EVENTS, variables: { ...room, after } };
+      left.signal.onabort = client.subscribe(request, { next, error, complete });
     });
-  }
-  await follow();
 
   return {
+    over: keepUp(left.signal, read, listen),
     async send(text) {
       const clientMessageId = crypto.randomUUID();
       take({ id: clientMessageId, clientMessageId, text, pending: true });
@@ -35,7 +37,7 @@ export async function openChat(url, room, show) {
     edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
     remove: (messageId) => act(DELETE, { ...room, messageId }),
     leave() {
-      stop();
+      left.abort();
       client.dispose();
     },
   };

@@ -3,7 +3,7 @@ import '../support/resume.js';
 // #region relay chat
 import { createClient } from 'graphql-ws';
 import relay from 'relay-runtime';
-import { userOf } from './chat.js';
+import { dataOf, keepUp, userOf } from './chat.js';
 import { resuming } from './resuming.js';
 
 const { Environment, fetchQuery, getRequest, graphql, Network, Observable, RecordSource, requestSubscription, Store } = relay;
@@ -37,20 +37,17 @@ const deleteMutation = graphql`
   }
 `;
 
-export async function openChat(url, room, show) {
+export function openChat(url, room, show) {
   const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
   const ask = ({ text }, variables) => Observable.create((sink) => ws.subscribe({ query: text, variables }, sink));
   const environment = new Environment({ network: Network.create(ask, ask), store: new Store(new RecordSource()) });
 
-  // Errors stay in the answer: what to do about them is in their codes.
+  // Errors of the server have codes, and are within Relay's own; others are of the line.
+  const errorsOf = (error) => error.source?.errors ?? error;
   const act = userOf((mutation, variables) => {
     return new Promise((resolve, reject) => {
-      relay.commitMutation(environment, {
-        mutation,
-        variables,
-        onCompleted: (data, errors) => resolve({ data, errors }),
-        onError: ({ source, ...lost }) => (source ? resolve({ errors: source.errors }) : reject(lost)),
-      });
+      const onCompleted = (data, errors) => resolve({ data, errors });
+      relay.commitMutation(environment, { mutation, variables, onCompleted, onError: (error) => reject(errorsOf(error)) });
     });
   });
 
@@ -61,26 +58,38 @@ export async function openChat(url, room, show) {
     const nodes = list.getLinkedRecords('nodes');
     if (!nodes.includes(message)) list.setLinkedRecords([...nodes, message], 'nodes');
   };
-
-  const data = await fetchQuery(environment, roomQuery, room).toPromise();
   const operation = relay.createOperationDescriptor(getRequest(roomQuery), room);
   const kept = environment.retain(operation);
-  const snapshot = environment.lookup(operation.fragment);
-  show(snapshot.data.room.messages.nodes);
-  const shown = environment.subscribe(snapshot, ({ data }) => show(data.room.messages.nodes));
-  const subscribed = requestSubscription(environment, {
-    subscription: events,
-    variables: { ...room, after: data.room.cursor },
-    updater: (store) => take(store, store.getRootField('messageEvents').getLinkedRecord('message')),
-    onError: console.error,
-  });
+  const shown = [];
+
+  const left = new AbortController();
+  const read = async () => {
+    const data = await fetchQuery(environment, roomQuery, room).toPromise().catch((error) => { throw errorsOf(error); });
+    const snapshot = environment.lookup(operation.fragment);
+    show(snapshot.data.room.messages.nodes);
+    if (!shown.length) shown.push(environment.subscribe(snapshot, ({ data }) => show(data.room.messages.nodes)));
+    return data.room.cursor;
+  };
+  const listen = (after) =>
+    new Promise((onCompleted, reject) => {
+      const subscribed = requestSubscription(environment, {
+        subscription: events,
+        variables: { ...room, after },
+        updater: (store) => take(store, store.getRootField('messageEvents').getLinkedRecord('message')),
+        onCompleted,
+        onError: (error) => reject(errorsOf(error)),
+      });
+      left.signal.onabort = () => subscribed.dispose();
+    });
 
   return {
+    over: keepUp(left.signal, read, listen),
     send: (text) => act(sendMutation, { ...room, text, clientMessageId: crypto.randomUUID() }),
     edit: (messageId, text) => act(editMutation, { ...room, messageId, text }),
     remove: (messageId) => act(deleteMutation, { ...room, messageId }),
     leave() {
-      [subscribed, shown, kept].forEach((open) => open.dispose());
+      left.abort();
+      [...shown, kept].forEach((open) => open.dispose());
       ws.dispose();
     },
   };

@@ -1,15 +1,30 @@
 import '../support/resume.js';
 
+// #region urql transports
+import { createClient as createSseClient } from 'graphql-sse';
+import { createClient } from 'graphql-ws';
+import { follow, resuming } from './resuming.js';
+
+/** Subscriptions over WebSocket. */
+export function overWebSocket(url) {
+  const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
+  return (request, sink) => ws.subscribe(request, sink);
+}
+
+/** Subscriptions over server-sent events. */
+export function overEvents(url) {
+  const sse = createSseClient({ url: `${url}/graphql`, retryAttempts: Infinity });
+  return (request, sink) => follow(sse, request, sink);
+}
+// #endregion
+
 // #region urql chat
 import { Client, fetchExchange, gql, subscriptionExchange } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
-import { createClient } from 'graphql-ws';
-import { pipe, subscribe } from 'wonka';
-import { DELETE, EDIT, EVENTS, put, ROOM, SEND, userOf } from './chat.js';
-import { resuming } from './resuming.js';
+import { onEnd, pipe, subscribe } from 'wonka';
+import { dataOf, DELETE, EDIT, EVENTS, keepUp, put, ROOM, SEND, userOf } from './chat.js';
 
-export async function openChat(url, room, show) {
-  const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
+export function openChat(url, room, show, subscribeTo = overWebSocket(url)) {
   const query = gql(ROOM);
 
   // Edits and deletions need no line: the cache knows a message by its id. One that is new goes into the list.
@@ -30,33 +45,42 @@ export async function openChat(url, room, show) {
       }),
       fetchExchange,
       subscriptionExchange({
-        forwardSubscription: (request) => ({ subscribe: (sink) => ({ unsubscribe: ws.subscribe(request, sink) }) }),
+        forwardSubscription: (request) => ({ subscribe: (sink) => ({ unsubscribe: subscribeTo(request, sink) }) }),
       }),
     ],
   });
 
-  const act = userOf(async (mutation, variables) => {
-    const { data, error } = await client.mutation(gql(mutation), variables).toPromise();
+  const answer = ({ data, error }) => {
     if (error?.networkError) throw error.networkError;
     return { data, errors: error?.graphQLErrors };
-  });
+  };
+  const act = userOf(async (mutation, variables) => answer(await client.mutation(gql(mutation), variables).toPromise()));
 
-  const shown = pipe(client.query(query, room), subscribe(({ data }) => data && show(data.room.messages.nodes)));
-  const { data } = await client.query(query, room).toPromise();
-  const events = pipe(
-    client.subscription(gql(EVENTS), { ...room, after: data.room.cursor }),
-    subscribe(({ error }) => error && console.error(error)),
+  const left = new AbortController();
+  pipe(
+    client.query(query, room, { requestPolicy: 'cache-only' }),
+    subscribe(({ data }) => data && !left.signal.aborted && show(data.room.messages.nodes)),
   );
+  const read = async () => {
+    const result = await client.query(query, room, { requestPolicy: 'network-only' }).toPromise();
+    return dataOf(answer(result)).room.cursor;
+  };
+  const listen = (after) =>
+    new Promise((complete, error) => {
+      const events = pipe(
+        client.subscription(gql(EVENTS), { ...room, after }),
+        onEnd(complete),
+        subscribe(({ error: refused }) => refused && error(refused.networkError ?? refused.graphQLErrors)),
+      );
+      left.signal.onabort = events.unsubscribe;
+    });
 
   return {
+    over: keepUp(left.signal, read, listen),
     send: (text) => act(SEND, { ...room, text, clientMessageId: crypto.randomUUID() }),
     edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
     remove: (messageId) => act(DELETE, { ...room, messageId }),
-    leave() {
-      events.unsubscribe();
-      shown.unsubscribe();
-      ws.dispose();
-    },
+    leave: () => left.abort(),
   };
 }
 // #endregion

@@ -9,7 +9,14 @@ const DELETE = `mutation ($input: DeleteMessageInput!) { sent: deleteMessage(inp
 /** Makes a room. `execute(query, variables)` gives the answer to a request, over whatever transport. */
 export async function createRoom(execute) {
   const { id, code, cursor } = (await dataOf(execute, CREATE)).createRoom.room;
-  const place = { roomId: id, roomCode: code };
+  const author = authorIn({ roomId: id, roomCode: code }, execute);
+  /** Before everything that happens in the room. */
+  author.start = cursor;
+  return author;
+}
+
+/** Goes into a room that somebody else made. */
+export function authorIn(place, execute) {
   const me = {};
   /** What happened, in order, as a reader must be told it. */
   const story = [];
@@ -24,8 +31,6 @@ export async function createRoom(execute) {
 
   return {
     place,
-    /** Before everything that happens in the room. */
-    start: cursor,
     story,
     send: (text) => change('MessageSent', SEND, { text }),
     edit: (messageId, text) => change('MessageEdited', EDIT, { messageId, text }),

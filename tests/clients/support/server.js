@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -47,6 +47,10 @@ export async function startServer(settings = {}) {
     await ended;
   }
 
+  async function startAgain() {
+    ({ child, ended } = await start(new URL(url).host));
+  }
+
   return {
     url,
     /** The answer to a request as it stands in the body. */
@@ -58,7 +62,20 @@ export async function startServer(settings = {}) {
     /** Ends the server and starts it again: same port, same data. */
     async restart() {
       await end();
-      ({ child, ended } = await start(new URL(url).host));
+      await startAgain();
+    },
+    /** Ends the server and starts it again. Gives a function that does so once more, with the data there was in between. */
+    async backUp() {
+      const [data, backup] = ['data', 'backup'].map((name) => join(directory, name));
+      await end();
+      await cp(data, backup, { recursive: true });
+      await startAgain();
+      return async () => {
+        await end();
+        await rm(data, { recursive: true });
+        await cp(backup, data, { recursive: true });
+        await startAgain();
+      };
     },
     async stop() {
       await end();
