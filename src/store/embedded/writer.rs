@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -13,6 +14,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::failure::{self, Undone};
 use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::rooms::Rooms;
 use crate::store::{Announcement, StoreError};
 use crate::vital::Vital;
 
@@ -21,6 +23,10 @@ const QUEUE: usize = 1_024;
 
 /// Changes in one transaction, at most.
 const BATCH: usize = 256;
+
+/// While several change something at once, a transaction begins no sooner than so long after the one before: what one
+/// costs is shared by all that come meanwhile. Whoever is alone never waits for it.
+const PACE: Duration = Duration::from_millis(1);
 
 /// What a change gives back: the answer, and the event to announce once it is on disk.
 pub(super) struct Written<T> {
@@ -34,8 +40,17 @@ impl<T> Written<T> {
     }
 }
 
-/// What a change sees: the connection inside the transaction, and the moment that counts as now for it. The outer error
-/// undoes the whole transaction, the inner one is an answer and must come before the first write.
+/// What a change works with.
+pub(super) struct Work<'a> {
+    /// Inside the transaction.
+    pub(super) connection: &'a Connection,
+    pub(super) rooms: &'a mut Rooms,
+    /// The moment that counts as now for it.
+    pub(super) now: Timestamp,
+}
+
+/// What a change or a reading comes to. The outer error undoes the whole transaction; the inner one is an answer, and what
+/// was written before it stands.
 pub(super) type Outcome<T> = rusqlite::Result<Result<T, StoreError>>;
 
 /// The handle of the writing thread.
@@ -70,7 +85,7 @@ impl Writer {
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection, Timestamp) -> Outcome<Written<T>> + Send + 'static,
+        W: FnOnce(&mut Work<'_>) -> Outcome<Written<T>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let change = Pending { work: Some(work), outcome: None, answer };
@@ -105,7 +120,7 @@ fn closed() -> StoreError {
 
 /// A change in the queue, whatever it answers with.
 trait Change: Send {
-    fn apply(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()>;
+    fn apply(&mut self, to: &mut Work<'_>) -> rusqlite::Result<()>;
     fn settle(self: Box<Self>, durable: Result<(), &Undone>) -> Option<Event>;
 }
 
@@ -118,11 +133,11 @@ struct Pending<T, W> {
 impl<T, W> Change for Pending<T, W>
 where
     T: Send + 'static,
-    W: FnOnce(&Connection, Timestamp) -> Outcome<Written<T>> + Send,
+    W: FnOnce(&mut Work<'_>) -> Outcome<Written<T>> + Send,
 {
-    fn apply(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    fn apply(&mut self, to: &mut Work<'_>) -> rusqlite::Result<()> {
         if let Some(work) = self.work.take() {
-            self.outcome = Some(work(connection, now)?);
+            self.outcome = Some(work(to)?);
         }
         Ok(())
     }
@@ -142,14 +157,24 @@ where
 }
 
 fn run(
-    mut connection: Connection,
+    connection: Connection,
     file: &DatabaseFile,
     clock: Clock,
     announcements: &broadcast::Sender<Announcement>,
     mut waiting: mpsc::Receiver<Request>,
 ) {
-    let mut requests = Vec::with_capacity(BATCH);
+    let mut desk = Desk { connection, file, clock, rooms: Rooms::default() };
+    let (mut requests, mut begun, mut together) = (Vec::with_capacity(BATCH), Instant::now(), 0);
     while waiting.blocking_recv_many(&mut requests, BATCH) > 0 {
+        if together > 1 {
+            std::thread::sleep(PACE.saturating_sub(begun.elapsed()));
+            while requests.len() < BATCH
+                && let Ok(request) = waiting.try_recv()
+            {
+                requests.push(request);
+            }
+        }
+        begun = Instant::now();
         let mut changes = Vec::with_capacity(requests.len());
         let mut checkpoints = Vec::new();
         for request in requests.drain(..) {
@@ -158,7 +183,8 @@ fn run(
                 Request::Checkpoint(answer) => checkpoints.push(answer),
             }
         }
-        let durable = commit_or_undo(&mut connection, file, clock, &mut changes);
+        together = changes.len();
+        let durable = desk.commit_or_undo(&mut changes);
         if let Err(cause) = &durable {
             tracing::error!(%cause, changes = changes.len(), "the embedded store could not write");
         }
@@ -169,39 +195,45 @@ fn run(
             }
         }
         for answer in checkpoints {
-            let _ = answer.send(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+            let _ = answer.send(desk.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
         }
     }
 }
 
-/// Commits, or leaves everything as it was: a panic undoes the transaction like any error, and the next one goes on.
-fn commit_or_undo(
-    connection: &mut Connection,
-    file: &DatabaseFile,
+/// What the thread writes with.
+struct Desk<'a> {
+    connection: Connection,
+    file: &'a DatabaseFile,
     clock: Clock,
-    changes: &mut [Box<dyn Change>],
-) -> Result<(), Undone> {
-    catch_unwind(AssertUnwindSafe(|| commit(connection, file, clock, changes)))
-        .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database))
+    rooms: Rooms,
 }
 
-fn commit(
-    connection: &mut Connection,
-    file: &DatabaseFile,
-    clock: Clock,
-    changes: &mut [Box<dyn Change>],
-) -> rusqlite::Result<()> {
-    if changes.is_empty() {
-        return Ok(());
+impl Desk<'_> {
+    /// Commits, or leaves everything as it was: a panic undoes the transaction like any error, and the next one goes on.
+    fn commit_or_undo(&mut self, changes: &mut [Box<dyn Change>]) -> Result<(), Undone> {
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(changes)))
+            .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database));
+        if committed.is_err() {
+            self.rooms.forget_all();
+        }
+        committed
     }
-    file.check_in_place()?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for change in changes {
-        change.apply(&transaction, clock.now())?;
+
+    fn commit(&mut self, changes: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.file.check_in_place()?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for change in changes {
+            let now = self.clock.now();
+            change.apply(&mut Work { connection: &transaction, rooms: &mut self.rooms, now })?;
+        }
+        self.rooms.write(&transaction)?;
+        transaction.commit()?;
+        // Once more: what is acknowledged must be where it is found again.
+        self.file.check_in_place()
     }
-    transaction.commit()?;
-    // Once more: what is acknowledged must be where it is found again.
-    file.check_in_place()
 }
 
 #[cfg(test)]
@@ -224,8 +256,10 @@ mod tests {
     }
 
     async fn words(writer: &Writer) -> u64 {
-        let count = |connection: &Connection, _| {
-            connection.query_row("SELECT count(*) FROM word", [], |row| row.get(0)).map(|n| Ok(Written::quietly(n)))
+        let count = |work: &mut Work<'_>| {
+            work.connection
+                .query_row("SELECT count(*) FROM word", [], |row| row.get(0))
+                .map(|n| Ok(Written::quietly(n)))
         };
         writer.write(count).await.expect("an answer")
     }
@@ -233,13 +267,16 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_panics_is_undone_and_the_next_ones_are_written() {
         let (writer, _directory) = writer(Vital::default());
-        let panicking = writer.write(|connection: &Connection, _| -> Outcome<Written<()>> {
-            add(connection)?;
+        let panicking = writer.write(|work: &mut Work<'_>| -> Outcome<Written<()>> {
+            add(work.connection)?;
             panic!("in a change")
         });
         assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
         assert_eq!(words(&writer).await, 0);
-        writer.write(|connection, _| add(connection).map(|_| Ok(Written::quietly(())))).await.expect("an answer");
+        writer
+            .write(|work: &mut Work<'_>| add(work.connection).map(|_| Ok(Written::quietly(()))))
+            .await
+            .expect("an answer");
         assert_eq!(words(&writer).await, 1);
     }
 
@@ -247,7 +284,7 @@ mod tests {
     struct Poison;
 
     impl Change for Poison {
-        fn apply(&mut self, _: &Connection, _: Timestamp) -> rusqlite::Result<()> {
+        fn apply(&mut self, _: &mut Work<'_>) -> rusqlite::Result<()> {
             Ok(())
         }
 
