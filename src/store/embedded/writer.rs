@@ -4,7 +4,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -23,10 +22,6 @@ const QUEUE: usize = 1_024;
 
 /// Changes in one transaction, at most.
 const BATCH: usize = 256;
-
-/// While several change something at once, a transaction begins no sooner than so long after the one before: what one
-/// costs is shared by all that come meanwhile. Whoever is alone never waits for it.
-const PACE: Duration = Duration::from_millis(1);
 
 /// What a change gives back: the answer, and the event to announce once it is on disk.
 pub(super) struct Written<T> {
@@ -164,17 +159,8 @@ fn run(
     mut waiting: mpsc::Receiver<Request>,
 ) {
     let mut desk = Desk { connection, file, clock, rooms: Rooms::default() };
-    let (mut requests, mut begun, mut together) = (Vec::with_capacity(BATCH), Instant::now(), 0);
+    let mut requests = Vec::with_capacity(BATCH);
     while waiting.blocking_recv_many(&mut requests, BATCH) > 0 {
-        if together > 1 {
-            std::thread::sleep(PACE.saturating_sub(begun.elapsed()));
-            while requests.len() < BATCH
-                && let Ok(request) = waiting.try_recv()
-            {
-                requests.push(request);
-            }
-        }
-        begun = Instant::now();
         let mut changes = Vec::with_capacity(requests.len());
         let mut checkpoints = Vec::new();
         for request in requests.drain(..) {
@@ -183,7 +169,6 @@ fn run(
                 Request::Checkpoint(answer) => checkpoints.push(answer),
             }
         }
-        together = changes.len();
         let durable = desk.commit_or_undo(&mut changes);
         if let Err(cause) = &durable {
             tracing::error!(%cause, changes = changes.len(), "the embedded store could not write");
@@ -241,6 +226,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::domain::chatter::{Chatter, DisplayName, UserId};
+    use crate::domain::event::{Check, Seq};
+    use crate::domain::message::MessageText;
+    use crate::domain::room::{Room, RoomCode, RoomId};
+    use crate::store::Commit;
+    use crate::store::embedded::{changes, rows};
 
     fn writer(vital: Vital) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
@@ -278,6 +269,35 @@ mod tests {
             .await
             .expect("an answer");
         assert_eq!(words(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_undone_is_not_remembered() {
+        let (writer, _directory) = writer(Vital::default());
+        let (id, ends) = (RoomId::random(), Timestamp::from_millis(4_000_000_000_000));
+        let room = Room { id, code: RoomCode::random(6), created_at: Timestamp::from_millis(0), expires_at: ends };
+        writer.write(move |work| changes::create_room(work, room)).await.expect("a room");
+        let send = || {
+            let author = Chatter { id: UserId::random(), display_name: DisplayName::anonymous() };
+            let text = MessageText::from_stored("hello".into());
+            let change = crate::store::Change::Send { author, text, client_message_id: None, capacity: 9 };
+            Commit { room: id, check: Check::random(), change }
+        };
+        for sent in 1..=3 {
+            let (undone, kept) = (send(), send());
+            let panicking = writer.write(move |work: &mut Work<'_>| -> Outcome<Written<()>> {
+                let _ = changes::commit(work, undone)?;
+                panic!("after a commit")
+            });
+            assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
+            let committed = writer.write(move |work| changes::commit(work, kept)).await.expect("a commit");
+            assert_eq!(committed.into_event().position.seq, Seq(sent));
+            let written = writer.write(move |work: &mut Work<'_>| {
+                let room = rows::room(work.connection, id, work.now)?.expect("the room").state;
+                Ok(Ok(Written::quietly((room.head.seq.0, room.message_count, room.chatter_count))))
+            });
+            assert_eq!(written.await.expect("a reading"), (sent, sent, sent));
+        }
     }
 
     /// Nothing of ours does this; it stands for what panics outside of any change.
