@@ -22,8 +22,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
 use crate::hub::{self, Hub};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Snapshot, Store,
-    StoreError,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Sending, Sent,
+    Snapshot, Store, StoreError,
 };
 use crate::throttle::Throttle;
 
@@ -169,23 +169,13 @@ impl Chat {
             None => UserId::random(),
         };
         let newcomer = Newcomer::Named(name.unwrap_or_else(DisplayName::anonymous));
-        let admitted = self.admit(caller, &room, user, input.token, newcomer).await?;
-        let change = Change::Send {
-            author: admitted.chatter.clone(),
-            text,
-            client_message_id,
-            capacity: limits.messages_per_room,
-        };
-        match self.commit(&room, change).await {
-            Ok(event) => Ok(admitted.accepted(event)),
-            Err(refused) => {
-                // A user whose first message was refused never got a token, so the id must not stay taken. When the
-                // outcome is not known, the message may be there, and so must its author.
-                if admitted.is_new && !matches!(refused, StoreError::Unavailable(_)) {
-                    self.store.withdraw(&admitted.chatter.id, admitted.token.hash()).await?;
-                }
-                Err(refused.into())
-            }
+        let (admission, tokens) = ask(&room, user.clone(), input.token, newcomer);
+        let (check, capacity) = (Check::random(), limits.messages_per_room);
+        let sending = Sending { room: room.id, check, text, client_message_id, capacity };
+        let Sent { admitted, committed } = self.store.send(admission, sending).await?;
+        match (tokens.known(&admitted), committed) {
+            (Some(known), Some(committed)) => Ok(known.accepted(committed.into_event())),
+            _ => Err(self.refused(caller, &user, &admitted).await),
         }
     }
 
@@ -289,32 +279,23 @@ impl Chat {
         token: Option<&str>,
         newcomer: Newcomer,
     ) -> Result<AdmittedUser, ChatError> {
-        let successor = Token::random();
-        let presented = token.and_then(Token::parse);
-        let admission = Admission {
-            user: user.clone(),
-            presented: presented
-                .map(|token| Presented { hash: token.hash(), sealed_successor: token.seal(&successor) }),
-            successor: successor.hash(),
-            keep_until: keep_user_until(room),
-            newcomer: match newcomer {
-                Newcomer::Named(name) => Some(name),
-                Newcomer::Refused => None,
-            },
-        };
-        let (chatter, token, is_new) = match self.store.admit(admission).await? {
-            Admitted::Created(chatter) => (chatter, successor, true),
-            Admitted::Rotated(chatter) => (chatter, successor, false),
-            Admitted::Repeated(chatter, sealed) => {
-                (chatter, presented.map_or(successor, |presented| presented.unseal(&sealed)), false)
-            }
-            Admitted::Unknown => return Err(ChatError::UserUnknown),
-            Admitted::WrongToken => {
-                let limited = self.throttle.wrong_token(caller.address, user.as_str()).await?;
-                return Err(limited.map_or(ChatError::TokenInvalid, ChatError::from));
-            }
-        };
-        Ok(AdmittedUser { chatter, token, is_new })
+        let (admission, tokens) = ask(room, user.clone(), token, newcomer);
+        let admitted = self.store.admit(admission).await?;
+        match tokens.known(&admitted) {
+            Some(known) => Ok(known),
+            None => Err(self.refused(caller, &user, &admitted).await),
+        }
+    }
+
+    /// Why a user was not admitted. A wrong token is counted.
+    async fn refused(&self, caller: Caller, user: &UserId, admitted: &Admitted) -> ChatError {
+        if matches!(admitted, Admitted::Unknown) {
+            return ChatError::UserUnknown;
+        }
+        match self.throttle.wrong_token(caller.address, user.as_str()).await {
+            Ok(limited) => limited.map_or(ChatError::TokenInvalid, ChatError::from),
+            Err(error) => error.into(),
+        }
     }
 
     async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
@@ -341,12 +322,45 @@ enum Newcomer {
     Refused,
 }
 
+/// The token that a user shows, if any, and the one it is offered.
+struct Tokens {
+    presented: Option<Token>,
+    successor: Token,
+}
+
+impl Tokens {
+    /// The user with the token that counts from now on, if it was admitted.
+    fn known(&self, admitted: &Admitted) -> Option<AdmittedUser> {
+        let chatter = admitted.chatter()?.clone();
+        let token = match (admitted, self.presented) {
+            (Admitted::Repeated(_, sealed), Some(presented)) => presented.unseal(sealed),
+            _ => self.successor,
+        };
+        Some(AdmittedUser { chatter, token })
+    }
+}
+
+/// Puts together who wants to act in a room, and keeps the tokens of which the store sees hashes only.
+fn ask(room: &Room, user: UserId, token: Option<&str>, newcomer: Newcomer) -> (Admission, Tokens) {
+    let tokens = Tokens { presented: token.and_then(Token::parse), successor: Token::random() };
+    let seal = |token: Token| Presented { hash: token.hash(), sealed_successor: token.seal(&tokens.successor) };
+    let admission = Admission {
+        user,
+        presented: tokens.presented.map(seal),
+        successor: tokens.successor.hash(),
+        keep_until: keep_user_until(room),
+        newcomer: match newcomer {
+            Newcomer::Named(name) => Some(name),
+            Newcomer::Refused => None,
+        },
+    };
+    (admission, tokens)
+}
+
 /// A user whose token was good, and the token for its next action.
 struct AdmittedUser {
     chatter: Chatter,
     token: Token,
-    /// Whether this action made the user known.
-    is_new: bool,
 }
 
 impl AdmittedUser {

@@ -79,6 +79,28 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Full`] when the room holds as many messages as it may.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
+    /// Admits a user and commits the message that it sends: as [`admit`](Store::admit) and then
+    /// [`commit`](Store::commit), with their errors. What is not admitted is not committed. A refused message leaves the
+    /// new token of a user who was known standing, and a user whom this would have made known unknown, so that its id is
+    /// not taken by a token that nobody was given. A store that keeps users and rooms in one place makes it one step.
+    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
+        let token = admission.successor;
+        let admitted = self.admit(admission).await?;
+        let Some(author) = admitted.chatter() else { return Ok(Sent { admitted, committed: None }) };
+        match self.commit(sending.by(author.clone())).await {
+            Ok(committed) => Ok(Sent { admitted, committed: Some(committed) }),
+            Err(refused) => {
+                // When the outcome is not known, the message may be there, and so must its author.
+                if let Admitted::Created(author) = &admitted
+                    && !matches!(refused, StoreError::Unavailable(_))
+                {
+                    self.withdraw(&author.id, token).await?;
+                }
+                Err(refused)
+            }
+        }
+    }
+
     /// The next entries of the room's log behind `after`, at most `limit`; fewer mean that the end was reached.
     /// Each comes with its message as it is now. [`StoreError::NotFound`] when there is no such room,
     /// [`StoreError::ForeignPosition`] when the log has no such entry.
@@ -229,6 +251,44 @@ pub enum Admitted {
     Unknown,
     /// The user is known by another token.
     WrongToken,
+}
+
+impl Admitted {
+    /// The user, if it was admitted.
+    pub const fn chatter(&self) -> Option<&Chatter> {
+        match self {
+            Self::Created(chatter) | Self::Rotated(chatter) | Self::Repeated(chatter, _) => Some(chatter),
+            Self::Unknown | Self::WrongToken => None,
+        }
+    }
+}
+
+/// A message to be sent by whom an [`Admission`] admits.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    pub room: RoomId,
+    /// The mark of the log entry.
+    pub check: Check,
+    pub text: MessageText,
+    pub client_message_id: Option<ClientMessageId>,
+    /// Messages the room may hold.
+    pub capacity: u64,
+}
+
+impl Sending {
+    /// The change that it is when `author` sends it.
+    pub fn by(self, author: Chatter) -> Commit {
+        let Self { room, check, text, client_message_id, capacity } = self;
+        Commit { room, check, change: Change::Send { author, text, client_message_id, capacity } }
+    }
+}
+
+/// What [`Store::send`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub admitted: Admitted,
+    /// What was committed; `None` when the user was not admitted.
+    pub committed: Option<Committed>,
 }
 
 /// One change of a room, to be committed whole or not at all.

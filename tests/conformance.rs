@@ -16,6 +16,7 @@ mod kill;
 pub mod kit;
 mod log;
 mod repeat;
+mod sends;
 mod seq;
 mod snapshot;
 mod strikes;
@@ -149,6 +150,13 @@ macro_rules! every_case {
                 admit_creates_once_under_contention,
                 withdraw_forgets_a_user_while_its_token_is_current,
                 withdraw_does_nothing_for_another_token,
+            }
+            sends {
+                a_send_makes_its_author_known_and_is_in_every_answer_at_once,
+                a_send_whose_answer_was_lost_is_repeated_with_its_token,
+                a_send_by_whom_is_not_admitted_leaves_no_trace,
+                a_refused_send_leaves_a_newcomer_unknown_and_a_known_user_its_token,
+                sends_of_one_user_and_many_at_once_are_each_in_the_log_once,
             }
             written_forms {
                 texts_come_back_as_they_were_written,

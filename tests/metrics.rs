@@ -91,7 +91,7 @@ async fn operations_of_both_wires_are_counted_with_what_came_of_them() {
     let labels = [("wire", "graphql"), ("operation", "sendMessage")];
     assert_eq!(scrape.value("livechat_operation_duration_seconds_count", &labels), 1.0);
     assert_eq!(scrape.value("livechat_http_responses_total", &[("status", "404")]), 1.0);
-    assert_eq!(scrape.value("livechat_store_call_duration_seconds_count", &[("call", "commit")]), 2.0);
+    assert_eq!(scrape.value("livechat_store_call_duration_seconds_count", &[("call", "send")]), 2.0);
     assert_eq!(scrape.value("livechat_ready", &[]), 1.0);
     assert!(scrape.value("process_resident_memory_bytes", &[]) > 1_000_000.0);
     assert!(!scrape.0.contains("stranger"), "nothing of a request is in a label");

@@ -107,14 +107,14 @@ async fn one_send_is_one_trace_of_request_use_case_and_store_in_the_callers_trac
         all.iter().filter(|span| hex::encode(&span.trace_id) == "0af7651916cd43dd8448eb211c80319c").collect();
     let named =
         |name: &str| *ours.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name} in {ours:?}"));
-    let (request, use_case, commit) = (named("request"), named("send_message"), named("commit"));
+    let (request, use_case, send) = (named("request"), named("send_message"), named("send"));
     assert_eq!(hex::encode(&request.parent_span_id), "b7ad6b7169203331");
     assert_eq!(use_case.parent_span_id, request.span_id);
     let inside: BTreeSet<_> =
         ours.iter().filter(|span| span.parent_span_id == use_case.span_id).map(|span| span.name.as_str()).collect();
-    assert_eq!(inside, ["admit", "commit", "snapshot"].into());
-    assert_eq!(commit.parent_span_id, use_case.span_id);
-    assert_eq!(ours.len(), 5, "{ours:?}");
+    assert_eq!(inside, ["send", "snapshot"].into());
+    assert_eq!(send.parent_span_id, use_case.span_id);
+    assert_eq!(ours.len(), 4, "{ours:?}");
     let others: BTreeSet<_> = all.iter().map(|span| &span.trace_id).collect();
     assert!(others.len() >= 3, "requests without a parent have traces of their own");
     let told = format!("{all:?}");

@@ -10,6 +10,7 @@ pub mod export;
 mod failure;
 mod file;
 mod reader;
+mod rooms;
 mod rows;
 mod strikes;
 mod sweep;
@@ -34,7 +35,7 @@ use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 use crate::vital::Vital;
 
@@ -121,9 +122,9 @@ impl Store for EmbeddedStore {
         let code = code.clone();
         let state = self
             .writer
-            .write(move |connection, now| {
-                let room = Room { id, code, created_at: now, expires_at: now.plus(ttl) };
-                changes::create_room(connection, room, now)
+            .write(move |work| {
+                let room = Room { id, code, created_at: work.now, expires_at: work.now.plus(ttl) };
+                changes::create_room(work, room)
             })
             .await?;
         self.wake.notify_one();
@@ -165,21 +166,25 @@ impl Store for EmbeddedStore {
     }
 
     async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.writer.write(move |connection, now| changes::admit(connection, admission, now)).await
+        self.writer.write(move |work| changes::admit(work, admission)).await
     }
 
     async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
         let user = user.clone();
-        self.writer.write(move |connection, _| changes::withdraw(connection, &user, token)).await
+        self.writer.write(move |work| changes::withdraw(work, &user, token)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let replaces_text = !matches!(commit.change, Change::Send { .. });
-        let committed = self.writer.write(move |connection, now| changes::commit(connection, commit, now)).await?;
+        let committed = self.writer.write(move |work| changes::commit(work, commit)).await?;
         if replaces_text {
             self.wake.notify_one();
         }
         Ok(committed)
+    }
+
+    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
+        self.writer.write(move |work| changes::send(work, admission, sending)).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {

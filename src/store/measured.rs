@@ -18,11 +18,11 @@ use crate::domain::timestamp::Timestamp;
 use crate::metrics::{Counters, Histograms, Metrics, of_times};
 use crate::store::{
     ActiveRooms, Admission, Admitted, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
-    RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 
 /// Every call that is measured.
-const CALLS: [&str; 15] = [
+const CALLS: [&str; 16] = [
     "create_room",
     "snapshot",
     "chatters",
@@ -30,6 +30,7 @@ const CALLS: [&str; 15] = [
     "admit",
     "withdraw",
     "commit",
+    "send",
     "read_log",
     "watch",
     "report_viewers",
@@ -176,6 +177,10 @@ impl Store for MeasuredStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         self.measure("commit", self.store.commit(commit)).await
+    }
+
+    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
+        self.measure("send", self.store.send(admission, sending)).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {

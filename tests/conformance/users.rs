@@ -10,7 +10,7 @@ use super::fixture::Fixture;
 use super::kit::*;
 
 /// Far enough away not to matter.
-const KEPT: Timestamp = Timestamp::from_millis(4_000_000_000_000);
+pub const KEPT: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
 /// What a client has: its id, the token it shows, and the one offered to the store as that one's successor.
 #[derive(Clone)]
@@ -32,6 +32,11 @@ impl Wallet {
 
     fn showing(&self, token: Option<Token>) -> Self {
         Self { token, next: Token::random(), chatter: self.chatter.clone() }
+    }
+
+    /// The same client, which has not got its last answer and asks again.
+    pub fn showing_again(&self) -> Self {
+        self.showing(self.token)
     }
 
     pub fn chatter(&self) -> &Chatter {
@@ -76,7 +81,7 @@ async fn known(store: &Arc<dyn Store>, name: &str) -> Outcome<Wallet> {
 }
 
 /// That the wallet's token is the current one.
-async fn is_current(store: &Arc<dyn Store>, wallet: &mut Wallet) -> Outcome {
+pub async fn is_current(store: &Arc<dyn Store>, wallet: &mut Wallet) -> Outcome {
     let asked = store.admit(wallet.ask(KEPT, false)).await?;
     ensure_eq!(asked, Admitted::Rotated(wallet.chatter().clone()), "the current token");
     wallet.take_next();

@@ -7,11 +7,14 @@ use crate::domain::event::{Event, EventKind, Position, Seq};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
 use crate::domain::room::Room;
 use crate::domain::timestamp::Timestamp;
+use crate::store::embedded::rooms::Remembered;
 use crate::store::embedded::rows::{self, RoomRow, kind_number, mark_of};
-use crate::store::embedded::writer::{Outcome, Written};
-use crate::store::{Admission, Admitted, Change, Commit, Committed, RoomState, StoreError};
+use crate::store::embedded::writer::{Outcome, Work, Written};
+use crate::store::{Admission, Admitted, Change, Commit, Committed, RoomState, Sending, Sent, StoreError};
 
-pub(super) fn create_room(connection: &Connection, room: Room, now: Timestamp) -> Outcome<Written<RoomState>> {
+pub(super) fn create_room(work: &mut Work<'_>, room: Room) -> Outcome<Written<RoomState>> {
+    let (connection, now) = (work.connection, work.now);
+    work.rooms.forget(room.id);
     // A room that has ended lets go of its id at once; the sweeper finds the rest of it by its key.
     connection
         .prepare_cached("UPDATE room SET id = randomblob(16) WHERE id = ?1 AND expires_at <= ?2")?
@@ -34,41 +37,63 @@ pub(super) fn create_room(connection: &Connection, room: Room, now: Timestamp) -
     Ok(Ok(Written::quietly(state)))
 }
 
-pub(super) fn commit(connection: &Connection, commit: Commit, now: Timestamp) -> Outcome<Written<Committed>> {
-    let Some(room) = rows::room(connection, commit.room, now)? else {
+/// Both in one step, each as below.
+pub(super) fn send(work: &mut Work<'_>, admission: Admission, sending: Sending) -> Outcome<Written<Sent>> {
+    let token = admission.successor;
+    let admitted = admitted(work.connection, admission, work.now)?;
+    let Some(author) = admitted.chatter() else {
+        return Ok(Ok(Written::quietly(Sent { admitted, committed: None })));
+    };
+    Ok(match commit(work, sending.by(author.clone()))? {
+        Ok(Written { answer, announce }) => {
+            Ok(Written { answer: Sent { admitted, committed: Some(answer) }, announce })
+        }
+        Err(refused) => {
+            if let Admitted::Created(author) = &admitted {
+                forget(work.connection, &author.id, token)?;
+            }
+            Err(refused)
+        }
+    })
+}
+
+pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Committed>> {
+    let (connection, now) = (work.connection, work.now);
+    let Some(room) = work.rooms.find(connection, commit.room, now)? else {
         return Ok(Err(StoreError::NotFound));
     };
-    let position = Position { seq: room.state.head.seq.next(), check: commit.check };
-    let decided = match commit.change {
+    let position = Position { seq: room.row.state.head.seq.next(), check: commit.check };
+    let (kind, message) = match commit.change {
         Change::Send { author, text, client_message_id, capacity } => {
             if let Some(id) = &client_message_id
-                && let Some(first) = sent_before(connection, &room, &author.id, id)?
+                && let Some(first) = sent_before(connection, &room.row, &author.id, id)?
             {
                 return Ok(Ok(Written::quietly(Committed::Repeated(first))));
             }
-            if room.state.message_count >= capacity {
+            if room.row.state.message_count >= capacity {
                 return Ok(Err(StoreError::Full));
             }
-            (EventKind::Sent, send(connection, &room, author, text, client_message_id, position.seq, now)?)
+            (EventKind::Sent, append(connection, room, author, text, client_message_id, position.seq)?)
         }
-        Change::Edit { index, revision, text } => match changeable(connection, &room, index, revision)? {
+        Change::Edit { index, revision, text } => match changeable(connection, &room.row, index, revision)? {
             Err(refused) => return Ok(Err(refused)),
             Ok(message) => {
                 let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
-                (EventKind::Edited, update(connection, &room, edited)?)
+                (EventKind::Edited, update(connection, &room.row, edited)?)
             }
         },
-        Change::Delete { index, revision } => match changeable(connection, &room, index, revision)? {
+        Change::Delete { index, revision } => match changeable(connection, &room.row, index, revision)? {
             Err(refused) => return Ok(Err(refused)),
             Ok(message) => {
                 let deleted = Message { text: None, deleted_at: Some(now), revision: position.seq, ..message };
-                (EventKind::Deleted, update(connection, &room, deleted)?)
+                (EventKind::Deleted, update(connection, &room.row, deleted)?)
             }
         },
     };
-    let (kind, message) = decided;
     let event = Event { kind, position, at: now, message };
-    log(connection, &room, &event)?;
+    log(connection, &room.row, &event)?;
+    room.row.state.head = position;
+    work.rooms.note(&event);
     Ok(Ok(Written { answer: Committed::New(event.clone()), announce: Some(event) }))
 }
 
@@ -87,23 +112,22 @@ fn sent_before(
     Ok(rows::events(connection, room, sent, 1)?.pop())
 }
 
-fn send(
+fn append(
     connection: &Connection,
-    room: &RoomRow,
+    room: &mut Remembered,
     author: Chatter,
     text: MessageText,
     client_message_id: Option<ClientMessageId>,
     seq: Seq,
-    now: Timestamp,
 ) -> rusqlite::Result<Message> {
-    let index = room.state.message_count;
+    let (index, now) = (room.row.state.message_count, room.row.state.now);
     connection
         .prepare_cached(
             "INSERT INTO message (room, idx, revision, sent, author, display_name, text, created_at, client_id)
              VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
-            room.key,
+            room.row.key,
             index,
             seq.0,
             author.id.as_str(),
@@ -112,17 +136,23 @@ fn send(
             now.as_millis(),
             client_message_id.as_ref().map(ClientMessageId::as_str),
         ])?;
-    let newcomers = connection
-        .prepare_cached(
-            "INSERT INTO chatter (room, ordinal, user, display_name) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (room, user) DO NOTHING",
-        )?
-        .execute(params![room.key, room.state.chatter_count, author.id.as_str(), author.display_name.as_str()])?;
-    connection
-        .prepare_cached("UPDATE room SET messages = messages + 1, chatters = chatters + ?2 WHERE key = ?1")?
-        .execute(params![room.key, newcomers])?;
+    if !room.remembers(&author.id) {
+        let newcomers = connection
+            .prepare_cached(
+                "INSERT INTO chatter (room, ordinal, user, display_name) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (room, user) DO NOTHING",
+            )?
+            .execute(params![
+                room.row.key,
+                room.row.state.chatter_count,
+                author.id.as_str(),
+                author.display_name.as_str()
+            ])?;
+        room.row.state.chatter_count += newcomers as u64;
+    }
+    room.row.state.message_count += 1;
     Ok(Message {
-        id: MessageId { room: room.state.room.id, index },
+        id: MessageId { room: room.row.state.room.id, index },
         author,
         text: Some(text),
         created_at: now,
@@ -174,9 +204,6 @@ fn log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Resu
     connection
         .prepare_cached("INSERT INTO log (room, seq, kind, idx, at, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![room.key, seq, kind_number(event.kind), event.message.id.index, event.at.as_millis(), mark])?;
-    connection
-        .prepare_cached("UPDATE room SET seq = ?2, mark = ?3 WHERE key = ?1")?
-        .execute(params![room.key, seq, mark])?;
     Ok(())
 }
 
@@ -186,81 +213,86 @@ struct UserRow {
     current: [u8; 32],
     previous: Option<[u8; 32]>,
     sealed: Option<[u8; 16]>,
+    expires_at: Timestamp,
 }
 
 fn user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::Result<Option<UserRow>> {
     connection
-        .prepare_cached("SELECT display_name, current, previous, sealed FROM user WHERE id = ?1 AND expires_at > ?2")?
+        .prepare_cached(
+            "SELECT display_name, current, previous, sealed, expires_at FROM user WHERE id = ?1 AND expires_at > ?2",
+        )?
         .query_row(params![id.as_str(), now.as_millis()], |row| {
             Ok(UserRow {
                 display_name: DisplayName::from_stored(row.get(0)?),
                 current: row.get(1)?,
                 previous: row.get(2)?,
                 sealed: row.get(3)?,
+                expires_at: Timestamp::from_millis(row.get(4)?),
             })
         })
         .optional()
 }
 
-pub(super) fn admit(connection: &Connection, admission: Admission, now: Timestamp) -> Outcome<Written<Admitted>> {
-    let Admission { user: id, presented, successor, keep_until, newcomer } = admission;
-    let keep_until = keep_until.as_millis();
-    let admitted = match (user(connection, &id, now)?, presented) {
-        (None, presented) => {
-            let Some(display_name) = newcomer else { return Ok(Ok(Written::quietly(Admitted::Unknown))) };
-            connection
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO user (id, display_name, current, previous, sealed, expires_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    id.as_str(),
-                    display_name.as_str(),
-                    successor.0,
-                    presented.map(|p| p.hash.0),
-                    presented.map(|p| p.sealed_successor.0),
-                    keep_until,
-                ])?;
-            Admitted::Created(Chatter { id, display_name })
-        }
-        (Some(known), Some(presented)) if known.current == presented.hash.0 => {
-            connection
-                .prepare_cached(
-                    "UPDATE user SET current = ?2, previous = ?3, sealed = ?4, expires_at = max(expires_at, ?5)
-                     WHERE id = ?1",
-                )?
-                .execute(params![
-                    id.as_str(),
-                    successor.0,
-                    presented.hash.0,
-                    presented.sealed_successor.0,
-                    keep_until
-                ])?;
-            Admitted::Rotated(Chatter { id, display_name: known.display_name })
-        }
-        (Some(UserRow { previous: Some(previous), sealed: Some(sealed), display_name, .. }), Some(presented))
-            if previous == presented.hash.0 =>
-        {
-            connection
-                .prepare_cached("UPDATE user SET expires_at = max(expires_at, ?2) WHERE id = ?1")?
-                .execute(params![id.as_str(), keep_until])?;
-            Admitted::Repeated(Chatter { id, display_name }, SealedToken(sealed))
-        }
-        (Some(_), _) => Admitted::WrongToken,
-    };
-    Ok(Ok(Written::quietly(admitted)))
+pub(super) fn admit(work: &mut Work<'_>, admission: Admission) -> Outcome<Written<Admitted>> {
+    admitted(work.connection, admission, work.now).map(|admitted| Ok(Written::quietly(admitted)))
 }
 
-pub(super) fn withdraw(connection: &Connection, user: &UserId, token: TokenHash) -> Outcome<Written<()>> {
+fn admitted(connection: &Connection, admission: Admission, now: Timestamp) -> rusqlite::Result<Admitted> {
+    let Admission { user: id, presented, successor, keep_until, newcomer } = admission;
+    let Some(known) = user(connection, &id, now)? else {
+        let Some(display_name) = newcomer else { return Ok(Admitted::Unknown) };
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO user (id, display_name, current, previous, sealed, expires_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                id.as_str(),
+                display_name.as_str(),
+                successor.0,
+                presented.map(|p| p.hash.0),
+                presented.map(|p| p.sealed_successor.0),
+                keep_until.as_millis(),
+            ])?;
+        return Ok(Admitted::Created(Chatter { id, display_name }));
+    };
+    let Some(presented) = presented else { return Ok(Admitted::WrongToken) };
+    let is_current = known.current == presented.hash.0;
+    let sealed = known.sealed.filter(|_| known.previous == Some(presented.hash.0));
+    if is_current {
+        connection
+            .prepare_cached("UPDATE user SET current = ?2, previous = ?3, sealed = ?4 WHERE id = ?1")?
+            .execute(params![id.as_str(), successor.0, presented.hash.0, presented.sealed_successor.0])?;
+    } else if sealed.is_none() {
+        return Ok(Admitted::WrongToken);
+    }
+    // Apart, because it moves an entry of an index, and is seldom due.
+    if keep_until > known.expires_at {
+        connection
+            .prepare_cached("UPDATE user SET expires_at = ?2 WHERE id = ?1")?
+            .execute(params![id.as_str(), keep_until.as_millis()])?;
+    }
+    let chatter = Chatter { id, display_name: known.display_name };
+    Ok(match sealed {
+        Some(sealed) if !is_current => Admitted::Repeated(chatter, SealedToken(sealed)),
+        _ => Admitted::Rotated(chatter),
+    })
+}
+
+pub(super) fn withdraw(work: &mut Work<'_>, user: &UserId, token: TokenHash) -> Outcome<Written<()>> {
+    forget(work.connection, user, token).map(|()| Ok(Written::quietly(())))
+}
+
+fn forget(connection: &Connection, user: &UserId, token: TokenHash) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM user WHERE id = ?1 AND current = ?2")?
-        .execute(params![user.as_str(), token.0])?;
-    Ok(Ok(Written::quietly(())))
+        .execute(params![user.as_str(), token.0])
+        .map(drop)
 }
 
 /// Changes nothing, but dirties a page, so that the commit has to reach the disk.
-pub(super) fn ping(connection: &Connection, _now: Timestamp) -> Outcome<Written<()>> {
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+pub(super) fn ping(work: &mut Work<'_>) -> Outcome<Written<()>> {
+    work.connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(Ok(Written::quietly(())))
 }
 

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::embedded::writer::{Outcome, Writer, Written};
+use crate::store::embedded::writer::{Outcome, Work, Writer, Written};
 
 /// Rows of one table removed in one change, at most: senders never wait long behind it.
 const CHUNK: u32 = 1_000;
@@ -61,7 +61,8 @@ async fn round(writer: &Writer) -> Result<Option<Duration>, StoreError> {
     }
 }
 
-fn sweep(connection: &Connection, now: Timestamp) -> Outcome<Written<Swept>> {
+fn sweep(work: &mut Work<'_>) -> Outcome<Written<Swept>> {
+    let (connection, now) = (work.connection, work.now);
     let ended: Option<i64> = connection
         .prepare_cached("SELECT key FROM room WHERE expires_at <= ?1 LIMIT 1")?
         .query_row(params![now.as_millis()], |row| row.get(0))

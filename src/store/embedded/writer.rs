@@ -13,6 +13,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::failure::{self, Undone};
 use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::rooms::Rooms;
 use crate::store::{Announcement, StoreError};
 use crate::vital::Vital;
 
@@ -34,8 +35,17 @@ impl<T> Written<T> {
     }
 }
 
-/// What a change sees: the connection inside the transaction, and the moment that counts as now for it. The outer error
-/// undoes the whole transaction, the inner one is an answer and must come before the first write.
+/// What a change works with.
+pub(super) struct Work<'a> {
+    /// Inside the transaction.
+    pub(super) connection: &'a Connection,
+    pub(super) rooms: &'a mut Rooms,
+    /// The moment that counts as now for it.
+    pub(super) now: Timestamp,
+}
+
+/// What a change or a reading comes to. The outer error undoes the whole transaction; the inner one is an answer, and what
+/// was written before it stands.
 pub(super) type Outcome<T> = rusqlite::Result<Result<T, StoreError>>;
 
 /// The handle of the writing thread.
@@ -70,7 +80,7 @@ impl Writer {
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection, Timestamp) -> Outcome<Written<T>> + Send + 'static,
+        W: FnOnce(&mut Work<'_>) -> Outcome<Written<T>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let change = Pending { work: Some(work), outcome: None, answer };
@@ -105,7 +115,7 @@ fn closed() -> StoreError {
 
 /// A change in the queue, whatever it answers with.
 trait Change: Send {
-    fn apply(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()>;
+    fn apply(&mut self, to: &mut Work<'_>) -> rusqlite::Result<()>;
     fn settle(self: Box<Self>, durable: Result<(), &Undone>) -> Option<Event>;
 }
 
@@ -118,11 +128,11 @@ struct Pending<T, W> {
 impl<T, W> Change for Pending<T, W>
 where
     T: Send + 'static,
-    W: FnOnce(&Connection, Timestamp) -> Outcome<Written<T>> + Send,
+    W: FnOnce(&mut Work<'_>) -> Outcome<Written<T>> + Send,
 {
-    fn apply(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    fn apply(&mut self, to: &mut Work<'_>) -> rusqlite::Result<()> {
         if let Some(work) = self.work.take() {
-            self.outcome = Some(work(connection, now)?);
+            self.outcome = Some(work(to)?);
         }
         Ok(())
     }
@@ -142,12 +152,13 @@ where
 }
 
 fn run(
-    mut connection: Connection,
+    connection: Connection,
     file: &DatabaseFile,
     clock: Clock,
     announcements: &broadcast::Sender<Announcement>,
     mut waiting: mpsc::Receiver<Request>,
 ) {
+    let mut desk = Desk { connection, file, clock, rooms: Rooms::default() };
     let mut requests = Vec::with_capacity(BATCH);
     while waiting.blocking_recv_many(&mut requests, BATCH) > 0 {
         let mut changes = Vec::with_capacity(requests.len());
@@ -158,7 +169,7 @@ fn run(
                 Request::Checkpoint(answer) => checkpoints.push(answer),
             }
         }
-        let durable = commit_or_undo(&mut connection, file, clock, &mut changes);
+        let durable = desk.commit_or_undo(&mut changes);
         if let Err(cause) = &durable {
             tracing::error!(%cause, changes = changes.len(), "the embedded store could not write");
         }
@@ -169,39 +180,45 @@ fn run(
             }
         }
         for answer in checkpoints {
-            let _ = answer.send(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+            let _ = answer.send(desk.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
         }
     }
 }
 
-/// Commits, or leaves everything as it was: a panic undoes the transaction like any error, and the next one goes on.
-fn commit_or_undo(
-    connection: &mut Connection,
-    file: &DatabaseFile,
+/// What the thread writes with.
+struct Desk<'a> {
+    connection: Connection,
+    file: &'a DatabaseFile,
     clock: Clock,
-    changes: &mut [Box<dyn Change>],
-) -> Result<(), Undone> {
-    catch_unwind(AssertUnwindSafe(|| commit(connection, file, clock, changes)))
-        .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database))
+    rooms: Rooms,
 }
 
-fn commit(
-    connection: &mut Connection,
-    file: &DatabaseFile,
-    clock: Clock,
-    changes: &mut [Box<dyn Change>],
-) -> rusqlite::Result<()> {
-    if changes.is_empty() {
-        return Ok(());
+impl Desk<'_> {
+    /// Commits, or leaves everything as it was: a panic undoes the transaction like any error, and the next one goes on.
+    fn commit_or_undo(&mut self, changes: &mut [Box<dyn Change>]) -> Result<(), Undone> {
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(changes)))
+            .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database));
+        if committed.is_err() {
+            self.rooms.forget_all();
+        }
+        committed
     }
-    file.check_in_place()?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for change in changes {
-        change.apply(&transaction, clock.now())?;
+
+    fn commit(&mut self, changes: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.file.check_in_place()?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for change in changes {
+            let now = self.clock.now();
+            change.apply(&mut Work { connection: &transaction, rooms: &mut self.rooms, now })?;
+        }
+        self.rooms.write(&transaction)?;
+        transaction.commit()?;
+        // Once more: what is acknowledged must be where it is found again.
+        self.file.check_in_place()
     }
-    transaction.commit()?;
-    // Once more: what is acknowledged must be where it is found again.
-    file.check_in_place()
 }
 
 #[cfg(test)]
@@ -209,6 +226,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::domain::chatter::{Chatter, DisplayName, UserId};
+    use crate::domain::event::{Check, Seq};
+    use crate::domain::message::MessageText;
+    use crate::domain::room::{Room, RoomCode, RoomId};
+    use crate::store::Commit;
+    use crate::store::embedded::{changes, rows};
 
     fn writer(vital: Vital) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
@@ -224,8 +247,10 @@ mod tests {
     }
 
     async fn words(writer: &Writer) -> u64 {
-        let count = |connection: &Connection, _| {
-            connection.query_row("SELECT count(*) FROM word", [], |row| row.get(0)).map(|n| Ok(Written::quietly(n)))
+        let count = |work: &mut Work<'_>| {
+            work.connection
+                .query_row("SELECT count(*) FROM word", [], |row| row.get(0))
+                .map(|n| Ok(Written::quietly(n)))
         };
         writer.write(count).await.expect("an answer")
     }
@@ -233,21 +258,53 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_panics_is_undone_and_the_next_ones_are_written() {
         let (writer, _directory) = writer(Vital::default());
-        let panicking = writer.write(|connection: &Connection, _| -> Outcome<Written<()>> {
-            add(connection)?;
+        let panicking = writer.write(|work: &mut Work<'_>| -> Outcome<Written<()>> {
+            add(work.connection)?;
             panic!("in a change")
         });
         assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
         assert_eq!(words(&writer).await, 0);
-        writer.write(|connection, _| add(connection).map(|_| Ok(Written::quietly(())))).await.expect("an answer");
+        writer
+            .write(|work: &mut Work<'_>| add(work.connection).map(|_| Ok(Written::quietly(()))))
+            .await
+            .expect("an answer");
         assert_eq!(words(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_undone_is_not_remembered() {
+        let (writer, _directory) = writer(Vital::default());
+        let (id, ends) = (RoomId::random(), Timestamp::from_millis(4_000_000_000_000));
+        let room = Room { id, code: RoomCode::random(6), created_at: Timestamp::from_millis(0), expires_at: ends };
+        writer.write(move |work| changes::create_room(work, room)).await.expect("a room");
+        let send = || {
+            let author = Chatter { id: UserId::random(), display_name: DisplayName::anonymous() };
+            let text = MessageText::from_stored("hello".into());
+            let change = crate::store::Change::Send { author, text, client_message_id: None, capacity: 9 };
+            Commit { room: id, check: Check::random(), change }
+        };
+        for sent in 1..=3 {
+            let (undone, kept) = (send(), send());
+            let panicking = writer.write(move |work: &mut Work<'_>| -> Outcome<Written<()>> {
+                let _ = changes::commit(work, undone)?;
+                panic!("after a commit")
+            });
+            assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
+            let committed = writer.write(move |work| changes::commit(work, kept)).await.expect("a commit");
+            assert_eq!(committed.into_event().position.seq, Seq(sent));
+            let written = writer.write(move |work: &mut Work<'_>| {
+                let room = rows::room(work.connection, id, work.now)?.expect("the room").state;
+                Ok(Ok(Written::quietly((room.head.seq.0, room.message_count, room.chatter_count))))
+            });
+            assert_eq!(written.await.expect("a reading"), (sent, sent, sent));
+        }
     }
 
     /// Nothing of ours does this; it stands for what panics outside of any change.
     struct Poison;
 
     impl Change for Poison {
-        fn apply(&mut self, _: &Connection, _: Timestamp) -> rusqlite::Result<()> {
+        fn apply(&mut self, _: &mut Work<'_>) -> rusqlite::Result<()> {
             Ok(())
         }
 
