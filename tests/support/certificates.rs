@@ -17,7 +17,7 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority of a test");
+        params.distinguished_name.push(DnType::CommonName, format!("authority {}", rand::random::<u32>()));
         let certificate = params.self_signed(&key).expect("a certificate");
         std::fs::write(directory.path().join("ca.pem"), certificate.pem()).expect("a file");
         Self { directory, issuer: Issuer::new(params, key) }

@@ -1,6 +1,7 @@
 //! The way to Redis for commands: pool, deadlines, and what an error of Redis means. Announcements come over
 //! a connection of their own, in `feed`.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,15 +38,15 @@ impl Commands {
     /// Makes one connection to see whether Redis takes us at all.
     pub async fn connect(settings: &Settings, primary: &Arc<Primary>) -> Result<Self, StoreError> {
         let deadline = settings.timeout();
-        let connect = async {
-            let client = primary.client().await?;
-            let mut connection = client.get_multiplexed_async_connection_with_config(&settings.single()).await?;
-            rights::check(&mut connection, settings.prefix()).await
-        };
-        timeout(deadline, connect)
+        let refused = |source| StoreError::Unavailable(Box::new(NoConnection::new(settings.address(), source)));
+        let connect =
+            async { primary.client().await?.get_multiplexed_async_connection_with_config(&settings.single()).await };
+        let mut connection = timeout(deadline, connect)
             .await
-            .map_err(|_| StoreError::Unavailable(Box::new(Late(deadline))))?
-            .map_err(|source| StoreError::Unavailable(Box::new(NoConnection::new(settings.address(), source))))?;
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+            .map_err(refused)?;
+        // Each call of it is under the deadline of the connection.
+        rights::check(&mut connection, settings.prefix()).await.map_err(refused)?;
         let pool = bb8::Pool::builder()
             .max_size(2)
             .test_on_check_out(false)

@@ -18,6 +18,7 @@ pub(super) struct NoConnection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Unknown,
+    Silent,
     TurnedAway,
     NoRight,
     NoPrimary,
@@ -33,6 +34,9 @@ impl Why {
     const fn advice(self) -> &'static str {
         match self {
             Self::Unknown => "",
+            Self::Silent => {
+                ": it does not answer in time; look at the address, and whether it speaks TLS there (REDIS_TLS, rediss://)"
+            }
             Self::TurnedAway => {
                 ": it wants another user or password; set REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL (for sentinels REDIS_SENTINEL_PASSWORD)"
             }
@@ -65,6 +69,7 @@ impl NoConnection {
             {
                 Why::TurnedAway
             }
+            None if source.is_timeout() => Why::Silent,
             None if is_denied(&source) => Why::NoRight,
             None => match source.kind() {
                 ErrorKind::MasterNameNotFoundBySentinel => Why::NoPrimary,
@@ -105,7 +110,9 @@ fn why_no_tls(error: &rustls::Error) -> Why {
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateUnknown => Why::RefusesCertificate,
+            | AlertDescription::CertificateUnknown
+            // Signed by another authority of the same name.
+            | AlertDescription::DecryptError => Why::RefusesCertificate,
             _ => Why::Unknown,
         },
         _ => Why::Unknown,

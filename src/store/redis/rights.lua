@@ -10,9 +10,12 @@ local function is_refused(...)
     or string.find(error, 'permissions'))
 end
 
-if is_refused('SET', key, 1, 'PX', 1000) then
-  return { 'SET' }
+for _, call in ipairs({ { 'SET', key, 1, 'PX', 1000 }, { 'GET', key } }) do
+  if is_refused(unpack(call)) then
+    return { call[1] }
+  end
 end
+-- A Redis that cannot write now is told of in other ways.
 if redis.pcall('GET', key) ~= '1' then
   return {}
 end
@@ -26,7 +29,7 @@ for _, call in ipairs({
   { 'ZADD', key, 1, 1 }, { 'ZCOUNT', key, 0, 1 }, { 'ZRANGEBYSCORE', key, 0, 1 }, { 'ZREM', key, 1 },
   { 'ZREVRANGEBYLEX', key, '+', '-' },
   { 'TIME' }, { 'PUBLISH', channel, '' },
-  { 'EXISTS', key }, { 'GET', key }, { 'INCR', key }, { 'DECR', key }, { 'RENAME', key, key }, { 'PTTL', key },
+  { 'EXISTS', key }, { 'INCR', key }, { 'DECR', key }, { 'RENAME', key, key }, { 'PTTL', key },
   { 'PEXPIRE', key, 1000 }, { 'PEXPIREAT', key, 1 }, { 'DEL', key },
 }) do
   if is_refused(unpack(call)) then
