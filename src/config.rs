@@ -203,7 +203,7 @@ pub enum StoreChoice {
     /// In this process, in this directory.
     Embedded(PathBuf),
     /// Shared with other processes.
-    Redis(redis::Settings),
+    Redis(Box<redis::Settings>),
 }
 
 impl Config {
@@ -217,7 +217,7 @@ impl Config {
         let values = texts(read_environment()?);
         let source = Source(&values);
         match source.store()? {
-            StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), settings)),
+            StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), *settings)),
             StoreChoice::Embedded(_) => Err(invalid(&REDIS_URL, "must say where the rooms are to go")),
         }
     }
@@ -436,7 +436,7 @@ impl Source<'_> {
                 }
             }
         }
-        Ok(StoreChoice::Redis(settings.with_timeout(timeout)))
+        Ok(StoreChoice::Redis(Box::new(settings.with_timeout(timeout))))
     }
 
     fn login(&self, username: &Setting, password: &Setting) -> redis::Login {
