@@ -60,7 +60,7 @@ impl OpenStore {
         match choice {
             StoreChoice::Embedded(directory) => Ok(Self::Embedded(Arc::new(EmbeddedStore::open(directory)?))),
             StoreChoice::Redis(settings) => {
-                RedisStore::connect(settings.clone()).await.map(Arc::new).map(Self::Redis).map_err(AppError::Redis)
+                RedisStore::connect((**settings).clone()).await.map(Arc::new).map(Self::Redis).map_err(AppError::Redis)
             }
         }
     }

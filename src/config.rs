@@ -42,7 +42,16 @@ const DATA_DIR: Setting = setting("DATA_DIR", "./data");
 const REDIS_URL: Setting = setting("REDIS_URL", "");
 const REDIS_HOST: Setting = setting("REDIS_HOST", "");
 const REDIS_PORT: Setting = setting("REDIS_PORT", "6379");
+const REDIS_USERNAME: Setting = setting("REDIS_USERNAME", "");
 const REDIS_PASSWORD: Setting = setting("REDIS_PASSWORD", "");
+const REDIS_SENTINELS: Setting = setting("REDIS_SENTINELS", "");
+const REDIS_SENTINEL_MASTER: Setting = setting("REDIS_SENTINEL_MASTER", "mymaster");
+const REDIS_SENTINEL_USERNAME: Setting = setting("REDIS_SENTINEL_USERNAME", "");
+const REDIS_SENTINEL_PASSWORD: Setting = setting("REDIS_SENTINEL_PASSWORD", "");
+const REDIS_TLS: Setting = setting("REDIS_TLS", "off");
+const REDIS_CA_FILE: Setting = setting("REDIS_CA_FILE", "");
+const REDIS_CERT_FILE: Setting = setting("REDIS_CERT_FILE", "");
+const REDIS_KEY_FILE: Setting = setting("REDIS_KEY_FILE", "");
 const REDIS_PREFIX: Setting = setting("REDIS_PREFIX", "livechat");
 const REDIS_TIMEOUT: Setting = setting("REDIS_TIMEOUT", "1s");
 const ROOM_TTL: Setting = setting("ROOM_TTL", "24h");
@@ -104,7 +113,16 @@ pub const ALL: &[Setting] = &[
     REDIS_URL,
     REDIS_HOST,
     REDIS_PORT,
+    REDIS_USERNAME,
     REDIS_PASSWORD,
+    REDIS_SENTINELS,
+    REDIS_SENTINEL_MASTER,
+    REDIS_SENTINEL_USERNAME,
+    REDIS_SENTINEL_PASSWORD,
+    REDIS_TLS,
+    REDIS_CA_FILE,
+    REDIS_CERT_FILE,
+    REDIS_KEY_FILE,
     REDIS_PREFIX,
     REDIS_TIMEOUT,
     ROOM_TTL,
@@ -185,7 +203,7 @@ pub enum StoreChoice {
     /// In this process, in this directory.
     Embedded(PathBuf),
     /// Shared with other processes.
-    Redis(redis::Settings),
+    Redis(Box<redis::Settings>),
 }
 
 impl Config {
@@ -199,7 +217,7 @@ impl Config {
         let values = texts(read_environment()?);
         let source = Source(&values);
         match source.store()? {
-            StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), settings)),
+            StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), *settings)),
             StoreChoice::Embedded(_) => Err(invalid(&REDIS_URL, "must say where the rooms are to go")),
         }
     }
@@ -387,27 +405,82 @@ impl Source<'_> {
         self.duration(&WRITE_TIMEOUT, Duration::from_secs(1), Duration::from_secs(3_600))
     }
 
-    /// Redis when its URL or its host is set, the embedded store otherwise.
+    /// Redis when its URL, its host or its sentinels are set, the embedded store otherwise.
     fn store(&self) -> Result<StoreChoice, ConfigError> {
-        let (url, host) = (self.text(&REDIS_URL), self.text(&REDIS_HOST));
+        let (url, host, sentinels) = (self.text(&REDIS_URL), self.text(&REDIS_HOST), self.text(&REDIS_SENTINELS));
         let port = self.number(&REDIS_PORT, 1, u16::MAX)?;
         let prefix = self.text(&REDIS_PREFIX);
         let timeout = self.duration(&REDIS_TIMEOUT, Duration::from_millis(100), Duration::from_secs(60))?;
-        let settings = if !url.is_empty() {
+        let tls = self.choice(&REDIS_TLS, ON_OR_OFF)?;
+        let login = self.login(&REDIS_USERNAME, &REDIS_PASSWORD);
+        let settings = if !sentinels.is_empty() {
+            if !(url.is_empty() && host.is_empty()) {
+                return Err(invalid(&REDIS_SENTINELS, "must stand without REDIS_URL and REDIS_HOST"));
+            }
+            redis::Settings::by_sentinels(self.sentinels(sentinels)?, &login, prefix)
+        } else if !url.is_empty() {
             redis::Settings::new(url, prefix)
         } else if !host.is_empty() {
-            let password = Some(self.text(&REDIS_PASSWORD)).filter(|password| !password.is_empty());
-            redis::Settings::at(host, port, password, prefix)
+            redis::Settings::at(host, port, &login, prefix)
         } else {
             return Ok(StoreChoice::Embedded(PathBuf::from(self.text(&DATA_DIR))));
         };
-        match settings {
-            Ok(settings) => Ok(StoreChoice::Redis(settings.with_timeout(timeout))),
-            Err(redis::InvalidSettings::Prefix) => Err(invalid(&REDIS_PREFIX, "must not contain braces")),
-            // The cause is left out: it may quote the address, and with it the password.
-            Err(redis::InvalidSettings::Url(_)) => {
-                Err(invalid(&REDIS_URL, "must be an address like redis://:password@host:6379/0"))
+        let settings = settings.and_then(|settings| {
+            if tls || settings.asks_for_tls() { settings.with_tls(&self.certificate_files()) } else { Ok(settings) }
+        });
+        let settings = settings.map_err(Self::invalid_redis)?;
+        if !settings.has_tls() {
+            for setting in [&REDIS_CA_FILE, &REDIS_CERT_FILE, &REDIS_KEY_FILE] {
+                if !self.text(setting).is_empty() {
+                    return Err(invalid(setting, "must stand beside REDIS_TLS=on or a REDIS_URL with rediss://"));
+                }
             }
+        }
+        Ok(StoreChoice::Redis(Box::new(settings.with_timeout(timeout))))
+    }
+
+    fn login(&self, username: &Setting, password: &Setting) -> redis::Login {
+        let given = |setting| Some(self.text(setting).to_owned()).filter(|text| !text.is_empty());
+        redis::Login { username: given(username), password: given(password) }
+    }
+
+    fn sentinels(&self, addresses: &str) -> Result<redis::Sentinels, ConfigError> {
+        let read = |address: &str| {
+            let (host, port) = address.trim().rsplit_once(':')?;
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let port = port.parse().ok().filter(|port| *port != 0)?;
+            (!host.is_empty() && !host.contains(['/', '@'])).then(|| (host.to_owned(), port))
+        };
+        let problem = || invalid(&REDIS_SENTINELS, "must be hosts and ports like one:26379,two:26379");
+        Ok(redis::Sentinels {
+            addresses: addresses.split(',').map(read).collect::<Option<_>>().ok_or_else(problem)?,
+            master: self.text(&REDIS_SENTINEL_MASTER).to_owned(),
+            login: self.login(&REDIS_SENTINEL_USERNAME, &REDIS_SENTINEL_PASSWORD),
+        })
+    }
+
+    fn certificate_files(&self) -> redis::CertificateFiles {
+        let file = |setting| Some(PathBuf::from(self.text(setting))).filter(|path| !path.as_os_str().is_empty());
+        redis::CertificateFiles {
+            authorities: file(&REDIS_CA_FILE),
+            certificate: file(&REDIS_CERT_FILE),
+            key: file(&REDIS_KEY_FILE),
+        }
+    }
+
+    fn invalid_redis(error: redis::InvalidSettings) -> ConfigError {
+        use redis::{InvalidCertificates, InvalidSettings};
+        match error {
+            InvalidSettings::Prefix => invalid(&REDIS_PREFIX, "must not contain braces"),
+            // The cause is left out: it may quote the address, and with it the password.
+            InvalidSettings::Url(_) => invalid(&REDIS_URL, "must be an address like redis://:password@host:6379/0"),
+            InvalidSettings::Insecure => invalid(&REDIS_URL, "must not end with #insecure; set REDIS_CA_FILE instead"),
+            InvalidSettings::NoSentinels => invalid(&REDIS_SENTINELS, "must name one sentinel at least"),
+            InvalidSettings::Certificates(error) => match error {
+                InvalidCertificates::Authorities(problem) => invalid(&REDIS_CA_FILE, format!("must {problem}")),
+                InvalidCertificates::Certificate(problem) => invalid(&REDIS_CERT_FILE, format!("must {problem}")),
+                InvalidCertificates::Key(problem) => invalid(&REDIS_KEY_FILE, format!("must {problem}")),
+            },
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - `redis_line`: connections cut, and slow ones.
 //! - `redis_memory`: full, and evicting.
 //! - `failover`: to a replica that lacks the last writes. `set_back`: the same by a backup, on each store.
+//! - `sentinel`: a primary that is killed, frozen or replaced, where sentinels name the next one.
 //! - `killed`, `frozen`: our own process.
 //! - `full_disk`, `damaged`: the disk below the embedded store.
 //! - `clock`: set forward and back while everything runs, rates and lock-outs included.
@@ -18,6 +19,7 @@ mod killed;
 mod redis_away;
 mod redis_line;
 mod redis_memory;
+mod sentinel;
 pub mod set_back;
 
 use std::time::{Duration, Instant};

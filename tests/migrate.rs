@@ -34,7 +34,7 @@ fn said(output: &Output) -> String {
 }
 
 /// Moves, which must succeed; what was said.
-fn moved(data: &Path, url: &str) -> String {
+pub fn moved(data: &Path, url: &str) -> String {
     let output = migrate(data, url).output().expect("the command");
     assert!(output.status.success(), "{}", said(&output));
     said(&output)

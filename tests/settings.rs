@@ -59,6 +59,9 @@ fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
         ("REDIS_URL", "not a url"),
         ("REDIS_PORT", "70000"),
         ("REDIS_TIMEOUT", "0"),
+        ("REDIS_SENTINELS", "one,two:26379"),
+        ("REDIS_SENTINELS", "redis://one:26379"),
+        ("REDIS_TLS", "maybe"),
         ("DRAIN_SECONDS", "soon"),
     ] {
         let output = start_with(&[(name, value)]);
@@ -89,6 +92,10 @@ fn redis_is_chosen_by_its_url_or_by_host_port_and_password() {
     assert_eq!(choose(&[("REDIS_URL", "redis://:secret@one:7000/0")]), "one:7000");
     assert_eq!(choose(&[("REDIS_HOST", "two"), ("REDIS_PASSWORD", "secret")]), "two:6379");
     assert_eq!(choose(&[("REDIS_HOST", "two"), ("REDIS_PORT", "7001")]), "two:7001");
+    assert_eq!(
+        choose(&[("REDIS_SENTINELS", "one:26379, [::1]:26379"), ("REDIS_SENTINEL_PASSWORD", "secret")]),
+        "mymaster, as sentinels name it (one:26379, ::1:26379)"
+    );
     assert_eq!(choose(&[("REDIS_PORT", "7001"), ("REDIS_HOST", "")]), "embedded");
 }
 

@@ -98,6 +98,8 @@ mod tests {
     fn no_secret_is_shown() {
         for (name, value) in [
             ("REDIS_PASSWORD", "sesame"),
+            ("REDIS_SENTINEL_PASSWORD", "sesame"),
+            ("REDIS_URL", "rediss://me:sesame@host:6379/0"),
             ("REDIS_URL", "redis://me:sesame@host:6379/0"),
             ("REDIS_URL", "redis://:se@sesame@host"),
             ("REDIS_URL", "redis+unix:///run/redis.sock?pass=sesame"),

@@ -1,15 +1,20 @@
 //! The store that many processes share: every operation is one script on Redis, and this file calls them.
 //!
-//! How Redis is reached is in `connection`, how announcements come back in `feed`, what things are called in `keys`,
+//! Where Redis is and how it is reached is in `settings`, `certificates` and `primary`, how commands go there in `connection`, how announcements come back in `feed`, what things are called in `keys`,
 //! what they look like in `record`. What an operation decides is in its script.
 
+mod certificates;
 mod connection;
 mod feed;
 pub mod import;
 mod keys;
+mod primary;
 mod record;
+mod refused;
+mod rights;
 mod settings;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,11 +23,13 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{Script, ScriptInvocation};
 use tracing::warn;
 
+pub use self::certificates::{CertificateFiles, InvalidCertificates};
 use self::connection::Commands;
 use self::feed::Announcements;
 use self::keys::{EVENTS, Keys, list_entry, room_of_list_entry};
+use self::primary::Primary;
 use self::record::Reply;
-pub use self::settings::{InvalidSettings, Settings};
+pub use self::settings::{InvalidSettings, Login, Sentinels, Settings};
 use crate::domain::chatter::{Chatter, TokenHash, UserId};
 use crate::domain::event::{Event, EventKind, Position};
 use crate::domain::page::{Take, Window};
@@ -55,9 +62,10 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
-        let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let primary = Primary::of(&settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let primary = Arc::new(primary);
         let keys = Keys::new(settings.prefix().to_owned());
-        let commands = Commands::connect(&settings, &client).await?;
+        let commands = Commands::connect(&settings, &primary).await?;
         if let Some(policy) = commands.eviction_policy().await {
             warn!(
                 %policy,
@@ -67,7 +75,7 @@ impl RedisStore {
         }
         Ok(Self {
             commands,
-            announcements: Announcements::start(&settings, client, keys.clone()),
+            announcements: Announcements::start(&settings, primary, keys.clone()),
             keys,
             scripts: Scripts::new(),
             node: hex::encode(rand::random::<[u8; 8]>()),

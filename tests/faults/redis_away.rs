@@ -91,7 +91,7 @@ async fn a_redis_that_turns_the_server_away_at_its_start_is_named_without_the_pa
     for wrong in [redis.url_without_password(), format!("redis://:open-barley@{address}/")] {
         let said = server::failure(&[("REDIS_URL", &wrong)]);
         assert!(
-            said.contains(&address) && said.contains("it wants another password") && !said.contains("barley"),
+            said.contains(&address) && said.contains("it wants another user or password") && !said.contains("barley"),
             "{said}"
         );
     }

@@ -1,6 +1,7 @@
 //! What the tests share: real servers, a real Redis, and clients that talk to them over the network.
 
 pub mod bottleneck;
+pub mod certificates;
 pub mod client;
 pub mod crowd;
 pub mod cuts;
@@ -13,6 +14,7 @@ pub mod raw;
 pub mod reader;
 pub mod redis_server;
 pub mod rest;
+pub mod sentinels;
 pub mod server;
 pub mod small_disk;
 pub mod socket;

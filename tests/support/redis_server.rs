@@ -1,4 +1,6 @@
 //! A Redis of a test's own: a real `redis-server` on a free port, with a directory of its own, killed when dropped.
+//!
+//! `REDIS_SERVER=/path/to/valkey-server` in the environment of the tests has them use that one.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -6,8 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
+use redis::{Client, ClientTlsConfig, TlsCertificates};
 use tempfile::TempDir;
 
+use super::certificates::Authority;
 use super::wrong_clock::WrongClock;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,6 +21,7 @@ pub struct RedisServer {
     directory: TempDir,
     port: u16,
     password: Option<String>,
+    tls: Option<TlsCertificates>,
     args: Vec<String>,
     environment: Vec<(&'static str, String)>,
     process: Option<Child>,
@@ -36,6 +41,23 @@ impl RedisServer {
     /// One that wants a password.
     pub async fn start_with_password(password: &str) -> Self {
         Self::launch(&["--appendonly", "no", "--requirepass", password], Some(password)).await
+    }
+
+    /// One whose writes are on disk before they are answered, and that speaks nothing but TLS, with the certificate `redis.pem` of this authority. It wants a certificate of
+    /// whoever comes if `strict`; the test itself comes with `test.pem`.
+    pub async fn start_with_tls(authority: &Authority, strict: bool) -> Self {
+        let read = |name: &str| std::fs::read(authority.file(name)).expect("a file");
+        authority.sign("test", "a test");
+        let client_tls = Some(ClientTlsConfig { client_cert: read("test.pem"), client_key: read("test.key") });
+        let tls = TlsCertificates { client_tls, root_cert: Some(read("ca.pem")) };
+        let file = |name: &str| authority.named(name);
+        let (certificate, key, ca) = (file("redis.pem"), file("redis.key"), file("ca.pem"));
+        let wanted = if strict { "yes" } else { "no" };
+        let args =
+            ["--appendonly", "yes", "--appendfsync", "always", "--tls-cert-file", &certificate, "--tls-key-file", &key]
+                .into_iter()
+                .chain(["--tls-ca-cert-file", &ca, "--tls-auth-clients", wanted]);
+        Self::launch_in(&args.collect::<Vec<_>>(), None, Some(tls), Vec::new()).await
     }
 
     /// The one node of a cluster.
@@ -58,18 +80,24 @@ impl RedisServer {
 
     /// One that keeps nothing over a restart and goes by this clock.
     pub async fn start_by_clock(clock: &WrongClock) -> Self {
-        Self::launch_in(&["--appendonly", "no"], None, clock.environment().into()).await
+        Self::launch_in(&["--appendonly", "no"], None, None, clock.environment().into()).await
     }
 
     async fn launch(args: &[&str], password: Option<&str>) -> Self {
-        Self::launch_in(args, password, Vec::new()).await
+        Self::launch_in(args, password, None, Vec::new()).await
     }
 
-    async fn launch_in(args: &[&str], password: Option<&str>, environment: Vec<(&'static str, String)>) -> Self {
+    async fn launch_in(
+        args: &[&str],
+        password: Option<&str>,
+        tls: Option<TlsCertificates>,
+        environment: Vec<(&'static str, String)>,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory for redis-server");
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let (port, process) = (0, None);
-        let mut server = Self { directory, port, password: password.map(str::to_owned), args, environment, process };
+        let mut server =
+            Self { directory, port, password: password.map(str::to_owned), tls, args, environment, process };
         // Between looking for a free port and using it, somebody else may take it.
         for _ in 0..5 {
             server.port = free_port();
@@ -82,7 +110,8 @@ impl RedisServer {
 
     /// Where it is, with the password if it wants one.
     pub fn url(&self) -> String {
-        url(self.port, self.password.as_deref())
+        let url = url(self.port, self.password.as_deref());
+        if self.tls.is_some() { url.replace("redis://", "rediss://") } else { url }
     }
 
     /// Where it is, without any password.
@@ -121,8 +150,15 @@ impl RedisServer {
 
     /// A connection for looking into it.
     pub async fn connection(&self) -> MultiplexedConnection {
-        let client = redis::Client::open(self.url()).expect("a URL of our own");
-        client.get_multiplexed_async_connection().await.expect("a connection to redis-server")
+        self.client().get_multiplexed_async_connection().await.expect("a connection to redis-server")
+    }
+
+    fn client(&self) -> Client {
+        match &self.tls {
+            None => Client::open(self.url()),
+            Some(tls) => Client::build_with_tls(self.url(), tls.clone()),
+        }
+        .expect("a URL of our own")
     }
 
     /// Where it keeps what it keeps.
@@ -150,8 +186,13 @@ impl RedisServer {
 
     /// Starts it and waits until it answers. Answers whether it does, and did not end instead.
     async fn run(&mut self) -> bool {
-        let process = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+        let (plain, tls) = if self.tls.is_some() { (0, self.port) } else { (self.port, 0) };
+        let mut command = Command::new(program());
+        if tls != 0 {
+            command.args(["--tls-port", &tls.to_string()]);
+        }
+        let process = command
+            .args(["--port", &plain.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
             .arg(self.directory.path())
             .args(&self.args)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -161,13 +202,15 @@ impl RedisServer {
             .unwrap_or_else(|error| {
                 panic!("this test needs redis-server on the PATH, which cannot be started: {error}")
             });
-        let process = self.process.insert(process);
+        let id = process.id();
+        self.process = Some(process);
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
+            let process = self.process.as_mut().expect("it was started");
             if process.try_wait().expect("a process of our own").is_some() {
                 return false;
             }
-            if is_ready(&url(self.port, self.password.as_deref()), process.id()).await {
+            if is_ready(&self.client(), id).await {
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -185,8 +228,7 @@ impl Drop for RedisServer {
 }
 
 /// Whether this process answers there, and has loaded what it kept.
-async fn is_ready(url: &str, process: u32) -> bool {
-    let client = redis::Client::open(url).expect("a URL of our own");
+async fn is_ready(client: &Client, process: u32) -> bool {
     let info: redis::RedisResult<String> = async {
         let mut connection = client.get_multiplexed_async_connection().await?;
         redis::cmd("PING").exec_async(&mut connection).await?;
@@ -201,7 +243,12 @@ fn url(port: u16, password: Option<&str>) -> String {
     format!("redis://{login}127.0.0.1:{port}/")
 }
 
-fn free_port() -> u16 {
+/// The program to start.
+pub fn program() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

@@ -1,15 +1,19 @@
 //! The way to Redis for commands: pool, deadlines, and what an error of Redis means. Announcements come over
 //! a connection of their own, in `feed`.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bb8_redis::bb8;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value};
 use tokio::time::timeout;
 
+use super::primary::Primary;
+use super::refused::{NoConnection, NoRight, is_denied};
+use super::rights;
 use super::settings::{CONNECTING, Settings};
 use crate::store::StoreError;
 
@@ -17,25 +21,6 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(20);
 const RECONNECT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
 /// After so many attempts, some twenty seconds, the next command begins anew: nothing tries for ever once nobody asks.
 const RECONNECT_ATTEMPTS: usize = 100;
-
-/// Redis could not be reached, or turned us away, at start.
-#[derive(Debug, thiserror::Error)]
-enum NoConnection {
-    #[error("cannot connect to Redis at {address}")]
-    Failed { address: String, source: RedisError },
-    #[error(
-        "cannot connect to Redis at {address}: it wants another password; set REDIS_PASSWORD or the one in REDIS_URL"
-    )]
-    TurnedAway { address: String, source: RedisError },
-}
-
-impl NoConnection {
-    fn new(address: String, source: RedisError) -> Self {
-        let turned_away = matches!(source.kind(), ErrorKind::AuthenticationFailed)
-            || matches!(source.code(), Some("NOAUTH" | "WRONGPASS"));
-        if turned_away { Self::TurnedAway { address, source } } else { Self::Failed { address, source } }
-    }
-}
 
 /// Redis did not answer in time.
 #[derive(Debug, thiserror::Error)]
@@ -45,25 +30,31 @@ pub(super) struct Late(pub Duration);
 /// Runs commands, each under the deadline.
 pub(super) struct Commands {
     pool: bb8::Pool<Connector>,
+    primary: Arc<Primary>,
     timeout: Duration,
 }
 
 impl Commands {
     /// Makes one connection to see whether Redis takes us at all.
-    pub async fn connect(settings: &Settings, client: &Client) -> Result<Self, StoreError> {
+    pub async fn connect(settings: &Settings, primary: &Arc<Primary>) -> Result<Self, StoreError> {
         let deadline = settings.timeout();
-        timeout(deadline, client.get_multiplexed_async_connection_with_config(&settings.single()))
+        let refused = |source| StoreError::Unavailable(Box::new(NoConnection::new(settings.address(), source)));
+        let connect =
+            async { primary.client().await?.get_multiplexed_async_connection_with_config(&settings.single()).await };
+        let mut connection = timeout(deadline, connect)
             .await
-            .map_err(|_| StoreError::Unavailable(Box::new(Late(deadline))))?
-            .map_err(|source| StoreError::Unavailable(Box::new(NoConnection::new(settings.address(), source))))?;
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+            .map_err(refused)?;
+        // Each call of it is under the deadline of the connection.
+        rights::check(&mut connection, settings.prefix()).await.map_err(refused)?;
         let pool = bb8::Pool::builder()
             .max_size(2)
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
             .connection_timeout(deadline)
-            .build_unchecked(Connector { client: client.clone(), timeout: deadline });
-        Ok(Self { pool, timeout: deadline })
+            .build_unchecked(Connector { primary: Arc::clone(primary), timeout: deadline });
+        Ok(Self { pool, primary: Arc::clone(primary), timeout: deadline })
     }
 
     /// Runs a script. It may have run even when this fails; only where Redis did not know it yet is it sent twice.
@@ -91,6 +82,9 @@ impl Commands {
             if answer.as_ref().is_err_and(is_spent_after) {
                 line.spent.store(true, Ordering::Relaxed);
             }
+            if answer.as_ref().is_err_and(is_of_a_replica) {
+                self.primary.is_none(line.turn);
+            }
             answer.map_err(meaning)
         });
         answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Box::new(Late(self.timeout)))))
@@ -100,7 +94,7 @@ impl Commands {
     async fn line(&self) -> Result<Line, StoreError> {
         loop {
             let line = self.pool.get().await.map_err(|error| StoreError::Unavailable(Box::new(error)))?.clone();
-            if !line.spent.load(Ordering::Relaxed) {
+            if line.is_good(&self.primary) {
                 return Ok(line);
             }
         }
@@ -109,12 +103,14 @@ impl Commands {
 
 /// Makes the connections of the pool. Each finds its way back by itself after a loss.
 struct Connector {
-    client: Client,
+    primary: Arc<Primary>,
     timeout: Duration,
 }
 
 #[derive(Clone)]
 struct Line {
+    /// In which turn of the primary it was made.
+    turn: u64,
     manager: ConnectionManager,
     /// Nothing will come of it any more.
     spent: Arc<AtomicBool>,
@@ -131,8 +127,9 @@ impl bb8::ManageConnection for Connector {
             .set_min_delay(RECONNECT_AFTER)
             .set_max_delay(RECONNECT_AT_LEAST_EVERY)
             .set_number_of_retries(RECONNECT_ATTEMPTS);
-        let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config)?;
-        Ok(Line { manager, spent: Arc::default() })
+        let turn = self.primary.turn();
+        let manager = ConnectionManager::new_lazy_with_config(self.primary.client().await?, config)?;
+        Ok(Line { turn, manager, spent: Arc::default() })
     }
 
     async fn is_valid(&self, _: &mut Line) -> Result<(), RedisError> {
@@ -140,7 +137,13 @@ impl bb8::ManageConnection for Connector {
     }
 
     fn has_broken(&self, line: &mut Line) -> bool {
-        line.spent.load(Ordering::Relaxed)
+        !line.is_good(&self.primary)
+    }
+}
+
+impl Line {
+    fn is_good(&self, primary: &Primary) -> bool {
+        self.turn == primary.turn() && !self.spent.load(Ordering::Relaxed)
     }
 }
 
@@ -155,6 +158,10 @@ fn is_spent_after(error: &RedisError) -> bool {
         ErrorKind::Extension => matches!(error.code(), Some("NOAUTH" | "WRONGPASS")),
         _ => true,
     }
+}
+
+fn is_of_a_replica(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }
 
 /// What an error of Redis means to whoever called. `ERR` and `WRONGTYPE` are defects of a script or of the data.
@@ -176,6 +183,9 @@ fn meaning(error: RedisError) -> StoreError {
         ErrorKind::Extension => error.code() == Some("WRONGTYPE"),
         _ => false,
     };
+    if is_denied(&error) {
+        return StoreError::Unavailable(Box::new(NoRight(error)));
+    }
     if is_defect { StoreError::Corrupt(Box::new(error)) } else { StoreError::Unavailable(Box::new(error)) }
 }
 

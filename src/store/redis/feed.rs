@@ -6,6 +6,7 @@
 //! broadcast.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, try_join_all};
 use rand::RngExt as _;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, Value};
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use tracing::{error, info, warn};
 
 use super::connection::Late;
 use super::keys::{EVENTS, Keys};
+use super::primary::{NotPrimary, Primary};
 use super::record::{Unreadable, read_event};
 use super::settings::Settings;
 use crate::domain::event::Event;
@@ -35,6 +37,8 @@ const BACKLOG: usize = 4096;
 const AT_A_TIME: usize = 64;
 const PING_EVERY: Duration = Duration::from_secs(2);
 const PONG_WITHIN: Duration = Duration::from_secs(1);
+/// How long the sentinels have to say where the primary is.
+const FOUND_WITHIN: Duration = Duration::from_secs(2);
 const RECONNECT_AFTER: Duration = Duration::from_millis(50);
 const RECONNECT_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,12 +54,12 @@ pub struct Announcements {
 
 impl Announcements {
     /// Starts the task. Must be called within a runtime.
-    pub fn start(settings: &Settings, client: Client, keys: Keys) -> Self {
+    pub fn start(settings: &Settings, primary: Arc<Primary>, keys: Keys) -> Self {
         let (sender, _) = broadcast::channel(BACKLOG);
         let (wishes, stop, tasks) = (Arc::<Wishes>::default(), CancellationToken::new(), TaskTracker::new());
         let voice = Voice { sender: sender.clone(), keys: keys.clone(), complained: AtomicBool::new(false) };
         let listener = Listener {
-            client,
+            primary,
             config: settings.single(),
             keys,
             voice: Arc::new(voice),
@@ -252,6 +256,10 @@ enum Lost {
     #[error(transparent)]
     Redis(#[from] RedisError),
     #[error(transparent)]
+    NotPrimary(#[from] NotPrimary),
+    #[error("another Redis is the primary now")]
+    Moved,
+    #[error(transparent)]
     Silent(#[from] tokio::time::error::Elapsed),
     #[error("the connection was closed")]
     Closed,
@@ -259,7 +267,7 @@ enum Lost {
 
 /// The task.
 struct Listener {
-    client: Client,
+    primary: Arc<Primary>,
     config: AsyncConnectionConfig,
     keys: Keys,
     voice: Arc<Voice>,
@@ -292,10 +300,15 @@ impl Listener {
     async fn listen(&mut self) -> Result<std::convert::Infallible, Lost> {
         let ear = Ear::new(&self.voice, !self.missed);
         let config = self.config.clone().set_push_sender(ear.hearing());
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let turn = self.primary.turn();
+        let client = timeout(FOUND_WITHIN, self.primary.client()).await??;
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        timeout(PONG_WITHIN, self.primary.confirm(turn, &connection)).await??;
         self.wishes.connected();
         let mut watchdog = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let primary = Arc::clone(&self.primary);
+        let mut over = pin!(primary.is_over(turn));
         loop {
             self.missed |= self.follow_wishes(&connection).await?;
             if std::mem::take(&mut self.missed) {
@@ -307,8 +320,9 @@ impl Listener {
             tokio::select! {
                 () = self.wishes.changed.notified() => {}
                 () = ear.closed.notified() => return Err(Lost::Closed),
+                () = &mut over => return Err(Lost::Moved),
                 _ = watchdog.tick() => {
-                    timeout(PONG_WITHIN, redis::cmd("PING").exec_async(&mut connection.clone())).await??;
+                    timeout(PONG_WITHIN, self.primary.confirm(turn, &connection)).await??;
                 }
             }
         }

@@ -1,10 +1,13 @@
 //! Taking over what another store kept. A room is written aside, page by page, under names nobody reads, and then appears
 //! whole in one step; whoever is interrupted begins the room anew. Nothing that is there is ever replaced.
 
+use std::sync::Arc;
+
 use redis::{Script, ScriptInvocation};
 
 use super::connection::Commands;
 use super::keys::{Keys, list_entry};
+use super::primary::Primary;
 use super::record::{self, Reply};
 use super::settings::Settings;
 use crate::domain::chatter::Chatter;
@@ -41,7 +44,7 @@ macro_rules! script {
 impl Import {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let primary = Primary::of(settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let scripts = Scripts {
             user: script!("import_user.lua"),
             compare: script!("import_compare.lua"),
@@ -49,7 +52,7 @@ impl Import {
             reveal: script!("import_reveal.lua"),
             list: script!("list_room.lua"),
         };
-        let commands = Commands::connect(settings, &client).await?;
+        let commands = Commands::connect(settings, &Arc::new(primary)).await?;
         Ok(Self { commands, keys: Keys::new(settings.prefix().to_owned()), scripts })
     }
 

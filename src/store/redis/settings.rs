@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode,
 };
+
+use super::certificates::{CertificateFiles, InvalidCertificates};
 
 pub(super) const CONNECTING: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -15,36 +19,107 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
 
+/// Whom we say we are. Nothing of it is needed where nothing is asked.
+#[derive(Clone, Default)]
+pub struct Login {
+    pub username: Option<String>,
+    pub password: Option<String>,
+}
+
+impl Login {
+    fn apply(&self, mut to: RedisConnectionInfo) -> RedisConnectionInfo {
+        if let Some(username) = &self.username {
+            to = to.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            to = to.set_password(password);
+        }
+        to
+    }
+}
+
+/// Who knows where the primary is.
+#[derive(Clone)]
+pub struct Sentinels {
+    /// Host and port of each.
+    pub addresses: Vec<(String, u16)>,
+    /// What they call the primary.
+    pub master: String,
+    /// What they ask for, which is not what Redis asks for.
+    pub login: Login,
+}
+
 /// How Redis is reached and used.
 #[derive(Clone)]
 pub struct Settings {
     connection: ConnectionInfo,
+    /// With these, the address of `connection` is unused.
+    sentinels: Option<Sentinels>,
+    certificates: Option<TlsCertificates>,
     prefix: String,
     timeout: Duration,
 }
 
 impl Settings {
     /// A Redis by its URL, as in `redis://user:password@host:6379/0`, and the prefix of every key and channel there.
+    /// [`with_tls`](Self::with_tls) has to follow for `rediss://`.
     pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidSettings> {
         Self::of(url, prefix)
     }
 
-    /// A Redis by its host, its port and, if it asks for one, its password.
-    pub fn at(host: &str, port: u16, password: Option<&str>, prefix: &str) -> Result<Self, InvalidSettings> {
-        let mut settings = Self::of((host, port), prefix)?;
-        if let Some(password) = password {
-            let login = settings.connection.redis_settings().clone().set_password(password);
-            settings.connection = settings.connection.set_redis_settings(login);
-        }
-        Ok(settings)
+    /// A Redis by its host and its port.
+    pub fn at(host: &str, port: u16, login: &Login, prefix: &str) -> Result<Self, InvalidSettings> {
+        Ok(Self::of((host, port), prefix)?.with_login(login))
+    }
+
+    /// The Redis that the sentinels name.
+    pub fn by_sentinels(sentinels: Sentinels, login: &Login, prefix: &str) -> Result<Self, InvalidSettings> {
+        let (host, port) = sentinels.addresses.first().ok_or(InvalidSettings::NoSentinels)?.clone();
+        let settings = Self::of((host, port), prefix)?.with_login(login);
+        Ok(Self { sentinels: Some(sentinels), ..settings })
     }
 
     fn of(connection: impl IntoConnectionInfo, prefix: &str) -> Result<Self, InvalidSettings> {
         let connection = connection.into_connection_info().map_err(InvalidSettings::Url)?;
+        if matches!(connection.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
+            return Err(InvalidSettings::Insecure);
+        }
         if prefix.is_empty() || prefix.contains(['{', '}']) {
             return Err(InvalidSettings::Prefix);
         }
-        Ok(Self { connection, prefix: prefix.to_owned(), timeout: Duration::from_secs(1) })
+        // Who we are is in the user's name; telling it again would need one more right.
+        let login = connection.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+        let connection = connection.set_redis_settings(login);
+        let (sentinels, certificates) = (None, None);
+        Ok(Self { connection, sentinels, certificates, prefix: prefix.to_owned(), timeout: Duration::from_secs(1) })
+    }
+
+    fn with_login(self, login: &Login) -> Self {
+        let login = login.apply(self.connection.redis_settings().clone());
+        Self { connection: self.connection.set_redis_settings(login), ..self }
+    }
+
+    /// Whether the address asks for TLS.
+    pub fn asks_for_tls(&self) -> bool {
+        matches!(self.connection.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// Whether everything goes over TLS.
+    pub const fn has_tls(&self) -> bool {
+        self.certificates.is_some()
+    }
+
+    /// Everything goes over TLS, to sentinels too.
+    pub fn with_tls(self, files: &CertificateFiles) -> Result<Self, InvalidSettings> {
+        let certificates = files.read()?;
+        let addr = match self.connection.addr().clone() {
+            ConnectionAddr::Tcp(host, port) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+            other => other,
+        };
+        let connection = self.connection.set_addr(addr);
+        let client = Client::build_with_tls(connection, certificates.clone()).map_err(InvalidSettings::Url)?;
+        let connection = client.get_connection_info().clone();
+        Ok(Self { connection, certificates: Some(certificates), ..self })
     }
 
     /// Gives every call so long, in place of one second.
@@ -60,7 +135,13 @@ impl Settings {
 
     /// Host and port, without the password.
     pub fn address(&self) -> String {
-        self.connection.addr().to_string()
+        match &self.sentinels {
+            None => self.connection.addr().to_string(),
+            Some(Sentinels { addresses, master, .. }) => {
+                let addresses: Vec<_> = addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+                format!("{master}, as sentinels name it ({})", addresses.join(", "))
+            }
+        }
     }
 
     /// How long a call may take.
@@ -75,21 +156,68 @@ impl Settings {
             .set_response_timeout(Some(self.timeout))
     }
 
-    /// RESP3 everywhere: announcements need it, and a command connection learns at once that it is lost.
-    pub(super) fn client(&self) -> RedisResult<Client> {
-        let login = self.connection.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(TcpKeepalive::new().with_time(KEEPALIVE));
-        #[cfg(target_os = "linux")]
-        let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
-        Client::open(self.connection.clone().set_redis_settings(login).set_tcp_settings(tcp))
+    /// Whether sentinels are to be asked where Redis is.
+    pub(super) const fn has_sentinels(&self) -> bool {
+        self.sentinels.is_some()
     }
+
+    /// The Redis at the address. RESP3 everywhere: announcements need it, and a command connection learns at once that it
+    /// is lost.
+    pub(super) fn client(&self) -> RedisResult<Client> {
+        Client::open(self.connection.clone().set_tcp_settings(tcp()))
+    }
+
+    /// Finds the Redis that the sentinels name.
+    pub(super) fn sentinel_client(&self) -> RedisResult<SentinelClient> {
+        let (addresses, master, sentinel_login) = match &self.sentinels {
+            Some(Sentinels { addresses, master, login }) => (addresses.as_slice(), master.as_str(), login.clone()),
+            None => (&[][..], "", Login::default()),
+        };
+        let addresses = addresses.iter().cloned().map(|(host, port)| match self.certificates {
+            None => ConnectionAddr::Tcp(host, port),
+            Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+        });
+        let login = self.connection.redis_settings();
+        let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+            .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+            .set_client_to_redis_tcp_settings(tcp())
+            .set_client_to_sentinel_tcp_settings(tcp());
+        if let Some(username) = login.username() {
+            builder = builder.set_client_to_redis_username(username);
+        }
+        if let Some(password) = login.password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if let Some(username) = sentinel_login.username {
+            builder = builder.set_client_to_sentinel_username(username);
+        }
+        if let Some(password) = sentinel_login.password {
+            builder = builder.set_client_to_sentinel_password(password);
+        }
+        if let Some(certificates) = &self.certificates {
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_certificates(certificates.clone());
+        }
+        builder.build()
+    }
+}
+
+fn tcp() -> TcpSettings {
+    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(TcpKeepalive::new().with_time(KEEPALIVE));
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
+    tcp
 }
 
 /// Shows where, never the password.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("address", &self.connection.addr().to_string())
+            .field("address", &self.address())
+            .field("tls", &self.certificates.is_some())
             .field("prefix", &self.prefix)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
@@ -101,6 +229,12 @@ impl fmt::Debug for Settings {
 pub enum InvalidSettings {
     #[error("this is not the URL of a Redis")]
     Url(#[source] RedisError),
+    #[error("what is not verified is not safe: a Redis with a certificate of its own needs its authority")]
+    Insecure,
+    #[error("there has to be one sentinel at least")]
+    NoSentinels,
+    #[error(transparent)]
+    Certificates(#[from] InvalidCertificates),
     #[error("the prefix of keys in Redis must not be empty or contain braces")]
     Prefix,
 }

@@ -1,0 +1,39 @@
+-- Which of the commands that the other scripts call are refused to this user. KEYS: a key of no use. ARGV: a channel of no use.
+-- The key holds a text, which most commands refuse for what it is, so that nothing comes of them.
+
+local key, channel = KEYS[1], ARGV[1]
+
+local function is_refused(...)
+  local answer = redis.pcall(...)
+  local error = type(answer) == 'table' and answer.err
+  return error and (string.find(error, 'user executing the script') or string.find(error, 'User executing the script')
+    or string.find(error, 'permissions'))
+end
+
+for _, call in ipairs({ { 'SET', key, 1, 'PX', 1000 }, { 'GET', key } }) do
+  if is_refused(unpack(call)) then
+    return { call[1] }
+  end
+end
+-- A Redis that cannot write now is told of in other ways.
+if redis.pcall('GET', key) ~= '1' then
+  return {}
+end
+local refused = {}
+for _, call in ipairs({
+  { 'HDEL', key, 1 }, { 'HEXISTS', key, 1 }, { 'HGET', key, 1 }, { 'HGETALL', key }, { 'HINCRBY', key, 1, 1 },
+  { 'HLEN', key }, { 'HMGET', key, 1 }, { 'HSET', key, 1, 1 },
+  { 'LLEN', key }, { 'LRANGE', key, 0, 0 }, { 'RPUSH', key, 1 },
+  { 'SADD', key, 1 }, { 'SCARD', key }, { 'SISMEMBER', key, 1 }, { 'SREM', key, 1 },
+  { 'XADD', key, '*', 1, 1 }, { 'XLEN', key }, { 'XRANGE', key, '-', '+' },
+  { 'ZADD', key, 1, 1 }, { 'ZCOUNT', key, 0, 1 }, { 'ZRANGEBYSCORE', key, 0, 1 }, { 'ZREM', key, 1 },
+  { 'ZREVRANGEBYLEX', key, '+', '-' },
+  { 'TIME' }, { 'PUBLISH', channel, '' },
+  { 'EXISTS', key }, { 'INCR', key }, { 'DECR', key }, { 'RENAME', key, key }, { 'PTTL', key },
+  { 'PEXPIRE', key, 1000 }, { 'PEXPIREAT', key, 1 }, { 'DEL', key },
+}) do
+  if is_refused(unpack(call)) then
+    refused[#refused + 1] = call[1]
+  end
+end
+return refused

@@ -1,0 +1,94 @@
+//! Three sentinels of a test's own, over a Redis with a replica: real processes on free ports, ended when dropped.
+
+use std::process::{Child, Command, Stdio};
+
+use redis::{Client, RedisResult};
+use tempfile::TempDir;
+
+use super::eventually;
+use super::redis_server::{RedisServer, free_port, program};
+
+pub const MASTER: &str = "the-primary";
+/// What the sentinels ask for.
+pub const PASSWORD: &str = "open-sentinel";
+
+/// Sentinels that agree.
+pub struct Sentinels {
+    sentinels: Vec<Sentinel>,
+}
+
+struct Sentinel {
+    _directory: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Sentinels {
+    /// Starts them, and waits until each knows the other two and as many replicas.
+    pub async fn over(primary: &RedisServer, replicas: usize) -> Self {
+        let sentinels = Self { sentinels: (0..3).map(|_| Sentinel::start(primary)).collect() };
+        for sentinel in &sentinels.sentinels {
+            eventually("a sentinel knows everybody", async || {
+                let known = async |what: &str| sentinel.ask::<Vec<redis::Value>>(what).await.map(|found| found.len());
+                known("SENTINELS").await == Ok(2)
+                    && known("REPLICAS").await == Ok(replicas)
+                    && sentinel.ask::<String>("CKQUORUM").await.is_ok()
+            })
+            .await;
+        }
+        sentinels
+    }
+
+    /// Host and port of each, as the setting has them.
+    pub fn addresses(&self) -> String {
+        let addresses: Vec<_> = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
+        addresses.join(",")
+    }
+
+    /// Tells them to make a replica the primary, as for a planned change.
+    pub async fn fail_over(&self) {
+        eventually("the failover begins", async || self.sentinels[0].ask::<String>("FAILOVER").await.is_ok()).await;
+    }
+
+    /// Ends one of them as `kill -9` does.
+    pub fn kill_one(&mut self) {
+        drop(self.sentinels.remove(0));
+    }
+
+    /// Host and port of the primary.
+    pub async fn primary(&self) -> String {
+        let (host, port): (String, u16) =
+            self.sentinels[0].ask("GET-MASTER-ADDR-BY-NAME").await.expect("what a sentinel says");
+        format!("{host}:{port}")
+    }
+}
+
+impl Sentinel {
+    fn start(primary: &RedisServer) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for a sentinel");
+        let (port, address) = (free_port(), primary.address().replace(':', " "));
+        let settings = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nrequirepass {PASSWORD}\n\
+             sentinel monitor {MASTER} {address} 2\nsentinel sentinel-pass {PASSWORD}\n\
+             sentinel down-after-milliseconds {MASTER} 1000\nsentinel failover-timeout {MASTER} 10000\n",
+            directory.path().display()
+        );
+        let file = directory.path().join("sentinel.conf");
+        std::fs::write(&file, settings).expect("a file");
+        let mut command = Command::new(program());
+        command.arg(&file).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null());
+        Self { _directory: directory, port, process: command.spawn().expect("a sentinel") }
+    }
+
+    async fn ask<T: redis::FromRedisValue>(&self, what: &str) -> RedisResult<T> {
+        let client = Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}/", self.port))?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        redis::cmd("SENTINEL").arg(what).arg(MASTER).query_async(&mut connection).await
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        self.process.kill().and_then(|()| self.process.wait()).expect("a sentinel was running");
+    }
+}
