@@ -14,6 +14,7 @@
 mod support;
 
 #[allow(dead_code)]
+#[path = "scenarios/meter.rs"]
 mod meter;
 
 use std::process::ExitCode;

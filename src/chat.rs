@@ -5,10 +5,11 @@
 
 mod caller;
 mod error;
+mod rooms;
 mod settings;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::instrument;
 
@@ -26,6 +27,8 @@ use crate::store::{
     Snapshot, Store, StoreError,
 };
 use crate::throttle::Throttle;
+
+use rooms::Rooms;
 
 pub use caller::Caller;
 pub use error::ChatError;
@@ -94,11 +97,12 @@ pub struct Chat {
     hub: Hub,
     throttle: Throttle,
     settings: Settings,
+    rooms: Rooms,
 }
 
 impl Chat {
     pub fn new(store: Arc<dyn Store>, hub: Hub, throttle: Throttle, settings: Settings) -> Self {
-        Self { store, hub, throttle, settings }
+        Self { store, hub, throttle, settings, rooms: Rooms::new() }
     }
 
     /// Makes a new room.
@@ -162,7 +166,7 @@ impl Chat {
         let text = MessageText::parse(input.text, limits)?;
         let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
         let client_message_id = input.client_message_id.map(ClientMessageId::parse).transpose()?;
-        let room = self.enter(caller, input.room, None).await?.state.room;
+        let room = self.enter_to_write(caller, input.room).await?;
         self.throttle.send(caller.address, input.user_id.unwrap_or_default(), room.id)?;
         let user = match input.user_id {
             Some(id) => UserId::parse(id, limits)?,
@@ -172,7 +176,11 @@ impl Chat {
         let (admission, tokens) = ask(&room, user.clone(), input.token, newcomer);
         let (check, capacity) = (Check::random(), limits.messages_per_room);
         let sending = Sending { room: room.id, check, text, client_message_id, capacity };
-        let Sent { admitted, committed } = self.store.send(admission, sending).await?;
+        let sent = self.store.send(admission, sending).await;
+        if matches!(sent, Err(StoreError::NotFound)) {
+            self.rooms.forget(room.id);
+        }
+        let Sent { admitted, committed } = sent?;
         match (tokens.known(&admitted), committed) {
             (Some(known), Some(committed)) => Ok(known.accepted(committed.into_event())),
             _ => Err(self.refused(caller, &user, &admitted).await),
@@ -268,6 +276,20 @@ impl Chat {
         let snapshot = self.store.snapshot(RoomId::parse(key.id)?, messages).await?;
         self.throttle.open(caller.address, &snapshot.state.room, key.code).await?;
         Ok(snapshot)
+    }
+
+    /// Enters a room of which only what never changes is needed: most often that is remembered here.
+    async fn enter_to_write(&self, caller: Caller, key: RoomKey<'_>) -> Result<Arc<Room>, ChatError> {
+        let id = RoomId::parse(key.id)?;
+        let room = match self.rooms.find(id) {
+            Some(room) => room,
+            None => {
+                let asked = Instant::now();
+                self.rooms.remember(self.store.snapshot(id, None).await?.state, asked)
+            }
+        };
+        self.throttle.open(caller.address, &room, key.code).await?;
+        Ok(room)
     }
 
     /// Knows a user by its token and gives it the next one.

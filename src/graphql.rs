@@ -12,6 +12,7 @@ mod mutation;
 mod numbers;
 pub mod operation;
 mod panics;
+mod plan;
 mod query;
 mod rendering;
 mod subscription;
@@ -44,5 +45,5 @@ pub fn sdl() -> String {
 
 fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     // How deep a document may be is decided before the schema gets it.
-    Schema::build(Query, Mutation, Subscription).limit_recursive_depth(usize::MAX).extension(codes::Codes)
+    Schema::build(Query, Mutation, Subscription).limit_recursive_depth(usize::MAX)
 }

@@ -14,17 +14,18 @@ mod serve;
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, CorsLayer};
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::chat::Chat;
@@ -70,27 +71,24 @@ struct Peer(IpAddr);
 
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics) -> Router {
-    let operations = {
-        let schema = graphql::schema(chat.clone(), settings.operations.limits.introspection);
-        Operations::new(schema, settings.operations, metrics)
-    };
+    let operations = Operations::new(chat.clone(), settings.operations, metrics);
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
     let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
     let probes =
         probes(chat.clone(), drain.clone()).merge(exposed::routes(metrics, chat, &settings.proxies, settings.metrics));
-    let proxies = settings.proxies;
+    let entry = Arc::new(Entry { proxies: settings.proxies, origins: settings.origins, bounds });
     let answers = Answers::new(metrics);
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
         .map_request(names::admit)
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, names::Maker))
         .layer(TraceLayer::new_for_http().make_span_with(telemetry::request_span).on_response(telemetry::answered))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .map_response(move |response| answers.count(response))
         // Outside of what may fail, so that a browser can read every answer.
         .layer(
             CorsLayer::new()
-                .allow_origin(settings.origins.for_cors())
+                .allow_origin(entry.origins.for_cors())
                 .allow_methods(AllowMethods::any())
                 .allow_headers(AllowHeaders::any())
                 .expose_headers([REQUEST_ID, header::RETRY_AFTER])
@@ -98,20 +96,35 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
         )
         // A panic in one request is that request's 500 and nobody else's.
         .layer(CatchPanicLayer::custom(panicked))
-        .map_request(move |request| name_caller(&proxies, request))
-        .layer(from_fn_with_state(settings.origins, origins::check))
         // Last, next to the wires: only here is a body what they make and take.
-        .layer(from_fn_with_state(bounds, arrival::receive))
+        .layer(from_fn_with_state(entry, enter))
         .map_response(move |response| departure::bound(response, write_timeout));
     let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string(), metrics.served()))
         .merge(web::routes(settings.web))
         .merge(probes.clone());
-    mounted(wires, &settings.base_path, probes)
+    let wires = mounted(wires, &settings.base_path, probes)
         .fallback(rest::not_found)
-        .method_not_allowed_fallback(rest::method_not_allowed)
-        .layer(layers)
+        .method_not_allowed_fallback(rest::method_not_allowed);
+    // Around all routes at once: those of each route would be boxed, and copied for every request.
+    Router::new().fallback_service(layers.service(wires))
+}
+
+/// What a request has to pass before it meets a wire.
+struct Entry {
+    proxies: TrustedProxies,
+    origins: Origins,
+    bounds: arrival::Bounds,
+}
+
+/// Leaves word of who asks, turns away sockets of other sites' pages, and has the body read.
+async fn enter(State(entry): State<Arc<Entry>>, request: Request, next: Next) -> Response {
+    let request = name_caller(&entry.proxies, request);
+    match entry.origins.refuse(&request) {
+        Some(refusal) => refusal,
+        None => arrival::receive(entry.bounds, request, next).await,
+    }
 }
 
 /// The answer of a request that panicked. What went wrong is in the log already, and nobody else's business.

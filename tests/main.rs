@@ -26,6 +26,7 @@ mod multipart;
 mod openapi;
 mod operations;
 mod pages;
+mod planned;
 mod readme;
 mod redis_rights;
 mod redis_store;

@@ -1,6 +1,9 @@
 //! The answer to a query, a mutation or a refused subscription: how it is written, and whether it failed before anything
 //! was executed, which transports tell apart.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
@@ -9,9 +12,25 @@ use crate::graphql::document::Refusal;
 /// A GraphQL response.
 #[derive(Debug)]
 pub struct Answer {
-    /// Boxed, because answers are rare where events are many.
-    response: Box<Response>,
+    content: Content,
     failure: Option<Failure>,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Boxed, because answers are rare where events are many.
+    Response(Box<Response>),
+    /// JSON, of a request in which nothing went wrong.
+    Written(Written),
+}
+
+/// Hides what it says: answers hold codes, tokens and texts.
+struct Written(String);
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Written({} bytes)", self.0.len())
+    }
 }
 
 /// Why nothing was executed.
@@ -56,11 +75,9 @@ impl Answer {
 
     /// A document, or its variables, beyond a limit.
     pub(super) fn refused_document(refusal: &Refusal) -> Self {
-        let mut answer = Self::failed(Failure::Request, refusal.code(), refusal.to_string());
-        if let (Some(place), Some(error)) = (refusal.position(), answer.response.errors.first_mut()) {
-            error.locations.push(place);
-        }
-        answer
+        let mut error = error_of(refusal.code(), refusal.to_string());
+        error.locations.extend(refusal.position());
+        Self::of_error(Failure::Request, error)
     }
 
     /// A request that is not taken, and why.
@@ -70,13 +87,27 @@ impl Answer {
 
     /// A subscription whose first answer was not an event.
     pub(super) fn refused_subscription(response: Response) -> Self {
-        Self { failure: Some(Failure::Request), response: Box::new(response) }
+        Self { failure: Some(Failure::Request), content: Content::Response(Box::new(response)) }
+    }
+
+    /// What was executed without an error, in JSON.
+    pub(super) fn written(json: String) -> Self {
+        Self { failure: None, content: Content::Written(Written(json)) }
     }
 
     fn failed(failure: Failure, code: &str, message: impl Into<String>) -> Self {
-        let mut error = ServerError::new(message.into(), None);
-        error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
-        Self { response: Box::new(Response::from_errors(vec![error])), failure: Some(failure) }
+        Self::of_error(failure, error_of(code, message.into()))
+    }
+
+    fn of_error(failure: Failure, error: ServerError) -> Self {
+        Self { content: Content::Response(Box::new(Response::from_errors(vec![error]))), failure: Some(failure) }
+    }
+
+    fn errors(&self) -> &[ServerError] {
+        match &self.content {
+            Content::Response(response) => &response.errors,
+            Content::Written(_) => &[],
+        }
     }
 
     /// Why nothing was executed, if nothing was.
@@ -86,7 +117,7 @@ impl Answer {
 
     /// The code of its first error; empty for an error without one.
     pub(super) fn code(&self) -> Option<&str> {
-        self.response.errors.first().map(|error| code_of(error).unwrap_or_default())
+        self.errors().first().map(|error| code_of(error).unwrap_or_default())
     }
 
     /// Whether the same request may succeed a little later.
@@ -95,20 +126,29 @@ impl Answer {
             let code = code_of(error);
             ["UNAVAILABLE", "RATE_LIMITED"].iter().any(|passing| code == Some(passing))
         };
-        self.failure == Some(Failure::Overload) || self.response.errors.iter().any(passes)
+        self.failure == Some(Failure::Overload) || self.errors().iter().any(passes)
     }
 
     /// The response in JSON. One of a request that was never executed has no `data`.
-    pub fn to_json(&self) -> String {
-        match self.failure {
-            Some(_) => json(&WithoutData { errors: &self.response.errors }),
-            None => json(&self.response),
+    pub fn to_json(&self) -> Cow<'_, str> {
+        match (&self.content, self.failure) {
+            (Content::Written(written), _) => Cow::Borrowed(&written.0),
+            (Content::Response(response), Some(_)) => json(&WithoutData { errors: &response.errors }).into(),
+            (Content::Response(response), None) => json(response).into(),
+        }
+    }
+
+    /// The same, of an answer that is not needed any more.
+    pub fn into_json(self) -> String {
+        match self.content {
+            Content::Written(written) => written.0,
+            Content::Response(_) => self.to_json().into_owned(),
         }
     }
 
     /// The errors alone, as a JSON list.
     pub fn errors_to_json(&self) -> String {
-        json(&self.response.errors)
+        json(&self.errors())
     }
 }
 
@@ -116,8 +156,14 @@ impl From<Response> for Answer {
     /// An error that happened at a field has a path; an error without one came before the execution.
     fn from(response: Response) -> Self {
         let never_executed = response.is_err() && response.errors.iter().all(|error| error.path.is_empty());
-        Self { failure: never_executed.then_some(Failure::Request), response: Box::new(response) }
+        Self { failure: never_executed.then_some(Failure::Request), content: Content::Response(Box::new(response)) }
     }
+}
+
+fn error_of(code: &str, message: String) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
+    error
 }
 
 fn code_of(error: &ServerError) -> Option<&str> {
@@ -131,8 +177,8 @@ fn code_of(error: &ServerError) -> Option<&str> {
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer could not be written");
-        let mut internal = ServerError::new("something went wrong on our side", Some(Pos::default()));
-        internal.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", "INTERNAL");
+        let mut internal = error_of("INTERNAL", "something went wrong on our side".to_owned());
+        internal.locations.push(Pos::default());
         serde_json::to_string(&WithoutData { errors: &[internal] }).unwrap_or_default()
     })
 }

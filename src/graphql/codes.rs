@@ -1,10 +1,9 @@
 //! Gives the errors of the schema itself their `extensions.code`, and keeps them short: what is wrong with a document or its
 //! variables before a resolver runs.
+//!
+//! The schema has hooks for this, but who uses one of them has every field of every answer go through all of them.
 
-use std::sync::Arc;
-
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextRequest, NextValidation};
-use async_graphql::{ErrorExtensionValues, Response, ServerError, ValidationResult};
+use async_graphql::{ErrorExtensionValues, ServerError};
 
 const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 
@@ -19,38 +18,12 @@ const MESSAGE_MAX: usize = 200;
 const WORD_MAX: usize = 40;
 const VALUE_MAX: usize = 20;
 
-pub(super) struct Codes;
-
-impl ExtensionFactory for Codes {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
-
-#[async_trait::async_trait]
-impl Extension for Codes {
-    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        let mut response = next.run(ctx).await;
-        name(&mut response.errors);
-        response
-    }
-
-    async fn validation(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        next: NextValidation<'_>,
-    ) -> Result<ValidationResult, Vec<ServerError>> {
-        next.run(ctx).await.map_err(|mut errors| {
-            errors.truncate(ERRORS_MAX);
-            name(&mut errors);
-            errors
-        })
-    }
-}
-
 /// Sets the code of errors that have none, and shortens them: their words are the schema's, with parts of the request in
-/// them.
-pub(super) fn name(errors: &mut [ServerError]) {
+/// them. Of those that came before the execution, and so belong to no field, few are told.
+pub(super) fn name(errors: &mut Vec<ServerError>) {
+    if errors.len() > ERRORS_MAX && errors.iter().all(|error| error.path.is_empty()) {
+        errors.truncate(ERRORS_MAX);
+    }
     for error in errors {
         let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
         if extensions.get("code").is_none() {

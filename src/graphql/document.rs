@@ -11,13 +11,15 @@ mod measure;
 mod refusal;
 mod variables;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
+
+use crate::graphql::plan::Plan;
 
 pub use refusal::Refusal;
 
@@ -75,6 +77,8 @@ pub struct Document {
     tokens: usize,
     /// What its dearest operation costs when every variable asks for as much as it can.
     cost_at_most: u64,
+    /// How it is answered without the schema, once that has found it valid; `None` where only the schema can.
+    plan: OnceLock<Option<Plan>>,
 }
 
 impl Document {
@@ -84,12 +88,22 @@ impl Document {
         let parsed = parse_query(text)?;
         measure::check(&parsed, limits)?;
         let cost_at_most = cost::at_most(&parsed);
-        Ok(Self { parsed, tokens, cost_at_most })
+        Ok(Self { parsed, tokens, cost_at_most, plan: OnceLock::new() })
     }
 
     /// The document as the schema takes it.
     pub fn parsed(&self) -> &ExecutableDocument {
         &self.parsed
+    }
+
+    /// How it is answered without the schema, if that is known.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.plan.get()?.as_ref()
+    }
+
+    /// Says that the schema has executed the document without an error.
+    pub(super) fn proved(&self, limits: &Limits) {
+        self.plan.get_or_init(|| Plan::of(&self.parsed, limits.introspection));
     }
 
     /// The operation that was chosen; `None` when there is no such operation, or several and no name.

@@ -16,17 +16,17 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::chat::{Caller, ChatError};
+use crate::chat::{Caller, Chat, ChatError};
 use crate::domain::event::Event;
-use crate::graphql::Schema;
 use crate::graphql::answer::Answer;
 use crate::graphql::codes;
-use crate::graphql::document::{Documents, Limits};
+use crate::graphql::document::{Document, Documents, Limits};
 use crate::graphql::error::chat_error;
 use crate::graphql::numbers::{self, Numbers};
 use crate::graphql::panics;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
 use crate::graphql::subscription::Opening;
+use crate::graphql::{Schema, schema};
 use crate::metrics::{Held, Metrics};
 
 /// The parameters of a request, as every transport carries them.
@@ -135,6 +135,7 @@ pub struct Settings {
 /// Runs requests.
 #[derive(Clone)]
 pub struct Operations {
+    chat: Chat,
     schema: Schema,
     documents: Documents,
     renderings: Renderings,
@@ -144,11 +145,13 @@ pub struct Operations {
 }
 
 impl Operations {
-    pub fn new(schema: Schema, settings: Settings, metrics: &Metrics) -> Self {
+    pub fn new(chat: Chat, settings: Settings, metrics: &Metrics) -> Self {
+        let schema = schema(chat.clone(), settings.limits.introspection);
         let numbers = Numbers::new(metrics);
         let renderings = Renderings::new(schema.clone(), numbers.renderings.clone());
         let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
         Self {
+            chat,
             schema,
             documents: Documents::new(settings.limits),
             renderings,
@@ -190,22 +193,31 @@ impl Operations {
             let sentence = codes::shorten(&format!("the variable ${name} needs a value"));
             return Outcome::Answer(Answer::refused("GRAPHQL_VALIDATION_FAILED", sentence));
         }
-        let mut request = parameters.request().data(circumstances.caller);
-        request.set_parsed_query(document.parsed().clone());
-        if circumstances.over_get {
-            request = request.data(OverGet);
-        }
         if kind == Some(OperationType::Subscription) {
+            let request = request(&parameters, &document, &circumstances);
             let document = document.parsed().clone();
             return self.subscribe(parameters, request, document, circumstances).await;
         }
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Outcome::Answer(Answer::overloaded());
         };
-        match timeout(self.time_limit, self.schema.execute(request)).await {
-            Ok(response) => Outcome::Answer(response.into()),
-            Err(_) => Outcome::Answer(Answer::timed_out()),
-        }
+        let known = operation.is_some();
+        let answer = async {
+            let plan = document.plan().filter(|_| known);
+            if let Some(plan) = plan
+                && let Some(answer) = plan.run(&self.chat, circumstances.caller, parameters.variables.as_ref()).await
+            {
+                return answer;
+            }
+            // In a box, as the short way would otherwise carry the room for all of this along.
+            let mut response = Box::pin(self.schema.execute(request(&parameters, &document, &circumstances))).await;
+            codes::name(&mut response.errors);
+            if known && response.is_ok() {
+                document.proved(self.documents.limits());
+            }
+            Answer::from(response)
+        };
+        Outcome::Answer(timeout(self.time_limit, answer).await.unwrap_or_else(|_| Answer::timed_out()))
     }
 
     async fn subscribe(
@@ -222,7 +234,6 @@ impl Operations {
         };
         let following = match (refused, opening.take()) {
             (Some(mut refused), _) => {
-                // The schema's own hook for this is not asked about subscriptions.
                 codes::name(&mut refused.errors);
                 return Outcome::Answer(Answer::refused_subscription(refused));
             }
@@ -245,6 +256,13 @@ impl Operations {
         let deliveries = panics::caught_in_events(deliveries).boxed();
         Outcome::Events(Events { start: Some(following.start), deliveries })
     }
+}
+
+/// A request as the schema takes it.
+fn request(parameters: &Parameters, document: &Document, circumstances: &Circumstances) -> Request {
+    let mut request = parameters.request().data(circumstances.caller);
+    request.set_parsed_query(document.parsed().clone());
+    if circumstances.over_get { request.data(OverGet) } else { request }
 }
 
 async fn deliver(renderings: &Renderings, operation: &Operation, event: Arc<Event>) -> Delivery {

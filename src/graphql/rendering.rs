@@ -169,7 +169,7 @@ impl Renderings {
         let mut request = operation.parameters.request();
         request.set_parsed_query(operation.document.clone());
         match self.schema.execute_stream(request.data(event)).next().await {
-            Some(response) => Ok(Arc::new(Rendering { payload: Answer::from(response).to_json().into(), cursor })),
+            Some(response) => Ok(Arc::new(Rendering { payload: Answer::from(response).into_json().into(), cursor })),
             None => Err(Answer::refused("INTERNAL", "the event could not be shown")),
         }
     }

@@ -56,10 +56,10 @@ struct Transport {
 pub fn routes(operations: Operations, drain: Drain, settings: Settings) -> Router {
     let addresses = Arc::new(ws::Addresses::new(settings.max_sockets_per_address));
     let transport = Transport { operations, drain, settings, addresses };
-    Router::new().route("/graphql", get(get_or_upgrade).post(http::post)).with_state(transport)
+    Router::new().route("/graphql", get(get_or_upgrade).post(http::post)).with_state(Arc::new(transport))
 }
 
-async fn get_or_upgrade(State(transport): State<Transport>, request: Request) -> Response {
+async fn get_or_upgrade(State(transport): State<Arc<Transport>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     // Whoever would rather speak another version of HTTP is answered in this one.
     let wants_socket =
@@ -67,8 +67,8 @@ async fn get_or_upgrade(State(transport): State<Transport>, request: Request) ->
     if !wants_socket {
         return http::get(&transport, &parts).await;
     }
-    match WebSocketUpgrade::from_request_parts(&mut parts, &transport).await {
-        Ok(upgrade) => ws::accept(transport, upgrade, &parts.extensions),
+    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => ws::accept(Transport::clone(&transport), upgrade, &parts.extensions),
         Err(rejection) => rejection.into_response(),
     }
 }

@@ -1,5 +1,6 @@
 //! The types of the schema: rooms, messages, chatters and events as clients see them. Their wire form is written here.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, SelectionField, Value};
@@ -27,10 +28,17 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
-        let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-        Value::String(format!("{moment:.3}"))
+        let mut written = String::with_capacity(24);
+        write_moment(self.0, &mut written);
+        Value::String(written)
     }
+}
+
+/// Writes a moment as clients see it.
+pub(super) fn write_moment(at: Timestamp, to: &mut String) {
+    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    let _ = write!(to, "{moment:.3}");
 }
 
 /// A chat room: open to whoever knows its code, gone 24 hours after its creation.

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -28,7 +28,7 @@ pub(super) struct Bounds {
 }
 
 /// Reads the body, and hands the request on.
-pub(super) async fn receive(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
+pub(super) async fn receive(bounds: Bounds, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     if is_encoded(&parts.headers) {
         let sentence = "send the request body as it is, without content-encoding";

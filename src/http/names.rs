@@ -1,8 +1,9 @@
 //! The name of a request, in the log and in its answer. A caller may give one; what could not stand in a line of a log, or
 //! would fill it, is no name.
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Request};
+use tower_http::request_id::{MakeRequestId, RequestId};
+use uuid::{Builder, Uuid};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -17,6 +18,19 @@ pub(super) fn admit<B>(mut request: Request<B>) -> Request<B> {
         request.headers_mut().remove(REQUEST_ID);
     }
     request
+}
+
+/// Names requests that have no name: a UUID of version 4. From the generator of this thread, as the operating system's
+/// would be asked once a request.
+#[derive(Clone, Copy)]
+pub(super) struct Maker;
+
+impl MakeRequestId for Maker {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        let mut written = Uuid::encode_buffer();
+        let name = Builder::from_random_bytes(rand::random()).into_uuid().hyphenated().encode_lower(&mut written);
+        HeaderValue::from_str(name).ok().map(RequestId::new)
+    }
 }
 
 fn is_name(value: &HeaderValue) -> bool {

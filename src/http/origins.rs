@@ -7,14 +7,13 @@
 
 use std::str::FromStr;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::uri::{Authority, Scheme, Uri};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::cors::AllowOrigin;
 
-use super::refusal::refuse;
+use super::refusal;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
@@ -77,6 +76,15 @@ impl Origins {
         }
     }
 
+    /// Refuses a socket to a page of another site.
+    pub(super) fn refuse(&self, request: &Request) -> Option<Response> {
+        let is_refused = request.headers().contains_key(header::UPGRADE) && !self.let_open(request.headers());
+        is_refused.then(|| {
+            let sentence = "pages of this origin may not open sockets here";
+            refusal::refuse(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", sentence)
+        })
+    }
+
     /// Whether a request with these headers may open a socket. What has no origin is no browser.
     fn let_open(&self, headers: &HeaderMap) -> bool {
         match self {
@@ -97,14 +105,6 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
         let host = host.split(',').next().unwrap_or_default().trim();
         without_default_port(&scheme, host).eq_ignore_ascii_case(origin)
     })
-}
-
-/// Refuses sockets to pages of other sites.
-pub(super) async fn check(State(origins): State<Origins>, request: Request, next: Next) -> Response {
-    if request.headers().contains_key(header::UPGRADE) && !origins.let_open(request.headers()) {
-        return refuse(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", "pages of this origin may not open sockets here");
-    }
-    next.run(request).await
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod certificates;
 mod connection;
 mod feed;
+mod gathered;
 pub mod import;
 mod keys;
 mod primary;
@@ -85,6 +86,7 @@ impl RedisStore {
     /// Ends the listening for announcements. Commands still work.
     pub async fn close(&self) {
         self.announcements.close().await;
+        self.commands.end().await;
     }
 
     /// What of the store works by itself: without it nothing is announced any more.

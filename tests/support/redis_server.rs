@@ -161,6 +161,10 @@ impl RedisServer {
         .expect("a URL of our own")
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("redis-server was started").id()
+    }
+
     /// Where it keeps what it keeps.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -174,8 +178,7 @@ impl RedisServer {
 
     /// Sends it a signal by its name, like STOP or CONT.
     pub fn signal(&self, name: &str) {
-        let process = self.process.as_ref().expect("redis-server was started").id().to_string();
-        let sent = Command::new("kill").args([format!("-{name}"), process]).status();
+        let sent = Command::new("kill").args([format!("-{name}"), self.process_id().to_string()]).status();
         assert!(sent.expect("the kill command").success());
     }
 

@@ -1,6 +1,8 @@
 //! GraphQL over HTTP, after the specification of September 2026 (<https://graphql.github.io/graphql-over-http/>): POST with
 //! a JSON body, GET for what changes nothing. Streams are written in `sse` and `multipart`.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -17,7 +19,7 @@ use crate::graphql::transport::{Transport, caller, cross_site, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
-    State(transport): State<Transport>,
+    State(transport): State<Arc<Transport>>,
     extensions: Extensions,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -62,18 +64,18 @@ async fn answer(
     let outcome = transport.operations.run(parameters, circumstances).await;
     match (outcome, accept.stream) {
         (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
-        (Outcome::Answer(answer), _) => write(accept.answer, &answer),
+        (Outcome::Answer(answer), _) => write(accept.answer, answer),
         (Outcome::Events(events), Some(StreamType::Multipart)) => multipart::stream(events, transport),
         (Outcome::Events(_), None) => {
             let sentence = "a subscription needs accept: text/event-stream, multipart/mixed;subscriptionSpec=1.0, or a \
                             WebSocket";
-            write_as(accept.answer, StatusCode::NOT_ACCEPTABLE, &Answer::refused("NOT_ACCEPTABLE", sentence))
+            write_as(accept.answer, StatusCode::NOT_ACCEPTABLE, Answer::refused("NOT_ACCEPTABLE", sentence))
         }
     }
 }
 
 /// Writes an answer. A request that was never executed is a 400 in the newer media type only.
-fn write(kind: AnswerType, answer: &Answer) -> Response {
+fn write(kind: AnswerType, answer: Answer) -> Response {
     let status = match (answer.failure(), kind) {
         (None, _) | (Some(Failure::Request), AnswerType::Json) => StatusCode::OK,
         (Some(Failure::Request), AnswerType::GraphqlResponse) => StatusCode::BAD_REQUEST,
@@ -111,7 +113,7 @@ fn refuse(transport: &Transport, kind: AnswerType, bad: BadRequest) -> Response 
         }
     };
     transport.operations.numbers().refused(code);
-    write_as(kind, status, &Answer::refused(code, sentence))
+    write_as(kind, status, Answer::refused(code, sentence))
 }
 
 /// Not as a GraphQL answer, which Apollo Client would take for the last word.
@@ -119,10 +121,10 @@ fn stopping() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "this server is stopping; connect again\n").into_response()
 }
 
-pub(super) fn write_as(kind: AnswerType, status: StatusCode, answer: &Answer) -> Response {
+pub(super) fn write_as(kind: AnswerType, status: StatusCode, answer: Answer) -> Response {
     let media_type = match kind {
         AnswerType::Json => "application/json; charset=utf-8",
         AnswerType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
     };
-    (status, [(header::CONTENT_TYPE, media_type)], answer.to_json()).into_response()
+    (status, [(header::CONTENT_TYPE, media_type)], answer.into_json()).into_response()
 }

@@ -68,7 +68,7 @@ const GATHER: usize = 64;
 pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions: &Extensions) -> Response {
     if transport.drain.has_begun() {
         let answer = Answer::refused("UNAVAILABLE", "this server is stopping; connect again");
-        return http::write_as(AnswerType::Json, StatusCode::SERVICE_UNAVAILABLE, &answer);
+        return http::write_as(AnswerType::Json, StatusCode::SERVICE_UNAVAILABLE, answer);
     }
     let place = match extensions.get::<Caller>() {
         Some(caller) => match transport.addresses.take(caller.address) {
@@ -76,7 +76,7 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
             None => {
                 let sentence = "this address has as many sockets as it may; close one first";
                 let answer = Answer::refused("TOO_MANY_SOCKETS", sentence);
-                return http::write_as(AnswerType::Json, StatusCode::TOO_MANY_REQUESTS, &answer);
+                return http::write_as(AnswerType::Json, StatusCode::TOO_MANY_REQUESTS, answer);
             }
         },
         None => None,

@@ -1,5 +1,5 @@
-//! The way to Redis for commands: pool, deadlines, and what an error of Redis means. Announcements come over
-//! a connection of their own, in `feed`.
+//! The way to Redis for commands: pool, deadlines, and what an error of Redis means. How commands of many
+//! callers go together is in `gathered`; announcements come over a connection of their own, in `feed`.
 
 use std::io;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bb8_redis::bb8;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Cmd, ErrorKind, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value};
 use tokio::time::timeout;
 
+use super::gathered::{Carrier, Gathered};
 use super::primary::Primary;
 use super::refused::{NoConnection, NoRight, is_denied};
 use super::rights;
@@ -29,8 +30,7 @@ pub(super) struct Late(pub Duration);
 
 /// Runs commands, each under the deadline.
 pub(super) struct Commands {
-    pool: bb8::Pool<Connector>,
-    primary: Arc<Primary>,
+    lines: Gathered<Lines>,
     timeout: Duration,
 }
 
@@ -54,17 +54,23 @@ impl Commands {
             .idle_timeout(None)
             .connection_timeout(deadline)
             .build_unchecked(Connector { primary: Arc::clone(primary), timeout: deadline });
-        Ok(Self { pool, primary: Arc::clone(primary), timeout: deadline })
+        let lines = Lines { pool, primary: Arc::clone(primary), timeout: deadline };
+        Ok(Self { lines: Gathered::by(lines), timeout: deadline })
+    }
+
+    /// Waits for commands that are under way. Others still work.
+    pub async fn end(&self) {
+        self.lines.end().await;
     }
 
     /// Runs a script. It may have run even when this fails; only where Redis did not know it yet is it sent twice.
     pub async fn run(&self, script: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
-        self.call(async |mut connection| script.invoke_async(&mut connection).await).await
+        self.in_time(script.invoke_async(&mut self.lines.clone())).await
     }
 
     /// Runs one command. It may have run even when this fails.
     pub async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
-        self.call(async |mut connection| command.query_async(&mut connection).await).await
+        self.in_time(command.query_async(&mut self.lines.clone())).await
     }
 
     /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.
@@ -75,25 +81,60 @@ impl Commands {
         (policy != "noeviction").then(|| policy.to_owned())
     }
 
-    async fn call(&self, work: impl AsyncFnOnce(ConnectionManager) -> RedisResult<Value>) -> Result<Value, StoreError> {
-        let answer = timeout(self.timeout, async {
-            let line = self.line().await?;
-            let answer = work(line.manager).await;
-            if answer.as_ref().is_err_and(is_spent_after) {
-                line.spent.store(true, Ordering::Relaxed);
-            }
-            if answer.as_ref().is_err_and(is_of_a_replica) {
-                self.primary.is_none(line.turn);
-            }
-            answer.map_err(meaning)
-        });
-        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Box::new(Late(self.timeout)))))
+    async fn in_time(&self, answer: impl Future<Output = RedisResult<Value>>) -> Result<Value, StoreError> {
+        match timeout(self.timeout, answer).await {
+            Ok(answer) => answer.map_err(meaning),
+            Err(_) => Err(StoreError::Unavailable(Box::new(Late(self.timeout)))),
+        }
     }
+}
 
+/// The connections, two at most.
+struct Lines {
+    pool: bb8::Pool<Connector>,
+    primary: Arc<Primary>,
+    timeout: Duration,
+}
+
+impl Carrier for Lines {
+    async fn carry(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let late = || RedisError::from(io::Error::from(io::ErrorKind::TimedOut));
+        // Whoever waits for these has a deadline too, and an earlier one; this is for what nobody waits for any longer.
+        timeout(self.timeout, async {
+            let Line { mut manager, spent, turn } = self.line().await?;
+            let answers = manager.send_packed_commands(commands, 0, commands.len()).await;
+            let look_at = |error: &RedisError| {
+                if is_spent_after(error) {
+                    spent.store(true, Ordering::Relaxed);
+                }
+                if is_of_a_replica(error) {
+                    self.primary.is_none(turn);
+                }
+            };
+            match &answers {
+                Ok(answers) => answers.iter().for_each(|answer| {
+                    if let Value::ServerError(error) = answer {
+                        look_at(&error.clone().into());
+                    }
+                }),
+                Err(error) => look_at(error),
+            }
+            answers
+        })
+        .await
+        .unwrap_or_else(|_| Err(late()))
+    }
+}
+
+impl Lines {
     /// A line to use. It carries many calls at once, so it goes back to the pool before the first of them.
-    async fn line(&self) -> Result<Line, StoreError> {
+    async fn line(&self) -> RedisResult<Line> {
         loop {
-            let line = self.pool.get().await.map_err(|error| StoreError::Unavailable(Box::new(error)))?.clone();
+            let line = self.pool.get().await.map_err(|error| match error {
+                bb8::RunError::User(error) => error,
+                bb8::RunError::TimedOut => io::Error::from(io::ErrorKind::TimedOut).into(),
+            })?;
+            let line = line.clone();
             if line.is_good(&self.primary) {
                 return Ok(line);
             }
@@ -123,7 +164,8 @@ impl bb8::ManageConnection for Connector {
     async fn connect(&self) -> Result<Line, RedisError> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECTING.min(self.timeout)))
-            .set_response_timeout(Some(self.timeout))
+            // Every call has its own.
+            .set_response_timeout(None)
             .set_min_delay(RECONNECT_AFTER)
             .set_max_delay(RECONNECT_AT_LEAST_EVERY)
             .set_number_of_retries(RECONNECT_ATTEMPTS);

@@ -61,7 +61,7 @@ impl Stream for Steps {
                         Some(Failure::Request | Failure::Method | Failure::Overload | Failure::Fault) => {
                             (Some(Step::Error(answer.errors_to_json())), Self::Over)
                         }
-                        None => (Some(Step::Result(answer.to_json())), Self::Complete),
+                        None => (Some(Step::Result(answer.into_json())), Self::Complete),
                     },
                 },
                 Self::Complete => (Some(Step::Complete), Self::Over),

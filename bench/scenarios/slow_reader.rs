@@ -1,47 +1,29 @@
-//! What readers that stop reading cost the others; `stopped_readers` says what they cost the server. Run by hand:
-//!
-//! ```sh
-//! cargo bench --bench slow_reader
-//! ```
+//! What readers that stop reading cost the others; `stopped_readers` says what they cost the server.
 //!
 //! 100 readers of one room at a steady pace, in rounds that take turns: with 10 more who have stopped reading, and
 //! without. The latency of a delivery counts from the moment its message was to be sent; p50 and p99 are those
 //! of the middle round. Rounds are many and short, so that what else the machine does falls on both alike; how far they
-//! lie apart, from one quarter of them to three, is told beside. Two lines of JSON, and one with the ratio of the two p99.
-
-#[allow(dead_code)]
-mod floor;
-#[allow(dead_code)]
-mod line;
-#[allow(dead_code)]
-mod meter;
-mod readers;
-#[allow(dead_code)]
-mod rig;
-mod subscription;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code)]
-mod support;
+//! lie apart, from one quarter of them to three, is told beside.
 
 use std::time::Duration;
 
-use line::Line;
-use meter::{median, rounded};
-use rig::{Difference, Pace, Rig};
-use serde_json::json;
-use subscription::{Own, subscribe};
-use support::client::RoomKey;
-use support::server::Server;
+use crate::latency::Latencies;
+use crate::line::Line;
+use crate::meter::{median, rounded};
+use crate::rig::{Difference, Pace, Rig};
+use crate::subscription::{Own, subscribe};
+use crate::support::client::RoomKey;
+use crate::support::server::Server;
+use serde_json::{Value, json};
 
 const READERS: usize = 100;
 const STOPPED: usize = 10;
-const ROUNDS: usize = 31;
+const ROUNDS: usize = 15;
 const PACE: Pace = Pace::Every(Duration::from_millis(10));
 /// 2 seconds, in which those who have stopped are not closed yet.
 const MESSAGES_A_ROUND: usize = 200;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub async fn run() -> Value {
     let server = Server::embedded();
     let room = server.client().create_room().await;
     let mut rig = Rig::of_server(&server, &room, READERS, Difference::None).await;
@@ -55,44 +37,26 @@ async fn main() {
         drop(stopped);
         server.client().viewers_become(&room, READERS).await;
     }
-    for (stopped, rounds) in [(0, &without), (STOPPED, &with)] {
+    let side = |rounds: &[Latencies]| {
         let middle = |percentile: fn(&Latencies) -> f64| rounded(median(rounds.iter().map(percentile).collect()), 2);
-        let [lower, upper] = quartiles(rounds.iter().map(|round| round.p99).collect());
-        let line = json!({
-            "bench": "slow_reader", "readers": READERS, "stopped": stopped, "rounds": ROUNDS,
-            "deliveries_a_round": MESSAGES_A_ROUND * READERS, "p50_ms": middle(|round| round.p50),
-            "p99_ms": middle(|round| round.p99), "p99_ms_of_half_the_rounds": [rounded(lower, 2), rounded(upper, 2)],
-        });
-        println!("{line}");
-    }
+        json!({
+            "p50_ms": middle(|round| round.p50), "p99_ms": middle(|round| round.p99),
+            "p99_ms_of_half_the_rounds": quartiles(rounds.iter().map(|round| round.p99).collect()),
+        })
+    };
     // Each round against the one just before it, which met the same machine.
     let ratios: Vec<_> = with.iter().zip(&without).map(|(with, without)| with.p99 / without.p99).collect();
-    let [lower, upper] = quartiles(ratios.clone());
-    let line = json!({
-        "bench": "slow_reader", "p99_ratio": rounded(median(ratios), 2),
-        "p99_ratio_of_half_the_rounds": [rounded(lower, 2), rounded(upper, 2)],
-    });
-    println!("{line}");
+    json!({
+        "readers": READERS, "rounds": ROUNDS, "deliveries_a_round": MESSAGES_A_ROUND * READERS,
+        "all_read": side(&without), "stopped": STOPPED, "some_stopped": side(&with),
+        "p99_ratio_of_half_the_rounds": quartiles(ratios.clone()), "p99_ratio": rounded(median(ratios), 2),
+    })
 }
 
 /// What a quarter of the figures lies below, and what a quarter of them lies above.
 fn quartiles(mut figures: Vec<f64>) -> [f64; 2] {
     figures.sort_by(f64::total_cmp);
-    [figures[figures.len() / 4], figures[figures.len() * 3 / 4]]
-}
-
-/// The latencies of a round, in milliseconds.
-struct Latencies {
-    p50: f64,
-    p99: f64,
-}
-
-impl Latencies {
-    fn of(mut all: Vec<Duration>) -> Self {
-        all.sort_unstable();
-        let percentile = |percent: usize| all[all.len() * percent / 100].as_secs_f64() * 1_000.0;
-        Self { p50: percentile(50), p99: percentile(99) }
-    }
+    [figures[figures.len() / 4], figures[figures.len() * 3 / 4]].map(|figure| rounded(figure, 2))
 }
 
 /// Readers who subscribe and then read nothing.

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::floor::Floor;
 use crate::line::Line;
-use crate::readers::{Readers, text};
+use crate::readers::Readers;
+use crate::sender::Sender;
 use crate::subscription::{Own, subscribe};
 use crate::support::client::{RoomKey, User};
 use crate::support::server::Server;
@@ -43,30 +44,6 @@ pub struct Rig {
     sent: usize,
 }
 
-enum Sender {
-    /// Sends messages.
-    User(User, RoomKey),
-    /// Posts this frame, with another text each time.
-    Poster { http: reqwest::Client, url: String, frame: String },
-}
-
-impl Sender {
-    async fn send(&mut self, number: usize) {
-        let text = text(number);
-        match self {
-            Self::User(user, room) => {
-                user.send(room, &text).await;
-            }
-            Self::Poster { http, url, frame } => {
-                let frame = frame.replace(&self::text(0), &text);
-                let answer = http.post(&*url).body(frame).send().await.expect("an answer");
-                assert!(answer.status().is_success());
-                answer.bytes().await.expect("its end");
-            }
-        }
-    }
-}
-
 impl Rig {
     /// Readers of a room on our server that nobody else sends into.
     pub async fn of_server(server: &Server, room: &RoomKey, readers: usize, difference: Difference) -> Self {
@@ -91,7 +68,7 @@ impl Rig {
             lines.push((line, if cursors.is_empty() { 0 } else { readers - i }));
         }
         client.viewers_become(room, readers).await;
-        let senders = (0..SENDERS).map(|_| Sender::User(User::of(client.clone()), room.clone())).collect();
+        let senders = join_all((0..SENDERS).map(|_| Sender::to_room(server, room))).await;
         Self { process: server.process_id(), readers: Readers::on(lines), senders, sent: 0 }
     }
 
@@ -101,10 +78,7 @@ impl Rig {
         for _ in 0..readers {
             lines.push((Line::open(floor.address(), "/").await, 0));
         }
-        let url = format!("http://{}/", floor.address());
-        let http = reqwest::Client::new();
-        let sender = || Sender::Poster { http: http.clone(), url: url.clone(), frame: frame.to_owned() };
-        let senders = (0..SENDERS).map(|_| sender()).collect();
+        let senders = join_all((0..SENDERS).map(|_| Sender::of_frames(floor, frame))).await;
         Self { process: floor.process_id(), readers: Readers::on(lines), senders, sent: 0 }
     }
 

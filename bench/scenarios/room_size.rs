@@ -1,46 +1,34 @@
-//! What a send costs in a room of 10,000 messages, against a new room, in server CPU time. Run by hand:
+//! What a send costs in a room of 10,000 messages, against a new room, in server CPU time, on each store.
 //!
-//! ```sh
-//! cargo bench --bench room_size
-//! ```
-//!
-//! For each store, rounds of sends to the full room and to a new room take turns, so that both meet the same machine.
-//! One line of JSON a store.
+//! Rounds of sends to the full room and to a new room take turns, so that both meet the same machine.
 
-#[allow(dead_code)]
-mod meter;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code)]
-mod support;
-
-use std::time::Instant;
-
-use meter::{cpu_micros, rounded};
-use serde_json::json;
-use support::client::{RoomKey, User};
-use support::redis_server::RedisServer;
-use support::server::Server;
+use crate::meter::{cpu_micros, rounded};
+use crate::support::client::{RoomKey, User};
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+use serde_json::{Value, json};
 
 const MESSAGES: usize = 10_000;
 const SENDERS: usize = 32;
 const SENDS_A_ROUND: usize = 640;
 const ROUNDS: usize = 12;
 
-#[tokio::main]
-async fn main() {
+pub async fn run() -> Value {
     let redis = RedisServer::start().await;
-    measure("embedded", &Server::embedded()).await;
-    measure("redis", &Server::on_redis(&redis.url())).await;
+    json!({
+        "senders": SENDERS, "sends_each": ROUNDS * SENDS_A_ROUND, "messages_in_full_room": MESSAGES,
+        "unit": "server CPU microseconds a send",
+        "redis": measure(&Server::on_redis(&redis.url())).await, "embedded": measure(&Server::embedded()).await,
+    })
 }
 
-async fn measure(store: &str, server: &Server) {
+async fn measure(server: &Server) -> Value {
     let client = server.client();
     let mut users: Vec<User> = (0..SENDERS).map(|_| User::of(client.clone())).collect();
     let full = client.create_room().await;
     users = send(users, &full, MESSAGES).await;
     // Warm: both kinds of rounds have run once before any is counted.
     let mut cost = [0.0_f64; 2];
-    let start = Instant::now();
     for round in 0..=ROUNDS {
         let new = client.create_room().await;
         for (room, cost) in [&full, &new].into_iter().zip(&mut cost) {
@@ -52,13 +40,7 @@ async fn measure(store: &str, server: &Server) {
         }
     }
     let [full, new] = cost.map(|cost| cost / (ROUNDS * SENDS_A_ROUND) as f64);
-    let line = json!({
-        "bench": "room_size", "store": store, "senders": SENDERS, "sends_each": ROUNDS * SENDS_A_ROUND,
-        "messages_in_full_room": MESSAGES, "full_room_cpu_us_per_send": rounded(full, 1),
-        "new_room_cpu_us_per_send": rounded(new, 1), "ratio": rounded(full / new, 2),
-        "wall_s": rounded(start.elapsed().as_secs_f64(), 1),
-    });
-    println!("{line}");
+    json!({ "full_room": rounded(full, 1), "new_room": rounded(new, 1), "ratio": rounded(full / new, 2) })
 }
 
 /// Sends `count` messages to `room`, as many at a time as there are users; gives the users back with their tokens.

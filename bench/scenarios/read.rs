@@ -1,0 +1,127 @@
+//! What reading the last 50 of 1,000 messages costs in server CPU time: 32 connections, each asks as soon as it has its
+//! answer. Our server on Redis, on its embedded store and the floor take turns.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::connection::Connection;
+use crate::contenders::{Contender, UNREACHED_LIMITS};
+use crate::floor::{Floor, PAGE};
+use crate::meter::{cpu_micros, median, rounded};
+use crate::sender::floor_path;
+use crate::support::client::RoomKey;
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+
+const CONNECTIONS: usize = 32;
+const MESSAGES: usize = 1_000;
+const READS_EACH: usize = 100;
+const ROUNDS: usize = 9;
+/// After so long no other round begins.
+const ENOUGH: Duration = Duration::from_secs(60);
+
+const QUERY: &str = "query($id: ID!, $code: String!) { room(id: $id, code: $code) {
+    messages(last: 50) { nodes { id index text createdAt author { id displayName } } } } }";
+
+/// Who reads from one contender, what they ask, and what its rounds have cost.
+struct Side {
+    contender: Contender,
+    connections: Vec<Connection>,
+    question: Question,
+    micros: Vec<f64>,
+    redis_micros: Vec<f64>,
+    answer_bytes: usize,
+}
+
+enum Question {
+    Post(String),
+    Get(String),
+}
+
+impl Question {
+    async fn ask(&self, connection: &mut Connection) -> usize {
+        let answer = match self {
+            Self::Post(body) => connection.post("/graphql", body).await,
+            Self::Get(path) => connection.get(path).await,
+        };
+        // Of each message that is there, and of no other.
+        assert_eq!(answer.matches("\"text\":").count(), PAGE, "{answer}");
+        answer.len()
+    }
+}
+
+pub async fn run() -> Value {
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    let on_redis = [&UNREACHED_LIMITS[..], &[("REDIS_URL", &*url)]].concat();
+    let mut sides = [
+        Side::new(Contender::Livechat(Server::with(&on_redis))).await,
+        Side::new(Contender::Livechat(Server::with(&UNREACHED_LIMITS))).await,
+        Side::new(Contender::Floor(Floor::on_redis(&url))).await,
+    ];
+    let (start, mut rounds) = (Instant::now(), 0);
+    while rounds <= ROUNDS && start.elapsed() < ENOUGH {
+        for side in &mut sides {
+            side.round(redis.process_id(), rounds > 0).await;
+        }
+        rounds += 1;
+    }
+    let [on_redis, embedded, floor] = [0, 1, 2].map(|i| median(sides[i].micros.clone()));
+    let redis_of = |i: usize| rounded(median(sides[i].redis_micros.clone()), 1);
+    json!({
+        "connections": CONNECTIONS, "messages": MESSAGES, "page": PAGE, "rounds": rounds - 1,
+        "reads_a_round": CONNECTIONS * READS_EACH,
+        "unit": "server CPU microseconds a read",
+        "redis": rounded(on_redis, 1), "embedded": rounded(embedded, 1), "floor": rounded(floor, 1),
+        "ratio": rounded(on_redis / floor, 2), "embedded_to_redis": rounded(embedded / on_redis, 2),
+        "cpu_us_of_redis": { "redis": redis_of(0), "floor": redis_of(2) },
+        "answer_bytes": { "livechat": sides[0].answer_bytes, "floor": sides[2].answer_bytes },
+    })
+}
+
+impl Side {
+    async fn new(contender: Contender) -> Self {
+        let room = contender.new_room().await;
+        let mut senders = join_all((0..8).map(|_| contender.sender(&room))).await;
+        join_all(senders.iter_mut().map(async |sender| {
+            for number in 0..MESSAGES / 8 {
+                sender.send(number).await;
+            }
+        }))
+        .await;
+        let connections = join_all((0..CONNECTIONS).map(|_| contender.connection())).await;
+        let question = question(&contender, &room);
+        Self { contender, connections, question, micros: vec![], redis_micros: vec![], answer_bytes: 0 }
+    }
+
+    async fn round(&mut self, redis: u32, counts: bool) {
+        let before = (cpu_micros(self.contender.process_id()), cpu_micros(redis));
+        let question = &self.question;
+        let bytes = join_all(self.connections.iter_mut().map(async |connection| {
+            let mut bytes = 0;
+            for _ in 0..READS_EACH {
+                bytes = question.ask(connection).await;
+            }
+            bytes
+        }))
+        .await;
+        self.answer_bytes = bytes[0];
+        if counts {
+            let reads = (CONNECTIONS * READS_EACH) as f64;
+            self.micros.push((cpu_micros(self.contender.process_id()) - before.0) / reads);
+            self.redis_micros.push((cpu_micros(redis) - before.1) / reads);
+        }
+    }
+}
+
+fn question(contender: &Contender, room: &RoomKey) -> Question {
+    match contender {
+        Contender::Livechat(_) => {
+            let variables = json!({ "id": room.id, "code": room.code });
+            Question::Post(json!({ "query": QUERY, "variables": variables }).to_string())
+        }
+        Contender::Floor(_) => Question::Get(floor_path(room)),
+    }
+}

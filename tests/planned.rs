@@ -1,0 +1,206 @@
+//! Sends and reads that are answered without asking the schema are answered as the schema would answer them. A directive
+//! that changes nothing keeps a document from that short way, so each is asked in both forms. And what is remembered for the
+//! short way is believed no longer than it is true.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::client::{RoomKey, User, error_code};
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+
+/// The answer as it came.
+async fn ask(server: &Server, query: &str, variables: &Value) -> String {
+    let body = json!({ "query": query, "variables": variables });
+    let answer = reqwest::Client::new().post(server.client().url()).json(&body).send().await.expect("an answer");
+    format!("{} {}", answer.status(), answer.text().await.expect("its text"))
+}
+
+/// A directive that changes nothing.
+const NEUTRAL: &str = " @include(if: true)";
+
+/// A question, and the same one in a form that only the schema answers. Nothing in it moves to another place.
+fn both_ways(query: &str) -> [String; 2] {
+    let (head, field) = query.split_once(") {").expect("an operation with variables");
+    let (field, rest) = field.split_once(") {").expect("a field with arguments");
+    [" ".repeat(NEUTRAL.len()), NEUTRAL.to_owned()].map(|between| format!("{head}) {{{field}){between} {{{rest}"))
+}
+
+const ROOM: &str = "query($id: ID!, $code: String!, $n: Int) { room(id: $id, code: $code) {";
+const SEND: &str = "mutation Send($input: SendMessageInput!) {\n  sent: sendMessage(input: $input) {";
+
+/// What may be asked of a room, the page of its messages included.
+const OF_ROOM: [&str; 8] = [
+    "id code createdAt expiresAt chatterCount cursor __typename messages(last: $n) { totalCount } } }",
+    "messages(first: $n) { nodes { id } } } }",
+    "messages(last: $n) { nodes { __typename id index text createdAt editedAt deletedAt clientMessageId author { id \
+     displayName __typename } } } } }",
+    "cursor messages(last: $n) { __typename totalCount edges { __typename cursor node { text } } pageInfo { __typename \
+     hasNextPage hasPreviousPage startCursor endCursor } } } }",
+    "page: messages(first: $n) { pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }",
+    "...R } } fragment R on Room { id messages(last: $n) { nodes { ...M } } } fragment M on Message { text }",
+    "messages(first: $n) { edges { c: cursor node { i: index } } } } }",
+    "messages(last: $n, first: null) { nodes { text } } } }",
+];
+
+async fn room_with_messages(server: &Server) -> RoomKey {
+    let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
+    let texts = ["plain", "\"quoted\" \\ back\\slash", "line\nand\ttab", "é 漢 \u{1f600} \u{2028} </script>", "gone"];
+    for (i, text) in texts.into_iter().enumerate() {
+        let sent = user.try_send_once(&room, text, (i % 2 == 0).then_some(text).filter(|id| !id.contains('\n'))).await;
+        assert!(sent.expect("an answer").get("errors").is_none());
+    }
+    let page = server.client().of_room(&room, "messages(last: 2) { nodes { id } }").await;
+    let id = |i: usize| page["messages"]["nodes"][i]["id"].as_str().expect("an id").to_owned();
+    user.edit(&room, &id(0), "edited, \"too\"").await;
+    user.try_change(&room, &id(1), None).await.expect("a deletion");
+    room
+}
+
+#[tokio::test]
+async fn a_room_is_read_alike_both_ways() {
+    let server = Server::embedded();
+    let rooms = [server.client().create_room().await, room_with_messages(&server).await];
+    for (room, fields) in rooms.iter().flat_map(|room| OF_ROOM.map(|fields| (room, fields))) {
+        let [query, longer] = both_ways(&format!("{ROOM} {fields}"));
+        for n in [json!(2), json!(0), json!(100), json!(101), json!(-1), Value::Null, json!("2"), json!(2.5), json!([])]
+        {
+            let variables = json!({ "id": room.id, "code": room.code, "n": n });
+            let expected = ask(&server, &longer, &variables).await;
+            // The first time the schema is asked for the one, too.
+            for _ in 0..2 {
+                assert_eq!(ask(&server, &query, &variables).await, expected, "{query} {n}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_cannot_be_read_is_refused_alike_both_ways() {
+    let server = Server::embedded();
+    let room = server.client().create_room().await;
+    let [query, longer] = both_ways(&format!("{ROOM} code messages(last: $n) {{ totalCount }} }} }}"));
+    let right = json!({ "id": room.id, "code": room.code });
+    assert!(ask(&server, &query, &right).await.starts_with("200 OK {\"data\":{\"room\":{"));
+    for (name, value) in [
+        ("code", json!("wrong")),
+        ("code", json!(123_456)),
+        ("code", Value::Null),
+        ("id", json!("0123456789abcdef0123456789abcdef")),
+        ("id", json!("room:*0123456789abcdef0123456789abcdef")),
+        ("id", json!("no id")),
+        ("id", json!(7)),
+        ("id", json!([room.id])),
+        ("n", json!(1_000)),
+        ("more", json!("than was asked for")),
+    ] {
+        let mut variables = right.clone();
+        variables[name] = value;
+        assert_eq!(ask(&server, &query, &variables).await, ask(&server, &longer, &variables).await, "{variables}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_sent_alike_both_ways() {
+    let server = Server::embedded();
+    let room = server.client().create_room().await;
+    for (i, fields) in [
+        "message { id index text createdAt editedAt deletedAt clientMessageId author { id displayName } } author { id \
+         displayName } cursor __typename } }",
+        "cursor ...S } } fragment S on SendMessagePayload { message { ...M } } fragment M on Message { t: text }",
+        "author { __typename id } } }",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let [query, longer] = both_ways(&format!("{SEND} {fields}"));
+        for round in 0..3 {
+            let (user, message) = (format!("user-{i}-{round}-of-many"), format!("message {i} {round}"));
+            let variables = json!({ "input": { "roomId": room.id, "roomCode": room.code, "userId": user, "text": "hi \"you\"",
+                "token": "0123456789abcdef0123456789abcdef", "displayName": "N\u{e4}me", "clientMessageId": message } });
+            // The token that is replaced is good for the same send once more, which tells of the same message.
+            let sent = ask(&server, &query, &variables).await;
+            assert!(sent.starts_with("200 OK {\"data\":{\"sent\":{"), "{sent}");
+            assert_eq!(ask(&server, &longer, &variables).await, sent);
+            assert_eq!(ask(&server, &query, &variables).await, sent);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_sent_is_refused_alike_both_ways() {
+    let server = Server::embedded();
+    let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
+    user.send(&room, "the first").await;
+    let [query, longer] = both_ways(&format!("{SEND} token }} }}"));
+    let input = json!({ "roomId": room.id, "roomCode": room.code, "text": "hi" });
+    for _ in 0..2 {
+        let sent = ask(&server, &query, &json!({ "input": input })).await;
+        assert!(sent.starts_with("200 OK {\"data\":{\"sent\":{\"token\":\""), "{sent}");
+    }
+    for (name, value) in [
+        ("roomCode", json!("wrong")),
+        ("roomId", json!("0123456789abcdef0123456789abcdef")),
+        ("roomId", json!(1)),
+        ("userId", json!("short")),
+        ("userId", json!(user.id)),
+        ("userId", json!(12)),
+        ("text", json!("")),
+        ("text", Value::Null),
+        ("text", json!(["a list"])),
+        ("displayName", json!("")),
+        ("clientMessageId", json!("")),
+        ("another", json!("field")),
+    ] {
+        let mut input = input.clone();
+        input[name] = value;
+        let variables = json!({ "input": input });
+        let (short, long) = (ask(&server, &query, &variables).await, ask(&server, &longer, &variables).await);
+        assert!(short.contains("\"errors\":["), "{short}");
+        assert_eq!(short, long, "{variables}");
+    }
+    for variables in [json!({}), json!({ "input": null }), json!({ "input": [] }), json!({ "input": { "text": "hi" } })]
+    {
+        assert_eq!(ask(&server, &query, &variables).await, ask(&server, &longer, &variables).await, "{variables}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_redis_has_lost_is_not_found_though_it_was_written_in_before() {
+    let redis = RedisServer::start().await;
+    let server = Server::on_redis(&redis.url());
+    let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
+    user.send(&room, "kept for now").await;
+    let mut connection = redis::Client::open(redis.url())
+        .expect("a URL of our own")
+        .get_multiplexed_async_connection()
+        .await
+        .expect("a connection");
+    redis::cmd("FLUSHALL").exec_async(&mut connection).await.expect("an empty Redis");
+    for _ in 0..2 {
+        let answer = user.try_send(&room, "too late").await.expect("an answer");
+        assert_eq!(error_code(&answer), "ROOM_NOT_FOUND");
+    }
+    let left: usize = redis::cmd("DBSIZE").query_async(&mut connection).await.expect("a number");
+    assert_eq!(left, 0, "nobody is made known by a message that was refused");
+}
+
+#[tokio::test]
+async fn a_room_that_has_ended_is_not_found_though_it_was_written_in_before() {
+    let server = Server::with(&[("ROOM_TTL", "2s"), ("RATE_LIMITS", "off")]);
+    let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
+    let mut accepted = 0;
+    let refused = loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let answer = user.try_send(&room, "still here").await.expect("an answer");
+        match answer.get("errors") {
+            None => accepted += 1,
+            Some(_) => break error_code(&answer),
+        }
+    };
+    assert!(accepted > 0, "it was written in before");
+    assert_eq!(refused, "ROOM_NOT_FOUND");
+    let answer = user.try_send(&room, "still here").await.expect("an answer");
+    assert_eq!(error_code(&answer), "ROOM_NOT_FOUND");
+}
