@@ -27,6 +27,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod readme;
+mod redis_cluster;
 mod redis_store;
 mod rendered_once;
 mod restart;

@@ -11,6 +11,8 @@ pub mod nginx;
 pub mod proxy;
 pub mod raw;
 pub mod reader;
+pub mod redis_cluster;
+pub mod redis_resharding;
 pub mod redis_server;
 pub mod rest;
 pub mod server;
