@@ -3,12 +3,14 @@
 //! How Redis is reached is in `connection`, how announcements come back in `feed`, what things are called in `keys`,
 //! what they look like in `record`. What an operation decides is in its script.
 
+mod cluster;
 mod connection;
 mod feed;
 pub mod import;
 mod keys;
 mod record;
 mod settings;
+mod slots;
 
 use std::time::Duration;
 
@@ -55,9 +57,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
-        let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let keys = Keys::new(settings.prefix().to_owned());
-        let commands = Commands::connect(&settings, &client).await?;
+        let commands = Commands::connect(&settings).await?;
         if let Some(policy) = commands.eviction_policy().await {
             warn!(
                 %policy,
@@ -65,18 +66,21 @@ impl RedisStore {
                  set its maxmemory-policy to noeviction"
             );
         }
+        let announcements = Announcements::start(&settings, keys.clone(), commands.cluster())
+            .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         Ok(Self {
             commands,
-            announcements: Announcements::start(&settings, client, keys.clone()),
+            announcements,
             keys,
-            scripts: Scripts::new(),
+            scripts: Scripts::new(settings.is_cluster()),
             node: hex::encode(rand::random::<[u8; 8]>()),
         })
     }
 
-    /// Ends the listening for announcements. Commands still work.
+    /// Ends the listening for announcements, and the looking for changes of a cluster. Commands still work.
     pub async fn close(&self) {
         self.announcements.close().await;
+        self.commands.close().await;
     }
 
     /// What of the store works by itself: without it nothing is announced any more.
@@ -292,8 +296,7 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let mut write = redis::cmd("SET");
-        self.commands.query(write.arg(self.keys.ping()).arg(1).arg("PX").arg(1_000)).await.map(drop)
+        self.commands.write_everywhere(|n| self.keys.ping(n)).await
     }
 }
 
@@ -338,18 +341,24 @@ struct Scripts {
 }
 
 macro_rules! script {
-    ($($file:literal),+) => { Script::new(concat!(include_str!("redis/common.lua"), $(include_str!($file)),+)) };
+    ($($file:literal),+) => { Script::new(script_text!($($file),+)) };
+}
+
+macro_rules! script_text {
+    ($($file:literal),+) => { concat!(include_str!("redis/common.lua"), $(include_str!($file)),+) };
 }
 
 impl Scripts {
-    fn new() -> Self {
+    fn new(in_cluster: bool) -> Self {
+        // To all of a single Redis, which may be too old to know of shards, and to one shard of a cluster.
+        let announce = if in_cluster { "SPUBLISH" } else { "PUBLISH" };
         Self {
             create_room: script!("redis/create_room.lua"),
             list_room: script!("redis/list_room.lua"),
             active_rooms: script!("redis/active_rooms.lua"),
             snapshot: script!("redis/window.lua", "redis/snapshot.lua"),
             chatters: script!("redis/window.lua", "redis/chatters.lua"),
-            commit: script!("redis/commit.lua"),
+            commit: Script::new(&format!("local announce = '{announce}'\n{}", script_text!("redis/commit.lua"))),
             read_log: script!("redis/read_log.lua"),
             admit: script!("redis/admit.lua"),
             withdraw: script!("redis/withdraw.lua"),

@@ -1,15 +1,19 @@
-//! The way to Redis for commands: pool, deadlines, and what an error of Redis means. Announcements come over
-//! a connection of their own, in `feed`.
+//! The way to Redis for commands: pool, deadlines, and what an error of Redis means. To which node of a cluster a command goes is
+//! decided in `cluster`; announcements come over connections of their own, in `feed`.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bb8_redis::bb8;
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value};
 use tokio::time::timeout;
 
+use super::cluster::Cluster;
 use super::settings::{CONNECTING, Settings};
 use crate::store::StoreError;
 
@@ -44,64 +48,181 @@ pub(super) struct Late(pub Duration);
 
 /// Runs commands, each under the deadline.
 pub(super) struct Commands {
-    pool: bb8::Pool<Connector>,
+    way: Way,
     timeout: Duration,
 }
 
+enum Way {
+    Server(Server),
+    Cluster(Cluster),
+}
+
 impl Commands {
-    /// Makes one connection to see whether Redis takes us at all.
-    pub async fn connect(settings: &Settings, client: &Client) -> Result<Self, StoreError> {
-        let deadline = settings.timeout();
-        timeout(deadline, client.get_multiplexed_async_connection_with_config(&settings.single()))
-            .await
-            .map_err(|_| StoreError::Unavailable(Box::new(Late(deadline))))?
-            .map_err(|source| StoreError::Unavailable(Box::new(NoConnection::new(settings.address(), source))))?;
+    /// Makes sure that Redis takes us at all.
+    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+        let timeout = settings.timeout();
+        let way = if settings.is_cluster() {
+            Way::Cluster(Cluster::connect(settings).await?)
+        } else {
+            let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            greet(settings, &client, settings.address()).await?;
+            Way::Server(Server::new(client, timeout))
+        };
+        Ok(Self { way, timeout })
+    }
+
+    /// The cluster, if this is one.
+    pub const fn cluster(&self) -> Option<&Cluster> {
+        match &self.way {
+            Way::Server(_) => None,
+            Way::Cluster(cluster) => Some(cluster),
+        }
+    }
+
+    /// Ends what goes on by itself. Commands still work.
+    pub async fn close(&self) {
+        if let Way::Cluster(cluster) = &self.way {
+            cluster.close().await;
+        }
+    }
+
+    /// Runs a script. It may have run even when this fails; only where Redis did not know it yet, or it is another node
+    /// that has its keys, is it sent twice.
+    pub async fn run(&self, script: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
+        self.within_deadline(async {
+            match &self.way {
+                Way::Server(server) => server.call(async |line| script.invoke_async(line).await).await,
+                Way::Cluster(cluster) => script.invoke_async(&mut cluster.errand()).await,
+            }
+        })
+        .await
+    }
+
+    /// Runs one command. It may have run even when this fails.
+    pub async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
+        self.within_deadline(async {
+            match &self.way {
+                Way::Server(server) => server.query(command).await,
+                Way::Cluster(cluster) => command.query_async(&mut cluster.errand()).await,
+            }
+        })
+        .await
+    }
+
+    /// Writes something under a key; in a cluster under one of each primary, and succeeds when most of them took it.
+    pub async fn write_everywhere(&self, key: impl Fn(u32) -> String) -> Result<(), StoreError> {
+        let write = |key: &str| {
+            let mut write = redis::cmd("SET");
+            write.arg(key).arg(1).arg("PX").arg(1_000);
+            write
+        };
+        let Way::Cluster(cluster) = &self.way else { return self.query(&write(&key(0))).await.map(drop) };
+        let keys = cluster.key_of_each_primary(key);
+        let mut writes: FuturesUnordered<_> =
+            keys.iter().map(|key| async { self.query(&write(key)).await.map(drop) }).collect();
+        let (mut taken, mut outcome) = (0, Err(StoreError::Unavailable("no primary has any slot".into())));
+        while let Some(answer) = writes.next().await {
+            taken += usize::from(answer.is_ok());
+            if 2 * taken > keys.len() {
+                return Ok(());
+            }
+            if answer.is_err() || taken == 0 {
+                outcome = answer;
+            }
+        }
+        outcome
+    }
+
+    /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.
+    pub async fn eviction_policy(&self) -> Option<String> {
+        let mut ask = redis::cmd("INFO");
+        ask.arg("memory");
+        let answers = match &self.way {
+            Way::Server(_) => vec![self.query(&ask).await],
+            Way::Cluster(cluster) => {
+                let asked = cluster.primaries().into_iter().map(async |node| node.server.query(&ask).await);
+                self.within_deadline(async { Ok(join_all(asked).await) })
+                    .await
+                    .into_iter()
+                    .flatten()
+                    .map(|answer| answer.map_err(meaning))
+                    .collect()
+            }
+        };
+        answers.into_iter().flatten().find_map(|memory| {
+            let memory: String = redis::from_redis_value(memory).ok()?;
+            let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+            (policy != "noeviction").then(|| policy.to_owned())
+        })
+    }
+
+    async fn within_deadline<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
+        match timeout(self.timeout, work).await {
+            Ok(answer) => answer.map_err(meaning),
+            Err(_) => {
+                if let Way::Cluster(cluster) = &self.way {
+                    cluster.doubt();
+                }
+                Err(StoreError::Unavailable(Box::new(Late(self.timeout))))
+            }
+        }
+    }
+}
+
+/// Makes one connection to see whether this server takes us at all.
+pub(super) async fn greet(settings: &Settings, client: &Client, address: String) -> Result<(), StoreError> {
+    let deadline = settings.timeout();
+    timeout(deadline, client.get_multiplexed_async_connection_with_config(&settings.single()))
+        .await
+        .map_err(|_| StoreError::Unavailable(Box::new(Late(deadline))))?
+        .map_err(|source| StoreError::Unavailable(Box::new(NoConnection::new(address, source))))
+        .map(drop)
+}
+
+/// The connections to one server, two at most, made when they are needed.
+pub(super) struct Server {
+    pool: bb8::Pool<Connector>,
+}
+
+impl Server {
+    pub fn new(client: Client, timeout: Duration) -> Self {
         let pool = bb8::Pool::builder()
             .max_size(2)
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(deadline)
-            .build_unchecked(Connector { client: client.clone(), timeout: deadline });
-        Ok(Self { pool, timeout: deadline })
+            .connection_timeout(timeout)
+            .build_unchecked(Connector { client, timeout });
+        Self { pool }
     }
 
-    /// Runs a script. It may have run even when this fails; only where Redis did not know it yet is it sent twice.
-    pub async fn run(&self, script: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
-        self.call(async |mut connection| script.invoke_async(&mut connection).await).await
+    /// Runs one command.
+    pub async fn query(&self, command: &Cmd) -> RedisResult<Value> {
+        self.call(async |line| command.query_async(line).await).await
     }
 
-    /// Runs one command. It may have run even when this fails.
-    pub async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
-        self.call(async |mut connection| command.query_async(&mut connection).await).await
-    }
-
-    /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.
-    pub async fn eviction_policy(&self) -> Option<String> {
-        let memory = self.query(redis::cmd("INFO").arg("memory")).await.ok()?;
-        let memory: String = redis::from_redis_value(memory).ok()?;
-        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
-        (policy != "noeviction").then(|| policy.to_owned())
-    }
-
-    async fn call(&self, work: impl AsyncFnOnce(ConnectionManager) -> RedisResult<Value>) -> Result<Value, StoreError> {
-        let answer = timeout(self.timeout, async {
-            let line = self.line().await?;
-            let answer = work(line.manager).await;
-            if answer.as_ref().is_err_and(is_spent_after) {
-                line.spent.store(true, Ordering::Relaxed);
-            }
-            answer.map_err(meaning)
-        });
-        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Box::new(Late(self.timeout)))))
+    /// Does something with a connection.
+    pub async fn call<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
+    ) -> RedisResult<T> {
+        let mut line = self.line().await?;
+        let answer = work(&mut line.manager).await;
+        if answer.as_ref().is_err_and(is_spent_after) {
+            line.spent.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// A line to use. It carries many calls at once, so it goes back to the pool before the first of them.
-    async fn line(&self) -> Result<Line, StoreError> {
+    async fn line(&self) -> RedisResult<Line> {
         loop {
-            let line = self.pool.get().await.map_err(|error| StoreError::Unavailable(Box::new(error)))?.clone();
+            let line = self.pool.get().await.map_err(|error| match error {
+                bb8::RunError::User(error) => error,
+                bb8::RunError::TimedOut => io::Error::from(io::ErrorKind::TimedOut).into(),
+            })?;
             if !line.spent.load(Ordering::Relaxed) {
-                return Ok(line);
+                return Ok(line.clone());
             }
         }
     }

@@ -41,7 +41,6 @@ macro_rules! script {
 impl Import {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let scripts = Scripts {
             user: script!("import_user.lua"),
             compare: script!("import_compare.lua"),
@@ -49,7 +48,7 @@ impl Import {
             reveal: script!("import_reveal.lua"),
             list: script!("list_room.lua"),
         };
-        let commands = Commands::connect(settings, &client).await?;
+        let commands = Commands::connect(settings).await?;
         Ok(Self { commands, keys: Keys::new(settings.prefix().to_owned()), scripts })
     }
 

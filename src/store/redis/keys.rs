@@ -49,9 +49,9 @@ impl Keys {
         ["age", "expiry"].map(|order| format!("{}:{{rooms}}:{order}", self.prefix))
     }
 
-    /// What [`ping`](crate::store::Store::ping) writes.
-    pub fn ping(&self) -> String {
-        format!("{}:ping", self.prefix)
+    /// What [`ping`](crate::store::Store::ping) writes: one of several, which are in different slots.
+    pub fn ping(&self, n: u32) -> String {
+        format!("{}:{{ping:{n}}}:ping", self.prefix)
     }
 }
 
