@@ -202,10 +202,7 @@ impl Server {
     }
 
     /// Does something with a connection.
-    pub async fn call<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
-    ) -> RedisResult<T> {
+    pub async fn call<T>(&self, work: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>) -> RedisResult<T> {
         let mut line = self.line().await?;
         let answer = work(&mut line.manager).await;
         if answer.as_ref().is_err_and(is_spent_after) {
