@@ -103,15 +103,14 @@ async fn kills(messages: usize, every: Duration) -> ExitCode {
     let watch = tokio::spawn(watch(Arc::clone(&load), done.clone()));
     let end = done.clone();
     let killer = async {
-        let (mut kills, mut longest) = (0, Duration::ZERO);
+        let mut kills = Kills::default();
         for shard in (0..SHARDS).cycle() {
             if timeout(every, end.cancelled()).await.is_ok() {
                 break;
             }
-            longest = longest.max(kill(&mut cluster, &load, shard).await);
-            kills += 1;
+            kills.kill(&mut cluster, &load, shard).await;
         }
-        (kills, longest)
+        kills
     };
     let filling = async {
         for lane in lanes {
@@ -121,16 +120,19 @@ async fn kills(messages: usize, every: Duration) -> ExitCode {
         done.cancel();
         elapsed
     };
-    let ((kills, longest), elapsed) = tokio::join!(killer, filling);
+    let (kills, elapsed) = tokio::join!(killer, filling);
     watch.await.expect("no panic");
     let sum = load.sum.lock().await;
-    let server_cpu: f64 = servers.iter().map(|server| cpu_micros(server.process_id())).sum();
+    let a_message = |micros: f64| rounded(micros / sum.accepted as f64, 1);
+    let server_cpu = servers.iter().map(|server| cpu_micros(server.process_id())).sum();
+    let redis_cpu = kills.cpu_micros + used(&cluster).iter().sum::<f64>();
     let line = json!({
         "bench": "cluster", "scenario": "kills", "shards": SHARDS, "servers": servers.len(), "rooms": sum.rooms,
-        "messages": sum.accepted, "readers_of_a_room": servers.len() + 1, "kills": kills,
-        "longest_failover_ms": longest.as_millis(), "seconds": elapsed.as_secs(),
+        "messages": sum.accepted, "readers_of_a_room": servers.len() + 1, "kills": kills.count,
+        "longest_failover_ms": kills.longest.as_millis(), "seconds": elapsed.as_secs(),
         "messages_per_second": rounded(sum.accepted as f64 / elapsed.as_secs_f64(), 0),
-        "server_cpu_us_per_message": rounded(server_cpu / sum.accepted as f64, 1),
+        "server_cpu_us_per_message": a_message(server_cpu), "redis_cpu_us_per_message": a_message(redis_cpu),
+        "load_cpu_us_per_message": a_message(cpu_micros(std::process::id())),
         "lost_by_redis": sum.lost_by_redis, "missing": sum.missing, "gaps": sum.gaps, "repeats": sum.repeats,
         "out_of_order": sum.out_of_order, "read_anew": sum.read_anew, "refused_for_nothing": sum.refused_for_nothing,
         "refused_tokens": load.refused_tokens.load(Ordering::Relaxed), "fine": sum.is_fine(),
@@ -139,20 +141,38 @@ async fn kills(messages: usize, every: Duration) -> ExitCode {
     if sum.is_fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Kills the primary of a shard, and starts it again once it has a successor; how long that took.
-async fn kill(cluster: &mut RedisCluster, load: &Load, shard: usize) -> Duration {
-    let slot = (usize::from(SLOTS) * shard / SHARDS) as u16;
-    let mut calm = load.calm.write().await;
-    let primary = cluster.owner(slot).await.expect("a primary");
-    let fault = Instant::now();
-    cluster.kill(primary);
-    cluster.successor(slot, primary).await;
-    let taken = fault.elapsed();
-    calm.push(fault - NOT_COPIED_YET..=Instant::now());
-    drop(calm);
-    cluster.restart(primary).await;
-    cluster.settled().await;
-    taken
+/// What was killed.
+#[derive(Default)]
+struct Kills {
+    count: usize,
+    /// Until there was another primary.
+    longest: Duration,
+    /// What they had used by then.
+    cpu_micros: f64,
+}
+
+impl Kills {
+    /// Kills the primary of a shard, and starts it again once it has a successor.
+    async fn kill(&mut self, cluster: &mut RedisCluster, load: &Load, shard: usize) {
+        let slot = (usize::from(SLOTS) * shard / SHARDS) as u16;
+        let mut calm = load.calm.write().await;
+        let primary = cluster.owner(slot).await.expect("a primary");
+        self.cpu_micros += cpu_micros(cluster.node(primary).process_id());
+        let fault = Instant::now();
+        cluster.kill(primary);
+        cluster.successor(slot, primary).await;
+        self.longest = self.longest.max(fault.elapsed());
+        self.count += 1;
+        calm.push(fault - NOT_COPIED_YET..=Instant::now());
+        drop(calm);
+        cluster.restart(primary).await;
+        cluster.settled().await;
+    }
+}
+
+/// The CPU time that each node has used, in microseconds.
+fn used(cluster: &RedisCluster) -> Vec<f64> {
+    cluster.awake().map(|number| cpu_micros(cluster.node(number).process_id())).collect()
 }
 
 /// Says every half minute how far it is.
@@ -239,9 +259,6 @@ impl Side {
     }
 
     async fn round(&mut self, first: usize, sends: usize) {
-        let used = |cluster: &RedisCluster| -> Vec<_> {
-            cluster.awake().map(|number| cpu_micros(cluster.node(number).process_id())).collect()
-        };
         let (before, accepted) = (used(&self.cluster), AtomicUsize::default());
         let each = sends / self.fillers.len();
         join_all(self.fillers.iter_mut().map(|filler| filler.fill(first..first + each, &accepted))).await;
