@@ -81,7 +81,6 @@ impl Map {
 pub(super) struct Cluster {
     shared: Arc<Shared>,
     tasks: TaskTracker,
-    vital: Vital,
     stop: DropGuard,
 }
 
@@ -95,18 +94,17 @@ struct Shared {
 
 impl Cluster {
     /// Finds the nodes. [`StoreError::Unavailable`] when none of the seeds can be reached or they are too old.
-    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+    pub async fn connect(settings: &Settings, vital: Vital) -> Result<Self, StoreError> {
         let map = Map { layout: Layout::of(&[]), nodes: Vec::new(), replicas: Vec::new() };
         let (map, _) = watch::channel(Arc::new(map));
         let shared = Shared { settings: settings.clone(), map, strangers: Mutex::default(), doubt: Notify::new() };
         shared.enter().await?;
-        let (shared, stop, tasks, vital) =
-            (Arc::new(shared), CancellationToken::new(), TaskTracker::new(), Vital::default());
+        let (shared, stop, tasks) = (Arc::new(shared), CancellationToken::new(), TaskTracker::new());
         let (watcher, stopped) = (shared.clone(), stop.clone());
-        tasks.spawn(vital.clone().task(async move {
+        tasks.spawn(vital.task(async move {
             stopped.run_until_cancelled(watcher.keep_looking()).await;
         }));
-        Ok(Self { shared, tasks, vital, stop: stop.drop_guard() })
+        Ok(Self { shared, tasks, stop: stop.drop_guard() })
     }
 
     /// Ends the looking. Commands still find their way.
@@ -114,11 +112,6 @@ impl Cluster {
         self.stop.token().cancel();
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    /// The task.
-    pub const fn vital(&self) -> &Vital {
-        &self.vital
     }
 
     /// The way of one command, or of one script, to the node that has its keys.

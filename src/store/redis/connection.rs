@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::cluster::Cluster;
 use super::settings::{CONNECTING, Settings};
 use crate::store::StoreError;
+use crate::vital::Vital;
 
 const RECONNECT_AFTER: Duration = Duration::from_millis(20);
 const RECONNECT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
@@ -58,11 +59,11 @@ enum Way {
 }
 
 impl Commands {
-    /// Makes sure that Redis takes us at all.
-    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+    /// Makes sure that Redis takes us at all. What goes on by itself is `vital`.
+    pub async fn connect(settings: &Settings, vital: Vital) -> Result<Self, StoreError> {
         let timeout = settings.timeout();
         let way = if settings.is_cluster() {
-            Way::Cluster(Cluster::connect(settings).await?)
+            Way::Cluster(Cluster::connect(settings, vital).await?)
         } else {
             let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
             greet(settings, &client, settings.address()).await?;
@@ -202,10 +203,7 @@ impl Server {
     }
 
     /// Does something with a connection.
-    pub async fn call<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
-    ) -> RedisResult<T> {
+    pub async fn call<T>(&self, work: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>) -> RedisResult<T> {
         let mut line = self.line().await?;
         let answer = work(&mut line.manager).await;
         if answer.as_ref().is_err_and(is_spent_after) {

@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn of_two_claims_to_a_slot_the_later_one_counts() {
-        let before = view(vec![range(0, 9, 1, "one"), range(10, 16_383, 2, "two")], "one a f - 0 0 1 up\ntwo a f - 0 0 2 up");
+        let before =
+            view(vec![range(0, 9, 1, "one"), range(10, 16_383, 2, "two")], "one a f - 0 0 1 up\ntwo a f - 0 0 2 up");
         let after = view(vec![range(0, 9, 3, "three")], "three a f - 0 0 7 up");
         for views in [[&before, &after], [&after, &before]] {
             let views = views.map(|view| View { claims: view.claims.clone(), replicas: Vec::new() });
