@@ -43,7 +43,7 @@ const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 
-/// Keeps rooms in a Redis, version 6.2 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
+/// Keeps rooms in a Redis, version 6.2 or later, or in a Redis Cluster, version 7 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
 /// several keys, and without one of them it is gone.
 pub struct RedisStore {
     commands: Commands,
@@ -83,6 +83,11 @@ impl RedisStore {
     pub async fn close(&self) {
         self.announcements.close().await;
         self.commands.close().await;
+    }
+
+    /// Whether this is a cluster.
+    pub const fn is_cluster(&self) -> bool {
+        self.commands.cluster().is_some()
     }
 
     /// What of the store works by itself: without it nothing is announced any more.

@@ -121,17 +121,17 @@ impl Commands {
         let keys = cluster.key_of_each_primary(key);
         let mut writes: FuturesUnordered<_> =
             keys.iter().map(|key| async { self.query(&write(key)).await.map(drop) }).collect();
-        let (mut taken, mut outcome) = (0, Err(StoreError::Unavailable("no primary has any slot".into())));
+        let (mut taken, mut refused) = (0, StoreError::Unavailable("no primary has any slot".into()));
         while let Some(answer) = writes.next().await {
-            taken += usize::from(answer.is_ok());
+            match answer {
+                Ok(()) => taken += 1,
+                Err(error) => refused = error,
+            }
             if 2 * taken > keys.len() {
                 return Ok(());
             }
-            if answer.is_err() || taken == 0 {
-                outcome = answer;
-            }
         }
-        outcome
+        Err(refused)
     }
 
     /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.
