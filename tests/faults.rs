@@ -5,11 +5,13 @@
 //! - `redis_line`: connections cut, and slow ones.
 //! - `redis_memory`: full, and evicting.
 //! - `failover`: to a replica that lacks the last writes. `set_back`: the same by a backup, on each store.
+//! - `cluster`: primaries of a Redis Cluster, killed and frozen.
 //! - `killed`, `frozen`: our own process.
 //! - `full_disk`, `damaged`: the disk below the embedded store.
 //! - `clock`: set forward and back while everything runs. A case for rate limits belongs there, too.
 
 mod clock;
+mod cluster;
 mod damaged;
 mod failover;
 mod frozen;

@@ -5,6 +5,7 @@ mod backup;
 mod behind_nginx;
 mod both_wires;
 mod chat_page;
+mod cluster;
 mod cluster_store;
 mod commands;
 mod conformance;

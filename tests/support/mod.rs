@@ -21,6 +21,7 @@ pub mod socket;
 pub mod stream;
 pub mod subscriber;
 pub mod transport;
+pub mod witnesses;
 pub mod wrong_clock;
 
 use std::time::{Duration, Instant};

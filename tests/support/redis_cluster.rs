@@ -4,9 +4,9 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
+use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisResult};
 
 use super::redis_server::RedisServer;
 use super::{PATIENCE, eventually};
@@ -105,11 +105,6 @@ impl RedisCluster {
     /// The addresses of all nodes, as `REDIS_URL` takes them.
     pub fn url(&self) -> String {
         self.nodes.iter().map(|node| node.server.url()).collect::<Vec<_>>().join(",")
-    }
-
-    /// How many nodes there are.
-    pub fn len(&self) -> usize {
-        self.nodes.len()
     }
 
     /// A node by its number.
@@ -248,14 +243,6 @@ impl RedisCluster {
     pub fn thaw(&mut self, number: usize) {
         self.nodes[number].server.signal("CONT");
         self.nodes[number].frozen = false;
-    }
-
-    /// Connections to all nodes that are awake.
-    pub async fn connections(&self) -> Vec<MultiplexedConnection> {
-        let open = self
-            .awake()
-            .map(async |number| Client::open(self.node(number).url())?.get_multiplexed_async_connection().await);
-        try_join_all(open).await.expect("nodes that answer")
     }
 }
 
