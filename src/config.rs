@@ -40,6 +40,7 @@ const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
 const BASE_PATH: Setting = setting("BASE_PATH", "");
 const DATA_DIR: Setting = setting("DATA_DIR", "./data");
 const REDIS_URL: Setting = setting("REDIS_URL", "");
+const REDIS_CLUSTER: Setting = setting("REDIS_CLUSTER", "false");
 const REDIS_HOST: Setting = setting("REDIS_HOST", "");
 const REDIS_PORT: Setting = setting("REDIS_PORT", "6379");
 const REDIS_PASSWORD: Setting = setting("REDIS_PASSWORD", "");
@@ -102,6 +103,7 @@ pub const ALL: &[Setting] = &[
     BASE_PATH,
     DATA_DIR,
     REDIS_URL,
+    REDIS_CLUSTER,
     REDIS_HOST,
     REDIS_PORT,
     REDIS_PASSWORD,
@@ -401,13 +403,16 @@ impl Source<'_> {
         } else {
             return Ok(StoreChoice::Embedded(PathBuf::from(self.text(&DATA_DIR))));
         };
+        let in_cluster = self.choice(&REDIS_CLUSTER, &[("true", true), ("false", false)])?;
         match settings {
+            Ok(settings) if in_cluster => Ok(StoreChoice::Redis(settings.with_timeout(timeout).in_cluster())),
             Ok(settings) => Ok(StoreChoice::Redis(settings.with_timeout(timeout))),
             Err(redis::InvalidSettings::Prefix) => Err(invalid(&REDIS_PREFIX, "must not contain braces")),
             // The cause is left out: it may quote the address, and with it the password.
-            Err(redis::InvalidSettings::Url(_)) => {
-                Err(invalid(&REDIS_URL, "must be an address like redis://:password@host:6379/0"))
-            }
+            Err(redis::InvalidSettings::Url(_)) => Err(invalid(
+                &REDIS_URL,
+                "must be an address like redis://:password@host:6379/0, or those of several nodes, separated by commas",
+            )),
         }
     }
 }

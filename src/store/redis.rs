@@ -15,14 +15,14 @@ mod slots;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join_all, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{Script, ScriptInvocation};
 use tracing::warn;
 
 use self::connection::Commands;
 use self::feed::Announcements;
-use self::keys::{EVENTS, Keys, list_entry, room_of_list_entry};
+use self::keys::{EVENTS, Keys, LIST_PARTS, list_entry, list_part, room_of_list_entry};
 use self::record::Reply;
 pub use self::settings::{InvalidSettings, Settings};
 use crate::domain::chatter::{Chatter, TokenHash, UserId};
@@ -43,13 +43,14 @@ const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 
-/// Keeps rooms in a Redis, version 6.2 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
+/// Keeps rooms in a Redis, version 6.2 or later, or in a Redis Cluster, version 7 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
 /// several keys, and without one of them it is gone.
 pub struct RedisStore {
     commands: Commands,
     announcements: Announcements,
     keys: Keys,
     scripts: Scripts,
+    vital: Vital,
     /// Tells the viewers here from those of other processes.
     node: String,
 }
@@ -57,8 +58,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
-        let keys = Keys::new(settings.prefix().to_owned());
-        let commands = Commands::connect(&settings).await?;
+        let (keys, vital) = (Keys::new(settings.prefix().to_owned()), Vital::default());
+        let commands = Commands::connect(&settings, vital.clone()).await?;
         if let Some(policy) = commands.eviction_policy().await {
             warn!(
                 %policy,
@@ -66,13 +67,14 @@ impl RedisStore {
                  set its maxmemory-policy to noeviction"
             );
         }
-        let announcements = Announcements::start(&settings, keys.clone(), commands.cluster())
+        let announcements = Announcements::start(&settings, keys.clone(), commands.cluster(), vital.clone())
             .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         Ok(Self {
             commands,
             announcements,
             keys,
             scripts: Scripts::new(settings.is_cluster()),
+            vital,
             node: hex::encode(rand::random::<[u8; 8]>()),
         })
     }
@@ -83,9 +85,14 @@ impl RedisStore {
         self.commands.close().await;
     }
 
+    /// Whether this is a cluster.
+    pub const fn is_cluster(&self) -> bool {
+        self.commands.cluster().is_some()
+    }
+
     /// What of the store works by itself: without it nothing is announced any more.
     pub const fn vital(&self) -> &Vital {
-        self.announcements.vital()
+        &self.vital
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
@@ -101,9 +108,27 @@ impl RedisStore {
         call
     }
 
-    /// A call of a script with the list of rooms.
-    fn on_rooms<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
-        script.key(&self.keys.rooms()[..])
+    /// A call of a script with a part of the list of rooms.
+    fn on_rooms<'a>(&self, script: &'a Script, part: u8) -> ScriptInvocation<'a> {
+        script.key(&self.keys.rooms(part)[..])
+    }
+
+    /// The newest entries of the list of rooms, from a place on, and how many rooms are listed in all. Each part is asked
+    /// for as many, so the newest of all are among them.
+    async fn listed(&self, from: &str, wanted: usize) -> Result<(Vec<String>, u64), StoreError> {
+        let parts = (0..LIST_PARTS).map(async |part| {
+            let mut call = self.on_rooms(&self.scripts.active_rooms, part);
+            let mut reply = self.run(call.arg(from).arg(wanted)).await?;
+            Ok::<_, StoreError>((reply.number()?, reply.strings().collect::<Result<Vec<_>, _>>()?))
+        });
+        let (mut entries, mut total) = (Vec::new(), 0);
+        for (count, part) in try_join_all(parts).await? {
+            total += count;
+            entries.extend(part);
+        }
+        entries.sort_unstable_by(|one, another| another.cmp(one));
+        entries.truncate(wanted);
+        Ok((entries, total))
     }
 
     /// A call of a script with a user.
@@ -118,7 +143,7 @@ impl Store for RedisStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let mut create = self.on_room(&self.scripts.create_room, id, &["room"]);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
-        let mut list = self.on_rooms(&self.scripts.list_room);
+        let mut list = self.on_rooms(&self.scripts.list_room, list_part(id));
         list.arg(list_entry(state.room.created_at, id)).arg(state.room.expires_at.as_millis());
         self.run(&list).await?;
         Ok(state)
@@ -149,10 +174,8 @@ impl Store for RedisStore {
         let mut from = after.map_or_else(|| "+".to_owned(), |(at, room)| format!("({}", list_entry(at, room)));
         let (mut rooms, mut total, mut more) = (Vec::new(), 0, true);
         for _ in 0..ROUNDS {
-            let mut call = self.on_rooms(&self.scripts.active_rooms);
-            let mut reply = self.run(call.arg(&from).arg(wanted)).await?;
-            total = reply.number()?;
-            let entries = reply.strings().collect::<Result<Vec<_>, _>>()?;
+            let (entries, listed) = self.listed(&from, wanted).await?;
+            total = listed;
             let ids = entries.iter().filter_map(|entry| room_of_list_entry(entry));
             for snapshot in join_all(ids.map(|id| self.snapshot(id, None))).await {
                 match snapshot {

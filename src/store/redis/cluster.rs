@@ -14,7 +14,7 @@ use rand::seq::IndexedRandom as _;
 use redis::aio::{ConnectionLike, ConnectionManager};
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -33,8 +33,6 @@ const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 const TELL_WITHIN: Duration = Duration::from_millis(250);
 /// Nodes asked at a time: enough that most of them know what happened.
 const ASKED: usize = 5;
-/// How often a command is sent until a node takes it.
-const ATTEMPTS: u32 = 12;
 const PAUSE: Duration = Duration::from_millis(10);
 const PAUSE_AT_MOST: Duration = Duration::from_millis(100);
 /// Before this version there are no announcements within a shard.
@@ -81,7 +79,6 @@ impl Map {
 pub(super) struct Cluster {
     shared: Arc<Shared>,
     tasks: TaskTracker,
-    vital: Vital,
     stop: DropGuard,
 }
 
@@ -95,18 +92,17 @@ struct Shared {
 
 impl Cluster {
     /// Finds the nodes. [`StoreError::Unavailable`] when none of the seeds can be reached or they are too old.
-    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+    pub async fn connect(settings: &Settings, vital: Vital) -> Result<Self, StoreError> {
         let map = Map { layout: Layout::of(&[]), nodes: Vec::new(), replicas: Vec::new() };
         let (map, _) = watch::channel(Arc::new(map));
         let shared = Shared { settings: settings.clone(), map, strangers: Mutex::default(), doubt: Notify::new() };
         shared.enter().await?;
-        let (shared, stop, tasks, vital) =
-            (Arc::new(shared), CancellationToken::new(), TaskTracker::new(), Vital::default());
+        let (shared, stop, tasks) = (Arc::new(shared), CancellationToken::new(), TaskTracker::new());
         let (watcher, stopped) = (shared.clone(), stop.clone());
-        tasks.spawn(vital.clone().task(async move {
+        tasks.spawn(vital.task(async move {
             stopped.run_until_cancelled(watcher.keep_looking()).await;
         }));
-        Ok(Self { shared, tasks, vital, stop: stop.drop_guard() })
+        Ok(Self { shared, tasks, stop: stop.drop_guard() })
     }
 
     /// Ends the looking. Commands still find their way.
@@ -114,11 +110,6 @@ impl Cluster {
         self.stop.token().cancel();
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    /// The task.
-    pub const fn vital(&self) -> &Vital {
-        &self.vital
     }
 
     /// The way of one command, or of one script, to the node that has its keys.
@@ -182,16 +173,12 @@ impl Shared {
     /// Begins with the first node that can be used.
     async fn enter(&self) -> Result<(), StoreError> {
         let seeds = self.settings.seeds();
-        let entered = join_all(seeds.iter().map(|seed| self.try_seed(seed))).await;
-        let mut refused = Err(StoreError::Unavailable(Box::new(Unusable::Silent)));
-        if !entered.iter().any(Result::is_ok) {
+        let mut entered = join_all(seeds.iter().map(|seed| self.try_seed(seed))).await;
+        if !entered.iter().any(Result::is_ok) && !entered.is_empty() {
             // The first tells as much as all.
-            if let Some(first) = entered.into_iter().next() {
-                refused = first;
-            }
-            return refused;
+            return entered.swap_remove(0);
         }
-        if self.look().await { Ok(()) } else { refused }
+        if self.look().await { Ok(()) } else { Err(StoreError::Unavailable(Box::new(Unusable::Silent))) }
     }
 
     async fn try_seed(&self, seed: &Address) -> Result<(), StoreError> {
@@ -201,16 +188,8 @@ impl Shared {
         greet(&self.settings, &client, seed.to_string()).await?;
         let info = timeout(self.settings.timeout(), node.server.query(&redis::cmd("INFO"))).await;
         let info = info.map_err(|late| StoreError::Unavailable(Box::new(late)))?.map_err(unavailable)?;
-        let info: String = redis::from_redis_value(info).unwrap_or_default();
-        let says = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        let version = says("redis_version:");
-        if version.split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major < OLDEST) {
-            return Err(StoreError::Unavailable(Box::new(Unusable::TooOld(version.to_owned()))));
-        }
-        if says("cluster_enabled:") != "1" {
-            return Err(StoreError::Unavailable(Box::new(Unusable::NoCluster(seed.to_string()))));
-        }
-        Ok(())
+        let info: String = redis::from_redis_value(info).map_err(|error| unavailable(error.into()))?;
+        check(&info, seed).map_err(|unusable| StoreError::Unavailable(Box::new(unusable)))
     }
 
     async fn keep_looking(&self) {
@@ -237,12 +216,12 @@ impl Shared {
         }
         let layout = Layout::of(&views);
         let replicas: Vec<_> = views.into_iter().flat_map(|view| view.replicas).collect();
-        if layout != known.layout {
-            info!(primaries = layout.primaries.len(), "the slots of the cluster are not where they were");
-        }
         let nodes = layout.primaries.iter().filter_map(|address| self.node(address).ok()).collect::<Vec<_>>();
         if nodes.len() == layout.primaries.len() {
             let changed = layout != known.layout;
+            if changed {
+                info!(primaries = nodes.len(), "the slots of the cluster are not where they were");
+            }
             let map = Arc::new(Map { layout, nodes, replicas });
             self.map.send_if_modified(|current| {
                 *current = map;
@@ -267,6 +246,18 @@ impl Shared {
         strangers.insert(address.clone(), node.clone());
         Ok(node)
     }
+}
+
+/// Whether a node that says this of itself can be used.
+fn check(info: &str, node: &Address) -> Result<(), Unusable> {
+    let says = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    if says("cluster_enabled:") != "1" {
+        return Err(Unusable::NoCluster(node.to_string()));
+    }
+    let version = says("redis_version:");
+    let is_new =
+        version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= OLDEST);
+    if is_new { Ok(()) } else { Err(Unusable::TooOld(version.to_owned())) }
 }
 
 /// What these nodes take the cluster for; of those that say it in time.
@@ -296,15 +287,17 @@ pub(super) struct Errand<'a> {
 impl Errand<'_> {
     async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         let Some(slot) = slot_of_command(command) else { return self.send_where_it_is(command).await };
-        let mut redirected = None;
-        let mut pause = PAUSE;
+        // While a slot moves, most of what works in it is put off, by the rules of the cluster. Before the call is late, its
+        // caller is to be told why.
+        let give_up = Instant::now() + self.cluster.shared.settings.timeout().mul_f64(0.9);
+        let (mut redirected, mut redirections, mut pause) = (None, 0, Duration::ZERO);
         let mut refused = RedisError::from((ErrorKind::Server(ServerErrorKind::ClusterDown), "nobody has the slot"));
-        for attempt in 0..ATTEMPTS {
-            // To be sent elsewhere once is usual; twice is a cluster that does not agree yet.
-            if attempt > 1 {
-                sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_AT_MOST);
+        loop {
+            if Instant::now() + pause > give_up {
+                return Err(refused);
             }
+            sleep(pause).await;
+            pause = (pause * 2).clamp(PAUSE, PAUSE_AT_MOST);
             let (node, asking) = match redirected.take() {
                 Some(redirection) => redirection,
                 None => match self.cluster.shared.map.borrow().owner(slot) {
@@ -328,6 +321,11 @@ impl Errand<'_> {
                     if !is_ask {
                         self.cluster.doubt();
                     }
+                    // To be sent elsewhere once is usual; twice is a cluster that does not agree yet.
+                    if redirections == 0 {
+                        pause = Duration::ZERO;
+                    }
+                    redirections += 1;
                 }
                 ErrorKind::Server(ServerErrorKind::TryAgain) => {}
                 ErrorKind::Server(ServerErrorKind::ClusterDown) => self.cluster.doubt(),
@@ -339,7 +337,6 @@ impl Errand<'_> {
             }
             refused = error;
         }
-        Err(refused)
     }
 
     async fn send_where_it_is(&self, command: &Cmd) -> RedisResult<Value> {
@@ -374,4 +371,21 @@ impl ConnectionLike for Errand<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_is_too_old_and_a_single_redis_are_refused_with_a_sentence() {
+        let node = Address { host: "here".into(), port: 6379 };
+        let refusal = |info: &str| check(info, &node).err().map(|unusable| unusable.to_string());
+        assert_eq!(refusal("redis_version:7.0.15\r\ncluster_enabled:1\r\n"), None);
+        assert_eq!(refusal("redis_version:10.0.0\r\ncluster_enabled:1\r\n"), None);
+        let old = refusal("redis_version:6.2.14\r\ncluster_enabled:1\r\n").expect("too old");
+        assert!(old.contains("Redis 6.2.14") && old.contains("Redis 7 or later"), "{old}");
+        let single = refusal("redis_version:7.0.15\r\ncluster_enabled:0\r\n").expect("no cluster");
+        assert!(single.contains("here:6379") && single.contains("REDIS_CLUSTER"), "{single}");
+    }
 }

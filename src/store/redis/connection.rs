@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::cluster::Cluster;
 use super::settings::{CONNECTING, Settings};
 use crate::store::StoreError;
+use crate::vital::Vital;
 
 const RECONNECT_AFTER: Duration = Duration::from_millis(20);
 const RECONNECT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
@@ -58,11 +59,11 @@ enum Way {
 }
 
 impl Commands {
-    /// Makes sure that Redis takes us at all.
-    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+    /// Makes sure that Redis takes us at all. What goes on by itself is `vital`.
+    pub async fn connect(settings: &Settings, vital: Vital) -> Result<Self, StoreError> {
         let timeout = settings.timeout();
         let way = if settings.is_cluster() {
-            Way::Cluster(Cluster::connect(settings).await?)
+            Way::Cluster(Cluster::connect(settings, vital).await?)
         } else {
             let client = settings.client().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
             greet(settings, &client, settings.address()).await?;
@@ -120,17 +121,17 @@ impl Commands {
         let keys = cluster.key_of_each_primary(key);
         let mut writes: FuturesUnordered<_> =
             keys.iter().map(|key| async { self.query(&write(key)).await.map(drop) }).collect();
-        let (mut taken, mut outcome) = (0, Err(StoreError::Unavailable("no primary has any slot".into())));
+        let (mut taken, mut refused) = (0, StoreError::Unavailable("no primary has any slot".into()));
         while let Some(answer) = writes.next().await {
-            taken += usize::from(answer.is_ok());
+            match answer {
+                Ok(()) => taken += 1,
+                Err(error) => refused = error,
+            }
             if 2 * taken > keys.len() {
                 return Ok(());
             }
-            if answer.is_err() || taken == 0 {
-                outcome = answer;
-            }
         }
-        outcome
+        Err(refused)
     }
 
     /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.

@@ -39,14 +39,13 @@ pub struct Announcements {
     timeout: Duration,
     stop: DropGuard,
     tasks: TaskTracker,
-    vital: Vital,
 }
 
 impl Announcements {
     /// Starts the tasks. Must be called within a runtime.
-    pub fn start(settings: &Settings, keys: Keys, cluster: Option<&Cluster>) -> Result<Self, RedisError> {
+    pub fn start(settings: &Settings, keys: Keys, cluster: Option<&Cluster>, vital: Vital) -> Result<Self, RedisError> {
         let (sender, _) = broadcast::channel(BACKLOG);
-        let (stop, tasks, vital) = (CancellationToken::new(), TaskTracker::new(), Vital::default());
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let house = House {
             settings: settings.clone(),
             config: settings.single(),
@@ -74,12 +73,12 @@ impl Announcements {
                         }
                     }
                 };
-                tasks.spawn(vital.clone().task(async move {
+                tasks.spawn(vital.task(async move {
                     stop.run_until_cancelled(follow).await;
                 }));
             }
         }
-        Ok(Self { sender, posts, timeout: settings.timeout(), stop: stop.drop_guard(), tasks, vital })
+        Ok(Self { sender, posts, timeout: settings.timeout(), stop: stop.drop_guard(), tasks })
     }
 
     /// A feed from now on.
@@ -103,11 +102,6 @@ impl Announcements {
     /// See [`Store::unwatch`](crate::store::Store::unwatch).
     pub fn unwatch(&self, room: RoomId) {
         self.posts.remove(room);
-    }
-
-    /// The tasks.
-    pub const fn vital(&self) -> &Vital {
-        &self.vital
     }
 
     /// Ends the tasks and waits until they have ended.

@@ -65,7 +65,10 @@ impl Voice {
         let event = str::from_utf8(event).map_err(|_| Unreadable::PUSH).and_then(|event| read_event(room, event));
         match event {
             Ok(event) => self.say(Announcement::Event(Arc::new(event))),
-            Err(unreadable) => self.complain(&unreadable),
+            Err(unreadable) => {
+                self.complain(&unreadable);
+                self.say(Announcement::ResyncOf([room].into()));
+            }
         }
     }
 
@@ -73,7 +76,6 @@ impl Voice {
         if !self.complained.swap(true, Ordering::Relaxed) {
             error!(error = %unreadable, "an announcement makes no sense; not saying this again");
         }
-        self.say(Announcement::Resync);
     }
 
     fn room_of(&self, channel: &Value) -> Option<RoomId> {
