@@ -195,7 +195,7 @@ async fn lane(load: Arc<Load>) {
         let readers: Vec<_> = readers.map(tokio::spawn).collect();
         let share = ROOM / load.addresses.len();
         let filled = load.addresses.iter().enumerate().map(async |(number, address)| {
-            let mut filler = Filler::open(address, &room, USERS).await;
+            let mut filler = Filler::new(address, &room, USERS);
             let fates = filler.fill(number * share..(number + 1) * share, &load.accepted).await;
             load.refused_tokens.fetch_add(filler.refused, Ordering::Relaxed);
             fates
@@ -203,7 +203,7 @@ async fn lane(load: Arc<Load>) {
         let mut fates: Vec<_> = join_all(filled).await.concat();
 
         let kills = load.calm.read().await;
-        let end = Filler::open(&load.addresses[0], &room, 1).await.fill(ROOM..ROOM + 1, &load.accepted).await;
+        let end = Filler::new(&load.addresses[0], &room, 1).fill(ROOM..ROOM + 1, &load.accepted).await;
         assert!(matches!(end[..], [Fate::Accepted(_)]), "nothing is killed meanwhile");
         fates.extend(end);
         let log = read(load.addresses[0].clone(), room, start, ROOM).await;
@@ -253,7 +253,7 @@ impl Side {
                     break room;
                 }
             };
-            fillers.push(Filler::open(server.address(), &room, 4 * USERS).await);
+            fillers.push(Filler::new(server.address(), &room, 4 * USERS));
         }
         Self { cluster, _server: server, fillers, costs: Vec::new() }
     }

@@ -23,7 +23,7 @@ pub enum Fate {
 
 /// Users of one room who share a line. They take turns on it, all of them in one write.
 pub struct Filler {
-    posts: Posts,
+    address: String,
     room: RoomKey,
     users: Vec<User>,
     /// How many tokens were refused that had been given.
@@ -51,15 +51,17 @@ impl User {
 
 impl Filler {
     /// So many users, who are new to the server.
-    pub async fn open(address: &str, room: &RoomKey, users: usize) -> Self {
+    pub fn new(address: &str, room: &RoomKey, users: usize) -> Self {
         let users = (0..users).map(|_| User::new()).collect();
-        Self { posts: Posts::open(address).await, room: room.clone(), users, refused: 0 }
+        Self { address: address.to_owned(), room: room.clone(), users, refused: 0 }
     }
 
     /// Sends the messages with these numbers, in no particular order; what became of them, in the order of their numbers.
     pub async fn fill(&mut self, numbers: Range<usize>, accepted: &AtomicUsize) -> Vec<Fate> {
         let mut fates = vec![Fate::Doubtful; numbers.len()];
         let (first, mut left) = (numbers.start, numbers);
+        // A line of its own each time: the server closes one that rests.
+        let mut posts = Posts::open(&self.address).await;
         loop {
             for user in &mut self.users {
                 user.sending = user.sending.or_else(|| Some(Sending { number: left.next()?, in_doubt: false }));
@@ -70,7 +72,7 @@ impl Filler {
             }
             let bodies: Vec<_> = busy.iter().filter_map(|user| body(&self.room, user)).collect();
             let mut all_accepted = true;
-            for (user, answer) in busy.iter_mut().zip(self.posts.answers(&bodies).await) {
+            for (user, answer) in busy.iter_mut().zip(posts.answers(&bodies).await) {
                 let sending = user.sending.as_mut().expect("one who sends");
                 if let Some(token) = part(&answer, "\"token\":\"") {
                     user.token = token.to_owned();
