@@ -394,6 +394,7 @@ impl Source<'_> {
         let (url, host) = (self.text(&REDIS_URL), self.text(&REDIS_HOST));
         let port = self.number(&REDIS_PORT, 1, u16::MAX)?;
         let prefix = self.text(&REDIS_PREFIX);
+        let in_cluster = self.choice(&REDIS_CLUSTER, &[("true", true), ("false", false)])?;
         let timeout = self.duration(&REDIS_TIMEOUT, Duration::from_millis(100), Duration::from_secs(60))?;
         let settings = if !url.is_empty() {
             redis::Settings::new(url, prefix)
@@ -403,7 +404,6 @@ impl Source<'_> {
         } else {
             return Ok(StoreChoice::Embedded(PathBuf::from(self.text(&DATA_DIR))));
         };
-        let in_cluster = self.choice(&REDIS_CLUSTER, &[("true", true), ("false", false)])?;
         match settings {
             Ok(settings) if in_cluster => Ok(StoreChoice::Redis(settings.with_timeout(timeout).in_cluster())),
             Ok(settings) => Ok(StoreChoice::Redis(settings.with_timeout(timeout))),

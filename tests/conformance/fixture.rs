@@ -207,9 +207,8 @@ impl Fixture for Cluster {
 
     async fn cut_feeds(&self) {
         let cluster = self.cluster.as_ref().expect("a cluster until the end");
-        for mut connection in cluster.connections().await {
-            let cut = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).exec_async(&mut connection).await;
-            cut.expect("the connections are cut");
+        for node in cluster.awake() {
+            cluster.node(node).command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
         }
     }
 
