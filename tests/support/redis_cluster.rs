@@ -244,11 +244,6 @@ impl RedisCluster {
         self.nodes[number].server.signal("CONT");
         self.nodes[number].frozen = false;
     }
-
-    /// Connections to all nodes that are awake.
-    pub async fn connections(&self) -> Vec<MultiplexedConnection> {
-        join_all(self.awake().map(|number| self.node(number).connection())).await
-    }
 }
 
 /// Where a node is.
