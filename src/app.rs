@@ -72,9 +72,10 @@ impl OpenStore {
         }
     }
 
-    const fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Embedded(_) => "embedded",
+            Self::Redis(store) if store.is_cluster() => "redis-cluster",
             Self::Redis(_) => "redis",
         }
     }

@@ -40,6 +40,7 @@ const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
 const BASE_PATH: Setting = setting("BASE_PATH", "");
 const DATA_DIR: Setting = setting("DATA_DIR", "./data");
 const REDIS_URL: Setting = setting("REDIS_URL", "");
+const REDIS_CLUSTER: Setting = setting("REDIS_CLUSTER", "false");
 const REDIS_HOST: Setting = setting("REDIS_HOST", "");
 const REDIS_PORT: Setting = setting("REDIS_PORT", "6379");
 const REDIS_USERNAME: Setting = setting("REDIS_USERNAME", "");
@@ -111,6 +112,7 @@ pub const ALL: &[Setting] = &[
     BASE_PATH,
     DATA_DIR,
     REDIS_URL,
+    REDIS_CLUSTER,
     REDIS_HOST,
     REDIS_PORT,
     REDIS_USERNAME,
@@ -410,12 +412,16 @@ impl Source<'_> {
         let (url, host, sentinels) = (self.text(&REDIS_URL), self.text(&REDIS_HOST), self.text(&REDIS_SENTINELS));
         let port = self.number(&REDIS_PORT, 1, u16::MAX)?;
         let prefix = self.text(&REDIS_PREFIX);
+        let in_cluster = self.choice(&REDIS_CLUSTER, &[("true", true), ("false", false)])?;
         let timeout = self.duration(&REDIS_TIMEOUT, Duration::from_millis(100), Duration::from_secs(60))?;
         let tls = self.choice(&REDIS_TLS, ON_OR_OFF)?;
         let login = self.login(&REDIS_USERNAME, &REDIS_PASSWORD);
         let settings = if !sentinels.is_empty() {
             if !(url.is_empty() && host.is_empty()) {
                 return Err(invalid(&REDIS_SENTINELS, "must stand without REDIS_URL and REDIS_HOST"));
+            }
+            if in_cluster {
+                return Err(invalid(&REDIS_SENTINELS, "must stand without REDIS_CLUSTER, which needs no sentinels"));
             }
             redis::Settings::by_sentinels(self.sentinels(sentinels)?, &login, prefix)
         } else if !url.is_empty() {
@@ -436,6 +442,7 @@ impl Source<'_> {
                 }
             }
         }
+        let settings = if in_cluster { settings.in_cluster() } else { settings };
         Ok(StoreChoice::Redis(Box::new(settings.with_timeout(timeout))))
     }
 
@@ -473,7 +480,10 @@ impl Source<'_> {
         match error {
             InvalidSettings::Prefix => invalid(&REDIS_PREFIX, "must not contain braces"),
             // The cause is left out: it may quote the address, and with it the password.
-            InvalidSettings::Url(_) => invalid(&REDIS_URL, "must be an address like redis://:password@host:6379/0"),
+            InvalidSettings::Url(_) => invalid(
+                &REDIS_URL,
+                "must be an address like redis://:password@host:6379/0, or those of several nodes, separated by commas",
+            ),
             InvalidSettings::Insecure => invalid(&REDIS_URL, "must not end with #insecure; set REDIS_CA_FILE instead"),
             InvalidSettings::NoSentinels => invalid(&REDIS_SENTINELS, "must name one sentinel at least"),
             InvalidSettings::Certificates(error) => match error {

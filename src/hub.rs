@@ -177,7 +177,7 @@ impl Follower {
                     }
                     Ok(Announcement::Event(event)) if is_known(&event, self.position) => {}
                     Ok(Announcement::Event(_)) => self.go_back(Reason::Gap),
-                    Ok(Announcement::Resync) => self.go_back(Reason::Resync),
+                    Ok(Announcement::Resync | Announcement::ResyncOf(_)) => self.go_back(Reason::Resync),
                     Err(broadcast::error::RecvError::Lagged(_)) => {
                         self.watch.live = self.watch.live.resubscribe();
                         self.go_back(Reason::Lag);
@@ -352,6 +352,10 @@ async fn distribute(mut feed: Feed, rooms: Arc<Rooms>, stop: CancellationToken) 
                 if let Some(watched) = rooms.get(&event.room()) {
                     watched.tell(Announcement::Event(event));
                 }
+            }
+            Some(Announcement::ResyncOf(doubtful)) => {
+                let watched = doubtful.iter().filter_map(|room| rooms.get(room));
+                watched.for_each(|watched| watched.tell(Announcement::Resync));
             }
             Some(Announcement::Resync) => rooms.values().for_each(|watched| watched.tell(Announcement::Resync)),
             None => return rooms.values_mut().for_each(|watched| watched.live = None),

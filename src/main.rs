@@ -69,6 +69,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = match &config.store {
         StoreChoice::Embedded(directory) => format!("embedded, in {}", directory.display()),
+        StoreChoice::Redis(settings) if settings.is_cluster() => format!("Redis Cluster at {}", settings.address()),
         StoreChoice::Redis(settings) => format!("Redis at {}", settings.address()),
     };
     let (base, graphiql) = (config.http.base_path.clone(), config.http.web.graphiql);

@@ -39,7 +39,8 @@ pub use strikes::{Guess, GuessLimits, Guesser, Lockout, Struck, Subject, Ticket}
 /// 4. Expired is absent everywhere at once; no key outlives its room. A user outlives every room it was admitted for.
 /// 5. Reading the log after a position is ordered, bounded per read, and says when the position is not one of its own.
 /// 6. A snapshot (room, a page of messages, position) is one instant.
-/// 7. The feed survives a lost connection by itself and says [`Announcement::Resync`].
+/// 7. The feed survives a lost connection by itself and says [`Announcement::Resync`], or [`Announcement::ResyncOf`]
+///    the rooms concerned.
 /// 8. What was acknowledged survives `kill -9` of this process.
 /// 9. Errors mean the same on every store: see [`StoreError`].
 /// 10. Viewers that one node reported are counted by every other node, and forgotten [`VIEWERS_KEPT`] after its last
@@ -111,7 +112,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Asks for the announcements of a room. The wish counts from the call; when the future resolves, whatever is
     /// committed from then on reaches the feeds. [`StoreError::Unavailable`] when that cannot be said in time: the wish
-    /// stands all the same until [`unwatch`](Store::unwatch), and is fulfilled before the next `Resync`.
+    /// stands all the same until [`unwatch`](Store::unwatch), and is fulfilled before the next resync of the room.
     fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>>;
 
     /// Takes the wish back, however often it was made.
@@ -336,6 +337,8 @@ pub enum Announcement {
     Event(Arc<Event>),
     /// Announcements may have been lost. Every reader must read its log again.
     Resync,
+    /// Announcements of these rooms may have been lost. Their readers must read their logs again.
+    ResyncOf(Arc<[RoomId]>),
 }
 
 /// Announcements as they come, bounded: a feed that is not read fast enough tells `Resync` in place of what it dropped.

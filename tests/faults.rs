@@ -6,11 +6,13 @@
 //! - `redis_memory`: full, and evicting.
 //! - `failover`: to a replica that lacks the last writes. `set_back`: the same by a backup, on each store.
 //! - `sentinel`: a primary that is killed, frozen or replaced, where sentinels name the next one.
+//! - `cluster`: primaries of a Redis Cluster, killed and frozen.
 //! - `killed`, `frozen`: our own process.
 //! - `full_disk`, `damaged`: the disk below the embedded store.
 //! - `clock`: set forward and back while everything runs, rates and lock-outs included.
 
 mod clock;
+mod cluster;
 mod damaged;
 mod failover;
 mod frozen;

@@ -10,6 +10,7 @@ use crate::support::bottleneck::Bottleneck;
 use crate::support::client::{Client, RoomKey, User, error_code, text};
 use crate::support::eventually;
 use crate::support::load::send_at_once;
+use crate::support::redis_cluster::RedisCluster;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, command};
 use crate::support::subscriber::Subscriber;
@@ -84,7 +85,9 @@ async fn everything_is_as_it_was_and_goes_on() {
     assert_eq!(events(&server, &room, &start, "last").await, told);
     // An earlier run may have ended before a room was listed; the next one lists it.
     let mut unlist = redis::cmd("DEL");
-    unlist.arg("livechat:{rooms}:age").arg("livechat:{rooms}:expiry");
+    for part in 0..16 {
+        unlist.arg(format!("livechat:{{rooms:{part:02}}}:age")).arg(format!("livechat:{{rooms:{part:02}}}:expiry"));
+    }
     unlist.exec_async(&mut redis.connection().await).await.expect("no list any more");
     assert_ne!(active_rooms(&client).await, rooms);
     let report = moved(&data, &redis.url());
@@ -229,4 +232,29 @@ async fn it_is_refused_with_a_sentence_where_it_cannot_be() {
     let mut server = server;
     server.kill();
     assert!(refused(&server.data(), "redis://127.0.0.1:1/").contains("cannot connect to Redis at 127.0.0.1:1"));
+}
+
+#[tokio::test]
+async fn a_cluster_takes_over_as_a_single_redis_does() {
+    let mut server = Server::embedded();
+    let client = server.client();
+    let mut rooms = Vec::new();
+    for n in 0..5 {
+        let (room, _) = room_and_start(&client).await;
+        User::of(client.clone()).send(&room, &format!("in room {n}")).await;
+        let state = client.of_room(&room, FIELDS).await;
+        rooms.push((room, state));
+    }
+    let listed = active_rooms(&client).await;
+    assert!(server.terminate().await.success());
+    let (cluster, data) = (RedisCluster::with(3, 0, &[]).await, server.data());
+    let report = moved(&data, &cluster.url());
+    assert!(report.contains("Users: 5 moved") && report.contains("Rooms: 5 moved"), "{report}");
+    let server = Server::on_redis(&cluster.url());
+    let client = server.client();
+    for (room, state) in rooms {
+        assert_eq!(client.of_room(&room, FIELDS).await, state);
+        User::of(client.clone()).send(&room, "goes on").await;
+    }
+    assert_eq!(active_rooms(&client).await, listed);
 }

@@ -32,6 +32,9 @@ where
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = CASES;
     }
+    // What is costly to start is kept while anybody uses it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let _kept = runtime.block_on(fresh());
     let operations = proptest::collection::vec(operation::any(), OPERATIONS);
     let result = TestRunner::new(config).run(&operations, |operations| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

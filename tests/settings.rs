@@ -57,6 +57,7 @@ fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "loud"),
         ("REDIS_URL", "not a url"),
+        ("REDIS_CLUSTER", "maybe"),
         ("REDIS_PORT", "70000"),
         ("REDIS_TIMEOUT", "0"),
         ("REDIS_SENTINELS", "one,two:26379"),
@@ -97,6 +98,19 @@ fn redis_is_chosen_by_its_url_or_by_host_port_and_password() {
         "mymaster, as sentinels name it (one:26379, ::1:26379)"
     );
     assert_eq!(choose(&[("REDIS_PORT", "7001"), ("REDIS_HOST", "")]), "embedded");
+}
+
+#[test]
+fn several_nodes_are_a_cluster_and_one_is_if_that_is_said() {
+    let is_cluster = |values: &[(&str, &str)]| {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let store = Config::from_values(&values).expect("valid settings").store;
+        matches!(store, StoreChoice::Redis(settings) if settings.is_cluster())
+    };
+    assert!(is_cluster(&[("REDIS_URL", "redis://:secret@one:7000,two:7000")]));
+    assert!(is_cluster(&[("REDIS_URL", "redis://one:7000"), ("REDIS_CLUSTER", "true")]));
+    assert!(is_cluster(&[("REDIS_HOST", "one"), ("REDIS_CLUSTER", "true")]));
+    assert!(!is_cluster(&[("REDIS_URL", "redis://one:7000")]));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub fn text(number: usize) -> String {
 }
 
 /// The number of the message in a frame.
-fn number(frame: &str) -> usize {
+pub fn number(frame: &str) -> usize {
     let digits = frame.find(MARK).and_then(|mark| frame.get(mark + 1..mark + 9));
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no message in {frame}"))
 }

@@ -11,6 +11,7 @@ const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: Str
 
 /// What one subscriber may have of its own.
 pub struct Own {
+    pub query: &'static str,
     pub operation_id: String,
     /// The payload of `connection_init`.
     pub payload: Value,
@@ -19,7 +20,7 @@ pub struct Own {
 
 impl Default for Own {
     fn default() -> Self {
-        Self { operation_id: "events".to_owned(), payload: json!({}), after: None }
+        Self { query: EVENTS, operation_id: "events".to_owned(), payload: json!({}), after: None }
     }
 }
 
@@ -28,6 +29,6 @@ pub async fn subscribe(line: &mut Line, room: &RoomKey, own: Own) {
     line.say(&json!({ "type": "connection_init", "payload": own.payload }).to_string()).await;
     assert!(line.hear().await.contains("connection_ack"));
     let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": own.after });
-    let payload = json!({ "query": EVENTS, "variables": variables });
+    let payload = json!({ "query": own.query, "variables": variables });
     line.say(&json!({ "id": own.operation_id, "type": "subscribe", "payload": payload }).to_string()).await;
 }

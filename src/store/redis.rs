@@ -1,9 +1,10 @@
 //! The store that many processes share: every operation is one script on Redis, and this file calls them.
 //!
-//! Where Redis is and how it is reached is in `settings`, `certificates` and `primary`, how commands go there in `connection`, how announcements come back in `feed`, what things are called in `keys`,
-//! what they look like in `record`. What an operation decides is in its script.
+//! Where Redis is and how it is reached is in `settings`, `certificates`, `primary` and `cluster`, how commands go there in
+//! `connection`, how announcements come back in `feed`, what things are called in `keys`, what they look like in `record`. What an operation decides is in its script.
 
 mod certificates;
+mod cluster;
 mod connection;
 mod feed;
 mod gathered;
@@ -14,12 +15,12 @@ mod record;
 mod refused;
 mod rights;
 mod settings;
+mod slots;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join_all, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::{Script, ScriptInvocation};
 use tracing::warn;
@@ -27,8 +28,7 @@ use tracing::warn;
 pub use self::certificates::{CertificateFiles, InvalidCertificates};
 use self::connection::Commands;
 use self::feed::Announcements;
-use self::keys::{EVENTS, Keys, list_entry, room_of_list_entry};
-use self::primary::Primary;
+use self::keys::{EVENTS, Keys, LIST_PARTS, list_entry, list_part, room_of_list_entry};
 use self::record::Reply;
 pub use self::settings::{InvalidSettings, Login, Sentinels, Settings};
 use crate::domain::chatter::{Chatter, TokenHash, UserId};
@@ -49,13 +49,14 @@ const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 
-/// Keeps rooms in a Redis, version 6.2 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
+/// Keeps rooms in a Redis, version 6.2 or later, or in a Redis Cluster, version 7 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
 /// several keys, and without one of them it is gone.
 pub struct RedisStore {
     commands: Commands,
     announcements: Announcements,
     keys: Keys,
     scripts: Scripts,
+    vital: Vital,
     /// Tells the viewers here from those of other processes.
     node: String,
 }
@@ -63,10 +64,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
-        let primary = Primary::of(&settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        let primary = Arc::new(primary);
-        let keys = Keys::new(settings.prefix().to_owned());
-        let commands = Commands::connect(&settings, &primary).await?;
+        let (keys, vital) = (Keys::new(settings.prefix().to_owned()), Vital::default());
+        let commands = Commands::connect(&settings, vital.clone()).await?;
         if let Some(policy) = commands.eviction_policy().await {
             warn!(
                 %policy,
@@ -74,24 +73,31 @@ impl RedisStore {
                  set its maxmemory-policy to noeviction"
             );
         }
+        let announcements = Announcements::start(&settings, keys.clone(), &commands, vital.clone());
         Ok(Self {
             commands,
-            announcements: Announcements::start(&settings, primary, keys.clone()),
+            announcements,
             keys,
-            scripts: Scripts::new(),
+            scripts: Scripts::new(settings.is_cluster()),
+            vital,
             node: hex::encode(rand::random::<[u8; 8]>()),
         })
     }
 
-    /// Ends the listening for announcements. Commands still work.
+    /// Ends the listening for announcements, and the looking for changes of a cluster. Commands still work.
     pub async fn close(&self) {
         self.announcements.close().await;
-        self.commands.end().await;
+        self.commands.close().await;
+    }
+
+    /// Whether this is a cluster.
+    pub const fn is_cluster(&self) -> bool {
+        self.commands.cluster().is_some()
     }
 
     /// What of the store works by itself: without it nothing is announced any more.
     pub const fn vital(&self) -> &Vital {
-        self.announcements.vital()
+        &self.vital
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
@@ -107,9 +113,27 @@ impl RedisStore {
         call
     }
 
-    /// A call of a script with the list of rooms.
-    fn on_rooms<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
-        script.key(&self.keys.rooms()[..])
+    /// A call of a script with a part of the list of rooms.
+    fn on_rooms<'a>(&self, script: &'a Script, part: u8) -> ScriptInvocation<'a> {
+        script.key(&self.keys.rooms(part)[..])
+    }
+
+    /// The newest entries of the list of rooms, from a place on, and how many rooms are listed in all. Each part is asked
+    /// for as many, so the newest of all are among them.
+    async fn listed(&self, from: &str, wanted: usize) -> Result<(Vec<String>, u64), StoreError> {
+        let parts = (0..LIST_PARTS).map(async |part| {
+            let mut call = self.on_rooms(&self.scripts.active_rooms, part);
+            let mut reply = self.run(call.arg(from).arg(wanted)).await?;
+            Ok::<_, StoreError>((reply.number()?, reply.strings().collect::<Result<Vec<_>, _>>()?))
+        });
+        let (mut entries, mut total) = (Vec::new(), 0);
+        for (count, part) in try_join_all(parts).await? {
+            total += count;
+            entries.extend(part);
+        }
+        entries.sort_unstable_by(|one, another| another.cmp(one));
+        entries.truncate(wanted);
+        Ok((entries, total))
     }
 
     /// A call of a script with a user.
@@ -124,7 +148,7 @@ impl Store for RedisStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let mut create = self.on_room(&self.scripts.create_room, id, &["room"]);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
-        let mut list = self.on_rooms(&self.scripts.list_room);
+        let mut list = self.on_rooms(&self.scripts.list_room, list_part(id));
         list.arg(list_entry(state.room.created_at, id)).arg(state.room.expires_at.as_millis());
         self.run(&list).await?;
         Ok(state)
@@ -155,10 +179,8 @@ impl Store for RedisStore {
         let mut from = after.map_or_else(|| "+".to_owned(), |(at, room)| format!("({}", list_entry(at, room)));
         let (mut rooms, mut total, mut more) = (Vec::new(), 0, true);
         for _ in 0..ROUNDS {
-            let mut call = self.on_rooms(&self.scripts.active_rooms);
-            let mut reply = self.run(call.arg(&from).arg(wanted)).await?;
-            total = reply.number()?;
-            let entries = reply.strings().collect::<Result<Vec<_>, _>>()?;
+            let (entries, listed) = self.listed(&from, wanted).await?;
+            total = listed;
             let ids = entries.iter().filter_map(|entry| room_of_list_entry(entry));
             for snapshot in join_all(ids.map(|id| self.snapshot(id, None))).await {
                 match snapshot {
@@ -302,8 +324,7 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let mut write = redis::cmd("SET");
-        self.commands.query(write.arg(self.keys.ping()).arg(1).arg("PX").arg(1_000)).await.map(drop)
+        self.commands.write_everywhere(|n| self.keys.ping(n)).await
     }
 }
 
@@ -348,18 +369,24 @@ struct Scripts {
 }
 
 macro_rules! script {
-    ($($file:literal),+) => { Script::new(concat!(include_str!("redis/common.lua"), $(include_str!($file)),+)) };
+    ($($file:literal),+) => { Script::new(script_text!($($file),+)) };
+}
+
+macro_rules! script_text {
+    ($($file:literal),+) => { concat!(include_str!("redis/common.lua"), $(include_str!($file)),+) };
 }
 
 impl Scripts {
-    fn new() -> Self {
+    fn new(in_cluster: bool) -> Self {
+        // To all of a single Redis, which may be too old to know of shards, and to one shard of a cluster.
+        let announce = if in_cluster { "SPUBLISH" } else { "PUBLISH" };
         Self {
             create_room: script!("redis/create_room.lua"),
             list_room: script!("redis/list_room.lua"),
             active_rooms: script!("redis/active_rooms.lua"),
             snapshot: script!("redis/window.lua", "redis/snapshot.lua"),
             chatters: script!("redis/window.lua", "redis/chatters.lua"),
-            commit: script!("redis/commit.lua"),
+            commit: Script::new(&format!("local announce = '{announce}'\n{}", script_text!("redis/commit.lua"))),
             read_log: script!("redis/read_log.lua"),
             admit: script!("redis/admit.lua"),
             withdraw: script!("redis/withdraw.lua"),

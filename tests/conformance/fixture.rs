@@ -1,6 +1,6 @@
 //! What a case runs on: a store with nothing in it, and the few things that are done to each store in its own way.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use livechat::store::redis::{RedisStore, Settings};
 use tempfile::TempDir;
 
 use super::kit;
+use crate::support::redis_cluster::RedisCluster;
 use crate::support::redis_server::RedisServer;
 
 /// Hands the list of the stores under test to the macro `$then`: a name for the tests, and how to make a fresh fixture.
@@ -19,6 +20,7 @@ macro_rules! every_store {
         $then! { $($given)*
             embedded: Embedded::fresh();
             redis: Redis::fresh();
+            redis_cluster: Cluster::fresh();
         }
     };
 }
@@ -140,5 +142,77 @@ impl Fixture for Redis {
     /// What was acknowledged lies in Redis, so another node finds it.
     async fn after_a_kill(&self) -> Arc<dyn Store> {
         node(&self.server).await
+    }
+}
+
+/// Two nodes on a Redis Cluster that nobody else uses meanwhile.
+pub struct Cluster {
+    store: Arc<RedisStore>,
+    other_node: Arc<RedisStore>,
+    settings: Settings,
+    cluster: Option<RedisCluster>,
+    pool: Arc<Pool>,
+}
+
+/// Clusters that wait for the next case: to start one takes a while. They end when no case runs any more.
+#[derive(Default)]
+struct Pool(Mutex<Vec<RedisCluster>>);
+
+impl Pool {
+    fn of_all_cases() -> Arc<Self> {
+        static POOL: Mutex<Weak<Pool>> = Mutex::new(Weak::new());
+        let mut known = POOL.lock().expect("the pool");
+        known.upgrade().unwrap_or_else(|| {
+            let pool = Arc::default();
+            *known = Arc::downgrade(&pool);
+            pool
+        })
+    }
+}
+
+impl Cluster {
+    pub async fn fresh() -> Self {
+        let pool = Pool::of_all_cases();
+        let waiting = pool.0.lock().expect("the pool").pop();
+        let cluster = match waiting {
+            Some(cluster) => cluster,
+            None => RedisCluster::with(3, 0, &[]).await,
+        };
+        let prefix = format!("conformance-{:016x}", rand::random::<u64>());
+        let settings = Settings::new(&cluster.url(), &prefix).expect("settings");
+        let node = async || Arc::new(RedisStore::connect(settings.clone()).await.expect("a store on the cluster"));
+        Self { store: node().await, other_node: node().await, settings, cluster: Some(cluster), pool }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.pool.0.lock().expect("the pool").extend(self.cluster.take());
+    }
+}
+
+#[async_trait]
+impl Fixture for Cluster {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn second_handle(&self) -> Arc<dyn Store> {
+        self.other_node.clone()
+    }
+
+    fn has_other_nodes(&self) -> bool {
+        true
+    }
+
+    async fn cut_feeds(&self) {
+        let cluster = self.cluster.as_ref().expect("a cluster until the end");
+        for node in cluster.awake() {
+            cluster.node(node).command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        }
+    }
+
+    async fn after_a_kill(&self) -> Arc<dyn Store> {
+        Arc::new(RedisStore::connect(self.settings.clone()).await.expect("a store on the cluster"))
     }
 }

@@ -233,6 +233,15 @@ impl Listener {
     }
 }
 
+/// Whether readers of the room are told to read its log again.
+pub fn is_resync(announcement: &Announcement, room: RoomId) -> bool {
+    match announcement {
+        Announcement::Resync => true,
+        Announcement::ResyncOf(rooms) => rooms.contains(&room),
+        Announcement::Event(_) => false,
+    }
+}
+
 /// Waits for what must happen some time.
 pub async fn within<T>(patience: Duration, what: &str, future: impl Future<Output = T>) -> Outcome<T> {
     tokio::time::timeout(patience, future).await.map_err(|_| Breach(format!("{what} did not come within {patience:?}")))

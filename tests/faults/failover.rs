@@ -14,7 +14,7 @@ use crate::support::server::Server;
 use crate::support::subscriber::{Said, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
 
-async fn readers(server: &Server, room: &RoomKey, after: &str) -> Vec<Reader> {
+pub(super) async fn readers(server: &Server, room: &RoomKey, after: &str) -> Vec<Reader> {
     let mut readers = Vec::new();
     for transport in Transport::ALL {
         let line = TcpStream::connect(server.address()).await.expect("a line");
@@ -24,7 +24,7 @@ async fn readers(server: &Server, room: &RoomKey, after: &str) -> Vec<Reader> {
     readers
 }
 
-async fn hear(reader: &mut Reader, count: usize) -> Vec<Value> {
+pub(super) async fn hear(reader: &mut Reader, count: usize) -> Vec<Value> {
     let mut events = Vec::new();
     while events.len() < count {
         match reader.next().await {

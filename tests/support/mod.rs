@@ -12,6 +12,8 @@ pub mod nginx;
 pub mod proxy;
 pub mod raw;
 pub mod reader;
+pub mod redis_cluster;
+pub mod redis_resharding;
 pub mod redis_server;
 pub mod rest;
 pub mod sentinels;
@@ -21,6 +23,7 @@ pub mod socket;
 pub mod stream;
 pub mod subscriber;
 pub mod transport;
+pub mod witnesses;
 pub mod wrong_clock;
 
 use std::time::{Duration, Instant};

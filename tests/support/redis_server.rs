@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rand::RngExt as _;
+use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ClientTlsConfig, TlsCertificates};
 use tempfile::TempDir;
@@ -83,6 +85,13 @@ impl RedisServer {
         Self::launch_in(&["--appendonly", "no"], None, None, clock.environment().into()).await
     }
 
+    /// One that knows no other node and has no slots yet. See `redis_cluster`.
+    pub async fn start_lone_node(args: &[&str]) -> Self {
+        let bus = free_port().to_string();
+        let own = ["--appendonly", "no", "--cluster-enabled", "yes", "--cluster-port", &bus];
+        Self::launch(&[&own, args].concat(), None).await
+    }
+
     async fn launch(args: &[&str], password: Option<&str>) -> Self {
         Self::launch_in(args, password, None, Vec::new()).await
     }
@@ -126,8 +135,13 @@ impl RedisServer {
 
     /// Runs a command that must succeed.
     pub async fn command(&self, words: &[&str]) {
+        self.ask::<redis::Value>(words).await;
+    }
+
+    /// What it answers to a command that must succeed.
+    pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]).exec_async(&mut self.connection().await).await.expect("a command that succeeds");
+        command.arg(&words[1..]).query_async(&mut self.connection().await).await.expect("a command that succeeds")
     }
 
     /// Makes it a copy of the Redis at this address, and waits until it is one.
@@ -168,6 +182,11 @@ impl RedisServer {
     /// Where it keeps what it keeps.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Whether it was started and not killed since.
+    pub const fn is_running(&self) -> bool {
+        self.process.is_some()
     }
 
     /// Ends it as `kill -9` does.
@@ -251,7 +270,9 @@ pub fn program() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
+/// A port that nobody listens on. Below those that the system gives to outgoing connections, so that it is still free when
+/// a server that was killed wants it again.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    let mut ports = std::iter::repeat_with(|| rand::rng().random_range(10_000..32_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("ports without end")
 }

@@ -178,7 +178,8 @@ impl EventStream {
                 stream.read().await?;
             }
             let answer = String::from_utf8(stream.chunked)?;
-            assert!(answer.contains("\"UNAVAILABLE\""), "a subscription was answered with {answer}");
+            let is_known = ["\"UNAVAILABLE\"", "\"CURSOR_INVALID\""].iter().any(|code| answer.contains(code));
+            assert!(is_known, "a subscription was answered with {answer}");
             return Err(answer.into());
         }
         assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("chunked"), "an answer of another kind: {head}");

@@ -1,4 +1,4 @@
--- A page of the list of rooms, newest first. KEYS: rooms by age, rooms by expiry.
+-- A page of one part of the list of rooms, newest first. KEYS: rooms by age, rooms by expiry.
 -- ARGV: where to start as ZREVRANGEBYLEX wants it, how many.
 
 local by_age, by_expiry = KEYS[1], KEYS[2]

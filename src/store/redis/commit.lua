@@ -84,5 +84,5 @@ if kind == 'sent' then
 end
 
 local event = write_event(kind, seq, check, at, index, record, text)
-redis.call('PUBLISH', events, event)
+redis.call(announce, events, event)
 return { 'new', event }

@@ -1,5 +1,6 @@
-//! The way to Redis for commands: pool, deadlines, and what an error of Redis means. How commands of many
-//! callers go together is in `gathered`; announcements come over a connection of their own, in `feed`.
+//! The way to Redis for commands: pool, deadlines, and what an error of Redis means. To which node of a cluster a command
+//! goes is decided in `cluster`, how commands of many callers go together in `gathered`; announcements come over
+//! connections of their own, in `feed`.
 
 use std::io;
 use std::sync::Arc;
@@ -7,16 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bb8_redis::bb8;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value};
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::{Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, Value};
 use tokio::time::timeout;
 
+use super::cluster::Cluster;
 use super::gathered::{Carrier, Gathered};
 use super::primary::Primary;
 use super::refused::{NoConnection, NoRight, is_denied};
 use super::rights;
 use super::settings::{CONNECTING, Settings};
 use crate::store::StoreError;
+use crate::vital::Vital;
 
 const RECONNECT_AFTER: Duration = Duration::from_millis(20);
 const RECONNECT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
@@ -30,62 +35,195 @@ pub(super) struct Late(pub Duration);
 
 /// Runs commands, each under the deadline.
 pub(super) struct Commands {
-    lines: Gathered<Lines>,
+    way: Way,
     timeout: Duration,
 }
 
+/// Where commands go.
+pub(super) enum Way {
+    Server(Server),
+    Cluster(Cluster),
+}
+
 impl Commands {
-    /// Makes one connection to see whether Redis takes us at all.
-    pub async fn connect(settings: &Settings, primary: &Arc<Primary>) -> Result<Self, StoreError> {
-        let deadline = settings.timeout();
-        let refused = |source| StoreError::Unavailable(Box::new(NoConnection::new(settings.address(), source)));
-        let connect =
-            async { primary.client().await?.get_multiplexed_async_connection_with_config(&settings.single()).await };
-        let mut connection = timeout(deadline, connect)
-            .await
-            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-            .map_err(refused)?;
-        // Each call of it is under the deadline of the connection.
-        rights::check(&mut connection, settings.prefix()).await.map_err(refused)?;
+    /// Makes sure that Redis takes us at all. What goes on by itself is `vital`.
+    pub async fn connect(settings: &Settings, vital: Vital) -> Result<Self, StoreError> {
+        let timeout = settings.timeout();
+        let way = if settings.is_cluster() {
+            Way::Cluster(Cluster::connect(settings, vital).await?)
+        } else {
+            let primary = Primary::of(settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let mut connection = greet(settings, primary.client(), settings.address()).await?;
+            // Each call of it is under the deadline of the connection.
+            let allowed = rights::check(&mut connection, settings.prefix()).await;
+            allowed.map_err(|source| no_connection(settings.address(), source))?;
+            Way::Server(Server::new(primary, timeout))
+        };
+        Ok(Self { way, timeout })
+    }
+
+    /// The cluster, if this is one.
+    pub const fn cluster(&self) -> Option<&Cluster> {
+        match &self.way {
+            Way::Server(_) => None,
+            Way::Cluster(cluster) => Some(cluster),
+        }
+    }
+
+    /// The way that they go.
+    pub const fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// Ends what goes on by itself, and waits for commands that are under way. Others still work.
+    pub async fn close(&self) {
+        match &self.way {
+            Way::Server(server) => server.end().await,
+            Way::Cluster(cluster) => cluster.close().await,
+        }
+    }
+
+    /// Runs a script. It may have run even when this fails; only where Redis did not know it yet, or it is another node
+    /// that has its keys, is it sent twice.
+    pub async fn run(&self, script: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
+        self.within_deadline(async {
+            match &self.way {
+                Way::Server(server) => script.invoke_async(&mut server.lines.clone()).await,
+                Way::Cluster(cluster) => script.invoke_async(&mut cluster.errand()).await,
+            }
+        })
+        .await
+    }
+
+    /// Runs one command. It may have run even when this fails.
+    pub async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
+        self.within_deadline(async {
+            match &self.way {
+                Way::Server(server) => server.query(command).await,
+                Way::Cluster(cluster) => command.query_async(&mut cluster.errand()).await,
+            }
+        })
+        .await
+    }
+
+    /// Writes something under a key; in a cluster under one of each primary, and succeeds when most of them took it.
+    pub async fn write_everywhere(&self, key: impl Fn(u32) -> String) -> Result<(), StoreError> {
+        let write = |key: &str| {
+            let mut write = redis::cmd("SET");
+            write.arg(key).arg(1).arg("PX").arg(1_000);
+            write
+        };
+        let Way::Cluster(cluster) = &self.way else { return self.query(&write(&key(0))).await.map(drop) };
+        let keys = cluster.key_of_each_primary(key);
+        let mut writes: FuturesUnordered<_> =
+            keys.iter().map(|key| async { self.query(&write(key)).await.map(drop) }).collect();
+        let (mut taken, mut refused) = (0, StoreError::Unavailable("no primary has any slot".into()));
+        while let Some(answer) = writes.next().await {
+            match answer {
+                Ok(()) => taken += 1,
+                Err(error) => refused = error,
+            }
+            if 2 * taken > keys.len() {
+                return Ok(());
+            }
+        }
+        Err(refused)
+    }
+
+    /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.
+    pub async fn eviction_policy(&self) -> Option<String> {
+        let mut ask = redis::cmd("INFO");
+        ask.arg("memory");
+        let answers = match &self.way {
+            Way::Server(_) => vec![self.query(&ask).await],
+            Way::Cluster(cluster) => {
+                let asked = cluster.primaries().into_iter().map(async |node| node.server.query(&ask).await);
+                self.within_deadline(async { Ok(join_all(asked).await) })
+                    .await
+                    .into_iter()
+                    .flatten()
+                    .map(|answer| answer.map_err(meaning))
+                    .collect()
+            }
+        };
+        answers.into_iter().flatten().find_map(|memory| {
+            let memory: String = redis::from_redis_value(memory).ok()?;
+            let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+            (policy != "noeviction").then(|| policy.to_owned())
+        })
+    }
+
+    async fn within_deadline<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
+        match timeout(self.timeout, work).await {
+            Ok(answer) => answer.map_err(meaning),
+            Err(_) => {
+                if let Way::Cluster(cluster) = &self.way {
+                    cluster.doubt();
+                }
+                Err(StoreError::Unavailable(Box::new(Late(self.timeout))))
+            }
+        }
+    }
+}
+
+/// Makes one connection to see whether this server takes us at all.
+pub(super) async fn greet(
+    settings: &Settings,
+    client: impl Future<Output = RedisResult<Client>>,
+    address: String,
+) -> Result<MultiplexedConnection, StoreError> {
+    let connect = async { client.await?.get_multiplexed_async_connection_with_config(&settings.single()).await };
+    timeout(settings.timeout(), connect)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+        .map_err(|source| no_connection(address, source))
+}
+
+fn no_connection(address: String, source: RedisError) -> StoreError {
+    StoreError::Unavailable(Box::new(NoConnection::new(address, source)))
+}
+
+fn late() -> RedisError {
+    io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
+/// The connections to one server, or to whichever is the primary; two at most, made when they are needed.
+pub(super) struct Server {
+    lines: Gathered<Lines>,
+    primary: Arc<Primary>,
+}
+
+impl Server {
+    pub fn new(primary: Primary, timeout: Duration) -> Self {
+        let primary = Arc::new(primary);
         let pool = bb8::Pool::builder()
             .max_size(2)
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(deadline)
-            .build_unchecked(Connector { primary: Arc::clone(primary), timeout: deadline });
-        let lines = Lines { pool, primary: Arc::clone(primary), timeout: deadline };
-        Ok(Self { lines: Gathered::by(lines), timeout: deadline })
+            .connection_timeout(timeout)
+            .build_unchecked(Connector { primary: Arc::clone(&primary), timeout });
+        Self { lines: Gathered::by(Lines { pool, primary: Arc::clone(&primary), timeout }), primary }
+    }
+
+    /// Where it is.
+    pub const fn primary(&self) -> &Arc<Primary> {
+        &self.primary
+    }
+
+    /// Runs one command.
+    pub async fn query(&self, command: &Cmd) -> RedisResult<Value> {
+        command.query_async(&mut self.lines.clone()).await
+    }
+
+    /// Runs commands that belong together, one right after the other; an answer for each.
+    pub async fn query_together(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        self.lines.carrier().carry(commands).await
     }
 
     /// Waits for commands that are under way. Others still work.
     pub async fn end(&self) {
         self.lines.end().await;
-    }
-
-    /// Runs a script. It may have run even when this fails; only where Redis did not know it yet is it sent twice.
-    pub async fn run(&self, script: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
-        self.in_time(script.invoke_async(&mut self.lines.clone())).await
-    }
-
-    /// Runs one command. It may have run even when this fails.
-    pub async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
-        self.in_time(command.query_async(&mut self.lines.clone())).await
-    }
-
-    /// By what Redis chooses the keys it evicts when memory runs out; `None` when it evicts none, or does not say.
-    pub async fn eviction_policy(&self) -> Option<String> {
-        let memory = self.query(redis::cmd("INFO").arg("memory")).await.ok()?;
-        let memory: String = redis::from_redis_value(memory).ok()?;
-        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
-        (policy != "noeviction").then(|| policy.to_owned())
-    }
-
-    async fn in_time(&self, answer: impl Future<Output = RedisResult<Value>>) -> Result<Value, StoreError> {
-        match timeout(self.timeout, answer).await {
-            Ok(answer) => answer.map_err(meaning),
-            Err(_) => Err(StoreError::Unavailable(Box::new(Late(self.timeout)))),
-        }
     }
 }
 
@@ -98,7 +236,6 @@ struct Lines {
 
 impl Carrier for Lines {
     async fn carry(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
-        let late = || RedisError::from(io::Error::from(io::ErrorKind::TimedOut));
         // Whoever waits for these has a deadline too, and an earlier one; this is for what nobody waits for any longer.
         timeout(self.timeout, async {
             let Line { mut manager, spent, turn } = self.line().await?;
@@ -132,7 +269,7 @@ impl Lines {
         loop {
             let line = self.pool.get().await.map_err(|error| match error {
                 bb8::RunError::User(error) => error,
-                bb8::RunError::TimedOut => io::Error::from(io::ErrorKind::TimedOut).into(),
+                bb8::RunError::TimedOut => late(),
             })?;
             let line = line.clone();
             if line.is_good(&self.primary) {
@@ -164,8 +301,7 @@ impl bb8::ManageConnection for Connector {
     async fn connect(&self) -> Result<Line, RedisError> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECTING.min(self.timeout)))
-            // Every call has its own.
-            .set_response_timeout(None)
+            .set_response_timeout(Some(self.timeout))
             .set_min_delay(RECONNECT_AFTER)
             .set_max_delay(RECONNECT_AT_LEAST_EVERY)
             .set_number_of_retries(RECONNECT_ATTEMPTS);

@@ -49,6 +49,11 @@ impl<C: Carrier> Gathered<C> {
         Self { shared: Arc::new(Shared { carrier, waiting: Mutex::default(), tasks: TaskTracker::new() }) }
     }
 
+    /// What carries them, for those that are not to be mixed with others.
+    pub fn carrier(&self) -> &C {
+        &self.shared.carrier
+    }
+
     /// Waits for what is under way.
     pub async fn end(&self) {
         self.shared.tasks.close();

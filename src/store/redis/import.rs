@@ -1,13 +1,10 @@
 //! Taking over what another store kept. A room is written aside, page by page, under names nobody reads, and then appears
 //! whole in one step; whoever is interrupted begins the room anew. Nothing that is there is ever replaced.
 
-use std::sync::Arc;
-
 use redis::{Script, ScriptInvocation};
 
 use super::connection::Commands;
-use super::keys::{Keys, list_entry};
-use super::primary::Primary;
+use super::keys::{Keys, list_entry, list_part};
 use super::record::{self, Reply};
 use super::settings::Settings;
 use crate::domain::chatter::Chatter;
@@ -16,6 +13,7 @@ use crate::domain::message::Message;
 use crate::domain::room::RoomId;
 use crate::store::moving::{KeptUser, Moved};
 use crate::store::{RoomState, StoreError};
+use crate::vital::Vital;
 
 /// What a room has beside its state.
 const PARTS: [&str; 5] = ["messages", "log", "once", "chatters", "roster"];
@@ -44,7 +42,6 @@ macro_rules! script {
 impl Import {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        let primary = Primary::of(settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let scripts = Scripts {
             user: script!("import_user.lua"),
             compare: script!("import_compare.lua"),
@@ -52,7 +49,7 @@ impl Import {
             reveal: script!("import_reveal.lua"),
             list: script!("list_room.lua"),
         };
-        let commands = Commands::connect(settings, &Arc::new(primary)).await?;
+        let commands = Commands::connect(settings, Vital::default()).await?;
         Ok(Self { commands, keys: Keys::new(settings.prefix().to_owned()), scripts })
     }
 
@@ -137,7 +134,7 @@ impl Import {
 
     /// Puts a room on the list of rooms, on which it may be already.
     pub async fn list(&self, state: &RoomState) -> Result<(), StoreError> {
-        let mut call = self.scripts.list.key(&self.keys.rooms()[..]);
+        let mut call = self.scripts.list.key(&self.keys.rooms(list_part(state.room.id))[..]);
         call.arg(list_entry(state.room.created_at, state.room.id)).arg(state.room.expires_at.as_millis());
         self.run(&call).await.map(drop)
     }

@@ -44,15 +44,24 @@ impl Keys {
         format!("{}:{{{}}}:strikes", self.prefix, hex::encode(subject.0))
     }
 
-    /// The list of rooms: once in the order of age, once in the order of expiry.
-    pub fn rooms(&self) -> [String; 2] {
-        ["age", "expiry"].map(|order| format!("{}:{{rooms}}:{order}", self.prefix))
+    /// A part of the list of rooms: once in the order of age, once in the order of expiry.
+    pub fn rooms(&self, part: u8) -> [String; 2] {
+        ["age", "expiry"].map(|order| format!("{}:{{rooms:{part:02}}}:{order}", self.prefix))
     }
 
-    /// What [`ping`](crate::store::Store::ping) writes.
-    pub fn ping(&self) -> String {
-        format!("{}:ping", self.prefix)
+    /// What [`ping`](crate::store::Store::ping) writes: one of several, which are in different slots.
+    pub fn ping(&self, n: u32) -> String {
+        format!("{}:{{ping:{n}}}:ping", self.prefix)
     }
+}
+
+/// Parts of the list of rooms. Each lies in a slot of its own, so that in a cluster the list lies on all nodes.
+pub const LIST_PARTS: u8 = 16;
+
+/// The part of the list of rooms in which a room stands.
+pub const fn list_part(room: RoomId) -> u8 {
+    // Ids are random.
+    room.as_bytes()[15] % LIST_PARTS
 }
 
 /// A room in the list of rooms, written so that entries sort by age.

@@ -23,6 +23,8 @@ pub(super) enum NotPrimary {
     Redis(#[from] RedisError),
     #[error("this Redis is a replica, not the primary")]
     Replica,
+    #[error("an answer was not to what was asked")]
+    Confused,
 }
 
 /// The one Redis that takes writes.
@@ -35,25 +37,30 @@ pub(super) struct Primary {
 }
 
 enum Whereabouts {
-    Known(Client),
-    Sentinels(Settings),
+    Known(Box<Client>),
+    Sentinels(Box<Settings>),
 }
 
 impl Primary {
     /// The primary that these settings describe. Nothing is connected yet.
     pub fn of(settings: &Settings) -> RedisResult<Self> {
         let whereabouts = if settings.has_sentinels() {
-            Whereabouts::Sentinels(settings.clone())
+            Whereabouts::Sentinels(Box::new(settings.clone()))
         } else {
-            Whereabouts::Known(settings.client()?)
+            Whereabouts::Known(Box::new(settings.client()?))
         };
         Ok(Self { whereabouts, turn: AtomicU64::default(), seen: Mutex::default() })
+    }
+
+    /// A Redis that is at one address for good.
+    pub fn at(client: Client) -> Self {
+        Self { whereabouts: Whereabouts::Known(Box::new(client)), turn: AtomicU64::default(), seen: Mutex::default() }
     }
 
     /// A client of the primary as it is now. Takes as long as the sentinels take, so it wants a deadline.
     pub async fn client(&self) -> RedisResult<Client> {
         match &self.whereabouts {
-            Whereabouts::Known(client) => Ok(client.clone()),
+            Whereabouts::Known(client) => Ok((**client).clone()),
             Whereabouts::Sentinels(settings) => {
                 let client = settings.sentinel_client()?.async_get_client().await?;
                 let address = client.get_connection_info().addr().to_string();
@@ -63,6 +70,16 @@ impl Primary {
                     tracing::warn!(%address, "the sentinels name another primary");
                 }
                 Ok(client)
+            }
+        }
+    }
+
+    /// Where it was last; nowhere as long as no sentinel was asked.
+    pub fn address(&self) -> String {
+        match &self.whereabouts {
+            Whereabouts::Known(client) => client.get_connection_info().addr().to_string(),
+            Whereabouts::Sentinels(_) => {
+                self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
             }
         }
     }
@@ -91,11 +108,15 @@ impl Primary {
     pub async fn confirm(&self, turn: u64, connection: &MultiplexedConnection) -> Result<(), NotPrimary> {
         let role: Value = redis::cmd("ROLE").query_async(&mut connection.clone()).await?;
         match role {
-            Value::Array(facts) if facts.first() == Some(&Value::BulkString(b"slave".to_vec())) => {
-                self.is_none(turn);
-                Err(NotPrimary::Replica)
-            }
-            _ => Ok(()),
+            Value::Array(facts) => match facts.first() {
+                Some(Value::BulkString(role)) if role == b"slave" => {
+                    self.is_none(turn);
+                    Err(NotPrimary::Replica)
+                }
+                Some(Value::BulkString(role)) if role == b"master" => Ok(()),
+                _ => Err(NotPrimary::Confused),
+            },
+            _ => Err(NotPrimary::Confused),
         }
     }
 }

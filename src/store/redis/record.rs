@@ -20,6 +20,7 @@ pub struct Unreadable(&'static str);
 
 impl Unreadable {
     pub const PUSH: Self = Self("a push");
+    pub const CLUSTER: Self = Self("the state of the cluster");
 }
 
 impl From<Unreadable> for StoreError {

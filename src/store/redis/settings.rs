@@ -12,6 +12,7 @@ use redis::{
 };
 
 use super::certificates::{CertificateFiles, InvalidCertificates};
+use super::slots::Address;
 
 pub(super) const CONNECTING: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -55,6 +56,8 @@ pub struct Settings {
     connection: ConnectionInfo,
     /// With these, the address of `connection` is unused.
     sentinels: Option<Sentinels>,
+    /// Nodes of a cluster to begin with; none for a single Redis.
+    seeds: Vec<ConnectionInfo>,
     certificates: Option<TlsCertificates>,
     prefix: String,
     timeout: Duration,
@@ -62,9 +65,20 @@ pub struct Settings {
 
 impl Settings {
     /// A Redis by its URL, as in `redis://user:password@host:6379/0`, and the prefix of every key and channel there.
+    /// Several nodes, separated by commas, are a cluster; all but the first may be `host:port` only.
     /// [`with_tls`](Self::with_tls) has to follow for `rediss://`.
     pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidSettings> {
-        Self::of(url, prefix)
+        let (first, others) = url.split_once(',').map_or((url, None), |(first, others)| (first, Some(others)));
+        let settings = Self::of(first.trim(), prefix)?;
+        let Some(others) = others else { return Ok(settings) };
+        let mut seeds = vec![settings.connection.clone()];
+        for other in others.split(',').map(str::trim) {
+            seeds.push(match Address::of(other) {
+                Some(address) if !other.contains("://") => settings.at_node(&address),
+                _ => other.into_connection_info().map_err(InvalidSettings::Url)?,
+            });
+        }
+        Ok(Self { seeds, ..settings })
     }
 
     /// A Redis by its host and its port.
@@ -90,13 +104,28 @@ impl Settings {
         // Who we are is in the user's name; telling it again would need one more right.
         let login = connection.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let connection = connection.set_redis_settings(login);
-        let (sentinels, certificates) = (None, None);
-        Ok(Self { connection, sentinels, certificates, prefix: prefix.to_owned(), timeout: Duration::from_secs(1) })
+        let (sentinels, seeds, certificates) = (None, Vec::new(), None);
+        let (prefix, timeout) = (prefix.to_owned(), Duration::from_secs(1));
+        Ok(Self { connection, sentinels, seeds, certificates, prefix, timeout })
     }
 
     fn with_login(self, login: &Login) -> Self {
         let login = login.apply(self.connection.redis_settings().clone());
         Self { connection: self.connection.set_redis_settings(login), ..self }
+    }
+
+    /// Takes what is there for a node of a cluster.
+    #[must_use]
+    pub fn in_cluster(mut self) -> Self {
+        if self.seeds.is_empty() {
+            self.seeds.push(self.connection.clone());
+        }
+        self
+    }
+
+    /// Whether this is a cluster.
+    pub const fn is_cluster(&self) -> bool {
+        !self.seeds.is_empty()
     }
 
     /// Whether the address asks for TLS.
@@ -133,15 +162,23 @@ impl Settings {
         &self.prefix
     }
 
-    /// Host and port, without the password.
+    /// Host and port, without the password; of a cluster, those of the nodes to begin with.
     pub fn address(&self) -> String {
         match &self.sentinels {
+            None if self.is_cluster() => {
+                self.seeds.iter().map(|seed| seed.addr().to_string()).collect::<Vec<_>>().join(", ")
+            }
             None => self.connection.addr().to_string(),
             Some(Sentinels { addresses, master, .. }) => {
                 let addresses: Vec<_> = addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
                 format!("{master}, as sentinels name it ({})", addresses.join(", "))
             }
         }
+    }
+
+    /// Nodes of the cluster to begin with.
+    pub(super) fn seeds(&self) -> Vec<Address> {
+        self.seeds.iter().filter_map(|seed| Address::of_connection(seed.addr())).collect()
     }
 
     /// How long a call may take.
@@ -159,6 +196,20 @@ impl Settings {
     /// Whether sentinels are to be asked where Redis is.
     pub(super) const fn has_sentinels(&self) -> bool {
         self.sentinels.is_some()
+    }
+
+    /// For a node of the cluster, which is reached as the first one is.
+    pub(super) fn client_at(&self, node: &Address) -> RedisResult<Client> {
+        Client::open(self.at_node(node).set_tcp_settings(tcp()))
+    }
+
+    fn at_node(&self, node: &Address) -> ConnectionInfo {
+        let mut addr = self.connection.addr().clone();
+        match &mut addr {
+            ConnectionAddr::TcpTls { host, port, .. } => (*host, *port) = (node.host.clone(), node.port),
+            other => *other = ConnectionAddr::Tcp(node.host.clone(), node.port),
+        }
+        self.connection.clone().set_addr(addr)
     }
 
     /// The Redis at the address. RESP3 everywhere: announcements need it, and a command connection learns at once that it
@@ -256,6 +307,19 @@ mod tests {
             let shown = format!("{error:?} {error} {:?}", error.source().map(ToString::to_string));
             assert!(!shown.contains("sesame"), "{shown}");
         }
+    }
+
+    #[test]
+    fn several_nodes_are_a_cluster_and_share_what_the_first_says() {
+        let url = "redis://me:open-sesame@one:6379, two:6380,redis://me:open-sesame@three:6381";
+        let settings = Settings::new(url, "livechat").expect("settings");
+        assert!(settings.is_cluster());
+        assert_eq!(settings.address(), "one:6379, two:6380, three:6381");
+        let login = settings.seeds[1].redis_settings();
+        assert_eq!((login.username(), login.password()), (Some("me"), Some("open-sesame")));
+        let single = Settings::new("redis://one:6379", "livechat").expect("settings");
+        assert!(!single.is_cluster() && single.in_cluster().is_cluster());
+        assert!(Settings::new("redis://one:6379,", "livechat").is_err());
     }
 
     #[test]
