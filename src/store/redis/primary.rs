@@ -36,14 +36,14 @@ pub(super) struct Primary {
 
 enum Whereabouts {
     Known(Client),
-    Sentinels(Settings),
+    Sentinels(Box<Settings>),
 }
 
 impl Primary {
     /// The primary that these settings describe. Nothing is connected yet.
     pub fn of(settings: &Settings) -> RedisResult<Self> {
         let whereabouts = if settings.has_sentinels() {
-            Whereabouts::Sentinels(settings.clone())
+            Whereabouts::Sentinels(Box::new(settings.clone()))
         } else {
             Whereabouts::Known(settings.client()?)
         };
