@@ -35,7 +35,7 @@ pub(super) struct Primary {
 }
 
 enum Whereabouts {
-    Known(Client),
+    Known(Box<Client>),
     Sentinels(Box<Settings>),
 }
 
@@ -45,7 +45,7 @@ impl Primary {
         let whereabouts = if settings.has_sentinels() {
             Whereabouts::Sentinels(Box::new(settings.clone()))
         } else {
-            Whereabouts::Known(settings.client()?)
+            Whereabouts::Known(Box::new(settings.client()?))
         };
         Ok(Self { whereabouts, turn: AtomicU64::default(), seen: Mutex::default() })
     }
@@ -53,7 +53,7 @@ impl Primary {
     /// A client of the primary as it is now. Takes as long as the sentinels take, so it wants a deadline.
     pub async fn client(&self) -> RedisResult<Client> {
         match &self.whereabouts {
-            Whereabouts::Known(client) => Ok(client.clone()),
+            Whereabouts::Known(client) => Ok((**client).clone()),
             Whereabouts::Sentinels(settings) => {
                 let client = settings.sentinel_client()?.async_get_client().await?;
                 let address = client.get_connection_info().addr().to_string();
