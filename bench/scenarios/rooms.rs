@@ -28,7 +28,7 @@ const PAIR: usize = 2;
 /// Over which all send.
 const CONNECTIONS: usize = 32;
 /// Rooms that are made and sockets that are opened at a time.
-const AT_A_TIME: usize = 64;
+const AT_A_TIME: usize = 32;
 const ROUNDS: usize = 4;
 /// After so long no other round begins.
 const ENOUGH: Duration = Duration::from_secs(20);

@@ -198,7 +198,7 @@ fn goals(lines: &Lines) -> String {
     let most = goals.iter().fold(1.0_f64, |most, (_, ratio, goal)| most.max(*ratio).max(*goal));
     let x = |value: f64| LEFT + value / most * (RIGHT - LEFT);
     let height = TOP + goals.len() as f64 * 46.0 + 10.0;
-    let mut svg = begin(height, "How many times as much as the floor (bar), and how many at most is the goal (mark)");
+    let mut svg = begin(height, "Times the floor (bar), and the goal (mark)");
     for (i, (work, ratio, goal)) in goals.iter().enumerate() {
         let (y, colour) = (TOP + i as f64 * 46.0, if ratio <= goal { "a" } else { "b" });
         svg += &format!("<text x=\"{LEFT}\" y=\"{:.1}\">{work}</text>\n", y + 12.0);
