@@ -7,7 +7,7 @@ use crate::floor::Floor;
 use crate::line::Line;
 use crate::sender::{Sender, Voice, floor_path};
 use crate::subscription::{Own, subscribe};
-use crate::support::client::RoomKey;
+use crate::support::client::{Client, RoomKey};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
@@ -27,19 +27,25 @@ const UNREACHED_LIMITS: [(&str, &str); 10] = [
 
 /// A server that is measured.
 pub enum Contender {
-    Livechat(Server),
+    /// With one client for all questions: thousands of them would use up the ports.
+    Livechat(Server, Client),
     Floor(Floor),
 }
 
 impl Contender {
     /// Our server on this Redis.
     pub fn on(redis: &RedisServer) -> Self {
-        Self::Livechat(Server::with(&[&UNREACHED_LIMITS[..], &[("REDIS_URL", &redis.url())]].concat()))
+        Self::livechat(Server::with(&[&UNREACHED_LIMITS[..], &[("REDIS_URL", &redis.url())]].concat()))
     }
 
     /// Our server on its embedded store.
     pub fn embedded() -> Self {
-        Self::Livechat(Server::with(&UNREACHED_LIMITS))
+        Self::livechat(Server::with(&UNREACHED_LIMITS))
+    }
+
+    fn livechat(server: Server) -> Self {
+        let client = server.client();
+        Self::Livechat(server, client)
     }
 
     pub fn floor(redis: &RedisServer) -> Self {
@@ -48,7 +54,7 @@ impl Contender {
 
     pub fn process_id(&self) -> u32 {
         match self {
-            Self::Livechat(server) => server.process_id(),
+            Self::Livechat(server, _) => server.process_id(),
             Self::Floor(floor) => floor.process_id(),
         }
     }
@@ -56,7 +62,7 @@ impl Contender {
     /// Host and port.
     pub fn address(&self) -> &str {
         match self {
-            Self::Livechat(server) => server.address(),
+            Self::Livechat(server, _) => server.address(),
             Self::Floor(floor) => floor.address(),
         }
     }
@@ -68,7 +74,7 @@ impl Contender {
     /// A room in which nothing was said. On a floor any name is one.
     pub async fn new_room(&self) -> RoomKey {
         match self {
-            Self::Livechat(server) => server.client().create_room().await,
+            Self::Livechat(_, client) => client.create_room().await,
             Self::Floor(_) => RoomKey { id: format!("{:032x}", rand::random::<u128>()), code: String::new() },
         }
     }
@@ -77,7 +83,7 @@ impl Contender {
     pub fn voice(&self, room: &RoomKey, bytes: usize) -> Voice {
         let room = room.clone();
         match self {
-            Self::Livechat(_) => Voice::Livechat { room, id: Value::Null, token: Value::Null },
+            Self::Livechat(..) => Voice::Livechat { room, id: Value::Null, token: Value::Null },
             Self::Floor(_) => Voice::Floor { room, bytes },
         }
     }
@@ -90,7 +96,7 @@ impl Contender {
     /// A socket that follows a room from now on, on our server as `own` says.
     pub async fn follow(&self, room: &RoomKey, own: Own) -> Line {
         match self {
-            Self::Livechat(server) => {
+            Self::Livechat(server, _) => {
                 let mut line = Line::open(server.address(), "/graphql").await;
                 subscribe(&mut line, room, own).await;
                 line
@@ -102,7 +108,7 @@ impl Contender {
     /// Where the events of a room stand now. A floor has no cursors.
     pub async fn cursor(&self, room: &RoomKey) -> Option<String> {
         match self {
-            Self::Livechat(server) => Some(server.client().cursor(room).await),
+            Self::Livechat(_, client) => Some(client.cursor(room).await),
             Self::Floor(_) => None,
         }
     }
@@ -110,7 +116,7 @@ impl Contender {
     /// A socket that follows a room from where it stood `missed` messages ago, which `after` names.
     pub async fn resume(&self, room: &RoomKey, after: Option<String>, missed: usize) -> Line {
         match self {
-            Self::Livechat(_) => self.follow(room, Own { after, ..Own::default() }).await,
+            Self::Livechat(..) => self.follow(room, Own { after, ..Own::default() }).await,
             Self::Floor(floor) => {
                 Line::open(floor.address(), &format!("{}/live?last={missed}", floor_path(room))).await
             }
@@ -119,8 +125,8 @@ impl Contender {
 
     /// Waits until so many follow a room. A floor is quick to know.
     pub async fn followers_become(&self, room: &RoomKey, count: usize) {
-        if let Self::Livechat(server) = self {
-            server.client().viewers_become(room, count).await;
+        if let Self::Livechat(_, client) = self {
+            client.viewers_become(room, count).await;
         }
     }
 }

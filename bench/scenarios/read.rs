@@ -117,7 +117,7 @@ impl Side {
 
 fn question(contender: &Contender, room: &RoomKey) -> Question {
     match contender {
-        Contender::Livechat(_) => {
+        Contender::Livechat(..) => {
             let variables = json!({ "id": room.id, "code": room.code });
             Question::Post(json!({ "query": QUERY, "variables": variables }).to_string())
         }

@@ -59,10 +59,10 @@ impl Rig {
     ) -> (Self, RoomKey) {
         let room = senders.new_room().await;
         let mut cursors = Vec::new();
-        if let (Difference::After, Contender::Livechat(server)) = (difference, senders) {
+        if let (Difference::After, Contender::Livechat(_, client)) = (difference, senders) {
             let mut before = senders.sender(&room, 0).await;
             for i in 0..count {
-                cursors.push(server.client().cursor(&room).await);
+                cursors.push(client.cursor(&room).await);
                 before.send(i).await;
             }
         }
