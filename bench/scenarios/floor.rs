@@ -1,25 +1,26 @@
-//! The floor: the least an axum server can do. It delivers: it accepts sockets at `/`, and every frame that is posted there
-//! goes to all of them as it is, through one broadcast. On a Redis it also keeps messages: what is posted at `/rooms/NAME`
-//! is appended to a list and announced, and the last 50 can be read there. A process of its own: the benchmark's
-//! binary, started again.
+//! The floor: the least an axum server can do on a Redis. What is posted at `/rooms/NAME` is appended to a list and announced;
+//! the last 50 can be read there; and sockets at `/rooms/NAME/live` get what is announced, as it is, through one broadcast
+//! a room, after the last so many if they ask for them. A process of its own: the benchmark's binary, started again.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::{SinkExt as _, StreamExt as _};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands as _, RedisError, Script};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-/// The argument with which a benchmark's binary is the floor. The one after it is a Redis, if it has one.
+/// The argument with which a benchmark's binary is the floor. The one after it is its Redis.
 const ROLE: &str = "--be-the-floor";
 
 /// As the server has them.
@@ -29,8 +30,14 @@ const BACKLOG: usize = 64;
 /// How many messages are read at a time.
 pub const PAGE: usize = 50;
 
+/// A list and the channel of its announcements have one name.
 const APPEND: &str =
     "local count = redis.call('RPUSH', KEYS[1], ARGV[1]) redis.call('PUBLISH', KEYS[1], ARGV[1]) return count";
+const CHANNELS: &str = "floor:*";
+
+fn key(room: &str) -> String {
+    format!("floor:{room}")
+}
 
 /// A running floor, ended when dropped.
 pub struct Floor {
@@ -39,19 +46,9 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// One that delivers.
-    pub fn start() -> Self {
-        Self::with(&[ROLE])
-    }
-
-    /// One that also keeps messages in this Redis.
     pub fn on_redis(url: &str) -> Self {
-        Self::with(&[ROLE, url])
-    }
-
-    fn with(arguments: &[&str]) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("this benchmark"))
-            .args(arguments)
+            .args([ROLE, url])
             .stdout(Stdio::piped())
             .spawn()
             .expect("this benchmark again");
@@ -81,43 +78,82 @@ pub fn serve_if_asked() {
     let arguments: Vec<_> = std::env::args().collect();
     if let Some(role) = arguments.iter().position(|argument| argument == ROLE) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(serve(arguments.get(role + 1)));
+        runtime.block_on(serve(&arguments[role + 1]));
     }
 }
 
-async fn serve(redis: Option<&String>) {
-    let (live, _) = broadcast::channel::<Utf8Bytes>(BACKLOG);
-    let mut router = Router::new().route("/", get(accept).post(publish)).with_state(live);
-    if let Some(url) = redis {
-        let client = redis::Client::open(&**url).expect("a URL of our own");
-        let redis = client.get_multiplexed_async_connection().await.expect("a connection to redis-server");
-        let room = Room { redis, append: Arc::new(Script::new(APPEND)) };
-        router = router.merge(Router::new().route("/rooms/{room}", get(read).post(append)).with_state(room));
-    }
+async fn serve(redis: &str) {
+    let client = redis::Client::open(redis).expect("a URL of our own");
+    let redis = client.get_multiplexed_async_connection().await.expect("a connection to redis-server");
+    let rooms = Rooms::default();
+    let mut announcements = client.get_async_pubsub().await.expect("a connection to redis-server");
+    announcements.psubscribe(CHANNELS).await.expect("a subscription");
+    tokio::spawn(announce(announcements, Arc::clone(&rooms)));
+    let router = Router::new()
+        .route("/rooms/{room}", get(read).post(append))
+        .route("/rooms/{room}/live", get(follow))
+        .with_state(All { redis, append: Arc::new(Script::new(APPEND)), rooms });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     println!("{}", listener.local_addr().expect("its address"));
     axum::serve(listener, router).await.expect("a server that goes on");
 }
 
-type Live = State<broadcast::Sender<Utf8Bytes>>;
+type Rooms = Arc<Mutex<HashMap<String, broadcast::Sender<Utf8Bytes>>>>;
 
-async fn publish(State(live): Live, frame: String) {
-    // Fails when nobody listens.
-    let _ = live.send(frame.into());
+#[derive(Clone)]
+struct All {
+    redis: MultiplexedConnection,
+    append: Arc<Script>,
+    rooms: Rooms,
 }
 
-async fn accept(State(live): Live, upgrade: WebSocketUpgrade) -> axum::response::Response {
-    let live = live.subscribe();
-    upgrade.read_buffer_size(READ_BUFFER).on_upgrade(move |socket| deliver(socket, live))
+async fn announce(announcements: redis::aio::PubSub, rooms: Rooms) {
+    let mut announcements = announcements.into_on_message();
+    while let Some(announcement) = announcements.next().await {
+        let live = rooms.lock().unwrap_or_else(PoisonError::into_inner).get(announcement.get_channel_name()).cloned();
+        if let (Some(live), Ok(message)) = (live, announcement.get_payload::<String>()) {
+            // Fails when nobody listens.
+            let _ = live.send(message.into());
+        }
+    }
 }
 
-async fn deliver(mut socket: WebSocket, mut live: broadcast::Receiver<Utf8Bytes>) {
+#[derive(Deserialize)]
+struct Past {
+    /// How many messages come before the live ones.
+    #[serde(default)]
+    last: isize,
+}
+
+async fn follow(
+    State(mut all): State<All>,
+    Path(room): Path<String>,
+    Query(Past { last }): Query<Past>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Failed> {
+    let live = {
+        let mut rooms = all.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.entry(key(&room)).or_insert_with(|| broadcast::channel(BACKLOG).0).subscribe()
+    };
+    let past: Vec<String> = if last == 0 { Vec::new() } else { all.redis.lrange(key(&room), -last, -1).await? };
+    Ok(upgrade.read_buffer_size(READ_BUFFER).on_upgrade(move |socket| deliver(socket, past, live)))
+}
+
+async fn deliver(mut socket: WebSocket, past: Vec<String>, mut live: broadcast::Receiver<Utf8Bytes>) {
+    for message in past {
+        if socket.feed(Message::Text(message.into())).await.is_err() {
+            return;
+        }
+    }
+    if socket.flush().await.is_err() {
+        return;
+    }
     loop {
         tokio::select! {
-            frame = live.recv() => {
+            message = live.recv() => {
                 // Who lags behind is cut off, which the benchmark notices.
-                let Ok(frame) = frame else { return };
-                if socket.send(Message::Text(frame)).await.is_err() {
+                let Ok(message) = message else { return };
+                if socket.send(Message::Text(message)).await.is_err() {
                     return;
                 }
             }
@@ -128,12 +164,6 @@ async fn deliver(mut socket: WebSocket, mut live: broadcast::Receiver<Utf8Bytes>
             }
         }
     }
-}
-
-#[derive(Clone)]
-struct Room {
-    redis: MultiplexedConnection,
-    append: Arc<Script>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,23 +187,23 @@ impl From<RedisError> for Failed {
 }
 
 impl IntoResponse for Failed {
-    fn into_response(self) -> axum::response::Response {
+    fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, self.0.to_string()).into_response()
     }
 }
 
 /// One call of a script that Redis knows.
 async fn append(
-    State(mut room): State<Room>,
-    Path(name): Path<String>,
+    State(mut all): State<All>,
+    Path(room): Path<String>,
     Json(said): Json<Said>,
 ) -> Result<Json<Appended>, Failed> {
     let message = serde_json::to_string(&said).expect("strings");
-    let count: u64 = room.append.key(name).arg(message).invoke_async(&mut room.redis).await?;
+    let count: u64 = all.append.key(key(&room)).arg(message).invoke_async(&mut all.redis).await?;
     Ok(Json(Appended { index: count - 1 }))
 }
 
-async fn read(State(mut room): State<Room>, Path(name): Path<String>) -> Result<impl IntoResponse, Failed> {
-    let messages: Vec<String> = room.redis.lrange(name, -(PAGE as isize), -1).await?;
+async fn read(State(mut all): State<All>, Path(room): Path<String>) -> Result<impl IntoResponse, Failed> {
+    let messages: Vec<String> = all.redis.lrange(key(&room), -(PAGE as isize), -1).await?;
     Ok(([(CONTENT_TYPE, "application/json")], format!("[{}]", messages.join(","))))
 }

@@ -3,16 +3,19 @@
 
 use std::time::Duration;
 
-use crate::floor::Floor;
+use crate::contenders::Contender;
 use crate::line::Line;
 use crate::meter::{resident_kib, rounded};
 use crate::subscription::{Own, subscribe};
 use crate::support::client::User;
+use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use serde_json::{Value, json};
 
 const ROOMS: usize = 100;
 const SOCKETS_A_ROOM: usize = 50;
+/// Of a message of the floor.
+const BYTES: usize = 393;
 
 pub async fn run() -> Value {
     let (ours, floor) = (of_server().await, of_floor().await);
@@ -75,15 +78,21 @@ async fn of_server() -> Memory {
 }
 
 async fn of_floor() -> Memory {
-    let floor = Floor::start();
+    let redis = RedisServer::start().await;
+    let floor = Contender::floor(&redis);
+    let mut rooms = Vec::new();
+    for _ in 0..ROOMS {
+        rooms.push(floor.new_room().await);
+    }
     let before = settled(floor.process_id()).await;
     let mut lines = Vec::new();
-    for _ in 0..ROOMS * SOCKETS_A_ROOM {
-        lines.push(Line::open(floor.address(), "/").await);
+    for i in 0..ROOMS * SOCKETS_A_ROOM {
+        lines.push(floor.follow(&rooms[i % ROOMS], Own::default()).await);
     }
     let subscribed = settled(floor.process_id()).await;
-    let posted = reqwest::Client::new().post(format!("http://{}/", floor.address())).body("one for everybody").send();
-    assert!(posted.await.expect("an answer").status().is_success());
+    for room in &rooms {
+        floor.sender(room, BYTES).await.send(0).await;
+    }
     for line in &mut lines {
         line.hear().await;
     }

@@ -1,22 +1,24 @@
 //! What reading the last 50 of 1,000 messages costs in server CPU time: 32 connections, each asks as soon as it has its
 //! answer. Our server on Redis, on its embedded store and the floor take turns.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::connection::Connection;
-use crate::contenders::{Contender, UNREACHED_LIMITS};
-use crate::floor::{Floor, PAGE};
+use crate::contenders::Contender;
+use crate::floor::PAGE;
 use crate::meter::{cpu_micros, median, rounded};
+use crate::rounds::Rounds;
 use crate::sender::floor_path;
 use crate::support::client::RoomKey;
 use crate::support::redis_server::RedisServer;
-use crate::support::server::Server;
 
 const CONNECTIONS: usize = 32;
 const MESSAGES: usize = 1_000;
+/// As long as one of ours in the answer.
+const BYTES: usize = 220;
 const READS_EACH: usize = 100;
 const ROUNDS: usize = 9;
 /// After so long no other round begins.
@@ -54,24 +56,21 @@ impl Question {
 
 pub async fn run() -> Value {
     let redis = RedisServer::start().await;
-    let url = redis.url();
-    let on_redis = [&UNREACHED_LIMITS[..], &[("REDIS_URL", &*url)]].concat();
     let mut sides = [
-        Side::new(Contender::Livechat(Server::with(&on_redis))).await,
-        Side::new(Contender::Livechat(Server::with(&UNREACHED_LIMITS))).await,
-        Side::new(Contender::Floor(Floor::on_redis(&url))).await,
+        Side::new(Contender::on(&redis)).await,
+        Side::new(Contender::embedded()).await,
+        Side::new(Contender::floor(&redis)).await,
     ];
-    let (start, mut rounds) = (Instant::now(), 0);
-    while rounds <= ROUNDS && start.elapsed() < ENOUGH {
+    let mut rounds = Rounds::new(ROUNDS, ENOUGH);
+    while let Some(counts) = rounds.next() {
         for side in &mut sides {
-            side.round(redis.process_id(), rounds > 0).await;
+            side.round(redis.process_id(), counts).await;
         }
-        rounds += 1;
     }
     let [on_redis, embedded, floor] = [0, 1, 2].map(|i| median(sides[i].micros.clone()));
     let redis_of = |i: usize| rounded(median(sides[i].redis_micros.clone()), 1);
     json!({
-        "connections": CONNECTIONS, "messages": MESSAGES, "page": PAGE, "rounds": rounds - 1,
+        "connections": CONNECTIONS, "messages": MESSAGES, "page": PAGE, "rounds": rounds.counted(),
         "reads_a_round": CONNECTIONS * READS_EACH,
         "unit": "server CPU microseconds a read",
         "redis": rounded(on_redis, 1), "embedded": rounded(embedded, 1), "floor": rounded(floor, 1),
@@ -84,7 +83,7 @@ pub async fn run() -> Value {
 impl Side {
     async fn new(contender: Contender) -> Self {
         let room = contender.new_room().await;
-        let mut senders = join_all((0..8).map(|_| contender.sender(&room))).await;
+        let mut senders = join_all((0..8).map(|_| contender.sender(&room, BYTES))).await;
         join_all(senders.iter_mut().map(async |sender| {
             for number in 0..MESSAGES / 8 {
                 sender.send(number).await;
@@ -118,7 +117,7 @@ impl Side {
 
 fn question(contender: &Contender, room: &RoomKey) -> Question {
     match contender {
-        Contender::Livechat(_) => {
+        Contender::Livechat(..) => {
             let variables = json!({ "id": room.id, "code": room.code });
             Question::Post(json!({ "query": QUERY, "variables": variables }).to_string())
         }

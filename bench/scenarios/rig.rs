@@ -1,4 +1,4 @@
-//! A server under load: readers of one room on it, and senders into it. The same for our server and for the floor.
+//! A room under load: readers of it, and senders into it. The same for our server and for the floor.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::floor::Floor;
-use crate::line::Line;
+use crate::contenders::Contender;
 use crate::readers::Readers;
 use crate::sender::Sender;
-use crate::subscription::{Own, subscribe};
-use crate::support::client::{RoomKey, User};
-use crate::support::server::Server;
+use crate::subscription::Own;
+use crate::support::client::RoomKey;
 
 /// Connections that send.
 const SENDERS: usize = 8;
@@ -24,6 +22,12 @@ pub enum Pace {
     Every(Duration),
     /// As fast as it goes: the next as soon as a sender has its answer and the readers keep up.
     Full,
+}
+
+impl Pace {
+    pub fn a_second(rate: usize) -> Self {
+        Self::Every(Duration::from_secs(1) / rate as u32)
+    }
 }
 
 /// In what the readers differ from each other.
@@ -38,48 +42,43 @@ pub enum Difference {
 
 /// A room with readers and senders.
 pub struct Rig {
-    pub process: u32,
     readers: Readers,
     senders: Vec<Sender>,
     sent: usize,
 }
 
 impl Rig {
-    /// Readers of a room on our server that nobody else sends into.
-    pub async fn of_server(server: &Server, room: &RoomKey, readers: usize, difference: Difference) -> Self {
-        let client = server.client();
-        let mut user = User::of(client.clone());
+    /// A new room with readers on one server and senders on another or the same. From a floor messages come as frames
+    /// of so many bytes.
+    pub async fn new(
+        senders: &Contender,
+        readers: &Contender,
+        count: usize,
+        difference: Difference,
+        bytes: usize,
+    ) -> (Self, RoomKey) {
+        let room = senders.new_room().await;
         let mut cursors = Vec::new();
-        if matches!(difference, Difference::After) {
-            for i in 0..readers {
-                cursors.push(client.cursor(room).await);
-                user.send(room, &format!("before the readers came, {i}")).await;
+        if let (Difference::After, Contender::Livechat(_, client)) = (difference, senders) {
+            let mut before = senders.sender(&room, 0).await;
+            for i in 0..count {
+                cursors.push(client.cursor(&room).await);
+                before.send(i).await;
             }
         }
         let mut lines = Vec::new();
-        for i in 0..readers {
+        for i in 0..count {
             let mut own = Own { after: cursors.get(i).cloned(), ..Own::default() };
             if matches!(difference, Difference::Token) {
                 own.operation_id = format!("operation-{i:04}");
                 own.payload = json!({ "token": format!("{i:032x}") });
             }
-            let mut line = Line::open(server.address(), "/graphql").await;
-            subscribe(&mut line, room, own).await;
-            lines.push((line, if cursors.is_empty() { 0 } else { readers - i }));
+            let passed_over = if cursors.is_empty() { 0 } else { count - i };
+            lines.push((readers.follow(&room, own).await, passed_over));
         }
-        client.viewers_become(room, readers).await;
-        let senders = join_all((0..SENDERS).map(|_| Sender::to_room(server, room))).await;
-        Self { process: server.process_id(), readers: Readers::on(lines), senders, sent: 0 }
-    }
-
-    /// Readers on the floor. They get `frame`, with another text each time.
-    pub async fn of_floor(floor: &Floor, readers: usize, frame: &str) -> Self {
-        let mut lines = Vec::new();
-        for _ in 0..readers {
-            lines.push((Line::open(floor.address(), "/").await, 0));
-        }
-        let senders = join_all((0..SENDERS).map(|_| Sender::of_frames(floor, frame))).await;
-        Self { process: floor.process_id(), readers: Readers::on(lines), senders, sent: 0 }
+        readers.followers_become(&room, count).await;
+        let senders = join_all((0..SENDERS).map(|_| senders.sender(&room, bytes))).await;
+        (Self { readers: Readers::on(lines), senders, sent: 0 }, room)
     }
 
     /// Sends so many messages and waits until each of them has reached every reader. The latencies of all deliveries,

@@ -2,21 +2,26 @@
 //!
 //! Rounds of sends to the full room and to a new room take turns, so that both meet the same machine.
 
-use crate::meter::{cpu_micros, rounded};
+use crate::meter::{cpu_micros, median, rounded};
+use crate::rounds::Rounds;
 use crate::support::client::{RoomKey, User};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 const MESSAGES: usize = 10_000;
 const SENDERS: usize = 32;
 const SENDS_A_ROUND: usize = 640;
 const ROUNDS: usize = 12;
+/// After so long no other round begins.
+const ENOUGH: Duration = Duration::from_secs(25);
 
 pub async fn run() -> Value {
     let redis = RedisServer::start().await;
     json!({
-        "senders": SENDERS, "sends_each": ROUNDS * SENDS_A_ROUND, "messages_in_full_room": MESSAGES,
+        "senders": SENDERS, "sends_a_round": SENDS_A_ROUND, "messages_in_full_room": MESSAGES,
         "unit": "server CPU microseconds a send",
         "redis": measure(&Server::on_redis(&redis.url())).await, "embedded": measure(&Server::embedded()).await,
     })
@@ -27,19 +32,19 @@ async fn measure(server: &Server) -> Value {
     let mut users: Vec<User> = (0..SENDERS).map(|_| User::of(client.clone())).collect();
     let full = client.create_room().await;
     users = send(users, &full, MESSAGES).await;
-    // Warm: both kinds of rounds have run once before any is counted.
-    let mut cost = [0.0_f64; 2];
-    for round in 0..=ROUNDS {
+    let mut costs = [const { Vec::new() }; 2];
+    let mut rounds = Rounds::new(ROUNDS, ENOUGH);
+    while let Some(counts) = rounds.next() {
         let new = client.create_room().await;
-        for (room, cost) in [&full, &new].into_iter().zip(&mut cost) {
+        for (room, costs) in [&full, &new].into_iter().zip(&mut costs) {
             let before = cpu_micros(server.process_id());
             users = send(users, room, SENDS_A_ROUND).await;
-            if round > 0 {
-                *cost += cpu_micros(server.process_id()) - before;
+            if counts {
+                costs.push((cpu_micros(server.process_id()) - before) / SENDS_A_ROUND as f64);
             }
         }
     }
-    let [full, new] = cost.map(|cost| cost / (ROUNDS * SENDS_A_ROUND) as f64);
+    let [full, new] = costs.map(median);
     json!({ "full_room": rounded(full, 1), "new_room": rounded(new, 1), "ratio": rounded(full / new, 2) })
 }
 

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::contenders::{Contender, UNREACHED_LIMITS};
-use crate::floor::Floor;
+use crate::contenders::Contender;
 use crate::latency::Latencies;
 use crate::meter::{cpu_micros, median, rounded};
+use crate::rounds::Rounds;
 use crate::sender::Sender;
 use crate::support::client::RoomKey;
 use crate::support::redis_server::RedisServer;
-use crate::support::server::Server;
 
 const CONNECTIONS: usize = 32;
 const SENDS_EACH: usize = 100;
@@ -34,32 +33,25 @@ struct Side {
 
 pub async fn run() -> Value {
     let redis = RedisServer::start().await;
-    let url = redis.url();
-    let on_redis = [&UNREACHED_LIMITS[..], &[("REDIS_URL", &*url)]].concat();
-    let contenders = [
-        Contender::Livechat(Server::with(&on_redis)),
-        Contender::Livechat(Server::with(&UNREACHED_LIMITS)),
-        Contender::Floor(Floor::on_redis(&url)),
-    ];
+    let contenders = [Contender::on(&redis), Contender::embedded(), Contender::floor(&redis)];
     let mut sides = Vec::new();
     for contender in contenders {
         let room = contender.new_room().await;
-        let senders = join_all((0..CONNECTIONS).map(|_| contender.sender(&room))).await;
+        let senders = join_all((0..CONNECTIONS).map(|_| contender.sender(&room, 0))).await;
         sides.push(Side { contender, senders, server_micros: vec![], redis_micros: vec![], took: vec![] });
     }
-    let (start, mut rounds) = (Instant::now(), 0);
-    while rounds <= ROUNDS && start.elapsed() < ENOUGH {
+    let mut rounds = Rounds::new(ROUNDS, ENOUGH);
+    while let Some(counts) = rounds.next() {
         for side in &mut sides {
             let room = side.contender.new_room().await;
-            side.round(&room, redis.process_id(), rounds > 0).await;
+            side.round(&room, redis.process_id(), counts).await;
         }
-        rounds += 1;
     }
     let [on_redis, embedded, floor] = [0, 1, 2].map(|i| median(sides[i].server_micros.clone()));
     let redis_of = |i: usize| rounded(median(sides[i].redis_micros.clone()), 1);
     let latency = |i: usize| Latencies::of(sides[i].took.clone()).to_json();
     json!({
-        "connections": CONNECTIONS, "rounds": rounds - 1, "sends_a_round": CONNECTIONS * SENDS_EACH,
+        "connections": CONNECTIONS, "rounds": rounds.counted(), "sends_a_round": CONNECTIONS * SENDS_EACH,
         "unit": "server CPU microseconds a send",
         "redis": rounded(on_redis, 1), "embedded": rounded(embedded, 1), "floor": rounded(floor, 1),
         "ratio": rounded(on_redis / floor, 2), "embedded_to_redis": rounded(embedded / on_redis, 2),

@@ -7,13 +7,13 @@
 
 use std::time::Duration;
 
+use crate::contenders::Contender;
 use crate::latency::Latencies;
 use crate::line::Line;
 use crate::meter::{median, rounded};
 use crate::rig::{Difference, Pace, Rig};
 use crate::subscription::{Own, subscribe};
 use crate::support::client::RoomKey;
-use crate::support::server::Server;
 use serde_json::{Value, json};
 
 const READERS: usize = 100;
@@ -24,18 +24,17 @@ const PACE: Pace = Pace::Every(Duration::from_millis(10));
 const MESSAGES_A_ROUND: usize = 200;
 
 pub async fn run() -> Value {
-    let server = Server::embedded();
-    let room = server.client().create_room().await;
-    let mut rig = Rig::of_server(&server, &room, READERS, Difference::None).await;
+    let contender = Contender::embedded();
+    let (mut rig, room) = Rig::new(&contender, &contender, READERS, Difference::None, 0).await;
     // To get warm.
     rig.send(MESSAGES_A_ROUND, PACE).await;
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         without.push(Latencies::of(rig.send(MESSAGES_A_ROUND, PACE).await));
-        let stopped = stopped_readers(&server, &room).await;
+        let stopped = stopped_readers(&contender, &room).await;
         with.push(Latencies::of(rig.send(MESSAGES_A_ROUND, PACE).await));
         drop(stopped);
-        server.client().viewers_become(&room, READERS).await;
+        contender.followers_become(&room, READERS).await;
     }
     let side = |rounds: &[Latencies]| {
         let middle = |percentile: fn(&Latencies) -> f64| rounded(median(rounds.iter().map(percentile).collect()), 2);
@@ -60,13 +59,13 @@ fn quartiles(mut figures: Vec<f64>) -> [f64; 2] {
 }
 
 /// Readers who subscribe and then read nothing.
-async fn stopped_readers(server: &Server, room: &RoomKey) -> Vec<Line> {
+async fn stopped_readers(contender: &Contender, room: &RoomKey) -> Vec<Line> {
     let mut lines = Vec::new();
     for _ in 0..STOPPED {
-        let mut line = Line::open_narrow(server.address(), "/graphql").await;
+        let mut line = Line::open_narrow(contender.address(), "/graphql").await;
         subscribe(&mut line, room, Own::default()).await;
         lines.push(line);
     }
-    server.client().viewers_become(room, READERS + STOPPED).await;
+    contender.followers_become(room, READERS + STOPPED).await;
     lines
 }

@@ -1,0 +1,31 @@
+//! What the figures were measured on and with.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+pub async fn run() -> Value {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':').map(str::trim));
+        line.unwrap_or("unknown").to_owned()
+    };
+    let kib: u64 = field(&memory, "MemTotal").trim_end_matches(" kB").parse().unwrap_or_default();
+    let changed = !output("git", &["status", "--porcelain", "--", "src", "Cargo.toml", "Cargo.lock"]).is_empty();
+    let commit = output("git", &["rev-parse", "--short=10", "HEAD"]);
+    json!({
+        "processor": field(&processors, "model name"), "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "gib": kib.div_ceil(1 << 20), "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "rustc": output("rustc", &["--version"]).split(" (").next(),
+        "redis": output("redis-server", &["--version"]).split(" sha=").next().map(|said| said.replace(" server v=", " ")),
+        "commit": if changed { format!("{commit}, changed") } else { commit },
+    })
+}
+
+/// The first line that a command writes; nothing when it cannot be run.
+fn output(command: &str, arguments: &[&str]) -> String {
+    let output = Command::new(command).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).lines().next().unwrap_or_default().to_owned()
+}

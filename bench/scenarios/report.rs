@@ -1,0 +1,56 @@
+//! The report: what all scenarios measured, as tables and plots in docs/performance.md. Nothing here measures.
+
+mod plots;
+mod tables;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Of docs/performance.md, what lies between is ours to write.
+const BEGIN: &str = "<!-- Written by `cargo bench --bench scenarios -- report`. -->";
+const END: &str = "<!-- End of the report. -->";
+
+/// What was measured, a line a scenario.
+pub struct Lines(Vec<Value>);
+
+impl Lines {
+    /// From lines of JSON. Of two lines of one scenario the later one counts.
+    pub fn read(text: &str) -> Self {
+        Self(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// A value of a scenario, if it was measured.
+    fn get(&self, scenario: &str, pointer: &str) -> Option<&Value> {
+        self.0.iter().rev().find(|line| line["scenario"] == scenario)?.pointer(pointer)
+    }
+
+    fn number(&self, scenario: &str, pointer: &str) -> Option<f64> {
+        self.get(scenario, pointer)?.as_f64()
+    }
+
+    /// A value for people; a dash when it was not measured.
+    fn text(&self, scenario: &str, pointer: &str) -> String {
+        match self.get(scenario, pointer) {
+            None | Some(Value::Null) => "–".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+        }
+    }
+}
+
+/// Writes the section of docs/performance.md and the plots that it shows.
+pub fn write(lines: &Lines) {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page = docs.join("performance.md");
+    let text = fs::read_to_string(&page).expect("docs/performance.md");
+    let (before, rest) = text.split_once(BEGIN).expect("the beginning of the report in docs/performance.md");
+    let (_, after) = rest.split_once(END).expect("the end of the report in docs/performance.md");
+    let text = format!("{before}{BEGIN}\n\n{}\n{END}{after}", tables::section(lines));
+    fs::write(&page, text).expect("docs/performance.md can be written");
+    fs::create_dir_all(docs.join("plots")).expect("a directory for plots");
+    for (name, plot) in plots::all(lines) {
+        fs::write(docs.join("plots").join(name), plot).expect("a plot can be written");
+    }
+}
