@@ -1,6 +1,6 @@
 # What people who work on livechat run. `make test` is all that is needed to try everything.
 
-.PHONY: test web tools check fuzz deny cargo-deny advisories schema
+.PHONY: test web tools check counts counts-accept fuzz deny cargo-deny advisories schema
 
 # Runs every test. Those with clients run the binary that the other tests were built with.
 test: tools web
@@ -21,6 +21,16 @@ check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# Counts the instructions of the hot operations in the release and holds them against bench/counts.json.
+counts: tools
+	cargo build --locked --release
+	LIVECHAT="$(CURDIR)/target/release/livechat" cargo bench --locked --profile dev --bench counts
+
+# Writes the counts down, after a change that is worth it or that made something cheaper.
+counts-accept: tools
+	cargo build --locked --release
+	LIVECHAT="$(CURDIR)/target/release/livechat" cargo bench --locked --profile dev --bench counts -- accept
 
 # Gives every fuzz target some seconds, from the committed corpus on. tests/fuzz/run.sh says how to run longer.
 fuzz:

@@ -11,6 +11,8 @@ command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 command -v openssl >/dev/null || missing="$missing openssl"
+# Counts instructions.
+command -v valgrind >/dev/null || missing="$missing valgrind"
 # Reads the alert rules.
 command -v promtool >/dev/null || missing="$missing prometheus"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing="$missing chromium"

@@ -13,8 +13,13 @@ use super::PATIENCE;
 use super::client::Client;
 use super::redis_server::RedisServer;
 
+/// The binary that cargo built.
+const LIVECHAT: &str = env!("CARGO_BIN_EXE_livechat");
+
 /// A running `livechat`.
 pub struct Server {
+    /// The program and what stands before the settings: `livechat`, or something that runs it.
+    program: Vec<String>,
     directory: Arc<TempDir>,
     environment: Vec<(String, String)>,
     address: String,
@@ -44,10 +49,19 @@ impl Server {
 
     /// One with these settings, in this directory.
     pub fn in_directory(directory: TempDir, environment: &[(&str, &str)]) -> Self {
+        Self::run(vec![LIVECHAT.to_owned()], directory, environment)
+    }
+
+    /// One with these settings that is started by this command, which is another `livechat` or runs one.
+    pub fn started_by(program: Vec<String>, environment: &[(&str, &str)]) -> Self {
+        Self::run(program, tempfile::tempdir().expect("a directory for the server"), environment)
+    }
+
+    fn run(program: Vec<String>, directory: TempDir, environment: &[(&str, &str)]) -> Self {
         let directory = Arc::new(directory);
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let (address, log, output) = Default::default();
-        let mut server = Self { directory, environment, address, process: None, log, output, reader: None };
+        let mut server = Self { program, directory, environment, address, process: None, log, output, reader: None };
         server.start();
         server
     }
@@ -62,7 +76,7 @@ impl Server {
 
     /// Starts it again, after it ended, in the same directory. It gets another port.
     pub fn start(&mut self) {
-        let mut process = command(self.directory.path(), &self.environment)
+        let mut process = command_of(&self.program, self.directory.path(), &self.environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -219,8 +233,13 @@ pub fn failure(environment: &[(&str, &str)]) -> String {
 
 /// The `livechat` command with nothing of this process's environment but `environment`, in `directory`.
 pub fn command(directory: &Path, environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_livechat"));
+    command_of(&[LIVECHAT.to_owned()], directory, environment)
+}
+
+fn command_of(program: &[String], directory: &Path, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(&program[0]);
     command
+        .args(&program[1..])
         .current_dir(directory)
         .env_clear()
         .env("LISTEN_ADDR", "127.0.0.1:0")
