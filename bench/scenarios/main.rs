@@ -10,6 +10,7 @@
 
 mod connection;
 mod contenders;
+mod crowd;
 mod delivery;
 mod floor;
 mod latency;
@@ -17,6 +18,7 @@ mod line;
 mod memory;
 #[allow(dead_code)]
 mod meter;
+mod nodes;
 mod read;
 mod readers;
 mod rig;
@@ -52,6 +54,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "send", run: || Box::pin(send::run()) },
     Scenario { name: "read", run: || Box::pin(read::run()) },
     Scenario { name: "idle-memory", run: || Box::pin(memory::run()) },
+    Scenario { name: "nodes", run: || Box::pin(nodes::run()) },
     Scenario { name: "room-size", run: || Box::pin(room_size::run()) },
     Scenario { name: "slow-reader", run: || Box::pin(slow_reader::run()) },
 ];
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
     // A file for every socket, here and in the servers, which inherit the limit.
     rlimit::increase_nofile_limit(u64::MAX).expect("a limit that can be raised");
     floor::serve_if_asked();
+    crowd::serve_if_asked();
     // Cargo adds an option of its own.
     let names: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let chosen: Vec<_> = names.iter().map(|name| SCENARIOS.iter().find(|scenario| scenario.name == name)).collect();
