@@ -12,6 +12,7 @@
 //! This process makes the load and measures; whoever is measured has a process of its own. In each run our server and the
 //! floor take turns, round by round, so that both meet the same machine; figures are those of the middle round.
 
+mod audience;
 mod connection;
 mod contenders;
 mod crowds;
@@ -23,6 +24,7 @@ mod machine;
 mod memory;
 #[allow(dead_code)]
 mod meter;
+mod nodes;
 mod rates;
 mod read;
 mod readers;
@@ -70,12 +72,13 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "rooms-10000", run: || Box::pin(rooms::run()) },
     Scenario { name: "storm", run: || Box::pin(storm::run()) },
     Scenario { name: "replay", run: || Box::pin(replay::run()) },
+    Scenario { name: "nodes", run: || Box::pin(nodes::run()) },
     Scenario { name: "room-size", run: || Box::pin(room_size::run()) },
     Scenario { name: "slow-reader", run: || Box::pin(slow_reader::run()) },
 ];
 
 /// Figures that stand elsewhere in docs/performance.md, or nowhere.
-const NOT_REPORTED: [&str; 2] = ["room-size", "slow-reader"];
+const NOT_REPORTED: [&str; 3] = ["nodes", "room-size", "slow-reader"];
 
 /// Some more than 10,000 rooms of two need.
 const FILES: u64 = 30_000;
@@ -83,6 +86,7 @@ const FILES: u64 = 30_000;
 fn main() -> ExitCode {
     allow_many_files();
     floor::serve_if_asked();
+    audience::serve_if_asked();
     // Cargo adds an option of its own.
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
