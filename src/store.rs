@@ -85,21 +85,7 @@ pub trait Store: Send + Sync + 'static {
     /// new token of a user who was known standing, and a user whom this would have made known unknown, so that its id is
     /// not taken by a token that nobody was given. A store that keeps users and rooms in one place makes it one step.
     async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
-        let token = admission.successor;
-        let admitted = self.admit(admission).await?;
-        let Some(author) = admitted.chatter() else { return Ok(Sent { admitted, committed: None }) };
-        match self.commit(sending.by(author.clone())).await {
-            Ok(committed) => Ok(Sent { admitted, committed: Some(committed) }),
-            Err(refused) => {
-                // When the outcome is not known, the message may be there, and so must its author.
-                if let Admitted::Created(author) = &admitted
-                    && !matches!(refused, StoreError::Unavailable(_))
-                {
-                    self.withdraw(&author.id, token).await?;
-                }
-                Err(refused)
-            }
-        }
+        send_in_two_steps(self, admission, sending).await
     }
 
     /// The next entries of the room's log behind `after`, at most `limit`; fewer mean that the end was reached.
@@ -141,6 +127,29 @@ pub trait Store: Send + Sync + 'static {
 
     /// Succeeds when the store answers and can take a write.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// [`Store::send`] where users and rooms are not in one place.
+pub(in crate::store) async fn send_in_two_steps(
+    store: &(impl Store + ?Sized),
+    admission: Admission,
+    sending: Sending,
+) -> Result<Sent, StoreError> {
+    let token = admission.successor;
+    let admitted = store.admit(admission).await?;
+    let Some(author) = admitted.chatter() else { return Ok(Sent { admitted, committed: None }) };
+    match store.commit(sending.by(author.clone())).await {
+        Ok(committed) => Ok(Sent { admitted, committed: Some(committed) }),
+        Err(refused) => {
+            // When the outcome is not known, the message may be there, and so must its author.
+            if let Admitted::Created(author) = &admitted
+                && !matches!(refused, StoreError::Unavailable(_))
+            {
+                store.withdraw(&author.id, token).await?;
+            }
+            Err(refused)
+        }
+    }
 }
 
 /// How long a node's report of viewers counts.

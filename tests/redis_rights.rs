@@ -8,16 +8,27 @@ use crate::migrate::moved;
 use crate::support::client::{User, error_code};
 use crate::support::crowd::Crowd;
 use crate::support::eventually;
+use crate::support::redis_cluster::RedisCluster;
 use crate::support::redis_server::RedisServer;
 use crate::support::rest::RestUser;
 use crate::support::server::{Server, failure};
 use crate::support::subscriber::Subscriber;
 
-/// The words of the documented line that begins like this.
+/// The words of the documented line with all rights that a single Redis has to give.
 fn documented() -> Vec<String> {
+    documented_line(0)
+}
+
+/// Those of the line with what a cluster has to give besides.
+fn documented_for_clusters() -> Vec<String> {
+    documented_line(1)
+}
+
+fn documented_line(number: usize) -> Vec<String> {
     let page = include_str!("../docs/operations.md");
-    let line = page.lines().find(|line| line.starts_with("ACL SETUSER livechat ")).expect("a line in the page");
-    line.split_whitespace().map(|word| word.replace(">password", ">open-sesame")).collect()
+    let line = page.lines().filter(|line| line.starts_with("ACL SETUSER livechat ")).nth(number);
+    let words = line.expect("a line in the page").split_whitespace();
+    words.map(|word| word.replace(">password", ">open-sesame")).collect()
 }
 
 async fn run(redis: &RedisServer, words: &[String]) {
@@ -48,14 +59,31 @@ async fn refusal(url: &str, prefix: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works_with_the_documented_rights() {
     let (redis, url) = redis().await;
+    everything_works_on(&url, &[&redis]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_works_on_a_cluster_with_the_documented_rights() {
+    let cluster = RedisCluster::with(3, 0, &[]).await;
+    let nodes = [0, 1, 2].map(|number| cluster.node(number));
+    for node in nodes {
+        run(node, &documented()).await;
+        run(node, &documented_for_clusters()).await;
+    }
+    let addresses = nodes.map(RedisServer::address).join(",");
+    everything_works_on(&format!("redis://livechat:open-sesame@{addresses}"), &nodes).await;
+}
+
+/// Does everything that there is to do, after which none of `nodes` has refused anything.
+async fn everything_works_on(url: &str, nodes: &[&RedisServer]) {
     let mut embedded = Server::embedded();
     let room = embedded.client().create_room().await;
     User::of(embedded.client()).send(&room, "from the other store").await;
     assert!(embedded.terminate().await.success());
-    let report = moved(&embedded.data(), &url);
+    let report = moved(&embedded.data(), url);
     assert!(report.contains("Rooms: 1 moved"), "{report}");
 
-    let servers = [(); 2].map(|()| Server::with(&[("REDIS_URL", &url), ("RATE_LIMITS", "on")]));
+    let servers = [(); 2].map(|()| Server::with(&[("REDIS_URL", url), ("RATE_LIMITS", "on")]));
     let client = servers[0].client();
     assert_eq!(client.texts(&room).await, [Some("from the other store".to_owned())]);
     let mut reader = Subscriber::open(servers[1].address(), &room, None).await;
@@ -72,12 +100,14 @@ async fn everything_works_with_the_documented_rights() {
     let answer = ada.try_send(&room, "no").await.expect("an answer");
     assert_eq!(error_code(&answer), "TOKEN_INVALID");
     client.data("{ activeRooms(first: 5) { totalCount } }", serde_json::Value::Null).await;
-    let calm = Server::with(&[("REDIS_URL", &url)]);
+    let calm = Server::with(&[("REDIS_URL", url)]);
     Crowd::start(calm.address()).await.settle_and_check().await;
-    let mut log = redis::cmd("ACL");
-    let denied: Vec<redis::Value> =
-        log.arg("LOG").query_async(&mut redis.connection().await).await.expect("what was refused");
-    assert!(denied.is_empty(), "{denied:?}");
+    for node in nodes {
+        let mut log = redis::cmd("ACL");
+        let denied: Vec<redis::Value> =
+            log.arg("LOG").query_async(&mut node.connection().await).await.expect("what was refused");
+        assert!(denied.is_empty(), "{denied:?}");
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use tokio::sync::broadcast;
 const ROLE: &str = "--be-the-floor";
 
 /// As the server has them.
-const READ_BUFFER: usize = 2 * 1024;
+const READ_BUFFER: usize = 1024;
 const BACKLOG: usize = 64;
 
 /// How many messages are read at a time.

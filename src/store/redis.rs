@@ -38,7 +38,8 @@ use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    KNOWN_MAX, Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
+    KNOWN_MAX, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
+    send_in_two_steps,
 };
 use crate::vital::Vital;
 
@@ -201,25 +202,9 @@ impl Store for RedisStore {
     }
 
     async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        let Admission { user: id, presented, successor, keep_until, newcomer } = admission;
-        let mut call = self.on_user(&self.scripts.admit, &id);
-        call.arg(presented.map_or_else(String::new, |presented| hex::encode(presented.hash.0)))
-            .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_successor.0)))
-            .arg(hex::encode(successor.0))
-            .arg(keep_until.as_millis())
-            .arg(newcomer.as_ref().map_or("", |name| name.as_str()));
-        let mut reply = self.run(&call).await?;
-        match reply.outcome() {
-            "created" => Ok(Admitted::Created(Chatter { id, display_name: reply.display_name()? })),
-            "rotated" => Ok(Admitted::Rotated(Chatter { id, display_name: reply.display_name()? })),
-            "repeated" => {
-                let chatter = Chatter { id, display_name: reply.display_name()? };
-                Ok(Admitted::Repeated(chatter, record::read_sealed(&reply.string()?)?))
-            }
-            "unknown" => Ok(Admitted::Unknown),
-            "wrong_token" => Ok(Admitted::WrongToken),
-            _ => Err(reply.unknown()),
-        }
+        let mut call = self.on_user(&self.scripts.admit, &admission.user);
+        let mut reply = self.run(pass_admission(&mut call, &admission)).await?;
+        admitted(admission.user, &mut reply)
     }
 
     async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
@@ -244,11 +229,37 @@ impl Store for RedisStore {
         };
         let mut reply = self.run(&call).await?;
         let event = record::read_event(room, &reply.string()?)?;
-        match reply.outcome() {
-            "new" => Ok(Committed::New(event)),
-            "repeated" => Ok(Committed::Repeated(event)),
-            _ => Err(reply.unknown()),
+        committed(reply.outcome(), event).ok_or_else(|| reply.unknown())
+    }
+
+    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
+        if self.is_cluster() {
+            return send_in_two_steps(self, admission, sending).await;
         }
+        let Sending { room, check, text, client_message_id, capacity } = sending;
+        let mut call = self.on_room(&self.scripts.send, room, &PARTS);
+        call.key(self.keys.of_room(room, EVENTS)).key(self.keys.user(&admission.user));
+        let [before, behind] = record::write_around_name(&admission.user, client_message_id.as_ref());
+        pass_admission(&mut call, &admission)
+            .arg(record::write_check(check))
+            .arg(admission.user.as_str())
+            .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
+            .arg(capacity)
+            .arg(before)
+            .arg(behind)
+            .arg(text.as_str());
+        let mut reply = self.run(&call).await?;
+        let admitted = admitted(admission.user, &mut reply)?;
+        if admitted.chatter().is_none() {
+            return Ok(Sent { admitted, committed: None });
+        }
+        if !matches!(admitted, Admitted::Repeated(..)) {
+            // In the place of the token that a repeated one has.
+            reply.string()?;
+        }
+        let outcome = reply.string()?;
+        let event = record::read_event(room, &reply.string()?)?;
+        Ok(Sent { admitted, committed: Some(committed(&outcome, event).ok_or_else(|| reply.unknown())?) })
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -328,6 +339,37 @@ impl Store for RedisStore {
     }
 }
 
+fn pass_admission<'a, 'b>(call: &'a mut ScriptInvocation<'b>, admission: &Admission) -> &'a mut ScriptInvocation<'b> {
+    let Admission { presented, successor, keep_until, newcomer, user: _ } = admission;
+    call.arg(presented.map_or_else(String::new, |presented| hex::encode(presented.hash.0)))
+        .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_successor.0)))
+        .arg(hex::encode(successor.0))
+        .arg(keep_until.as_millis())
+        .arg(newcomer.as_ref().map_or("", |name| name.as_str()))
+}
+
+fn admitted(id: UserId, reply: &mut Reply) -> Result<Admitted, StoreError> {
+    match reply.outcome() {
+        "created" => Ok(Admitted::Created(Chatter { id, display_name: reply.display_name()? })),
+        "rotated" => Ok(Admitted::Rotated(Chatter { id, display_name: reply.display_name()? })),
+        "repeated" => {
+            let chatter = Chatter { id, display_name: reply.display_name()? };
+            Ok(Admitted::Repeated(chatter, record::read_sealed(&reply.string()?)?))
+        }
+        "unknown" => Ok(Admitted::Unknown),
+        "wrong_token" => Ok(Admitted::WrongToken),
+        _ => Err(reply.unknown()),
+    }
+}
+
+fn committed(outcome: &str, event: Event) -> Option<Committed> {
+    match outcome {
+        "new" => Some(Committed::New(event)),
+        "repeated" => Some(Committed::Repeated(event)),
+        _ => None,
+    }
+}
+
 fn pass_window<'a, 'b>(call: &'a mut ScriptInvocation<'b>, window: Window) -> &'a mut ScriptInvocation<'b> {
     let place = |place: Option<u64>| place.map_or_else(String::new, |index| index.to_string());
     let (end, n) = match window.take {
@@ -360,6 +402,8 @@ struct Scripts {
     read_log: Script,
     admit: Script,
     withdraw: Script,
+    /// For a single Redis.
+    send: Script,
     report_viewers: Script,
     viewers_elsewhere: Script,
     strike: Script,
@@ -380,13 +424,24 @@ impl Scripts {
     fn new(in_cluster: bool) -> Self {
         // To all of a single Redis, which may be too old to know of shards, and to one shard of a cluster.
         let announce = if in_cluster { "SPUBLISH" } else { "PUBLISH" };
+        let announce = format!("local announce = '{announce}'\n");
+        let send = concat!(
+            include_str!("redis/common.lua"),
+            "local function admit(KEYS, ARGV)\n",
+            include_str!("redis/admit.lua"),
+            "end\nlocal function commit(KEYS, ARGV)\n",
+            include_str!("redis/commit.lua"),
+            "end\n",
+            include_str!("redis/send.lua"),
+        );
         Self {
             create_room: script!("redis/create_room.lua"),
             list_room: script!("redis/list_room.lua"),
             active_rooms: script!("redis/active_rooms.lua"),
             snapshot: script!("redis/window.lua", "redis/snapshot.lua"),
             chatters: script!("redis/window.lua", "redis/chatters.lua"),
-            commit: Script::new(&format!("local announce = '{announce}'\n{}", script_text!("redis/commit.lua"))),
+            commit: Script::new(&(announce.clone() + script_text!("redis/commit.lua"))),
+            send: Script::new(&(announce + send)),
             read_log: script!("redis/read_log.lua"),
             admit: script!("redis/admit.lua"),
             withdraw: script!("redis/withdraw.lua"),

@@ -44,7 +44,7 @@ struct Told {
     accepted: Vec<Accepted>,
     /// What may or may not be there.
     doubtful: Vec<String>,
-    /// When a token was refused that had been given.
+    /// When tokens were given that were refused later.
     refused: Vec<Instant>,
 }
 
@@ -149,7 +149,11 @@ impl Watched {
         let (mut accepted, mut doubtful) = (HashMap::new(), HashSet::from([THE_END.to_owned()]));
         while let Some(told) = self.senders.join_next().await {
             let told = told.expect("a sender who did not fail");
-            assert!(told.refused.iter().all(is_lossy), "a token was refused that Redis cannot have lost");
+            assert!(
+                told.refused.iter().all(is_lossy),
+                "a token was refused that Redis cannot have lost: {:?} of {lossy:?}",
+                told.refused
+            );
             accepted.extend(told.accepted.into_iter().map(|accepted| (accepted.text, accepted.at)));
             doubtful.extend(told.doubtful);
         }
@@ -212,6 +216,7 @@ impl Sender {
     async fn graphql(mut self, stop: CancellationToken) -> Told {
         let client = client_of(&self.address);
         let mut user = User::with_own_token(client.clone());
+        let mut token_given = Instant::now();
         for n in 0.. {
             if stop.is_cancelled() {
                 break;
@@ -222,6 +227,7 @@ impl Sender {
                 let code = match user.try_send_once(&self.room, &text, Some(&text)).await {
                     Ok(answer) if answer.get("errors").is_none() => {
                         self.accept(text);
+                        token_given = Instant::now();
                         break;
                     }
                     Ok(answer) => error_code(&answer),
@@ -231,8 +237,9 @@ impl Sender {
                     "UNAVAILABLE" => in_doubt = true,
                     // Redis lost the last token or the user.
                     "TOKEN_INVALID" | "USER_UNKNOWN" => {
-                        self.told.refused.push(Instant::now());
+                        self.told.refused.push(token_given);
                         user = User::with_own_token(client.clone());
+                        token_given = Instant::now();
                         if in_doubt {
                             self.told.doubtful.push(text);
                             break;

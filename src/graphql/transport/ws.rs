@@ -48,8 +48,9 @@ use steps::{Step, Steps};
 /// Bytes of a message from a client, at most.
 const MESSAGE_MAX: usize = 64 * 1024;
 
-/// Bytes read at once. The default would cost every socket 128 KiB.
-const READ_BUFFER: usize = 2 * 1024;
+/// Bytes read at once, which is as much as most clients ever say at once. Every socket holds so much room; the default would
+/// be 128 KiB.
+const READ_BUFFER: usize = 1024;
 
 /// Bytes gathered before they are written. No more than these and one message ever wait to be written: the next message
 /// is taken when they are gone.

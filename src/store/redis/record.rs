@@ -64,6 +64,14 @@ pub fn write_send(author: &Chatter, client_message_id: Option<&ClientMessageId>)
     })
 }
 
+/// What [`write_send`] writes before and behind the author's name, where only Redis knows that.
+pub fn write_around_name(id: &UserId, client_message_id: Option<&ClientMessageId>) -> [String; 2] {
+    let before = format!("{{\"id\":{},\"name\":", write(&id.as_str()));
+    let behind =
+        client_message_id.map_or_else(|| "}".to_owned(), |id| format!(",\"client\":{}}}", write(&id.as_str())));
+    [before, behind]
+}
+
 /// Writes a message but for its text, as the scripts do when it is sent and changed.
 pub fn write_message(message: &Message) -> String {
     let moment = |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.as_millis().to_string());
@@ -137,7 +145,7 @@ pub fn read_sealed(digits: &str) -> Result<SealedToken, Unreadable> {
 }
 
 fn write(record: &impl Serialize) -> String {
-    serde_json::to_string(record).expect("a struct of strings can be written as JSON")
+    serde_json::to_string(record).expect("strings can be written as JSON")
 }
 
 fn read<T: for<'a> Deserialize<'a>>(written: &str, what: &'static str) -> Result<T, Unreadable> {
