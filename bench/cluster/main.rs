@@ -57,8 +57,6 @@ const ROOM: usize = 1_000;
 const USERS: usize = 8;
 /// Rooms go by themselves soon after they were checked, so that Redis never holds all messages.
 const ROOM_TTL: &str = "4m";
-/// A primary answers before its replica has what it answers for, but not for long.
-const NOT_COPIED_YET: Duration = Duration::from_millis(500);
 const ROUNDS: usize = 3;
 
 #[tokio::main]
@@ -162,12 +160,13 @@ impl Kills {
         let mut calm = load.calm.write().await;
         let primary = cluster.owner(slot).await.expect("a primary");
         self.cpu_micros += cpu_micros(cluster.node(primary).process_id());
+        let copied = cluster.copied(primary).await;
         let fault = Instant::now();
         cluster.kill(primary);
         cluster.successor(slot, primary).await;
         self.longest = self.longest.max(fault.elapsed());
         self.count += 1;
-        calm.push(fault - NOT_COPIED_YET..=Instant::now());
+        calm.push(copied..=Instant::now());
         drop(calm);
         cluster.restart(primary).await;
         cluster.settled().await;

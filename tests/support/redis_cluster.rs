@@ -207,6 +207,26 @@ impl RedisCluster {
         replicas
     }
 
+    /// Waits until the replicas of a primary have all that it had when this was asked: that moment. Whatever happens to the
+    /// primary right afterwards, only what came later can be lost.
+    pub async fn copied(&self, primary: usize) -> Instant {
+        let (asked, start) = (Instant::now(), Instant::now());
+        let had = self.offset(primary, "master_repl_offset:").await;
+        for replica in self.replicas(primary).await {
+            while self.offset(replica, "slave_repl_offset:").await < had {
+                assert!(start.elapsed() < PATIENCE, "a replica does not follow");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        asked
+    }
+
+    async fn offset(&self, number: usize, name: &str) -> u64 {
+        let info: String = self.node(number).ask(&["INFO", "replication"]).await;
+        let offset = info.lines().find_map(|line| line.strip_prefix(name)).expect("an offset");
+        offset.trim().parse().expect("a number")
+    }
+
     /// Waits until another node than `former` is the primary of a slot; that node.
     pub async fn successor(&self, slot: u16, former: usize) -> usize {
         let start = Instant::now();

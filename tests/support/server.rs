@@ -53,6 +53,7 @@ impl Server {
     }
 
     /// One with these settings that is started by this command, which is another `livechat` or runs one.
+    #[allow(dead_code, reason = "a bench starts it so")]
     pub fn started_by(program: Vec<String>, environment: &[(&str, &str)]) -> Self {
         Self::run(program, tempfile::tempdir().expect("a directory for the server"), environment)
     }
