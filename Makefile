@@ -22,15 +22,13 @@ check:
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-# Counts the instructions of the hot operations in the release and holds them against bench/counts.json.
+# Counts the instructions of the hot operations, in the build of the tests, and holds them against bench/counts.json.
 counts: tools
-	cargo build --locked --profile counts
-	LIVECHAT="$(CURDIR)/target/counts/livechat" cargo bench --locked --profile dev --bench counts
+	cargo bench --locked --profile dev --bench counts
 
 # Writes the counts down, after a change that is worth it or that made something cheaper.
 counts-accept: tools
-	cargo build --locked --profile counts
-	LIVECHAT="$(CURDIR)/target/counts/livechat" cargo bench --locked --profile dev --bench counts -- accept
+	cargo bench --locked --profile dev --bench counts -- accept
 
 # Gives every fuzz target some seconds, from the committed corpus on. tests/fuzz/run.sh says how to run longer.
 fuzz:
