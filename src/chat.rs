@@ -3,7 +3,6 @@
 //! Both wires call this and nothing below it. Input arrives as the text clients wrote; what is wrong with it is answered
 //! with a [`ChatError`], which each wire writes in its own way.
 
-mod caller;
 mod error;
 mod rooms;
 mod settings;
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 use tracing::instrument;
 
 use crate::domain::chatter::{Chatter, DisplayName, Token, UserId};
+use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::event::{Check, Event};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
@@ -30,7 +30,6 @@ use crate::throttle::Throttle;
 
 use rooms::Rooms;
 
-pub use caller::Caller;
 pub use error::ChatError;
 pub use settings::Settings;
 
@@ -107,12 +106,12 @@ impl Chat {
 
     /// Makes a new room.
     #[instrument(level = "debug", skip_all)]
-    pub async fn create_room(&self, caller: Caller) -> Result<RoomState, ChatError> {
-        self.throttle.create_room(caller.address)?;
+    pub async fn create_room(&self, client: ClientKey) -> Result<RoomState, ChatError> {
+        self.throttle.create_room(client)?;
         let code = RoomCode::random(self.settings.room_code_length);
         in_time(async {
             let state = self.store.create_room(RoomId::random(), &code, self.settings.room_ttl).await?;
-            self.throttle.created(caller.address, state.room.id).await?;
+            self.throttle.created(client, state.room.id).await?;
             Ok::<_, ChatError>(state)
         })
         .await
@@ -122,11 +121,11 @@ impl Chat {
     #[instrument(level = "debug", skip_all)]
     pub async fn room(
         &self,
-        caller: Caller,
+        client: ClientKey,
         key: RoomKey<'_>,
         messages: Option<Window>,
     ) -> Result<Snapshot, ChatError> {
-        in_time(self.enter(caller, key, messages)).await
+        in_time(self.enter(client, key, messages)).await
     }
 
     /// The rooms alive, newest first: up to `first` of them behind the one that `after` names.
@@ -157,17 +156,17 @@ impl Chat {
 
     /// Sends a message. The first send makes a user known; a repeated `client_message_id` gives the first result.
     #[instrument(level = "debug", skip_all)]
-    pub async fn send_message(&self, caller: Caller, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
-        in_time(self.send(caller, input)).await
+    pub async fn send_message(&self, client: ClientKey, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
+        in_time(self.send(client, input)).await
     }
 
-    async fn send(&self, caller: Caller, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
+    async fn send(&self, client: ClientKey, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
         let limits = &self.settings.limits;
         let text = MessageText::parse(input.text, limits)?;
         let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
         let client_message_id = input.client_message_id.map(ClientMessageId::parse).transpose()?;
-        let room = self.enter_to_write(caller, input.room).await?;
-        self.throttle.send(caller.address, input.user_id.unwrap_or_default(), room.id)?;
+        let room = self.enter_to_write(client, input.room).await?;
+        self.throttle.send(client, input.user_id.unwrap_or_default(), room.id)?;
         let user = match input.user_id {
             Some(id) => UserId::parse(id, limits)?,
             None => UserId::random(),
@@ -183,7 +182,7 @@ impl Chat {
         let Sent { admitted, committed } = sent?;
         match (tokens.known(&admitted), committed) {
             (Some(known), Some(committed)) => Ok(known.accepted(committed.into_event())),
-            _ => Err(self.refused(caller, &user, &admitted).await),
+            _ => Err(self.refused(client, &user, &admitted).await),
         }
     }
 
@@ -191,7 +190,7 @@ impl Chat {
     #[instrument(level = "debug", skip_all)]
     pub async fn edit_message(
         &self,
-        caller: Caller,
+        client: ClientKey,
         input: ChangeMessage<'_>,
         text: &str,
     ) -> Result<Accepted, ChatError> {
@@ -201,19 +200,19 @@ impl Chat {
             revision: message.revision,
             text: text.clone(),
         };
-        in_time(self.change(caller, input, edit)).await
+        in_time(self.change(client, input, edit)).await
     }
 
     /// Removes the text of a message for good, for its author.
     #[instrument(level = "debug", skip_all)]
-    pub async fn delete_message(&self, caller: Caller, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
+    pub async fn delete_message(&self, client: ClientKey, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
         let delete = |message: &Message| Change::Delete { index: message.id.index, revision: message.revision };
-        in_time(self.change(caller, input, delete)).await
+        in_time(self.change(client, input, delete)).await
     }
 
     async fn change(
         &self,
-        caller: Caller,
+        client: ClientKey,
         input: ChangeMessage<'_>,
         change: impl Fn(&Message) -> Change,
     ) -> Result<Accepted, ChatError> {
@@ -223,11 +222,11 @@ impl Chat {
             MessageRef::Index(index) => u64::try_from(index).ok(),
         };
         // With the message: every further way to the store makes a slow one slower.
-        let mut found = self.enter(caller, input.room, index.map(Window::only)).await?;
+        let mut found = self.enter(client, input.room, index.map(Window::only)).await?;
         let room = found.state.room;
-        self.throttle.send(caller.address, input.user_id, room.id)?;
+        self.throttle.send(client, input.user_id, room.id)?;
         let user = UserId::parse(input.user_id, &self.settings.limits)?;
-        let admitted = self.admit(caller, &room, user, Some(input.token), Newcomer::Refused).await?;
+        let admitted = self.admit(client, &room, user, Some(input.token), Newcomer::Refused).await?;
         let index = index.ok_or(Violation::MessageNotFound)?;
         for _ in 0..DECISIONS {
             let message = found.messages.pop().ok_or(Violation::MessageNotFound)?;
@@ -250,12 +249,12 @@ impl Chat {
     #[instrument(level = "debug", skip_all)]
     pub async fn follow(
         &self,
-        caller: Caller,
+        client: ClientKey,
         key: RoomKey<'_>,
         after: Option<&str>,
     ) -> Result<(String, Follower), ChatError> {
-        self.throttle.subscribe(caller.address)?;
-        let state = in_time(self.enter(caller, key, None)).await?.state;
+        self.throttle.subscribe(client)?;
+        let state = in_time(self.enter(client, key, None)).await?.state;
         let after = match after {
             Some(after) => cursor::parse_event(state.room.id, after)?,
             None => state.head,
@@ -270,16 +269,21 @@ impl Chat {
         in_time(self.store.ping()).await
     }
 
-    /// Finds a room and opens it with the code, if the caller may try one. Ids of no room are not counted: nobody guesses
+    /// Finds a room and opens it with the code, if the client may try one. Ids of no room are not counted: nobody guesses
     /// one of 122 random bits, and there is no code behind it.
-    async fn enter(&self, caller: Caller, key: RoomKey<'_>, messages: Option<Window>) -> Result<Snapshot, ChatError> {
+    async fn enter(
+        &self,
+        client: ClientKey,
+        key: RoomKey<'_>,
+        messages: Option<Window>,
+    ) -> Result<Snapshot, ChatError> {
         let snapshot = self.store.snapshot(RoomId::parse(key.id)?, messages).await?;
-        self.throttle.open(caller.address, &snapshot.state.room, key.code).await?;
+        self.throttle.open(client, &snapshot.state.room, key.code).await?;
         Ok(snapshot)
     }
 
     /// Enters a room of which only what never changes is needed: most often that is remembered here.
-    async fn enter_to_write(&self, caller: Caller, key: RoomKey<'_>) -> Result<Arc<Room>, ChatError> {
+    async fn enter_to_write(&self, client: ClientKey, key: RoomKey<'_>) -> Result<Arc<Room>, ChatError> {
         let id = RoomId::parse(key.id)?;
         let room = match self.rooms.find(id) {
             Some(room) => room,
@@ -288,14 +292,14 @@ impl Chat {
                 self.rooms.remember(self.store.snapshot(id, None).await?.state, asked)
             }
         };
-        self.throttle.open(caller.address, &room, key.code).await?;
+        self.throttle.open(client, &room, key.code).await?;
         Ok(room)
     }
 
     /// Knows a user by its token and gives it the next one.
     async fn admit(
         &self,
-        caller: Caller,
+        client: ClientKey,
         room: &Room,
         user: UserId,
         token: Option<&str>,
@@ -305,16 +309,16 @@ impl Chat {
         let admitted = self.store.admit(admission).await?;
         match tokens.known(&admitted) {
             Some(known) => Ok(known),
-            None => Err(self.refused(caller, &user, &admitted).await),
+            None => Err(self.refused(client, &user, &admitted).await),
         }
     }
 
     /// Why a user was not admitted. A wrong token is counted.
-    async fn refused(&self, caller: Caller, user: &UserId, admitted: &Admitted) -> ChatError {
+    async fn refused(&self, client: ClientKey, user: &UserId, admitted: &Admitted) -> ChatError {
         if matches!(admitted, Admitted::Unknown) {
             return ChatError::UserUnknown;
         }
-        match self.throttle.wrong_token(caller.address, user.as_str()).await {
+        match self.throttle.wrong_token(client, user.as_str()).await {
             Ok(limited) => limited.map_or(ChatError::TokenInvalid, ChatError::from),
             Err(error) => error.into(),
         }

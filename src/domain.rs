@@ -4,6 +4,7 @@
 //! `graphql`, `rest` and `store`, not here.
 
 pub mod chatter;
+pub mod client_key;
 pub mod cursor;
 pub mod event;
 pub mod limits;

@@ -29,6 +29,7 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::chat::Chat;
+use crate::domain::client_key::ClientKey;
 use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::metrics::Metrics;
@@ -68,6 +69,13 @@ const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(60
 /// Who is at the other end of a connection, client or proxy.
 #[derive(Clone, Copy)]
 struct Peer(IpAddr);
+
+/// Where the client is, as far as the network tells.
+#[derive(Clone, Copy)]
+struct ClientAddress(IpAddr);
+
+/// Bits of an IPv6 address that make up a client.
+const IPV6_PREFIX: u8 = 64;
 
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics) -> Router {
@@ -144,9 +152,10 @@ fn mounted(wires: Router, base: &BasePath, probes: Router) -> Router {
 /// Leaves word of who asks for the wires.
 fn name_caller(proxies: &TrustedProxies, mut request: Request) -> Request {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let caller = proxies.caller(peer.ip(), request.headers());
+        let address = proxies.client_address(peer.ip(), request.headers());
         let peer = Peer(peer.ip());
-        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(ClientKey::of(address, IPV6_PREFIX));
+        request.extensions_mut().insert(ClientAddress(address));
         request.extensions_mut().insert(peer);
     }
     request

@@ -3,6 +3,7 @@
 //! The map of the house, in the order of its imports:
 //!
 //! - [`domain`], the rules of rooms, messages, users and events, pure
+//! - [`client_limit`], how much each client and all of them together may hold at once
 //! - [`vital`], tasks that must not end
 //! - [`metrics`], numbers for Prometheus: how they are registered and written
 //! - [`store`], the port to what keeps them, its contract, and the two stores
@@ -20,6 +21,7 @@
 
 pub mod app;
 pub mod chat;
+pub mod client_limit;
 pub mod commands;
 pub mod config;
 pub mod domain;

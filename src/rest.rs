@@ -25,7 +25,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
-use crate::chat::{Caller, Chat};
+use crate::chat::Chat;
+use crate::domain::client_key::ClientKey;
 use crate::metrics::Served;
 
 /// Steers the legacy routes.
@@ -52,13 +53,13 @@ struct Rest {
 }
 
 /// Who asks, as `http` left word of it.
-struct Asking(Caller);
+struct Client(ClientKey);
 
-impl<S: Sync> FromRequestParts<S> for Asking {
+impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get().copied().unwrap_or(Caller::UNKNOWN)))
+        Ok(Self(parts.extensions.get().copied().unwrap_or(ClientKey::Unknown)))
     }
 }
 

@@ -8,10 +8,10 @@ mod codes;
 mod origin;
 mod rates;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::client_key::ClientKey;
 use crate::domain::room::{Room, RoomId};
 use crate::metrics::{Counters, Labels, Metrics};
 use crate::store::{Lockout, Store, StoreError, Struck};
@@ -112,37 +112,37 @@ impl Throttle {
     }
 
     /// Before a room is made.
-    pub fn create_room(&self, address: IpAddr) -> Result<(), Limited> {
+    pub fn create_room(&self, client: ClientKey) -> Result<(), Limited> {
         let Some(limits) = &self.limits else { return Ok(()) };
-        limits.rooms.take(Origin::of(address)).map_err(self.limited(Action::CreateRoom))
+        limits.rooms.take(Origin::of(client)).map_err(self.limited(Action::CreateRoom))
     }
 
     /// After a room was made: its creator is known to it.
-    pub async fn created(&self, address: IpAddr, room: RoomId) -> Result<(), Denied> {
+    pub async fn created(&self, client: ClientKey, room: RoomId) -> Result<(), Denied> {
         match &self.limits {
-            Some(limits) => limits.codes.welcome(Origin::of(address), room).await,
+            Some(limits) => limits.codes.welcome(Origin::of(client), room).await,
             None => Ok(()),
         }
     }
 
     /// Before a message is sent or changed. `user` as the client wrote it; empty for one who has none yet.
-    pub fn send(&self, address: IpAddr, user: &str, room: RoomId) -> Result<(), Limited> {
+    pub fn send(&self, client: ClientKey, user: &str, room: RoomId) -> Result<(), Limited> {
         let Some(limits) = &self.limits else { return Ok(()) };
-        limits.sends_as_user.take((Origin::of(address), user)).map_err(self.limited(Action::SendAsUser))?;
+        limits.sends_as_user.take((Origin::of(client), user)).map_err(self.limited(Action::SendAsUser))?;
         limits.sends_to_room.take(room).map_err(self.limited(Action::SendToRoom))
     }
 
     /// Before a subscription is opened.
-    pub fn subscribe(&self, address: IpAddr) -> Result<(), Limited> {
+    pub fn subscribe(&self, client: ClientKey) -> Result<(), Limited> {
         let Some(limits) = &self.limits else { return Ok(()) };
-        limits.subscriptions.take(Origin::of(address)).map_err(self.limited(Action::Subscribe))
+        limits.subscriptions.take(Origin::of(client)).map_err(self.limited(Action::Subscribe))
     }
 
     /// Opens a room with a code, if its caller may try one.
-    pub async fn open(&self, address: IpAddr, room: &Room, code: &str) -> Result<(), Denied> {
+    pub async fn open(&self, client: ClientKey, room: &Room, code: &str) -> Result<(), Denied> {
         match &self.limits {
             Some(limits) => {
-                let opened = limits.codes.open(Origin::of(address), room, code).await;
+                let opened = limits.codes.open(Origin::of(client), room, code).await;
                 if let Err(Denied::Limited(limited)) = &opened {
                     self.count(limited.action);
                 }
@@ -155,9 +155,9 @@ impl Throttle {
 
     /// After a token was wrong: `Some` when too many were. The right token is looked at all the same, so nobody can lock
     /// its holder out; nobody guesses 128 bits, and what tries cost is bounded by the rate of sends.
-    pub async fn wrong_token(&self, address: IpAddr, user: &str) -> Result<Option<Limited>, StoreError> {
+    pub async fn wrong_token(&self, client: ClientKey, user: &str) -> Result<Option<Limited>, StoreError> {
         let Some(limits) = &self.limits else { return Ok(None) };
-        let struck = limits.store.strike(Origin::of(address).subject_with(user), limits.wrong_tokens).await?;
+        let struck = limits.store.strike(Origin::of(client).subject_with(user), limits.wrong_tokens).await?;
         Ok(match struck {
             Struck::Counted(_) => None,
             Struck::LockedOut(retry_after) => Some(self.limited(Action::WrongToken)(retry_after)),

@@ -2,7 +2,8 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use crate::chat::{Accepted, Caller, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage};
+use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage};
+use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::graphql::error::chat_error;
 use crate::graphql::types::{Chatter, Message, Room};
@@ -32,7 +33,7 @@ impl Mutation {
             text: &input.text,
             client_message_id: input.client_message_id.as_deref().map(String::as_str),
         };
-        let sent = ctx.data::<Chat>()?.send_message(*ctx.data::<Caller>()?, send).await.map_err(chat_error)?;
+        let sent = ctx.data::<Chat>()?.send_message(*ctx.data::<ClientKey>()?, send).await.map_err(chat_error)?;
         let author = sent.author.clone().into();
         let (message, token, cursor) = told(sent);
         Ok(SendMessagePayload { message, author, token, cursor })
@@ -50,8 +51,11 @@ impl Mutation {
             token: &input.token,
             message: MessageRef::Id(&input.message_id),
         };
-        let edited =
-            ctx.data::<Chat>()?.edit_message(*ctx.data::<Caller>()?, change, &input.text).await.map_err(chat_error)?;
+        let edited = ctx
+            .data::<Chat>()?
+            .edit_message(*ctx.data::<ClientKey>()?, change, &input.text)
+            .await
+            .map_err(chat_error)?;
         let (message, token, cursor) = told(edited);
         Ok(EditMessagePayload { message, token, cursor })
     }
@@ -68,7 +72,8 @@ impl Mutation {
             token: &input.token,
             message: MessageRef::Id(&input.message_id),
         };
-        let deleted = ctx.data::<Chat>()?.delete_message(*ctx.data::<Caller>()?, change).await.map_err(chat_error)?;
+        let deleted =
+            ctx.data::<Chat>()?.delete_message(*ctx.data::<ClientKey>()?, change).await.map_err(chat_error)?;
         let (message, token, cursor) = told(deleted);
         Ok(DeleteMessagePayload { message, token, cursor })
     }
@@ -141,7 +146,7 @@ pub struct CreateRoomPayload {
 
 impl CreateRoomPayload {
     pub(super) async fn make(ctx: &Context<'_>) -> Result<Self> {
-        let state = ctx.data::<Chat>()?.create_room(*ctx.data::<Caller>()?).await.map_err(chat_error)?;
+        let state = ctx.data::<Chat>()?.create_room(*ctx.data::<ClientKey>()?).await.map_err(chat_error)?;
         Ok(Self { room: Room::new(state) })
     }
 }

@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::chat::{Caller, Chat, ChatError};
+use crate::chat::{Chat, ChatError};
+use crate::domain::client_key::ClientKey;
 use crate::domain::event::Event;
 use crate::graphql::answer::Answer;
 use crate::graphql::codes;
@@ -94,7 +95,7 @@ impl Carrier {
 #[derive(Clone, Debug)]
 pub struct Circumstances {
     /// Who asks.
-    pub caller: Caller,
+    pub client: ClientKey,
     pub carrier: Carrier,
     /// It came by HTTP GET, so it must not change anything.
     pub over_get: bool,
@@ -205,7 +206,7 @@ impl Operations {
         let answer = async {
             let plan = document.plan().filter(|_| known);
             if let Some(plan) = plan
-                && let Some(answer) = plan.run(&self.chat, circumstances.caller, parameters.variables.as_ref()).await
+                && let Some(answer) = plan.run(&self.chat, circumstances.client, parameters.variables.as_ref()).await
             {
                 return answer;
             }
@@ -260,7 +261,7 @@ impl Operations {
 
 /// A request as the schema takes it.
 fn request(parameters: &Parameters, document: &Document, circumstances: &Circumstances) -> Request {
-    let mut request = parameters.request().data(circumstances.caller);
+    let mut request = parameters.request().data(circumstances.client);
     request.set_parsed_query(document.parsed().clone());
     if circumstances.over_get { request.data(OverGet) } else { request }
 }

@@ -16,7 +16,8 @@ use async_graphql::{Name, PathSegment, Pos, Response};
 use async_graphql_value::Value as Argument;
 use serde_json::{Map, Value};
 
-use crate::chat::{Caller, Chat, ChatError, RoomKey, SendMessage};
+use crate::chat::{Chat, ChatError, RoomKey, SendMessage};
+use crate::domain::client_key::ClientKey;
 use crate::domain::limits::PAGE_DEFAULT;
 use crate::domain::page::{self, Take, Window};
 use crate::domain::room::RoomId;
@@ -91,11 +92,11 @@ impl Plan {
     }
 
     /// The answer to a request, or nothing when the schema has to give it.
-    pub(super) async fn run(&self, chat: &Chat, caller: Caller, variables: Variables<'_>) -> Option<Answer> {
+    pub(super) async fn run(&self, chat: &Chat, client: ClientKey, variables: Variables<'_>) -> Option<Answer> {
         match &self.action {
             Action::Send { input, fields } => {
                 let send = send_input(variables?.get(input.as_str())?.as_object()?)?;
-                Some(match chat.send_message(caller, send).await {
+                Some(match chat.send_message(client, send).await {
                     Ok(sent) => self.written(|to| sent.write(fields, to)),
                     Err(error) => self.failed(error),
                 })
@@ -108,7 +109,7 @@ impl Plan {
                 };
                 // What is wrong with the arguments of a page is said by the schema, and a room without an id has no page.
                 RoomId::parse(key.id).ok()?;
-                Some(match chat.room(caller, key, window).await {
+                Some(match chat.room(client, key, window).await {
                     Ok(snapshot) => self.written(|to| fields::Page { snapshot: &snapshot, window }.write(fields, to)),
                     Err(error) => self.failed(error),
                 })

@@ -2,7 +2,8 @@
 
 use async_graphql::{Context, ID, Object, Result};
 
-use crate::chat::{Caller, Chat, RoomKey};
+use crate::chat::{Chat, RoomKey};
+use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::page;
 use crate::domain::room::RoomId;
@@ -31,7 +32,7 @@ impl Query {
             arguments.window(room).ok()
         });
         let key = RoomKey { id: &id, code: &code };
-        let snapshot = ctx.data::<Chat>()?.room(*ctx.data::<Caller>()?, key, window).await.map_err(chat_error)?;
+        let snapshot = ctx.data::<Chat>()?.room(*ctx.data::<ClientKey>()?, key, window).await.map_err(chat_error)?;
         Ok(Some(Room::with_page(snapshot, window)))
     }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::{Context, ErrorExtensions as _, ID, Result, Subscription as Subscribe};
 use futures_util::{Stream, StreamExt as _, future, stream};
 
-use crate::chat::{Caller, Chat, Follower, RoomKey};
+use crate::chat::{Chat, Follower, RoomKey};
+use crate::domain::client_key::ClientKey;
 use crate::domain::event::Event;
 use crate::graphql::error::chat_error;
 use crate::graphql::types::MessageEvent;
@@ -72,7 +73,7 @@ impl Subscription {
         let after = opening.0.resume_after.as_deref().or(after.as_deref());
         let key = RoomKey { id: &room_id, code: &room_code };
         let (start, follower) =
-            ctx.data::<Chat>()?.follow(*ctx.data::<Caller>()?, key, after).await.map_err(chat_error)?;
+            ctx.data::<Chat>()?.follow(*ctx.data::<ClientKey>()?, key, after).await.map_err(chat_error)?;
         opening.leave(Following { start, follower })?;
         Ok(stream::empty().boxed())
     }

@@ -22,7 +22,8 @@ use axum::http::{Extensions, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
-use crate::chat::Caller;
+use crate::client_limit::ClientLimit;
+use crate::domain::client_key::ClientKey;
 use crate::graphql::operation::Operations;
 
 pub use drain::Drain;
@@ -49,13 +50,14 @@ struct Transport {
     operations: Operations,
     drain: Drain,
     settings: Settings,
-    addresses: Arc<ws::Addresses>,
+    /// Sockets open, of each client.
+    sockets: Arc<ClientLimit>,
 }
 
 /// `/graphql`, over every transport. Sockets and streams end as `drain` says.
 pub fn routes(operations: Operations, drain: Drain, settings: Settings) -> Router {
-    let addresses = Arc::new(ws::Addresses::new(settings.max_sockets_per_address));
-    let transport = Transport { operations, drain, settings, addresses };
+    let sockets = ClientLimit::new(settings.max_sockets_per_address, usize::MAX);
+    let transport = Transport { operations, drain, settings, sockets };
     Router::new().route("/graphql", get(get_or_upgrade).post(http::post)).with_state(Arc::new(transport))
 }
 
@@ -74,6 +76,6 @@ async fn get_or_upgrade(State(transport): State<Arc<Transport>>, request: Reques
 }
 
 /// Who asks, as `http` left word of it.
-fn caller(extensions: &Extensions) -> Caller {
-    extensions.get().copied().unwrap_or(Caller::UNKNOWN)
+fn client_key(extensions: &Extensions) -> ClientKey {
+    extensions.get().copied().unwrap_or(ClientKey::Unknown)
 }

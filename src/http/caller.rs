@@ -11,8 +11,6 @@ use std::str::FromStr;
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
-use crate::chat::Caller;
-
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The networks whose word about clients is taken.
@@ -41,10 +39,10 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Who asks, when `peer` is at the other end of the connection.
-    pub(super) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> Caller {
+    /// The client's address, when `peer` is at the other end of the connection.
+    pub(super) fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
-        Caller { address: if self.trust(peer) { self.client_behind(peer, headers) } else { peer } }
+        if self.trust(peer) { self.client_behind(peer, headers) } else { peer }
     }
 
     fn client_behind(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -141,7 +139,7 @@ mod tests {
         headers.for_each(|(name, value)| {
             map.append(name, value);
         });
-        proxies.caller(peer.parse().expect("an address"), &map).address.to_string()
+        proxies.client_address(peer.parse().expect("an address"), &map).to_string()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
 use super::caller::TrustedProxies;
-use crate::chat::{Caller, Chat};
+use crate::chat::Chat;
 use crate::metrics::{Gauge, MEDIA_TYPE, Metrics};
 
 /// Who may read the metrics.
@@ -48,15 +48,15 @@ pub(super) fn routes(metrics: &Metrics, chat: &Chat, proxies: &TrustedProxies, e
 
 async fn tell(
     State(exposed): State<Arc<Exposed>>,
-    caller: Option<Extension<Caller>>,
+    client: Option<Extension<super::ClientAddress>>,
     peer: Option<Extension<super::Peer>>,
     headers: HeaderMap,
 ) -> Response {
-    let caller = caller.map(|Extension(caller)| caller.address);
+    let client = client.map(|Extension(super::ClientAddress(address))| address);
     let is_passed_on = SIGNS_OF_A_PROXY.iter().any(|sign| headers.contains_key(sign))
         && !peer.is_some_and(|Extension(super::Peer(peer))| exposed.proxies.trust(peer));
     // A page of another site, in a browser that runs here, says where it comes from.
-    let is_local = caller.is_some_and(is_private) && !is_passed_on && !headers.contains_key(header::ORIGIN);
+    let is_local = client.is_some_and(is_private) && !is_passed_on && !headers.contains_key(header::ORIGIN);
     if exposed.exposure == Exposure::Local && !is_local {
         let sentence = "metrics are told on this machine and its private network only; METRICS=on tells everybody\n";
         return (StatusCode::FORBIDDEN, sentence).into_response();

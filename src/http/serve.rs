@@ -3,7 +3,6 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::caller::TrustedProxies;
-use super::connections::{Connections, Counted, Full};
+use super::connections::Counted;
+use crate::client_limit::{ClientLimit, Exceeded};
+use crate::domain::client_key::ClientKey;
 use crate::metrics::{Counters, Gauge, Labels, Metrics};
 
 /// Steers connections.
@@ -65,8 +66,9 @@ pub async fn serve(
     metrics: &Metrics,
     closing: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Connections::new(settings.max, settings.max_per_address));
-    let refusals = told(metrics, &places, settings.max);
+    let limit = ClientLimit::new(settings.max_per_address, settings.max);
+    let open = Gauge::default();
+    let refusals = told(metrics, open.clone(), settings.max);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(settings.request_timeout)
@@ -92,18 +94,19 @@ pub async fn serve(
                 continue;
             }
         };
-        let address = Some(peer.ip()).filter(|address| !proxies.trust(*address));
-        match places.take(address) {
-            Ok(place) => {
+        let is_client = !proxies.trust(peer.ip());
+        match limit.acquire(is_client.then(|| ClientKey::of(peer.ip(), super::IPV6_PREFIX)), 1) {
+            Ok(permit) => {
                 prepare(&stream, settings.write_timeout);
-                tasks.spawn(attend(http.clone(), Counted::new(stream, place), peer, router.clone(), close.clone()));
+                let connection = Counted::new(stream, permit, &open);
+                tasks.spawn(attend(http.clone(), connection, peer, router.clone(), close.clone()));
             }
-            Err(Full::InAll) => {
+            Err(Exceeded::Total) => {
                 refusals.get_or_create(&IN_ALL).inc();
                 full.say(|| tracing::warn!(max = settings.max, "connections are refused: there are too many"));
                 refuse(&stream, TOO_MANY);
             }
-            Err(Full::OfAddress) => {
+            Err(Exceeded::PerClient) => {
                 refusals.get_or_create(&OF_ADDRESS).inc();
                 full.say(|| {
                     let (max, address) = (settings.max_per_address, peer.ip());
@@ -123,8 +126,8 @@ const IN_ALL: Labels<1> = [("limit", "all")];
 const OF_ADDRESS: Labels<1> = [("limit", "address")];
 
 /// Registers what is told of connections; the counters of those refused.
-fn told(metrics: &Metrics, places: &Connections, max: usize) -> Counters<1> {
-    metrics.register("livechat_connections", "Connections open, sockets and streams included", places.open().clone());
+fn told(metrics: &Metrics, open: Gauge, max: usize) -> Counters<1> {
+    metrics.register("livechat_connections", "Connections open, sockets and streams included", open);
     let most: Gauge = Gauge::default();
     most.set(i64::try_from(max).unwrap_or(i64::MAX));
     metrics.register("livechat_connections_max", "Connections that may be open: MAX_CONNECTIONS", most);

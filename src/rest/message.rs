@@ -11,7 +11,7 @@ use super::envelope::{Envelope, Nothing};
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
 use super::openapi::{self, AskingOften, AskingRoom, Changing, Failing, Sends};
-use super::{Asking, Rest};
+use super::{Client, Rest};
 use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
 use crate::domain::message::MessageText;
 
@@ -34,7 +34,7 @@ const NO_USER: &str = "None";
         AskingRoom, AskingOften, Failing,
     ),
 )]
-pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Sending>) -> Response {
+pub(super) async fn send(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<Sending>) -> Response {
     let input = SendMessage {
         room: RoomKey { id: &asked.room_id, code: &asked.room_code },
         user_id: Some(asked.user_id.as_str()).filter(|id| *id != NO_USER),
@@ -43,7 +43,7 @@ pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(
         text: &asked.message,
         client_message_id: None,
     };
-    match rest.chat.send_message(caller, input).await {
+    match rest.chat.send_message(client, input).await {
         Ok(accepted) => Envelope::with(Sent::of(&accepted)).into_response(),
         Err(error) => error::answer(&error, Asked { room_id: &asked.room_id, user_id: &asked.user_id }, rest.settings),
     }
@@ -60,8 +60,8 @@ pub(super) async fn send(State(rest): State<Rest>, Asking(caller): Asking, Body(
     request_body = Editing,
     responses(Changing, AskingRoom, AskingOften, Failing),
 )]
-pub(super) async fn edit(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<Editing>) -> Response {
-    let result = rest.chat.edit_message(caller, asked.target.input(), &asked.message).await;
+pub(super) async fn edit(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<Editing>) -> Response {
+    let result = rest.chat.edit_message(client, asked.target.input(), &asked.message).await;
     rest.changed(&asked.target, result)
 }
 
@@ -76,8 +76,8 @@ pub(super) async fn edit(State(rest): State<Rest>, Asking(caller): Asking, Body(
     request_body = Target,
     responses(Changing, AskingRoom, AskingOften, Failing),
 )]
-pub(super) async fn delete(State(rest): State<Rest>, Asking(caller): Asking, Body(target): Body<Target>) -> Response {
-    let result = rest.chat.delete_message(caller, target.input()).await;
+pub(super) async fn delete(State(rest): State<Rest>, Client(client): Client, Body(target): Body<Target>) -> Response {
+    let result = rest.chat.delete_message(client, target.input()).await;
     rest.changed(&target, result)
 }
 

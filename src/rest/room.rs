@@ -11,9 +11,10 @@ use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
 use super::openapi::{self, AskingOften, AskingRoom, Failing};
-use super::{Asking, Rest};
-use crate::chat::{Caller, Chat, ChatError, RoomKey};
+use super::{Client, Rest};
+use crate::chat::{Chat, ChatError, RoomKey};
 use crate::domain::chatter::Chatter;
+use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
@@ -43,8 +44,8 @@ const PAGE: u32 = 1_000;
         AskingOften, Failing,
     ),
 )]
-pub(super) async fn create(State(rest): State<Rest>, Asking(caller): Asking) -> Response {
-    match rest.chat.create_room(caller).await {
+pub(super) async fn create(State(rest): State<Rest>, Client(client): Client) -> Response {
+    match rest.chat.create_room(client).await {
         Ok(state) => {
             let room = WholeRoom { state, chatters: Vec::new(), messages: Vec::new() };
             let id = room.state.room.id.legacy();
@@ -65,8 +66,8 @@ pub(super) async fn create(State(rest): State<Rest>, Asking(caller): Asking) -> 
     request_body = OpenRoom,
     responses((status = 200, description = "The room.", body = Envelope<Record>), AskingRoom, AskingOften, Failing),
 )]
-pub(super) async fn open(State(rest): State<Rest>, Asking(caller): Asking, Body(asked): Body<OpenRoom>) -> Response {
-    match whole(&rest.chat, caller, RoomKey { id: &asked.room_id, code: &asked.room_code }).await {
+pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<OpenRoom>) -> Response {
+    match whole(&rest.chat, client, RoomKey { id: &asked.room_id, code: &asked.room_code }).await {
         Ok(room) => {
             let id = room.state.room.id.legacy();
             Envelope::with(Record::of(&room, &id)).about(&id).into_response()
@@ -114,8 +115,8 @@ struct WholeRoom {
 
 /// Reads until all is there that was there at first, or until no more comes: a store that lost its last writes in
 /// between has fewer than it said.
-async fn whole(chat: &Chat, caller: Caller, key: RoomKey<'_>) -> Result<WholeRoom, ChatError> {
-    let first = chat.room(caller, key, Some(Window::starting_at(0, PAGE))).await?;
+async fn whole(chat: &Chat, client: ClientKey, key: RoomKey<'_>) -> Result<WholeRoom, ChatError> {
+    let first = chat.room(client, key, Some(Window::starting_at(0, PAGE))).await?;
     let mut room = WholeRoom { state: first.state, chatters: Vec::new(), messages: first.messages };
     while let Some(rest) = behind(room.messages.len(), room.state.message_count) {
         let page = chat.messages(&room.state.room, rest).await?.messages;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::client_key::ClientKey;
 use crate::store::{Guesser, Subject};
 
 /// An address, or the block that a home or a machine gets: of IPv6 the first 64 bits. IPv4 is IPv4 however it is written.
@@ -14,10 +15,11 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
+    pub(super) fn of(client: ClientKey) -> Self {
+        match client {
+            ClientKey::Unknown => Self::V4([0; 4]),
+            ClientKey::Network(IpAddr::V4(address)) => Self::V4(address.octets()),
+            ClientKey::Network(IpAddr::V6(address)) => {
                 let [a, b, c, d, e, f, g, h, ..] = address.octets();
                 Self::V6([a, b, c, d, e, f, g, h])
             }
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     fn origin(address: &str) -> Origin {
-        Origin::of(address.parse().expect("an address"))
+        Origin::of(ClientKey::of(address.parse().expect("an address"), 64))
     }
 
     #[test]

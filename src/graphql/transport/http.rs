@@ -10,12 +10,12 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::chat::Caller;
+use crate::domain::client_key::ClientKey;
 use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Carrier, Circumstances, Outcome, Parameters};
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
-use crate::graphql::transport::{Transport, caller, cross_site, multipart, sse};
+use crate::graphql::transport::{Transport, client_key, cross_site, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
@@ -24,7 +24,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answer(&transport, caller(&extensions), &headers, parameters::from_body(&headers, body), false).await
+    answer(&transport, client_key(&extensions), &headers, parameters::from_body(&headers, body), false).await
 }
 
 /// Answers a GET.
@@ -32,12 +32,12 @@ pub(super) async fn get(transport: &Transport, request: &Parts) -> Response {
     let parameters = parameters::from_query_string(&request.uri).and_then(|read| {
         if cross_site::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) }
     });
-    answer(transport, caller(&request.extensions), &request.headers, parameters, true).await
+    answer(transport, client_key(&request.extensions), &request.headers, parameters, true).await
 }
 
 async fn answer(
     transport: &Transport,
-    caller: Caller,
+    client: ClientKey,
     headers: &HeaderMap,
     parameters: Result<Parameters, BadRequest>,
     over_get: bool,
@@ -60,7 +60,7 @@ async fn answer(
     }
     let resume_after = last_event_id.map(str::to_owned);
     let carrier = accept.stream.map_or(Carrier::Http, StreamType::carrier);
-    let circumstances = Circumstances { caller, carrier, over_get, resume_after };
+    let circumstances = Circumstances { client, carrier, over_get, resume_after };
     let outcome = transport.operations.run(parameters, circumstances).await;
     match (outcome, accept.stream) {
         (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),

@@ -7,7 +7,6 @@
 //! Most of its work is to be woken for one event: that is taken, written, and the next one asked for. Whatever else may
 //! happen to a socket is behind a `bell`.
 
-mod addresses;
 mod bell;
 mod protocol;
 mod steps;
@@ -30,16 +29,14 @@ use tokio_stream::StreamMap;
 
 use tower_http::request_id::RequestId;
 
-use crate::chat::Caller;
+use crate::domain::client_key::ClientKey;
 use crate::graphql::answer::Answer;
 use crate::graphql::operation::{Carrier, Circumstances, Parameters};
 use crate::graphql::transport::accept::AnswerType;
 use crate::graphql::transport::http;
 use crate::graphql::transport::object::Object;
-use crate::graphql::transport::{Transport, caller};
+use crate::graphql::transport::{Transport, client_key};
 use crate::metrics::Held;
-
-pub(super) use addresses::Addresses;
 
 use bell::Bell;
 use protocol::{ClientMessage, Close};
@@ -71,18 +68,11 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
         let answer = Answer::refused("UNAVAILABLE", "this server is stopping; connect again");
         return http::write_as(AnswerType::Json, StatusCode::SERVICE_UNAVAILABLE, answer);
     }
-    let place = match extensions.get::<Caller>() {
-        Some(caller) => match transport.addresses.take(caller.address) {
-            Some(place) => Some(place),
-            None => {
-                let sentence = "this address has as many sockets as it may; close one first";
-                let answer = Answer::refused("TOO_MANY_SOCKETS", sentence);
-                return http::write_as(AnswerType::Json, StatusCode::TOO_MANY_REQUESTS, answer);
-            }
-        },
-        None => None,
+    let client = client_key(extensions);
+    let Ok(permit) = transport.sockets.acquire(Some(client), 1) else {
+        let answer = Answer::refused("TOO_MANY_SOCKETS", "this address has as many sockets as it may; close one first");
+        return http::write_as(AnswerType::Json, StatusCode::TOO_MANY_REQUESTS, answer);
     };
-    let caller = caller(extensions);
     let name = extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
     let upgrade = upgrade
         .protocols([protocol::NAME])
@@ -94,9 +84,9 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
     let open = transport.drain.opened();
     let held = Held::by(&transport.operations.numbers().sockets);
     upgrade.on_upgrade(async move |socket| {
-        let (_place, _open, _held) = (place, open, held);
+        let (_permit, _open, _held) = (permit, open, held);
         let turn = transport.drain.clone().turn();
-        let mut connection = Connection::new(socket, caller, name, transport);
+        let mut connection = Connection::new(socket, client, name, transport);
         let end = if is_ours {
             // When its turn to end has come, it ends, whatever it was waiting for. What it had taken but not written is
             // behind the cursor that the client has.
@@ -132,7 +122,7 @@ enum Happening {
 struct Connection {
     socket: WebSocket,
     /// Who asked for the upgrade.
-    caller: Caller,
+    client: ClientKey,
     /// The request id of the upgrade.
     name: Option<Arc<str>>,
     transport: Transport,
@@ -146,10 +136,10 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(socket: WebSocket, caller: Caller, name: Option<Arc<str>>, transport: Transport) -> Self {
+    fn new(socket: WebSocket, client: ClientKey, name: Option<Arc<str>>, transport: Transport) -> Self {
         Self {
             socket,
-            caller,
+            client,
             name,
             transport,
             acknowledged: false,
@@ -268,7 +258,7 @@ impl Connection {
             return self.write(Message::text(protocol::error(&id, &answer.errors_to_json()))).await;
         }
         let circumstances = Circumstances {
-            caller: self.caller,
+            client: self.client,
             carrier: Carrier::WebSocket,
             over_get: false,
             resume_after: self.resume.remove(&id),

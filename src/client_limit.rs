@@ -1,0 +1,127 @@
+//! Limits on how much is held at once: by each client, and by all of them together.
+//!
+//! How *often* something may be done is the business of `throttle`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::client_key::ClientKey;
+
+/// Counts what clients hold, up to a limit for each client and one in total. What is counted (connections, bytes, jobs) is up
+/// to its user.
+#[derive(Debug)]
+pub struct ClientLimit {
+    per_client: usize,
+    total: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    total: usize,
+    /// Only clients that hold something.
+    by_client: HashMap<ClientKey, usize>,
+}
+
+/// Which limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exceeded {
+    PerClient,
+    Total,
+}
+
+/// What one client holds. Gives it back when dropped.
+#[derive(Debug)]
+#[must_use = "what it holds is given back when it is dropped"]
+pub struct ClientPermit {
+    limit: Arc<ClientLimit>,
+    client: Option<ClientKey>,
+    amount: usize,
+}
+
+impl ClientLimit {
+    pub fn new(per_client: usize, total: usize) -> Arc<Self> {
+        Arc::new(Self { per_client, total, held: Mutex::default() })
+    }
+
+    /// Counts `amount` for `client`, or nothing if that would exceed a limit. Without a client it counts in total only.
+    pub fn acquire(self: &Arc<Self>, client: Option<ClientKey>, amount: usize) -> Result<ClientPermit, Exceeded> {
+        let mut held = self.lock();
+        let total = sum_within(held.total, amount, self.total).ok_or(Exceeded::Total)?;
+        if let Some(client) = client {
+            let by_client = held.by_client.get(&client).copied().unwrap_or_default();
+            let by_client = sum_within(by_client, amount, self.per_client).ok_or(Exceeded::PerClient)?;
+            held.by_client.insert(client, by_client);
+        }
+        held.total = total;
+        Ok(ClientPermit { limit: Arc::clone(self), client, amount })
+    }
+
+    /// How much is held in total.
+    pub fn total_held(&self) -> usize {
+        self.lock().total
+    }
+
+    /// A panic under the lock leaves counts that are still right.
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ClientPermit {
+    fn drop(&mut self) {
+        let mut held = self.limit.lock();
+        held.total -= self.amount;
+        let Some(client) = self.client else { return };
+        if let Some(by_client) = held.by_client.get_mut(&client) {
+            *by_client -= self.amount;
+            if *by_client == 0 {
+                held.by_client.remove(&client);
+            }
+        }
+    }
+}
+
+/// The sum of both, if it is no more than `limit`.
+fn sum_within(held: usize, amount: usize, limit: usize) -> Option<usize> {
+    held.checked_add(amount).filter(|sum| *sum <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(last_octet: u8) -> Option<ClientKey> {
+        Some(ClientKey::of([192, 0, 2, last_octet].into(), 64))
+    }
+
+    #[test]
+    fn what_is_held_is_limited_per_client_and_in_total_and_given_back() {
+        let limit = ClientLimit::new(2, 3);
+        let first = limit.acquire(client(1), 1).expect("a permit");
+        let _second = limit.acquire(client(1), 1).expect("a permit");
+        assert_eq!(limit.acquire(client(1), 1).err(), Some(Exceeded::PerClient));
+        let third = limit.acquire(client(2), 1).expect("a permit");
+        assert_eq!(limit.acquire(client(3), 1).err(), Some(Exceeded::Total));
+        drop((first, third));
+        assert!(limit.acquire(client(1), 1).is_ok());
+        assert_eq!((limit.total_held(), limit.lock().by_client.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_counts_for_no_client_counts_in_total() {
+        let limit = ClientLimit::new(1, 2);
+        let _permits = [limit.acquire(None, 1), limit.acquire(None, 1)].map(|permit| permit.expect("a permit"));
+        assert_eq!(limit.acquire(None, 1).err(), Some(Exceeded::Total));
+    }
+
+    #[test]
+    fn amounts_add_up_and_what_is_refused_counts_nothing() {
+        let limit = ClientLimit::new(10, 100);
+        let _seven = limit.acquire(client(1), 7).expect("a permit");
+        assert_eq!(limit.acquire(client(1), 4).err(), Some(Exceeded::PerClient));
+        assert_eq!(limit.acquire(client(1), usize::MAX).err(), Some(Exceeded::Total));
+        assert!(limit.acquire(client(1), 3).is_ok());
+        assert_eq!(limit.total_held(), 7);
+    }
+}
