@@ -5,6 +5,7 @@
 //! - [`domain`], the rules of rooms, messages, users and events, pure
 //! - [`client_limit`], how much each client and all of them together may hold at once
 //! - [`vital`], tasks that must not end
+//! - [`shield`], work that must not stop half-way when its caller goes away
 //! - [`metrics`], numbers for Prometheus: how they are registered and written
 //! - [`store`], the port to what keeps them, its contract, and the two stores
 //! - [`hub`], local fan-out, and following a room
@@ -30,6 +31,7 @@ pub mod http;
 pub mod hub;
 pub mod metrics;
 pub mod rest;
+pub mod shield;
 pub mod store;
 pub mod telemetry;
 pub mod throttle;
