@@ -313,13 +313,13 @@ impl Chat {
         }
     }
 
-    /// Why a user was not admitted. A wrong token is counted.
+    /// Why a user was not admitted. A token for a user that is not there counts as a wrong one, in the same steps, so that
+    /// neither the count nor the time tells whether there is such a user.
     async fn refused(&self, client: ClientKey, user: &UserId, admitted: &Admitted) -> ChatError {
-        if matches!(admitted, Admitted::Unknown) {
-            return ChatError::UserUnknown;
-        }
         match self.throttle.wrong_token(client, user.as_str()).await {
-            Ok(limited) => limited.map_or(ChatError::TokenInvalid, ChatError::from),
+            Ok(Some(limited)) => limited.into(),
+            Ok(None) if matches!(admitted, Admitted::Unknown) => ChatError::UserUnknown,
+            Ok(None) => ChatError::TokenInvalid,
             Err(error) => error.into(),
         }
     }

@@ -98,6 +98,9 @@ const VARIABLES_MAX_DEPTH: Setting = setting("VARIABLES_MAX_DEPTH", "8");
 const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
 const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
+const MAX_LEGACY_READS_PER_CLIENT: Setting = setting("MAX_LEGACY_READS_PER_CLIENT", "8");
+const MAX_LEGACY_READS: Setting = setting("MAX_LEGACY_READS", "64");
+const LEGACY_READ_TIMEOUT: Setting = setting("LEGACY_READ_TIMEOUT", "10m");
 const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const METRICS: Setting = setting("METRICS", "local");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
@@ -170,6 +173,9 @@ pub const ALL: &[Setting] = &[
     INTROSPECTION,
     INTROSPECTION_MAX_DEPTH,
     REST_ERROR_STATUS,
+    MAX_LEGACY_READS_PER_CLIENT,
+    MAX_LEGACY_READS,
+    LEGACY_READ_TIMEOUT,
     GRAPHIQL,
     METRICS,
     DRAIN_SECONDS,
@@ -364,6 +370,13 @@ impl Source<'_> {
                 error_status: self.choice(
                     &REST_ERROR_STATUS,
                     &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
+                )?,
+                max_reads_per_client: self.number(&MAX_LEGACY_READS_PER_CLIENT, 1, 1_000_000)?,
+                max_reads: self.number(&MAX_LEGACY_READS, 1, 1_000_000)?,
+                read_timeout: self.duration(
+                    &LEGACY_READ_TIMEOUT,
+                    Duration::from_secs(1),
+                    Duration::from_secs(24 * 3_600),
                 )?,
             },
             web: web::Settings {

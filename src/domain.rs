@@ -13,3 +13,4 @@ pub mod page;
 pub mod room;
 pub mod timestamp;
 pub mod violation;
+mod visible;

@@ -11,12 +11,14 @@ mod envelope;
 mod error;
 mod fields;
 mod integer;
+mod long_read;
 mod message;
 mod openapi;
 mod outcome;
 mod room;
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -29,10 +31,18 @@ use crate::chat::Chat;
 use crate::domain::client_key::ClientKey;
 use crate::metrics::Served;
 
+use long_read::LongReads;
+
 /// Steers the legacy routes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub error_status: ErrorStatus,
+    /// Whole rooms, and lists of all rooms, that one client may be sent at once.
+    pub max_reads_per_client: usize,
+    /// The same of all clients together.
+    pub max_reads: usize,
+    /// How long it may take until a client has been sent all of a room, or all rooms.
+    pub read_timeout: Duration,
 }
 
 /// The HTTP status of an answer whose envelope says that the request was refused.
@@ -50,6 +60,7 @@ pub enum ErrorStatus {
 struct Rest {
     chat: Chat,
     settings: Settings,
+    long_reads: LongReads,
 }
 
 /// Who asks, as `http` left word of it.
@@ -83,7 +94,8 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, served: &Served) -> Ro
             }
         }
     }
-    router.with_state(Rest { chat, settings }).merge(openapi::routes(base))
+    let long_reads = LongReads::new(settings.max_reads_per_client, settings.max_reads, settings.read_timeout);
+    router.with_state(Rest { chat, settings, long_reads }).merge(openapi::routes(base))
 }
 
 /// Answers a path that is not there.

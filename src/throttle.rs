@@ -11,6 +11,8 @@ mod rates;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::domain::client_key::ClientKey;
 use crate::domain::room::{Room, RoomId};
 use crate::metrics::{Counters, Labels, Metrics};
@@ -157,7 +159,8 @@ impl Throttle {
     /// its holder out; nobody guesses 128 bits, and what tries cost is bounded by the rate of sends.
     pub async fn wrong_token(&self, client: ClientKey, user: &str) -> Result<Option<Limited>, StoreError> {
         let Some(limits) = &self.limits else { return Ok(None) };
-        let struck = limits.store.strike(Origin::of(client).subject_with(user), limits.wrong_tokens).await?;
+        let subject = Origin::of(client).subject_with(&group_of(user));
+        let struck = limits.store.strike(subject, limits.wrong_tokens).await?;
         Ok(match struck {
             Struck::Counted(_) => None,
             Struck::LockedOut(retry_after) => Some(self.limited(Action::WrongToken)(retry_after)),
@@ -175,6 +178,16 @@ impl Throttle {
     fn count(&self, action: Action) {
         self.refusals.get_or_create(&label(action)).inc();
     }
+}
+
+/// Groups into which users are put when their wrong tokens are counted. Ids of users are free, so a counter for each would be
+/// memory without end, in which counters of other things get lost.
+const USER_GROUPS: u16 = 1_024;
+
+/// The group of a user, the same on every node.
+fn group_of(user: &str) -> String {
+    let [first, second, ..] = <[u8; 32]>::from(Sha256::digest(user));
+    (u16::from_be_bytes([first, second]) % USER_GROUPS).to_string()
 }
 
 const fn label(action: Action) -> Labels<1> {

@@ -181,7 +181,7 @@ async fn bad_input_gets_its_code_and_leaves_nothing_behind() {
             (edit(json!({ "messageId": "17" })), "VALIDATION_FAILED", Some("messageId")),
             (edit(json!({ "messageId": missing })), "MESSAGE_NOT_FOUND", None),
             (edit(json!({ "messageId": elsewhere["id"] })), "MESSAGE_NOT_FOUND", None),
-            (edit(json!({ "userId": "nobody-at-all" })), "USER_UNKNOWN", None),
+            (edit(json!({ "userId": "nobody-at-all" })), "TOKEN_INVALID", None),
             (edit(json!({ "userId": bob.id, "token": bob.token })), "NOT_AUTHOR", None),
             (edit(json!({ "text": "" })), "VALIDATION_FAILED", Some("text")),
         ];

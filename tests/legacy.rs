@@ -3,6 +3,7 @@
 mod bodies;
 mod caller;
 pub mod deviations;
+mod long_reads;
 mod refusals;
 mod replay;
 mod rooms;

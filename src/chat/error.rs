@@ -19,6 +19,7 @@ pub enum ChatError {
     RoomCodeInvalid,
     #[error("the token is not this user's current one; use the token of the user's last answer")]
     TokenInvalid,
+    /// Told apart from a wrong token only where the legacy contract does: whether an id is in use is nobody's business.
     #[error("there is no such user; a user is made known by its first message")]
     UserUnknown,
     #[error(transparent)]

@@ -18,7 +18,8 @@ use crate::domain::violation::{Field, Violation};
 pub struct UserId(String);
 
 impl UserId {
-    /// Takes an id of [`USER_ID_MIN`] to `limits.user_id` characters without control characters.
+    /// Takes an id of [`USER_ID_MIN`] to `limits.user_id` characters without control characters, of which one at
+    /// least can be seen.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, Violation> {
         check_text(Field::UserId, text, USER_ID_MIN, limits.user_id, &[])?;
         Ok(Self(text.to_owned()))
@@ -44,7 +45,8 @@ impl UserId {
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// Takes a name of 1 to `limits.display_name` characters without control characters.
+    /// Takes a name of 1 to `limits.display_name` characters without control characters, of which one at
+    /// least can be seen.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, Violation> {
         check_text(Field::DisplayName, text, 1, limits.display_name, &[])?;
         Ok(Self(text.to_owned()))

@@ -1,6 +1,7 @@
 //! How much of everything a room takes, and the checks that text from outside goes through.
 
 use crate::domain::violation::{Field, Violation};
+use crate::domain::visible::has_visible;
 
 /// The bounds of what clients may store. All settable; the defaults are the documented ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub const PAGE_MAX: u32 = 100;
 /// Items in a page when the client names no number.
 pub const PAGE_DEFAULT: u32 = 50;
 
-/// Checks the length of `value` in characters and that it holds no control character but those in `allowed_controls`.
+/// Checks the length of `value` in characters, that it holds no control character but those in `allowed_controls`, and that
+/// something of it can be seen.
 pub(super) fn check_text(
     field: Field,
     value: &str,
@@ -51,6 +53,9 @@ pub(super) fn check_text(
     }
     if value.chars().any(|c| c.is_control() && !allowed_controls.contains(&c)) {
         return Err(field.invalid("must not contain control characters"));
+    }
+    if !has_visible(value) {
+        return Err(field.invalid("must contain a visible character"));
     }
     Ok(())
 }

@@ -34,15 +34,18 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// What somebody wrote. Newlines and tabs are part of it, other control characters are not.
+/// What somebody wrote. Newlines and tabs are part of it, other control characters are not. A line ends with LF, however its
+/// author's system ends lines.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageText(String);
 
 impl MessageText {
-    /// Takes 1 to `limits.text` characters.
+    /// Takes 1 to `limits.text` characters, of which one at least can be seen. CR LF is read as LF and counts as one; any other
+    /// CR is a control character.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, Violation> {
-        check_text(Field::Text, text, 1, limits.text, &['\n', '\t'])?;
-        Ok(Self(text.to_owned()))
+        let text = text.replace("\r\n", "\n");
+        check_text(Field::Text, &text, 1, limits.text, &['\n', '\t'])?;
+        Ok(Self(text))
     }
 
     /// A text that a store kept.
@@ -67,7 +70,7 @@ impl fmt::Debug for MessageText {
 pub struct ClientMessageId(String);
 
 impl ClientMessageId {
-    /// Takes 1 to [`CLIENT_MESSAGE_ID_MAX`] characters without control characters.
+    /// Takes 1 to [`CLIENT_MESSAGE_ID_MAX`] characters without control characters, of which one at least can be seen.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         check_text(Field::ClientMessageId, text, 1, CLIENT_MESSAGE_ID_MAX, &[])?;
         Ok(Self(text.to_owned()))
@@ -114,7 +117,10 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::chatter::DisplayName;
 
     #[test]
     fn a_message_id_is_read_back_as_written() {
@@ -141,5 +147,39 @@ mod tests {
         assert!(MessageText::parse(&"🦀".repeat(4_000), &limits).is_ok());
         assert!(MessageText::parse(&"🦀".repeat(4_001), &limits).is_err());
         assert!(MessageText::parse("", &limits).is_err());
+        assert!(MessageText::parse(&"a\r\n".repeat(2_000), &limits).is_ok(), "a CR LF is one character");
+        assert!(MessageText::parse(&"a\r\n".repeat(2_001), &limits).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_the_same_however_its_lines_end(lines in prop::collection::vec("[^\\p{Cc}]{0,20}", 1..10)) {
+            let limits = Limits::default();
+            let [of_lf, of_cr_lf] = ["\n", "\r\n"].map(|end| MessageText::parse(&lines.join(end), &limits));
+            prop_assert_eq!(&of_lf, &of_cr_lf);
+            if let Ok(text) = of_lf {
+                prop_assert_eq!(text.as_str(), lines.join("\n"));
+            }
+            let of_cr = MessageText::parse(&(String::from("x") + &lines.join("\r")), &limits);
+            prop_assert_eq!(of_cr.is_err(), lines.len() > 1);
+        }
+
+        #[test]
+        fn nothing_that_cannot_be_seen_is_a_text_a_name_or_an_id(
+            blanks in "[ \u{a0}\u{ad}\u{115f}\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}-\u{206f}\u{2800}\u{3000}\u{3164}\u{fe00}-\u{fe0f}\u{feff}\u{ffa0}\u{e0000}-\u{e0fff}]{10,60}",
+            place in 0_usize..10,
+        ) {
+            let limits = Limits::default();
+            let taken = |text: &str| [
+                MessageText::parse(text, &limits).is_ok(),
+                DisplayName::parse(text, &limits).is_ok(),
+                UserId::parse(text, &limits).is_ok(),
+                ClientMessageId::parse(text).is_ok(),
+            ];
+            prop_assert_eq!(taken(&blanks), [false; 4]);
+            let mut characters: Vec<char> = blanks.chars().collect();
+            characters.insert(place, 'x');
+            prop_assert_eq!(taken(&characters.into_iter().collect::<String>()), [true; 4]);
+        }
     }
 }

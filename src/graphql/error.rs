@@ -7,6 +7,8 @@ use crate::domain::violation::Violation;
 
 /// The error as a client sees it. What is not the client's doing is logged here, once, with its cause.
 pub(super) fn chat_error(error: ChatError) -> Error {
+    // Whether there is such a user is nobody's business but that user's.
+    let error = if matches!(error, ChatError::UserUnknown) { ChatError::TokenInvalid } else { error };
     let told = with_code(&error, error.code());
     match &error {
         ChatError::Refused(Violation::Invalid { field, .. }) => {

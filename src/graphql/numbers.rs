@@ -24,7 +24,7 @@ const OTHER: &str = "other";
 pub(super) const NONE: &str = "none";
 
 /// The codes that answers have.
-const CODES: [&str; 44] = [
+const CODES: [&str; 43] = [
     "BAD_REQUEST",
     "BATCH_NOT_SUPPORTED",
     "CONFLICT",
@@ -62,7 +62,6 @@ const CODES: [&str; 44] = [
     "TOO_MANY_TOKENS",
     "UNAVAILABLE",
     "UNSUPPORTED_MEDIA_TYPE",
-    "USER_UNKNOWN",
     "VALIDATION_FAILED",
     "VARIABLES_TOO_DEEP",
     "VARIABLES_TOO_LARGE",

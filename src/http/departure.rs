@@ -1,11 +1,12 @@
 //! How an answer leaves: in pieces, so that a client that takes it drop by drop is noticed, and cut off. One that takes
-//! nothing at all is given up by the operating system. Streams are not meant; they look after themselves.
+//! nothing at all is given up by the operating system. Event streams are not meant; they look after themselves.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
@@ -21,15 +22,29 @@ const RATE: u64 = 16 * 1024;
 #[error("the answer was taken too slowly")]
 struct TooSlow;
 
-/// Sees to it that an answer whose size is known leaves within `grace` and the time that it takes at the least rate.
+/// Sees to it that an answer leaves within `grace` and the time that it takes at the least rate. Of an answer that is made
+/// while it is sent, the time that making it takes does not count.
 pub(super) fn bound(response: Response, grace: Duration) -> Response {
+    let until = Instant::now() + grace;
     match response.body().size_hint().exact() {
-        Some(size) if size > PIECE as u64 => response.map(|body| {
-            let until = Instant::now() + grace + Duration::from_secs(size / RATE);
-            Body::new(Departing { body, rest: Bytes::new(), until })
-        }),
+        Some(size) if size > PIECE as u64 => {
+            response.map(|body| Body::new(Departing::new(body, until + time_for(size), false)))
+        }
+        None if is_document(response.headers()) => {
+            response.map(|body| Body::new(Departing::new(body, until, true)))
+        }
         _ => response,
     }
+}
+
+/// How long a client may take for so many bytes.
+fn time_for(bytes: u64) -> Duration {
+    Duration::from_micros(bytes.saturating_mul(1_000_000) / RATE)
+}
+
+/// Whether the answer has an end that its client waits for. Of streams without end, none is plain JSON.
+fn is_document(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
 }
 
 struct Departing {
@@ -37,6 +52,27 @@ struct Departing {
     /// Of the body, not handed out yet.
     rest: Bytes,
     until: Instant,
+    /// Whether `until` moves with what is handed out, as the size was not known at first.
+    is_growing: bool,
+    /// Since when the next part of the body is being made.
+    pending_since: Option<Instant>,
+}
+
+impl Departing {
+    fn new(body: Body, until: Instant, is_growing: bool) -> Self {
+        Self { body, rest: Bytes::new(), until, is_growing, pending_since: None }
+    }
+
+    /// Moves the end by the time that the body took to be made.
+    fn poll_body(&mut self, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(task);
+        if polled.is_pending() {
+            self.pending_since.get_or_insert_with(Instant::now);
+        } else if let Some(since) = self.pending_since.take() {
+            self.until += since.elapsed();
+        }
+        polled
+    }
 }
 
 impl HttpBody for Departing {
@@ -49,7 +85,7 @@ impl HttpBody for Departing {
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         while self.rest.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_frame(task)) {
+            match ready!(self.poll_body(task)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.rest = data,
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
@@ -62,6 +98,9 @@ impl HttpBody for Departing {
             return Poll::Ready(Some(Err(TooSlow.into())));
         }
         let size = self.rest.len().min(PIECE);
+        if self.is_growing {
+            self.until += time_for(size as u64);
+        }
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))))
     }
 

@@ -3,7 +3,7 @@
 //! Three refusals the original did not know have a `status_code` of ours: 507 for a room that holds all the messages it
 //! may, 409 for a message that changes faster than it can be changed, 429 with `Retry-After` for what is done too often.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::detail;
@@ -11,6 +11,7 @@ use super::envelope::{Envelope, Nothing};
 use super::outcome::Code;
 use super::{ErrorStatus, Settings};
 use crate::chat::ChatError;
+use crate::client_limit::Exceeded;
 use crate::domain::limits::USER_ID_MIN;
 use crate::domain::violation::{Field, Violation};
 
@@ -20,6 +21,11 @@ const SHORT_USER_ID: &str = "user_id length should be longer then 10";
 const BAD_TOKEN: &str = "bad token";
 const FORBIDDEN: &str = "request forbidden";
 const NO_SUCH_MESSAGE: &str = "no such message";
+const TOO_MANY_READS: &str = "too many rooms are read at once from this address; wait for an answer first";
+const OVERLOADED: &str = "too many rooms are read at once; try again";
+
+/// Seconds after which a client may ask for a room again that was refused because too many were being sent.
+const READ_AGAIN_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// What of the request its refusal depends on.
 #[derive(Clone, Copy, Default)]
@@ -57,6 +63,20 @@ fn translate(error: &ChatError, asked: Asked<'_>, settings: Settings) -> Respons
         ChatError::Unavailable(_) => fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         ChatError::Internal(_) => fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// Refuses a room, or the list of rooms, because as many are being sent as may be.
+pub(super) fn too_many_reads(exceeded: Exceeded, settings: Settings) -> Response {
+    let (code, mut response) = match exceeded {
+        Exceeded::PerClient => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            ("RATE_LIMITED", settings.refuse(status, Envelope::refusal(status.as_u16(), TOO_MANY_READS)))
+        }
+        Exceeded::Total => ("OVERLOADED", fault(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED)),
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, READ_AGAIN_AFTER);
+    response.extensions_mut().insert(Code(code));
+    response
 }
 
 impl Settings {
@@ -112,10 +132,13 @@ fn fault(status: StatusCode, message: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     async fn answered(error: ChatError, error_status: ErrorStatus) -> (u16, String) {
-        let response = answer(&error, Asked::default(), Settings { error_status });
+        let settings = Settings { error_status, max_reads_per_client: 1, max_reads: 1, read_timeout: Duration::MAX };
+        let response = answer(&error, Asked::default(), settings);
         let status = response.status().as_u16();
         let body = axum::body::to_bytes(response.into_body(), 1_000).await.expect("a short body");
         (status, String::from_utf8(body.to_vec()).expect("text"))

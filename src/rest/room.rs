@@ -1,8 +1,13 @@
 //! Rooms: making one, reading one whole, listing all.
 
+use std::collections::BTreeMap;
+
+use async_stream::try_stream;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::{Serialize, Serializer};
+use futures_util::Stream;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::Body;
@@ -10,11 +15,10 @@ use super::date::Date;
 use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
+use super::long_read::EnvelopeWriter;
 use super::openapi::{self, AskingOften, AskingRoom, Failing};
 use super::{Client, Rest};
 use crate::chat::{Chat, ChatError, RoomKey};
-use crate::domain::chatter::Chatter;
-use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
@@ -22,8 +26,11 @@ use crate::store::RoomState;
 
 const CREATED: &str = "sucessful, room will be deleted after 24 hours";
 
-/// Items that are asked of the service at once. These routes give whole lists, the service gives pages.
+/// Chatters, or rooms, that are read at once.
 const PAGE: u32 = 1_000;
+
+/// Messages that are read at once: at most 16 KB each, with the default limits.
+const PAGE_OF_MESSAGES: u32 = 50;
 
 /// Makes a room.
 ///
@@ -47,9 +54,8 @@ const PAGE: u32 = 1_000;
 pub(super) async fn create(State(rest): State<Rest>, Client(client): Client) -> Response {
     match rest.chat.create_room(client).await {
         Ok(state) => {
-            let room = WholeRoom { state, chatters: Vec::new(), messages: Vec::new() };
-            let id = room.state.room.id.legacy();
-            Envelope::with(Record::of(&room, &id)).saying(CREATED).about(&id).into_response()
+            let id = state.room.id.legacy();
+            Envelope::with(Record::empty(&state, &id)).saying(CREATED).about(&id).into_response()
         }
         Err(error) => error::answer(&error, Asked::default(), rest.settings),
     }
@@ -67,12 +73,15 @@ pub(super) async fn create(State(rest): State<Rest>, Client(client): Client) -> 
     responses((status = 200, description = "The room.", body = Envelope<Record>), AskingRoom, AskingOften, Failing),
 )]
 pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<OpenRoom>) -> Response {
-    match whole(&rest.chat, client, RoomKey { id: &asked.room_id, code: &asked.room_code }).await {
-        Ok(room) => {
-            let id = room.state.room.id.legacy();
-            Envelope::with(Record::of(&room, &id)).about(&id).into_response()
-        }
-        Err(error) => error::answer(&error, Asked { room_id: &asked.room_id, user_id: "" }, rest.settings),
+    let refuse = |error| error::answer(&error, Asked { room_id: &asked.room_id, user_id: "" }, rest.settings);
+    let key = RoomKey { id: &asked.room_id, code: &asked.room_code };
+    let state = match rest.chat.room(client, key, None).await {
+        Ok(entered) => entered.state,
+        Err(error) => return refuse(error),
+    };
+    match rest.long_reads.admit(client) {
+        Ok(read) => read.send(room_chunks(rest.chat.clone(), state)).await.unwrap_or_else(refuse),
+        Err(exceeded) => error::too_many_reads(exceeded, rest.settings),
     }
 }
 
@@ -82,12 +91,15 @@ pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(
     path = "/rooms_views/",
     operation_id = "listRooms",
     tag = "Rooms",
-    responses((status = 200, description = "Room ids, each with a number.", body = Envelope<Views>), Failing),
+    responses(
+        (status = 200, description = "Room ids, each with a number.", body = Envelope<Views>), AskingOften, Failing,
+    ),
 )]
-pub(super) async fn list(State(rest): State<Rest>) -> Response {
-    match all(&rest.chat).await {
-        Ok(rooms) => Envelope::with(Views(rooms)).into_response(),
-        Err(error) => error::answer(&error, Asked::default(), rest.settings),
+pub(super) async fn list(State(rest): State<Rest>, Client(client): Client) -> Response {
+    let refuse = |error| error::answer(&error, Asked::default(), rest.settings);
+    match rest.long_reads.admit(client) {
+        Ok(read) => read.send(list_chunks(rest.chat.clone())).await.unwrap_or_else(refuse),
+        Err(exceeded) => error::too_many_reads(exceeded, rest.settings),
     }
 }
 
@@ -106,50 +118,80 @@ impl Form for OpenRoom {
     }
 }
 
-/// A room as it stood when reading it began; its messages as they were when their page was read.
-struct WholeRoom {
-    state: RoomState,
-    chatters: Vec<Chatter>,
-    messages: Vec<Message>,
-}
-
-/// Reads until all is there that was there at first, or until no more comes: a store that lost its last writes in
-/// between has fewer than it said.
-async fn whole(chat: &Chat, client: ClientKey, key: RoomKey<'_>) -> Result<WholeRoom, ChatError> {
-    let first = chat.room(client, key, Some(Window::starting_at(0, PAGE))).await?;
-    let mut room = WholeRoom { state: first.state, chatters: Vec::new(), messages: first.messages };
-    while let Some(rest) = behind(room.messages.len(), room.state.message_count) {
-        let page = chat.messages(&room.state.room, rest).await?.messages;
-        if page.is_empty() {
-            break;
+/// The answer that shows a room: as many chatters and messages as it had at `state`, each message as it is when its page is
+/// read. There are fewer only when a store has lost its last writes since then.
+fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes, ChatError>> {
+    try_stream! {
+        let id = state.room.id.legacy();
+        let mut writer = EnvelopeWriter::new(&Envelope::with(Record::empty(&state, &id)).about(&id), "[]")?;
+        writer.open();
+        let mut read = 0;
+        while let Some(window) = window_behind(read, state.chatter_count, PAGE) {
+            let page = chat.chatters(&state.room, window).await?.chatters;
+            if page.is_empty() {
+                break;
+            }
+            read += page.len() as u64;
+            for chatter in page {
+                writer.item(&chatter.id.as_str())?;
+                if let Some(chunk) = writer.take_chunk() {
+                    yield chunk;
+                }
+            }
         }
-        room.messages.extend(page);
-    }
-    while let Some(rest) = behind(room.chatters.len(), room.state.chatter_count) {
-        let page = chat.chatters(&room.state.room, rest).await?.chatters;
-        if page.is_empty() {
-            break;
+        writer.close();
+        writer.open();
+        let mut read = 0;
+        while let Some(window) = window_behind(read, state.message_count, PAGE_OF_MESSAGES) {
+            let page = chat.messages(&state.room, window).await?.messages;
+            if page.is_empty() {
+                break;
+            }
+            read += page.len() as u64;
+            for message in page {
+                writer.item(&Listed::of(&message))?;
+                if let Some(chunk) = writer.take_chunk() {
+                    yield chunk;
+                }
+            }
         }
-        room.chatters.extend(page);
+        writer.close();
+        yield writer.finish();
     }
-    Ok(room)
 }
 
 /// The next page of a list of `count` items of which the first `read` are there; `None` when all are.
-fn behind(read: usize, count: u64) -> Option<Window> {
-    let read = read as u64;
-    (read < count).then(|| Window { before: Some(count), ..Window::starting_at(read, PAGE) })
+fn window_behind(read: u64, count: u64, page: u32) -> Option<Window> {
+    (read < count).then(|| Window { before: Some(count), ..Window::starting_at(read, page) })
 }
 
-async fn all(chat: &Chat) -> Result<Vec<RoomState>, ChatError> {
-    let mut rooms: Vec<RoomState> = Vec::new();
-    loop {
-        let after = rooms.last().map(|last| cursor::of_room(last.room.created_at, last.room.id));
-        let page = chat.active_rooms(PAGE, after.as_deref()).await?;
-        rooms.extend(page.rooms);
-        if !page.more {
-            return Ok(rooms);
+/// The answer that lists the rooms: no more of them than were alive when reading began.
+fn list_chunks(chat: Chat) -> impl Stream<Item = Result<Bytes, ChatError>> {
+    try_stream! {
+        let mut writer = EnvelopeWriter::new(&Envelope::with(Views::default()), "{}")?;
+        writer.open();
+        let (mut after, mut left) = (None, None);
+        loop {
+            let page = chat.active_rooms(PAGE, after.as_deref()).await?;
+            let mut rooms_left = left.unwrap_or(page.total);
+            after = page.rooms.last().map(|last| cursor::of_room(last.room.created_at, last.room.id));
+            for state in page.rooms {
+                if rooms_left == 0 {
+                    break;
+                }
+                rooms_left -= 1;
+                writer.entry(&state.room.id.legacy(), &state.chatter_count)?;
+                if let Some(chunk) = writer.take_chunk() {
+                    yield chunk;
+                }
+            }
+            if !page.more || rooms_left == 0 {
+                break;
+            }
+            left = Some(rooms_left);
         }
+        writer.close();
+        yield writer.finish();
     }
 }
 
@@ -171,14 +213,15 @@ struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn of(room: &'a WholeRoom, id: &'a str) -> Self {
+    /// The record with its numbers, and without chatters and messages.
+    fn empty(state: &'a RoomState, id: &'a str) -> Self {
         Self {
             room_id: id,
-            room_code: room.state.room.code.reveal(),
-            created_at: Date(room.state.room.created_at),
-            chatters_amount: room.state.chatter_count,
-            chatters: room.chatters.iter().map(|chatter| chatter.id.as_str()).collect(),
-            messages: room.messages.iter().map(Listed::of).collect(),
+            room_code: state.room.code.reveal(),
+            created_at: Date(state.room.created_at),
+            chatters_amount: state.chatter_count,
+            chatters: Vec::new(),
+            messages: Vec::new(),
         }
     }
 }
@@ -214,12 +257,5 @@ impl<'a> Listed<'a> {
 }
 
 /// All rooms and how many chatters each has.
-#[derive(ToSchema)]
-#[schema(value_type = std::collections::BTreeMap<String, u64>)]
-struct Views(Vec<RoomState>);
-
-impl Serialize for Views {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|state| (state.room.id.legacy(), state.chatter_count)))
-    }
-}
+#[derive(Default, Serialize, ToSchema)]
+struct Views(BTreeMap<String, u64>);

@@ -1,5 +1,7 @@
 //! A client that shows answers as they came.
 
+use std::net::IpAddr;
+
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder};
@@ -23,6 +25,12 @@ impl Client {
     pub fn of(base: &str) -> Self {
         let http = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
         Self { base: base.to_owned(), http }
+    }
+
+    /// One whose requests come from this address of the machine; all of 127.0.0.0/8 are.
+    pub fn from_address(base: &str, address: IpAddr) -> Self {
+        let http = reqwest::Client::builder().redirect(Policy::none()).local_address(address).build();
+        Self { base: base.to_owned(), http: http.expect("a client") }
     }
 
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
