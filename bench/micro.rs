@@ -20,7 +20,7 @@ use livechat::config::Config;
 use livechat::domain::cursor;
 use livechat::domain::event::{Check, Position, Seq};
 use livechat::domain::room::RoomId;
-use livechat::graphql::document::Document;
+use livechat::graphql::document::{Document, Types};
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
 use livechat::metrics::Metrics;
@@ -48,8 +48,9 @@ criterion_main!(benches);
 /// What is decided without a store.
 fn rules(criterion: &mut Criterion) {
     let limits = config("unused").http.operations.limits;
+    let types = Types::read(&livechat::graphql::sdl());
     criterion.bench_function("document, read and measured", |bench| {
-        bench.iter(|| Document::read(black_box(SEND), &limits).is_ok());
+        bench.iter(|| Document::read(black_box(SEND), &limits, &types).is_ok());
     });
     let (room, position) = (RoomId::random(), Position { seq: Seq(1_234_567), check: Check::random() });
     let written = cursor::of_event(room, position);

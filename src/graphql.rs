@@ -19,6 +19,8 @@ mod subscription;
 pub mod transport;
 mod types;
 
+use async_graphql::ValidationMode;
+
 use crate::chat::Chat;
 
 pub use mutation::Mutation;
@@ -29,8 +31,8 @@ pub use subscription::Subscription;
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema, served by `chat`. Only one that tells about itself helps with misspelt names.
-pub fn schema(chat: Chat, introspection: bool) -> Schema {
-    let builder = builder().data(chat);
+pub fn schema(chat: Chat, introspection: bool, validation: ValidationMode) -> Schema {
+    let builder = builder().data(chat).validation_mode(validation);
     match introspection {
         true => builder.finish(),
         false => builder.disable_introspection().disable_suggestions().finish(),

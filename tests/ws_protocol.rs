@@ -395,7 +395,7 @@ async fn an_address_has_so_many_sockets_and_gets_a_place_back_with_each_that_end
 }
 
 #[tokio::test]
-async fn a_subscription_whose_only_field_is_skipped_completes() {
+async fn a_subscription_whose_only_field_is_skipped_is_refused_because_complete_means_that_the_room_has_ended() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -404,7 +404,7 @@ async fn a_subscription_whose_only_field_is_skipped_completes() {
         .replace(") {", ") @skip(if: $skip) {")
         .replace("subscription", "subscription($skip: Boolean!)");
     socket.subscribe("1", &query, json!({ "skip": true })).await;
-    assert_eq!(socket.hear().await, complete("1"));
+    assert_eq!(socket.refusal("1").await, "GRAPHQL_VALIDATION_FAILED");
     client.viewers_become(&room, 0).await;
 }
 

@@ -1,19 +1,24 @@
 //! From the text of a document to a document that is safe to validate and execute.
 //!
-//! Three steps, each bounded by what the one before has left: `lexer` counts what is in the text before the parser sees it,
+//! Three steps, each bounded by what the one before has left: `lexer` counts what is in the text before `parser` sees it,
 //! `measure` and `cost` count what the parsed document comes to once its fragments are put in, and [`Document::admit`]
 //! looks at the operation that was chosen and at its variables. Nothing goes to the schema by another way. What is refused
 //! has its code in `refusal`; whether the document fits the schema is said by the schema.
 
+mod coercion;
 mod cost;
+mod executable;
 mod lexer;
+mod literals;
 mod measure;
+mod parser;
 mod refusal;
+mod strings;
+mod types;
 mod variables;
 
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -22,6 +27,7 @@ use serde_json::{Map, Value};
 use crate::graphql::plan::Plan;
 
 pub use refusal::Refusal;
+pub use types::Types;
 
 /// Bytes of read documents that are kept.
 const KEPT: u64 = 8 * 1024 * 1024;
@@ -77,18 +83,50 @@ pub struct Document {
     tokens: usize,
     /// What its dearest operation costs when every variable asks for as much as it can.
     cost_at_most: u64,
+    /// The first literal that does not fit the types of the schema.
+    mismatch: Option<Refusal>,
+    /// Set once the schema has found it valid.
+    valid: OnceLock<()>,
     /// How it is answered without the schema, once that has found it valid; `None` where only the schema can.
     plan: OnceLock<Option<Plan>>,
 }
 
 impl Document {
-    /// Reads a document.
-    pub fn read(text: &str, limits: &Limits) -> Result<Self, Refusal> {
-        let tokens = lexer::check(text, limits)?;
-        let parsed = parse_query(text)?;
+    /// Reads a document for a schema of these types.
+    pub fn read(text: &str, limits: &Limits, types: &Types) -> Result<Self, Refusal> {
+        let tokens = lexer::tokens(text, limits)?;
+        let mut parsed = parser::parse(&tokens)?;
         measure::check(&parsed, limits)?;
+        let mismatch = literals::normalize(&mut parsed, types);
         let cost_at_most = cost::at_most(&parsed);
-        Ok(Self { parsed, tokens, cost_at_most, plan: OnceLock::new() })
+        let (valid, plan) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { parsed, tokens: tokens.len(), cost_at_most, mismatch, valid, plan })
+    }
+
+    /// Whether the document is valid, whatever its variables are. `validate` asks the schema, until it has once said yes.
+    pub(super) fn validate<E>(
+        &self,
+        validate: impl FnOnce(&ExecutableDocument) -> Result<(), E>,
+        refuse: impl FnOnce(&Refusal) -> E,
+    ) -> Result<(), E> {
+        if self.valid.get().is_none() {
+            validate(&self.parsed)?;
+            if let Some(refusal) = &self.mismatch {
+                return Err(refuse(refusal));
+            }
+            self.valid.get_or_init(|| ());
+        }
+        Ok(())
+    }
+
+    /// The document to execute one of its operations with variables that were coerced.
+    pub(super) fn executable(
+        &self,
+        operation: &OperationDefinition,
+        name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> Result<ExecutableDocument, Refusal> {
+        executable::executable(&self.parsed, operation, name, variables)
     }
 
     /// The document as the schema takes it.
@@ -138,6 +176,7 @@ impl Document {
 #[derive(Clone)]
 pub(super) struct Documents {
     limits: Limits,
+    types: Arc<Types>,
     kept: Arc<Cache<Box<str>, Arc<Document>, Weight>>,
 }
 
@@ -151,8 +190,8 @@ impl Weighter<Box<str>, Arc<Document>> for Weight {
 }
 
 impl Documents {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, kept: Arc::new(Cache::with_weighter(EXPECTED, KEPT, Weight)) }
+    pub(super) fn new(limits: Limits, types: Types) -> Self {
+        Self { limits, types: Arc::new(types), kept: Arc::new(Cache::with_weighter(EXPECTED, KEPT, Weight)) }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -164,9 +203,23 @@ impl Documents {
         if let Some(document) = self.kept.get(text) {
             return Ok(document);
         }
-        let document = Arc::new(Document::read(text, &self.limits)?);
+        let document = Arc::new(Document::read(text, &self.limits, &self.types)?);
         self.kept.insert(text.into(), Arc::clone(&document));
         Ok(document)
+    }
+
+    /// The values of an operation's variables, in the form that the operation declares.
+    pub(super) fn coerce(
+        &self,
+        document: &Document,
+        operation: &OperationDefinition,
+        given: Option<Map<String, Value>>,
+    ) -> Result<Map<String, Value>, Refusal> {
+        let variables = coercion::variables(operation, given.unwrap_or_default(), &self.types)?;
+        match executable::null_condition(&document.parsed, operation, &variables) {
+            Some(name) => Err(Refusal::NullCondition { name }),
+            None => Ok(variables),
+        }
     }
 }
 
@@ -193,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_was_read_is_kept_within_a_bound_and_what_was_refused_is_not() {
-        let documents = Documents::new(LIMITS);
+        let documents = Documents::new(LIMITS, Types::default());
         let one = documents.read("{ __typename }").expect("a document");
         assert!(Arc::ptr_eq(&one, &documents.read("{ __typename }").expect("a document")));
         for i in 0..400 {
@@ -234,7 +287,9 @@ mod tests {
     fn the_deepest_document_that_a_setting_allows_is_read_in_half_of_a_workers_stack() {
         let limits =
             Limits { nesting: NESTING_MAX, depth: u32::MAX, aliases: u32::MAX, directives: u32::MAX, ..LIMITS };
-        let read = move || deepest().iter().map(|text| Document::read(text, &limits).err()).collect::<Vec<_>>();
+        let read = move || {
+            deepest().iter().map(|text| Document::read(text, &limits, &Types::default()).err()).collect::<Vec<_>>()
+        };
         let reader = std::thread::Builder::new().stack_size(STACK / 2).spawn(read).expect("a thread");
         let refused = reader.join().expect("a stack that is large enough");
         assert_eq!(refused, vec![None; refused.len()], "all of it is to reach the parser");
@@ -244,7 +299,10 @@ mod tests {
     fn one_level_more_does_not_reach_the_parser() {
         let limits = Limits { nesting: NESTING_MAX, ..LIMITS };
         for text in ["{a(b:[", "query($a:[[", "{a(b:{c:"].map(|open| format!("{open}{}", "[".repeat(NESTING_MAX))) {
-            assert_eq!(Document::read(&text, &limits).err(), Some(Refusal::NestedTooDeep { limit: NESTING_MAX }));
+            assert_eq!(
+                Document::read(&text, &limits, &Types::default()).err(),
+                Some(Refusal::NestedTooDeep { limit: NESTING_MAX })
+            );
         }
     }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{Request, Response, Variables};
+use async_graphql::{Request, Response, ValidationMode, Variables};
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -21,13 +22,13 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::event::Event;
 use crate::graphql::answer::Answer;
 use crate::graphql::codes;
-use crate::graphql::document::{Document, Documents, Limits};
+use crate::graphql::document::{Document, Documents, Limits, Refusal, Types};
 use crate::graphql::error::chat_error;
 use crate::graphql::numbers::{self, Numbers};
 use crate::graphql::panics;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
 use crate::graphql::subscription::Opening;
-use crate::graphql::{Schema, schema};
+use crate::graphql::{Schema, schema, sdl};
 use crate::metrics::{Held, Metrics};
 
 /// The parameters of a request, as every transport carries them.
@@ -138,6 +139,8 @@ pub struct Settings {
 pub struct Operations {
     chat: Chat,
     schema: Schema,
+    /// Finds out whether documents are valid, and executes nothing.
+    validator: Schema,
     documents: Documents,
     renderings: Renderings,
     in_flight: Arc<Semaphore>,
@@ -147,14 +150,18 @@ pub struct Operations {
 
 impl Operations {
     pub fn new(chat: Chat, settings: Settings, metrics: &Metrics) -> Self {
-        let schema = schema(chat.clone(), settings.limits.introspection);
+        let introspection = settings.limits.introspection;
+        let validator = schema(chat.clone(), introspection, ValidationMode::Strict);
+        // Documents have been validated before they get here.
+        let schema = schema(chat.clone(), introspection, ValidationMode::Fast);
         let numbers = Numbers::new(metrics);
         let renderings = Renderings::new(schema.clone(), numbers.renderings.clone());
         let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
         Self {
             chat,
             schema,
-            documents: Documents::new(settings.limits),
+            validator,
+            documents: Documents::new(settings.limits, Types::read(&sdl())),
             renderings,
             in_flight,
             time_limit: settings.time_limit,
@@ -176,7 +183,12 @@ impl Operations {
     }
 
     /// Runs a request, and says by which `name` it is counted once that is known.
-    async fn execute(&self, parameters: Parameters, circumstances: Circumstances, name: &mut &'static str) -> Outcome {
+    async fn execute(
+        &self,
+        mut parameters: Parameters,
+        circumstances: Circumstances,
+        name: &mut &'static str,
+    ) -> Outcome {
         let document = match self.documents.read(&parameters.query) {
             Ok(document) => document,
             Err(refusal) => return Outcome::Answer(Answer::refused_document(&refusal)),
@@ -187,33 +199,39 @@ impl Operations {
         if circumstances.over_get && kind == Some(OperationType::Mutation) {
             return Outcome::Answer(Answer::mutation_over_get());
         }
-        if let Err(refusal) = document.admit(operation, parameters.variables.as_ref(), self.documents.limits()) {
-            return Outcome::Answer(Answer::refused_document(&refusal));
+        let admitted = document.admit(operation, parameters.variables.as_ref(), self.documents.limits());
+        if let Err(answer) =
+            admitted.map_err(|refusal| Answer::refused_document(&refusal)).and_then(|()| self.validate(&document))
+        {
+            return Outcome::Answer(answer);
         }
-        if let Some(name) = operation.and_then(|operation| missing_variable(operation, parameters.variables.as_ref())) {
-            let sentence = codes::shorten(&format!("the variable ${name} needs a value"));
-            return Outcome::Answer(Answer::refused("GRAPHQL_VALIDATION_FAILED", sentence));
+        if let Some(operation) = operation {
+            match self.documents.coerce(&document, operation, parameters.variables.take()) {
+                Ok(variables) => parameters.variables = Some(variables),
+                Err(refusal) => return Outcome::Answer(Answer::refused_document(&refusal)),
+            }
         }
         if kind == Some(OperationType::Subscription) {
-            let request = request(&parameters, &document, &circumstances);
-            let document = document.parsed().clone();
-            return self.subscribe(parameters, request, document, circumstances).await;
+            return self.subscribe(parameters, &document, operation, circumstances).await;
         }
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Outcome::Answer(Answer::overloaded());
         };
-        let known = operation.is_some();
         let answer = async {
-            let plan = document.plan().filter(|_| known);
+            let plan = document.plan().filter(|_| operation.is_some());
             if let Some(plan) = plan
                 && let Some(answer) = plan.run(&self.chat, circumstances.client, parameters.variables.as_ref()).await
             {
                 return answer;
             }
+            let executable = match executable(&document, operation, &parameters) {
+                Ok(executable) => executable,
+                Err(refusal) => return Answer::refused_document(&refusal),
+            };
             // In a box, as the short way would otherwise carry the room for all of this along.
-            let mut response = Box::pin(self.schema.execute(request(&parameters, &document, &circumstances))).await;
+            let mut response = Box::pin(self.schema.execute(request(&parameters, executable, &circumstances))).await;
             codes::name(&mut response.errors);
-            if known && response.is_ok() {
+            if operation.is_some() && response.is_ok() {
                 document.proved(self.documents.limits());
             }
             Answer::from(response)
@@ -221,13 +239,40 @@ impl Operations {
         Outcome::Answer(timeout(self.time_limit, answer).await.unwrap_or_else(|_| Answer::timed_out()))
     }
 
+    /// Finds out whether a document is valid, whatever its variables are.
+    fn validate(&self, document: &Document) -> Result<(), Answer> {
+        document.validate(|parsed| self.ask_validator(parsed), Answer::refused_document)
+    }
+
+    /// Has the schema validate a document. It does so before it looks for the operation, so asking for one that no document
+    /// can have leads no further.
+    fn ask_validator(&self, document: &ExecutableDocument) -> Result<(), Answer> {
+        let mut request = Request::new("").operation_name(NO_OPERATION);
+        request.set_parsed_query(document.clone());
+        // Validation waits for nothing.
+        let mut response = Box::pin(self.validator.execute(request)).now_or_never().unwrap_or_default();
+        match &response.errors[..] {
+            [error] if error.message == format!("Unknown operation named \"{NO_OPERATION}\"") => Ok(()),
+            [] => Err(Answer::fault()),
+            _ => {
+                codes::name(&mut response.errors);
+                Err(Answer::from(response))
+            }
+        }
+    }
+
     async fn subscribe(
         &self,
         parameters: Parameters,
-        request: Request,
-        document: ExecutableDocument,
+        document: &Document,
+        operation: Option<&OperationDefinition>,
         circumstances: Circumstances,
     ) -> Outcome {
+        let executable = match executable(document, operation, &parameters) {
+            Ok(executable) => executable,
+            Err(refusal) => return Outcome::Answer(Answer::refused_document(&refusal)),
+        };
+        let request = request(&parameters, executable.clone(), &circumstances);
         let opening = Opening::new(circumstances.resume_after);
         let mut opened = self.schema.execute_stream(request.data(opening.clone()));
         let Ok(refused) = timeout(self.time_limit, opened.next()).await else {
@@ -239,10 +284,10 @@ impl Operations {
                 return Outcome::Answer(Answer::refused_subscription(refused));
             }
             (None, Some(following)) => following,
-            // Its only field was skipped by a directive.
-            (None, None) => return Outcome::Events(Events { start: None, deliveries: stream::empty().boxed() }),
+            // It has one field, and that one either fails or leaves what can be followed.
+            (None, None) => return Outcome::Answer(Answer::fault()),
         };
-        let operation = self.renderings.share(Operation::new(parameters, document));
+        let operation = self.renderings.share(Operation::new(parameters, document.parsed(), executable));
         let (renderings, mut follower) = (self.renderings.clone(), following.follower);
         let held = Held::by(&self.numbers.subscriptions(circumstances.carrier));
         let deliveries = async_stream::stream! {
@@ -259,10 +304,28 @@ impl Operations {
     }
 }
 
+/// The name of an operation that no document has: there is a space in it.
+const NO_OPERATION: &str = "no operation";
+
+/// What the schema executes of a document.
+fn executable(
+    document: &Document,
+    operation: Option<&OperationDefinition>,
+    parameters: &Parameters,
+) -> Result<ExecutableDocument, Refusal> {
+    match (operation, &parameters.variables) {
+        (Some(operation), Some(variables)) => {
+            document.executable(operation, parameters.operation_name.as_deref(), variables)
+        }
+        // The schema says that there is no such operation.
+        _ => Ok(document.parsed().clone()),
+    }
+}
+
 /// A request as the schema takes it.
-fn request(parameters: &Parameters, document: &Document, circumstances: &Circumstances) -> Request {
+fn request(parameters: &Parameters, executable: ExecutableDocument, circumstances: &Circumstances) -> Request {
     let mut request = parameters.request().data(circumstances.client);
-    request.set_parsed_query(document.parsed().clone());
+    request.set_parsed_query(executable);
     if circumstances.over_get { request.data(OverGet) } else { request }
 }
 
@@ -280,13 +343,4 @@ async fn deliver(renderings: &Renderings, operation: &Operation, event: Arc<Even
 fn lost(error: ChatError) -> Delivery {
     let error = chat_error(error).into_server_error(async_graphql::Pos::default());
     Delivery::Failure(Box::new(Answer::from(Response::from_errors(vec![error]))))
-}
-
-/// A variable that the operation cannot do without and that has no value. The schema would notice only while it executes.
-fn missing_variable<'a>(operation: &'a OperationDefinition, values: Option<&Map<String, Value>>) -> Option<&'a str> {
-    let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
-    definitions
-        .filter(|definition| !definition.var_type.node.nullable && definition.default_value.is_none())
-        .map(|definition| definition.name.node.as_str())
-        .find(|name| values.and_then(|values| values.get(*name)).is_none_or(Value::is_null))
 }

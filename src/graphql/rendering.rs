@@ -58,8 +58,9 @@ struct Noted {
 }
 
 impl Operation {
-    pub(super) fn new(parameters: Parameters, document: ExecutableDocument) -> Self {
-        let used = variables_of_fields(&document);
+    /// The operation of a document; `executable` is what of it is executed, with these variables.
+    pub(super) fn new(parameters: Parameters, document: &ExecutableDocument, executable: ExecutableDocument) -> Self {
+        let used = variables_of_fields(document);
         let variables: BTreeMap<_, _> =
             parameters.variables.iter().flatten().filter(|(name, _)| used.contains(name.as_str())).collect();
         let mut hash = Sha256::new();
@@ -70,7 +71,12 @@ impl Operation {
         }
         hash.update(serde_json::to_vec(&variables).unwrap_or_default());
         let digest = hash.finalize();
-        Self { identity: std::array::from_fn(|i| digest[i]), parameters, document, recent: Mutex::default() }
+        Self {
+            identity: std::array::from_fn(|i| digest[i]),
+            parameters,
+            document: executable,
+            recent: Mutex::default(),
+        }
     }
 
     /// The rendering of an event in this operation, if it is one of the last.

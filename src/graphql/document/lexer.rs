@@ -1,58 +1,105 @@
-//! The tokens of a document, counted before the parser sees it, after the GraphQL specification of September 2025, section 2
-//! (<https://spec.graphql.org/September2025/#sec-Language.Source-Text>).
-//!
-//! It takes every document of the specification and some that are none, which the parser refuses. What matters is that both
-//! agree where strings and comments end: then the parser nests no deeper than what was counted here.
+//! The tokens of a document, taken before the parser sees it, after the GraphQL specification of September 2025, section 2
+//! (<https://spec.graphql.org/September2025/#sec-Language.Source-Text>). What counts as too much is decided here, so the
+//! parser gets no more tokens, and nests no deeper, than the limits allow.
 
 use async_graphql::Pos;
 
 use crate::graphql::document::{Limits, Refusal};
 
-/// Checks size, tokens, names and nesting; returns the number of tokens.
-pub(super) fn check(text: &str, limits: &Limits) -> Result<usize, Refusal> {
+/// Splits a text into tokens, and checks size, names and nesting on the way.
+pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>>, Refusal> {
     if text.len() > limits.bytes {
         return Err(Refusal::DocumentTooLarge { limit: limits.bytes });
     }
-    let mut lexer = Lexer { text, at: 0 };
-    let (mut tokens, mut nesting) = (0, 0_usize);
+    let mut lexer = Lexer { text, at: 0, place: Place::default() };
+    let (mut tokens, mut nesting) = (Vec::new(), 0_usize);
     while let Some(token) = lexer.next()? {
-        tokens += 1;
-        if tokens > limits.tokens {
+        if tokens.len() == limits.tokens {
             return Err(Refusal::TooManyTokens { limit: limits.tokens });
         }
-        match token {
-            Token::Name(length) if length > limits.name => return Err(Refusal::NameTooLong { limit: limits.name }),
-            Token::Opening if nesting == limits.nesting => {
+        match token.kind {
+            Kind::Name if token.text.len() > limits.name => {
+                return Err(Refusal::NameTooLong { limit: limits.name });
+            }
+            Kind::Punctuator(b'(' | b'[' | b'{') if nesting == limits.nesting => {
                 return Err(Refusal::NestedTooDeep { limit: limits.nesting });
             }
-            Token::Opening => nesting += 1,
-            Token::Closing => {
-                nesting = nesting.checked_sub(1).ok_or_else(|| lexer.problem("nothing is open that this closes"))?;
+            Kind::Punctuator(b'(' | b'[' | b'{') => nesting += 1,
+            Kind::Punctuator(b')' | b']' | b'}') => {
+                nesting = nesting
+                    .checked_sub(1)
+                    .ok_or_else(|| syntax(token.pos, "nothing is open that this closes".to_owned()))?;
             }
-            Token::Name(_) | Token::Other => {}
+            _ => {}
         }
+        tokens.push(token);
     }
     Ok(tokens)
 }
 
-enum Token {
-    /// With its length.
-    Name(usize),
-    /// `(`, `[` or `{`.
-    Opening,
-    /// `)`, `]` or `}`.
-    Closing,
-    /// A number, a string or any other punctuator.
-    Other,
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Name,
+    Int,
+    Float,
+    /// With its quotes and escapes.
+    String,
+    /// With its quotes, escapes and indentation.
+    BlockString,
+    /// One byte; the first of `...` stands for all three.
+    Punctuator(u8),
+}
+
+/// A token, as it stands in the text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind,
+    pub(super) text: &'a str,
+    pub(super) pos: Pos,
+}
+
+/// What is wrong at a place.
+pub(super) fn syntax(at: Pos, problem: String) -> Refusal {
+    Refusal::Syntax { at, problem }
 }
 
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    place: Place,
 }
 
-impl Lexer<'_> {
-    fn rest(&self) -> &[u8] {
+/// The line and column of an offset that only grows.
+struct Place {
+    at: usize,
+    pos: Pos,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { at: 0, pos: Pos { line: 1, column: 1 } }
+    }
+}
+
+impl Place {
+    /// Moves on to `at`, and says where that is. Lines end with CR LF, LF or CR.
+    fn move_to(&mut self, at: usize, text: &str) -> Pos {
+        let bytes = text.as_bytes();
+        for (offset, byte) in bytes[self.at..at].iter().enumerate() {
+            let ends_line = *byte == b'\n' || (*byte == b'\r' && bytes.get(self.at + offset + 1) != Some(&b'\n'));
+            match ends_line {
+                true => self.pos = Pos { line: self.pos.line + 1, column: 1 },
+                false => self.pos.column += usize::from(!is_continuation(*byte)),
+            }
+        }
+        self.at = at;
+        self.pos
+    }
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a [u8] {
         &self.text.as_bytes()[self.at..]
     }
 
@@ -67,31 +114,32 @@ impl Lexer<'_> {
     }
 
     /// The next token; `None` at the end.
-    fn next(&mut self) -> Result<Option<Token>, Refusal> {
+    fn next(&mut self) -> Result<Option<Token<'a>>, Refusal> {
         self.skip_ignored();
         let Some(byte) = self.peek() else { return Ok(None) };
-        let token = match byte {
+        let start = self.at;
+        let pos = self.place.move_to(start, self.text);
+        let kind = match byte {
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
-                return Ok(Some(Token::Name(self.skip_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric()))));
+                self.skip_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+                Kind::Name
             }
-            b'-' | b'0'..=b'9' => {
-                self.at += 1;
-                self.skip_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'+' | b'-'));
-                return Ok(Some(Token::Other));
+            b'-' | b'0'..=b'9' => self.number().ok_or_else(|| syntax(pos, "this is not a number".to_owned()))?,
+            b'"' if self.rest().starts_with(br#"""""#) => {
+                self.block_string().ok_or_else(|| syntax(pos, "a block string does not end".to_owned()))?
             }
-            b'"' if self.rest().starts_with(br#"""""#) => return self.block_string().map(Some),
-            b'"' => return self.string().map(Some),
-            b'(' | b'[' | b'{' => Token::Opening,
-            b')' | b']' | b'}' => Token::Closing,
+            b'"' => self.string().ok_or_else(|| syntax(pos, "a string does not end".to_owned()))?,
             b'.' if self.rest().starts_with(b"...") => {
-                self.at += 2;
-                Token::Other
+                self.at += 3;
+                Kind::Punctuator(b'.')
             }
-            b'!' | b'$' | b'&' | b':' | b'=' | b'@' | b'|' => Token::Other,
-            _ => return Err(self.problem("no token begins like this")),
+            b'(' | b'[' | b'{' | b')' | b']' | b'}' | b'!' | b'$' | b'&' | b':' | b'=' | b'@' | b'|' => {
+                self.at += 1;
+                Kind::Punctuator(byte)
+            }
+            _ => return Err(syntax(pos, "no token begins like this".to_owned())),
         };
-        self.at += 1;
-        Ok(Some(token))
+        Ok(Some(Token { kind, text: &self.text[start..self.at], pos }))
     }
 
     /// White space, line ends, commas, byte order marks and comments.
@@ -108,51 +156,63 @@ impl Lexer<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<Token, Refusal> {
-        let start = self.at;
+    /// An integer without leading zeros, perhaps with a fraction and an exponent. No name and no other number may follow.
+    fn number(&mut self) -> Option<Kind> {
+        let mut kind = Kind::Int;
+        self.skip_one(b"-");
+        if !self.skip_one(b"0") && self.skip_while(|byte| byte.is_ascii_digit()) == 0 {
+            return None;
+        }
+        if self.skip_one(b".") {
+            kind = Kind::Float;
+            self.digits()?;
+        }
+        if self.skip_one(b"eE") {
+            kind = Kind::Float;
+            self.skip_one(b"+-");
+            self.digits()?;
+        }
+        let ends = self.peek().is_none_or(|byte| !(byte == b'.' || byte == b'_' || byte.is_ascii_alphanumeric()));
+        ends.then_some(kind)
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        (self.skip_while(|byte| byte.is_ascii_digit()) > 0).then_some(())
+    }
+
+    fn skip_one(&mut self, of: &[u8]) -> bool {
+        let skips = self.peek().is_some_and(|byte| of.contains(&byte));
+        self.at += usize::from(skips);
+        skips
+    }
+
+    fn string(&mut self) -> Option<Kind> {
         self.at += 1;
         loop {
             self.skip_while(|byte| !matches!(byte, b'"' | b'\\' | b'\n' | b'\r'));
-            match self.peek() {
-                Some(b'"') => {
+            match self.peek()? {
+                b'"' => {
                     self.at += 1;
-                    return Ok(Token::Other);
+                    return Some(Kind::String);
                 }
-                // Whatever is escaped here does not end the string; whether it may be is up to the parser.
-                Some(b'\\') if !matches!(self.rest().get(1), None | Some(b'\n' | b'\r')) => self.at += 2,
-                _ => {
-                    self.at = start;
-                    return Err(self.problem("a string does not end"));
-                }
+                // Whatever is escaped here does not end the string; whether it may be is decided when it is read.
+                b'\\' if !matches!(self.rest().get(1), None | Some(b'\n' | b'\r')) => self.at += 2,
+                _ => return None,
             }
         }
     }
 
-    fn block_string(&mut self) -> Result<Token, Refusal> {
-        let start = self.at;
+    fn block_string(&mut self) -> Option<Kind> {
         self.at += 3;
         loop {
             self.skip_while(|byte| !matches!(byte, b'"' | b'\\'));
             if self.rest().starts_with(br#"""""#) {
                 self.at += 3;
-                return Ok(Token::Other);
+                return Some(Kind::BlockString);
             }
-            if self.rest().is_empty() {
-                self.at = start;
-                return Err(self.problem("a block string does not end"));
-            }
+            self.peek()?;
             self.at += if self.rest().starts_with(br#"\""""#) { 4 } else { 1 };
         }
-    }
-
-    /// What is wrong here. Places are only looked up for who gets to see them.
-    fn problem(&self, problem: &str) -> Refusal {
-        let before = self.text.as_bytes()[..self.at].iter().filter(|byte| !is_continuation(**byte));
-        let (line, column) = before.fold((1, 1), |(line, column), byte| match byte {
-            b'\n' => (line + 1, 1),
-            _ => (line, column + 1),
-        });
-        Refusal::Syntax { at: Pos { line, column }, problem: problem.to_owned() }
     }
 }
 
@@ -167,7 +227,7 @@ mod tests {
     use crate::graphql::document::tests::LIMITS;
 
     fn tokens(text: &str) -> Option<usize> {
-        check(text, &LIMITS).ok()
+        super::tokens(text, &LIMITS).ok().map(|tokens| tokens.len())
     }
 
     #[test]
@@ -188,10 +248,10 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_refused_with_its_place() {
-        let Err(Refusal::Syntax { at, .. }) = check("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
+        let Err(Refusal::Syntax { at, .. }) = super::tokens("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
         assert_eq!((at.line, at.column), (2, 3));
         for text in ["?", "..", "\"a", "\"a\n\"", "\"a\\", "\"\"\"a\"\"", "}", "\u{0}", "{ \u{a0} }"] {
-            assert!(matches!(check(text, &LIMITS), Err(Refusal::Syntax { .. })), "{text:?} was taken");
+            assert!(matches!(super::tokens(text, &LIMITS), Err(Refusal::Syntax { .. })), "{text:?} was taken");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Why a document is not taken: the closed list, with the code and the sentence of each.
 
 use async_graphql::Pos;
-use async_graphql::parser::Error;
+
+use crate::graphql::codes::shorten;
 
 /// Why a document, an operation or its variables are not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,26 @@ pub enum Refusal {
     Syntax { at: Pos, problem: String },
     #[error("{0}")]
     Malformed(&'static str),
+    #[error("the input object at line {}, column {} has a field twice", .at.line, .at.column)]
+    InputFieldTwice { at: Pos },
+    #[error("the value at line {}, column {} is not of the type {expected}", .at.line, .at.column)]
+    WrongLiteral { at: Pos, expected: String },
+    #[error("the input object at line {}, column {} has a field that {of} does not have", .at.line, .at.column)]
+    UnknownInputField { at: Pos, of: String },
+    #[error("the input object at line {}, column {} needs a value for {of}.{field}", .at.line, .at.column)]
+    MissingInputField { at: Pos, of: String, field: String },
+    #[error("{}", shorten(&format!("the variable ${name} needs a value")))]
+    MissingVariable { name: String },
+    #[error("{}", shorten(&format!("the variable ${name} is not of the type {expected}")))]
+    WrongVariable { name: String, expected: String },
+    #[error("{}", shorten(&format!("the variable ${name} has a field that {of} does not have")))]
+    UnknownVariableField { name: String, of: String },
+    #[error("{}", shorten(&format!("the variable ${name} is null where a directive needs true or false")))]
+    NullCondition { name: String },
+    #[error("a subscription has exactly one field at its root")]
+    SubscriptionRoot,
+    #[error("the field at the root of a subscription must not be skipped")]
+    SubscriptionRootSkipped,
     #[error("the document has a fragment that leads back to itself")]
     FragmentCycle,
     #[error("the operation has more than {limit} fields inside of each other")]
@@ -51,6 +72,16 @@ impl Refusal {
             Self::NameTooLong { .. } => "NAME_TOO_LONG",
             Self::NestedTooDeep { .. } => "NESTED_TOO_DEEP",
             Self::Syntax { .. } | Self::Malformed(_) => "GRAPHQL_PARSE_FAILED",
+            Self::InputFieldTwice { .. }
+            | Self::WrongLiteral { .. }
+            | Self::UnknownInputField { .. }
+            | Self::MissingInputField { .. }
+            | Self::MissingVariable { .. }
+            | Self::WrongVariable { .. }
+            | Self::UnknownVariableField { .. }
+            | Self::NullCondition { .. }
+            | Self::SubscriptionRoot
+            | Self::SubscriptionRootSkipped => "GRAPHQL_VALIDATION_FAILED",
             Self::FragmentCycle => "FRAGMENT_CYCLE",
             Self::TooDeep { .. } => "TOO_DEEP",
             Self::TooManyAliases { .. } => "TOO_MANY_ALIASES",
@@ -68,27 +99,12 @@ impl Refusal {
     /// The place in the document, where there is one.
     pub fn position(&self) -> Option<Pos> {
         match self {
-            Self::Syntax { at, .. } => Some(*at),
+            Self::Syntax { at, .. }
+            | Self::InputFieldTwice { at }
+            | Self::WrongLiteral { at, .. }
+            | Self::UnknownInputField { at, .. }
+            | Self::MissingInputField { at, .. } => Some(*at),
             _ => None,
-        }
-    }
-}
-
-impl From<Error> for Refusal {
-    /// Of the parser's message only the last line is taken, which names rules of the grammar; the others show the document.
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Syntax { message, start, .. } => {
-                let problem = message.rsplit_once("= ").map_or("this is not GraphQL", |(_, expected)| expected);
-                Self::Syntax { at: start, problem: problem.chars().take(160).collect() }
-            }
-            Error::MultipleOperations { .. } => {
-                Self::Malformed("an operation without a name must be the only one of its document")
-            }
-            Error::OperationDuplicated { .. } => Self::Malformed("two operations of the document have the same name"),
-            Error::FragmentDuplicated { .. } => Self::Malformed("two fragments of the document have the same name"),
-            Error::MissingOperation => Self::Malformed("the document has no operation"),
-            _ => Self::Malformed("the document cannot be read"),
         }
     }
 }

@@ -1,0 +1,134 @@
+//! The types of the schema, as far as the coercion of input needs them: the arguments of every field, and the fields of
+//! every input object. They are read from the schema's own definition, so nothing here is kept in step by hand.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, InputValueDefinition, OperationType, Type, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Name, Positioned};
+
+/// The types of a schema.
+#[derive(Debug, Default)]
+pub struct Types {
+    /// Fields of the types that have some, by type and name.
+    outputs: HashMap<Name, HashMap<Name, Output>>,
+    /// Fields of input objects, by type and name.
+    inputs: HashMap<Name, HashMap<Name, Input>>,
+    roots: HashMap<&'static str, Name>,
+}
+
+/// A field of an object or an interface.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// The type of its value, without lists and exclamation marks.
+    pub(super) named: Name,
+    pub(super) arguments: HashMap<Name, Input>,
+}
+
+/// An argument, or a field of an input object.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) ty: Type,
+    pub(super) has_default: bool,
+}
+
+impl Input {
+    /// Whether it must be given.
+    pub(super) const fn is_required(&self) -> bool {
+        !self.ty.nullable && !self.has_default
+    }
+}
+
+impl Types {
+    /// Reads the schema definition language. Of a text that is none, no types are known; coercion then leaves everything
+    /// to the schema.
+    pub fn read(sdl: &str) -> Self {
+        let mut types = Self::default();
+        let definitions = parse_schema(sdl).map(|document| document.definitions).unwrap_or_default();
+        for definition in definitions {
+            match definition {
+                TypeSystemDefinition::Schema(schema) => {
+                    let roots = [
+                        ("query", schema.node.query),
+                        ("mutation", schema.node.mutation),
+                        ("subscription", schema.node.subscription),
+                    ];
+                    types.roots.extend(roots.into_iter().filter_map(|(kind, name)| Some((kind, name?.node))));
+                }
+                TypeSystemDefinition::Type(definition) => {
+                    let name = definition.node.name.node;
+                    match definition.node.kind {
+                        TypeKind::Object(object) => drop(types.outputs.insert(name, outputs(object.fields))),
+                        TypeKind::Interface(interface) => drop(types.outputs.insert(name, outputs(interface.fields))),
+                        TypeKind::InputObject(object) => drop(types.inputs.insert(name, inputs(object.fields))),
+                        TypeKind::Scalar | TypeKind::Union(_) | TypeKind::Enum(_) => {}
+                    }
+                }
+                TypeSystemDefinition::Directive(_) => {}
+            }
+        }
+        types
+    }
+
+    /// The type at the root of an operation.
+    pub(super) fn root(&self, kind: OperationType) -> Option<&Name> {
+        self.roots.get(match kind {
+            OperationType::Query => "query",
+            OperationType::Mutation => "mutation",
+            OperationType::Subscription => "subscription",
+        })
+    }
+
+    /// A field of a type.
+    pub(super) fn output(&self, of: &Name, field: &Name) -> Option<&Output> {
+        self.outputs.get(of)?.get(field)
+    }
+
+    /// The fields of an input object; `None` for a type that is none.
+    pub(super) fn input_object(&self, name: &Name) -> Option<&HashMap<Name, Input>> {
+        self.inputs.get(name)
+    }
+}
+
+fn outputs(fields: Vec<Positioned<FieldDefinition>>) -> HashMap<Name, Output> {
+    let output = |field: Positioned<FieldDefinition>| {
+        let FieldDefinition { name, arguments, ty, .. } = field.node;
+        (name.node, Output { named: named(&ty.node).clone(), arguments: inputs(arguments) })
+    };
+    fields.into_iter().map(output).collect()
+}
+
+fn inputs(fields: Vec<Positioned<InputValueDefinition>>) -> HashMap<Name, Input> {
+    let input = |field: Positioned<InputValueDefinition>| {
+        let InputValueDefinition { name, ty, default_value, .. } = field.node;
+        (name.node, Input { ty: ty.node, has_default: default_value.is_some() })
+    };
+    fields.into_iter().map(input).collect()
+}
+
+/// A type without its lists and exclamation marks.
+fn named(ty: &Type) -> &Name {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(item) => named(item),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_of_the_schema_are_read_from_its_definition() {
+        let types = Types::read(&crate::graphql::sdl());
+        let query = types.root(OperationType::Query).expect("a root");
+        let rooms = types.output(query, &Name::new("activeRooms")).expect("a field");
+        assert_eq!(rooms.named, "ActiveRoomConnection");
+        assert!(!rooms.arguments["first"].is_required() && rooms.arguments["first"].has_default);
+        let input = types.input_object(&Name::new("SendMessageInput")).expect("an input object");
+        assert!(input["roomId"].is_required() && !input["token"].is_required());
+        assert!(types.root(OperationType::Mutation).is_some() && types.root(OperationType::Subscription).is_some());
+    }
+}
