@@ -30,6 +30,25 @@ const WHOLE_MAX: usize = 64 * 1024;
 /// Bytes after which what was written of a page is handed to the client.
 const CHUNK: usize = 16 * 1024;
 
+/// How often a page is read again that the store could not give at once, and for how long the first of these waits. Much is lost
+/// when an answer breaks off, and nothing by waiting a little.
+const RETRIES: u32 = 3;
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// Reads a page, again if the store is unavailable for a moment.
+pub(super) async fn read_page<T, F>(read: impl Fn() -> F) -> Result<T, ChatError>
+where
+    F: Future<Output = Result<T, ChatError>>,
+{
+    for retry in 0..RETRIES {
+        match read().await {
+            Err(ChatError::Unavailable(_)) => tokio::time::sleep(RETRY_DELAY * 2_u32.pow(retry)).await,
+            outcome => return outcome,
+        }
+    }
+    read().await
+}
+
 /// Admits long answers: so many at once per client and in total, each for a limited time.
 #[derive(Clone)]
 pub(super) struct LongReads {

@@ -15,7 +15,7 @@ use super::date::Date;
 use super::envelope::Envelope;
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
-use super::long_read::EnvelopeWriter;
+use super::long_read::{EnvelopeWriter, read_page};
 use super::openapi::{self, AskingOften, AskingRoom, Failing};
 use super::{Client, Rest};
 use crate::chat::{Chat, ChatError, RoomKey};
@@ -127,7 +127,7 @@ fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes,
         writer.open();
         let mut read = 0;
         while let Some(window) = window_behind(read, state.chatter_count, PAGE) {
-            let page = chat.chatters(&state.room, window).await?.chatters;
+            let page = read_page(|| chat.chatters(&state.room, window)).await?.chatters;
             if page.is_empty() {
                 break;
             }
@@ -143,7 +143,7 @@ fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes,
         writer.open();
         let mut read = 0;
         while let Some(window) = window_behind(read, state.message_count, PAGE_OF_MESSAGES) {
-            let page = chat.messages(&state.room, window).await?.messages;
+            let page = read_page(|| chat.messages(&state.room, window)).await?.messages;
             if page.is_empty() {
                 break;
             }
@@ -172,7 +172,7 @@ fn list_chunks(chat: Chat) -> impl Stream<Item = Result<Bytes, ChatError>> {
         writer.open();
         let (mut after, mut left) = (None, None);
         loop {
-            let page = chat.active_rooms(PAGE, after.as_deref()).await?;
+            let page = read_page(|| chat.active_rooms(PAGE, after.as_deref())).await?;
             let mut rooms_left = left.unwrap_or(page.total);
             after = page.rooms.last().map(|last| cursor::of_room(last.room.created_at, last.room.id));
             for state in page.rooms {
