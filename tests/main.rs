@@ -44,5 +44,6 @@ mod snippets;
 mod sse;
 mod support;
 mod telemetry;
+mod text_rules;
 mod two_servers;
 mod ws_protocol;

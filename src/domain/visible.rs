@@ -2,9 +2,7 @@
 //!
 //! The classes are those of the Unicode standard; the few characters that it gives a place but no ink are listed here.
 
-use icu_properties::props::{
-    DefaultIgnorableCodePoint, GeneralCategory, PrependedConcatenationMark, WhiteSpace,
-};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, PrependedConcatenationMark, WhiteSpace};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 /// Letters, marks and symbols whose glyph is empty: the blank Braille pattern, the blank hieroglyphs, the Khitan filler and the
@@ -42,12 +40,59 @@ mod tests {
 
     /// One or more of every kind that has been used to write nothing.
     const INVISIBLE: &[char] = &[
-        ' ', '\t', '\n', '\u{85}', '\u{a0}', '\u{1680}', '\u{2000}', '\u{200a}', '\u{2028}', '\u{2029}', '\u{202f}',
-        '\u{205f}', '\u{3000}', '\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{1160}', '\u{17b4}', '\u{17b5}',
-        '\u{180b}', '\u{180e}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}',
-        '\u{2060}', '\u{2064}', '\u{2066}', '\u{2069}', '\u{206f}', '\u{2800}', '\u{3164}', '\u{fe00}', '\u{fe0f}',
-        '\u{feff}', '\u{ffa0}', '\u{fff9}', '\u{13430}', '\u{13441}', '\u{16fe4}', '\u{1bca0}', '\u{1d159}',
-        '\u{1d173}', '\u{1d17a}', '\u{e0001}', '\u{e0020}', '\u{e007f}', '\u{e0100}', '\u{e01ef}',
+        ' ',
+        '\t',
+        '\n',
+        '\u{85}',
+        '\u{a0}',
+        '\u{1680}',
+        '\u{2000}',
+        '\u{200a}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{202f}',
+        '\u{205f}',
+        '\u{3000}',
+        '\u{ad}',
+        '\u{34f}',
+        '\u{61c}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{17b4}',
+        '\u{17b5}',
+        '\u{180b}',
+        '\u{180e}',
+        '\u{200b}',
+        '\u{200c}',
+        '\u{200d}',
+        '\u{200e}',
+        '\u{200f}',
+        '\u{202a}',
+        '\u{202e}',
+        '\u{2060}',
+        '\u{2064}',
+        '\u{2066}',
+        '\u{2069}',
+        '\u{206f}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{fe00}',
+        '\u{fe0f}',
+        '\u{feff}',
+        '\u{ffa0}',
+        '\u{fff9}',
+        '\u{13430}',
+        '\u{13441}',
+        '\u{16fe4}',
+        '\u{1bca0}',
+        '\u{1d159}',
+        '\u{1d173}',
+        '\u{1d17a}',
+        '\u{e0001}',
+        '\u{e0020}',
+        '\u{e007f}',
+        '\u{e0100}',
+        '\u{e01ef}',
     ];
 
     #[test]
