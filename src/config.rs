@@ -249,7 +249,7 @@ impl Config {
                 room_code_length: source.number(&ROOM_CODE_LENGTH, 4, 32)?,
                 limits,
             },
-            http: source.http()?,
+            http: source.http(limits)?,
             telemetry: telemetry::Settings {
                 format: source.choice(
                     &LOG_FORMAT,
@@ -338,7 +338,7 @@ impl Source<'_> {
         })
     }
 
-    fn http(&self) -> Result<http::Settings, ConfigError> {
+    fn http(&self, limits: Limits) -> Result<http::Settings, ConfigError> {
         Ok(http::Settings {
             base_path: self.parse(&BASE_PATH, "a path like /chat")?,
             body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
@@ -382,6 +382,8 @@ impl Source<'_> {
             web: web::Settings {
                 graphiql: self
                     .choice(&GRAPHIQL, &[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)])?,
+                text_max: limits.text,
+                display_name_max: limits.display_name,
             },
             metrics: self.choice(
                 &METRICS,

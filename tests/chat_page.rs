@@ -80,6 +80,20 @@ async fn the_pages_have_no_inline_script_or_style_and_no_address_that_is_not_rel
     }
 }
 
+#[tokio::test]
+async fn the_page_names_the_limits_of_what_people_write() {
+    for (settings, text, name) in
+        [(&[][..], "4000", "64"), (&[("TEXT_MAX_LENGTH", "280"), ("DISPLAY_NAME_MAX_LENGTH", "20")][..], "280", "20")]
+    {
+        let server = Server::with(settings);
+        let page = Stream::of(http().get(server.url("/"))).await.rest().await;
+        for (what, limit) in [("text", text), ("display-name", name)] {
+            let named = format!("<meta name=\"{what}-max-length\" content=\"{limit}\">");
+            assert!(page.contains(&named), "{named}");
+        }
+    }
+}
+
 #[test]
 fn start_up_prints_three_lines_for_people() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,5 +1,7 @@
-//! The chat page, which is embedded: its files as they stand in `chat/`, nothing built. What the page does is the
-//! business of its modules, from `chat/app.js` on.
+//! The chat page, which is embedded: its files as they stand in `chat/`, nothing built, but for the limits that the page
+//! itself names. What the page does is the business of its modules, from `chat/app.js` on.
+
+use std::borrow::Cow;
 
 use axum::Router;
 
@@ -9,11 +11,11 @@ use super::file::{self, File, HTML, PICTURE, SCRIPT, STYLE};
 /// path.
 macro_rules! files {
     ($($name:literal: $media_type:expr,)*) => {
-        &[$(File { path: concat!("/chat/", $name), media_type: $media_type, text: include_str!(concat!("chat/", $name)) },)*]
+        &[$(File { path: concat!("/chat/", $name), media_type: $media_type, text: Cow::Borrowed(include_str!(concat!("chat/", $name))) },)*]
     };
 }
 
-const PAGE: File = File { path: "/", media_type: HTML, text: include_str!("chat/index.html") };
+const PAGE: &str = include_str!("chat/index.html");
 
 const FILES: &[File] = files! {
     "actions.js": SCRIPT,
@@ -29,6 +31,7 @@ const FILES: &[File] = files! {
     "icon.svg": PICTURE,
     "identity.js": SCRIPT,
     "keep.js": SCRIPT,
+    "keyboard.js": SCRIPT,
     "link.js": SCRIPT,
     "message.js": SCRIPT,
     "messages.css": STYLE,
@@ -44,11 +47,16 @@ const FILES: &[File] = files! {
     "start.js": SCRIPT,
     "stream.js": SCRIPT,
     "style.css": STYLE,
+    "text.js": SCRIPT,
     "time.js": SCRIPT,
     "timeline.js": SCRIPT,
 };
 
-/// `/` and `/chat/…`.
-pub(super) fn routes() -> Router {
-    file::routes(FILES.iter().chain([&PAGE]))
+/// `/` and `/chat/…`. The page names the most characters of a message and of a name, and holds people to them.
+pub(super) fn routes(text_max: usize, display_name_max: usize) -> Router {
+    let text = PAGE
+        .replace("{TEXT_MAX_LENGTH}", &text_max.to_string())
+        .replace("{DISPLAY_NAME_MAX_LENGTH}", &display_name_max.to_string());
+    let page = File { path: "/", media_type: HTML, text: text.into() };
+    file::routes(FILES.iter().cloned().chain([page]))
 }

@@ -2,6 +2,7 @@
 
 import { alone, keep, kept } from './keep.js';
 import { inventName } from './names.js';
+import { cut, limitOf } from './text.js';
 
 /** 128 random bits in hex digits. Works without a secure context, too. */
 export function randomId() {
@@ -21,10 +22,10 @@ export function me() {
 // With a token of its own, even the very first action can be repeated when its answer is lost.
 const newUser = (name) => ({ userId: randomId(), token: randomId(), name, isKnown: false });
 
-/** Chooses a name, which the first message makes final. */
+/** Chooses a name, which the first message makes final. Of a name that is too long, the beginning. */
 export function rename(name) {
   const user = me();
-  if (!user.isKnown && name.trim() !== '') keep('user', { ...user, name: name.trim() });
+  if (!user.isKnown && name !== '') keep('user', { ...user, name: cut(name, limitOf('display-name')) });
 }
 
 /** Goes on as somebody new, because the server does not take this user's token any more. */

@@ -1,7 +1,9 @@
 // One message in the list: how it looks, being read and being edited.
 
 import { el, icon, iconButton, ICONS } from './dom.js';
+import { isCancel, isSend } from './keyboard.js';
 import { initials, tone } from './names.js';
+import { clean, excessOf, limitOf, tooLong } from './text.js';
 import { clockTime, fullTime } from './time.js';
 
 /**
@@ -39,7 +41,14 @@ export function pendingRow(entry, look, user, on) {
 /** A message whose author is changing it: `on.save(text, tell)` and `on.cancel()`. */
 export function editingRow(message, look, on) {
   const problem = el('p', { class: 'note', role: 'status' });
-  const field = el('textarea', { 'aria-label': 'Edit your message', rows: 1, maxlength: 4000, dir: 'auto' });
+  const field = el('textarea', { 'aria-label': 'Edit your message', rows: 1, dir: 'auto' });
+  const limit = limitOf('text');
+  const showExcess = (text) => {
+    const excess = excessOf(text, limit);
+    problem.textContent = excess > 0 ? tooLong(excess, limit) : '';
+    field.setAttribute('aria-invalid', String(excess > 0));
+    return excess;
+  };
   const save = el('button', { type: 'submit', class: 'small primary' }, 'Save');
   const form = el(
     'form',
@@ -48,9 +57,12 @@ export function editingRow(message, look, on) {
     el('div', { class: 'editing-buttons' }, problem, el('button', { type: 'button', class: 'small', onclick: on.cancel }, 'Cancel'), save),
   );
   field.value = message.text;
-  field.addEventListener('input', () => fit(field));
+  field.addEventListener('input', () => {
+    fit(field);
+    showExcess(clean(field.value));
+  });
   field.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') on.cancel();
+    if (isCancel(event)) on.cancel();
     else if (isSend(event)) form.requestSubmit();
     else return;
     event.preventDefault();
@@ -60,6 +72,7 @@ export function editingRow(message, look, on) {
     event.preventDefault();
     const text = clean(field.value);
     if (text === '' || text === message.text) return on.cancel();
+    if (showExcess(text) > 0) return field.focus();
     save.disabled = true;
     field.readOnly = true;
     await on.save(text, (sentence) => (problem.textContent = sentence));
@@ -73,17 +86,6 @@ export function editingRow(message, look, on) {
     field.setSelectionRange(field.value.length, field.value.length);
   });
   return item;
-}
-
-/** Whether this key means “send”: Enter, but not with Shift, not within a word being composed, not on a touch screen. */
-export function isSend(event) {
-  const onTouch = matchMedia('(hover: none) and (pointer: coarse)').matches;
-  return event.key === 'Enter' && !event.shiftKey && !event.isComposing && !onTouch;
-}
-
-/** A text as the server takes it: of control characters only newline and tab, nothing blank around it. */
-export function clean(text) {
-  return text.replace(/\r\n?/g, '\n').replace(/[^\P{Cc}\n\t]/gu, '').trim();
 }
 
 /** Makes a field as high as its text. */

@@ -6,6 +6,7 @@ import { ask } from './graphql.js';
 import { act, randomId, startOver } from './identity.js';
 import { SEND } from './operations.js';
 import { pause, waitAfter } from './patience.js';
+import { cut, limitOf } from './text.js';
 
 /** After so many failures in a row the sender is asked what to do. */
 const PATIENCE = 5;
@@ -85,8 +86,9 @@ export class Outbox {
     }
   }
 
-  async #ask(entry, userId, token, displayName) {
+  async #ask(entry, userId, token, name) {
     const { id: roomId, code: roomCode } = this.#room;
+    const displayName = cut(name, limitOf('display-name'));
     const { text, id: clientMessageId } = entry;
     return (await ask(SEND, { input: { roomId, roomCode, userId, token, displayName, text, clientMessageId } })).done;
   }

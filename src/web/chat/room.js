@@ -8,6 +8,7 @@ import { announce, el, icon, ICONS } from './dom.js';
 import { ask, serverNow } from './graphql.js';
 import { History } from './history.js';
 import { me } from './identity.js';
+import { isCancel } from './keyboard.js';
 import { roomName } from './names.js';
 import { EARLIER, ROOM, STATE } from './operations.js';
 import { Outbox } from './outbox.js';
@@ -123,7 +124,7 @@ class RoomScreen {
       el('main', { class: 'talk', 'aria-label': 'Chat' }, this.#banner.element, this.#timeline.element, this.#composer.element),
       this.#people.element,
     );
-    screen.addEventListener('keydown', (event) => event.key === 'Escape' && this.#showPeople(false));
+    screen.addEventListener('keydown', (event) => isCancel(event) && this.#showPeople(false));
     return screen;
   }
 
