@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { createRoom } from './support/author.js';
+import { authorIn, createRoom } from './support/author.js';
 import { openBrowser } from './support/browser.js';
 import { openChat } from './support/chat_page.js';
 import { openProxy } from './support/proxy.js';
@@ -26,12 +26,17 @@ after(async () => {
 const fragmentOf = ({ place }) => `#${place.roomId}/${place.roomCode}`;
 
 /** Enters a new room over `url`. */
-async function enter(url = server.url) {
+async function enter(url = server.url, options = {}) {
   const room = await createRoom(server.graphql);
-  const chat = await openChat(browser, url, { fragment: fragmentOf(room) });
+  const chat = await openChat(browser, url, { ...options, fragment: fragmentOf(room) });
   await chat.isIn();
   return { room, chat };
 }
+
+/** A browser that has no WebSockets, so that the page follows over server-sent events. */
+const withoutWebSockets = { prepare: (page) => page.addInitScript(() => delete globalThis.WebSocket) };
+
+const BAD_GATEWAY = 'HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
 
 /** Has the next sends of the page go through `answer(route, number)` instead of straight to the server. */
 async function onSends(chat, answer) {
@@ -96,7 +101,7 @@ test('the network drops and comes back: the page says so, catches up, and misses
 
 test('a gateway in between answers with an error for a while, on which a browser gives up: nothing is missed', async () => {
   const line = await openProxy(server.url);
-  const { room, chat } = await enter(line.url);
+  const { room, chat } = await enter(line.url, withoutWebSockets);
   let refused = 0;
   await chat.page.route('**/graphql?*', (route) => {
     refused += 1;
@@ -108,6 +113,22 @@ test('a gateway in between answers with an error for a while, on which a browser
   await until(() => refused > 2);
   await chat.connectionIs('live');
   await chat.shows('missed');
+  await chat.close();
+  await line.close();
+});
+
+test('a gateway in between refuses WebSockets for a while: the page comes back over one, and nothing is missed', async () => {
+  const line = await openProxy(server.url);
+  const { room, chat } = await enter(line.url);
+  line.refuseSockets(BAD_GATEWAY);
+  line.cut();
+  await chat.connectionIs('lost');
+  await room.send('missed');
+  await until(() => line.refused > 2);
+  line.accept();
+  await chat.connectionIs('live');
+  await chat.shows('missed');
+  assert.equal(chat.streams.length, 0);
   await chat.close();
   await line.close();
 });
@@ -141,11 +162,11 @@ test('a send whose answer is lost shows the message once, and the next one is se
 });
 
 test('a lost answer is asked for again with the same id, when no event tells of the message either', async () => {
-  const { chat } = await enter();
-  await chat.page.route('**/graphql?*', (route) => route.abort());
-  await chat.context.setOffline(true);
+  const line = await openProxy(server.url);
+  const { chat } = await enter(line.url);
+  line.refuseSockets(BAD_GATEWAY);
+  line.cut();
   await chat.connectionIs('lost');
-  await chat.context.setOffline(false);
   const ids = [];
   await onSends(chat, async (route, number) => {
     ids.push(route.request().postDataJSON().variables.input.clientMessageId);
@@ -157,10 +178,12 @@ test('a lost answer is asked for again with the same id, when no event tells of 
   await chat.isSent();
   assert.equal(ids.length, 3);
   assert.equal(new Set(ids).size, 1);
-  await chat.page.unroute('**/graphql?*');
+  assert.equal(await chat.page.locator('.banner').getAttribute('data-state'), 'lost');
+  line.accept();
   await chat.connectionIs('live');
   await chat.shows('said once');
   await chat.close();
+  await line.close();
 });
 
 test('who sends too fast is told to wait, and the message goes out by itself', async () => {
@@ -202,10 +225,28 @@ test('who has lost the token goes on as somebody new', async () => {
   await chat.close();
 });
 
+test('a server that was set back to a backup: the room is read anew, and followed', async () => {
+  const own = await startServer({ DRAIN_SECONDS: '1' });
+  const room = await createRoom(own.graphql);
+  await room.send('first');
+  const chat = await openChat(browser, own.url, { fragment: fragmentOf(room) });
+  await chat.isIn();
+  const setBack = await own.backUp();
+  await room.send('lost by the server');
+  await chat.shows('first', 'lost by the server');
+  await setBack();
+  await chat.shows('first');
+  await authorIn(room.place, own.graphql).send('second');
+  await chat.shows('first', 'second');
+  assert.equal(chat.streams.length, 0);
+  await chat.close();
+  await own.stop();
+});
+
 test('a position that the server has lost: the room is read anew, and followed', async () => {
   const room = await createRoom(server.graphql);
   await room.send('first');
-  const chat = await openChat(browser, server.url);
+  const chat = await openChat(browser, server.url, withoutWebSockets);
   let refused = 0;
   await chat.page.route('**/graphql?*', (route) => {
     if (refused > 0) return route.continue();

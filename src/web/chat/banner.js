@@ -15,9 +15,11 @@ export class Banner {
   show(state, refusal) {
     const before = this.state;
     // Entering a room is no catching up.
-    if (state === before || (before === 'connecting' && state === 'catching-up')) return;
+    if (before === 'connecting' && state === 'catching-up') return;
     this.state = state;
+    // The reason for which the connection is still lost may be another one.
     if (state === 'lost') this.#say(state, lostWords(refusal));
+    if (state === before) return;
     if (state === 'catching-up') this.#say(state, 'Back. Catching up on what was missed…');
     if (state === 'live' && before === 'connecting') this.#say(state);
     if (state === 'live' && before !== 'connecting') this.#say(state, 'Connected again. Nothing was missed.');
@@ -45,6 +47,8 @@ export class Banner {
 
   #say(look, ...words) {
     clearTimeout(this.#hiding);
+    // The same words once more would be read aloud once more.
+    if (look === 'lost' && this.element.dataset.state === look && this.element.textContent === words[0]) return;
     this.element.className = `banner ${look}`;
     this.element.dataset.state = this.state;
     this.element.hidden = words.length === 0;
@@ -56,6 +60,7 @@ export class Banner {
   }
 }
 
+/** Why there is no connection. What the browser thinks of the network is asked only once there is none. */
 function lostWords(refusal) {
   if (!navigator.onLine) return 'You are offline. Messages wait here until you are back.';
   if (refusal?.retryAfterMs) return `Too many at once. Trying again in ${Math.ceil(refusal.retryAfterMs / 1_000)} s…`;

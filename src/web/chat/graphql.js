@@ -12,7 +12,7 @@ let ahead = 0;
 export const serverNow = () => Date.now() + ahead;
 
 /** Codes of refusals that pass by themselves. */
-const PASSING = ['UNAVAILABLE', 'OVERLOADED', 'CONFLICT', 'RATE_LIMITED', 'INTERNAL'];
+const PASSING = ['UNAVAILABLE', 'OVERLOADED', 'TIMEOUT', 'CONFLICT', 'RATE_LIMITED', 'TOO_MANY_SUBSCRIPTIONS', 'INTERNAL'];
 
 /** Why there is no data. `code` is the server's, or NETWORK when there was no answer that can be read. */
 export class Refusal extends Error {
@@ -52,6 +52,13 @@ export async function ask(query, variables) {
   if (answer.errors?.length) throw Refusal.of(answer.errors[0]);
   if (!answer.data) throw new Refusal('The server cannot be reached.', 'NETWORK');
   return answer.data;
+}
+
+/** Where WebSockets are opened. */
+export function socketUrl() {
+  const url = new URL(ENDPOINT);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return url;
 }
 
 /** Where the events of a subscription come from. The server takes the query from the address, and logs no addresses. */

@@ -4,8 +4,11 @@ import assert from 'node:assert/strict';
 
 import { until } from './until.js';
 
-/** Opens the page at `url`, with a fragment if one is given, in a new browser profile with these options. */
-export async function openChat(browser, url, { fragment = '', context, ...options } = {}) {
+/**
+ * Opens the page at `url`, with a fragment if one is given, in a new browser profile with these options. `prepare(page)` is
+ * called before anything is loaded.
+ */
+export async function openChat(browser, url, { fragment = '', context, prepare, ...options } = {}) {
   context ??= await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
@@ -14,8 +17,18 @@ export async function openChat(browser, url, { fragment = '', context, ...option
   page.on('console', (message) => {
     if (/Content Security Policy|Trusted/.test(message.text())) faults.push(message.text());
   });
+  const checkOrigin = (address) => {
+    if (new URL(address.replace(/^ws/, 'http')).origin !== new URL(url).origin) faults.push(`asked for ${address}`);
+  };
+  const sockets = [];
+  const streams = [];
   page.on('request', (request) => {
-    if (new URL(request.url()).origin !== new URL(url).origin) faults.push(`asked for ${request.url()}`);
+    checkOrigin(request.url());
+    if (request.resourceType() === 'eventsource') streams.push(request);
+  });
+  page.on('websocket', (socket) => {
+    checkOrigin(socket.url());
+    sockets.push(socket);
   });
   await page.addInitScript(() => {
     window.states = [];
@@ -25,6 +38,7 @@ export async function openChat(browser, url, { fragment = '', context, ...option
     };
     new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
   });
+  await prepare?.(page);
   await page.goto(`${url}/${fragment}`);
 
   const chat = {
@@ -33,6 +47,10 @@ export async function openChat(browser, url, { fragment = '', context, ...option
     url,
     /** What must not be: errors, violations of the policy, requests to others. */
     faults,
+    /** The WebSockets that the page has opened so far. */
+    sockets,
+    /** The server-sent events that it has asked for so far. */
+    streams,
     get fragment() {
       return new URL(page.url()).hash;
     },

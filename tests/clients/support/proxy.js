@@ -8,6 +8,8 @@ export async function openProxy(url) {
   const { hostname, port } = new URL(url);
   const open = new Set();
   let refusing = false;
+  let stalled = false;
+  let sockets = null;
   let lines = 0;
   let refused = 0;
 
@@ -18,9 +20,20 @@ export async function openProxy(url) {
       near.resetAndDestroy();
       return;
     }
+    if (stalled) {
+      open.add(near);
+      return;
+    }
+    if (sockets === null) letThrough(near);
+    else near.once('data', (head) => (isHandshake(head) ? refuseSocket(near) : letThrough(near, head)));
+  });
+
+  /** Connects a client with the server, which gets first what the client has said already. */
+  function letThrough(near, head = '') {
     lines += 1;
     const far = connect({ host: hostname, port });
     far.on('error', () => {});
+    far.write(head);
     for (const [one, other] of [[near, far], [far, near]]) {
       open.add(one);
       one.pipe(other);
@@ -29,7 +42,18 @@ export async function openProxy(url) {
         other.destroy();
       });
     }
-  });
+  }
+
+  const isHandshake = (head) => /^upgrade: *websocket/im.test(head.toString('latin1'));
+
+  /** Answers a handshake as it was chosen, or leaves it without an answer. */
+  function refuseSocket(near) {
+    refused += 1;
+    open.add(near);
+    near.once('close', () => open.delete(near));
+    if (sockets !== 'nothing') near.end(sockets);
+  }
+
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
 
@@ -54,6 +78,24 @@ export async function openProxy(url) {
     /** Lets everybody through again. */
     accept() {
       refusing = false;
+      sockets = null;
+    },
+    /** Answers every handshake of a WebSocket from now on with this response, or with `'nothing'`. */
+    refuseSockets(response) {
+      sockets = response;
+    },
+    /** Lets no more bytes through, in either direction, over connections old and new, which stay as they are. */
+    stall() {
+      stalled = true;
+      for (const socket of open) {
+        socket.unpipe();
+        socket.pause();
+      }
+    },
+    /** Ends what was stalled, and lets everybody through again who comes anew. */
+    resume() {
+      stalled = false;
+      open.forEach((socket) => socket.resetAndDestroy());
     },
     async close() {
       listener.close();
