@@ -1,7 +1,7 @@
 // The page: which room the address names, or the start page when it names none.
 
 import { el } from './dom.js';
-import { roomInAddress } from './link.js';
+import { fragmentOf, roomInAddress } from './link.js';
 import { enterRoom } from './room.js';
 import { startPage } from './start.js';
 
@@ -19,10 +19,12 @@ function show(screen) {
 /** Shows what the address says. */
 async function go() {
   const room = roomInAddress();
-  if (!room) {
+  if (!room?.code) {
     const isBroken = location.hash.length > 1;
-    return show(startPage(isBroken ? 'This link does not lead to a room. Was it copied whole?' : null));
+    return show(startPage(isBroken ? 'This link does not lead to a room. Was it copied whole?' : null, room));
   }
+  // Without what other programs have put around it. Nothing is loaded, and nobody is told of another address.
+  history.replaceState(history.state, '', location.pathname + fragmentOf(room));
   const leaving = new AbortController();
   show({ title: 'LiveChat', element: el('main', { class: 'entering' }, el('p', { role: 'status' }, 'Entering the room…')), close: () => leaving.abort() });
   const told = (sentence) => (app.querySelector('.entering p').textContent = sentence);

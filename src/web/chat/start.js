@@ -3,7 +3,7 @@
 import { el, icon } from './dom.js';
 import { ask, serverNow } from './graphql.js';
 import { keep, kept } from './keep.js';
-import { fragmentOf, readRoom } from './link.js';
+import { fragmentOf, readCode, readRoom } from './link.js';
 import { roomName } from './names.js';
 import { CREATE_ROOM } from './operations.js';
 import { timeLeft } from './time.js';
@@ -48,13 +48,20 @@ export function startPage(reason, prefill) {
   return { title: 'LiveChat', element, close() {} };
 }
 
+/** Opens a room, even if the address names it already: it may have been refused, and be tried again. */
+function open(room) {
+  const fragment = fragmentOf(room);
+  if (location.hash === fragment) dispatchEvent(new HashChangeEvent('hashchange'));
+  else location.hash = fragment;
+}
+
 function createButton(tell) {
   const button = el('button', { type: 'button', class: 'primary big' }, 'Create a room');
   button.addEventListener('click', async () => {
     button.disabled = true;
     try {
       const { room } = (await ask(CREATE_ROOM)).createRoom;
-      location.hash = fragmentOf(room);
+      open(room);
     } catch (refusal) {
       const wait = refusal.retryAfterMs ? ` Try again in ${Math.ceil(refusal.retryAfterMs / 1_000)} s.` : '';
       tell(`The room could not be made. ${sentence(refusal.message)}${wait}`);
@@ -82,9 +89,9 @@ function joinForm(tell, prefill) {
     event.preventDefault();
     const room = readRoom(place.value);
     if (!room) return refuse(place, 'This is neither a link to a room nor a room id, which has 32 letters and digits.');
-    room.code = code.value.trim() || room.code;
+    room.code = readCode(code.value) || room.code;
     if (!room.code) return refuse(code, 'To join by its id, the room’s code is needed, too.');
-    location.hash = fragmentOf(room);
+    open(room);
   });
   const refuse = (field, sentence) => {
     tell(sentence);
