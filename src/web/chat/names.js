@@ -18,9 +18,26 @@ export function roomName(id) {
 
 /** The letters that stand for a name in a small circle. */
 export function initials(name) {
-  const words = name.trim().split(/\s+/);
-  const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
-  return letters.map((word) => [...word][0] ?? '').join('').toUpperCase();
+  // What is invisible, like a mark of direction, would be a letter of its own.
+  const words = name.split(/[\s\p{Cc}]+/u).map((word) => word.replace(/^\p{Cf}+/u, '')).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
+  return letters.map((word) => capital(firstLetter(word))).join('');
+}
+
+/** The first of what people count as letters, which may have several code points: with its accents, or a whole family. */
+function firstLetter(word) {
+  if (!globalThis.Intl?.Segmenter) return LETTER.exec(word)[0];
+  const [{ segment }] = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(word);
+  return segment;
+}
+
+/** Nearly the same, for browsers that cannot tell: a flag, or a sign with all that belongs to it. */
+const LETTER = /^(?:\p{RI}{2}|.(?:[\p{M}\p{EMod}\u{e0020}-\u{e007f}]|\u200d.)*)/su;
+
+/** A capital letter, unless that would be two. */
+function capital(letter) {
+  const upper = letter.toUpperCase();
+  return [...upper].length > [...letter].length ? letter : upper;
 }
 
 /** Which of the eight colours a user has; the same for everybody who looks. */

@@ -16,7 +16,7 @@ import { persist } from './patience.js';
 import { hereNow, People } from './people.js';
 import { forgetRoom, LOGO, rememberRoom, startPage } from './start.js';
 import { Stream } from './stream.js';
-import { fullTime, timeLeft } from './time.js';
+import { fullTime, onNewDay, timeLeft } from './time.js';
 import { Timeline } from './timeline.js';
 
 /** How often it is asked who is here, while somebody looks, in milliseconds. */
@@ -135,6 +135,7 @@ class RoomScreen {
     this.#timers = [setInterval(() => this.#look(), LOOK_ROUND), setInterval(() => this.#tick(), 15_000)];
     const { signal } = this.#left;
     document.addEventListener('visibilitychange', () => this.#look(), { signal });
+    onNewDay(() => this.#timeline.plan(), signal);
     addEventListener('storage', () => this.#composer.showWho(), { signal });
     // Whoever closes the page loses what is not sent yet, and is asked before.
     addEventListener('beforeunload', (event) => !this.#outbox.isEmpty && event.preventDefault(), { signal });
