@@ -48,6 +48,9 @@ pub use strikes::{Guess, GuessLimits, Guesser, Lockout, Struck, Subject, Ticket}
 /// 11. Misses and guesses are counted in one step, over all nodes, before anybody knows whether they are misses: however
 ///     many come at once, no more than the limit are counted. What was right is taken back. No counter outlives what it
 ///     was given to live, and none of a room its room.
+/// 12. A user whom a refused message would have made known is forgotten, unless somebody was admitted as that user since:
+///     of two first messages at once, the refusal of one does not undo the other.
+/// 13. An operation that was begun is completed, or leaves nothing behind, even if its caller stops waiting.
 ///
 /// The store tells the time: every moment in its answers is read from one clock per store, which for a shared store is
 /// not the clock of this process. Whoever needs to wait for a moment subtracts [`RoomState::now`] from it.
@@ -64,15 +67,17 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] when there is no such room.
     async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError>;
 
-    /// Up to `limit` rooms alive now, newest first, from just behind the place `after` on.
+    /// Up to `limit` rooms alive now, newest first, from just behind the place `after` on. Rooms in a part of the store that
+    /// cannot be reached are left out.
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError>;
 
     /// Knows a user by its token and replaces the token, or makes the user known. One step. An answer other than
     /// [`Admitted::Created`], [`Admitted::Rotated`] and [`Admitted::Repeated`] has changed nothing.
     async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError>;
 
-    /// Forgets a user whose current token still is `token`: the way back from [`Admitted::Created`] when the message
-    /// that should have made the user known was refused. Does nothing for any other user.
+    /// Forgets a user whom [`admit`](Store::admit) made known with `token`, unless somebody was admitted as that user
+    /// since: the way back from [`Admitted::Created`] when the message that should have made the user known was refused.
+    /// Does nothing for any other user.
     async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError>;
 
     /// Applies one change to a room, or nothing. [`StoreError::NotFound`] when the room, or the message to change, is
@@ -105,10 +110,13 @@ pub trait Store: Send + Sync + 'static {
     fn unwatch(&self, room: RoomId);
 
     /// Tells the other nodes how many live subscriptions this one has of each room. To be said again before
-    /// [`VIEWERS_KEPT`] is over; zero takes a number back at once.
+    /// [`VIEWERS_KEPT`] is over; zero takes a number back at once. When it fails, the numbers of some rooms may have been
+    /// told all the same.
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError>;
 
-    /// How many viewers the *other* nodes have of each of `rooms`, in the same order.
+    /// How many viewers the *other* nodes have of each of `rooms`, in the same order. A room in a part of the store that
+    /// cannot be reached has the number that was read last within [`VIEWERS_KEPT`], else 0;
+    /// [`StoreError::Unavailable`] when no number of any of them is known.
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError>;
 
     /// Counts a miss of `subject`, unless it is locked out. The miss that reaches the limit locks it out.
@@ -145,12 +153,28 @@ pub(in crate::store) async fn send_in_two_steps(
             if let Admitted::Created(author) = &admitted
                 && !matches!(refused, StoreError::Unavailable(_))
             {
-                store.withdraw(&author.id, token).await?;
+                withdraw_patiently(store, &author.id, token).await?;
             }
             Err(refused)
         }
     }
 }
+
+/// Withdraws a user, and tries again when the store is away for a moment: nobody could use the id otherwise. To withdraw a
+/// user twice changes nothing.
+async fn withdraw_patiently(store: &(impl Store + ?Sized), user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+    for attempt in 0..WITHDRAWALS {
+        match store.withdraw(user, token).await {
+            Err(StoreError::Unavailable(_)) => tokio::time::sleep(WITHDRAW_AGAIN * (1 << attempt)).await,
+            outcome => return outcome,
+        }
+    }
+    store.withdraw(user, token).await
+}
+
+/// How often a withdrawal is tried again, and the first pause before that, which doubles.
+const WITHDRAWALS: u32 = 5;
+const WITHDRAW_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long a node's report of viewers counts.
 pub const VIEWERS_KEPT: Duration = Duration::from_secs(12);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use livechat::domain::chatter::{Chatter, DisplayName, UserId};
+use livechat::domain::chatter::{Chatter, DisplayName, Token, UserId};
 use livechat::domain::event::{Check, Position};
 use livechat::domain::message::MessageText;
 use livechat::domain::room::{RoomCode, RoomId};
+use livechat::domain::timestamp::Timestamp;
 use livechat::store::redis::{RedisStore, Settings};
-use livechat::store::{Announcement, Change, Commit, Store, StoreError};
+use livechat::store::{Admission, Admitted, Announcement, Change, Commit, Presented, Sending, Store, StoreError};
 
 use crate::support::eventually;
 use crate::support::redis_cluster::{RedisCluster, slot_of};
@@ -108,6 +109,44 @@ async fn a_commit_of_unknown_outcome_is_not_sent_again() {
         let log = store.read_log(room, Position::START, 10).await.expect("the log");
         assert!(log.len() <= most, "a commit was sent again: {log:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_author_of_an_accepted_message_stays_known_whatever_becomes_of_another_first_message() {
+    const TRIES: usize = 300;
+    let (cluster, store) = three_primaries().await;
+    let other = connect(settings(&cluster)).await;
+    let (full, roomy) = (room_at(&store, &cluster, 0).await, room_at(&store, &cluster, 1).await);
+    store.commit(send(full, "the only one")).await.expect("a commit");
+    let say = |room: RoomId, capacity: u64| Sending {
+        room,
+        check: Check::random(),
+        text: MessageText::from_stored("hello".into()),
+        client_message_id: None,
+        capacity,
+    };
+    let mut claimed = 0;
+    for n in 0..TRIES {
+        let (user, own) = (UserId::from_stored(format!("newcomer {n}")), Token::random());
+        let ask = |token: Option<Token>| {
+            let successor = Token::random();
+            let presented = |own: Token| Presented { hash: own.hash(), sealed_successor: own.seal(&successor) };
+            Admission {
+                user: user.clone(),
+                presented: token.map(presented),
+                successor: successor.hash(),
+                keep_until: Timestamp::from_millis(4_000_000_000_000),
+                newcomer: Some(DisplayName::from_stored("Nat".into())),
+            }
+        };
+        let (refused, accepted) =
+            tokio::join!(store.send(ask(Some(own)), say(full, 1)), other.send(ask(Some(own)), say(roomy, 1_000)));
+        assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+        assert!(accepted.expect("an answer").committed.is_some());
+        // Somebody else, who has no token.
+        claimed += usize::from(store.admit(ask(None)).await.expect("an answer") != Admitted::WrongToken);
+    }
+    assert_eq!(claimed, 0, "ids of authors that anybody could claim, of {TRIES}");
 }
 
 #[tokio::test]

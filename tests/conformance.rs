@@ -4,6 +4,7 @@
 //! list, [`every_case`]; the tests of each store are made from it, and the negative controls in [`broken`] pick from it,
 //! so no case can be left out for one store.
 
+mod abandoned;
 mod active_rooms;
 pub mod broken;
 mod commit;
@@ -138,6 +139,11 @@ macro_rules! every_case {
                 contract_11_who_is_welcome_is_known_on_every_node,
                 contract_11_no_room_is_not_found,
             }
+            abandoned {
+                contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown,
+                contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neither,
+                contract_13_an_abandoned_room_is_made_and_listed_or_neither,
+            }
             users {
                 admit_leaves_an_unknown_user_without_a_name_unknown,
                 admit_makes_a_user_known_once,
@@ -150,6 +156,7 @@ macro_rules! every_case {
                 admit_creates_once_under_contention,
                 withdraw_forgets_a_user_while_its_token_is_current,
                 withdraw_does_nothing_for_another_token,
+                contract_12_withdraw_leaves_a_user_who_was_admitted_again,
             }
             sends {
                 a_send_makes_its_author_known_and_is_in_every_answer_at_once,
@@ -157,6 +164,7 @@ macro_rules! every_case {
                 a_send_by_whom_is_not_admitted_leaves_no_trace,
                 a_refused_send_leaves_a_newcomer_unknown_and_a_known_user_its_token,
                 sends_of_one_user_and_many_at_once_are_each_in_the_log_once,
+                contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_undo_the_other,
             }
             written_forms {
                 texts_come_back_as_they_were_written,

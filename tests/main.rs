@@ -6,6 +6,7 @@ mod behind_nginx;
 mod both_wires;
 mod chat_page;
 mod cluster;
+mod cluster_shards;
 mod cluster_store;
 mod commands;
 mod conformance;

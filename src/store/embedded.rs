@@ -9,6 +9,7 @@ mod clock;
 pub mod export;
 mod failure;
 mod file;
+mod newcomers;
 mod reader;
 mod rooms;
 mod rows;
@@ -119,16 +120,15 @@ impl EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let code = code.clone();
-        let state = self
-            .writer
+        let (code, wake) = (code.clone(), Arc::clone(&self.wake));
+        self.writer
             .write(move |work| {
                 let room = Room { id, code, created_at: work.now, expires_at: work.now.plus(ttl) };
+                // Here, not behind the await: the caller may have stopped waiting by then.
+                wake.notify_one();
                 changes::create_room(work, room)
             })
-            .await?;
-        self.wake.notify_one();
-        Ok(state)
+            .await
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
@@ -176,11 +176,17 @@ impl Store for EmbeddedStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let replaces_text = !matches!(commit.change, Change::Send { .. });
-        let committed = self.writer.write(move |work| changes::commit(work, commit)).await?;
-        if replaces_text {
-            self.wake.notify_one();
-        }
-        Ok(committed)
+        let wake = Arc::clone(&self.wake);
+        self.writer
+            .write(move |work| {
+                // Here, not behind the await: text is removed from disk also when the caller has stopped waiting. What the
+                // sweeper asks for waits in line behind this transaction.
+                if replaces_text {
+                    wake.notify_one();
+                }
+                changes::commit(work, commit)
+            })
+            .await
     }
 
     async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {

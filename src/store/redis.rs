@@ -14,45 +14,59 @@ mod primary;
 mod record;
 mod refused;
 mod rights;
+mod rooms;
+mod scripts;
 mod settings;
 mod slots;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::{BoxFuture, join_all, try_join_all};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::future::BoxFuture;
 use redis::{Script, ScriptInvocation};
 use tracing::warn;
 
 pub use self::certificates::{CertificateFiles, InvalidCertificates};
 use self::connection::Commands;
 use self::feed::Announcements;
-use self::keys::{EVENTS, Keys, LIST_PARTS, list_entry, list_part, room_of_list_entry};
+use self::keys::{EVENTS, Keys, list_entry};
 use self::record::Reply;
+use self::rooms::{IN_A_CALL, LastViewers, list_part_for};
+use self::scripts::Scripts;
 pub use self::settings::{InvalidSettings, Login, Sentinels, Settings};
 use crate::domain::chatter::{Chatter, TokenHash, UserId};
 use crate::domain::event::{Event, EventKind, Position};
 use crate::domain::page::{Take, Window};
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
+use crate::shield::{Interrupted, Shield};
 use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    KNOWN_MAX, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket, VIEWERS_KEPT,
+    KNOWN_MAX, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
     send_in_two_steps,
 };
 use crate::vital::Vital;
 
 /// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
 const PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
-/// Calls for many rooms that are under way at a time.
-const AT_A_TIME: usize = 64;
-/// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
-const ROUNDS: usize = 4;
+/// Operations of several steps that are under way at a time, at most.
+const UNDER_WAY: usize = 4_096;
+/// How long such an operation may take: longer than all its steps together, each of which has a deadline of its own.
+const ALL_STEPS: Duration = Duration::from_secs(60);
+/// How long such operations may go on when the store is closed.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Keeps rooms in a Redis, version 6.2 or later, or in a Redis Cluster, version 7 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
 /// several keys, and without one of them it is gone.
+#[derive(Clone)]
 pub struct RedisStore {
+    inner: Arc<Inner>,
+    /// Operations of several steps go on under it when their callers go away.
+    shield: Shield,
+}
+
+struct Inner {
     commands: Commands,
     announcements: Announcements,
     keys: Keys,
@@ -60,6 +74,9 @@ pub struct RedisStore {
     vital: Vital,
     /// Tells the viewers here from those of other processes.
     node: String,
+    /// Rooms in one call, at most.
+    in_a_call: usize,
+    last_viewers: LastViewers,
 }
 
 impl RedisStore {
@@ -74,90 +91,99 @@ impl RedisStore {
                  set its maxmemory-policy to noeviction"
             );
         }
+        // A single node of a cluster takes one slot in a call, even where it has all of them.
+        let in_a_call = if commands.takes_one_slot().await { 1 } else { IN_A_CALL };
         let announcements = Announcements::start(&settings, keys.clone(), &commands, vital.clone());
-        Ok(Self {
+        let inner = Inner {
             commands,
             announcements,
             keys,
             scripts: Scripts::new(settings.is_cluster()),
             vital,
             node: hex::encode(rand::random::<[u8; 8]>()),
-        })
+            in_a_call,
+            last_viewers: LastViewers::new(),
+        };
+        Ok(Self { inner: Arc::new(inner), shield: Shield::new(UNDER_WAY, ALL_STEPS) })
     }
 
-    /// Ends the listening for announcements, and the looking for changes of a cluster. Commands still work.
+    /// Ends operations of several steps, the listening for announcements, and the looking for changes of a cluster.
+    /// Commands still work.
     pub async fn close(&self) {
-        self.announcements.close().await;
-        self.commands.close().await;
+        self.shield.close(CLOSING).await;
+        self.inner.announcements.close().await;
+        self.inner.commands.close().await;
     }
 
     /// Whether this is a cluster.
-    pub const fn is_cluster(&self) -> bool {
-        self.commands.cluster().is_some()
+    pub fn is_cluster(&self) -> bool {
+        self.inner.commands.cluster().is_some()
     }
 
     /// What of the store works by itself: without it nothing is announced any more.
-    pub const fn vital(&self) -> &Vital {
-        &self.vital
+    pub fn vital(&self) -> &Vital {
+        &self.inner.vital
+    }
+
+    /// Runs an operation of several steps to its end, whatever becomes of its caller.
+    async fn shielded<T, W>(&self, operation: impl FnOnce(Self) -> W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.shield.run(operation(self.clone())).await.unwrap_or_else(|interrupted| {
+            Err(match interrupted {
+                Interrupted::Panicked => StoreError::Corrupt(Box::new(interrupted)),
+                Interrupted::Overloaded | Interrupted::TimedOut => StoreError::Unavailable(Box::new(interrupted)),
+            })
+        })
+    }
+
+    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, not listed.
+    async fn create_and_list(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
+        let mut create = self.on_room(&self.inner.scripts.create_room, id, &["room"]);
+        let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
+        let part = list_part_for(&self.inner.commands, &self.inner.keys, id);
+        let mut list = self.on_rooms(&self.inner.scripts.list_room, part);
+        list.arg(list_entry(state.room.created_at, id)).arg(state.room.expires_at.as_millis());
+        self.run(&list).await?;
+        Ok(state)
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
-        Reply::of(self.commands.run(call).await?)
+        Reply::of(self.inner.commands.run(call).await?)
     }
 
     /// A call of a script with keys of one room.
     fn on_room<'a>(&self, script: &'a Script, room: RoomId, names: &[&str]) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
         for name in names {
-            call.key(self.keys.of_room(room, name));
+            call.key(self.inner.keys.of_room(room, name));
         }
         call
     }
 
     /// A call of a script with a part of the list of rooms.
     fn on_rooms<'a>(&self, script: &'a Script, part: u8) -> ScriptInvocation<'a> {
-        script.key(&self.keys.rooms(part)[..])
-    }
-
-    /// The newest entries of the list of rooms, from a place on, and how many rooms are listed in all. Each part is asked
-    /// for as many, so the newest of all are among them.
-    async fn listed(&self, from: &str, wanted: usize) -> Result<(Vec<String>, u64), StoreError> {
-        let parts = (0..LIST_PARTS).map(async |part| {
-            let mut call = self.on_rooms(&self.scripts.active_rooms, part);
-            let mut reply = self.run(call.arg(from).arg(wanted)).await?;
-            Ok::<_, StoreError>((reply.number()?, reply.strings().collect::<Result<Vec<_>, _>>()?))
-        });
-        let (mut entries, mut total) = (Vec::new(), 0);
-        for (count, part) in try_join_all(parts).await? {
-            total += count;
-            entries.extend(part);
-        }
-        entries.sort_unstable_by(|one, another| another.cmp(one));
-        entries.truncate(wanted);
-        Ok((entries, total))
+        script.key(&self.inner.keys.rooms(part)[..])
     }
 
     /// A call of a script with a user.
     fn on_user<'a>(&self, script: &'a Script, user: &UserId) -> ScriptInvocation<'a> {
-        script.key(self.keys.user(user))
+        script.key(self.inner.keys.user(user))
     }
 }
 
 #[async_trait]
 impl Store for RedisStore {
-    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, not listed.
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let mut create = self.on_room(&self.scripts.create_room, id, &["room"]);
-        let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
-        let mut list = self.on_rooms(&self.scripts.list_room, list_part(id));
-        list.arg(list_entry(state.room.created_at, id)).arg(state.room.expires_at.as_millis());
-        self.run(&list).await?;
-        Ok(state)
+        let code = code.clone();
+        self.shielded(async move |store: Self| store.create_and_list(id, &code, ttl).await).await
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
         const NOTHING: Window = Window { after: None, before: None, take: Take::First(0) };
-        let mut call = self.on_room(&self.scripts.snapshot, room, &PARTS);
+        let mut call = self.on_room(&self.inner.scripts.snapshot, room, &PARTS);
         let window = window.unwrap_or(NOTHING);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let state = reply.room_state(room)?;
@@ -168,7 +194,7 @@ impl Store for RedisStore {
     }
 
     async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
-        let mut call = self.on_room(&self.scripts.chatters, room, &PARTS);
+        let mut call = self.on_room(&self.inner.scripts.chatters, room, &PARTS);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let total = reply.number()?;
         let chatters = reply.strings().map(|written| record::read_chatter(&written?));
@@ -176,45 +202,23 @@ impl Store for RedisStore {
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
-        let wanted = limit as usize + 1;
-        let mut from = after.map_or_else(|| "+".to_owned(), |(at, room)| format!("({}", list_entry(at, room)));
-        let (mut rooms, mut total, mut more) = (Vec::new(), 0, true);
-        for _ in 0..ROUNDS {
-            let (entries, listed) = self.listed(&from, wanted).await?;
-            total = listed;
-            let ids = entries.iter().filter_map(|entry| room_of_list_entry(entry));
-            for snapshot in join_all(ids.map(|id| self.snapshot(id, None))).await {
-                match snapshot {
-                    Ok(snapshot) => rooms.push(snapshot.state),
-                    Err(StoreError::NotFound) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            more = entries.len() == wanted;
-            match entries.last() {
-                Some(last) if more && rooms.len() < wanted => from = format!("({last}"),
-                _ => break,
-            }
-        }
-        more |= rooms.len() >= wanted;
-        rooms.truncate(limit as usize);
-        Ok(ActiveRooms { rooms, more, total })
+        self.list(after, limit).await
     }
 
     async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        let mut call = self.on_user(&self.scripts.admit, &admission.user);
+        let mut call = self.on_user(&self.inner.scripts.admit, &admission.user);
         let mut reply = self.run(pass_admission(&mut call, &admission)).await?;
         admitted(admission.user, &mut reply)
     }
 
     async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.run(self.on_user(&self.scripts.withdraw, user).arg(hex::encode(token.0))).await.map(drop)
+        self.run(self.on_user(&self.inner.scripts.withdraw, user).arg(hex::encode(token.0))).await.map(drop)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let Commit { room, check, change } = commit;
-        let mut call = self.on_room(&self.scripts.commit, room, &PARTS);
-        call.key(self.keys.of_room(room, EVENTS));
+        let mut call = self.on_room(&self.inner.scripts.commit, room, &PARTS);
+        call.key(self.inner.keys.of_room(room, EVENTS));
         call.arg(record::write_kind(kind_of(&change))).arg(record::write_check(check));
         match change {
             Change::Send { author, text, client_message_id, capacity } => call
@@ -234,11 +238,12 @@ impl Store for RedisStore {
 
     async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
         if self.is_cluster() {
-            return send_in_two_steps(self, admission, sending).await;
+            let send = async move |store: Self| send_in_two_steps(&store, admission, sending).await;
+            return self.shielded(send).await;
         }
         let Sending { room, check, text, client_message_id, capacity } = sending;
-        let mut call = self.on_room(&self.scripts.send, room, &PARTS);
-        call.key(self.keys.of_room(room, EVENTS)).key(self.keys.user(&admission.user));
+        let mut call = self.on_room(&self.inner.scripts.send, room, &PARTS);
+        call.key(self.inner.keys.of_room(room, EVENTS)).key(self.inner.keys.user(&admission.user));
         let [before, behind] = record::write_around_name(&admission.user, client_message_id.as_ref());
         pass_admission(&mut call, &admission)
             .arg(record::write_check(check))
@@ -263,45 +268,35 @@ impl Store for RedisStore {
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let mut call = self.on_room(&self.scripts.read_log, room, &PARTS);
+        let mut call = self.on_room(&self.inner.scripts.read_log, room, &PARTS);
         call.arg(after.seq.0).arg(record::write_check(after.check)).arg(limit);
         let reply = self.run(&call).await?;
         Ok(reply.strings().map(|written| record::read_event(room, &written?)).collect::<Result<_, _>>()?)
     }
 
     fn feed(&self) -> Feed {
-        self.announcements.feed()
+        self.inner.announcements.feed()
     }
 
     fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.announcements.watch(room)
+        self.inner.announcements.watch(room)
     }
 
     fn unwatch(&self, room: RoomId) {
-        self.announcements.unwatch(room);
+        self.inner.announcements.unwatch(room);
     }
 
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
-        let calls = counts.iter().copied().map(|(room, count)| {
-            let mut call = self.on_room(&self.scripts.report_viewers, room, &["room", "viewers"]);
-            call.arg(&self.node).arg(count).arg(millis(VIEWERS_KEPT));
-            async move { self.run(&call).await.map(drop) }
-        });
-        stream::iter(calls).buffered(AT_A_TIME).try_collect().await
+        self.tell_viewers(counts).await
     }
 
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
-        let calls = rooms.iter().copied().map(|room| {
-            let mut call = self.on_room(&self.scripts.viewers_elsewhere, room, &["viewers"]);
-            call.arg(&self.node);
-            async move { Ok(u32::try_from(self.run(&call).await?.number()?).unwrap_or(u32::MAX)) }
-        });
-        stream::iter(calls).buffered(AT_A_TIME).try_collect().await
+        self.count_viewers(rooms).await
     }
 
     async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
         let Lockout { free, first, longest, forgotten_after } = lockout;
-        let mut call = self.scripts.strike.key(self.keys.strikes(subject));
+        let mut call = self.inner.scripts.strike.key(self.inner.keys.strikes(subject));
         call.arg(free).arg(millis(first)).arg(millis(longest)).arg(millis(forgotten_after));
         let mut reply = self.run(&call).await?;
         match reply.outcome() {
@@ -312,12 +307,12 @@ impl Store for RedisStore {
     }
 
     async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
-        self.run(self.scripts.forgive.key(self.keys.strikes(subject)).arg(ticket.0)).await.map(drop)
+        self.run(self.inner.scripts.forgive.key(self.inner.keys.strikes(subject)).arg(ticket.0)).await.map(drop)
     }
 
     async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
         let GuessLimits { open, last } = limits.unwrap_or(GuessLimits { open: 0, last: 0 });
-        let mut call = self.on_room(&self.scripts.guess, room, &["room", "guesses", "last", "known"]);
+        let mut call = self.on_room(&self.inner.scripts.guess, room, &["room", "guesses", "last", "known"]);
         let mut reply = self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(open).arg(last)).await?;
         match reply.outcome() {
             "known" => Ok(Guess::Known),
@@ -328,14 +323,14 @@ impl Store for RedisStore {
     }
 
     async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
-        let mut call = self.on_room(&self.scripts.welcome, room, &["room", "guesses", "last", "known"]);
+        let mut call = self.on_room(&self.inner.scripts.welcome, room, &["room", "guesses", "last", "known"]);
         self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(u8::from(counted)).arg(KNOWN_MAX))
             .await
             .map(drop)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.commands.write_everywhere(|n| self.keys.ping(n)).await
+        self.inner.commands.write_everywhere(|n| self.inner.keys.ping(n)).await
     }
 }
 
@@ -389,68 +384,4 @@ const fn kind_of(change: &Change) -> EventKind {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// One for every operation, each behind what several share.
-struct Scripts {
-    create_room: Script,
-    list_room: Script,
-    active_rooms: Script,
-    snapshot: Script,
-    chatters: Script,
-    commit: Script,
-    read_log: Script,
-    admit: Script,
-    withdraw: Script,
-    /// For a single Redis.
-    send: Script,
-    report_viewers: Script,
-    viewers_elsewhere: Script,
-    strike: Script,
-    forgive: Script,
-    guess: Script,
-    welcome: Script,
-}
-
-macro_rules! script {
-    ($($file:literal),+) => { Script::new(script_text!($($file),+)) };
-}
-
-macro_rules! script_text {
-    ($($file:literal),+) => { concat!(include_str!("redis/common.lua"), $(include_str!($file)),+) };
-}
-
-impl Scripts {
-    fn new(in_cluster: bool) -> Self {
-        // To all of a single Redis, which may be too old to know of shards, and to one shard of a cluster.
-        let announce = if in_cluster { "SPUBLISH" } else { "PUBLISH" };
-        let announce = format!("local announce = '{announce}'\n");
-        let send = concat!(
-            include_str!("redis/common.lua"),
-            "local function admit(KEYS, ARGV)\n",
-            include_str!("redis/admit.lua"),
-            "end\nlocal function commit(KEYS, ARGV)\n",
-            include_str!("redis/commit.lua"),
-            "end\n",
-            include_str!("redis/send.lua"),
-        );
-        Self {
-            create_room: script!("redis/create_room.lua"),
-            list_room: script!("redis/list_room.lua"),
-            active_rooms: script!("redis/active_rooms.lua"),
-            snapshot: script!("redis/window.lua", "redis/snapshot.lua"),
-            chatters: script!("redis/window.lua", "redis/chatters.lua"),
-            commit: Script::new(&(announce.clone() + script_text!("redis/commit.lua"))),
-            send: Script::new(&(announce + send)),
-            read_log: script!("redis/read_log.lua"),
-            admit: script!("redis/admit.lua"),
-            withdraw: script!("redis/withdraw.lua"),
-            report_viewers: script!("redis/report_viewers.lua"),
-            viewers_elsewhere: script!("redis/viewers_elsewhere.lua"),
-            strike: script!("redis/strike.lua"),
-            forgive: script!("redis/forgive.lua"),
-            guess: script!("redis/guess.lua"),
-            welcome: script!("redis/welcome.lua"),
-        }
-    }
 }

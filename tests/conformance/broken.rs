@@ -89,6 +89,14 @@ controls! {
         contract_11_no_more_misses_are_counted_than_are_free,
         contract_11_each_further_miss_doubles_the_lockout
     ];
+    a_store_that_withdraws_a_user_who_was_admitted_again_is_caught: Fault::OthersWithdrawn, [
+        contract_12_withdraw_leaves_a_user_who_was_admitted_again,
+        contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_undo_the_other
+    ];
+    a_store_that_stops_half_way_is_caught: Fault::StopsHalfWay, [
+        contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown,
+        contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neither
+    ];
     a_store_whose_commits_share_a_seq_is_caught: Fault::SharedSeq, [
         contract_2_seq_is_contiguous_under_contention,
         contract_2_announcements_come_in_order_and_equal_the_log

@@ -1,20 +1,20 @@
 //! A store around a correct one that breaks the contract in one chosen way, or has trouble when told to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use livechat::domain::chatter::{TokenHash, UserId};
+use livechat::domain::chatter::{Chatter, TokenHash, UserId};
 use livechat::domain::event::{Event, Position, Seq};
 use livechat::domain::page::Window;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{
     ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 use tokio::sync::broadcast;
 
@@ -37,6 +37,10 @@ pub enum Fault {
     SharedSeq,
     /// Misses are seen and not counted.
     MissesIgnored,
+    /// A user whom a refused message made known is withdrawn even if it was admitted again meanwhile.
+    OthersWithdrawn,
+    /// A send stops where it is when its caller goes away.
+    StopsHalfWay,
 }
 
 /// Announcements that a feed which ignores its lag has room for.
@@ -44,6 +48,9 @@ const ROOM_IN_THE_FEED: usize = 16;
 
 /// A burst, or a cut, is over when nothing more is announced for so long.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// The pause between the steps of a send that has steps.
+const BETWEEN_STEPS: Duration = Duration::from_millis(5);
 
 /// The number that two changes share.
 const SHARED: Seq = Seq(5);
@@ -54,6 +61,9 @@ pub struct FaultyStore {
     announcements: broadcast::Sender<Announcement>,
     /// What was committed to each room.
     written: Mutex<HashMap<RoomId, Vec<Event>>>,
+    /// Users that were made known, each with the token it got.
+    created: Mutex<HashMap<UserId, TokenHash>>,
+    withdrawn: Mutex<HashSet<UserId>>,
     /// When rooms should have ended.
     ends: Mutex<HashMap<RoomId, Timestamp>>,
     trouble: Arc<Trouble>,
@@ -73,8 +83,8 @@ impl FaultyStore {
         let (announcements, _) = broadcast::channel(4_096);
         let trouble = Arc::<Trouble>::default();
         tokio::spawn(forward(inner.feed(), fault, announcements.clone(), Arc::clone(&trouble)));
-        let (written, ends) = Default::default();
-        Arc::new(Self { inner, fault, announcements, written, ends, trouble })
+        let (written, created, withdrawn, ends) = Default::default();
+        Arc::new(Self { inner, fault, announcements, written, created, withdrawn, ends, trouble })
     }
 
     /// From now on announcements are lost, until there are none for a while.
@@ -181,12 +191,52 @@ impl Store for FaultyStore {
         Ok(active)
     }
 
-    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.inner.admit(admission).await
+    async fn admit(&self, mut admission: Admission) -> Result<Admitted, StoreError> {
+        let (user, token) = (admission.user.clone(), admission.successor);
+        // A user that was withdrawn wrongly is there within, so what becomes of its id happens under another one.
+        if self.withdrawn.lock().expect("no panic").contains(&user) {
+            admission.user = UserId::from_stored(format!("{} once more", user.as_str()));
+        }
+        let admitted = self.inner.admit(admission).await?;
+        let own = |chatter: Chatter| Chatter { id: user.clone(), ..chatter };
+        Ok(match admitted {
+            Admitted::Created(chatter) => {
+                self.created.lock().expect("no panic").insert(user.clone(), token);
+                Admitted::Created(own(chatter))
+            }
+            Admitted::Rotated(chatter) => Admitted::Rotated(own(chatter)),
+            Admitted::Repeated(chatter, sealed) => Admitted::Repeated(own(chatter), sealed),
+            refused => refused,
+        })
+    }
+
+    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
+        if !matches!(self.fault, Fault::OthersWithdrawn | Fault::StopsHalfWay) {
+            return self.inner.send(admission, sending).await;
+        }
+        let token = admission.successor;
+        let admitted = self.admit(admission).await?;
+        let Some(author) = admitted.chatter().cloned() else { return Ok(Sent { admitted, committed: None }) };
+        tokio::time::sleep(BETWEEN_STEPS).await;
+        match self.inner.commit(sending.by(author.clone())).await {
+            Ok(committed) => Ok(Sent { admitted, committed: Some(committed) }),
+            Err(refused) => {
+                if matches!(admitted, Admitted::Created(_)) {
+                    self.withdraw(&author.id, token).await?;
+                }
+                Err(refused)
+            }
+        }
     }
 
     async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.inner.withdraw(user, token).await
+        if self.fault != Fault::OthersWithdrawn {
+            return self.inner.withdraw(user, token).await;
+        }
+        if self.created.lock().expect("no panic").get(user) == Some(&token) {
+            self.withdrawn.lock().expect("no panic").insert(user.clone());
+        }
+        Ok(())
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

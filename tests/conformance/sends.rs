@@ -129,3 +129,30 @@ pub async fn sends_of_one_user_and_many_at_once_are_each_in_the_log_once(on: &dy
     }
     Ok(())
 }
+
+pub async fn contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_undo_the_other(
+    on: &dyn Fixture,
+) -> Outcome {
+    let store = on.store();
+    let (full, roomy) = (room(&store).await?, room(&store).await?);
+    new(&store, send(full, &chatter("ann"), "the only one")).await?;
+    for n in 0..30 {
+        let name = format!("newcomer {n}");
+        let newcomer = Wallet::with_own_token(&name);
+        let again = newcomer.showing_again();
+        let (one, other) = (on.store(), on.second_handle());
+        let (asks, asks_again) = (newcomer.ask(KEPT, true), again.ask(KEPT, true));
+        let (refused, accepted) = tokio::join!(
+            one.send(asks, Sending { capacity: 1, ..saying(full, "no", None) }),
+            other.send(asks_again, saying(roomy, "yes", None)),
+        );
+        ensure_refused!(refused, StoreError::Full, "the send to a full room");
+        let accepted = accepted?;
+        ensure!(accepted.committed.is_some(), "the other send was not accepted: {:?}", accepted.admitted);
+        let claimed = store.admit(Wallet::of(&name).ask(KEPT, true)).await?;
+        ensure_eq!(claimed, Admitted::WrongToken, "somebody else who claims the id of an accepted message's author");
+        let known = store.admit(newcomer.showing_again().ask(KEPT, false)).await?;
+        ensure!(matches!(known, Admitted::Repeated(..)), "the author of the accepted message: {known:?}");
+    }
+    Ok(())
+}

@@ -30,6 +30,11 @@ impl Wallet {
         Self { chatter, token: None, next: Token::random() }
     }
 
+    /// A client that makes up its own first token.
+    pub fn with_own_token(name: &str) -> Self {
+        Self::of(name).showing(Some(Token::random()))
+    }
+
     fn showing(&self, token: Option<Token>) -> Self {
         Self { token, next: Token::random(), chatter: self.chatter.clone() }
     }
@@ -261,4 +266,26 @@ pub async fn withdraw_does_nothing_for_another_token(on: &dyn Fixture) -> Outcom
     let asked = store.admit(ann.showing(Some(before)).ask(KEPT, false)).await?;
     ensure!(matches!(asked, Admitted::Repeated(..)), "the token before, after wrong withdrawals: {asked:?}");
     is_current(&store, &mut ann).await
+}
+
+pub async fn contract_12_withdraw_leaves_a_user_who_was_admitted_again(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    // With the token that was made up for the first action.
+    let first = Wallet::with_own_token("ann");
+    let created = store.admit(first.ask(KEPT, true)).await?;
+    ensure_eq!(created, Admitted::Created(first.chatter().clone()), "a first action");
+    let repeated = on.second_handle().admit(first.showing_again().ask(KEPT, true)).await?;
+    ensure!(matches!(repeated, Admitted::Repeated(..)), "the same token again: {repeated:?}");
+    store.withdraw(&first.chatter.id, first.next.hash()).await?;
+    let claimed = store.admit(Wallet::of("ann").ask(KEPT, true)).await?;
+    ensure_eq!(claimed, Admitted::WrongToken, "somebody else who claims the id");
+    let mut ann = first.clone();
+    ann.take_next();
+    is_current(&store, &mut ann).await?;
+    // With the token that was given.
+    let mut bob = known(&store, "bob").await?;
+    let Some(given) = bob.token else { return Err(Breach("a known user has a token".into())) };
+    is_current(&on.second_handle(), &mut bob).await?;
+    store.withdraw(&bob.chatter.id, given.hash()).await?;
+    is_current(&store, &mut bob).await
 }

@@ -2,7 +2,9 @@
 //! what Redis lost of the last moments nobody takes for kept.
 
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use super::failover::{hear, readers};
 use super::{assert_unavailable, ready_again};
@@ -104,6 +106,46 @@ async fn a_shard_that_is_away_takes_no_other_rooms_with_it() {
     cluster.settled().await;
     witnesses.accept_everywhere(20).await;
     witnesses.settle_and_check(&[since(copied)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_of_the_other_shards_keep_their_viewers_while_a_shard_is_away() {
+    // Longer than a report of viewers counts: it has to be told again meanwhile.
+    const AWAY: Duration = Duration::from_secs(14);
+    let mut cluster = RedisCluster::start().await;
+    let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
+    let client = servers[1].client();
+    let (mut rooms, mut readers) = (Vec::new(), Vec::new());
+    for n in 0..24 {
+        let room = room_on(&client, n % 3, 3).await;
+        readers.push(Subscriber::open(servers[0].address(), &room, None).await);
+        rooms.push(room);
+    }
+    for room in &rooms {
+        client.viewers_become(room, 1).await;
+    }
+    let primary = cluster.owner(slot_of(&rooms[0].id)).await.expect("a primary");
+    let replica = cluster.replicas(primary).await[0];
+    cluster.freeze(replica);
+    cluster.freeze(primary);
+    let begun = Instant::now();
+    while begun.elapsed() < AWAY {
+        let page = client.data("{ activeRooms { nodes { id viewerCount } } }", json!({})).await;
+        let listed = page["activeRooms"]["nodes"].as_array().expect("rooms");
+        for (n, room) in rooms.iter().enumerate().filter(|(n, _)| n % 3 != 0) {
+            let listed = listed.iter().find(|listed| listed["id"] == room.id.as_str());
+            assert_eq!(listed.expect("a room that can be read is listed")["viewerCount"], 1, "room {n}");
+            assert_eq!(client.of_room(room, "viewerCount").await["viewerCount"], 1, "room {n}");
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    for node in [primary, replica] {
+        cluster.thaw(node);
+    }
+    cluster.settled().await;
+    for room in &rooms {
+        client.viewers_become(room, 1).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,8 @@ struct PlainUser {
     current: Token,
     previous: Option<(Token, SealedToken)>,
     old: Vec<Token>,
+    /// Whether it was admitted again since it was made known.
+    again: bool,
 }
 
 /// That both say the same; where they do not, what each says.
@@ -351,7 +353,8 @@ impl Plain {
             None if !named => Admitted::Unknown,
             None => {
                 let previous = shown.zip(sealed);
-                let user = PlainUser { chatter: chatter.clone(), current: successor, previous, old: Vec::new() };
+                let user =
+                    PlainUser { chatter: chatter.clone(), current: successor, previous, old: Vec::new(), again: false };
                 self.users.insert(number, user);
                 Admitted::Created(chatter)
             }
@@ -360,10 +363,12 @@ impl Plain {
                 known.old.extend(retired);
                 known.previous = shown.zip(sealed);
                 known.current = successor;
+                known.again = true;
                 Admitted::Rotated(known.chatter.clone())
             }
             Some(known) => match known.previous {
                 Some((previous, sealed)) if shown == Some(previous) => {
+                    known.again = true;
                     Admitted::Repeated(known.chatter.clone(), sealed)
                 }
                 _ => Admitted::WrongToken,
@@ -375,7 +380,7 @@ impl Plain {
     async fn withdraw(&mut self, store: &Arc<dyn Store>, number: u8, shown: Shown) -> Result<(), String> {
         let token = self.users.get(&number).and_then(|user| user.token(shown)).unwrap_or_else(Token::random);
         answer(store.withdraw(&user(number).id, token.hash()).await)?;
-        if self.users.get(&number).is_some_and(|user| user.current == token) {
+        if self.users.get(&number).is_some_and(|user| user.current == token && !user.again) {
             self.users.remove(&number);
         }
         Ok(())

@@ -40,7 +40,7 @@ pub(super) fn create_room(work: &mut Work<'_>, room: Room) -> Outcome<Written<Ro
 /// Both in one step, each as below.
 pub(super) fn send(work: &mut Work<'_>, admission: Admission, sending: Sending) -> Outcome<Written<Sent>> {
     let token = admission.successor;
-    let admitted = admitted(work.connection, admission, work.now)?;
+    let admitted = admitted(work, admission)?;
     let Some(author) = admitted.chatter() else {
         return Ok(Ok(Written::quietly(Sent { admitted, committed: None })));
     };
@@ -234,10 +234,16 @@ fn user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::Resul
 }
 
 pub(super) fn admit(work: &mut Work<'_>, admission: Admission) -> Outcome<Written<Admitted>> {
-    admitted(work.connection, admission, work.now).map(|admitted| Ok(Written::quietly(admitted)))
+    let token = admission.successor;
+    let admitted = admitted(work, admission)?;
+    if let Admitted::Created(chatter) = &admitted {
+        work.newcomers.insert(chatter.id.clone(), token);
+    }
+    Ok(Ok(Written::quietly(admitted)))
 }
 
-fn admitted(connection: &Connection, admission: Admission, now: Timestamp) -> rusqlite::Result<Admitted> {
+fn admitted(work: &mut Work<'_>, admission: Admission) -> rusqlite::Result<Admitted> {
+    let (connection, now) = (work.connection, work.now);
     let Admission { user: id, presented, successor, keep_until, newcomer } = admission;
     let Some(known) = user(connection, &id, now)? else {
         let Some(display_name) = newcomer else { return Ok(Admitted::Unknown) };
@@ -266,6 +272,7 @@ fn admitted(connection: &Connection, admission: Admission, now: Timestamp) -> ru
     } else if sealed.is_none() {
         return Ok(Admitted::WrongToken);
     }
+    work.newcomers.remove(&id);
     // Apart, because it moves an entry of an index, and is seldom due.
     if keep_until > known.expires_at {
         connection
@@ -280,7 +287,11 @@ fn admitted(connection: &Connection, admission: Admission, now: Timestamp) -> ru
 }
 
 pub(super) fn withdraw(work: &mut Work<'_>, user: &UserId, token: TokenHash) -> Outcome<Written<()>> {
-    forget(work.connection, user, token).map(|()| Ok(Written::quietly(())))
+    if work.newcomers.is(user, token) {
+        work.newcomers.remove(user);
+        forget(work.connection, user, token)?;
+    }
+    Ok(Ok(Written::quietly(())))
 }
 
 fn forget(connection: &Connection, user: &UserId, token: TokenHash) -> rusqlite::Result<()> {

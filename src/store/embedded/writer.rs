@@ -13,6 +13,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::failure::{self, Undone};
 use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::newcomers::Newcomers;
 use crate::store::embedded::rooms::Rooms;
 use crate::store::{Announcement, StoreError};
 use crate::vital::Vital;
@@ -40,6 +41,7 @@ pub(super) struct Work<'a> {
     /// Inside the transaction.
     pub(super) connection: &'a Connection,
     pub(super) rooms: &'a mut Rooms,
+    pub(super) newcomers: &'a mut Newcomers,
     /// The moment that counts as now for it.
     pub(super) now: Timestamp,
 }
@@ -158,7 +160,7 @@ fn run(
     announcements: &broadcast::Sender<Announcement>,
     mut waiting: mpsc::Receiver<Request>,
 ) {
-    let mut desk = Desk { connection, file, clock, rooms: Rooms::default() };
+    let mut desk = Desk { connection, file, clock, rooms: Rooms::default(), newcomers: Newcomers::default() };
     let mut requests = Vec::with_capacity(BATCH);
     while waiting.blocking_recv_many(&mut requests, BATCH) > 0 {
         let mut changes = Vec::with_capacity(requests.len());
@@ -191,6 +193,7 @@ struct Desk<'a> {
     file: &'a DatabaseFile,
     clock: Clock,
     rooms: Rooms,
+    newcomers: Newcomers,
 }
 
 impl Desk<'_> {
@@ -200,6 +203,7 @@ impl Desk<'_> {
             .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database));
         if committed.is_err() {
             self.rooms.forget_all();
+            self.newcomers.forget_all();
         }
         committed
     }
@@ -212,7 +216,8 @@ impl Desk<'_> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for change in changes {
             let now = self.clock.now();
-            change.apply(&mut Work { connection: &transaction, rooms: &mut self.rooms, now })?;
+            let (rooms, newcomers) = (&mut self.rooms, &mut self.newcomers);
+            change.apply(&mut Work { connection: &transaction, rooms, newcomers, now })?;
         }
         self.rooms.write(&transaction)?;
         transaction.commit()?;

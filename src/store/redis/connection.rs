@@ -70,6 +70,11 @@ impl Commands {
         }
     }
 
+    /// How long one of them may take.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The way that they go.
     pub const fn way(&self) -> &Way {
         &self.way
@@ -150,6 +155,17 @@ impl Commands {
             let memory: String = redis::from_redis_value(memory).ok()?;
             let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
             (policy != "noeviction").then(|| policy.to_owned())
+        })
+    }
+
+    /// Whether the keys of a call must be in one slot.
+    pub async fn takes_one_slot(&self) -> bool {
+        let Way::Server(_) = &self.way else { return true };
+        let mut ask = redis::cmd("INFO");
+        ask.arg("cluster");
+        let answer = self.query(&ask).await.ok();
+        answer.is_some_and(|info| {
+            redis::from_redis_value::<String>(info).is_ok_and(|info| info.contains("cluster_enabled:1"))
         })
     }
 

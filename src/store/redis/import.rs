@@ -4,8 +4,9 @@
 use redis::{Script, ScriptInvocation};
 
 use super::connection::Commands;
-use super::keys::{Keys, list_entry, list_part};
+use super::keys::{Keys, list_entry};
 use super::record::{self, Reply};
+use super::rooms::list_part_for;
 use super::settings::Settings;
 use crate::domain::chatter::Chatter;
 use crate::domain::event::{Event, EventKind};
@@ -134,7 +135,8 @@ impl Import {
 
     /// Puts a room on the list of rooms, on which it may be already.
     pub async fn list(&self, state: &RoomState) -> Result<(), StoreError> {
-        let mut call = self.scripts.list.key(&self.keys.rooms(list_part(state.room.id))[..]);
+        let part = list_part_for(&self.commands, &self.keys, state.room.id);
+        let mut call = self.scripts.list.key(&self.keys.rooms(part)[..]);
         call.arg(list_entry(state.room.created_at, state.room.id)).arg(state.room.expires_at.as_millis());
         self.run(&call).await.map(drop)
     }

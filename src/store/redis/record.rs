@@ -231,6 +231,11 @@ impl Reply {
         Ok(RoomState { room: Room { id, code, created_at, expires_at }, now, head, message_count, chatter_count })
     }
 
+    /// Whether no part is left.
+    pub fn is_read(&self) -> bool {
+        self.rest.as_slice().is_empty()
+    }
+
     /// All parts that are left.
     pub fn strings(self) -> impl Iterator<Item = Result<String, Unreadable>> {
         self.rest.map(|value| string(Some(value)))

@@ -1,13 +1,17 @@
--- Keeps how many viewers of a room a node has. KEYS: room, viewers. ARGV: node, count, how long it counts in ms.
+-- Keeps how many viewers of several rooms a node has. KEYS: room and viewers of each.
+-- ARGV: node, how long a count counts in ms, count of each.
 
-local room, viewers, node, count = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local node = ARGV[1]
 local at = now()
-local expires_at = redis.call('HGET', room, 'expires_at')
-if count == '0' or not is_alive(expires_at, at) then
-  redis.call('HDEL', viewers, node)
-else
-  local past = digits(math.min(at + ARGV[3], tonumber(expires_at)))
-  redis.call('HSET', viewers, node, count .. ':' .. past)
-  redis.call('PEXPIREAT', viewers, past)
+for i = 1, #KEYS, 2 do
+  local room, viewers, count = KEYS[i], KEYS[i + 1], ARGV[2 + (i + 1) / 2]
+  local expires_at = redis.call('HGET', room, 'expires_at')
+  if count == '0' or not is_alive(expires_at, at) then
+    redis.call('HDEL', viewers, node)
+  else
+    local past = digits(math.min(at + ARGV[2], tonumber(expires_at)))
+    redis.call('HSET', viewers, node, count .. ':' .. past)
+    redis.call('PEXPIREAT', viewers, past)
+  end
 end
 return { 'ok' }

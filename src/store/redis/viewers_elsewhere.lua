@@ -1,17 +1,21 @@
--- Viewers that other nodes have of a room; forgets nodes that report no more. KEYS: viewers. ARGV: node.
+-- Viewers that other nodes have of several rooms; forgets nodes that report no more. KEYS: viewers of each. ARGV: node.
 
 local at = now()
-local reports = redis.call('HGETALL', KEYS[1])
-local sum = 0
-for i = 1, #reports, 2 do
-  local count, past = string.match(reports[i + 1], '^(%d+):(%d+)$')
-  if not count then
-    return { 'corrupt' }
+local answer = { 'ok' }
+for _, viewers in ipairs(KEYS) do
+  local reports = redis.call('HGETALL', viewers)
+  local sum = 0
+  for i = 1, #reports, 2 do
+    local count, past = string.match(reports[i + 1], '^(%d+):(%d+)$')
+    if not count then
+      return { 'corrupt' }
+    end
+    if tonumber(past) <= at then
+      redis.call('HDEL', viewers, reports[i])
+    elseif reports[i] ~= ARGV[1] then
+      sum = sum + count
+    end
   end
-  if tonumber(past) <= at then
-    redis.call('HDEL', KEYS[1], reports[i])
-  elseif reports[i] ~= ARGV[1] then
-    sum = sum + count
-  end
+  answer[#answer + 1] = digits(sum)
 end
-return { 'ok', digits(sum) }
+return answer

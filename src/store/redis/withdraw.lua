@@ -1,6 +1,8 @@
--- Forgets a user whose current token still is the given one. KEYS: user. ARGV: hash of the token.
+-- Forgets a user whom `admit` made known with the given token, unless somebody was admitted as it since. KEYS: user.
+-- ARGV: hash of the token.
 
-if redis.call('HGET', KEYS[1], 'current') == ARGV[1] then
+local current, is_new = unpack(redis.call('HMGET', KEYS[1], 'current', 'new'))
+if current == ARGV[1] and is_new then
   redis.call('DEL', KEYS[1])
 end
 return { 'ok' }
