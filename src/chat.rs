@@ -26,7 +26,7 @@ use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Sending, Sent,
     Snapshot, Store, StoreError,
 };
-use crate::throttle::Throttle;
+use crate::throttle::{Denied, Throttle};
 
 use rooms::Rooms;
 
@@ -138,7 +138,7 @@ impl Chat {
     /// A page of a room's messages, for somebody who has entered it.
     #[instrument(level = "debug", skip_all)]
     pub async fn messages(&self, room: &Room, window: Window) -> Result<Snapshot, ChatError> {
-        in_time(self.store.snapshot(room.id, Some(window))).await
+        in_time(self.read(room.id, Some(window))).await
     }
 
     /// A page of a room's chatters, for somebody who has entered it.
@@ -221,11 +221,10 @@ impl Chat {
             MessageRef::Id(id) => Some(MessageId::parse(id)?).filter(|id| id.room == room_id).map(|id| id.index),
             MessageRef::Index(index) => u64::try_from(index).ok(),
         };
-        // With the message: every further way to the store makes a slow one slower.
-        let mut found = self.enter(client, input.room, index.map(Window::only)).await?;
-        let room = found.state.room;
+        let room = self.enter_to_write(client, input.room).await?;
         self.throttle.send(client, input.user_id, room.id)?;
         let user = UserId::parse(input.user_id, &self.settings.limits)?;
+        let mut found = self.read(room.id, index.map(Window::only)).await?;
         let admitted = self.admit(client, &room, user, Some(input.token), Newcomer::Refused).await?;
         let index = index.ok_or(Violation::MessageNotFound)?;
         for _ in 0..DECISIONS {
@@ -235,7 +234,7 @@ impl Chat {
                 Ok(event) => return Ok(admitted.accepted(event)),
                 // Nothing was written: the message changed since it was read, so what may be done is decided anew.
                 Err(StoreError::Conflict) => {
-                    found.messages = self.store.snapshot(room.id, Some(Window::only(index))).await?.messages;
+                    found = self.read(room.id, Some(Window::only(index))).await?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -269,31 +268,52 @@ impl Chat {
         in_time(self.store.ping()).await
     }
 
-    /// Finds a room and opens it with the code, if the client may try one. Ids of no room are not counted: nobody guesses
-    /// one of 122 random bits, and there is no code behind it.
+    /// Opens a room with the code, if the client may try one, and then reads it. Whoever has no right to see it costs no more
+    /// than that, however much is in it.
     async fn enter(
         &self,
         client: ClientKey,
         key: RoomKey<'_>,
         messages: Option<Window>,
     ) -> Result<Snapshot, ChatError> {
-        let snapshot = self.store.snapshot(RoomId::parse(key.id)?, messages).await?;
-        self.throttle.open(client, &snapshot.state.room, key.code).await?;
-        Ok(snapshot)
+        match (self.open(client, key).await?, messages) {
+            (Opened { read_now: Some(state), .. }, None) => Ok(Snapshot { state, messages: Vec::new() }),
+            (Opened { room, .. }, messages) => self.read(room.id, messages).await,
+        }
     }
 
     /// Enters a room of which only what never changes is needed: most often that is remembered here.
     async fn enter_to_write(&self, client: ClientKey, key: RoomKey<'_>) -> Result<Arc<Room>, ChatError> {
+        Ok(self.open(client, key).await?.room)
+    }
+
+    /// Finds a room and opens it with the code, if the client may try one. Ids of no room are not counted: nobody guesses
+    /// one of 122 random bits, and there is no code behind it.
+    async fn open(&self, client: ClientKey, key: RoomKey<'_>) -> Result<Opened, ChatError> {
         let id = RoomId::parse(key.id)?;
-        let room = match self.rooms.find(id) {
-            Some(room) => room,
+        let opened = match self.rooms.find(id) {
+            Some(room) => Opened { room, read_now: None },
             None => {
                 let asked = Instant::now();
-                self.rooms.remember(self.store.snapshot(id, None).await?.state, asked)
+                let state = self.store.snapshot(id, None).await?.state;
+                Opened { room: self.rooms.remember(state.clone(), asked), read_now: Some(state) }
             }
         };
-        self.throttle.open(client, &room, key.code).await?;
-        Ok(room)
+        let allowed = self.throttle.open(client, &opened.room, key.code).await;
+        if matches!(allowed, Err(Denied::Store(StoreError::NotFound))) {
+            self.rooms.forget(id);
+        }
+        allowed?;
+        Ok(opened)
+    }
+
+    /// Reads a room that was opened, and a page of its messages when a window is given.
+    async fn read(&self, room: RoomId, messages: Option<Window>) -> Result<Snapshot, ChatError> {
+        let read = self.store.snapshot(room, messages).await;
+        if matches!(read, Err(StoreError::NotFound)) {
+            self.rooms.forget(room);
+        }
+        Ok(read?)
     }
 
     /// Knows a user by its token and gives it the next one.
@@ -328,6 +348,13 @@ impl Chat {
         let commit = Commit { room: room.id, check: Check::random(), change };
         self.store.commit(commit).await.map(Committed::into_event)
     }
+}
+
+/// A room whose code was right.
+struct Opened {
+    room: Arc<Room>,
+    /// Its state, if that was read only just now.
+    read_now: Option<RoomState>,
 }
 
 /// One reader of a room, made by [`Chat::follow`].

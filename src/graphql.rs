@@ -14,6 +14,7 @@ pub mod operation;
 mod panics;
 mod plan;
 mod query;
+mod reads;
 mod rendering;
 mod subscription;
 pub mod transport;

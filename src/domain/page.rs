@@ -7,7 +7,7 @@ use crate::domain::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::domain::violation::{Field, Violation};
 
 /// A page of a list whose items are numbered from 0 and never move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Only items behind this one.
     pub after: Option<u64>,
@@ -17,7 +17,7 @@ pub struct Window {
 }
 
 /// From which end of the window to take how many items.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Take {
     First(u32),
     Last(u32),

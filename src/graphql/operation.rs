@@ -26,6 +26,7 @@ use crate::graphql::document::{Document, Documents, Limits, Refusal, Types};
 use crate::graphql::error::chat_error;
 use crate::graphql::numbers::{self, Numbers};
 use crate::graphql::panics;
+use crate::graphql::reads::Reads;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
 use crate::graphql::subscription::Opening;
 use crate::graphql::{Schema, schema, sdl};
@@ -324,7 +325,7 @@ fn executable(
 
 /// A request as the schema takes it.
 fn request(parameters: &Parameters, executable: ExecutableDocument, circumstances: &Circumstances) -> Request {
-    let mut request = parameters.request().data(circumstances.client);
+    let mut request = parameters.request().data(circumstances.client).data(Reads::default());
     request.set_parsed_query(executable);
     if circumstances.over_get { request.data(OverGet) } else { request }
 }

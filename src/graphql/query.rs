@@ -2,15 +2,15 @@
 
 use async_graphql::{Context, ID, Object, Result};
 
-use crate::chat::{Chat, RoomKey};
-use crate::domain::client_key::ClientKey;
+use crate::chat::RoomKey;
 use crate::domain::cursor;
 use crate::domain::page;
 use crate::domain::room::RoomId;
 use crate::graphql::connection::{ActiveRoomConnection, Page};
-use crate::graphql::error::{chat_error, not_over_get, refusal};
+use crate::graphql::error::{not_over_get, refusal};
 use crate::graphql::mutation::CreateRoomPayload;
 use crate::graphql::operation::OverGet;
+use crate::graphql::reads::Reads;
 use crate::graphql::types::{ActiveRoom, PageArguments, Room};
 
 /// What can be asked.
@@ -32,8 +32,7 @@ impl Query {
             arguments.window(room).ok()
         });
         let key = RoomKey { id: &id, code: &code };
-        let snapshot = ctx.data::<Chat>()?.room(*ctx.data::<ClientKey>()?, key, window).await.map_err(chat_error)?;
-        Ok(Some(Room::with_page(snapshot, window)))
+        Ok(Some(Room::with_page(Reads::room(ctx, key, window).await?, window)))
     }
 
     /// Rooms alive now, newest first, without their codes.
@@ -44,13 +43,21 @@ impl Query {
         #[graphql(desc = "Only rooms older than the one with this cursor.")] after: Option<String>,
     ) -> Result<ActiveRoomConnection> {
         let first = page::first(Some(first)).map_err(|violation| refusal(&violation))?;
-        let page = ctx.data::<Chat>()?.active_rooms(first, after.as_deref()).await.map_err(chat_error)?;
-        let (before, behind) = (after.is_some(), page.more);
-        let items = page
-            .rooms
-            .into_iter()
-            .map(|state| (cursor::of_room(state.room.created_at, state.room.id), ActiveRoom(state)));
-        Ok(ActiveRoomConnection(Page::new(items, before, behind, page.total)))
+        let after = after.as_deref();
+        let page = Reads::active_rooms(ctx, first, after).await?;
+        // All at once, before the rooms are asked one by one.
+        let fields = ctx.look_ahead();
+        let in_nodes = fields.field("nodes").field("viewerCount").exists();
+        let in_edges = fields.field("edges").field("node").field("viewerCount").exists();
+        let viewers = match in_nodes || in_edges {
+            true => Reads::viewers_of_active_rooms(ctx, first, after, &page).await?.iter().copied().map(Some).collect(),
+            false => vec![None; page.rooms.len()],
+        };
+        let items = page.rooms.iter().zip(viewers).map(|(state, viewers)| {
+            let cursor = cursor::of_room(state.room.created_at, state.room.id);
+            (cursor, ActiveRoom { state: state.clone(), viewers })
+        });
+        Ok(ActiveRoomConnection(Page::new(items, after.is_some(), page.more, page.total)))
     }
 
     /// What `Mutation.createRoom` does, as a query, as callers of the legacy GET route expect. Not answered over HTTP GET.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, SelectionField, Value};
 
-use crate::chat::Chat;
 use crate::domain::cursor;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::limits::PAGE_DEFAULT;
@@ -14,7 +13,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
 use crate::domain::{chatter, message};
 use crate::graphql::connection::{ChatterConnection, MessageConnection, Page};
-use crate::graphql::error::{chat_error, refusal};
+use crate::graphql::error::refusal;
+use crate::graphql::reads::Reads;
 use crate::store::{RoomState, Snapshot};
 
 /// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
@@ -45,7 +45,7 @@ pub(super) fn write_moment(at: Timestamp, to: &mut String) {
 pub struct Room {
     state: RoomState,
     /// A page of messages of the same instant as the state.
-    page: Option<(Window, Vec<message::Message>)>,
+    page: Option<(Window, Arc<Snapshot>)>,
 }
 
 impl Room {
@@ -54,8 +54,8 @@ impl Room {
     }
 
     /// A room read together with a page of its messages.
-    pub(super) fn with_page(snapshot: Snapshot, window: Option<Window>) -> Self {
-        Self { page: window.map(|window| (window, snapshot.messages)), state: snapshot.state }
+    pub(super) fn with_page(snapshot: Arc<Snapshot>, window: Option<Window>) -> Self {
+        Self { state: snapshot.state.clone(), page: window.map(|window| (window, snapshot)) }
     }
 }
 
@@ -100,17 +100,17 @@ impl Room {
             Ok(Window { after, before: None, take: Take::First(page::first(first)?) })
         };
         let window = read().map_err(|violation| refusal(&violation))?;
-        let page = ctx.data::<Chat>()?.chatters(room, window).await.map_err(chat_error)?;
+        let page = Reads::chatters(ctx, room, window).await?;
         check_place(window.after, page.total)?;
         let range = window.range(page.total);
-        let chatters = page.chatters.into_iter().map(Chatter::from);
+        let chatters = page.chatters.iter().cloned().map(Chatter::from);
         let items = range.clone().map(|ordinal| cursor::of_chatter(room.id, ordinal)).zip(chatters);
         Ok(ChatterConnection(Page::new(items, range.start > 0, range.end < page.total, page.total)))
     }
 
     /// Live subscriptions of this room now, on all nodes.
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
-        viewer_count(ctx, &self.state).await
+        Reads::viewers(ctx, self.state.room.id).await
     }
 
     /// The position of this answer in the room's events: subscribe with `after: cursor` and nothing is missed in between.
@@ -130,17 +130,16 @@ impl Room {
         let room = &self.state.room;
         let arguments = PageArguments { first, after, last, before };
         let window = arguments.window(room.id).map_err(|violation| refusal(&violation))?;
-        let (total, messages) = match &self.page {
-            Some((asked, messages)) if *asked == window => (self.state.message_count, messages.clone()),
-            _ => {
-                let snapshot = ctx.data::<Chat>()?.messages(room, window).await.map_err(chat_error)?;
-                (snapshot.state.message_count, snapshot.messages)
-            }
+        let snapshot = match &self.page {
+            Some((asked, snapshot)) if *asked == window => Arc::clone(snapshot),
+            _ => Reads::messages(ctx, room, window).await?,
         };
+        let total = snapshot.state.message_count;
         check_place(window.after, total)?;
         check_place(window.before, total)?;
         let range = window.range(total);
-        let items = messages.into_iter().map(|m| (cursor::of_message(room.id, m.id.index), Message(m)));
+        let messages = snapshot.messages.iter().cloned();
+        let items = messages.map(|m| (cursor::of_message(room.id, m.id.index), Message(m)));
         Ok(MessageConnection(Page::new(items, range.start > 0, range.end < total, total)))
     }
 }
@@ -189,40 +188,42 @@ fn check_place(place: Option<u64>, total: u64) -> Result<()> {
 }
 
 /// A room as everybody may see it: without its code and without what is said in it.
-pub struct ActiveRoom(pub(super) RoomState);
+pub struct ActiveRoom {
+    pub(super) state: RoomState,
+    /// Its viewers, if they were read for the whole page.
+    pub(super) viewers: Option<u32>,
+}
 
 /// A room as everybody may see it: without its code and without what is said in it.
 #[Object]
 impl ActiveRoom {
     /// 32 hex digits.
     async fn id(&self) -> ID {
-        self.0.room.id.to_string().into()
+        self.state.room.id.to_string().into()
     }
 
     /// When the room was made.
     async fn created_at(&self) -> DateTime {
-        DateTime(self.0.room.created_at)
+        DateTime(self.state.room.created_at)
     }
 
     /// When the room ends.
     async fn expires_at(&self) -> DateTime {
-        DateTime(self.0.room.expires_at)
+        DateTime(self.state.room.expires_at)
     }
 
     /// Distinct users who ever sent a message here.
     async fn chatter_count(&self) -> u64 {
-        self.0.chatter_count
+        self.state.chatter_count
     }
 
     /// Live subscriptions of this room now, on all nodes.
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
-        viewer_count(ctx, &self.0).await
+        match self.viewers {
+            Some(viewers) => Ok(viewers),
+            None => Reads::viewers(ctx, self.state.room.id).await,
+        }
     }
-}
-
-async fn viewer_count(ctx: &Context<'_>, state: &RoomState) -> Result<u32> {
-    let viewers = ctx.data::<Chat>()?.viewers(&[state.room.id]).await.map_err(chat_error)?;
-    Ok(viewers.into_iter().sum())
 }
 
 /// A user as a room sees it.
