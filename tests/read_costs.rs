@@ -1,0 +1,189 @@
+//! What reading costs Redis: few commands however a query is written, and nothing that the client may not see.
+
+use serde_json::{Value, json};
+
+use crate::support::client::{Client, RoomKey, User};
+use crate::support::redis_server::RedisServer;
+use crate::support::server::Server;
+
+/// What Redis has counted so far, under this name in `INFO stats`.
+async fn figure(redis: &RedisServer, name: &str) -> u64 {
+    let stats: String = redis.ask(&["INFO", "stats"]).await;
+    let line = stats.lines().find_map(|line| line.strip_prefix(name)).expect("a figure");
+    line.trim_start_matches(':').trim().parse().expect("a number")
+}
+
+/// By how much a figure of Redis grows because of `work`, and what came of it.
+async fn cost<T>(redis: &RedisServer, name: &str, work: impl Future<Output = T>) -> (u64, T) {
+    let first = figure(redis, name).await;
+    let idle = figure(redis, name).await - first;
+    let before = figure(redis, name).await;
+    let outcome = work.await;
+    let after = figure(redis, name).await;
+    (after.saturating_sub(before + idle), outcome)
+}
+
+async fn commands<T>(redis: &RedisServer, work: impl Future<Output = T>) -> (u64, T) {
+    cost(redis, "total_commands_processed", work).await
+}
+
+async fn bytes<T>(redis: &RedisServer, work: impl Future<Output = T>) -> (u64, T) {
+    cost(redis, "total_net_output_bytes", work).await
+}
+
+fn aliases(count: usize, name: &str, field: &str) -> String {
+    (0..count).map(|n| format!("{name}{n}: {field} ")).collect()
+}
+
+async fn server_with_rooms(rooms: usize) -> (RedisServer, Server, Client) {
+    let redis = RedisServer::start().await;
+    let server = Server::with(&[("REDIS_URL", &redis.url()), ("OPERATION_MAX_COST", "1000000")]);
+    let client = server.client();
+    for _ in 0..rooms {
+        client.create_room().await;
+    }
+    (redis, server, client)
+}
+
+/// That the query takes so many commands at most once everything is warm, and its data.
+async fn takes_at_most(redis: &RedisServer, client: &Client, query: &str, most: u64) -> Value {
+    client.data(query, json!({})).await;
+    let (commands, data) = commands(redis, client.data(query, json!({}))).await;
+    println!("{commands} commands for {} bytes of a query", query.len());
+    assert!(commands <= most, "{commands} commands, not {most} at most, for {query}");
+    data
+}
+
+#[tokio::test]
+async fn a_page_of_rooms_with_every_field_takes_few_redis_commands_however_many_aliases_it_has() {
+    let (redis, _server, client) = server_with_rooms(100).await;
+    let fields = format!("id createdAt expiresAt chatterCount {}", aliases(30, "v", "viewerCount"));
+    let query = format!("{{ activeRooms(first: 50) {{ totalCount nodes {{ {fields} }} }} }}");
+    let data = takes_at_most(&redis, &client, &query, 160).await;
+    assert_eq!(data["activeRooms"]["nodes"].as_array().map(Vec::len), Some(50));
+    assert_eq!(data["activeRooms"]["nodes"][49]["v29"], 0);
+
+    let all = "totalCount edges { cursor node { ...F } } nodes { ...F } pageInfo { endCursor }";
+    let fields = format!("id createdAt expiresAt chatterCount {}", aliases(15, "v", "viewerCount"));
+    let query = format!("{{ activeRooms(first: 100) {{ {all} }} }} fragment F on ActiveRoom {{ {fields} }}");
+    takes_at_most(&redis, &client, &query, 270).await;
+
+    let page = "activeRooms(first: 50) { nodes { id viewerCount } }";
+    let query = format!("{{ {} }}", aliases(10, "a", page));
+    takes_at_most(&redis, &client, &query, 160).await;
+}
+
+#[tokio::test]
+async fn fields_of_a_room_take_few_redis_commands_however_many_aliases_they_have() {
+    let (redis, _server, client) = server_with_rooms(0).await;
+    let room = client.create_room().await;
+    let mut ada = User::of(client.clone());
+    for n in 0..20 {
+        ada.send(&room, &format!("message {n}")).await;
+    }
+    let (messages, chatters) = ("messages(last: 10) { nodes { text } }", "chatters { nodes { id } }");
+    let fields = [aliases(10, "m", messages), aliases(10, "c", chatters), aliases(10, "v", "viewerCount")].concat();
+    let of_room = |fields: &str| format!("room(id: \"{}\", code: \"{}\") {{ {fields} }}", room.id, room.code);
+    let data = takes_at_most(&redis, &client, &format!("{{ {} }}", of_room(&fields)), 25).await;
+    assert_eq!(data["room"]["m9"]["nodes"][9]["text"], "message 19");
+    let all = aliases(10, "r", &of_room(&format!("{messages} {chatters} viewerCount")));
+    let data = takes_at_most(&redis, &client, &format!("{{ {all} }}"), 25).await;
+    assert_eq!(data["r9"]["messages"]["nodes"][9]["text"], "message 19");
+}
+
+#[tokio::test]
+async fn the_legacy_list_of_rooms_takes_few_redis_commands() {
+    let (redis, server, _client) = server_with_rooms(120).await;
+    let list =
+        async || reqwest::get(server.url("/rooms_views/")).await.expect("an answer").text().await.expect("a body");
+    list().await;
+    let (commands, body) = commands(&redis, list()).await;
+    println!("{commands} commands for a legacy list of 120 rooms");
+    assert_eq!(body.matches("room:*").count(), 120);
+    assert!(commands <= 180, "{commands} commands for 120 rooms");
+}
+
+/// A room with 400 kB of text in it, and its author.
+async fn full_room(client: &Client) -> (RoomKey, User, String) {
+    let room = client.create_room().await;
+    let mut ada = User::of(client.clone());
+    let mut first = None;
+    for _ in 0..100 {
+        let message = ada.send(&room, &"x".repeat(4_000)).await;
+        first.get_or_insert_with(|| message["id"].as_str().expect("an id").to_owned());
+    }
+    (room, ada, first.expect("a message"))
+}
+
+/// Asks in every way for what is in the room, with a wrong code; how many requests were made.
+async fn knock(server: &Server, room: &RoomKey, ada: &mut User, message: &str) -> u64 {
+    let client = server.client();
+    let wrong = RoomKey { id: room.id.clone(), code: "wrong".into() };
+    let read = |fields: &str| format!("room(id: \"{}\", code: \"wrong\") {{ {fields} }}", room.id);
+    let page = read("messages(last: 100) { nodes { text } } chatters(first: 100) { nodes { id } }");
+    let many =
+        (0..10).map(|n| format!("r{n}: {} ", read(&format!("messages(last: {}) {{ nodes {{ text }} }}", 91 + n))));
+    for query in [format!("{{ {page} }}"), format!("{{ {} }}", many.collect::<String>())] {
+        let answer = client.request(&query, json!({})).await;
+        assert!(answer["errors"][0]["extensions"]["code"].is_string(), "{answer}");
+        assert!(!answer.to_string().contains("xxx"), "text for a stranger");
+    }
+    ada.client = client.clone();
+    for new_text in [Some("y"), None] {
+        let answer = ada.try_change(&wrong, message, new_text).await.expect("an answer");
+        assert!(answer["errors"][0]["extensions"]["code"].is_string(), "{answer}");
+    }
+    let http = reqwest::Client::new();
+    let legacy = http.post(server.url("/room/")).json(&json!({ "room_id": room.id, "room_code": "wrong" }));
+    assert!(!legacy.send().await.expect("an answer").text().await.expect("a body").contains("xxx"));
+    let follow = format!("subscription {{ messageEvents(roomId: \"{}\", roomCode: \"wrong\") {{ cursor }} }}", room.id);
+    let stream = http.post(server.url("/graphql")).header("accept", "text/event-stream");
+    stream.json(&json!({ "query": follow })).send().await.expect("an answer").text().await.expect("a body");
+    6
+}
+
+#[tokio::test]
+async fn a_wrong_code_reads_nothing_of_what_is_in_the_room() {
+    for limits in ["off", "on"] {
+        let redis = RedisServer::start().await;
+        let url = redis.url();
+        let server = Server::on_redis(&url);
+        let (room, mut ada, message) = full_room(&server.client()).await;
+        // One that does not know the room yet, and then does.
+        let other = Server::with(&[("REDIS_URL", &url), ("RATE_LIMITS", limits)]);
+        for _ in 0..3 {
+            let (bytes, requests) = bytes(&redis, knock(&other, &room, &mut ada, &message)).await;
+            println!("{bytes} bytes out of Redis for {requests} requests with a wrong code, limits {limits}");
+            assert!(bytes < 20_000, "{bytes} bytes were read for {requests} requests with a wrong code");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_is_known_here_is_read_with_one_call() {
+    let (redis, _server, client) = server_with_rooms(0).await;
+    let room = client.create_room().await;
+    User::of(client.clone()).send(&room, "hello").await;
+    let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { messages { nodes { text } } } }";
+    let read = async || client.data(query, json!({ "id": room.id, "code": room.code })).await;
+    read().await;
+    let (commands, _) = commands(&redis, read()).await;
+    // One script: EVALSHA, TIME, the room, whether it is whole, and its messages.
+    assert!(commands <= 5, "{commands} commands for a page of messages");
+}
+
+#[tokio::test]
+async fn a_room_that_the_store_has_lost_is_not_found_although_it_was_known_here() {
+    let (redis, _server, client) = server_with_rooms(0).await;
+    let room = client.create_room().await;
+    let mut ada = User::of(client.clone());
+    let message = ada.send(&room, "hello").await["id"].as_str().expect("an id").to_owned();
+    redis.command(&["FLUSHALL"]).await;
+    let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { messages { nodes { text } } } }";
+    let variables = json!({ "id": room.id, "code": room.code });
+    assert_eq!(client.code(query, variables.clone()).await, "ROOM_NOT_FOUND");
+    let change = ada.try_change(&room, &message, None).await.expect("an answer");
+    assert_eq!(change["errors"][0]["extensions"]["code"], "ROOM_NOT_FOUND");
+    let wrong = json!({ "id": room.id, "code": "wrong" });
+    assert_eq!(client.code(query, wrong).await, "ROOM_NOT_FOUND", "it was forgotten");
+}
