@@ -1,8 +1,6 @@
 //! The composition root: names the concrete stores, as only the command that moves between them does besides. Starts
 //! everything, drains, stops.
 
-mod files;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use crate::chat::Chat;
 use crate::config::{Config, StoreChoice};
 use crate::graphql::transport::Drain;
-use crate::http;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::embedded::{EmbeddedStore, OpenError};
@@ -22,6 +19,7 @@ use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
 use crate::vital::Vital;
+use crate::{http, open_files};
 
 /// How long the last sockets have to close once all have had their turn.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -59,9 +57,11 @@ impl OpenStore {
     async fn open(choice: &StoreChoice) -> Result<Self, AppError> {
         match choice {
             StoreChoice::Embedded(directory) => Ok(Self::Embedded(Arc::new(EmbeddedStore::open(directory)?))),
-            StoreChoice::Redis(settings) => {
-                RedisStore::connect((**settings).clone()).await.map(Arc::new).map(Self::Redis).map_err(AppError::Redis)
-            }
+            StoreChoice::Redis(settings) => RedisStore::connect_when_ready((**settings).clone())
+                .await
+                .map(Arc::new)
+                .map(Self::Redis)
+                .map_err(AppError::Redis),
         }
     }
 
@@ -96,9 +96,9 @@ impl OpenStore {
 }
 
 impl App {
-    /// Opens the store and the port.
+    /// Opens the store, for which it waits as long as the settings say, and then the port. May be dropped meanwhile.
     pub async fn open(config: Config) -> Result<Self, AppError> {
-        files::allow(config.http.connections.max);
+        open_files::raise_limit_for(config.http.connections.max);
         let store = OpenStore::open(&config.store).await?;
         let address = config.listen_addr;
         let listener = TcpListener::bind(address).await.map_err(|error| AppError::Listen(address, error))?;

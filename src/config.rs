@@ -1,14 +1,18 @@
 //! The settings: environment and `.env` in, each module's `Settings` out. The only file that reads the environment.
 //!
 //! Every setting stands in [`ALL`] with its default, and in `.env.example` the same way; a test keeps the two in step.
+//!
+//! A setting is read only where it is in use, so that one that is not cannot prevent the start.
 
+mod dotenv;
 mod explanation;
 mod stores;
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,8 +22,9 @@ use crate::http::Exposure;
 use crate::store::redis;
 use crate::throttle::Action;
 use crate::web::graphiql::Graphiql;
-use crate::{chat, http, rest, telemetry, throttle, web};
+use crate::{chat, http, open_files, rest, telemetry, throttle, web};
 
+pub use dotenv::{DotEnvError, Problem};
 pub use explanation::{Explained, Explanation, Origin};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
@@ -56,6 +61,7 @@ const REDIS_CERT_FILE: Setting = setting("REDIS_CERT_FILE", "");
 const REDIS_KEY_FILE: Setting = setting("REDIS_KEY_FILE", "");
 const REDIS_PREFIX: Setting = setting("REDIS_PREFIX", "livechat");
 const REDIS_TIMEOUT: Setting = setting("REDIS_TIMEOUT", "1s");
+const REDIS_WAIT: Setting = setting("REDIS_WAIT", "30s");
 const ROOM_TTL: Setting = setting("ROOM_TTL", "24h");
 const ROOM_CODE_LENGTH: Setting = setting("ROOM_CODE_LENGTH", "6");
 const ROOM_MAX_MESSAGES: Setting = setting("ROOM_MAX_MESSAGES", "100000");
@@ -64,7 +70,7 @@ const DISPLAY_NAME_MAX_LENGTH: Setting = setting("DISPLAY_NAME_MAX_LENGTH", "64"
 const USER_ID_MAX_LENGTH: Setting = setting("USER_ID_MAX_LENGTH", "128");
 const BODY_MAX_BYTES: Setting = setting("BODY_MAX_BYTES", "65536");
 const REQUEST_TIMEOUT: Setting = setting("REQUEST_TIMEOUT", "15s");
-const MAX_CONNECTIONS: Setting = setting("MAX_CONNECTIONS", "100000");
+const MAX_CONNECTIONS: Setting = setting("MAX_CONNECTIONS", "");
 const MAX_CONNECTIONS_PER_ADDRESS: Setting = setting("MAX_CONNECTIONS_PER_ADDRESS", "12000");
 const TRUSTED_PROXIES: Setting = setting("TRUSTED_PROXIES", "");
 const CORS_ORIGINS: Setting = setting("CORS_ORIGINS", "*");
@@ -131,6 +137,7 @@ pub const ALL: &[Setting] = &[
     REDIS_KEY_FILE,
     REDIS_PREFIX,
     REDIS_TIMEOUT,
+    REDIS_WAIT,
     ROOM_TTL,
     ROOM_CODE_LENGTH,
     ROOM_MAX_MESSAGES,
@@ -189,8 +196,8 @@ pub const ALL: &[Setting] = &[
 pub enum ConfigError {
     #[error("{name}: {problem}")]
     Invalid { name: &'static str, problem: String },
-    #[error(".env cannot be read; each line is NAME=value, with quotes around values that hold spaces")]
-    DotEnv,
+    #[error(".env cannot be read: {0}")]
+    DotEnv(#[from] DotEnvError),
 }
 
 /// What the server runs with.
@@ -221,10 +228,15 @@ impl Config {
         Self::from_values(&texts(read_environment()?))
     }
 
+    /// Where a server that is started with this environment listens.
+    pub fn listen_addr_of_environment() -> Result<SocketAddr, ConfigError> {
+        Source::of(&texts(read_environment()?)).listen_addr()
+    }
+
     /// The directory and the Redis between which `livechat migrate` moves rooms.
     pub fn of_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
         let values = texts(read_environment()?);
-        let source = Source(&values);
+        let source = Source::of(&values);
         match source.store()? {
             StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), *settings)),
             StoreChoice::Embedded(_) => Err(invalid(&REDIS_URL, "must say where the rooms are to go")),
@@ -233,7 +245,10 @@ impl Config {
 
     /// Reads settings from `values`, by name.
     pub fn from_values(values: &HashMap<String, String>) -> Result<Self, ConfigError> {
-        let source = Source(values);
+        Self::read(&Source::of(values))
+    }
+
+    fn read(source: &Source<'_>) -> Result<Self, ConfigError> {
         let limits = Limits {
             text: source.number(&TEXT_MAX_LENGTH, 1, 16_000)?,
             display_name: source.number(&DISPLAY_NAME_MAX_LENGTH, 1, 1_000)?,
@@ -241,7 +256,7 @@ impl Config {
             messages_per_room: source.number(&ROOM_MAX_MESSAGES, 1, 10_000_000)?,
         };
         Ok(Self {
-            listen_addr: source.parse(&LISTEN_ADDR, "an address and a port, like 127.0.0.1:8001")?,
+            listen_addr: source.listen_addr()?,
             store: source.store()?,
             throttle: source.throttle()?,
             chat: chat::Settings {
@@ -265,21 +280,17 @@ impl Config {
 
 /// What the environment says, and `.env` of the working directory where the environment says nothing.
 fn read_environment() -> Result<HashMap<String, (String, Origin)>, ConfigError> {
-    let mut values = HashMap::new();
-    match dotenvy::dotenv_iter() {
-        Ok(lines) => {
-            for line in lines {
-                let (name, value) = line.map_err(|_| ConfigError::DotEnv)?;
-                values.insert(name, (value, Origin::DotEnv));
-            }
+    let lines = dotenv::read(Path::new(".env"))?;
+    let mut values: HashMap<_, _> = lines.into_iter().map(|(name, value)| (name, (value, Origin::DotEnv))).collect();
+    for (name, value) in std::env::vars_os() {
+        // Settings have names of letters; a variable with any other name is not one.
+        let Ok(name) = name.into_string() else { continue };
+        match (value.into_string(), ALL.iter().find(|setting| setting.name == name)) {
+            (Ok(value), _) => drop(values.insert(name, (value, Origin::Environment))),
+            (Err(_), Some(setting)) => return Err(invalid(setting, "must be text in UTF-8")),
+            (Err(_), None) => {}
         }
-        Err(error) if error.not_found() => {}
-        Err(_) => return Err(ConfigError::DotEnv),
     }
-    // A variable that is not text is no setting of ours.
-    values.extend(std::env::vars_os().filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, (value.into_string().ok()?, Origin::Environment)))
-    }));
     Ok(values)
 }
 
@@ -287,12 +298,35 @@ fn texts(values: HashMap<String, (String, Origin)>) -> HashMap<String, String> {
     values.into_iter().map(|(name, (value, _))| (name, value)).collect()
 }
 
-/// Where the values come from.
-struct Source<'a>(&'a HashMap<String, String>);
+/// Where the values come from, and which of the settings were asked for.
+struct Source<'a> {
+    values: &'a HashMap<String, String>,
+    used: RefCell<HashSet<&'static str>>,
+}
+
+impl<'a> Source<'a> {
+    fn of(values: &'a HashMap<String, String>) -> Self {
+        Self { values, used: RefCell::default() }
+    }
+}
 
 impl Source<'_> {
     fn text(&self, setting: &Setting) -> &str {
-        self.0.get(setting.name).map(|value| value.trim()).filter(|value| !value.is_empty()).unwrap_or(setting.default)
+        Some(self.untrimmed(setting).trim()).filter(|value| !value.is_empty()).unwrap_or(setting.default)
+    }
+
+    /// A password: blanks belong to it, and line ends, which come along from files, do not.
+    fn password(&self, setting: &Setting) -> &str {
+        self.untrimmed(setting).trim_matches(['\r', '\n'])
+    }
+
+    fn untrimmed(&self, setting: &Setting) -> &str {
+        self.used.borrow_mut().insert(setting.name);
+        self.values.get(setting.name).map_or(setting.default, String::as_str)
+    }
+
+    fn listen_addr(&self) -> Result<SocketAddr, ConfigError> {
+        self.parse(&LISTEN_ADDR, "an address and a port, like 127.0.0.1:8001")
     }
 
     fn parse<T: FromStr>(&self, setting: &Setting, expected: &str) -> Result<T, ConfigError> {
@@ -324,10 +358,14 @@ impl Source<'_> {
     }
 
     fn throttle(&self) -> Result<throttle::Settings, ConfigError> {
+        if self.choice(&RATE_LIMITS, ON_OR_OFF)? { self.rates(true) } else { Source::of(&HashMap::new()).rates(false) }
+    }
+
+    fn rates(&self, enabled: bool) -> Result<throttle::Settings, ConfigError> {
         const RATE: &str = "a rate and how many at once, like 10/s:50, 10/m:50 or 10/h:50";
         const PATIENCE: &str = "a number and the first lock-out, from 1s to 1h, like 10:1m";
         Ok(throttle::Settings {
-            enabled: self.choice(&RATE_LIMITS, &[("on", true), ("off", false)])?,
+            enabled,
             rooms_per_address: self.parse(&RATE_ROOMS_PER_ADDRESS, RATE)?,
             sends_per_user: self.parse(&RATE_SENDS_PER_USER, RATE)?,
             sends_per_room: self.parse(&RATE_SENDS_PER_ROOM, RATE)?,
@@ -343,7 +381,7 @@ impl Source<'_> {
             base_path: self.parse(&BASE_PATH, "a path like /chat")?,
             body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
             connections: http::ConnectionSettings {
-                max: self.number(&MAX_CONNECTIONS, 1, 10_000_000)?,
+                max: self.max_connections()?,
                 max_per_address: self.number(&MAX_CONNECTIONS_PER_ADDRESS, 1, 10_000_000)?,
                 request_timeout: self.duration(&REQUEST_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
                 write_timeout: self.write_timeout()?,
@@ -392,7 +430,22 @@ impl Source<'_> {
         })
     }
 
+    /// As many as are asked for; without a word, as many as there may be files open.
+    fn max_connections(&self) -> Result<usize, ConfigError> {
+        match self.text(&MAX_CONNECTIONS) {
+            "" => Ok(open_files::connections_that_fit()),
+            _ => self.number(&MAX_CONNECTIONS, 1, 10_000_000),
+        }
+    }
+
+    fn introspection_depth(&self, introspection: bool) -> Result<u32, ConfigError> {
+        let nothing = HashMap::new();
+        let source = if introspection { self } else { &Source::of(&nothing) };
+        source.number(&INTROSPECTION_MAX_DEPTH, 1, 16)
+    }
+
     fn limits(&self) -> Result<document::Limits, ConfigError> {
+        let introspection = self.choice(&INTROSPECTION, ON_OR_OFF)?;
         Ok(document::Limits {
             bytes: self.number(&DOCUMENT_MAX_BYTES, 256, 1024 * 1024)?,
             tokens: self.number(&DOCUMENT_MAX_TOKENS, 16, 100_000)?,
@@ -404,8 +457,8 @@ impl Source<'_> {
             directives: self.number(&OPERATION_MAX_DIRECTIVES, 0, 10_000)?,
             fragments: self.number(&OPERATION_MAX_FRAGMENTS, 0, 10_000)?,
             cost: self.number(&OPERATION_MAX_COST, 1, 10_000_000)?,
-            introspection_depth: self.number(&INTROSPECTION_MAX_DEPTH, 1, 16)?,
-            introspection: self.choice(&INTROSPECTION, ON_OR_OFF)?,
+            introspection_depth: self.introspection_depth(introspection)?,
+            introspection,
             variables_bytes: self.number(&VARIABLES_MAX_BYTES, 256, 16 * 1024 * 1024)?,
             variables_depth: self.number(&VARIABLES_MAX_DEPTH, 1, 64)?,
         })

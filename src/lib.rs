@@ -4,6 +4,7 @@
 //!
 //! - [`domain`], the rules of rooms, messages, users and events, pure
 //! - [`client_limit`], how much each client and all of them together may hold at once
+//! - [`open_files`], the limit of open files, and how many connections fit within it
 //! - [`vital`], tasks that must not end
 //! - [`shield`], work that must not stop half-way when its caller goes away
 //! - [`metrics`], numbers for Prometheus: how they are registered and written
@@ -30,6 +31,7 @@ pub mod graphql;
 pub mod http;
 pub mod hub;
 pub mod metrics;
+pub mod open_files;
 pub mod rest;
 pub mod shield;
 pub mod store;

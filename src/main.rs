@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Config) => commands::config::run().map_err(Into::into),
         Some(Command::Healthcheck) => {
-            Config::from_environment().map(|config| commands::healthcheck::run(config.listen_addr)).map_err(Into::into)
+            Config::listen_addr_of_environment().map(commands::healthcheck::run).map_err(Into::into)
         }
         Some(Command::Migrate) => commands::migrate::run(),
         Some(Command::Completions { shell }) => Ok(commands::completions::run(shell, Arguments::command())),
@@ -73,11 +73,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         StoreChoice::Redis(settings) => format!("Redis at {}", settings.address()),
     };
     let (base, graphiql) = (config.http.base_path.clone(), config.http.web.graphiql);
-    let app = App::open(config).await?;
-    let url = format!("http://{}{base}", app.address());
-    let graphiql = graphiql.remark().map(|remark| format!("GraphiQL   {url}/graphiql{remark}\n")).unwrap_or_default();
-    // Whoever started the server may not read along, which is no reason to stop.
-    let _ = writeln!(std::io::stdout(), "Chat page  {url}/\n{graphiql}Store      {store}");
     let signals = tokio::spawn({
         let stop = stop.clone();
         async move {
@@ -86,12 +81,24 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             stop.cancel();
         }
     });
-    let served = app.run(stop).await;
+    // Opening may wait for Redis, and a signal ends that.
+    let outcome = match stop.run_until_cancelled(Box::pin(App::open(config))).await {
+        None => Ok(()),
+        Some(Err(error)) => Err(error),
+        Some(Ok(app)) => {
+            let url = format!("http://{}{base}", app.address());
+            let graphiql = graphiql.remark().map(|remark| format!("GraphiQL   {url}/graphiql{remark}\n"));
+            // Whoever started the server may not read along, which is no reason to stop.
+            let _ =
+                writeln!(std::io::stdout(), "Chat page  {url}/\n{}Store      {store}", graphiql.unwrap_or_default());
+            Box::pin(app.run(stop)).await
+        }
+    };
     signals.abort();
     if let Some(traces) = traces {
         traces.end().await;
     }
-    Ok(served?)
+    Ok(outcome?)
 }
 
 fn with_causes(error: &dyn Error) -> String {

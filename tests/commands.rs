@@ -43,6 +43,25 @@ fn config_shows_every_setting_and_where_its_value_comes_from() {
 }
 
 #[test]
+fn config_says_which_settings_are_given_to_no_avail() {
+    let environment = [("REDIS_PORT", "tcp://10.0.0.1:6379"), ("RATE_LIMITS", "off"), ("LOG_LEVEL", "debug")];
+    let output = say(&["config"], &environment, "RATE_SENDS_PER_USER=fast\nREDIS_TIMEOUT=2s\n");
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(line(&said, "REDIS_PORT")[1..], ["tcp://10.0.0.1:6379", "environment,", "not", "in", "use"]);
+    assert_eq!(line(&said, "RATE_SENDS_PER_USER")[1..], ["fast", ".env,", "not", "in", "use"]);
+    assert_eq!(line(&said, "REDIS_TIMEOUT")[1..], ["2s", ".env,", "not", "in", "use"]);
+    assert_eq!(said.matches("not in use").count(), 3, "{said}");
+
+    let environment = [("REDIS_URL", "redis://host"), ("REDIS_PASSWORD", "hunter2"), ("DATA_DIR", "/data")];
+    let output = say(&["config"], &environment, "");
+    let said = text(&output.stdout);
+    assert_eq!(line(&said, "REDIS_PASSWORD")[1..], ["(hidden)", "environment,", "not", "in", "use"]);
+    assert_eq!(line(&said, "DATA_DIR")[1..], ["/data", "environment,", "not", "in", "use"]);
+    assert_eq!(said.matches("not in use").count(), 2, "{said}");
+}
+
+#[test]
 fn config_shows_all_that_is_wrong_and_fails() {
     let environment = [("ROOM_TTL", "a day"), ("LOG_LEVEL", "loud"), ("REDIS_URL", "http://:hunter2@host")];
     let output = say(&["config"], &environment, "MAX_CONNECTIONS=0\n");
@@ -116,22 +135,45 @@ fn completions_are_what_the_shell_understands() {
     assert_eq!(text(&completed.stdout), "healthcheck\n", "{}", text(&completed.stderr));
 }
 
-#[test]
-fn a_server_takes_all_the_files_that_it_may_have_and_says_so_when_they_are_too_few() {
-    for (max_connections, warned) in [("100", false), ("5000", true)] {
+/// `livechat` with 1,024 files at most, and 128 to begin with.
+fn with_few_files(directory: &std::path::Path) -> Command {
+    let mut livechat = Command::new("prlimit");
+    livechat.arg("--nofile=128:1024").arg(env!("CARGO_BIN_EXE_livechat")).current_dir(directory);
+    livechat.env_clear().env("PATH", "/usr/bin:/bin").env("LISTEN_ADDR", "127.0.0.1:0");
+    livechat
+}
+
+#[tokio::test]
+async fn a_server_takes_all_the_files_that_it_may_have_and_says_so_when_they_are_too_few() {
+    for (max_connections, warned) in [(Some("100"), false), (Some("5000"), true), (None, false)] {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut livechat = Command::new("prlimit");
-        livechat.arg("--nofile=128:1024").arg(env!("CARGO_BIN_EXE_livechat")).current_dir(directory.path());
-        livechat.env_clear().env("PATH", "/usr/bin:/bin").env("LISTEN_ADDR", "127.0.0.1:0");
-        livechat.env("MAX_CONNECTIONS", max_connections);
+        let mut livechat = with_few_files(directory.path());
+        livechat.envs(max_connections.map(|max| ("MAX_CONNECTIONS", max)));
         let mut server = livechat.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the prlimit command");
         let mut said = BufReader::new(server.stdout.take().expect("a pipe")).lines();
-        let started = said.any(|line| line.is_ok_and(|line| line.starts_with("Chat page ")));
+        let page = said.find_map(|line| line.ok()?.strip_prefix("Chat page ").map(|url| url.trim().to_owned()));
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap_or_default();
+        let metrics = match &page {
+            Some(page) => reqwest::get(format!("{page}metrics")).await.expect("metrics").text().await.expect("text"),
+            None => String::new(),
+        };
         server.kill().expect("a process of our own");
         let log = text(&server.wait_with_output().expect("its log").stderr);
-        assert!(started, "{log}");
+        assert!(page.is_some(), "{log}");
         assert_eq!(line(&limits.replace("Max open files", "files"), "files")[1..3], ["1024", "1024"]);
         assert_eq!(log.contains("raise the hard limit of open files"), warned, "{log}");
+        // Without a word about connections, there may be as many as the files allow.
+        assert_eq!(line(&metrics, "livechat_connections_max")[1], max_connections.unwrap_or("960"));
+        assert!(warned || !log.contains("WARN"), "{log}");
     }
+}
+
+#[test]
+fn config_shows_how_many_connections_the_limit_of_open_files_allows() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let said = text(&with_few_files(directory.path()).arg("config").output().expect("the command").stdout);
+    assert_eq!(line(&said, "MAX_CONNECTIONS")[1..], ["960", "from", "the", "file", "limit"]);
+    let output = with_few_files(directory.path()).arg("config").env("MAX_CONNECTIONS", "70").output();
+    let said = text(&output.expect("the command").stdout);
+    assert_eq!(line(&said, "MAX_CONNECTIONS")[1..], ["70", "environment"]);
 }

@@ -45,6 +45,7 @@ mod settings;
 mod slow_readers;
 mod snippets;
 mod sse;
+mod startup;
 mod support;
 mod telemetry;
 mod text_rules;

@@ -27,9 +27,11 @@ fn table(explanation: &Explanation) -> String {
             Origin::Environment => "environment",
             Origin::DotEnv => ".env",
             Origin::Default => "default",
+            Origin::FileLimit => "from the file limit",
         };
+        let unused = if setting.unused { ", not in use" } else { "" };
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "{:names$}  {:values$}  {origin}", setting.name, shown(&setting.value));
+        let _ = writeln!(table, "{:names$}  {:values$}  {origin}{unused}", setting.name, shown(&setting.value));
         if let Some(problem) = &setting.problem {
             let _ = writeln!(table, "{:names$}  ^ {problem}", "");
         }

@@ -1,8 +1,9 @@
 //! The settings explained: what each is, where that comes from, and what is wrong with it. Secrets are hidden.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{ALL, Config, ConfigError, Setting, read_environment};
+use super::{ALL, Config, ConfigError, MAX_CONNECTIONS, Setting, Source, read_environment};
+use crate::open_files;
 
 /// Where the value of a setting comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub enum Origin {
     Environment,
     DotEnv,
     Default,
+    /// Derived from how many files this process may have open.
+    FileLimit,
 }
 
 /// One setting as it is in force, or would be if it were valid.
@@ -21,6 +24,8 @@ pub struct Explained {
     pub origin: Origin,
     /// Why the server does not start with it.
     pub problem: Option<String>,
+    /// Whether it is given to no avail, because another setting makes it meaningless. Not known while anything is wrong.
+    pub unused: bool,
 }
 
 /// All settings.
@@ -39,13 +44,20 @@ impl Explanation {
     }
 
     fn of(values: &HashMap<String, (String, Origin)>) -> Self {
-        let problems = problems(values);
+        let (problems, used) = problems(values);
         let explain = |setting: &Setting| {
             let given = values.get(setting.name).map(|(value, origin)| (value.trim(), *origin));
             let (value, origin) =
                 given.filter(|(value, _)| !value.is_empty()).unwrap_or((setting.default, Origin::Default));
             let problem = problems.get(setting.name).cloned();
-            Explained { name: setting.name, value: without_secrets(setting.name, value), origin, problem }
+            let (value, origin) = if setting.name == MAX_CONNECTIONS.name && value.is_empty() {
+                (open_files::connections_that_fit().to_string(), Origin::FileLimit)
+            } else {
+                (without_secrets(setting.name, value), origin)
+            };
+            let is_given = matches!(origin, Origin::Environment | Origin::DotEnv);
+            let unused = problems.is_empty() && is_given && !used.contains(setting.name);
+            Explained { name: setting.name, value, origin, problem, unused }
         };
         let is_unknown = |name: &str, origin| origin == Origin::DotEnv && ALL.iter().all(|known| known.name != name);
         let mut unknown: Vec<_> = values
@@ -58,17 +70,22 @@ impl Explanation {
     }
 }
 
-/// What is wrong with each value. Reading stops at the first that is, so that one is put aside and the rest read again.
-fn problems(values: &HashMap<String, (String, Origin)>) -> HashMap<&'static str, String> {
+/// What is wrong with each value, and which settings are in use once that is put aside. Reading stops at the first that is
+/// wrong, so that one is put aside and the rest read again.
+fn problems(values: &HashMap<String, (String, Origin)>) -> (HashMap<&'static str, String>, HashSet<&'static str>) {
     let mut values: HashMap<_, _> = values.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
     let mut problems = HashMap::new();
-    while let Err(ConfigError::Invalid { name, problem }) = Config::from_values(&values) {
+    loop {
+        let source = Source::of(&values);
+        let Err(ConfigError::Invalid { name, problem }) = Config::read(&source) else {
+            return (problems, source.used.into_inner());
+        };
+        let used = source.used.into_inner();
         problems.insert(name, problem);
         if values.remove(name).is_none() {
-            break;
+            return (problems, used);
         }
     }
-    problems
 }
 
 /// The value of a setting with everything left out that gives access to something.

@@ -62,11 +62,13 @@ impl PartialSchema for Place {
     fn schema() -> RefOr<Schema> {
         let body = schema::ObjectBuilder::new().schema_type(schema::Type::String).enum_values(Some(["body"]));
         let field = schema::SchemaType::from_iter([schema::Type::String, schema::Type::Integer]);
-        let field = schema::ObjectBuilder::new().schema_type(field);
+        let field = schema::ObjectBuilder::new().schema_type(field).build();
+        // Nothing may follow the two; linters want `items` to be a schema all the same.
         schema::ArrayBuilder::new()
-            .items(schema::ArrayItems::False)
-            .prefix_items([body, field].map(|item| Schema::Object(item.build())))
+            .items(RefOr::T(Schema::Object(field.clone())))
+            .prefix_items([body.build(), field].map(Schema::Object))
             .min_items(Some(1))
+            .max_items(Some(2))
             .description(Some("`body`, and in it the name of a field, or a place counted in characters from 0."))
             .examples([serde_json::json!(["body", "room_code"])])
             .into()

@@ -37,6 +37,7 @@ const INTEGER_TEXT: &str = r"^\s*[+\-]?[0-9]+(\.0*)?\s*$";
                        Every route is served with and without the slash at its end, and with and without `/v1` before it. \
                        A refusal has the HTTP status that its sentence deserves; on a server with `REST_ERROR_STATUS=200` \
                        every refusal in an envelope has 200, as the original did.",
+        contact(name = "whoever runs this server"),
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(room::create, room::open, room::list, message::send, message::edit, message::delete),
@@ -44,7 +45,10 @@ const INTEGER_TEXT: &str = r"^\s*[+\-]?[0-9]+(\.0*)?\s*$";
         Envelope<message::Sent>, Envelope<message::Changed>, Envelope<Nothing>,
         Explained<String>, Explained<Vec<Detail>>, Refused,
     )),
-    tags((name = "Rooms"), (name = "Messages")),
+    tags(
+        (name = "Rooms", description = "Making a room, reading one with all that is in it, and listing those alive."),
+        (name = "Messages", description = "Sending, editing and deleting messages in a room."),
+    ),
 )]
 struct Document;
 
@@ -62,6 +66,8 @@ fn document(base: &str) -> String {
         server(&format!("{base}/v1"), "where the original had its routes"),
         server(if base.is_empty() { "/" } else { base }, "as its README wrote them"),
     ]);
+    // Who may do what is said in the bodies, by codes and tokens; HTTP knows nothing of it.
+    document.security = Some(Vec::new());
     let operations = document.paths.paths.values_mut().flat_map(|path| [&mut path.get, &mut path.post]).flatten();
     for response in operations.flat_map(|operation| operation.responses.responses.values_mut()) {
         if let RefOr::T(response) = response {
@@ -69,7 +75,21 @@ fn document(base: &str) -> String {
             response.headers.insert("x-request-id".to_owned(), text_header(meaning).into());
         }
     }
+    remove_unused_schemas(&mut document);
     document.to_json().unwrap_or_default()
+}
+
+/// Removes what stands among the components and is nowhere referred to: it was written out where it is used.
+fn remove_unused_schemas(document: &mut utoipa::openapi::OpenApi) {
+    loop {
+        let written = document.to_json().unwrap_or_default();
+        let Some(components) = &mut document.components else { return };
+        let before = components.schemas.len();
+        components.schemas.retain(|name, _| written.contains(&format!("\"#/components/schemas/{name}\"")));
+        if components.schemas.len() == before {
+            return;
+        }
+    }
 }
 
 /// What an answer gives to the request after it: the room it is about.

@@ -86,6 +86,8 @@ pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(
 }
 
 /// Lists all rooms alive, newest first, with the number of their chatters.
+///
+/// An id alone opens no room: that takes its code too.
 #[utoipa::path(
     get,
     path = "/rooms_views/",

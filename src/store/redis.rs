@@ -18,6 +18,7 @@ mod rooms;
 mod scripts;
 mod settings;
 mod slots;
+mod startup;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,9 @@ use self::keys::{EVENTS, Keys, list_entry};
 use self::record::Reply;
 use self::rooms::{IN_A_CALL, LastViewers, list_part_for};
 use self::scripts::Scripts;
+use self::refused::{is_cluster_down, is_temporary};
 pub use self::settings::{InvalidSettings, Login, Sentinels, Settings};
+use self::startup::Patience;
 use crate::domain::chatter::{Chatter, TokenHash, UserId};
 use crate::domain::event::{Event, EventKind, Position};
 use crate::domain::page::{Take, Window};
@@ -80,6 +83,18 @@ struct Inner {
 }
 
 impl RedisStore {
+    /// Connects, and waits for Redis as long as the settings say, unless it fails for a reason that waiting does not cure. A
+    /// cluster that works for nobody yet is waited for too, but used after that time all the same: it may come back.
+    pub async fn connect_when_ready(settings: Settings) -> Result<Self, StoreError> {
+        let mut patience = Patience::new(settings.wait());
+        let store = patience.until_ok(async || Self::connect(settings.clone()).await, is_temporary).await?;
+        if store.is_cluster() {
+            let _ = patience.until_ok(async || store.ping().await, is_cluster_down).await;
+        }
+        patience.end();
+        Ok(store)
+    }
+
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
         let (keys, vital) = (Keys::new(settings.prefix().to_owned()), Vital::default());

@@ -98,7 +98,7 @@ async fn a_redis_that_turns_the_server_away_at_its_start_is_named_without_the_pa
         );
     }
     redis.kill();
-    let said = server::failure(&[("REDIS_URL", &redis.url())]);
+    let said = server::failure(&[("REDIS_URL", &redis.url()), ("REDIS_WAIT", "0")]);
     assert!(said.contains("Redis") && said.contains(&address) && !said.contains("open-sesame"), "{said}");
 }
 

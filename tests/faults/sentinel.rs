@@ -218,6 +218,7 @@ async fn sentinels_that_know_no_such_primary_or_want_a_password_are_told_of_at_s
             ("REDIS_SENTINELS", &addresses),
             ("REDIS_SENTINEL_MASTER", master),
             ("REDIS_SENTINEL_PASSWORD", password),
+            ("REDIS_WAIT", "0"),
         ])
     };
     let said = start("nobody", PASSWORD);

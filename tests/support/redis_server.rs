@@ -40,6 +40,13 @@ impl RedisServer {
         Self::launch(&["--appendonly", "yes", "--appendfsync", "always"], None).await
     }
 
+    /// One that takes two thousandths of a second for each key when it is started again, and says LOADING meanwhile. It
+    /// loads what it was told to `SAVE`.
+    pub async fn start_that_loads_slowly() -> Self {
+        let slowly = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"];
+        Self::launch(&[&["--appendonly", "no"], &slowly[..]].concat(), None).await
+    }
+
     /// One that wants a password.
     pub async fn start_with_password(password: &str) -> Self {
         Self::launch(&["--appendonly", "no", "--requirepass", password], Some(password)).await

@@ -55,6 +55,14 @@ impl Sentinels {
         drop(self.sentinels.remove(0));
     }
 
+    /// Sends all of them a signal by its name, like STOP or CONT.
+    pub fn signal(&self, name: &str) {
+        for sentinel in &self.sentinels {
+            let sent = Command::new("kill").args([format!("-{name}"), sentinel.process.id().to_string()]).status();
+            assert!(sent.expect("the kill command").success());
+        }
+    }
+
     /// Host and port of the primary.
     pub async fn primary(&self) -> String {
         let (host, port): (String, u16) =

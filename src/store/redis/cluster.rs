@@ -22,6 +22,7 @@ use tracing::info;
 
 use super::connection::{Server, greet};
 use super::primary::Primary;
+use super::refused::{Unusable, is_temporary};
 use super::settings::Settings;
 use super::slots::{Address, Layout, View, slot_of, slot_of_command};
 use crate::store::StoreError;
@@ -39,17 +40,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PAUSE_AT_MOST: Duration = Duration::from_millis(100);
 /// Before this version there are no announcements within a shard.
 const OLDEST: u32 = 7;
-
-/// A cluster that cannot be used.
-#[derive(Debug, thiserror::Error)]
-enum Unusable {
-    #[error("this cluster runs Redis {0}, but LiveChat needs Redis 7 or later there; a single Redis may be older")]
-    TooOld(String),
-    #[error("the Redis at {0} is no node of a cluster; name it alone in REDIS_URL and leave REDIS_CLUSTER out")]
-    NoCluster(String),
-    #[error("no node of the cluster says how it stands")]
-    Silent,
-}
 
 /// A primary.
 pub(super) struct Node {
@@ -178,10 +168,17 @@ impl Shared {
         let seeds = self.settings.seeds();
         let mut entered = join_all(seeds.iter().map(|seed| self.try_seed(seed))).await;
         if !entered.iter().any(Result::is_ok) && !entered.is_empty() {
-            // The first tells as much as all.
-            return entered.swap_remove(0);
+            // One that waiting does not cure tells more than others; else the first tells as much as all.
+            let telling = entered.iter().position(|entered| entered.as_ref().is_err_and(|error| !is_temporary(error)));
+            return entered.swap_remove(telling.unwrap_or(0));
         }
-        if self.look().await { Ok(()) } else { Err(StoreError::Unavailable(Box::new(Unusable::Silent))) }
+        if !self.look().await {
+            return Err(StoreError::Unavailable(Box::new(Unusable::Silent)));
+        }
+        if self.map.borrow().nodes.is_empty() {
+            return Err(StoreError::Unavailable(Box::new(Unusable::NoSlots)));
+        }
+        Ok(())
     }
 
     async fn try_seed(&self, seed: &Address) -> Result<(), StoreError> {

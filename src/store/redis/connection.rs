@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::cluster::Cluster;
 use super::gathered::{Carrier, Gathered};
 use super::primary::Primary;
-use super::refused::{NoConnection, NoRight, is_denied};
+use super::refused::{NoConnection, NoRight, is_denied, is_wrapped_outage, says};
 use super::rights;
 use super::settings::{CONNECTING, Settings};
 use crate::store::StoreError;
@@ -360,20 +360,9 @@ fn is_of_a_replica(error: &RedisError) -> bool {
 
 /// What an error of Redis means to whoever called. `ERR` and `WRONGTYPE` are defects of a script or of the data.
 fn meaning(error: RedisError) -> StoreError {
-    // Before version 7, Redis wraps what went wrong inside a script into an `ERR`.
-    const OUTAGES: [&str; 8] = [
-        "-OOM ",
-        "-READONLY ",
-        "-MISCONF ",
-        "-LOADING ",
-        "-NOREPLICAS ",
-        "-MASTERDOWN ",
-        "-CLUSTERDOWN ",
-        "max number of clients",
-    ];
     let is_defect = match error.kind() {
         ErrorKind::UnexpectedReturnType | ErrorKind::Server(ServerErrorKind::CrossSlot) => true,
-        ErrorKind::Server(ServerErrorKind::ResponseError) => !OUTAGES.iter().any(|outage| says(&error, outage)),
+        ErrorKind::Server(ServerErrorKind::ResponseError) => !is_wrapped_outage(&error),
         ErrorKind::Extension => error.code() == Some("WRONGTYPE"),
         _ => false,
     };
@@ -381,10 +370,6 @@ fn meaning(error: RedisError) -> StoreError {
         return StoreError::Unavailable(Box::new(NoRight(error)));
     }
     if is_defect { StoreError::Corrupt(Box::new(error)) } else { StoreError::Unavailable(Box::new(error)) }
-}
-
-fn says(error: &RedisError, words: &str) -> bool {
-    error.detail().is_some_and(|detail| detail.contains(words))
 }
 
 #[cfg(test)]

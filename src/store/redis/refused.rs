@@ -5,6 +5,9 @@ use std::io;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use tokio::time::error::Elapsed;
+
+use crate::store::StoreError;
 
 /// Redis could not be reached, or turned us away, at start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,42 @@ impl NoConnection {
         };
         Self { address, why, source }
     }
+
+    /// Whether it may succeed a little later.
+    pub fn is_temporary(&self) -> bool {
+        match self.why {
+            Why::Silent | Why::NoPrimary => true,
+            Why::Unknown => is_temporary_error(&self.source),
+            Why::TurnedAway
+            | Why::NoRight
+            | Why::NoTls
+            | Why::UnknownAuthority
+            | Why::OtherName
+            | Why::OutOfDate
+            | Why::WantsCertificate
+            | Why::RefusesCertificate => false,
+        }
+    }
+}
+
+/// A cluster that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("this cluster runs Redis {0}, but LiveChat needs Redis 7 or later there; a single Redis may be older")]
+    TooOld(String),
+    #[error("the Redis at {0} is no node of a cluster; name it alone in REDIS_URL and leave REDIS_CLUSTER out")]
+    NoCluster(String),
+    #[error("no node of the cluster says how it stands")]
+    Silent,
+    #[error("no node of the cluster has any slot; it has not been put together yet")]
+    NoSlots,
+}
+
+impl Unusable {
+    /// Whether it may be usable a little later.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Silent | Self::NoSlots)
+    }
 }
 
 /// A command was refused, which it was not at start.
@@ -90,6 +129,61 @@ pub(super) fn is_denied(error: &RedisError) -> bool {
     const IN_SCRIPTS: [&str; 3] = ["ser executing the script", "ACL failure in script", "-NOPERM "];
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm))
         || error.detail().is_some_and(|detail| IN_SCRIPTS.iter().any(|words| detail.contains(words)))
+}
+
+/// Whether Redis may be usable a little later without anybody changing anything: it is not there yet, or loads its data, or
+/// waits for others. A wrong password, a refused certificate or a missing right stay what they are.
+pub(super) fn is_temporary(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else { return false };
+    if let Some(refused) = cause.downcast_ref::<NoConnection>() {
+        return refused.is_temporary();
+    }
+    if let Some(unusable) = cause.downcast_ref::<Unusable>() {
+        return unusable.is_temporary();
+    }
+    cause.downcast_ref().is_some_and(is_temporary_error) || cause.is::<Elapsed>()
+}
+
+/// The same of what Redis, or the way there, said.
+fn is_temporary_error(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Io | ErrorKind::MasterNameNotFoundBySentinel => tls_error(error).is_none(),
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::ReadOnly
+            | ServerErrorKind::TryAgain,
+        ) => true,
+        ErrorKind::Server(ServerErrorKind::ResponseError) => is_wrapped_outage(error),
+        _ => false,
+    }
+}
+
+/// Whether a cluster says that it works for nobody now.
+pub(super) fn is_cluster_down(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else { return false };
+    let kind = cause.downcast_ref::<RedisError>().map(RedisError::kind);
+    matches!(kind, Some(ErrorKind::Server(ServerErrorKind::ClusterDown)))
+}
+
+/// Whether an `ERR` stands for an outage. Before version 7, Redis wraps what went wrong inside a script into one.
+pub(super) fn is_wrapped_outage(error: &RedisError) -> bool {
+    const OUTAGES: [&str; 8] = [
+        "-OOM ",
+        "-READONLY ",
+        "-MISCONF ",
+        "-LOADING ",
+        "-NOREPLICAS ",
+        "-MASTERDOWN ",
+        "-CLUSTERDOWN ",
+        "max number of clients",
+    ];
+    OUTAGES.iter().any(|outage| says(error, outage))
+}
+
+pub(super) fn says(error: &RedisError, words: &str) -> bool {
+    error.detail().is_some_and(|detail| detail.contains(words))
 }
 
 fn why_no_tls(error: &rustls::Error) -> Why {

@@ -61,6 +61,7 @@ pub struct Settings {
     certificates: Option<TlsCertificates>,
     prefix: String,
     timeout: Duration,
+    wait: Duration,
 }
 
 impl Settings {
@@ -105,8 +106,8 @@ impl Settings {
         let login = connection.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let connection = connection.set_redis_settings(login);
         let (sentinels, seeds, certificates) = (None, Vec::new(), None);
-        let (prefix, timeout) = (prefix.to_owned(), Duration::from_secs(1));
-        Ok(Self { connection, sentinels, seeds, certificates, prefix, timeout })
+        let (prefix, timeout, wait) = (prefix.to_owned(), Duration::from_secs(1), Duration::ZERO);
+        Ok(Self { connection, sentinels, seeds, certificates, prefix, timeout, wait })
     }
 
     fn with_login(self, login: &Login) -> Self {
@@ -157,6 +158,12 @@ impl Settings {
         Self { timeout, ..self }
     }
 
+    /// Waits for so long at start until Redis can be used, in place of not at all.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
     /// What every key and channel begins with.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
@@ -184,6 +191,11 @@ impl Settings {
     /// How long a call may take.
     pub(super) const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// How long to wait at start until Redis can be used.
+    pub(super) const fn wait(&self) -> Duration {
+        self.wait
     }
 
     /// How a single connection is made.

@@ -1,0 +1,189 @@
+//! A server that is started before its Redis waits for it, as long as it makes sense to.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::certificates::Authority;
+use crate::support::client::User;
+use crate::support::redis_server::{RedisServer, free_port};
+use crate::support::sentinels::{MASTER, PASSWORD, Sentinels};
+use crate::support::server::{Server, command, failure};
+
+/// How much later than the server Redis is started.
+const LATER: Duration = Duration::from_secs(3);
+
+/// Starts a server with these settings, does `meanwhile` after some seconds, and returns the server once it serves.
+async fn start_before<T>(environment: &[(&str, &str)], meanwhile: impl Future<Output = T>) -> (Server, T) {
+    let owned: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let start = Instant::now();
+    let server = tokio::task::spawn_blocking(move || {
+        let environment: Vec<_> = owned.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Server::with(&environment)
+    });
+    tokio::time::sleep(LATER).await;
+    assert!(!server.is_finished(), "the server serves, or has ended, without its Redis");
+    let done = meanwhile.await;
+    let server = server.await.expect("a server");
+    assert!(start.elapsed() >= LATER);
+    (server, done)
+}
+
+async fn assert_serves(server: &Server) {
+    assert_eq!(server.status("/readyz").await, 200);
+    let client = server.client();
+    let room = client.create_room().await;
+    User::of(client).send(&room, "after all").await;
+    let log = server.log();
+    assert!((1..=2).contains(&log.matches("Redis cannot be used yet").count()), "{log}");
+    assert!(log.contains("Redis can be used after "), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_a_redis_that_is_started_after_it() {
+    let mut redis = RedisServer::start_with_password("open-sesame").await;
+    redis.kill();
+    let url = redis.url();
+    let (server, ()) = start_before(&[("REDIS_URL", &url)], redis.restart()).await;
+    assert_serves(&server).await;
+    assert!(!server.log().contains("sesame"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_a_redis_that_still_loads_its_data() {
+    let mut redis = RedisServer::start_that_loads_slowly().await;
+    let mut connection = redis.connection().await;
+    for number in 0..1_500 {
+        let (mut set, key) = (redis::cmd("SET"), format!("other:{number}"));
+        set.arg(key).arg("x".repeat(200)).exec_async(&mut connection).await.expect("a key");
+    }
+    redis.command(&["SAVE"]).await;
+    redis.kill();
+    let url = redis.url();
+    // It answers commands with LOADING from soon after its start until it has read everything.
+    let restarted = tokio::spawn(async move {
+        redis.restart().await;
+        redis
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let server = tokio::task::spawn_blocking(move || Server::on_redis(&url)).await.expect("a server");
+    let redis = restarted.await.expect("a Redis");
+    assert!(server.log().contains("Redis is loading the dataset"), "{}", server.log());
+    assert_serves(&server).await;
+    drop(redis);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_the_primary_that_sentinels_name() {
+    let mut redis = RedisServer::start().await;
+    let sentinels = Sentinels::over(&redis, 0).await;
+    redis.kill();
+    let environment = [
+        ("REDIS_SENTINELS", &*sentinels.addresses()),
+        ("REDIS_SENTINEL_MASTER", MASTER),
+        ("REDIS_SENTINEL_PASSWORD", PASSWORD),
+    ];
+    let (server, ()) = start_before(&environment, redis.restart()).await;
+    assert_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_sentinels_that_are_started_after_it() {
+    let redis = RedisServer::start().await;
+    let sentinels = Sentinels::over(&redis, 0).await;
+    let addresses = sentinels.addresses();
+    sentinels.signal("STOP");
+    let environment =
+        [("REDIS_SENTINELS", &*addresses), ("REDIS_SENTINEL_MASTER", MASTER), ("REDIS_SENTINEL_PASSWORD", PASSWORD)];
+    let (server, ()) = start_before(&environment, async { sentinels.signal("CONT") }).await;
+    assert_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_a_cluster_whose_nodes_are_started_after_it() {
+    let mut node = RedisServer::start_cluster_node().await;
+    let url = node.url();
+    node.kill();
+    let (server, ()) = start_before(&[("REDIS_URL", &url), ("REDIS_CLUSTER", "true")], node.restart()).await;
+    assert_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_a_cluster_that_has_not_been_put_together() {
+    let node = RedisServer::start_lone_node(&[]).await;
+    let url = node.url();
+    let put_together = async { node.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await };
+    let (server, ()) = start_before(&[("REDIS_URL", &url), ("REDIS_CLUSTER", "true")], put_together).await;
+    assert_serves(&server).await;
+}
+
+#[test]
+fn a_server_waits_as_long_as_it_is_told_to_and_then_says_why() {
+    let url = format!("redis://127.0.0.1:{}/", free_port());
+    for (wait, least, most) in [("0", 0, 8), ("2s", 2, 10)] {
+        let start = Instant::now();
+        let said = failure(&[("REDIS_URL", &url), ("REDIS_WAIT", wait)]);
+        let seconds = start.elapsed().as_secs();
+        assert!((least..most).contains(&seconds), "it took {seconds} s with {wait}");
+        assert!(
+            said.contains("livechat: Redis cannot be used: ") && said.contains("cannot connect to Redis"),
+            "{said}"
+        );
+        assert_eq!(said.contains("waiting for it for 2 more seconds at most"), wait == "2s", "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_waiting_does_not_cure_ends_the_start_at_once() {
+    let redis = RedisServer::start_with_password("open-sesame").await;
+    redis.command(&["ACL", "SETUSER", "nobody", "on", ">open-sesame", "+@connection", "~*"]).await;
+    let single = RedisServer::start().await;
+    let authority = Authority::new();
+    authority.sign("redis", "127.0.0.1");
+    let strange = RedisServer::start_with_tls(&authority, false).await;
+    let (address, plain) = (redis.address(), single.address());
+    for (environment, sentence) in [
+        ([("REDIS_URL", format!("redis://:open-barley@{address}")), ("X", String::new())], "another user or password"),
+        ([("REDIS_URL", format!("redis://nobody:open-sesame@{address}")), ("X", String::new())], "lacks a right"),
+        ([("REDIS_URL", strange.url()), ("X", String::new())], "signed by nobody who is trusted here"),
+        ([("REDIS_URL", format!("redis://{plain}")), ("REDIS_CLUSTER", "true".to_owned())], "is no node of a cluster"),
+    ] {
+        let mut environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        environment.push(("REDIS_WAIT", "10m"));
+        // Waits for half a minute at most, which is far less than ten minutes.
+        let said = failure(&environment);
+        assert!(said.contains(sentence) && !said.contains("cannot be used yet"), "{said}");
+        assert!(!said.contains("sesame") && !said.contains("barley"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_while_it_waits_ends_at_once_and_well() {
+    let url = format!("redis://127.0.0.1:{}/", free_port());
+    for signal in ["TERM", "INT"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let environment = [("REDIS_URL".to_owned(), url.clone()), ("REDIS_WAIT".to_owned(), "10m".to_owned())];
+        let mut server = command(directory.path(), &environment)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the livechat binary");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(server.try_wait().expect("a process of our own").is_none(), "it does not wait");
+        let sent = std::process::Command::new("kill").args([format!("-{signal}"), server.id().to_string()]).status();
+        assert!(sent.expect("the kill command").success());
+        assert!(ends_well(&mut server).await, "after SIG{signal}");
+    }
+}
+
+/// Whether a process ends within some seconds, and with success.
+async fn ends_well(process: &mut Child) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10) {
+        if let Some(status) = process.try_wait().expect("a process of our own") {
+            return status.success();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let _ = process.kill().and_then(|()| process.wait());
+    false
+}
