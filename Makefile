@@ -1,11 +1,17 @@
 # What people who work on livechat run. `make test` is all that is needed to try everything.
 
+# Where tests/tools.sh puts a Node.js if the machine's is missing or too old.
+export PATH := $(CURDIR)/target/node/bin:$(PATH)
+
 .PHONY: test web tools check counts counts-accept fuzz deny cargo-deny advisories schema
 
 # Runs every test. Those with clients run the binary that the other tests were built with.
 test: tools web
 	cargo test --locked
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
+	cd tests/openapi && npm ci --no-audit --no-fund --ignore-scripts && npm test
+	cd tests/gateway && npm ci --no-audit --no-fund --ignore-scripts && npm test
+	tests/python/run.sh
 
 # Builds GraphiQL, which cargo then embeds. Needs Node.js.
 web: tools

