@@ -366,6 +366,16 @@ impl Follower {
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, ChatError>> {
         self.0.next().await.map(|event| event.map_err(ChatError::from))
     }
+
+    /// The room that is followed.
+    pub fn room(&self) -> RoomId {
+        self.0.room()
+    }
+
+    /// The last event again, with its message as it is by now; `None` when [`next`](Self::next) has to read that first.
+    pub fn refresh(&mut self, event: &Arc<Event>) -> Option<Arc<Event>> {
+        self.0.refresh(event)
+    }
 }
 
 /// What becomes of a user that is not known.

@@ -7,6 +7,7 @@
 //! A live reader waits for its broadcast and for nothing else. That the room ends, or this process, it learns from the
 //! end of the broadcast.
 
+mod changes;
 mod numbers;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::store::{Announcement, Feed, RoomState, Store, StoreError, VIEWERS_KEPT};
 use crate::vital::Vital;
 
+use changes::{AsOf, Changes, Now};
 use numbers::{Numbers, Reason};
 
 /// Live events a reader may lie behind before it goes back to the log.
@@ -61,6 +63,7 @@ struct Watched {
     /// None once the room has ended, or this process is stopping: that it is dropped tells the readers.
     live: Option<broadcast::Sender<Announcement>>,
     viewers: u32,
+    changes: Arc<Changes>,
     /// Waits for the room's end.
     _end: AbortOnDropHandle<()>,
 }
@@ -68,6 +71,10 @@ struct Watched {
 impl Watched {
     /// Tells all readers. A send fails only when the last of them is just leaving.
     fn tell(&self, announcement: Announcement) {
+        match &announcement {
+            Announcement::Event(event) => self.changes.note(event),
+            Announcement::Resync | Announcement::ResyncOf(_) => self.changes.forget(),
+        }
         if let Some(live) = &self.live {
             let _ = live.send(announcement);
         }
@@ -122,11 +129,13 @@ impl Hub {
     /// unavailable store only delays it.
     pub async fn follow(&self, state: &RoomState, after: Position) -> Result<Follower, StoreError> {
         let watch = Watch::begin(self, state).await?;
-        let page = Page::of(self.store.read_log(state.room.id, after, LOG_PAGE).await?, LOG_PAGE);
+        let as_of = watch.changes.as_of();
+        let page = Page::of(self.store.read_log(state.room.id, after, LOG_PAGE).await?, LOG_PAGE, as_of);
         if !page.is_empty() {
             self.numbers.goes_back(Reason::Resume);
         }
-        Ok(Follower { watch, position: after, place: Place::Log(page), stop: self.stop.clone() })
+        let (position, stop) = (after, self.stop.clone());
+        Ok(Follower { watch, position, before: after, as_of, place: Place::Log(page), stop })
     }
 
     /// A room that nobody has watched so far.
@@ -142,7 +151,7 @@ impl Hub {
             }
         });
         let live = (!self.stop.is_cancelled()).then(|| broadcast::channel(BACKLOG).0);
-        Watched { live, viewers: 0, _end: AbortOnDropHandle::new(end) }
+        Watched { live, viewers: 0, changes: Arc::default(), _end: AbortOnDropHandle::new(end) }
     }
 }
 
@@ -150,6 +159,10 @@ impl Hub {
 pub struct Follower {
     watch: Watch,
     position: Position,
+    /// Where it was before the last event.
+    before: Position,
+    /// What the last event is known to show.
+    as_of: AsOf,
     place: Place,
     stop: CancellationToken,
 }
@@ -164,16 +177,22 @@ enum Place {
 }
 
 impl Follower {
-    /// The next event. `None` when the room has ended, or this process is stopping; an error, and `None` from then on,
-    /// when the log turns out not to hold the reader's position. To give up waiting for it loses nothing.
+    /// The next event, with its message as it is now, as far as this process knows. `None` when the room has ended, or this
+    /// process is stopping; an error, and `None` from then on, when the log turns out not to hold the reader's position. To
+    /// give up waiting for it loses nothing.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, StoreError>> {
         loop {
             match &mut self.place {
                 Place::Live => match self.watch.live.recv().await {
                     Ok(Announcement::Event(event)) if event.position.seq == self.position.seq.next() => {
-                        self.position = event.position;
-                        self.watch.numbers.live.inc();
-                        return Some(Ok(event));
+                        let as_of = AsOf { change: event.position.seq, ..self.as_of };
+                        match self.take(event, as_of) {
+                            Some(event) => {
+                                self.watch.numbers.live.inc();
+                                return Some(Ok(event));
+                            }
+                            None => self.go_back(Reason::Lag),
+                        }
                     }
                     Ok(Announcement::Event(event)) if is_known(&event, self.position) => {}
                     Ok(Announcement::Event(_)) => self.go_back(Reason::Gap),
@@ -186,13 +205,19 @@ impl Follower {
                 },
                 Place::Log(page) => match (page.events.next(), page.next) {
                     (Some(event), _) => {
-                        self.position = event.position;
+                        let (as_of, read) = (page.as_of, page.read);
                         page.read += 1;
-                        self.watch.numbers.replayed.inc();
-                        return Some(Ok(Arc::new(event)));
+                        match self.take(Arc::new(event), as_of) {
+                            Some(event) => {
+                                self.watch.numbers.replayed.inc();
+                                return Some(Ok(event));
+                            }
+                            None => self.place = Place::Log(Page { read, ..Page::before_any() }),
+                        }
                     }
                     (None, None) => {
                         self.watch.numbers.caught_up(page.read);
+                        self.as_of = page.as_of;
                         self.place = Place::Live;
                     }
                     // In a box, as every live reader would otherwise keep room for it.
@@ -214,6 +239,36 @@ impl Follower {
         }
     }
 
+    /// Takes an event, which shows what `as_of` says; `None` when only the log can tell what its message is now.
+    fn take(&mut self, event: Arc<Event>, as_of: AsOf) -> Option<Arc<Event>> {
+        let event = match self.watch.changes.now(&event, as_of) {
+            Now::AsShown => event,
+            Now::Changed(message) => Arc::new(Event { message, ..Event::clone(&event) }),
+            Now::Unknown => return None,
+        };
+        self.before = std::mem::replace(&mut self.position, event.position);
+        self.as_of = as_of;
+        Some(event)
+    }
+
+    /// The room that is followed.
+    pub const fn room(&self) -> RoomId {
+        self.watch.room
+    }
+
+    /// The last event again, with its message as it is by now; `None` when [`next`](Self::next) has to read that first.
+    pub fn refresh(&mut self, event: &Arc<Event>) -> Option<Arc<Event>> {
+        match self.watch.changes.now(event, self.as_of) {
+            Now::AsShown => Some(Arc::clone(event)),
+            Now::Changed(message) => Some(Arc::new(Event { message, ..Event::clone(event) })),
+            Now::Unknown => {
+                self.position = self.before;
+                self.go_back(Reason::Lag);
+                None
+            }
+        }
+    }
+
     /// Reads the log again before anything else.
     fn go_back(&mut self, reason: Reason) {
         self.watch.numbers.goes_back(reason);
@@ -224,8 +279,9 @@ impl Follower {
     async fn read_patiently(&self, limit: u32) -> Result<Page, End> {
         let mut pause = RETRY.0;
         loop {
+            let as_of = self.watch.changes.as_of();
             match self.watch.store.read_log(self.watch.room, self.position, limit).await {
-                Ok(events) => return Ok(Page::of(events, limit)),
+                Ok(events) => return Ok(Page::of(events, limit, as_of)),
                 Err(StoreError::NotFound) => return Err(End::Completed),
                 Err(StoreError::Unavailable(_)) => {
                     tokio::select! {
@@ -245,6 +301,8 @@ struct Page {
     events: std::vec::IntoIter<Event>,
     /// How many entries to ask for next; `None` when these were the last.
     next: Option<u32>,
+    /// What was known when it was read, which it shows.
+    as_of: AsOf,
     /// How many events this page, and those before it since the reader was not live, have given.
     read: u32,
 }
@@ -252,12 +310,12 @@ struct Page {
 impl Page {
     /// Nothing yet, and everything behind it.
     fn before_any() -> Self {
-        Self { events: Vec::new().into_iter(), next: Some(LOG_PAGE), read: 0 }
+        Self { events: Vec::new().into_iter(), next: Some(LOG_PAGE), as_of: AsOf::default(), read: 0 }
     }
 
     /// Keeps of `events`, up to `limit` of which were asked for, what a reader may hold. What is let go is read again, so
     /// where messages are big, the next page asks for fewer.
-    fn of(mut events: Vec<Event>, limit: u32) -> Self {
+    fn of(mut events: Vec<Event>, limit: u32, as_of: AsOf) -> Self {
         let (mut bytes, mut kept) = (0, 0);
         for event in &events {
             bytes += event.message.text.as_ref().map_or(0, |text| text.as_str().len());
@@ -269,7 +327,7 @@ impl Page {
         let is_last = events.len() < limit as usize && kept as usize == events.len();
         events.truncate(kept as usize);
         events.shrink_to_fit();
-        Self { events: events.into_iter(), next: (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE)), read: 0 }
+        Self { events: events.into_iter(), next: (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE)), as_of, read: 0 }
     }
 
     fn is_empty(&self) -> bool {
@@ -296,6 +354,7 @@ struct Watch {
     rooms: Arc<Rooms>,
     store: Arc<dyn Store>,
     numbers: Arc<Numbers>,
+    changes: Arc<Changes>,
 }
 
 impl Watch {
@@ -307,10 +366,11 @@ impl Watch {
             let watched = rooms.entry(room).or_insert_with(|| hub.watched_from_now(state));
             watched.viewers += 1;
             let live = watched.listen();
-            let numbers = Arc::clone(&hub.numbers);
+            let (numbers, changes) = (Arc::clone(&hub.numbers), Arc::clone(&watched.changes));
             numbers.viewers.inc();
             numbers.rooms.set(rooms.len() as i64);
-            let watch = Self { live, room, rooms: Arc::clone(&hub.rooms), store: Arc::clone(&hub.store), numbers };
+            let (rooms_of_hub, store) = (Arc::clone(&hub.rooms), Arc::clone(&hub.store));
+            let watch = Self { live, room, rooms: rooms_of_hub, store, numbers, changes };
             // Under the lock, so that the store hears of watching and unwatching in the order in which they happen.
             (watch, hub.store.watch(room))
         };

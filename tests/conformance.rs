@@ -177,6 +177,7 @@ macro_rules! every_case {
                 a_reader_far_behind_gets_every_event_once_and_in_order,
                 readers_who_join_in_the_middle_get_every_event_once_and_in_order,
                 edits_and_deletes_are_followed,
+                readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile,
                 a_stream_completes_when_its_room_ends,
                 a_lost_cursor_is_an_error_at_once,
                 a_room_that_is_not_there_is_an_error_at_once,

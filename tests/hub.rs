@@ -114,11 +114,58 @@ pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
     let sent = new(&store, send(room, &chatter("ann"), "hello")).await?;
     let edited = new(&store, edit(&sent.message, "changed")).await?;
     let deleted = new(&store, delete(&edited.message)).await?;
-    live.gets(&[sent, edited, deleted.clone()]).await?;
+    // Each with its message as it was then, or as it had become by the time it was taken.
+    for expected in [&sent, &edited, &deleted] {
+        let event = live.event().await?;
+        ensure_eq!(
+            (event.kind, event.position, event.at),
+            (expected.kind, expected.position, expected.at),
+            "a live event"
+        );
+        let messages = [&sent, &edited, &deleted].map(|event| &event.message);
+        let shown = messages.into_iter().find(|message| **message == event.message);
+        let is_shown = shown.is_some_and(|message| message.revision >= expected.message.revision);
+        ensure!(is_shown, "a live event with a message that never was so, or not any more");
+    }
     let mut replay = Follower::of(on, &hub, room, Some(Position::START)).await?;
     for kind in [EventKind::Sent, EventKind::Edited, EventKind::Deleted] {
         let event = replay.event().await?;
         ensure_eq!((event.kind, &event.message), (kind, &deleted.message), "a replayed event");
+    }
+    hub.close().await;
+    Ok(())
+}
+
+pub async fn readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let hub = Hub::start(on.second_handle());
+    let mut live = Follower::of(on, &hub, room, None).await?;
+    let mut witness = Follower::of(on, &hub, room, None).await?;
+    let mut sent = Vec::new();
+    for n in 0..20 {
+        sent.push(new(&store, send(room, &chatter("ann"), &format!("words {n}"))).await?);
+    }
+    // This one has a page of the log at hand.
+    let mut catching_up = Follower::of(on, &hub, room, Some(Position::START)).await?;
+    catching_up.gets(&sent[..1]).await?;
+    let deleted = new(&store, delete(&sent[10].message)).await?;
+    let edited = new(&store, edit(&sent[11].message, "other words")).await?;
+    // Once one reader was told, this process knows.
+    witness.gets(&sent[..10]).await?;
+    while witness.event().await?.position != edited.position {}
+    for (reader, from) in [(&mut live, 0), (&mut catching_up, 1)] {
+        for expected in &sent[from..] {
+            let message = match expected.message.id.index {
+                10 => &deleted.message,
+                11 => &edited.message,
+                _ => &expected.message,
+            };
+            let event = reader.event().await?;
+            ensure_eq!((event.kind, event.position), (EventKind::Sent, expected.position), "an event of a late reader");
+            ensure_eq!(&event.message, message, "the message of an event that is taken late");
+        }
+        reader.gets(&[deleted.clone(), edited.clone()]).await?;
     }
     hub.close().await;
     Ok(())
