@@ -17,8 +17,8 @@ test: tools web
 web: tools
 	cd web && npm ci --no-audit --no-fund && npm run build
 
-# Installs what the tests need where it is missing: Redis, nginx, Node.js, Chromium, Prometheus, Schemathesis, and what
-# checks deploy/.
+# Installs what the tests need where it is missing: Redis, nginx, Node.js, Chromium, Prometheus, Schemathesis, clients in
+# Python, and what checks deploy/.
 tools:
 	tests/tools.sh
 

@@ -49,5 +49,6 @@ mod startup;
 mod support;
 mod telemetry;
 mod text_rules;
+mod tools;
 mod two_servers;
 mod ws_protocol;

@@ -80,7 +80,7 @@ async fn a_redis_that_cannot_be_trusted_or_does_not_trust_us_is_told_of_at_start
     }
 
     let plain = RedisServer::start().await;
-    let said = start(&plain.url().replace("redis://", "rediss://"), &[]);
+    let said = start(&plain.url().replace("redis://", "rediss://"), &[("REDIS_WAIT", "0")]);
     assert!(said.contains("whether it speaks TLS there"), "{said}");
 }
 
