@@ -225,22 +225,20 @@ pub enum StoreChoice {
 impl Config {
     /// Reads the environment, and `.env` of the working directory for what the environment does not say.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        Self::from_values(&texts(read_environment()?))
+        read_environment()?.read(Self::read)
     }
 
     /// Where a server that is started with this environment listens.
     pub fn listen_addr_of_environment() -> Result<SocketAddr, ConfigError> {
-        Source::of(&texts(read_environment()?)).listen_addr()
+        read_environment()?.read(|source| source.listen_addr())
     }
 
     /// The directory and the Redis between which `livechat migrate` moves rooms.
     pub fn of_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
-        let values = texts(read_environment()?);
-        let source = Source::of(&values);
-        match source.store()? {
+        read_environment()?.read(|source| match source.store()? {
             StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), *settings)),
             StoreChoice::Embedded(_) => Err(invalid(&REDIS_URL, "must say where the rooms are to go")),
-        }
+        })
     }
 
     /// Reads settings from `values`, by name.
@@ -279,23 +277,41 @@ impl Config {
 }
 
 /// What the environment says, and `.env` of the working directory where the environment says nothing.
-fn read_environment() -> Result<HashMap<String, (String, Origin)>, ConfigError> {
+struct Environment {
+    values: HashMap<String, (String, Origin)>,
+    /// Settings whose value is not text.
+    not_text: Vec<&'static Setting>,
+}
+
+const NOT_TEXT: &str = "must be text in UTF-8";
+
+fn read_environment() -> Result<Environment, ConfigError> {
     let lines = dotenv::read(Path::new(".env"))?;
     let mut values: HashMap<_, _> = lines.into_iter().map(|(name, value)| (name, (value, Origin::DotEnv))).collect();
+    let mut not_text = Vec::new();
     for (name, value) in std::env::vars_os() {
         // Settings have names of letters; a variable with any other name is not one.
         let Ok(name) = name.into_string() else { continue };
-        match (value.into_string(), ALL.iter().find(|setting| setting.name == name)) {
-            (Ok(value), _) => drop(values.insert(name, (value, Origin::Environment))),
-            (Err(_), Some(setting)) => return Err(invalid(setting, "must be text in UTF-8")),
-            (Err(_), None) => {}
+        match value.into_string() {
+            Ok(value) => drop(values.insert(name, (value, Origin::Environment))),
+            Err(_) => not_text.extend(ALL.iter().find(|setting| setting.name == name)),
         }
     }
-    Ok(values)
+    Ok(Environment { values, not_text })
 }
 
-fn texts(values: HashMap<String, (String, Origin)>) -> HashMap<String, String> {
-    values.into_iter().map(|(name, (value, _))| (name, value)).collect()
+impl Environment {
+    /// Reads something, and refuses it if any setting that it needs is not text.
+    fn read<T>(self, read: impl FnOnce(&Source<'_>) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+        let values = self.values.into_iter().map(|(name, (value, _))| (name, value)).collect();
+        let source = Source::of(&values);
+        let found = read(&source)?;
+        let used = source.used.borrow();
+        match self.not_text.iter().find(|setting| used.contains(setting.name)) {
+            Some(setting) => Err(invalid(setting, NOT_TEXT)),
+            None => Ok(found),
+        }
+    }
 }
 
 /// Where the values come from, and which of the settings were asked for.

@@ -150,9 +150,18 @@ async fn a_setting_that_is_not_in_use_does_not_prevent_the_start() {
 fn a_setting_that_is_not_text_is_refused_and_not_passed_over() {
     let directory = tempfile::tempdir().expect("a directory");
     let latin: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"p\xe4sswort");
-    let output = command(directory.path(), &[]).env("REDIS_PASSWORD", latin).output().expect("the command");
+    let with = |host: &str, arguments: &[&str]| {
+        let mut command = command(directory.path(), &[]);
+        command.env("REDIS_PASSWORD", latin).env("REDIS_HOST", host).args(arguments).output().expect("the command")
+    };
+    let output = with("127.0.0.1", &[]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.starts_with("livechat: REDIS_PASSWORD: must be text in UTF-8"), "{said}");
+    let output = with("127.0.0.1", &["config"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && said.contains("^ must be text in UTF-8"), "{said}");
+    // Without a Redis it is not in use.
+    assert!(with("", &["config"]).status.success());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{ALL, Config, ConfigError, MAX_CONNECTIONS, Setting, Source, read_environment};
+use super::{ALL, Config, ConfigError, Environment, MAX_CONNECTIONS, NOT_TEXT, Setting, Source, read_environment};
 use crate::open_files;
 
 /// Where the value of a setting comes from.
@@ -43,8 +43,12 @@ impl Explanation {
         Ok(Self::of(&read_environment()?))
     }
 
-    fn of(values: &HashMap<String, (String, Origin)>) -> Self {
-        let (problems, used) = problems(values);
+    fn of(environment: &Environment) -> Self {
+        let Environment { values, not_text } = environment;
+        let (mut problems, used) = problems(values);
+        for setting in not_text.iter().filter(|setting| used.contains(setting.name)) {
+            problems.insert(setting.name, NOT_TEXT.to_owned());
+        }
         let explain = |setting: &Setting| {
             let given = values.get(setting.name).map(|(value, origin)| (value.trim(), *origin));
             let (value, origin) =

@@ -30,9 +30,7 @@ pub(super) fn bound(response: Response, grace: Duration) -> Response {
         Some(size) if size > PIECE as u64 => {
             response.map(|body| Body::new(Departing::new(body, until + time_for(size), false)))
         }
-        None if is_document(response.headers()) => {
-            response.map(|body| Body::new(Departing::new(body, until, true)))
-        }
+        None if is_document(response.headers()) => response.map(|body| Body::new(Departing::new(body, until, true))),
         _ => response,
     }
 }

@@ -225,7 +225,10 @@ async fn an_answer_shows_as_many_messages_as_the_room_had_when_it_began() {
     let body = unchunk(&rest(line).await).expect("all chunks");
     let record: Value = serde_json::from_str(&body).expect("one document");
     assert_eq!(record["data"]["messages"].as_array().expect("messages").len(), MESSAGES);
-    assert_eq!((&record["data"]["chatters_amount"], record["data"]["chatters"].as_array().map(Vec::len)), (&json!(8), Some(8)));
+    assert_eq!(
+        (&record["data"]["chatters_amount"], record["data"]["chatters"].as_array().map(Vec::len)),
+        (&json!(8), Some(8))
+    );
     assert!(!body.contains("too late"));
 }
 
@@ -255,10 +258,7 @@ async fn a_room_is_read_for_so_long_and_no_longer() {
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let body = rest(line).await;
     assert!(unchunk(&body).is_none(), "all of {} bytes came", body.len());
-    eventually("the next one is read", async || {
-        client_from(&server, 1).get("/rooms_views").await.status == 200
-    })
-    .await;
+    eventually("the next one is read", async || client_from(&server, 1).get("/rooms_views").await.status == 200).await;
 }
 
 #[tokio::test]
@@ -279,7 +279,8 @@ async fn while_rooms_are_read_slowly_others_are_answered_as_before() {
     let mut took = Vec::new();
     for n in 0..20 {
         let begun = Instant::now();
-        let body = json!({ "room_id": other, "room_code": code, "user_id": format!("somebody-{n:03}"), "message": "hi" });
+        let body =
+            json!({ "room_id": other, "room_code": code, "user_id": format!("somebody-{n:03}"), "message": "hi" });
         let answer: Answer = client.post("/room/message/send", &body).await;
         assert_eq!(answer.status, 200);
         took.push(begun.elapsed());
