@@ -7,10 +7,12 @@
 mod body;
 mod date;
 mod detail;
+mod encoding;
 mod envelope;
 mod error;
 mod fields;
 mod integer;
+mod json;
 mod long_read;
 mod message;
 mod openapi;

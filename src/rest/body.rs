@@ -1,17 +1,15 @@
 //! Reading JSON bodies as the original did.
 
-use std::str;
-
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::error::Category;
-use serde_json::value::RawValue;
 
 use super::detail::{self, Detail, Place, Problem};
+use super::encoding::decode;
 use super::fields::{Fields, Form};
+use super::json::{self, Document, Fault};
 
 /// A body that has the fields of `F`.
 pub(super) struct Body<F>(pub(super) F);
@@ -20,7 +18,7 @@ pub(super) struct Body<F>(pub(super) F);
 #[derive(Debug)]
 pub(super) enum Unreadable {
     TooLarge,
-    /// The connection broke, or the bytes are not UTF-8.
+    /// The connection broke, the bytes are no text, or too much is inside of each other.
     Broken,
     Invalid(Vec<Detail>),
 }
@@ -37,8 +35,7 @@ impl<F: Form, S: Send + Sync> FromRequest<S> for Body<F> {
         if !is_json {
             return Err(Problem::NotObject.at(Place::Whole).into());
         }
-        let text = str::from_utf8(&bytes).map_err(|_| Unreadable::Broken)?;
-        read(text).map(Self).map_err(Unreadable::Invalid)
+        read(&bytes).map(Self)
     }
 }
 
@@ -48,30 +45,20 @@ fn says_json(headers: &HeaderMap) -> bool {
     let Ok(value) = value.to_str() else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.strip_prefix("application/") {
-        Some(subtype) => subtype == "json" || subtype.ends_with("+json"),
+        Some(subtype) => subtype == "json" || subtype.ends_with("+json") && !subtype.contains('/'),
         None => value.is_empty(),
     }
 }
 
-fn read<F: Form>(text: &str) -> Result<F, Vec<Detail>> {
-    let not_json = |error| vec![Problem::NotJson.at(Place::Offset(offset(text, &error)))];
-    let whole: &RawValue = serde_json::from_str(text).map_err(not_json)?;
-    match whole.get() {
-        "null" => Err(vec![Problem::Missing.at(Place::Whole)]),
-        object if object.starts_with('{') => Fields::read(serde_json::from_str(text).map_err(not_json)?),
-        _ => Err(vec![Problem::NotObject.at(Place::Whole)]),
+fn read<F: Form>(bytes: &[u8]) -> Result<F, Unreadable> {
+    let text = decode(bytes).ok_or(Unreadable::Broken)?;
+    match json::scan(&text) {
+        Ok(Document::Object(fields)) => Fields::read(fields.into_iter().collect()).map_err(Unreadable::Invalid),
+        Ok(Document::Null) => Err(Problem::Missing.at(Place::Whole).into()),
+        Ok(Document::Other) => Err(Problem::NotObject.at(Place::Whole).into()),
+        Err(Fault::Syntax(offset)) => Err(Problem::NotJson.at(Place::Offset(offset)).into()),
+        Err(Fault::NestedTooDeep) => Err(Unreadable::Broken),
     }
-}
-
-/// The character at which reading failed, counted from 0; the end of the text if more was expected.
-fn offset(text: &str, error: &serde_json::Error) -> usize {
-    let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-    // Columns count bytes from 1, except that the one of the end is that of the last byte.
-    let in_line = match error.classify() {
-        Category::Eof => error.column(),
-        Category::Io | Category::Syntax | Category::Data => error.column().saturating_sub(1),
-    };
-    text.char_indices().take_while(|(start, _)| *start < lines_before + in_line).count()
 }
 
 impl From<Detail> for Unreadable {
@@ -112,7 +99,11 @@ mod tests {
     }
 
     fn problems(text: &str) -> Vec<Detail> {
-        read::<Anything>(text).err().unwrap_or_default()
+        match read::<Anything>(text.as_bytes()) {
+            Ok(_) => Vec::new(),
+            Err(Unreadable::Invalid(problems)) => problems,
+            Err(other) => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -145,12 +136,18 @@ mod tests {
 
     #[test]
     fn what_nobody_asks_for_may_hold_anything_json_can_say() {
+        assert_eq!(
+            problems(r#"{"extra": NaN, "more": [-Infinity, Infinity, {"deep": 123456789012345678901234567890}]}"#),
+            []
+        );
         assert_eq!(problems(r#"{"extra": "\ud800", "more": [{"deep": 1e999}]}"#), []);
     }
 
     #[test]
     fn nesting_without_end_is_refused() {
-        assert_eq!(problems(&"[".repeat(60_000)).len(), 1);
+        for deep in ["[".repeat(60_000), "{\"a\":".repeat(10_000)] {
+            assert!(matches!(read::<Anything>(deep.as_bytes()), Err(Unreadable::Broken)));
+        }
     }
 
     #[test]

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::value::RawValue;
-
 use super::detail::{Detail, Place, Problem};
 use super::integer;
+use super::json::{HalfPair, Raw};
 
 /// A shape that can be read from the fields of a body, in the order in which the contract lists them.
 pub(super) trait Form: Sized {
@@ -17,13 +16,13 @@ pub(super) trait Form: Sized {
 /// anything, and a half surrogate pair is the problem of its own field, not of the body.
 pub(super) struct Fields<'a> {
     /// Of a name that comes twice, the last value.
-    sent: HashMap<String, &'a RawValue>,
+    sent: HashMap<String, Raw<'a>>,
     problems: Vec<Detail>,
 }
 
 impl<'a> Fields<'a> {
     /// Reads `form` from what was sent, or says everything that is wrong with it.
-    pub(super) fn read<F: Form>(sent: HashMap<String, &'a RawValue>) -> Result<F, Vec<Detail>> {
+    pub(super) fn read<F: Form>(sent: HashMap<String, Raw<'a>>) -> Result<F, Vec<Detail>> {
         let mut fields = Self { sent, problems: Vec::new() };
         let form = F::read(&mut fields);
         if fields.problems.is_empty() { Ok(form) } else { Err(fields.problems) }
@@ -36,7 +35,10 @@ impl<'a> Fields<'a> {
 
     /// A string that may be absent or null.
     pub(super) fn optional_text(&mut self, name: &'static str) -> Option<String> {
-        let value = self.sent.get(name).filter(|value| value.get() != "null")?;
+        let value = *self.sent.get(name)?;
+        if value.is_null() {
+            return None;
+        }
         let read = read_text(value);
         Some(self.noted(name, read))
     }
@@ -46,8 +48,8 @@ impl<'a> Fields<'a> {
         self.required(name, integer::read)
     }
 
-    fn required<T: Default>(&mut self, name: &'static str, read: fn(&RawValue) -> Result<T, Problem>) -> T {
-        let read = self.sent.get(name).map_or(Err(Problem::Missing), |value| read(value));
+    fn required<T: Default>(&mut self, name: &'static str, read: fn(Raw<'_>) -> Result<T, Problem>) -> T {
+        let read = self.sent.get(name).map_or(Err(Problem::Missing), |value| read(*value));
         self.noted(name, read)
     }
 
@@ -60,9 +62,9 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads a string. Its syntax was checked with the body's, so what it may still lack is a whole surrogate pair.
-pub(super) fn read_text(value: &RawValue) -> Result<String, Problem> {
-    if !value.get().starts_with('"') {
+pub(super) fn read_text(value: Raw<'_>) -> Result<String, Problem> {
+    if !value.is_string() {
         return Err(Problem::NotString);
     }
-    serde_json::from_str(value.get()).map_err(|_| Problem::NotText)
+    value.text().map_err(|HalfPair| Problem::NotText)
 }

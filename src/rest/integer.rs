@@ -1,24 +1,31 @@
 //! Integers as the original took them: a number without a fraction, a string that holds one, even a truth value.
 
-use serde_json::value::RawValue;
-
 use super::detail::Problem;
 use super::fields;
+use super::json::Raw;
 
 /// Reads an integer. One that is too large is the largest there is: it names nothing, and that is its answer.
-pub(super) fn read(value: &RawValue) -> Result<i64, Problem> {
-    match value.get() {
+pub(super) fn read(value: Raw<'_>) -> Result<i64, Problem> {
+    if value.is_string() {
+        let text = fields::read_text(value)?;
+        return text_of_integer(text.trim()).ok_or(Problem::NotIntegerText);
+    }
+    if value.is_list_or_object() {
+        return Err(Problem::NotInteger);
+    }
+    match value.literal().as_str() {
         "true" => Ok(1),
         "false" => Ok(0),
-        string if string.starts_with('"') => {
-            let text = fields::read_text(value)?;
-            whole(strip_zero_fraction(text.trim())).ok_or(Problem::NotIntegerText)
-        }
-        number if number.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
-            whole(number).map_or_else(|| float(number), Ok)
-        }
-        _ => Err(Problem::NotInteger),
+        "null" => Err(Problem::NotInteger),
+        number => whole(number).map_or_else(|| float(number), Ok),
     }
+}
+
+/// Reads an integer that stands in a string: its digits may be grouped by single underscores, and zeros may follow a point.
+fn text_of_integer(text: &str) -> Option<i64> {
+    let digits = strip_zero_fraction(text);
+    let is_grouped = digits.strip_prefix(['+', '-']).unwrap_or(digits).split('_').all(|group| !group.is_empty());
+    if is_grouped { whole(&digits.replace('_', "")) } else { None }
 }
 
 /// Reads a sign, if any, and digits.
@@ -40,17 +47,20 @@ fn float(number: &str) -> Result<i64, Problem> {
 
 fn strip_zero_fraction(text: &str) -> &str {
     match text.split_once('.') {
-        Some((whole, fraction)) if fraction.bytes().all(|byte| byte == b'0') => whole,
+        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0') => whole,
         _ => text,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::json::scan;
     use super::*;
 
     fn of(json: &str) -> Result<i64, Problem> {
-        read(serde_json::from_str(json).expect("the test writes JSON"))
+        let points: Vec<_> = json.chars().map(u32::from).collect();
+        assert!(scan(&points).is_ok(), "the test writes JSON");
+        read(Raw::of(&points))
     }
 
     #[test]
@@ -68,6 +78,7 @@ mod tests {
             (r#"" +07\n""#, 7),
             (r#""-1""#, -1),
             (r#""3.00""#, 3),
+            (r#""1_000""#, 1_000),
         ] {
             assert_eq!(of(json), Ok(expected), "{json}");
         }
@@ -86,10 +97,23 @@ mod tests {
         for json in ["null", "[]", "{}", "[1]"] {
             assert_eq!(of(json), Err(Problem::NotInteger), "{json}");
         }
-        for json in ["1.5", "-0.1", "1e999"] {
+        for json in ["1.5", "-0.1", "1e999", "NaN", "Infinity", "-Infinity"] {
             assert_eq!(of(json), Err(Problem::Fraction), "{json}");
         }
-        for json in [r#""""#, r#""one""#, r#""1.5""#, r#""+""#, r#""1 2""#, r#""0x1""#, r#""+-1""#, r#"".0""#] {
+        for json in [
+            r#""""#,
+            r#""one""#,
+            r#""1.5""#,
+            r#""+""#,
+            r#""1 2""#,
+            r#""0x1""#,
+            r#""+-1""#,
+            r#"".0""#,
+            r#""1.""#,
+            r#""1__0""#,
+            r#""_1""#,
+            r#""1_""#,
+        ] {
             assert_eq!(of(json), Err(Problem::NotIntegerText), "{json}");
         }
         assert_eq!(of(r#""\ud800""#), Err(Problem::NotText));

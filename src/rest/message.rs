@@ -15,8 +15,8 @@ use super::{Client, Rest};
 use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
 use crate::domain::message::MessageText;
 
-/// What callers of the original send when they have no user id yet.
-const NO_USER: &str = "None";
+/// What callers of the original send when they have no user id yet: its documentation the one, its website the other.
+const NO_USER: [&str; 2] = ["None", ""];
 
 /// Sends a message.
 ///
@@ -37,7 +37,7 @@ const NO_USER: &str = "None";
 pub(super) async fn send(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<Sending>) -> Response {
     let input = SendMessage {
         room: RoomKey { id: &asked.room_id, code: &asked.room_code },
-        user_id: Some(asked.user_id.as_str()).filter(|id| *id != NO_USER),
+        user_id: Some(asked.user_id.as_str()).filter(|id| !NO_USER.contains(id)),
         token: asked.token.as_deref(),
         display_name: asked.display_name.as_deref().filter(|name| !name.is_empty()),
         text: &asked.message,

@@ -22,11 +22,21 @@ use crate::domain::limits::{Limits, USER_ID_MIN};
 /// Anything but control characters.
 const NO_CONTROLS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
 
-/// Anything but control characters other than newline and tab.
-const TEXT: &str = r"^[^\u0000-\u0008\u000B-\u001F\u007F-\u009F]*$";
+/// Control characters, and those that a text may have.
+const CONTROLS: &str = r"\u0000-\u001F\u007F-\u009F";
+const CONTROLS_BUT_NEWLINE_AND_TAB: &str = r"\u0000-\u0008\u000B-\u001F\u007F-\u009F";
+
+/// Characters that cannot be seen, as far as they have four digits; those that have more are rare, and no class can name them in
+/// the same way for every reader of patterns.
+const INVISIBLE: &str = r"\u0000-\u0020\u007F-\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB";
+
+/// Anything but `excluded`, with a visible character somewhere.
+fn visible_without(excluded: &str) -> String {
+    format!("[^{excluded}]*[^{INVISIBLE}][^{excluded}]*")
+}
 
 /// What is taken for an integer in a string.
-const INTEGER_TEXT: &str = r"^\s*[+\-]?[0-9]+(\.0*)?\s*$";
+const INTEGER_TEXT: &str = r"^\s*[+\-]?[0-9]+(_[0-9]+)*(\.0+)?\s*$";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -148,7 +158,7 @@ answers! {
 answers! {
     /// What has a body that names a room.
     AskingRoom {
-        "400" "Explained_String" "The body is not UTF-8, or the connection broke.",
+        "400" "Explained_String" "The body is not UTF-8, UTF-16 or UTF-32, is nested too deep, or the connection broke.",
         "403" "Envelope_Nothing" "`the room code is invaild`, `user_id length should be longer then 10`, `bad token`, or \
                                   `request forbidden`.",
         "404" "Envelope_Nothing" "`this room does not exist`, or `no such message`, whose `status_code` is 503.",
@@ -243,7 +253,7 @@ pub(super) fn display_name() -> Object {
     string()
         .schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>())
         .max_length(Some(Limits::default().display_name))
-        .pattern(Some(NO_CONTROLS))
+        .pattern(Some(format!("^({})?$", visible_without(CONTROLS))))
         .description(Some(meaning))
         .examples(["Ada"])
         .build()
@@ -260,12 +270,12 @@ pub(super) fn user_id() -> Object {
         .build()
 }
 
-/// A user id, or the word of callers that have none.
+/// A user id, or what callers send that have none.
 pub(super) fn user_id_or_none() -> Schema {
     AnyOfBuilder::new()
         .item(user_id())
-        .item(string().enum_values(Some(["None"])))
-        .description(Some("Chosen by the client; `None` to be given one."))
+        .item(string().enum_values(Some(["None", ""])))
+        .description(Some("Chosen by the client; `None` or nothing to be given one."))
         .into()
 }
 
@@ -274,8 +284,8 @@ pub(super) fn text() -> Object {
     string()
         .min_length(Some(1))
         .max_length(Some(Limits::default().text))
-        .pattern(Some(TEXT))
-        .description(Some("The text. Of control characters only newline and tab."))
+        .pattern(Some(format!("^{}$", visible_without(CONTROLS_BUT_NEWLINE_AND_TAB))))
+        .description(Some("The text, with something in it that can be seen. Of control characters only newline and tab; CR LF is taken for a newline."))
         .examples(["Hello"])
         .build()
 }
@@ -290,4 +300,33 @@ pub(super) fn message_id() -> Schema {
         .item(truth)
         .description(Some("Its place in the room, from 0. A string that holds an integer is taken too."))
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::message::MessageText;
+
+    /// The characters of a class of four digits each, and of ranges between two.
+    fn class(text: &str) -> Vec<u32> {
+        let code = |text: &str| u32::from_str_radix(text.trim_start_matches("\\u"), 16).expect("four digits");
+        let mut codes = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (first, behind) = rest.split_at(6);
+            let (last, behind) = behind.strip_prefix('-').map_or((first, behind), |behind| behind.split_at(6));
+            codes.extend(code(first)..=code(last));
+            rest = behind;
+        }
+        codes
+    }
+
+    #[test]
+    fn the_pattern_of_a_text_knows_what_can_be_seen() {
+        let invisible = class(INVISIBLE);
+        for character in '\0'..='\u{ffff}' {
+            let is_taken = MessageText::parse(&character.to_string(), &Limits::default()).is_ok();
+            assert_eq!(is_taken, !invisible.contains(&character.into()), "U+{:04X}", u32::from(character));
+        }
+    }
 }
