@@ -103,6 +103,7 @@ const VARIABLES_MAX_BYTES: Setting = setting("VARIABLES_MAX_BYTES", "32768");
 const VARIABLES_MAX_DEPTH: Setting = setting("VARIABLES_MAX_DEPTH", "8");
 const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
 const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
+const PERSISTED_QUERIES: Setting = setting("PERSISTED_QUERIES", "on");
 const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
 const MAX_LEGACY_READS_PER_CLIENT: Setting = setting("MAX_LEGACY_READS_PER_CLIENT", "8");
 const MAX_LEGACY_READS: Setting = setting("MAX_LEGACY_READS", "64");
@@ -179,6 +180,7 @@ pub const ALL: &[Setting] = &[
     VARIABLES_MAX_DEPTH,
     INTROSPECTION,
     INTROSPECTION_MAX_DEPTH,
+    PERSISTED_QUERIES,
     REST_ERROR_STATUS,
     MAX_LEGACY_READS_PER_CLIENT,
     MAX_LEGACY_READS,
@@ -408,6 +410,7 @@ impl Source<'_> {
                 max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
                 time_limit: self.duration(&OPERATION_TIMEOUT, Duration::from_millis(10), Duration::from_secs(300))?,
                 limits: self.limits()?,
+                persisted_queries: self.choice(&PERSISTED_QUERIES, ON_OR_OFF)?,
             },
             transports: transport::Settings {
                 ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,

@@ -12,6 +12,7 @@ mod mutation;
 mod numbers;
 pub mod operation;
 mod panics;
+mod persisted_queries;
 mod plan;
 mod query;
 mod reads;

@@ -97,8 +97,9 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
         .layer(
             CorsLayer::new()
                 .allow_origin(entry.origins.for_cors())
-                .allow_methods(AllowMethods::any())
-                .allow_headers(AllowHeaders::any())
+                // Not `*`, which covers neither `Authorization` nor anything at all in older browsers.
+                .allow_methods(AllowMethods::mirror_request())
+                .allow_headers(AllowHeaders::mirror_request())
                 .expose_headers([REQUEST_ID, header::RETRY_AFTER])
                 .max_age(PREFLIGHT_MAX_AGE),
         )

@@ -20,6 +20,7 @@ mod faults;
 mod graphql;
 mod http;
 mod hub;
+mod input;
 mod legacy;
 mod load;
 mod log;

@@ -8,6 +8,7 @@ use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
 use crate::graphql::document::Refusal;
+use crate::graphql::persisted_queries::Problem;
 
 /// A GraphQL response.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub enum Failure {
     Request,
     /// A mutation came by GET.
     Method,
+    /// It named a document that is not kept here; the client sends it along then.
+    NotPersisted,
     /// Too much is under way already, or it took too long.
     Overload,
     /// It could not be answered, for a reason of ours.
@@ -83,6 +86,26 @@ impl Answer {
     /// A request that is not taken, and why.
     pub fn refused(code: &str, message: impl Into<String>) -> Self {
         Self::failed(Failure::Request, code, message)
+    }
+
+    /// A request that is not taken because of one of its fields.
+    pub(super) fn refused_field(code: &str, field: &str, message: String) -> Self {
+        let mut error = error_of(code, message);
+        error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("field", field);
+        Self::of_error(Failure::Request, error)
+    }
+
+    /// A request whose persisted query could not be had. The messages are those that clients look for.
+    pub(super) fn not_persisted(problem: Problem) -> Self {
+        match problem {
+            Problem::NotFound => {
+                Self::failed(Failure::NotPersisted, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+            }
+            Problem::NotSupported => {
+                Self::failed(Failure::NotPersisted, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
+            }
+            Problem::Invalid(sentence) => Self::refused("PERSISTED_QUERY_INVALID", sentence),
+        }
     }
 
     /// A subscription whose first answer was not an event.

@@ -15,6 +15,7 @@ mod parser;
 mod refusal;
 mod strings;
 mod types;
+mod variable_positions;
 mod variables;
 
 use std::sync::{Arc, OnceLock};
@@ -83,7 +84,7 @@ pub struct Document {
     tokens: usize,
     /// What its dearest operation costs when every variable asks for as much as it can.
     cost_at_most: u64,
-    /// The first literal that does not fit the types of the schema.
+    /// The first literal or variable that does not fit the types of the schema.
     mismatch: Option<Refusal>,
     /// Set once the schema has found it valid.
     valid: OnceLock<()>,
@@ -97,7 +98,7 @@ impl Document {
         let tokens = lexer::tokens(text, limits)?;
         let mut parsed = parser::parse(&tokens)?;
         measure::check(&parsed, limits)?;
-        let mismatch = literals::normalize(&mut parsed, types);
+        let mismatch = literals::normalize(&mut parsed, types).or_else(|| variable_positions::check(&parsed, types));
         let cost_at_most = cost::at_most(&parsed);
         let (valid, plan) = (OnceLock::new(), OnceLock::new());
         Ok(Self { parsed, tokens: tokens.len(), cost_at_most, mismatch, valid, plan })

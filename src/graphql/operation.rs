@@ -12,7 +12,6 @@ use async_graphql::{Request, Response, ValidationMode, Variables};
 use futures_util::FutureExt as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -26,6 +25,7 @@ use crate::graphql::document::{Document, Documents, Limits, Refusal, Types};
 use crate::graphql::error::chat_error;
 use crate::graphql::numbers::{self, Numbers};
 use crate::graphql::panics;
+use crate::graphql::persisted_queries::PersistedQueries;
 use crate::graphql::reads::Reads;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
 use crate::graphql::subscription::Opening;
@@ -33,23 +33,21 @@ use crate::graphql::{Schema, schema, sdl};
 use crate::metrics::{Held, Metrics};
 
 /// The parameters of a request, as every transport carries them.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone)]
 pub struct Parameters {
+    /// The document; empty when there is only the hash of it.
     pub query: String,
-    #[serde(default)]
     pub operation_name: Option<String>,
-    #[serde(default)]
     pub variables: Option<Map<String, Value>>,
-    /// Taken, because the specification allows it; nothing of ours looks at it.
-    #[serde(default)]
-    #[expect(dead_code)]
-    extensions: Option<Map<String, Value>>,
+    /// `extensions.persistedQuery`. Nothing else of the extensions is looked at.
+    pub persisted_query: Option<Value>,
+    /// A cursor among the parameters.
+    pub resume_after: Option<String>,
 }
 
 impl Parameters {
     pub fn new(query: String, operation_name: Option<String>, variables: Option<Map<String, Value>>) -> Self {
-        Self { query, operation_name, variables, extensions: None }
+        Self { query, operation_name, variables, persisted_query: None, resume_after: None }
     }
 
     pub(super) fn request(&self) -> Request {
@@ -133,6 +131,8 @@ pub struct Settings {
     /// How long a query or a mutation may take, and the opening of a subscription.
     pub time_limit: Duration,
     pub limits: Limits,
+    /// Whether documents may be named by their hash.
+    pub persisted_queries: bool,
 }
 
 /// Runs requests.
@@ -143,6 +143,7 @@ pub struct Operations {
     /// Finds out whether documents are valid, and executes nothing.
     validator: Schema,
     documents: Documents,
+    persisted_queries: PersistedQueries,
     renderings: Renderings,
     in_flight: Arc<Semaphore>,
     time_limit: Duration,
@@ -163,6 +164,7 @@ impl Operations {
             schema,
             validator,
             documents: Documents::new(settings.limits, Types::read(&sdl())),
+            persisted_queries: PersistedQueries::new(settings.persisted_queries),
             renderings,
             in_flight,
             time_limit: settings.time_limit,
@@ -187,9 +189,16 @@ impl Operations {
     async fn execute(
         &self,
         mut parameters: Parameters,
-        circumstances: Circumstances,
+        mut circumstances: Circumstances,
         name: &mut &'static str,
     ) -> Outcome {
+        let mut unkept = None;
+        if let Some(extension) = parameters.persisted_query.take() {
+            match self.persisted_queries.resolve(&extension, &mut parameters.query) {
+                Ok(hash) => unkept = hash,
+                Err(problem) => return Outcome::Answer(Answer::not_persisted(problem)),
+            }
+        }
         let document = match self.documents.read(&parameters.query) {
             Ok(document) => document,
             Err(refusal) => return Outcome::Answer(Answer::refused_document(&refusal)),
@@ -205,6 +214,15 @@ impl Operations {
             admitted.map_err(|refusal| Answer::refused_document(&refusal)).and_then(|()| self.validate(&document))
         {
             return Outcome::Answer(answer);
+        }
+        if let Some(hash) = unkept {
+            self.persisted_queries.keep(hash, &parameters.query);
+        }
+        // What the transport knows is newer than what the request repeats.
+        circumstances.resume_after = circumstances.resume_after.or(parameters.resume_after.take());
+        if circumstances.resume_after.is_some() && kind.is_some_and(|kind| kind != OperationType::Subscription) {
+            let sentence = "a cursor came with an operation that has no events; send it with a subscription";
+            return Outcome::Answer(Answer::refused("CURSOR_INVALID", sentence));
         }
         if let Some(operation) = operation {
             match self.documents.coerce(&document, operation, parameters.variables.take()) {

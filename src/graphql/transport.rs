@@ -3,13 +3,17 @@
 
 mod accept;
 mod cross_site;
+mod cursors;
 mod drain;
+mod handshake;
+mod header_list;
 mod http;
 mod multipart;
 mod object;
 mod outflow;
 mod parameters;
 mod sse;
+mod surrogates;
 mod ws;
 
 use std::sync::Arc;
@@ -18,13 +22,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, Request, State};
-use axum::http::{Extensions, header};
+use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
 use crate::client_limit::ClientLimit;
 use crate::domain::client_key::ClientKey;
+use crate::graphql::answer::Answer;
 use crate::graphql::operation::Operations;
+use crate::graphql::transport::accept::AnswerType;
 
 pub use drain::Drain;
 
@@ -58,19 +64,30 @@ struct Transport {
 pub fn routes(operations: Operations, drain: Drain, settings: Settings) -> Router {
     let sockets = ClientLimit::new(settings.max_sockets_per_address, usize::MAX);
     let transport = Transport { operations, drain, settings, sockets };
-    Router::new().route("/graphql", get(get_or_upgrade).post(http::post)).with_state(Arc::new(transport))
+    let transports = get(get_or_upgrade).post(http::post);
+    Router::new().route("/graphql", transports.clone()).route("/graphql/", transports).with_state(Arc::new(transport))
 }
 
 async fn get_or_upgrade(State(transport): State<Arc<Transport>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     // Whoever would rather speak another version of HTTP is answered in this one.
-    let wants_socket =
-        parts.headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if !wants_socket {
+    if !handshake::asks_for_socket(&parts.headers) {
         return http::get(&transport, &parts).await;
     }
+    // Many operations may come over one socket, and nothing says to which of them the cursor belongs.
+    if cursors::of_request(&parts.headers, &parts.uri) != Ok(None) {
+        let sentence = "a socket has no cursor; send one in connection_init, as resume, or as the argument after";
+        transport.operations.numbers().refused("CURSOR_INVALID");
+        let answer = Answer::refused("CURSOR_INVALID", sentence);
+        return http::write_as(AnswerType::Json, StatusCode::BAD_REQUEST, answer);
+    }
+    handshake::normalize(&mut parts.headers);
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => ws::accept(Transport::clone(&transport), upgrade, &parts.extensions),
+        Ok(upgrade) => {
+            let mut answer = ws::accept(Transport::clone(&transport), upgrade, &parts.extensions);
+            handshake::spell(answer.extensions_mut()).await;
+            answer
+        }
         Err(rejection) => rejection.into_response(),
     }
 }

@@ -118,11 +118,12 @@ fn is_too_large(error: &axum::Error) -> bool {
 
 /// Whether the body is compressed, or written in any other way than as it is or in chunks.
 fn is_encoded(headers: &HeaderMap) -> bool {
+    // Empty items of a list are none.
     let other_than = |name, plain: &'static str| {
-        headers
-            .get_all(name)
-            .iter()
-            .any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(plain.as_bytes()))
+        let codings = headers.get_all(name).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        codings
+            .map(<[u8]>::trim_ascii)
+            .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(plain.as_bytes()))
     };
     other_than(header::CONTENT_ENCODING, "identity") || other_than(header::TRANSFER_ENCODING, "chunked")
 }

@@ -110,3 +110,17 @@ pub fn post(url: &str, media_type: &str, query: &str, variables: Value) -> Reque
 pub fn get(url: &str, query: &str) -> RequestBuilder {
     http().get(Url::parse_with_params(url, [("query", query)]).expect("an address"))
 }
+
+/// Adds parameters to the address of a request.
+pub trait WithQuery {
+    fn query<N: AsRef<str>, V: AsRef<str>>(self, parameters: &[(N, V)]) -> Self;
+}
+
+impl WithQuery for RequestBuilder {
+    fn query<N: AsRef<str>, V: AsRef<str>>(self, parameters: &[(N, V)]) -> Self {
+        let (client, request) = self.build_split();
+        let mut request = request.expect("a request");
+        request.url_mut().query_pairs_mut().extend_pairs(parameters);
+        Self::from_parts(client, request)
+    }
+}

@@ -31,6 +31,10 @@ pub enum Refusal {
     MissingVariable { name: String },
     #[error("{}", shorten(&format!("the variable ${name} is not of the type {expected}")))]
     WrongVariable { name: String, expected: String },
+    #[error("{}", shorten(&format!("the variable ${name} stands where a value of the type {expected} is expected")))]
+    VariablePosition { at: Pos, name: String, expected: String },
+    #[error("a directive stands where it may not, at line {}, column {}", .at.line, .at.column)]
+    MisplacedDirective { at: Pos },
     #[error("{}", shorten(&format!("the variable ${name} has a field that {of} does not have")))]
     UnknownVariableField { name: String, of: String },
     #[error("{}", shorten(&format!("the variable ${name} is null where a directive needs true or false")))]
@@ -78,6 +82,8 @@ impl Refusal {
             | Self::MissingInputField { .. }
             | Self::MissingVariable { .. }
             | Self::WrongVariable { .. }
+            | Self::VariablePosition { .. }
+            | Self::MisplacedDirective { .. }
             | Self::UnknownVariableField { .. }
             | Self::NullCondition { .. }
             | Self::SubscriptionRoot
@@ -103,6 +109,8 @@ impl Refusal {
             | Self::InputFieldTwice { at }
             | Self::WrongLiteral { at, .. }
             | Self::UnknownInputField { at, .. }
+            | Self::VariablePosition { at, .. }
+            | Self::MisplacedDirective { at }
             | Self::MissingInputField { at, .. } => Some(*at),
             _ => None,
         }

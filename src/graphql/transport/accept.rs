@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, header};
 
 use crate::graphql::operation::Carrier;
+use crate::graphql::transport::header_list::{items, split};
 use crate::graphql::transport::parameters::media_type;
 
 /// What a client can read, best first among those it names alike.
@@ -12,6 +13,9 @@ pub(super) struct Accept {
     pub(super) answer: AnswerType,
     /// How to write a stream of events, if the client takes streams.
     pub(super) stream: Option<StreamType>,
+    /// Whether a single answer is written as an event stream too, which the client then likes better than JSON. Clients that
+    /// name both, JSON first, read the end of a stream as a second answer.
+    pub(super) answer_in_stream: bool,
 }
 
 /// The media types of a single answer.
@@ -45,23 +49,36 @@ impl Accept {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut answer: Option<(f32, AnswerType)> = None;
         let mut stream: Option<(f32, StreamType)> = None;
-        let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        for range in values.flat_map(|value| value.split(',')) {
+        let mut in_stream: Option<(f32, bool)> = None;
+        for range in items(headers, &header::ACCEPT) {
             let quality = quality(range);
             if quality <= 0.0 {
                 continue;
             }
             match media_type(range).to_ascii_lowercase().as_str() {
-                "application/graphql-response+json" => prefer(&mut answer, quality, AnswerType::GraphqlResponse),
-                "application/json" | "application/*" | "*/*" => prefer(&mut answer, quality, AnswerType::Json),
-                "text/event-stream" => prefer(&mut stream, quality, StreamType::EventStream),
-                "multipart/mixed" if range.contains("subscriptionSpec") => {
+                "application/graphql-response+json" => {
+                    prefer(&mut answer, quality, AnswerType::GraphqlResponse);
+                    prefer(&mut in_stream, quality, false);
+                }
+                "application/json" | "application/*" | "*/*" => {
+                    prefer(&mut answer, quality, AnswerType::Json);
+                    prefer(&mut in_stream, quality, false);
+                }
+                "text/event-stream" => {
+                    prefer(&mut stream, quality, StreamType::EventStream);
+                    prefer(&mut in_stream, quality, true);
+                }
+                "multipart/mixed" if parameter(range, "subscriptionSpec").is_some() => {
                     prefer(&mut stream, quality, StreamType::Multipart);
                 }
                 _ => {}
             }
         }
-        Self { answer: answer.map_or(AnswerType::Json, |(_, kind)| kind), stream: stream.map(|(_, kind)| kind) }
+        Self {
+            answer: answer.map_or(AnswerType::Json, |(_, kind)| kind),
+            stream: stream.map(|(_, kind)| kind),
+            answer_in_stream: in_stream.is_some_and(|(_, in_stream)| in_stream),
+        }
     }
 }
 
@@ -74,8 +91,13 @@ fn prefer<T>(best: &mut Option<(f32, T)>, quality: f32, kind: T) {
 
 /// The weight of a media range, from 0 to 1.
 fn quality(range: &str) -> f32 {
-    let weight = range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
-    weight.and_then(|weight| weight.trim().parse().ok()).unwrap_or(1.0)
+    parameter(range, "q").and_then(|weight| weight.parse().ok()).unwrap_or(1.0)
+}
+
+/// A parameter of a media range.
+fn parameter<'a>(range: &'a str, name: &str) -> Option<&'a str> {
+    let mut parameters = split(range, ';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    parameters.find(|(known, _)| known.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
 #[cfg(test)]
@@ -88,8 +110,8 @@ mod tests {
 
     #[test]
     fn the_best_named_type_is_chosen() {
-        let json = Accept { answer: AnswerType::Json, stream: None };
-        let graphql = Accept { answer: AnswerType::GraphqlResponse, stream: None };
+        let json = Accept { answer: AnswerType::Json, stream: None, answer_in_stream: false };
+        let graphql = Accept { answer: AnswerType::GraphqlResponse, stream: None, answer_in_stream: false };
         assert_eq!(Accept::of(&HeaderMap::new()), json);
         assert_eq!(accept("*/*"), json);
         assert_eq!(accept("text/html"), json);
@@ -106,6 +128,25 @@ mod tests {
         assert_eq!(accept("multipart/mixed").stream, None);
         let apollo = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/graphql-response+json,\
                       application/json;q=0.9";
-        assert_eq!(accept(apollo), Accept { answer: AnswerType::GraphqlResponse, stream: Some(StreamType::Multipart) });
+        assert_eq!(accept(apollo).answer, AnswerType::GraphqlResponse);
+        assert_eq!(accept(apollo).stream, Some(StreamType::Multipart));
+        let quoted = "multipart/mixed; boundary=\"a,b;q=0\"; SUBSCRIPTIONSPEC=\"1.0\", application/json; Q=0.5";
+        assert_eq!(accept(quoted).stream, Some(StreamType::Multipart));
+    }
+
+    #[test]
+    fn a_single_answer_goes_into_a_stream_only_where_json_is_not_liked_as_well() {
+        for (value, in_stream) in [
+            ("text/event-stream", true),
+            ("text/event-stream, application/json", true),
+            ("application/json;q=0.5, text/event-stream", true),
+            ("application/json, text/event-stream", false),
+            ("text/event-stream;q=0.9, */*", false),
+            // What urql sends with a query.
+            ("application/graphql-response+json, application/json, text/event-stream, multipart/mixed", false),
+            ("*/*", false),
+        ] {
+            assert_eq!(accept(value).answer_in_stream, in_stream, "{value}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::graphql::transport::header_list::items;
 use crate::graphql::transport::parameters::media_type;
 
 /// Headers that clients send to show that they could ask for more than a plain form: a browser asks the server first,
@@ -24,5 +25,5 @@ pub(super) fn is_deliberate(headers: &HeaderMap) -> bool {
     DELIBERATE.iter().any(|name| headers.get(*name).is_some_and(|value| !value.is_empty()))
         || values(header::HeaderName::from_static("sec-fetch-mode")).any(|mode| BY_SCRIPT.contains(&mode))
         || values(header::CONTENT_TYPE).any(|value| named(value, &["application/json"]))
-        || values(header::ACCEPT).flat_map(|value| value.split(',')).any(|range| named(range, &ANSWERS))
+        || items(headers, &header::ACCEPT).any(|range| named(range, &ANSWERS))
 }

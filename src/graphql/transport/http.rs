@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::domain::client_key::ClientKey;
@@ -15,16 +15,25 @@ use crate::graphql::answer::{Answer, Failure};
 use crate::graphql::operation::{Carrier, Circumstances, Outcome, Parameters};
 use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
 use crate::graphql::transport::parameters::{self, BadRequest};
-use crate::graphql::transport::{Transport, client_key, cross_site, multipart, sse};
+use crate::graphql::transport::{Transport, client_key, cross_site, cursors, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
     State(transport): State<Arc<Transport>>,
+    uri: Uri,
     extensions: Extensions,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answer(&transport, client_key(&extensions), &headers, parameters::from_body(&headers, body), false).await
+    let asked = Asked { uri: &uri, headers: &headers, over_get: false };
+    answer(&transport, client_key(&extensions), asked, parameters::from_body(&headers, body)).await
+}
+
+/// The head of a request.
+struct Asked<'a> {
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    over_get: bool,
 }
 
 /// Answers a GET.
@@ -32,23 +41,26 @@ pub(super) async fn get(transport: &Transport, request: &Parts) -> Response {
     let parameters = parameters::from_query_string(&request.uri).and_then(|read| {
         if cross_site::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) }
     });
-    answer(transport, client_key(&request.extensions), &request.headers, parameters, true).await
+    let asked = Asked { uri: &request.uri, headers: &request.headers, over_get: true };
+    answer(transport, client_key(&request.extensions), asked, parameters).await
 }
 
 async fn answer(
     transport: &Transport,
     client: ClientKey,
-    headers: &HeaderMap,
+    asked: Asked<'_>,
     parameters: Result<Parameters, BadRequest>,
-    over_get: bool,
 ) -> Response {
+    let Asked { uri, headers, over_get } = asked;
     let accept = Accept::of(headers);
-    let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
-    if last_event_id == Some(sse::LAST_ID) && accept.stream == Some(StreamType::EventStream) {
+    let cursor = cursors::of_request(headers, uri);
+    if cursor.as_ref().is_ok_and(|cursor| cursor.as_deref() == Some(sse::LAST_ID))
+        && accept.stream == Some(StreamType::EventStream)
+    {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let parameters = match parameters {
-        Ok(parameters) => parameters,
+    let (parameters, resume_after) = match parameters.and_then(|parameters| Ok((parameters, cursor?))) {
+        Ok(read) => read,
         Err(bad) => return refuse(transport, accept.answer, bad),
     };
     if transport.drain.has_begun() {
@@ -58,11 +70,13 @@ async fn answer(
             None => {}
         }
     }
-    let resume_after = last_event_id.map(str::to_owned);
     let carrier = accept.stream.map_or(Carrier::Http, StreamType::carrier);
     let circumstances = Circumstances { client, carrier, over_get, resume_after };
     let outcome = transport.operations.run(parameters, circumstances).await;
     match (outcome, accept.stream) {
+        (Outcome::Answer(answer), Some(StreamType::EventStream)) if !accept.answer_in_stream => {
+            write(accept.answer, answer)
+        }
         (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
         (Outcome::Answer(answer), _) => write(accept.answer, answer),
         (Outcome::Events(events), Some(StreamType::Multipart)) => multipart::stream(events, transport),
@@ -77,13 +91,19 @@ async fn answer(
 /// Writes an answer. A request that was never executed is a 400 in the newer media type only.
 fn write(kind: AnswerType, answer: Answer) -> Response {
     let status = match (answer.failure(), kind) {
-        (None, _) | (Some(Failure::Request), AnswerType::Json) => StatusCode::OK,
+        // Clients with persisted queries read what to do in the answer, whatever its media type.
+        (None | Some(Failure::NotPersisted), _) | (Some(Failure::Request), AnswerType::Json) => StatusCode::OK,
         (Some(Failure::Request), AnswerType::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (Some(Failure::Method), _) => StatusCode::METHOD_NOT_ALLOWED,
         (Some(Failure::Overload), _) => StatusCode::SERVICE_UNAVAILABLE,
         (Some(Failure::Fault), _) => StatusCode::INTERNAL_SERVER_ERROR,
     };
+    let is_passing = answer.failure() == Some(Failure::NotPersisted);
     let mut response = write_as(kind, status, answer);
+    if is_passing {
+        // The next answer to the same address may be another.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     }
@@ -91,29 +111,9 @@ fn write(kind: AnswerType, answer: Answer) -> Response {
 }
 
 fn refuse(transport: &Transport, kind: AnswerType, bad: BadRequest) -> Response {
-    let (status, code, sentence) = match bad {
-        BadRequest::NotJson => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_MEDIA_TYPE",
-            "send the request as JSON, with content-type: application/json".to_owned(),
-        ),
-        BadRequest::CrossSite => (
-            StatusCode::BAD_REQUEST,
-            "PREFLIGHT_REQUIRED",
-            "a GET needs accept: application/graphql-response+json, application/json or text/event-stream, or a header \
-             graphql-preflight"
-                .to_owned(),
-        ),
-        BadRequest::Batch => {
-            (StatusCode::BAD_REQUEST, "BATCH_NOT_SUPPORTED", "send one operation in each request".to_owned())
-        }
-        BadRequest::Malformed(problem) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", problem),
-        BadRequest::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "the request body is too large".to_owned())
-        }
-    };
+    let (status, code) = bad.code();
     transport.operations.numbers().refused(code);
-    write_as(kind, status, Answer::refused(code, sentence))
+    write_as(kind, status, bad.answer())
 }
 
 /// Not as a GraphQL answer, which Apollo Client would take for the last word.

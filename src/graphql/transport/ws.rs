@@ -34,7 +34,6 @@ use crate::graphql::answer::Answer;
 use crate::graphql::operation::{Carrier, Circumstances, Parameters};
 use crate::graphql::transport::accept::AnswerType;
 use crate::graphql::transport::http;
-use crate::graphql::transport::object::Object;
 use crate::graphql::transport::{Transport, client_key};
 use crate::metrics::Held;
 
@@ -228,22 +227,29 @@ impl Connection {
         }
     }
 
-    async fn obey(&mut self, message: ClientMessage) -> Result<(), End> {
+    async fn obey(&mut self, message: ClientMessage<'_>) -> Result<(), End> {
         match message {
-            ClientMessage::ConnectionInit { .. } if self.acknowledged => Err(End::Close(Close::TooManyInits)),
-            ClientMessage::ConnectionInit { payload } => {
+            ClientMessage::ConnectionInit(_) if self.acknowledged => Err(End::Close(Close::TooManyInits)),
+            ClientMessage::ConnectionInit(init) => {
                 self.acknowledged = true;
-                self.resume = payload.map(|Object(init)| init.resume).unwrap_or_default();
+                let cursors = init.resume.into_iter().flatten();
+                self.resume = cursors.filter_map(|(id, cursor)| Some((id, cursor?))).collect();
                 self.write(Message::text(protocol::ACK)).await
             }
-            ClientMessage::Ping { payload } => self.write(Message::text(protocol::pong(payload))).await,
-            ClientMessage::Pong { .. } => Ok(()),
-            ClientMessage::Subscribe { .. } if !self.acknowledged => Err(End::Close(Close::Unauthorized)),
-            ClientMessage::Subscribe { id, .. } if self.operations.contains_key(id.as_str()) => {
+            ClientMessage::Ping(payload) => self.write(Message::text(protocol::pong(payload))).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe(..) if !self.acknowledged => Err(End::Close(Close::Unauthorized)),
+            ClientMessage::Subscribe(id, _) if self.operations.contains_key(id.as_str()) => {
                 Err(End::Close(Close::SubscriberExists))
             }
-            ClientMessage::Subscribe { id, payload } => self.begin(id, payload.0).await,
-            ClientMessage::Complete { id } => {
+            ClientMessage::Subscribe(id, parameters) => match *parameters {
+                Ok(parameters) => self.begin(id, parameters).await,
+                Err(bad) => {
+                    self.transport.operations.numbers().refused(bad.code().1);
+                    self.write(Message::text(protocol::error(&id, &bad.answer().errors_to_json()))).await
+                }
+            },
+            ClientMessage::Complete(id) => {
                 self.operations.remove(id.as_str());
                 Ok(())
             }

@@ -6,37 +6,38 @@ use std::collections::HashMap;
 
 use axum::extract::ws::Message;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::graphql::operation::Parameters;
 use crate::graphql::transport::object::Object;
+use crate::graphql::transport::parameters::{self, BadRequest};
+use crate::graphql::transport::surrogates::replace_unpaired;
 use crate::graphql::transport::ws::steps::Step;
 
 /// The name of the protocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
 
 /// What a client says.
+pub(super) enum ClientMessage<'a> {
+    ConnectionInit(Init),
+    /// With its payload, which is a JSON object.
+    Ping(Option<&'a RawValue>),
+    Pong,
+    /// What is wrong with the payload is the operation's business, and not the connection's.
+    Subscribe(String, Box<Result<Parameters, BadRequest>>),
+    Complete(String),
+}
+
+/// A message, as far as all have it in common.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum ClientMessage {
-    ConnectionInit {
-        payload: Option<Object<Init>>,
-    },
-    Ping {
-        payload: Option<Map<String, Value>>,
-    },
-    Pong {
-        /// Read, because the protocol says that it is an object.
-        #[serde(rename = "payload")]
-        _payload: Option<Map<String, Value>>,
-    },
-    Subscribe {
-        id: String,
-        payload: Box<Object<Parameters>>,
-    },
-    Complete {
-        id: String,
-    },
+struct Frame<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: &'a RawValue,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
 }
 
 /// What a client may say with `connection_init`. Whatever else it says is its own business.
@@ -44,7 +45,7 @@ pub(super) enum ClientMessage {
 pub(super) struct Init {
     /// Where subscriptions of these ids go on: after these cursors.
     #[serde(default)]
-    pub(super) resume: HashMap<String, String>,
+    pub(super) resume: Option<HashMap<String, Option<String>>>,
 }
 
 /// Why a socket is closed. Whether the stock client comes back is said with each.
@@ -90,25 +91,56 @@ impl Close {
     }
 }
 
-impl ClientMessage {
+impl<'a> ClientMessage<'a> {
     /// Reads a text frame.
-    pub(super) fn read(text: &str) -> Result<Self, Close> {
-        match serde_json::from_str(text) {
-            Ok(Object(Self::Subscribe { id, .. } | Self::Complete { id })) if id.is_empty() => {
-                Err(Close::InvalidMessage)
+    pub(super) fn read(text: &'a str) -> Result<Self, Close> {
+        let Object(frame) = parse::<Object<Frame<'a>>>(text)?;
+        match parse::<String>(frame.kind.get())?.as_str() {
+            "connection_init" => frame.init().map(Self::ConnectionInit),
+            "ping" => frame.object().map(Self::Ping),
+            "pong" => frame.object().map(|_| Self::Pong),
+            "subscribe" => {
+                let payload = frame.object()?.ok_or(Close::InvalidMessage)?;
+                let parameters = parameters::from_json(payload.get().as_bytes());
+                Ok(Self::Subscribe(frame.id()?, Box::new(parameters)))
             }
-            Ok(Object(message)) => Ok(message),
-            Err(_) => Err(Close::InvalidMessage),
+            "complete" => frame.id().map(Self::Complete),
+            _ => Err(Close::InvalidMessage),
         }
     }
+}
+
+impl<'a> Frame<'a> {
+    /// The payload, which is an object where there is one.
+    fn object(&self) -> Result<Option<&'a RawValue>, Close> {
+        match self.payload {
+            Some(payload) if !payload.get().starts_with('{') => Err(Close::InvalidMessage),
+            payload => Ok(payload),
+        }
+    }
+
+    fn init(&self) -> Result<Init, Close> {
+        let Some(payload) = self.object()? else { return Ok(Init::default()) };
+        // A cursor with half a character in it is none, which is said when it is used.
+        parse::<Object<Init>>(&replace_unpaired(payload.get())).map(|Object(init)| init)
+    }
+
+    fn id(&self) -> Result<String, Close> {
+        let id: String = parse(self.id.ok_or(Close::InvalidMessage)?.get())?;
+        if id.is_empty() { Err(Close::InvalidMessage) } else { Ok(id) }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Close> {
+    serde_json::from_str(json).map_err(|_| Close::InvalidMessage)
 }
 
 pub(super) const ACK: &str = r#"{"type":"connection_ack"}"#;
 
 /// Answers a ping, with what came with it.
-pub(super) fn pong(payload: Option<Map<String, Value>>) -> String {
+pub(super) fn pong(payload: Option<&RawValue>) -> String {
     match payload {
-        Some(payload) => format!(r#"{{"type":"pong","payload":{}}}"#, Value::Object(payload)),
+        Some(payload) => [r#"{"type":"pong","payload":"#, payload.get(), "}"].concat(),
         None => r#"{"type":"pong"}"#.to_owned(),
     }
 }
@@ -165,17 +197,37 @@ mod tests {
             r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
             r#"{"id":"","type":"complete"}"#,
             r#"{"id":1,"type":"complete"}"#,
-            r#"{"id":"1","type":"subscribe","payload":{}}"#,
-            r#"{"id":"1","type":"subscribe","payload":{"query":"{a}","variables":1}}"#,
-            r#"{"id":"1","type":"subscribe","payload":{"query":"{a}","operationName":1}}"#,
             r#"{"type":"ping","payload":1}"#,
             r#"{"type":"pong","payload":[]}"#,
             r#"["pong"]"#,
             r#"{"type":"connection_init","payload":[{}]}"#,
             r#"{"type":"connection_init","payload":{"resume":{"1":1}}}"#,
             r#"{"id":"1","type":"subscribe","payload":["{a}",null,null,null]}"#,
+            r#"{"id":"1","type":"subscribe","payload":null}"#,
+            r#"{"id":"\ud800","type":"complete"}"#,
         ] {
             assert!(matches!(ClientMessage::read(text), Err(Close::InvalidMessage)), "{text} was taken");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_payload_is_the_operations_business() {
+        for (payload, code) in [
+            ("{}", "BAD_REQUEST"),
+            (r#"{"query":null}"#, "BAD_REQUEST"),
+            (r#"{"query":1}"#, "BAD_REQUEST"),
+            (r#"{"query":"{a}","variables":1}"#, "BAD_REQUEST"),
+            (r#"{"query":"{a}","operationName":1}"#, "BAD_REQUEST"),
+            (r#"{"query":"{a}","extensions":[]}"#, "BAD_REQUEST"),
+            (r#"{"query":"\ud800"}"#, "VALIDATION_FAILED"),
+            (r#"{"query":"{a}","operationName":"\udc00"}"#, "VALIDATION_FAILED"),
+            (r#"{"query":"{a}","variables":{"a":["\ud800"]}}"#, "VALIDATION_FAILED"),
+            (r#"{"query":"{a}","variables":{"\ud800":1}}"#, "VALIDATION_FAILED"),
+            (r#"{"query":"{a}","extensions":{"lastEventId":1}}"#, "CURSOR_INVALID"),
+        ] {
+            let text = format!(r#"{{"payload":{payload},"id":"1","type":"subscribe"}}"#);
+            let Ok(ClientMessage::Subscribe(id, parameters)) = ClientMessage::read(&text) else { panic!("{text}") };
+            assert_eq!((id.as_str(), parameters.err().map(|bad| bad.code().1)), ("1", Some(code)), "{text}");
         }
     }
 

@@ -9,7 +9,6 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use tracing::{Instrument as _, Span};
 
-use crate::graphql::answer::Failure;
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
 use crate::graphql::rendering::Rendering;
 
@@ -58,9 +57,7 @@ impl Stream for Steps {
                 Self::Starting(outcome) => match ready!(outcome.as_mut().poll(task)) {
                     Outcome::Events(events) => (None, Self::Events(events.deliveries)),
                     Outcome::Answer(answer) => match answer.failure() {
-                        Some(Failure::Request | Failure::Method | Failure::Overload | Failure::Fault) => {
-                            (Some(Step::Error(answer.errors_to_json())), Self::Over)
-                        }
+                        Some(_) => (Some(Step::Error(answer.errors_to_json())), Self::Over),
                         None => (Some(Step::Result(answer.into_json())), Self::Complete),
                     },
                 },

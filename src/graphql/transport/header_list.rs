@@ -1,0 +1,42 @@
+//! Lists in header values: several lines, several items, quotes.
+
+use axum::http::{HeaderMap, HeaderName};
+
+/// The items of a list-valued header, over all of its lines, without the spaces around them.
+pub(super) fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| split(line, ',')).filter(|item| !item.is_empty())
+}
+
+/// The parts of a value between separators that are not quoted, without the spaces around them.
+pub(super) fn split(value: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    value
+        .split(move |character| {
+            let separates = character == separator && !quoted;
+            quoted ^= character == '"' && !escaped;
+            escaped = quoted && character == '\\' && !escaped;
+            separates
+        })
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use axum::http::header::UPGRADE;
+
+    use super::*;
+
+    #[test]
+    fn a_list_goes_over_lines_and_around_quotes() {
+        let lines = ["h2c ,websocket", "", ", ,a;b=\"c, \\\"d,\" , e"];
+        let headers = lines.map(|line| (UPGRADE, HeaderValue::from_static(line)));
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, value);
+        }
+        let found: Vec<_> = items(&map, &UPGRADE).collect();
+        assert_eq!(found, ["h2c", "websocket", "a;b=\"c, \\\"d,\"", "e"]);
+    }
+}
