@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use crate::support::client::{User, text};
+use rusqlite::Connection;
+
+use crate::support::client::{User, error_code, text};
 use crate::support::eventually;
+use crate::support::load::Senders;
 use crate::support::server::Server;
 
 /// Whether any file below `directory` holds `needle`.
@@ -52,4 +56,157 @@ async fn rooms_that_have_ended_give_their_space_back() {
         !holds(&server.data(), "the-text-of-a-room-that-ends") && size(&server.data()) < 150_000
     })
     .await;
+}
+
+/// What is deleted leaves the disk so long after the last reader that could need it.
+const GONE_WITHIN: Duration = Duration::from_secs(15);
+
+/// Another process's connection, as a backup or a shell has it, in the middle of reading.
+fn outside_reader(server: &Server) -> Connection {
+    let connection = Connection::open(server.data().join("livechat.db")).expect("the database");
+    connection.execute_batch("BEGIN").expect("a transaction");
+    let rooms: u32 = connection.query_row("SELECT count(*) FROM room", [], |row| row.get(0)).expect("a reading");
+    assert!(rooms > 0);
+    connection
+}
+
+#[tokio::test]
+async fn a_reader_from_outside_holds_up_no_change_and_deleted_text_goes_soon_after_it() {
+    let server = Server::embedded();
+    let (client, room) = (server.client(), server.client().create_room().await);
+    let mut ada = User::of(client.clone());
+    let deleted = text(&ada.send(&room, "the-text-that-is-deleted").await["id"]);
+    let edited = text(&ada.send(&room, "the-text-that-is-replaced").await["id"]);
+    let reader = outside_reader(&server);
+    ada.delete(&room, &deleted).await;
+    ada.edit(&room, &edited, "something else").await;
+    // Longer than the server tries anything once, with more to be cleared away all the time. Each change must succeed.
+    let (start, mut changes) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs(10) {
+        let sent = text(&ada.send(&room, "the-text-of-a-message").await["id"]);
+        ada.edit(&room, &sent, "the-text-of-a-message, edited").await;
+        ada.delete(&room, &sent).await;
+        changes += 3;
+    }
+    println!("{changes} changes beside a reader");
+    assert!(changes >= 30, "only {changes} changes beside a reader");
+    assert!(holds(&server.data(), "the-text-that-is-deleted"), "the reader needs it, so this test would prove nothing");
+    drop(reader);
+    let left = Instant::now();
+    while holds(&server.data(), "the-text-that-is") {
+        assert!(left.elapsed() < GONE_WITHIN, "deleted text is still there");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    println!("gone after {:?}", left.elapsed());
+}
+
+#[tokio::test]
+async fn deleted_text_leaves_the_disk_while_much_is_read_and_written() {
+    let server = Server::embedded();
+    let (client, room) = (server.client(), server.client().create_room().await);
+    let mut ada = User::of(client.clone());
+    let load = Senders::start(vec![client.clone()], &client.create_room().await, 8);
+    let readers: Vec<_> = (0..6)
+        .map(|_| {
+            let (client, room) = (client.clone(), room.clone());
+            tokio::spawn(async move {
+                loop {
+                    client.texts(&room).await;
+                }
+            })
+        })
+        .collect();
+    load.accept(50).await;
+    let deleted = text(&ada.send(&room, "the-text-that-is-deleted").await["id"]);
+    load.accept(50).await;
+    ada.delete(&room, &deleted).await;
+    let start = Instant::now();
+    while holds(&server.data(), "the-text-that-is-deleted") {
+        assert!(start.elapsed() < GONE_WITHIN, "deleted text is still there");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    load.accept(50).await;
+    load.stop().await;
+    readers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_writer_from_outside_is_an_error_while_it_writes_and_nothing_after_it() {
+    let server = Server::embedded();
+    let (client, room) = (server.client(), server.client().create_room().await);
+    let mut ada = User::of(client.clone());
+    ada.send(&room, "before").await;
+    let outside = Connection::open(server.data().join("livechat.db")).expect("the database");
+    outside.execute_batch("BEGIN EXCLUSIVE").expect("a transaction");
+    let answer = tokio::time::timeout(Duration::from_secs(10), ada.try_send(&room, "meanwhile")).await;
+    assert_eq!(error_code(&answer.expect("an answer in time").expect("an answer")), "UNAVAILABLE");
+    assert_eq!(client.texts(&room).await.len(), 1, "reading goes on");
+    outside.execute_batch("ROLLBACK").expect("its end");
+    let start = Instant::now();
+    while ada.try_send(&room, "after").await.expect("an answer").get("errors").is_some() {
+        assert!(start.elapsed() < crate::support::PATIENCE, "sends are still refused");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // One that rebuilds the whole database is such a writer, for as long as that takes.
+    outside.execute_batch("VACUUM").expect("a rebuilt database");
+    ada.send(&room, "after the rebuild").await;
+    let texts = client.texts(&room).await;
+    assert_eq!((texts.first(), texts.last()), (Some(&Some("before".into())), Some(&Some("after the rebuild".into()))));
+}
+
+/// Puts a room that has ended into the database of a server that is stopped, with so many messages of 16 kB.
+fn add_ended_room(server: &Server, messages: u32) {
+    let database = Connection::open(server.data().join("livechat.db")).expect("the database");
+    database
+        .execute_batch(&format!(
+            "PRAGMA journal_size_limit = 0; BEGIN;
+             INSERT INTO room (key, id, code, created_at, expires_at, seq, mark, messages, chatters)
+             VALUES (1000, randomblob(16), '000000', 0, 1, {messages}, 0, {messages}, 1);
+             WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {messages} - 1)
+             INSERT INTO message (room, idx, revision, sent, author, display_name, text, created_at, client_id)
+             SELECT 1000, n, n + 1, n + 1, 'somebody-somewhere', 'Somebody', hex(zeroblob(8000)), 0, hex(randomblob(8)) FROM n;
+             WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {messages} - 1)
+             INSERT INTO log SELECT 1000, n + 1, 0, n, 0, n FROM n;
+             INSERT INTO chatter VALUES (1000, 0, 'somebody-somewhere', 'Somebody');
+             COMMIT;"
+        ))
+        .expect("a room");
+}
+
+#[tokio::test]
+async fn a_large_room_that_has_ended_gives_all_of_its_space_back_between_the_changes_of_others() {
+    let mut server = Server::embedded();
+    let room = server.client().create_room().await;
+    assert!(server.terminate().await.success());
+    add_ended_room(&server, 1_600);
+    let before = size(&server.data());
+    assert!(before > 25_000_000, "{before} bytes");
+    server.start();
+    let mut ada = User::of(server.client());
+    let mut changes = 0;
+    let start = Instant::now();
+    while size(&server.data()) > 1_500_000 {
+        ada.send(&room, "meanwhile").await;
+        changes += 1;
+        assert!(start.elapsed() < crate::support::PATIENCE, "{} bytes are left", size(&server.data()));
+    }
+    println!("{before} bytes given back in {:?}, {changes} changes meanwhile", start.elapsed());
+    assert_eq!(server.client().texts(&room).await.len(), changes);
+}
+
+#[tokio::test]
+async fn a_database_that_was_rebuilt_without_room_to_shrink_gives_space_back_as_well() {
+    let mut server = Server::embedded();
+    let room = server.client().create_room().await;
+    User::of(server.client()).send(&room, "still there").await;
+    assert!(server.terminate().await.success());
+    let file = server.data().join("livechat.db");
+    Connection::open(&file)
+        .and_then(|database| database.execute_batch("PRAGMA auto_vacuum = NONE; VACUUM;"))
+        .expect("a rebuilt database");
+    add_ended_room(&server, 200);
+    assert!(size(&server.data()) > 3_000_000);
+    server.start();
+    eventually("the space is given back", async || size(&server.data()) < 1_000_000).await;
+    assert_eq!(server.client().texts(&room).await, [Some("still there".to_owned())]);
 }

@@ -1,20 +1,27 @@
 //! The store in this process: one SQLite database in the data directory, durable, for one process at a time.
 //!
 //! All changes go through one `writer`, which puts whatever waits on disk in one commit; `reader` answers from
-//! connections of its own; `sweep` gives back the space of what has ended. SQLite was chosen over faster engines
-//! because deleted text leaves its file and a full disk leaves it usable; docs/architecture.md has the figures.
+//! connections of its own; `sweep` removes what has ended; `checkpoint` moves what was written from the log to the
+//! database. SQLite was chosen over faster engines because deleted text leaves its file and a full disk leaves it usable;
+//! docs/architecture.md has the figures.
 
 mod changes;
+mod checkpoint;
 mod clock;
 pub mod export;
 mod failure;
 mod file;
+mod layout;
+mod new_database;
 mod newcomers;
+mod open;
+mod read_gate;
 mod reader;
 mod rooms;
 mod rows;
 mod strikes;
 mod sweep;
+mod wal;
 mod writer;
 
 use std::path::Path;
@@ -40,14 +47,14 @@ use crate::store::{
 };
 use crate::vital::Vital;
 
-pub use file::OpenError;
+pub use open::OpenError;
 
 use clock::Clock;
 use file::DatabaseFile;
 use reader::Readers;
 use rows::RoomRow;
 use strikes::Strikes;
-use writer::{Outcome, Writer};
+use writer::{Outcome, Surroundings, Writer};
 
 /// Announcements a slow feed may lie behind before it is told to read the logs again.
 const FEED: usize = 4_096;
@@ -61,6 +68,8 @@ pub struct EmbeddedStore {
     strikes: Strikes,
     /// Wakes the sweeper.
     wake: Arc<Notify>,
+    /// Asks for the write-ahead log to be emptied, soon.
+    empty_log: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
     vital: Vital,
@@ -72,25 +81,36 @@ impl EmbeddedStore {
         let (file, connection) = DatabaseFile::take(directory)?;
         let (file, clock) = (Arc::new(file), Clock::set_now());
         let (announcements, _) = broadcast::channel(FEED);
-        let vital = Vital::default();
-        let writer = Writer::start(connection, Arc::clone(&file), clock, announcements.clone(), vital.clone())
+        let (vital, gate, log_size) = (Vital::default(), Arc::default(), Arc::default());
+        let around = Surroundings {
+            file: Arc::clone(&file),
+            clock,
+            announcements: announcements.clone(),
+            gate: Arc::clone(&gate),
+            log_size: Arc::clone(&log_size),
+        };
+        let writer = Writer::start(connection, around, vital.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
             writer: Arc::new(writer),
-            readers: Readers::of(file, clock),
+            readers: Readers::of(Arc::clone(&file), clock, gate),
             announcements,
             strikes: Strikes::default(),
             wake: Arc::default(),
+            empty_log: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             vital,
         };
-        let sweep = sweep::run(Arc::clone(&store.writer), Arc::clone(&store.wake), store.stop.clone());
+        let (writer, empty_log, stop) = (&store.writer, &store.empty_log, &store.stop);
+        let sweep = sweep::run(Arc::clone(writer), Arc::clone(&store.wake), Arc::clone(empty_log), stop.clone());
         store.tasks.spawn(store.vital.clone().task(sweep));
+        let checkpoint = checkpoint::run(Arc::clone(writer), file, log_size, Arc::clone(empty_log), stop.clone());
+        store.tasks.spawn(store.vital.clone().task(checkpoint));
         Ok(store)
     }
 
-    /// Ends the store's own task. Changes under way are still put on disk; the file is let go of with the last handle.
+    /// Ends the store's own tasks. Changes under way are still put on disk; the file is let go of with the last handle.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tasks.close();
@@ -176,13 +196,13 @@ impl Store for EmbeddedStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let replaces_text = !matches!(commit.change, Change::Send { .. });
-        let wake = Arc::clone(&self.wake);
+        let empty_log = Arc::clone(&self.empty_log);
         self.writer
             .write(move |work| {
-                // Here, not behind the await: text is removed from disk also when the caller has stopped waiting. What the
-                // sweeper asks for waits in line behind this transaction.
+                // Here, not behind the await: text is removed from disk also when the caller has stopped waiting. The
+                // request to empty the log waits in line behind this transaction.
                 if replaces_text {
-                    wake.notify_one();
+                    empty_log.notify_one();
                 }
                 changes::commit(work, commit)
             })

@@ -7,6 +7,7 @@ use crate::domain::event::{Event, EventKind, Position, Seq};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
 use crate::domain::room::Room;
 use crate::domain::timestamp::Timestamp;
+use crate::store::embedded::layout;
 use crate::store::embedded::rooms::Remembered;
 use crate::store::embedded::rows::{self, RoomRow, kind_number, mark_of};
 use crate::store::embedded::writer::{Outcome, Work, Written};
@@ -303,9 +304,6 @@ fn forget(connection: &Connection, user: &UserId, token: TokenHash) -> rusqlite:
 
 /// Changes nothing, but dirties a page, so that the commit has to reach the disk.
 pub(super) fn ping(work: &mut Work<'_>) -> Outcome<Written<()>> {
-    work.connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    work.connection.pragma_update(None, "application_id", layout::APPLICATION_ID)?;
     Ok(Ok(Written::quietly(())))
 }
-
-/// Marks the file as a LiveChat database (`file` and the SQLite shell show it); the bytes spell "LCha".
-const APPLICATION_ID: i32 = 0x4c43_6861;

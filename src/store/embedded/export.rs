@@ -1,5 +1,5 @@
 //! Reading everything that lives out of the data directory, for another store. The directory is taken as a server takes it,
-//! so no server can change it meanwhile; nothing in it is changed.
+//! so no server can change it meanwhile; nothing in it is changed but the layout of an older version's database.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,7 +8,8 @@ use rusqlite::{Connection, params};
 
 use super::clock::Clock;
 use super::failure;
-use super::file::{DatabaseFile, OpenError};
+use super::file::DatabaseFile;
+use super::open::OpenError;
 use super::rows::{self, RoomRow};
 use crate::domain::chatter::{Chatter, DisplayName, SealedToken, TokenHash, UserId};
 use crate::domain::event::{Event, Seq};

@@ -1,34 +1,14 @@
-//! The database file: where it lies, how a connection to it is set up, and that one process has it at a time.
+//! The database file in use: one process has it at a time, and every connection is to the same file.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-/// The tables this version reads and writes; kept in the file as SQLite's `user_version`.
-const SCHEMA_VERSION: i32 = 1;
-
-/// The name of the database in the data directory.
-const DATABASE: &str = "livechat.db";
-
-/// Pages of 4 KiB the write-ahead log may hold before it is copied into the database.
-const CHECKPOINT_PAGES: i32 = 4_000;
-
-/// Why the embedded store cannot be opened, as a sentence for whoever starts the server.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("the data directory {} is in use by another livechat process; stop it or set another DATA_DIR", .0.display())]
-    InUse(PathBuf),
-    #[error("the data directory {} cannot be written to", .0.display())]
-    Directory(PathBuf, #[source] std::io::Error),
-    #[error("the database {} cannot be opened; if the disk is full, make room; if it is damaged, restore a backup or move it away", .0.display())]
-    Database(PathBuf, #[source] rusqlite::Error),
-    #[error("there is no database in {}; set DATA_DIR to the directory that has livechat.db", .0.display())]
-    Missing(PathBuf),
-    #[error("the database {path} was written by a newer livechat (version {found}, this one reads {SCHEMA_VERSION})", path = .path.display())]
-    Newer { path: PathBuf, found: i32 },
-}
+use crate::store::embedded::new_database;
+use crate::store::embedded::open::{DATABASE, OpenError, is_there, open};
 
 type Inode = (u64, u64);
 
@@ -43,7 +23,7 @@ pub(super) struct DatabaseFile {
 }
 
 impl DatabaseFile {
-    /// Takes the directory, creating what is missing, and brings the tables into being.
+    /// Takes the directory, creating what is missing, and brings the tables to the current layout.
     pub(super) fn take(directory: &Path) -> Result<(Self, Connection), OpenError> {
         let unwritable = |error| OpenError::Directory(directory.to_owned(), error);
         fs::create_dir_all(directory).map_err(unwritable)?;
@@ -54,12 +34,10 @@ impl DatabaseFile {
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
         let path = directory.join(DATABASE);
-        let database = |error| OpenError::Database(path.clone(), error);
-        let connection = Connection::open(&path).map_err(database)?;
-        let found = prepare(&connection).map_err(database)?;
-        if found > SCHEMA_VERSION {
-            return Err(OpenError::Newer { path, found });
+        if !is_there(&path)? {
+            new_database::create(directory)?;
         }
+        let connection = open(&path)?;
         let opened = [path.clone(), directory.join("livechat.db-wal")];
         let [database, log] = opened.each_ref().map(|path| inode(path));
         let [database, log] = [database.map_err(unwritable)?, log.map_err(unwritable)?];
@@ -79,7 +57,7 @@ impl DatabaseFile {
 
     /// As [`take`](Self::take), where there must be a database already.
     pub(super) fn take_existing(directory: &Path) -> Result<(Self, Connection), OpenError> {
-        if directory.join(DATABASE).exists() {
+        if directory.is_dir() && is_there(&directory.join(DATABASE))? {
             Self::take(directory)
         } else {
             Err(OpenError::Missing(directory.to_owned()))
@@ -93,35 +71,19 @@ impl DatabaseFile {
         self.check_in_place()?;
         Ok(connection)
     }
+
+    /// A further connection, which copies the write-ahead log into the database.
+    pub(super) fn checkpointer(&self) -> rusqlite::Result<Connection> {
+        self.check_in_place()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        self.check_in_place()?;
+        Ok(connection)
+    }
 }
 
 fn inode(path: &Path) -> std::io::Result<Inode> {
     fs::metadata(path).map(|found| (found.dev(), found.ino()))
-}
-
-/// Sets up the writing connection and looks the whole file over for damage; answers the version of the tables.
-fn prepare(connection: &Connection) -> rusqlite::Result<i32> {
-    // What is deleted is overwritten, and space is given back to the file system: text that is gone is gone from disk.
-    connection.execute_batch(&format!(
-        "PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA secure_delete = ON;
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
-         PRAGMA cache_size = -32768;"
-    ))?;
-    connection.set_prepared_statement_cache_capacity(64);
-    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != 0 {
-        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if found != "ok" {
-            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found)));
-        }
-        return Ok(version);
-    }
-    connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;",
-        include_str!("schema.sql")
-    ))?;
-    Ok(SCHEMA_VERSION)
 }

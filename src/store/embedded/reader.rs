@@ -10,6 +10,7 @@ use crate::store::StoreError;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::failure;
 use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::read_gate::ReadGate;
 use crate::store::embedded::writer::Outcome;
 
 /// Readings under way at once; more wait in line.
@@ -25,12 +26,14 @@ struct Inner {
     clock: Clock,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
+    gate: Arc<ReadGate>,
 }
 
 impl Readers {
-    pub(super) fn of(file: Arc<DatabaseFile>, clock: Clock) -> Self {
+    /// Readings pass `gate`.
+    pub(super) fn of(file: Arc<DatabaseFile>, clock: Clock, gate: Arc<ReadGate>) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
-        Self(Arc::new(Inner { file, clock, idle: Mutex::default(), permits }))
+        Self(Arc::new(Inner { file, clock, idle: Mutex::default(), permits, gate }))
     }
 
     /// Runs `work` on one instant of the database.
@@ -61,9 +64,11 @@ impl Inner {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
         let mut connection = taken.map_or_else(|| self.file.reader(), Ok)?;
+        let reading = self.gate.enter();
         let transaction = connection.transaction()?;
         let outcome = work(&transaction, self.clock.now())?;
         drop(transaction);
+        drop(reading);
         idle().push(connection);
         Ok(outcome)
     }
@@ -77,7 +82,7 @@ mod tests {
     async fn a_reading_that_panics_says_nothing_of_what_it_read_and_the_next_ones_are_answered() {
         let directory = tempfile::tempdir().expect("a directory");
         let (file, _connection) = DatabaseFile::take(directory.path()).expect("a database");
-        let readers = Readers::of(Arc::new(file), Clock::set_now());
+        let readers = Readers::of(Arc::new(file), Clock::set_now(), Arc::default());
         for _ in 0..=CONNECTIONS {
             let panicking = readers.read(|_, _| -> Outcome<()> { panic!("open sesame") }).await;
             let Err(StoreError::Corrupt(source)) = panicking else { panic!("{panicking:?}") };

@@ -1,11 +1,14 @@
-//! Removes from disk what has ended: expired rooms with all that is in them, expired users, deleted text.
+//! Removes from disk what has ended, expired rooms with all that is in them and expired users, and gives the space back
+//! to the file system.
 //!
-//! Nothing depends on this for being absent: readers ask for what is alive. It only gives the space back.
+//! Nothing depends on this for being absent: readers ask for what is alive. So it is done in steps that are small enough
+//! not to be noticed by users, who may write between any two.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -13,13 +16,23 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::embedded::writer::{Outcome, Work, Writer, Written};
 
-/// Rows of one table removed in one change, at most: senders never wait long behind it.
-const CHUNK: u32 = 1_000;
+/// What one step removes of a room, at most: so many rows, and messages until they come to so many bytes of text.
+const ROWS: u32 = 500;
+const BYTES: u64 = 256 * 1_024;
+
+/// Users removed in one step, at most. Each lies on a page of its own.
+const USERS: u32 = 100;
+
+/// Pages given back to the file system in one step, at most.
+const PAGES: u32 = 64;
+
+/// A step is followed by a pause as long as the step took, within these bounds: half of the time is users'.
+const YIELD: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(200);
 
 /// The pause between two rounds, at least.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The pause between two rounds, at most, so that an early wish to wake up is never waited for for long.
+/// The pause between two rounds, at most.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What one change of the sweeper found.
@@ -30,10 +43,15 @@ struct Swept {
     next: Option<Duration>,
 }
 
-/// Sweeps until `stop`, when the next room ends or `wake` says that there is something to clear away.
-pub(super) async fn run(writer: Arc<Writer>, wake: Arc<Notify>, stop: CancellationToken) {
+/// Sweeps until `stop`, when the next room ends or `wake` says that one may end earlier. What it removes must leave the
+/// write-ahead log as well, which is asked for by `empty_log`.
+pub(super) async fn run(writer: Arc<Writer>, wake: Arc<Notify>, empty_log: Arc<Notify>, stop: CancellationToken) {
     loop {
-        let nap = match round(&writer).await {
+        let swept = tokio::select! {
+            () = stop.cancelled() => return,
+            swept = round(&writer, &empty_log) => swept,
+        };
+        let nap = match swept {
             Ok(next) => next.unwrap_or(IDLE).clamp(PAUSE, IDLE),
             Err(error) => {
                 tracing::warn!(
@@ -51,51 +69,91 @@ pub(super) async fn run(writer: Arc<Writer>, wake: Arc<Notify>, stop: Cancellati
     }
 }
 
-async fn round(writer: &Writer) -> Result<Option<Duration>, StoreError> {
+async fn round(writer: &Writer, empty_log: &Notify) -> Result<Option<Duration>, StoreError> {
     loop {
+        let began = Instant::now();
         let swept = writer.write(sweep).await?;
         if !swept.removed {
-            writer.checkpoint().await?;
             return Ok(swept.next);
         }
+        empty_log.notify_one();
+        tokio::time::sleep(began.elapsed().clamp(*YIELD.start(), *YIELD.end())).await;
     }
 }
 
 fn sweep(work: &mut Work<'_>) -> Outcome<Written<Swept>> {
     let (connection, now) = (work.connection, work.now);
-    let ended: Option<i64> = connection
-        .prepare_cached("SELECT key FROM room WHERE expires_at <= ?1 LIMIT 1")?
-        .query_row(params![now.as_millis()], |row| row.get(0))
-        .optional()?;
-    let mut removed = connection
-        .prepare_cached("DELETE FROM user WHERE id IN (SELECT id FROM user WHERE expires_at <= ?1 LIMIT ?2)")?
-        .execute(params![now.as_millis(), CHUNK])?;
-    if let Some(room) = ended {
-        removed += 1;
-        let mut emptied = true;
-        for (table, place) in [("message", "idx"), ("log", "seq"), ("chatter", "ordinal")] {
-            let rows = connection
-                .prepare_cached(&format!(
-                    "DELETE FROM {table} WHERE room = ?1
-                     AND {place} IN (SELECT {place} FROM {table} WHERE room = ?1 LIMIT ?2)"
-                ))?
-                .execute(params![room, CHUNK])?;
-            emptied &= rows < CHUNK as usize;
-        }
-        if emptied {
-            connection.prepare_cached("DELETE FROM room WHERE key = ?1")?.execute(params![room])?;
-        }
-    }
-    if removed > 0 {
-        let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({CHUNK})"))?;
-        let mut pages = vacuum.query([])?;
-        while pages.next()?.is_some() {}
-    }
+    let removed = remove_users(connection, now)? || remove_of_a_room(connection, now)? || give_back(connection)?;
     let next: Option<u64> = connection
         .prepare_cached(
             "SELECT min(ends) FROM (SELECT min(expires_at) AS ends FROM room UNION ALL SELECT min(expires_at) FROM user)",
         )?
         .query_row([], |row| row.get(0))?;
     let next = next.map(|at| Timestamp::from_millis(at).since(now));
-    Ok(Ok(Written::quietly(Swept { removed: removed > 0, next })))
+    Ok(Ok(Written::quietly(Swept { removed, next })))
+}
+
+fn remove_users(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    let removed = connection
+        .prepare_cached("DELETE FROM user WHERE id IN (SELECT id FROM user WHERE expires_at <= ?1 LIMIT ?2)")?
+        .execute(params![now.as_millis(), USERS])?;
+    Ok(removed > 0)
+}
+
+/// Removes a part of a room that has ended; the last part is the room.
+fn remove_of_a_room(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    let ended: Option<i64> = connection
+        .prepare_cached("SELECT key FROM room WHERE expires_at <= ?1 LIMIT 1")?
+        .query_row(params![now.as_millis()], |row| row.get(0))
+        .optional()?;
+    let Some(room) = ended else { return Ok(false) };
+    if let Some(last) = last_of_a_step(connection, room)? {
+        connection.prepare_cached("DELETE FROM message WHERE room = ?1 AND idx <= ?2")?.execute(params![room, last])?;
+        return Ok(true);
+    }
+    for (table, place) in [("log", "seq"), ("chatter", "ordinal")] {
+        let rows = connection
+            .prepare_cached(&format!(
+                "DELETE FROM {table} WHERE room = ?1
+                 AND {place} IN (SELECT {place} FROM {table} WHERE room = ?1 ORDER BY {place} LIMIT ?2)"
+            ))?
+            .execute(params![room, ROWS])?;
+        if rows > 0 {
+            return Ok(true);
+        }
+    }
+    connection.prepare_cached("DELETE FROM room WHERE key = ?1")?.execute(params![room])?;
+    Ok(true)
+}
+
+/// The index up to which one step removes the messages of a room, by the size of their text.
+fn last_of_a_step(connection: &Connection, room: i64) -> rusqlite::Result<Option<u64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT idx, coalesce(octet_length(text), 0) FROM message WHERE room = ?1 ORDER BY idx LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![room, ROWS])?;
+    let (mut last, mut bytes) = (None, 0);
+    while let Some(row) = rows.next()? {
+        last = Some(row.get(0)?);
+        bytes += row.get::<_, u64>(1)?;
+        if bytes >= BYTES {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// Gives back free pages, if there are any.
+fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
+    let free: u32 = connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+    if free == 0 {
+        return Ok(false);
+    }
+    let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    drop(pages);
+    let left: u32 = connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+    // A database that cannot give space back must not be asked forever.
+    Ok(left < free)
 }

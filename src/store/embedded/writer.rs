@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -14,7 +15,10 @@ use crate::store::embedded::clock::Clock;
 use crate::store::embedded::failure::{self, Undone};
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::newcomers::Newcomers;
+use crate::store::embedded::open::BUSY_TIMEOUT;
+use crate::store::embedded::read_gate::ReadGate;
 use crate::store::embedded::rooms::Rooms;
+use crate::store::embedded::wal::{self, Checkpoint, WalSize};
 use crate::store::{Announcement, StoreError};
 use crate::vital::Vital;
 
@@ -23,6 +27,9 @@ const QUEUE: usize = 1_024;
 
 /// Changes in one transaction, at most.
 const BATCH: usize = 256;
+
+/// How long the log waits to be emptied for readings of this process, which are short. For others it never waits.
+const READINGS_END: Duration = Duration::from_millis(20);
 
 /// What a change gives back: the answer, and the event to announce once it is on disk.
 pub(super) struct Written<T> {
@@ -59,22 +66,27 @@ pub(super) struct Writer {
 
 enum Request {
     Change(Box<dyn Change>),
-    Checkpoint(oneshot::Sender<rusqlite::Result<()>>),
+    Checkpoint(Checkpoint, oneshot::Sender<rusqlite::Result<bool>>),
+}
+
+/// What the writing thread has besides its connection.
+pub(super) struct Surroundings {
+    pub(super) file: Arc<DatabaseFile>,
+    pub(super) clock: Clock,
+    pub(super) announcements: broadcast::Sender<Announcement>,
+    /// Passed by the readings of this process.
+    pub(super) gate: Arc<ReadGate>,
+    /// Told after each transaction.
+    pub(super) log_size: Arc<WalSize>,
 }
 
 impl Writer {
     /// Starts the thread on `connection`.
-    pub(super) fn start(
-        connection: Connection,
-        file: Arc<DatabaseFile>,
-        clock: Clock,
-        announcements: broadcast::Sender<Announcement>,
-        vital: Vital,
-    ) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, around: Surroundings, vital: Vital) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || vital.thread(|| run(connection, &file, clock, &announcements, waiting)))?;
+            .spawn(move || vital.thread(|| run(connection, &around, waiting)))?;
         Ok(Self { requests, thread: Some(thread) })
     }
 
@@ -90,10 +102,11 @@ impl Writer {
         answered.await.map_err(|_| closed())?
     }
 
-    /// Copies the write-ahead log into the database and empties it, so that nothing deleted lingers there.
-    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
+    /// Copies the rest of the write-ahead log, and restarts or empties it, unless another process still reads from it:
+    /// whether that was done. Meant for a log most of which has been copied already.
+    pub(super) async fn finish_log(&self, how: Checkpoint) -> Result<bool, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request::Checkpoint(answer)).await.map_err(|_| closed())?;
+        self.requests.send(Request::Checkpoint(how, answer)).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?.map_err(failure::from_sqlite)
     }
 }
@@ -153,14 +166,9 @@ where
     }
 }
 
-fn run(
-    connection: Connection,
-    file: &DatabaseFile,
-    clock: Clock,
-    announcements: &broadcast::Sender<Announcement>,
-    mut waiting: mpsc::Receiver<Request>,
-) {
-    let mut desk = Desk { connection, file, clock, rooms: Rooms::default(), newcomers: Newcomers::default() };
+fn run(connection: Connection, around: &Surroundings, mut waiting: mpsc::Receiver<Request>) {
+    wal::count_frames(&connection);
+    let mut desk = Desk { connection, around, rooms: Rooms::default(), newcomers: Newcomers::default() };
     let mut requests = Vec::with_capacity(BATCH);
     while waiting.blocking_recv_many(&mut requests, BATCH) > 0 {
         let mut changes = Vec::with_capacity(requests.len());
@@ -168,7 +176,7 @@ fn run(
         for request in requests.drain(..) {
             match request {
                 Request::Change(change) => changes.push(change),
-                Request::Checkpoint(answer) => checkpoints.push(answer),
+                Request::Checkpoint(how, answer) => checkpoints.push((how, answer)),
             }
         }
         let durable = desk.commit_or_undo(&mut changes);
@@ -178,11 +186,11 @@ fn run(
         for change in changes {
             if let Some(event) = change.settle(durable.as_ref().map(|&()| ())) {
                 // Nobody may be listening, which is fine: the log has it.
-                let _ = announcements.send(Announcement::Event(Arc::new(event)));
+                let _ = around.announcements.send(Announcement::Event(Arc::new(event)));
             }
         }
-        for answer in checkpoints {
-            let _ = answer.send(desk.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+        for (how, answer) in checkpoints {
+            let _ = answer.send(desk.checkpoint(how));
         }
     }
 }
@@ -190,8 +198,7 @@ fn run(
 /// What the thread writes with.
 struct Desk<'a> {
     connection: Connection,
-    file: &'a DatabaseFile,
-    clock: Clock,
+    around: &'a Surroundings,
     rooms: Rooms,
     newcomers: Newcomers,
 }
@@ -212,17 +219,32 @@ impl Desk<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.file.check_in_place()?;
+        self.around.file.check_in_place()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for change in changes {
-            let now = self.clock.now();
+            let now = self.around.clock.now();
             let (rooms, newcomers) = (&mut self.rooms, &mut self.newcomers);
             change.apply(&mut Work { connection: &transaction, rooms, newcomers, now })?;
         }
         self.rooms.write(&transaction)?;
         transaction.commit()?;
+        self.around.log_size.tell();
         // Once more: what is acknowledged must be where it is found again.
-        self.file.check_in_place()
+        self.around.file.check_in_place()
+    }
+
+    fn checkpoint(&self, how: Checkpoint) -> rusqlite::Result<bool> {
+        self.around.file.check_in_place()?;
+        let closed = self.around.gate.close(READINGS_END);
+        // SQLite would wait for readers as long as for other writers.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let finished = wal::checkpoint(&self.connection, how).map(|copied| copied.is_some());
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        drop(closed);
+        if let Ok(true) = finished {
+            self.around.log_size.restart();
+        }
+        finished
     }
 }
 
@@ -235,15 +257,17 @@ mod tests {
     use crate::domain::event::{Check, Seq};
     use crate::domain::message::MessageText;
     use crate::domain::room::{Room, RoomCode, RoomId};
-    use crate::store::Commit;
     use crate::store::embedded::{changes, rows};
+    use crate::store::Commit;
 
     fn writer(vital: Vital) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
         let (file, connection) = DatabaseFile::take(directory.path()).expect("a database");
         connection.execute_batch("CREATE TABLE word (text TEXT)").expect("a table");
-        let (file, announcements) = (Arc::new(file), broadcast::channel(1).0);
-        let writer = Writer::start(connection, file, Clock::set_now(), announcements, vital).expect("a thread");
+        let (gate, log_size) = Default::default();
+        let (clock, announcements) = (Clock::set_now(), broadcast::channel(1).0);
+        let around = Surroundings { file: Arc::new(file), clock, announcements, gate, log_size };
+        let writer = Writer::start(connection, around, vital).expect("a thread");
         (writer, directory)
     }
 

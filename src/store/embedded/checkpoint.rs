@@ -1,0 +1,143 @@
+//! Copies the write-ahead log into the database, and empties it once text was deleted or replaced.
+//!
+//! Copying is done by a connection of its own, beside the writer. The log can be emptied only by the writer, and only while
+//! nobody reads from it. That is tried when next to nothing is left to copy, and given up at once where another process
+//! (a backup, a shell) is reading: it is tried again every second until that reader is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::StoreError;
+use crate::store::embedded::failure;
+use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::wal::{self, Checkpoint, Copied, WalSize};
+use crate::store::embedded::writer::Writer;
+
+/// Frames, of a page of 4 KiB each, from which on the log is copied.
+const LONG: u32 = 4_000;
+
+/// Frames that the writer may be left to copy when it empties the log.
+const NEARLY_COPIED: i64 = 256;
+
+/// The pause between two rounds: what is deleted in it leaves the log together.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long anything stays in the log, if nobody reads from it.
+const STAYS: Duration = Duration::from_secs(60);
+
+/// How long the log may stay as it is, for another reader, before the operator is told, and told again.
+const TELL_AFTER: Duration = Duration::from_secs(15);
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(600);
+
+/// Copies and empties until `stop`. Emptying is due when `wanted` says so.
+pub(super) async fn run(
+    writer: Arc<Writer>,
+    file: Arc<DatabaseFile>,
+    size: Arc<WalSize>,
+    wanted: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    let mut log = Log { writer, file, connection: None, obstructed: None };
+    // What an earlier process left behind is there to be emptied, too.
+    let (mut is_wanted, mut empty_at) = (true, None);
+    loop {
+        let again = if is_wanted { Some(Instant::now()) } else { empty_at };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = wanted.notified() => is_wanted = true,
+            () = size.changed() => empty_at = empty_at.or(Some(Instant::now() + STAYS)),
+            () = async { tokio::time::sleep_until(again.unwrap_or_else(Instant::now)).await }, if again.is_some() => {
+                is_wanted = true;
+            }
+        }
+        if !is_wanted && size.frames() < LONG {
+            continue;
+        }
+        // Whatever else is deleted in this time goes with it.
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        let due = is_wanted;
+        match log.round(due).await {
+            Ok(true) => (is_wanted, empty_at) = (false, None),
+            Ok(false) => is_wanted = due,
+            Err(error) => {
+                log.connection = None;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the write-ahead log could not be copied into the database; tried again in a minute"
+                );
+                (is_wanted, empty_at) = (false, Some(Instant::now() + STAYS));
+            }
+        }
+    }
+}
+
+struct Log {
+    writer: Arc<Writer>,
+    file: Arc<DatabaseFile>,
+    connection: Option<Connection>,
+    /// Since when another reader keeps the log from being emptied, and when the operator is told.
+    obstructed: Option<(Instant, Instant)>,
+}
+
+impl Log {
+    /// Copies and restarts, or empties if that is due: whether the log is empty now.
+    async fn round(&mut self, is_due: bool) -> Result<bool, StoreError> {
+        let is_nearly_copied = self.copy().await?;
+        if !is_due {
+            if is_nearly_copied {
+                self.writer.finish_log(Checkpoint::Restart).await?;
+            }
+            return Ok(false);
+        }
+        let emptied = is_nearly_copied && self.writer.finish_log(Checkpoint::Empty).await?;
+        self.note(emptied);
+        Ok(emptied)
+    }
+
+    /// Copies what no reader still needs as it was: whether the writer has little left to do. Never on a thread that
+    /// serves sockets, nor on the writer's.
+    async fn copy(&mut self) -> Result<bool, StoreError> {
+        let (file, connection) = (Arc::clone(&self.file), self.connection.take());
+        let copying = tokio::task::spawn_blocking(move || {
+            let connection = connection.map_or_else(|| file.checkpointer(), Ok)?;
+            file.check_in_place()?;
+            // The second time takes what was written during the first.
+            let first = wal::checkpoint(&connection, Checkpoint::Copy)?;
+            let second = wal::checkpoint(&connection, Checkpoint::Copy)?;
+            Ok((connection, first.zip(second)))
+        });
+        let copied: rusqlite::Result<_> = copying.await.map_err(|_| failure::panicked())?;
+        let (connection, copied) = copied.map_err(failure::from_sqlite)?;
+        self.connection = Some(connection);
+        // Where much is left, either more is written all the time than is copied, which only the writer can end, or a
+        // reader is in the way, and then nothing was copied the second time.
+        let has_little_left =
+            |(first, second): (Copied, Copied)| second.left <= NEARLY_COPIED || second.done > first.done;
+        Ok(copied.is_some_and(has_little_left))
+    }
+
+    fn note(&mut self, emptied: bool) {
+        let now = Instant::now();
+        if emptied {
+            self.obstructed = None;
+            return;
+        }
+        let (since, tell_at) = self.obstructed.get_or_insert((now, now + TELL_AFTER));
+        if now >= *tell_at {
+            *tell_at = now + TELL_AGAIN_AFTER;
+            tracing::warn!(
+                seconds = now.duration_since(*since).as_secs(),
+                "another process reads livechat.db in one long transaction; text that was deleted stays in \
+                 livechat.db-wal, and that file grows, until it ends"
+            );
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The write-ahead log as SQLite tells of it: how long it is, and how much of it has been copied into the database.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rusqlite::Connection;
+use tokio::sync::Notify;
+
+thread_local! {
+    /// SQLite tells a plain function, which has no other place to keep it.
+    static FRAMES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Lets the calling thread know how long the log is after each transaction of `connection`, which stays on that thread.
+pub(super) fn count_frames(connection: &Connection) {
+    connection.wal_hook(Some(|_, frames| {
+        FRAMES.set(frames.unsigned_abs());
+        Ok(())
+    }));
+}
+
+/// How long the log is, told by the one thread that writes.
+#[derive(Debug, Default)]
+pub(super) struct WalSize {
+    frames: AtomicU32,
+    changed: Notify,
+}
+
+impl WalSize {
+    /// Tells how long it is after what the calling thread has just written.
+    pub(super) fn tell(&self) {
+        self.frames.store(FRAMES.get(), Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Takes note that the calling thread begins it anew.
+    pub(super) fn restart(&self) {
+        FRAMES.set(0);
+        self.frames.store(0, Ordering::Relaxed);
+    }
+
+    /// Frames, each a page, after the last transaction.
+    pub(super) fn frames(&self) -> u32 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Waits until something was written since the last call.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// How much of the log is in the database, in frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied {
+    pub(super) done: i64,
+    pub(super) left: i64,
+}
+
+/// What becomes of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checkpoint {
+    /// It is copied as far as readers allow.
+    Copy,
+    /// It is copied whole and begun anew, in the same file, which keeps what it holds until that is overwritten.
+    Restart,
+    /// It is copied whole and its file emptied.
+    Empty,
+}
+
+/// Does so; `None` when somebody is in the way, longer than the connection's busy timeout.
+pub(super) fn checkpoint(connection: &Connection, how: Checkpoint) -> rusqlite::Result<Option<Copied>> {
+    let mode = match how {
+        Checkpoint::Copy => "PASSIVE",
+        Checkpoint::Restart => "RESTART",
+        Checkpoint::Empty => "TRUNCATE",
+    };
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let (is_busy, log, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok((!is_busy).then_some(Copied { done: copied, left: log.saturating_sub(copied) }))
+    })
+}
