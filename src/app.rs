@@ -122,6 +122,13 @@ impl App {
         hub.register(&metrics);
         let throttle = Throttle::new(Arc::clone(&port), config.throttle);
         throttle.register(&metrics);
+        let limits = config.chat.limits;
+        if limits.events_per_room < limits.messages_per_room.saturating_mul(2) {
+            tracing::warn!(
+                "ROOM_MAX_EVENTS is less than twice ROOM_MAX_MESSAGES: rooms are full before they have so many messages, \
+                 since each message keeps an event free for its deletion"
+            );
+        }
         let chat = Chat::new(port, hub.clone(), throttle, config.chat);
         if !config.throttle.enabled {
             tracing::warn!("RATE_LIMITS=off: nothing is limited, room codes can be guessed; for load tests only");

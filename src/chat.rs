@@ -16,6 +16,7 @@ use crate::domain::chatter::{Chatter, DisplayName, Token, UserId};
 use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::event::{Check, Event};
+use crate::domain::limits::Limits;
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
@@ -23,8 +24,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
 use crate::hub::{self, Hub};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Sending, Sent,
-    Snapshot, Store, StoreError,
+    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomLimits, RoomState,
+    Sending, Sent, Snapshot, Store, StoreError,
 };
 use crate::throttle::{Denied, Throttle};
 
@@ -173,8 +174,8 @@ impl Chat {
         };
         let newcomer = Newcomer::Named(name.unwrap_or_else(DisplayName::anonymous));
         let (admission, tokens) = ask(&room, user.clone(), input.token, newcomer);
-        let (check, capacity) = (Check::random(), limits.messages_per_room);
-        let sending = Sending { room: room.id, check, text, client_message_id, capacity };
+        let (check, limits) = (Check::random(), self.room_limits());
+        let sending = Sending { room: room.id, check, text, client_message_id, limits };
         let sent = self.store.send(admission, sending).await;
         if matches!(sent, Err(StoreError::NotFound)) {
             self.rooms.forget(room.id);
@@ -199,8 +200,14 @@ impl Chat {
             index: message.id.index,
             revision: message.revision,
             text: text.clone(),
+            limits: self.room_limits(),
         };
         in_time(self.change(client, input, edit)).await
+    }
+
+    fn room_limits(&self) -> RoomLimits {
+        let Limits { messages_per_room, events_per_room, edits_per_message, .. } = self.settings.limits;
+        RoomLimits { messages: messages_per_room, events: events_per_room, edits: edits_per_message }
     }
 
     /// Removes the text of a message for good, for its author.

@@ -65,6 +65,8 @@ const REDIS_WAIT: Setting = setting("REDIS_WAIT", "30s");
 const ROOM_TTL: Setting = setting("ROOM_TTL", "24h");
 const ROOM_CODE_LENGTH: Setting = setting("ROOM_CODE_LENGTH", "6");
 const ROOM_MAX_MESSAGES: Setting = setting("ROOM_MAX_MESSAGES", "100000");
+const ROOM_MAX_EVENTS: Setting = setting("ROOM_MAX_EVENTS", "300000");
+const MESSAGE_MAX_EDITS: Setting = setting("MESSAGE_MAX_EDITS", "100");
 const TEXT_MAX_LENGTH: Setting = setting("TEXT_MAX_LENGTH", "4000");
 const DISPLAY_NAME_MAX_LENGTH: Setting = setting("DISPLAY_NAME_MAX_LENGTH", "64");
 const USER_ID_MAX_LENGTH: Setting = setting("USER_ID_MAX_LENGTH", "128");
@@ -142,6 +144,8 @@ pub const ALL: &[Setting] = &[
     ROOM_TTL,
     ROOM_CODE_LENGTH,
     ROOM_MAX_MESSAGES,
+    ROOM_MAX_EVENTS,
+    MESSAGE_MAX_EDITS,
     TEXT_MAX_LENGTH,
     DISPLAY_NAME_MAX_LENGTH,
     USER_ID_MAX_LENGTH,
@@ -254,6 +258,8 @@ impl Config {
             display_name: source.number(&DISPLAY_NAME_MAX_LENGTH, 1, 1_000)?,
             user_id: source.number(&USER_ID_MAX_LENGTH, USER_ID_MIN, 1_000)?,
             messages_per_room: source.number(&ROOM_MAX_MESSAGES, 1, 10_000_000)?,
+            events_per_room: source.number(&ROOM_MAX_EVENTS, 2, 100_000_000)?,
+            edits_per_message: source.number(&MESSAGE_MAX_EDITS, 0, 1_000_000)?,
         };
         Ok(Self {
             listen_addr: source.listen_addr()?,

@@ -51,6 +51,9 @@ pub use strikes::{Guess, GuessLimits, Guesser, Lockout, Struck, Subject, Ticket}
 /// 12. A user whom a refused message would have made known is forgotten, unless somebody was admitted as that user since:
 ///     of two first messages at once, the refusal of one does not undo the other.
 /// 13. An operation that was begun is completed, or leaves nothing behind, even if its caller stops waiting.
+/// 14. However many changes come at once, a room has no more messages and log entries, and a message no more edits, than
+///     the [`RoomLimits`] they come with. Each message that is not deleted keeps a log entry free for its deletion, so a
+///     deletion is never refused for lack of space.
 ///
 /// The store tells the time: every moment in its answers is read from one clock per store, which for a shared store is
 /// not the clock of this process. Whoever needs to wait for a moment subtracts [`RoomState::now`] from it.
@@ -82,7 +85,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Applies one change to a room, or nothing. [`StoreError::NotFound`] when the room, or the message to change, is
     /// not there or deleted; [`StoreError::Conflict`] when the message has another revision than the change was decided on;
-    /// [`StoreError::Full`] when the room holds as many messages as it may.
+    /// [`StoreError::Full`] when the room takes no more messages, or no more edits; [`StoreError::EditLimit`] when the
+    /// message takes no more edits.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
     /// Admits a user and commits the message that it sends: as [`admit`](Store::admit) and then
@@ -191,9 +195,12 @@ pub enum StoreError {
     /// The precondition does not hold any more. Nothing was written; decide again on what is there now.
     #[error("conflict")]
     Conflict,
-    /// The room takes no more messages. Nothing was written.
+    /// The room takes no more messages, or its log no more entries but deletions. Nothing was written.
     #[error("full")]
     Full,
+    /// The message was edited as often as it may be. Nothing was written.
+    #[error("edited too often")]
+    EditLimit,
     /// The log has no entry with this number and check.
     #[error("the position is not of this log")]
     ForeignPosition,
@@ -305,15 +312,37 @@ pub struct Sending {
     pub check: Check,
     pub text: MessageText,
     pub client_message_id: Option<ClientMessageId>,
-    /// Messages the room may hold.
-    pub capacity: u64,
+    pub limits: RoomLimits,
+}
+
+/// How much a room takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// Messages, deleted ones included.
+    pub messages: u64,
+    /// Log entries, those included that are kept free for deletions.
+    pub events: u64,
+    /// Edits of each message.
+    pub edits: u64,
+}
+
+impl RoomLimits {
+    /// Whether a log of `entries`, in a room with so many messages that are not deleted, takes a message.
+    pub(in crate::store) const fn take_message(&self, entries: u64, live: u64) -> bool {
+        entries.saturating_add(live).saturating_add(2) <= self.events
+    }
+
+    /// Whether it takes an edit.
+    pub(in crate::store) const fn take_edit(&self, entries: u64, live: u64) -> bool {
+        entries.saturating_add(live).saturating_add(1) <= self.events
+    }
 }
 
 impl Sending {
     /// The change that it is when `author` sends it.
     pub fn by(self, author: Chatter) -> Commit {
-        let Self { room, check, text, client_message_id, capacity } = self;
-        Commit { room, check, change: Change::Send { author, text, client_message_id, capacity } }
+        let Self { room, check, text, client_message_id, limits } = self;
+        Commit { room, check, change: Change::Send { author, text, client_message_id, limits } }
     }
 }
 
@@ -337,10 +366,10 @@ pub struct Commit {
 /// What a commit changes. The precondition of each is named with it.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Appends a message, if the room has fewer than `capacity`.
-    Send { author: Chatter, text: MessageText, client_message_id: Option<ClientMessageId>, capacity: u64 },
-    /// Replaces the text of the message at `index`, if its revision still is `revision`.
-    Edit { index: u64, revision: Seq, text: MessageText },
+    /// Appends a message, if that is within `limits`.
+    Send { author: Chatter, text: MessageText, client_message_id: Option<ClientMessageId>, limits: RoomLimits },
+    /// Replaces the text of the message at `index`, if its revision still is `revision` and that is within `limits`.
+    Edit { index: u64, revision: Seq, text: MessageText, limits: RoomLimits },
     /// Removes the text of the message at `index` for good, if its revision still is `revision`.
     Delete { index: u64, revision: Seq },
 }

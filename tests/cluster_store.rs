@@ -11,8 +11,11 @@ use livechat::domain::message::MessageText;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::redis::{RedisStore, Settings};
-use livechat::store::{Admission, Admitted, Announcement, Change, Commit, Presented, Sending, Store, StoreError};
+use livechat::store::{
+    Admission, Admitted, Announcement, Change, Commit, Presented, RoomLimits, Sending, Store, StoreError,
+};
 
+use crate::conformance::kit::ROOMY;
 use crate::support::eventually;
 use crate::support::redis_cluster::{RedisCluster, slot_of};
 use crate::support::redis_server::RedisServer;
@@ -54,7 +57,7 @@ fn send(room: RoomId, text: &str) -> Commit {
     let author =
         Chatter { id: UserId::from_stored("ada".into()), display_name: DisplayName::from_stored("Ada".into()) };
     let text = MessageText::from_stored(text.to_owned());
-    let change = Change::Send { author, text, client_message_id: None, capacity: 1_000 };
+    let change = Change::Send { author, text, client_message_id: None, limits: ROOMY };
     Commit { room, check: Check::random(), change }
 }
 
@@ -123,7 +126,7 @@ async fn the_author_of_an_accepted_message_stays_known_whatever_becomes_of_anoth
         check: Check::random(),
         text: MessageText::from_stored("hello".into()),
         client_message_id: None,
-        capacity,
+        limits: RoomLimits { messages: capacity, ..ROOMY },
     };
     let mut claimed = 0;
     for n in 0..TRIES {

@@ -15,6 +15,7 @@ mod feed;
 pub mod fixture;
 mod kill;
 pub mod kit;
+mod limits;
 mod log;
 mod repeat;
 mod sends;
@@ -58,6 +59,13 @@ macro_rules! every_case {
                 contract_2_seq_is_contiguous_under_contention,
                 contract_2_announcements_come_in_order_and_equal_the_log,
                 contract_2_indexes_are_contiguous_under_contention,
+            }
+            limits {
+                contract_14_a_log_that_is_full_takes_deletions_and_nothing_else,
+                contract_14_a_message_takes_so_many_edits,
+                contract_14_each_message_keeps_an_entry_for_its_deletion_under_contention,
+                contract_14_edits_of_one_message_are_counted_under_contention,
+                contract_14_a_repeat_is_known_where_the_log_is_full,
             }
             repeat {
                 contract_3_a_repeat_returns_the_first_result_and_writes_nothing,

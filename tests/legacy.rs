@@ -1,7 +1,7 @@
 //! The legacy routes, from outside: the recorded exchanges, and every line of the contract they do not cover.
 
 mod bodies;
-mod caller;
+pub mod caller;
 pub mod deviations;
 mod long_reads;
 mod refusals;

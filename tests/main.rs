@@ -23,6 +23,7 @@ mod http;
 mod hub;
 mod input;
 mod legacy;
+mod limits;
 mod load;
 mod log;
 mod metrics;

@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use crate::conformance::broken::Broken;
 use crate::conformance::faulty::Fault;
 use crate::conformance::fixture::{Fixture, every_store};
-use operation::Operation;
+use operation::{Limited, Operation};
 use plain::Plain;
 
 /// Unless `PROPTEST_CASES` says otherwise.
@@ -72,7 +72,7 @@ every_store!(tests_of_every_store!());
 /// The negative control: a difference is found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_whose_commits_share_a_seq_disagrees() {
-    let send = Operation::Send { room: 0, user: 0, words: 0, client_id: None, capacity: 255 };
+    let send = Operation::Send { room: 0, user: 0, words: 0, client_id: None, limits: Limited::ROOMY };
     let mut operations = vec![Operation::Create { room: 0 }];
     operations.extend(std::iter::repeat_n(send, 6));
     let broken = Broken::by(Fault::SharedSeq).await;

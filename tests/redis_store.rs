@@ -16,6 +16,7 @@ use livechat::store::{
 };
 use redis::aio::MultiplexedConnection;
 
+use crate::conformance::kit::ROOMY;
 use crate::support::redis_server::RedisServer;
 
 const PREFIX: &str = "test";
@@ -46,7 +47,7 @@ fn chatter(name: &str) -> Chatter {
 fn send(room: RoomId, text: &str, client_message_id: Option<&str>) -> Commit {
     let client_message_id = client_message_id.map(|id| ClientMessageId::from_stored(id.to_owned()));
     let text = MessageText::from_stored(text.to_owned());
-    let change = Change::Send { author: chatter("Ada"), text, client_message_id, capacity: 1_000 };
+    let change = Change::Send { author: chatter("Ada"), text, client_message_id, limits: ROOMY };
     Commit { room, check: Check::random(), change }
 }
 
@@ -99,7 +100,8 @@ async fn use_typically(store: &RedisStore, room: RoomId) {
     let first = store.commit(send(room, "the secret", Some("a: 1"))).await.expect("a commit").into_event();
     let second = say(store, room, "two\nlines").await;
     assert_eq!((first.position.seq, second.position.seq), (Seq(1), Seq(2)));
-    let edit = Change::Edit { index: 1, revision: Seq(2), text: MessageText::from_stored("three".into()) };
+    let edit =
+        Change::Edit { index: 1, revision: Seq(2), text: MessageText::from_stored("three".into()), limits: ROOMY };
     store.commit(Commit { room, check: Check::random(), change: edit }).await.expect("an edit");
     let delete = Change::Delete { index: 0, revision: Seq(1) };
     store.commit(Commit { room, check: Check::random(), change: delete }).await.expect("a deletion");

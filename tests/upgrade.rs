@@ -100,6 +100,20 @@ async fn a_database_of_the_first_layout_opens_with_all_that_is_in_it_and_goes_on
     assert_eq!(error_code(&gone), "MESSAGE_NOT_FOUND");
 }
 
+#[tokio::test]
+async fn limits_count_what_was_done_before_the_upgrade() {
+    // The log has seven entries, and three messages are not deleted.
+    let server = Server::in_directory(directory(), &[("ROOM_MAX_EVENTS", "13"), ("MESSAGE_MAX_EDITS", "3")]);
+    let (mut ada, second) = (ada(&server), format!("{}-1", room().id));
+    ada.send(&room(), "a fifth message").await;
+    ada.edit(&room(), &second, "edited three times").await;
+    let answer = ada.try_change(&room(), &second, Some("edited four times")).await.expect("an answer");
+    assert_eq!(error_code(&answer), "EDIT_LIMIT_REACHED");
+    let answer = ada.try_change(&room(), &format!("{}-0", room().id), Some("edited")).await.expect("an answer");
+    assert_eq!(error_code(&answer), "ROOM_FULL");
+    ada.delete(&room(), &second).await;
+}
+
 /// Makes the old database so large that its upgrade takes a while, and leaves half of it in the write-ahead log, as an old
 /// server leaves it that was killed.
 fn grow(directory: &Path) {

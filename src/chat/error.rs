@@ -26,6 +26,8 @@ pub enum ChatError {
     Refused(#[from] Violation),
     #[error("the room is full")]
     RoomFull,
+    #[error("the message was edited as often as a message may be; it can still be deleted")]
+    EditLimit,
     #[error("the message keeps changing; read it again and repeat")]
     Conflict,
     /// Done too often; may be done again when so much time has passed.
@@ -50,6 +52,7 @@ impl ChatError {
             Self::Refused(Violation::NotAuthor) => "NOT_AUTHOR",
             Self::Refused(Violation::CursorInvalid) => "CURSOR_INVALID",
             Self::RoomFull => "ROOM_FULL",
+            Self::EditLimit => "EDIT_LIMIT_REACHED",
             Self::Conflict => "CONFLICT",
             Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Unavailable(_) => "UNAVAILABLE",
@@ -67,6 +70,7 @@ impl ChatError {
             | Self::UserUnknown
             | Self::Refused(_)
             | Self::RoomFull
+            | Self::EditLimit
             | Self::Conflict
             | Self::RateLimited { .. } => None,
         }
@@ -96,6 +100,7 @@ impl From<StoreError> for ChatError {
             StoreError::NotFound => Self::RoomNotFound,
             StoreError::Conflict => Self::Conflict,
             StoreError::Full => Self::RoomFull,
+            StoreError::EditLimit => Self::EditLimit,
             StoreError::ForeignPosition => Self::Refused(Violation::CursorInvalid),
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::Corrupt(source) => Self::Internal(source),

@@ -14,11 +14,22 @@ pub struct Limits {
     pub user_id: usize,
     /// Messages in a room, at most, deleted ones included.
     pub messages_per_room: u64,
+    /// Entries in a room's log, at most: sends, edits and deletions, with one reserved for the deletion of each message.
+    pub events_per_room: u64,
+    /// Edits of a message, at most.
+    pub edits_per_message: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { text: 4_000, display_name: 64, user_id: 128, messages_per_room: 100_000 }
+        Self {
+            text: 4_000,
+            display_name: 64,
+            user_id: 128,
+            messages_per_room: 100_000,
+            events_per_room: 300_000,
+            edits_per_message: 100,
+        }
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn chat_error(error: ChatError) -> Error {
         | ChatError::UserUnknown
         | ChatError::Refused(_)
         | ChatError::RoomFull
+        | ChatError::EditLimit
         | ChatError::Conflict => told,
     }
 }

@@ -24,12 +24,13 @@ const OTHER: &str = "other";
 pub(super) const NONE: &str = "none";
 
 /// The codes that answers have.
-const CODES: [&str; 46] = [
+const CODES: [&str; 47] = [
     "BAD_REQUEST",
     "BATCH_NOT_SUPPORTED",
     "CONFLICT",
     "CURSOR_INVALID",
     "DOCUMENT_TOO_LARGE",
+    "EDIT_LIMIT_REACHED",
     "FRAGMENT_CYCLE",
     "GRAPHQL_PARSE_FAILED",
     "GRAPHQL_VALIDATION_FAILED",

@@ -1,7 +1,7 @@
 //! What the service refuses, in the words of the legacy contract. Its misspellings are part of it.
 //!
-//! Three refusals the original did not know have a `status_code` of ours: 507 for a room that holds all the messages it
-//! may, 409 for a message that changes faster than it can be changed, 429 with `Retry-After` for what is done too often.
+//! Three refusals the original did not know have a `status_code` of ours: 507 for a room or a message that takes no more,
+//! 409 for a message that changes faster than it can be changed, 429 with `Retry-After` for what is done too often.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -52,7 +52,7 @@ fn translate(error: &ChatError, asked: Asked<'_>, settings: Settings) -> Respons
         ChatError::TokenInvalid => business(StatusCode::FORBIDDEN, BAD_TOKEN),
         ChatError::UserUnknown => business(StatusCode::FORBIDDEN, FORBIDDEN),
         ChatError::Refused(violation) => settings.violated(violation, asked),
-        ChatError::RoomFull => business(StatusCode::INSUFFICIENT_STORAGE, &error.to_string()),
+        ChatError::RoomFull | ChatError::EditLimit => business(StatusCode::INSUFFICIENT_STORAGE, &error.to_string()),
         ChatError::Conflict => business(StatusCode::CONFLICT, &error.to_string()),
         ChatError::RateLimited { retry_after, .. } => {
             // Rounded up: whoever waits as told must not come too early.

@@ -30,7 +30,7 @@ const NO_USER: [&str; 2] = ["None", ""];
     request_body = Sending,
     responses(
         Sends,
-        (status = 507, description = "The room holds as many messages as a room may.", body = Envelope<Nothing>),
+        (status = 507, description = "The room takes no more messages.", body = Envelope<Nothing>),
         AskingRoom, AskingOften, Failing,
     ),
 )]
@@ -58,7 +58,11 @@ pub(super) async fn send(State(rest): State<Rest>, Client(client): Client, Body(
     operation_id = "editMessage",
     tag = "Messages",
     request_body = Editing,
-    responses(Changing, AskingRoom, AskingOften, Failing),
+    responses(
+        Changing,
+        (status = 507, description = "The room or the message takes no more edits.", body = Envelope<Nothing>),
+        AskingRoom, AskingOften, Failing,
+    ),
 )]
 pub(super) async fn edit(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<Editing>) -> Response {
     let result = rest.chat.edit_message(client, asked.target.input(), &asked.message).await;

@@ -129,7 +129,11 @@ impl Failure {
         match error {
             StoreError::Unavailable(_) => Some(Self::Unavailable),
             StoreError::Corrupt(_) => Some(Self::Corrupt),
-            StoreError::NotFound | StoreError::Conflict | StoreError::Full | StoreError::ForeignPosition => None,
+            StoreError::NotFound
+            | StoreError::Conflict
+            | StoreError::Full
+            | StoreError::EditLimit
+            | StoreError::ForeignPosition => None,
         }
     }
 }

@@ -236,14 +236,17 @@ impl Store for RedisStore {
         call.key(self.inner.keys.of_room(room, EVENTS));
         call.arg(record::write_kind(kind_of(&change))).arg(record::write_check(check));
         match change {
-            Change::Send { author, text, client_message_id, capacity } => call
+            Change::Send { author, text, client_message_id, limits } => call
                 .arg(author.id.as_str())
                 .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
-                .arg(capacity)
+                .arg(limits.messages)
                 .arg(record::write_chatter(&author))
                 .arg(record::write_send(&author, client_message_id.as_ref()))
-                .arg(text.as_str()),
-            Change::Edit { index, revision, text } => call.arg(index).arg(revision.0).arg(text.as_str()),
+                .arg(text.as_str())
+                .arg(limits.events),
+            Change::Edit { index, revision, text, limits } => {
+                call.arg(index).arg(revision.0).arg(text.as_str()).arg(limits.events).arg(limits.edits)
+            }
             Change::Delete { index, revision } => call.arg(index).arg(revision.0),
         };
         let mut reply = self.run(&call).await?;
@@ -256,7 +259,7 @@ impl Store for RedisStore {
             let send = async move |store: Self| send_in_two_steps(&store, admission, sending).await;
             return self.shielded(send).await;
         }
-        let Sending { room, check, text, client_message_id, capacity } = sending;
+        let Sending { room, check, text, client_message_id, limits } = sending;
         let mut call = self.on_room(&self.inner.scripts.send, room, &PARTS);
         call.key(self.inner.keys.of_room(room, EVENTS)).key(self.inner.keys.user(&admission.user));
         let [before, behind] = record::write_around_name(&admission.user, client_message_id.as_ref());
@@ -264,10 +267,11 @@ impl Store for RedisStore {
             .arg(record::write_check(check))
             .arg(admission.user.as_str())
             .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
-            .arg(capacity)
+            .arg(limits.messages)
             .arg(before)
             .arg(behind)
-            .arg(text.as_str());
+            .arg(text.as_str())
+            .arg(limits.events);
         let mut reply = self.run(&call).await?;
         let admitted = admitted(admission.user, &mut reply)?;
         if admitted.chatter().is_none() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use livechat::domain::event::Check;
 use livechat::domain::room::{RoomCode, RoomId};
-use livechat::store::{Admitted, Sending, Store, StoreError};
+use livechat::store::{Admitted, RoomLimits, Sending, Store, StoreError};
 
 use super::fixture::Fixture;
 use super::kit::*;
@@ -27,7 +27,13 @@ async fn abandon_after(polls: usize, operation: impl Future) {
 }
 
 fn sending(room: RoomId, words: &str, capacity: u64) -> Sending {
-    Sending { room, check: Check::random(), text: text(words), client_message_id: None, capacity }
+    Sending {
+        room,
+        check: Check::random(),
+        text: text(words),
+        client_message_id: None,
+        limits: RoomLimits { messages: capacity, ..ROOMY },
+    }
 }
 
 async fn is_known(store: &Arc<dyn Store>, wallet: &Wallet) -> Outcome<bool> {
@@ -70,7 +76,7 @@ pub async fn contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neith
     let room = room(&store).await?;
     for polls in 1..=CALLERS {
         let newcomer = Wallet::of(&format!("newcomer {polls}"));
-        abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "hello", ROOMY))).await;
+        abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "hello", ROOMY.messages))).await;
         settles(on, &format!("the end of a send that was abandoned after {polls} polls"), async || {
             let chatters = store.chatters(room, ALL).await?.chatters;
             Ok(is_known(&store, &newcomer).await? == chatters.contains(newcomer.chatter()))

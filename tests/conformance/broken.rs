@@ -97,6 +97,12 @@ controls! {
         contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown,
         contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neither
     ];
+    a_store_that_does_not_decide_limits_in_the_step_is_caught: Fault::LimitsNotAtomic, [
+        contract_14_a_log_that_is_full_takes_deletions_and_nothing_else,
+        contract_14_a_message_takes_so_many_edits,
+        contract_14_each_message_keeps_an_entry_for_its_deletion_under_contention,
+        contract_14_edits_of_one_message_are_counted_under_contention
+    ];
     a_store_whose_commits_share_a_seq_is_caught: Fault::SharedSeq, [
         contract_2_seq_is_contiguous_under_contention,
         contract_2_announcements_come_in_order_and_equal_the_log

@@ -2,7 +2,7 @@
 
 use livechat::domain::event::{Check, Event, EventKind, Position, Seq};
 use livechat::domain::room::RoomId;
-use livechat::store::{Change, Commit, Committed, StoreError};
+use livechat::store::{Commit, Committed, RoomLimits, StoreError};
 
 use super::fixture::Fixture;
 use super::kit::*;
@@ -236,8 +236,8 @@ pub async fn contract_1_every_check_is_kept_bit_by_bit(on: &dyn Fixture) -> Outc
         let wrong = Position { check: Check(check ^ 1), ..event.position };
         ensure_refused!(store.read_log(room, wrong, 10).await, StoreError::ForeignPosition, "{wrong:?}");
     }
-    let capacity =
-        Change::Send { author: chatter("ann"), text: text("x"), client_message_id: None, capacity: u64::MAX };
-    new(&store, Commit { room, check: Check(7), change: capacity }).await?;
+    // Nor do limits as large as there are overflow.
+    let most = RoomLimits { messages: u64::MAX, events: u64::MAX, edits: u64::MAX };
+    new(&store, with_limits(send(room, &chatter("ann"), "x"), most)).await?;
     Ok(())
 }

@@ -13,8 +13,8 @@ use livechat::domain::page::Window;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    ActiveRooms, Admission, Admitted, Announcement, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits,
+    Guesser, Lockout, RoomLimits, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
 };
 use tokio::sync::broadcast;
 
@@ -41,6 +41,8 @@ pub enum Fault {
     OthersWithdrawn,
     /// A send stops where it is when its caller goes away.
     StopsHalfWay,
+    /// Limits are looked at before a change and not in the same step.
+    LimitsNotAtomic,
 }
 
 /// Announcements that a feed which ignores its lag has room for.
@@ -112,6 +114,16 @@ impl FaultyStore {
         self.trouble.has_lost_its_log.store(true, Ordering::SeqCst);
     }
 
+    /// What the limits say about the room as it is now.
+    async fn check_limits(&self, commit: &Commit) -> Result<(), StoreError> {
+        let (Change::Send { limits, .. } | Change::Edit { limits, .. }) = &commit.change else { return Ok(()) };
+        let state = self.inner.snapshot(commit.room, None).await?.state;
+        // Time for others to do the same.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let is_full = state.message_count >= limits.messages || state.head.seq.0 >= limits.events;
+        if is_full { Err(StoreError::Full) } else { Ok(()) }
+    }
+
     fn shown(&self, mut state: RoomState) -> RoomState {
         if let Some(end) = self.ends.lock().expect("no panic").get(&state.room.id) {
             state.room.expires_at = *end;
@@ -147,6 +159,13 @@ async fn forward(mut feed: Feed, fault: Fault, out: broadcast::Sender<Announceme
             }
             (_, announcement) => send(announcement),
         }
+    }
+}
+
+/// The same change of a room that takes anything.
+fn without_limits(commit: &mut Commit) {
+    if let Change::Send { limits, .. } | Change::Edit { limits, .. } = &mut commit.change {
+        *limits = RoomLimits { messages: u64::MAX, events: u64::MAX, edits: u64::MAX };
     }
 }
 
@@ -240,6 +259,11 @@ impl Store for FaultyStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let mut commit = commit;
+        if self.fault == Fault::LimitsNotAtomic {
+            self.check_limits(&commit).await?;
+            without_limits(&mut commit);
+        }
         let committed = self.inner.commit(commit).await?;
         if let Committed::New(event) = &committed {
             self.written.lock().expect("no panic").entry(event.room()).or_default().push(event.clone());

@@ -11,7 +11,7 @@ use livechat::domain::message::{ClientMessageId, Message, MessageText};
 use livechat::domain::page::Window;
 use livechat::domain::room::{Room, RoomCode, RoomId};
 use livechat::hub::Hub;
-use livechat::store::{Announcement, Change, Commit, Committed, Feed, RoomState, Store, StoreError};
+use livechat::store::{Announcement, Change, Commit, Committed, Feed, RoomLimits, RoomState, Store, StoreError};
 
 use super::fixture::Fixture;
 
@@ -79,8 +79,8 @@ pub(crate) use ensure_refused;
 
 pub const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// The capacity of a room that is not meant to be full.
-pub const ROOMY: u64 = 100_000;
+/// The limits of a room that is not meant to be full.
+pub const ROOMY: RoomLimits = RoomLimits { messages: 100_000, events: 300_000, edits: 10_000 };
 
 /// All items of a list.
 pub const ALL: Window = Window { after: None, before: None, take: livechat::domain::page::Take::First(1_000_000) };
@@ -112,19 +112,24 @@ fn change(room: RoomId, change: Change) -> Commit {
 /// The sending of a message into a roomy room.
 pub fn send(room: RoomId, author: &Chatter, words: &str) -> Commit {
     let author = author.clone();
-    change(room, Change::Send { author, text: text(words), client_message_id: None, capacity: ROOMY })
+    change(room, Change::Send { author, text: text(words), client_message_id: None, limits: ROOMY })
 }
 
 /// The sending of a message with its sender's own id for it.
 pub fn send_as(room: RoomId, author: &Chatter, words: &str, id: &str) -> Commit {
     let (author, client_message_id) = (author.clone(), Some(client_id(id)));
-    change(room, Change::Send { author, text: text(words), client_message_id, capacity: ROOMY })
+    change(room, Change::Send { author, text: text(words), client_message_id, limits: ROOMY })
 }
 
-/// The same send into a room that takes `capacity` messages only.
-pub fn with_capacity(mut commit: Commit, most: u64) -> Commit {
-    if let Change::Send { capacity, .. } = &mut commit.change {
-        *capacity = most;
+/// The same send into a room that takes `messages` messages only.
+pub fn with_capacity(commit: Commit, messages: u64) -> Commit {
+    with_limits(commit, RoomLimits { messages, ..ROOMY })
+}
+
+/// The same change of a room with these limits.
+pub fn with_limits(mut commit: Commit, of_room: RoomLimits) -> Commit {
+    if let Change::Send { limits, .. } | Change::Edit { limits, .. } = &mut commit.change {
+        *limits = of_room;
     }
     commit
 }
@@ -132,7 +137,7 @@ pub fn with_capacity(mut commit: Commit, most: u64) -> Commit {
 /// An edit, decided on the message as given.
 pub fn edit(message: &Message, words: &str) -> Commit {
     let index = message.id.index;
-    change(message.id.room, Change::Edit { index, revision: message.revision, text: text(words) })
+    change(message.id.room, Change::Edit { index, revision: message.revision, text: text(words), limits: ROOMY })
 }
 
 /// A delete, decided on the message as given.

@@ -2,7 +2,7 @@
 
 use livechat::domain::event::Check;
 use livechat::domain::room::RoomId;
-use livechat::store::{Admitted, Committed, Sending, Sent, StoreError};
+use livechat::store::{Admitted, Committed, RoomLimits, Sending, Sent, StoreError};
 
 use super::fixture::Fixture;
 use super::kit::*;
@@ -10,7 +10,7 @@ use super::users::{KEPT, Wallet, is_current};
 
 fn saying(room: RoomId, words: &str, id: Option<&str>) -> Sending {
     let client_message_id = id.map(client_id);
-    Sending { room, check: Check::random(), text: text(words), client_message_id, capacity: ROOMY }
+    Sending { room, check: Check::random(), text: text(words), client_message_id, limits: ROOMY }
 }
 
 /// The event of a send that must be accepted as new.
@@ -84,7 +84,7 @@ pub async fn a_refused_send_leaves_a_newcomer_unknown_and_a_known_user_its_token
     store.send(ann.ask(KEPT, true), saying(room, "before", None)).await?;
     ann.take_next();
     let before = Picture::of(&store, room).await?;
-    let full = || Sending { capacity: 1, ..saying(room, "no", None) };
+    let full = || Sending { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(room, "no", None) };
     let nowhere = || saying(RoomId::random(), "no", None);
     for name in ["bob", "cid"] {
         let newcomer = Wallet::of(name);
@@ -143,7 +143,7 @@ pub async fn contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_
         let (one, other) = (on.store(), on.second_handle());
         let (asks, asks_again) = (newcomer.ask(KEPT, true), again.ask(KEPT, true));
         let (refused, accepted) = tokio::join!(
-            one.send(asks, Sending { capacity: 1, ..saying(full, "no", None) }),
+            one.send(asks, Sending { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(full, "no", None) }),
             other.send(asks_again, saying(roomy, "yes", None)),
         );
         ensure_refused!(refused, StoreError::Full, "the send to a full room");

@@ -9,8 +9,8 @@ const FEW: std::ops::Range<u8> = 0..3;
 #[derive(Clone, Debug)]
 pub enum Operation {
     Create { room: u8 },
-    Send { room: u8, user: u8, words: u8, client_id: Option<u8>, capacity: u8 },
-    Edit { room: u8, message: u8, revision: Revision, words: u8 },
+    Send { room: u8, user: u8, words: u8, client_id: Option<u8>, limits: Limited },
+    Edit { room: u8, message: u8, revision: Revision, words: u8, limits: Limited },
     Delete { room: u8, message: u8, revision: Revision },
     ReadLog { room: u8, after: Place, limit: u8 },
     Snapshot { room: u8, window: Option<Pane> },
@@ -26,6 +26,18 @@ pub enum Revision {
     Current,
     /// The one of another number, so many entries away from the end of the log.
     Other(u8),
+}
+
+/// How much a room takes, as a change of it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Limited {
+    pub messages: u8,
+    pub events: u8,
+    pub edits: u8,
+}
+
+impl Limited {
+    pub const ROOMY: Self = Self { messages: 255, events: 255, edits: 255 };
 }
 
 /// A position in a log.
@@ -65,11 +77,11 @@ pub fn any() -> impl Strategy<Value = Operation> {
     use Operation::*;
     prop_oneof![
         2 => FEW.prop_map(|room| Create { room }),
-        8 => (FEW, FEW, FEW, proptest::option::of(FEW), prop_oneof![4 => Just(255), 1 => 0..6u8]).prop_map(
-            |(room, user, words, client_id, capacity)| Send { room, user, words, client_id, capacity }
+        8 => (FEW, FEW, FEW, proptest::option::of(FEW), limited()).prop_map(
+            |(room, user, words, client_id, limits)| Send { room, user, words, client_id, limits }
         ),
-        4 => (FEW, 0..5u8, revision(), FEW)
-            .prop_map(|(room, message, revision, words)| Edit { room, message, revision, words }),
+        4 => (FEW, 0..5u8, revision(), FEW, limited())
+            .prop_map(|(room, message, revision, words, limits)| Edit { room, message, revision, words, limits }),
         2 => (FEW, 0..5u8, revision()).prop_map(|(room, message, revision)| Delete { room, message, revision }),
         4 => (FEW, place(), 0..6u8).prop_map(|(room, after, limit)| ReadLog { room, after, limit }),
         3 => (FEW, proptest::option::of(pane())).prop_map(|(room, window)| Snapshot { room, window }),
@@ -82,6 +94,15 @@ pub fn any() -> impl Strategy<Value = Operation> {
 
 fn any_bool() -> impl Strategy<Value = bool> {
     proptest::bool::ANY
+}
+
+fn limited() -> impl Strategy<Value = Limited> {
+    prop_oneof![
+        4 => Just(Limited::ROOMY),
+        1 => (0..6u8).prop_map(|messages| Limited { messages, ..Limited::ROOMY }),
+        1 => (0..12u8).prop_map(|events| Limited { events, ..Limited::ROOMY }),
+        1 => (0..4u8).prop_map(|edits| Limited { edits, ..Limited::ROOMY }),
+    ]
 }
 
 fn revision() -> impl Strategy<Value = Revision> {

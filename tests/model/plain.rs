@@ -10,10 +10,11 @@ use livechat::domain::page::{Take, Window};
 use livechat::domain::room::{Room, RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{
-    Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomState, Snapshot, Store, StoreError,
+    Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomLimits, RoomState, Snapshot, Store,
+    StoreError,
 };
 
-use super::operation::{Operation, Pane, Place, Revision, Shown};
+use super::operation::{Limited, Operation, Pane, Place, Revision, Shown};
 use crate::conformance::kit::{DAY, chatter, client_id, text};
 
 /// Far enough away not to matter.
@@ -73,6 +74,11 @@ fn user(user: u8) -> Chatter {
 
 fn words(words: u8) -> MessageText {
     text(&format!("words {words}"))
+}
+
+fn of_room(limits: Limited) -> RoomLimits {
+    let Limited { messages, events, edits } = limits;
+    RoomLimits { messages: messages.into(), events: events.into(), edits: edits.into() }
 }
 
 fn id_of_client(id: u8) -> ClientMessageId {
@@ -139,7 +145,7 @@ impl PlainRoom {
     fn commit(&mut self, commit: &Commit, at: Timestamp) -> Result<Committed, StoreError> {
         let position = Position { seq: Seq(self.log.len() as u64 + 1), check: commit.check };
         let (kind, index) = match &commit.change {
-            Change::Send { author, text, client_message_id, capacity } => {
+            Change::Send { author, text, client_message_id, limits } => {
                 let first = self.messages.iter().position(|message| {
                     client_message_id.is_some()
                         && message.client_message_id == *client_message_id
@@ -151,7 +157,7 @@ impl PlainRoom {
                     return Ok(Committed::Repeated(self.event(entry)));
                 }
                 let index = self.messages.len();
-                if index as u64 >= *capacity {
+                if index as u64 >= limits.messages || self.reserved() + 2 > limits.events {
                     return Err(StoreError::Full);
                 }
                 self.messages.push(Message {
@@ -166,7 +172,15 @@ impl PlainRoom {
                 });
                 (EventKind::Sent, index)
             }
-            Change::Edit { index, revision, text } => {
+            Change::Edit { index, revision, text, limits } => {
+                self.changeable(*index, *revision)?;
+                let edits = |entry: &&Entry| entry.kind == EventKind::Edited && entry.index as u64 == *index;
+                if self.log.iter().filter(edits).count() as u64 >= limits.edits {
+                    return Err(StoreError::EditLimit);
+                }
+                if self.reserved() + 1 > limits.events {
+                    return Err(StoreError::Full);
+                }
                 let message = self.changeable(*index, *revision)?;
                 message.text = Some(text.clone());
                 message.edited_at = Some(at);
@@ -185,6 +199,12 @@ impl PlainRoom {
         let event = self.event(&entry);
         self.log.push(entry);
         Ok(Committed::New(event))
+    }
+
+    /// Entries of the log, and those that deletions will need.
+    fn reserved(&self) -> u64 {
+        let live = self.messages.iter().filter(|message| message.deleted_at.is_none()).count();
+        (self.log.len() + live) as u64
     }
 
     fn changeable(&mut self, index: u64, revision: Seq) -> Result<&mut Message, StoreError> {
@@ -218,14 +238,15 @@ impl Plain {
     pub async fn compare(&mut self, store: &Arc<dyn Store>, operation: &Operation) -> Result<(), String> {
         match *operation {
             Operation::Create { room } => self.create(store, room).await,
-            Operation::Send { room, user: author, words: said, client_id, capacity } => {
+            Operation::Send { room, user: author, words: said, client_id, limits } => {
                 let client_message_id = client_id.map(id_of_client);
-                let (author, text, capacity) = (user(author), words(said), capacity.into());
-                self.commit(store, room, Change::Send { author, text, client_message_id, capacity }).await
+                let (author, text, limits) = (user(author), words(said), of_room(limits));
+                self.commit(store, room, Change::Send { author, text, client_message_id, limits }).await
             }
-            Operation::Edit { room, message, revision, words: said } => {
+            Operation::Edit { room, message, revision, words: said, limits } => {
                 let (index, revision) = (message.into(), self.revision(room, message, revision));
-                self.commit(store, room, Change::Edit { index, revision, text: words(said) }).await
+                let limits = of_room(limits);
+                self.commit(store, room, Change::Edit { index, revision, text: words(said), limits }).await
             }
             Operation::Delete { room, message, revision } => {
                 let (index, revision) = (message.into(), self.revision(room, message, revision));

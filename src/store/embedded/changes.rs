@@ -63,31 +63,38 @@ pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Com
     let Some(room) = work.rooms.find(connection, commit.room, now)? else {
         return Ok(Err(StoreError::NotFound));
     };
-    let position = Position { seq: room.row.state.head.seq.next(), check: commit.check };
+    let entries = room.row.state.head.seq;
+    let position = Position { seq: entries.next(), check: commit.check };
     let (kind, message) = match commit.change {
-        Change::Send { author, text, client_message_id, capacity } => {
+        Change::Send { author, text, client_message_id, limits } => {
             if let Some(id) = &client_message_id
                 && let Some(first) = sent_before(connection, &room.row, &author.id, id)?
             {
                 return Ok(Ok(Written::quietly(Committed::Repeated(first))));
             }
-            if room.row.state.message_count >= capacity {
+            if room.row.state.message_count >= limits.messages || !limits.take_message(entries.0, room.row.live()) {
                 return Ok(Err(StoreError::Full));
             }
             (EventKind::Sent, append(connection, room, author, text, client_message_id, position.seq)?)
         }
-        Change::Edit { index, revision, text } => match changeable(connection, &room.row, index, revision)? {
+        Change::Edit { index, revision, text, limits } => match changeable(connection, &room.row, index, revision)? {
             Err(refused) => return Ok(Err(refused)),
+            Ok(_) if rows::edits(connection, &room.row, index)? >= limits.edits => {
+                return Ok(Err(StoreError::EditLimit));
+            }
+            Ok(_) if !limits.take_edit(entries.0, room.row.live()) => return Ok(Err(StoreError::Full)),
             Ok(message) => {
                 let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
-                (EventKind::Edited, update(connection, &room.row, edited)?)
+                (EventKind::Edited, update(connection, &room.row, edited, 1)?)
             }
         },
         Change::Delete { index, revision } => match changeable(connection, &room.row, index, revision)? {
             Err(refused) => return Ok(Err(refused)),
             Ok(message) => {
                 let deleted = Message { text: None, deleted_at: Some(now), revision: position.seq, ..message };
-                (EventKind::Deleted, update(connection, &room.row, deleted)?)
+                let deleted = update(connection, &room.row, deleted, 0)?;
+                room.row.deleted += 1;
+                (EventKind::Deleted, deleted)
             }
         },
     };
@@ -184,10 +191,11 @@ fn changeable(
     })
 }
 
-fn update(connection: &Connection, room: &RoomRow, message: Message) -> rusqlite::Result<Message> {
+fn update(connection: &Connection, room: &RoomRow, message: Message, edits: u64) -> rusqlite::Result<Message> {
     connection
         .prepare_cached(
-            "UPDATE message SET text = ?3, edited_at = ?4, deleted_at = ?5, revision = ?6 WHERE room = ?1 AND idx = ?2",
+            "UPDATE message SET text = ?3, edited_at = ?4, deleted_at = ?5, revision = ?6, edits = edits + ?7
+             WHERE room = ?1 AND idx = ?2",
         )?
         .execute(params![
             room.key,
@@ -196,6 +204,7 @@ fn update(connection: &Connection, room: &RoomRow, message: Message) -> rusqlite
             message.edited_at.map(Timestamp::as_millis),
             message.deleted_at.map(Timestamp::as_millis),
             message.revision.0,
+            edits,
         ])?;
     Ok(message)
 }

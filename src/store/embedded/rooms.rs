@@ -89,13 +89,16 @@ impl Rooms {
         for room in self.changed.drain().filter_map(|id| self.by_id.get(&id)) {
             let (key, state) = (room.row.key, &room.row.state);
             connection
-                .prepare_cached("UPDATE room SET seq = ?2, mark = ?3, messages = ?4, chatters = ?5 WHERE key = ?1")?
+                .prepare_cached(
+                    "UPDATE room SET seq = ?2, mark = ?3, messages = ?4, chatters = ?5, deleted = ?6 WHERE key = ?1",
+                )?
                 .execute(params![
                     key,
                     state.head.seq.0,
                     mark_of(state.head.check),
                     state.message_count,
-                    state.chatter_count
+                    state.chatter_count,
+                    room.row.deleted,
                 ])?;
         }
         if self.size > REMEMBERED {

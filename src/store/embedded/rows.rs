@@ -14,9 +14,18 @@ use crate::store::RoomState;
 pub(super) struct RoomRow {
     pub(super) key: i64,
     pub(super) state: RoomState,
+    /// Messages that are deleted.
+    pub(super) deleted: u64,
 }
 
-const ROOM: &str = "key, id, code, created_at, expires_at, seq, mark, messages, chatters";
+impl RoomRow {
+    /// Messages that are not deleted.
+    pub(super) const fn live(&self) -> u64 {
+        self.state.message_count.saturating_sub(self.deleted)
+    }
+}
+
+const ROOM: &str = "key, id, code, created_at, expires_at, seq, mark, messages, chatters, deleted";
 
 /// The room, if it is alive at `now`.
 pub(super) fn room(connection: &Connection, id: RoomId, now: Timestamp) -> rusqlite::Result<Option<RoomRow>> {
@@ -54,7 +63,7 @@ fn room_row(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<RoomRow> {
     };
     let head = Position { seq: Seq(row.get(5)?), check: check(row.get(6)?) };
     let state = RoomState { room, now, head, message_count: row.get(7)?, chatter_count: row.get(8)? };
-    Ok(RoomRow { key: row.get(0)?, state })
+    Ok(RoomRow { key: row.get(0)?, state, deleted: row.get(9)? })
 }
 
 const MESSAGE: &str = "m.idx, m.revision, m.author, m.display_name, m.text, m.created_at, m.edited_at, m.deleted_at,
@@ -89,6 +98,13 @@ fn message(row: &Row<'_>, room: RoomId, first: usize) -> rusqlite::Result<Messag
         deleted_at: row.get::<_, Option<u64>>(first + 7)?.map(Timestamp::from_millis),
         client_message_id: row.get::<_, Option<String>>(first + 8)?.map(ClientMessageId::from_stored),
     })
+}
+
+/// How often the message at `index` was edited.
+pub(super) fn edits(connection: &Connection, room: &RoomRow, index: u64) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT edits FROM message WHERE room = ?1 AND idx = ?2")?
+        .query_row(params![room.key, index], |row| row.get(0))
 }
 
 /// The chatters of `room` numbered `range`, in order.

@@ -258,7 +258,7 @@ mod tests {
     use crate::domain::message::MessageText;
     use crate::domain::room::{Room, RoomCode, RoomId};
     use crate::store::embedded::{changes, rows};
-    use crate::store::Commit;
+    use crate::store::{Commit, RoomLimits};
 
     fn writer(vital: Vital) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
@@ -309,7 +309,8 @@ mod tests {
         let send = || {
             let author = Chatter { id: UserId::random(), display_name: DisplayName::anonymous() };
             let text = MessageText::from_stored("hello".into());
-            let change = crate::store::Change::Send { author, text, client_message_id: None, capacity: 9 };
+            let limits = RoomLimits { messages: 9, events: 99, edits: 9 };
+            let change = crate::store::Change::Send { author, text, client_message_id: None, limits };
             Commit { room: id, check: Check::random(), change }
         };
         for sent in 1..=3 {

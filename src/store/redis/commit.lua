@@ -1,7 +1,7 @@
 -- One change of a room, whole or not at all. KEYS: room, messages, log, once, chatters, roster, events.
 -- ARGV: kind, check, and then
---   sent: user id, the name of this send or '', capacity, chatter, record, text
---   edited: index, revision, text
+--   sent: user id, the name of this send or '', messages the room takes, chatter, record, text, log entries it takes
+--   edited: index, revision, text, log entries the room takes, edits the message takes
 --   deleted: index, revision
 --
 -- Redis refuses a script that must not write (no memory, no disk, a replica) at its first write and lets it finish from
@@ -19,6 +19,13 @@ end
 local expires_at = state[1]
 local seq = digits(state[2] + 1)
 
+-- Every message has one field of its own, and another for its text unless it is deleted. Each of the latter keeps a log
+-- entry free for its deletion.
+local function has_space(for_entries, most)
+  local live = redis.call('HLEN', messages) - state[3]
+  return state[2] + live + for_entries <= tonumber(most)
+end
+
 local index, record, text, send_name
 if kind == 'sent' then
   send_name = ARGV[4] ~= '' and ARGV[3] .. '\n' .. ARGV[4]
@@ -29,7 +36,7 @@ if kind == 'sent' then
     return { 'repeated', write_event(entry[2], first, entry[8], entry[6], entry[4], message[1], message[2]) }
   end
   index, text = state[3], ARGV[8]
-  if tonumber(index) >= tonumber(ARGV[5]) then
+  if tonumber(index) >= tonumber(ARGV[5]) or not has_space(2, ARGV[9]) then
     return { 'full' }
   end
   record = table.concat({ seq, at, '', '' }, ':') .. '\n' .. ARGV[7]
@@ -50,6 +57,16 @@ else
     return { 'not_found' }
   end
   if kind == 'edited' then
+    -- Stands in front of what else is known of the sender, once there is one: so older servers read the record as well.
+    local edits, others = string.match(rest, '^\n{"edits":(%d+),(.*)$')
+    edits, others = tonumber(edits or 0), others or string.sub(rest, 3)
+    if edits >= tonumber(ARGV[7]) then
+      return { 'edit_limit' }
+    end
+    if not has_space(1, ARGV[6]) then
+      return { 'full' }
+    end
+    rest = '\n{"edits":' .. digits(edits + 1) .. ',' .. others
     edited_at = at
   else
     deleted_at = at

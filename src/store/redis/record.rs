@@ -35,7 +35,7 @@ struct ChatterRecord {
     name: String,
 }
 
-/// What never changes about a message.
+/// What never changes about a message. In front of it a script keeps how often the message was edited, as `edits`.
 #[derive(Serialize, Deserialize)]
 struct SendRecord {
     id: String,
@@ -189,6 +189,7 @@ impl Reply {
             "not_found" => Err(StoreError::NotFound),
             "conflict" => Err(StoreError::Conflict),
             "full" => Err(StoreError::Full),
+            "edit_limit" => Err(StoreError::EditLimit),
             "foreign" => Err(StoreError::ForeignPosition),
             "corrupt" => Err(Unreadable("a record").into()),
             _ => Ok(Self { outcome, rest }),
