@@ -30,6 +30,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long anything stays in the log, if nobody reads from it.
 const STAYS: Duration = Duration::from_secs(60);
 
+/// The pause after a round that failed.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// How long the log may stay as it is, for another reader, before the operator is told, and told again.
 const TELL_AFTER: Duration = Duration::from_secs(15);
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(600);
@@ -44,7 +47,7 @@ pub(super) async fn run(
 ) {
     let mut log = Log { writer, file, connection: None, obstructed: None };
     // What an earlier process left behind is there to be emptied, too.
-    let (mut is_wanted, mut empty_at) = (true, None);
+    let (mut is_wanted, mut empty_at, mut is_failing) = (true, None, false);
     loop {
         let again = if is_wanted { Some(Instant::now()) } else { empty_at };
         tokio::select! {
@@ -65,15 +68,20 @@ pub(super) async fn run(
         }
         let due = is_wanted;
         match log.round(due).await {
-            Ok(true) => (is_wanted, empty_at) = (false, None),
-            Ok(false) => is_wanted = due,
+            Ok(true) => (is_wanted, empty_at, is_failing) = (false, None, false),
+            Ok(false) => (is_wanted, is_failing) = (due, false),
             Err(error) => {
-                log.connection = None;
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the write-ahead log could not be copied into the database; tried again in a minute"
-                );
-                (is_wanted, empty_at) = (false, Some(Instant::now() + STAYS));
+                if !is_failing {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the write-ahead log cannot be copied into the database; tried again until it can"
+                    );
+                }
+                (log.connection, is_wanted, is_failing) = (None, true, true);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(RETRY) => {}
+                }
             }
         }
     }
