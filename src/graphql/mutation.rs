@@ -60,7 +60,7 @@ impl Mutation {
         Ok(EditMessagePayload { message, token, cursor })
     }
 
-    /// Deletes a message: its place stays, its text is gone for good. Only its author may.
+    /// Deletes a message: its place stays, its text is gone from every answer. Only its author may.
     async fn delete_message(
         &self,
         ctx: &Context<'_>,

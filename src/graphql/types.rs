@@ -348,4 +348,4 @@ macro_rules! message_event {
 
 message_event!(MessageSent, "A message was sent.");
 message_event!(MessageEdited, "The text of a message was replaced.");
-message_event!(MessageDeleted, "A message was deleted; its text is gone for good.");
+message_event!(MessageDeleted, "A message was deleted; its text is gone from every answer.");

@@ -53,8 +53,9 @@ use crate::vital::Vital;
 
 /// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
 const PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
-/// Operations of several steps that are under way at a time, at most.
-const UNDER_WAY: usize = 4_096;
+/// Operations of several steps that are under way at a time, at most, at some 4 kB each: more than a process can begin while a
+/// shard that is away keeps its callers waiting, so that those of other shards find a place.
+const UNDER_WAY: usize = 16_384;
 /// How long such an operation may take: longer than all its steps together, each of which has a deadline of its own.
 const ALL_STEPS: Duration = Duration::from_secs(60);
 /// How long such operations may go on when the store is closed.

@@ -2,8 +2,10 @@
 
 local at = now()
 local answer = { 'ok' }
+-- Most rooms of a list have no viewers.
+local are_all_empty = #KEYS > 1 and redis.call('EXISTS', unpack(KEYS)) == 0
 for _, viewers in ipairs(KEYS) do
-  local reports = redis.call('HGETALL', viewers)
+  local reports = are_all_empty and {} or redis.call('HGETALL', viewers)
   local sum = 0
   for i = 1, #reports, 2 do
     local count, past = string.match(reports[i + 1], '^(%d+):(%d+)$')
