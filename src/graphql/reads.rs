@@ -71,7 +71,10 @@ impl Reads {
 }
 
 /// Readings by what was asked for. A failure is remembered as well: to ask again within the same request would fail again.
-struct Memo<K, V>(Mutex<HashMap<K, Arc<OnceCell<Result<Arc<V>>>>>>);
+struct Memo<K, V>(Mutex<HashMap<K, Reading<V>>>);
+
+/// A reading that is under way or done.
+type Reading<V> = Arc<OnceCell<Result<Arc<V>>>>;
 
 impl<K, V> Default for Memo<K, V> {
     fn default() -> Self {

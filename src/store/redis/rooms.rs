@@ -26,7 +26,7 @@ const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
 /// How long shards that are silent are waited for once others have answered.
-const STRAGGLERS: Duration = Duration::from_millis(500);
+const STRAGGLERS: Duration = Duration::from_millis(700);
 /// Rooms whose viewers are remembered, at some 60 bytes each.
 const REMEMBERED: usize = 50_000;
 
