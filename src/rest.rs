@@ -5,6 +5,7 @@
 //! callers were written from both the original's mount point and its README.
 
 mod body;
+mod cross_site;
 mod date;
 mod detail;
 mod encoding;

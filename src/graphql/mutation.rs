@@ -98,7 +98,7 @@ pub struct SendMessageInput {
     token: Option<String>,
     /// Used on the user's first message; without it: Anon# and five digits. 1 to 64 characters.
     display_name: Option<String>,
-    /// 1 to 4,000 characters; of control characters only newline and tab.
+    /// 1 to 4,000 characters, one of them visible; of control characters only newline and tab. CR LF is stored as newline.
     text: String,
     /// Makes a repeat safe: the same id by the same user in the same room gives the first result again.
     /// 1 to 128 characters.

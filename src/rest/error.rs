@@ -22,6 +22,7 @@ const BAD_TOKEN: &str = "bad token";
 const FORBIDDEN: &str = "request forbidden";
 const NO_SUCH_MESSAGE: &str = "no such message";
 const TOO_MANY_READS: &str = "too many rooms are read at once from this address; wait for an answer first";
+const EMBEDDED: &str = "rooms are not made for images and links of other sites; ask with a script";
 const OVERLOADED: &str = "too many rooms are read at once; try again";
 
 /// Seconds after which a client may ask for a room again that was refused because too many were being sent.
@@ -63,6 +64,14 @@ fn translate(error: &ChatError, asked: Asked<'_>, settings: Settings) -> Respons
         ChatError::Unavailable(_) => fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         ChatError::Internal(_) => fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// Refuses to make a room for a page of another site that only links here.
+pub(super) fn embedded(settings: Settings) -> Response {
+    let status = StatusCode::FORBIDDEN;
+    let mut response = settings.refuse(status, Envelope::refusal(status.as_u16(), EMBEDDED));
+    response.extensions_mut().insert(Code("CROSS_SITE"));
+    response
 }
 
 /// Refuses a room, or the list of rooms, because as many are being sent as may be.

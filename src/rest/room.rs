@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_stream::try_stream;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use serde::Serialize;
@@ -12,12 +13,12 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use super::date::Date;
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Nothing};
 use super::error::{self, Asked};
 use super::fields::{Fields, Form};
 use super::long_read::{EnvelopeWriter, read_page};
 use super::openapi::{self, AskingOften, AskingRoom, Failing};
-use super::{Client, Rest};
+use super::{Client, Rest, cross_site};
 use crate::chat::{Chat, ChatError, RoomKey};
 use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
@@ -48,10 +49,17 @@ const PAGE_OF_MESSAGES: u32 = 50;
                 ("writtenTo" = (operation_id = "sendMessage", request_body = openapi::in_room)),
             ),
         ),
+        (
+            status = 403, description = "Another site's page has an image or a link here; only a script may ask.",
+            body = Envelope<Nothing>,
+        ),
         AskingOften, Failing,
     ),
 )]
-pub(super) async fn create(State(rest): State<Rest>, Client(client): Client) -> Response {
+pub(super) async fn create(State(rest): State<Rest>, Client(client): Client, headers: HeaderMap) -> Response {
+    if cross_site::is_embedded(&headers) {
+        return error::embedded(rest.settings);
+    }
     match rest.chat.create_room(client).await {
         Ok(state) => {
             let id = state.room.id.legacy();

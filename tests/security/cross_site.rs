@@ -26,6 +26,7 @@ async fn a_get_that_a_form_or_an_image_could_have_sent_is_refused() {
         vec![("accept", "*/*")],
         vec![("accept", navigation), ("sec-fetch-mode", "navigate")],
         vec![("accept", "image/avif,image/webp,*/*"), ("sec-fetch-mode", "no-cors")],
+        vec![("accept", "image/avif,image/webp,*/*"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "image")],
         vec![("content-type", "text/plain")],
         vec![("content-type", "application/x-www-form-urlencoded")],
         vec![("x-apollo-operation-name", "")],
@@ -104,4 +105,59 @@ async fn nothing_is_changed_but_by_a_post_of_json() {
         assert_eq!(post(content_type).send().await.expect("an answer").status(), 200, "{content_type}");
     }
     assert_eq!(rooms(&server).await, 3);
+}
+
+/// All paths at which the legacy route that makes a room is served.
+const CREATE: [&str; 4] = ["/room/create", "/room/create/", "/v1/room/create", "/v1/room/create/"];
+
+#[tokio::test]
+async fn no_image_or_link_of_another_site_makes_a_room_over_the_legacy_routes() {
+    for (setting, status) in [("same", 403), ("200", 200)] {
+        let server = Server::with(&[("REST_ERROR_STATUS", setting)]);
+        let http = reqwest::Client::new();
+        for path in CREATE {
+            for (site, mode, destination) in [
+                ("cross-site", "no-cors", "image"),
+                ("same-site", "no-cors", "image"),
+                ("cross-site", "cors", "image"),
+                ("cross-site", "no-cors", "script"),
+                ("cross-site", "no-cors", "empty"),
+                ("cross-site", "navigate", "iframe"),
+                ("cross-site", "navigate", "document"),
+            ] {
+                let request = http
+                    .get(server.url(path))
+                    .header("sec-fetch-site", site)
+                    .header("sec-fetch-mode", mode)
+                    .header("sec-fetch-dest", destination);
+                let answer = request.send().await.expect("an answer");
+                assert_eq!(answer.status(), status, "{path} {site} {mode} {destination}");
+                let message = "rooms are not made for images and links of other sites; ask with a script";
+                let expected = json!({ "status_code": 403, "message": message, "data": null });
+                assert_eq!(answer.json::<Value>().await.expect("JSON"), expected);
+            }
+        }
+        assert_eq!(rooms(&server).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn scripts_programs_and_the_address_bar_make_rooms_over_the_legacy_routes() {
+    let server = Server::embedded();
+    let http = reqwest::Client::new();
+    for path in CREATE {
+        for headers in [
+            vec![],
+            vec![("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
+            vec![("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+            vec![("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+            vec![("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+        ] {
+            let request = headers.iter().fold(http.get(server.url(path)), |r, (name, value)| r.header(*name, *value));
+            let answer = request.header("origin", "https://elsewhere.example").send().await.expect("an answer");
+            assert_eq!(answer.status(), 200, "{path} {headers:?}");
+            assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        }
+    }
+    assert_eq!(rooms(&server).await, 20);
 }

@@ -1,0 +1,67 @@
+// The legacy route that makes a room by GET, and pages of other sites in a real Chromium: only their scripts may use it.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+
+import { openBrowser } from './support/browser.js';
+import { startServer } from './support/server.js';
+
+let browser;
+
+before(async () => (browser = await openBrowser()));
+after(() => browser?.close());
+
+/** A server, and an empty page of another site. */
+async function open(t) {
+  const server = await startServer();
+  const other = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><p>')).listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const page = await browser.newPage();
+  t.after(async () => {
+    await page.close();
+    other.close();
+    await server.stop();
+  });
+  await page.goto(`http://127.0.0.1:${other.address().port}/`);
+  const rooms = async () => (await server.graphql('{ activeRooms { totalCount } }')).data.activeRooms.totalCount;
+  return { server, page, rooms };
+}
+
+for (const [what, embed] of [
+  ['an image', (url) => `<img src="${url}">`],
+  ['an image that asks by CORS', (url) => `<img crossorigin src="${url}">`],
+  ['a script', (url) => `<script src="${url}"></script>`],
+  ['a style sheet', (url) => `<link rel="stylesheet" href="${url}">`],
+  ['a frame', (url) => `<iframe src="${url}"></iframe>`],
+  ['an object', (url) => `<object data="${url}"></object>`],
+  ['a video', (url) => `<video src="${url}"></video>`],
+]) {
+  test(`${what} of another site makes no room`, async (t) => {
+    const { server, page, rooms } = await open(t);
+    for (const path of ['/room/create', '/v1/room/create/']) {
+      const answered = page.waitForResponse(`${server.url}${path}`);
+      await page.setContent(embed(`${server.url}${path}`), { waitUntil: 'commit' });
+      assert.equal((await answered).status(), 403);
+    }
+    assert.equal(await rooms(), 0);
+  });
+}
+
+test('a link of another site makes no room', async (t) => {
+  const { server, page, rooms } = await open(t);
+  await page.setContent(`<a href="${server.url}/room/create/">free money</a>`);
+  const answered = page.waitForResponse(`${server.url}/room/create/`);
+  await page.getByRole('link').click();
+  assert.equal((await answered).status(), 403);
+  assert.equal(await rooms(), 0);
+});
+
+test('a script of another site makes a room, and so does the address bar', async (t) => {
+  const { server, page, rooms } = await open(t);
+  const made = await page.evaluate(async (url) => (await fetch(url)).json(), `${server.url}/v1/room/create/`);
+  assert.equal(made.status_code, 200);
+  assert.equal((await page.goto(`${server.url}/room/create`)).status(), 200);
+  assert.equal(await rooms(), 2);
+});
