@@ -116,6 +116,8 @@ impl HttpBody for Departing {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
+
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(30);
@@ -140,5 +142,28 @@ mod tests {
             assert_eq!(taken(size, Duration::from_secs(1)).await.expect("all of it").len(), size);
         }
         assert!(taken(10 * PIECE, Duration::from_secs(9)).await.is_err());
+    }
+
+    /// What is taken of a JSON document that is made in pieces, each of which takes so long to be made and to be taken.
+    async fn taken_while_made(pieces: usize, making: Duration, pause: Duration) -> Result<usize, axum::Error> {
+        let made = futures_util::stream::unfold(0, move |n| async move {
+            tokio::time::sleep(making).await;
+            (n < pieces).then_some((Ok::<_, axum::Error>(vec![7; PIECE]), n + 1))
+        });
+        let response = ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(made)).into_response();
+        let mut body = bound(response, GRACE).into_body();
+        let mut taken = 0;
+        while let Some(frame) = std::future::poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await {
+            taken += frame?.into_data().expect("bytes").len();
+            tokio::time::sleep(pause).await;
+        }
+        Ok(taken)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_document_that_is_made_while_it_is_sent_may_take_its_time_to_be_made_but_not_to_be_taken() {
+        let (short, long) = (Duration::from_millis(900), Duration::from_secs(9));
+        assert_eq!(taken_while_made(100, long, short).await.expect("all of it"), 100 * PIECE);
+        assert!(taken_while_made(100, short, long).await.is_err());
     }
 }
