@@ -57,6 +57,19 @@ impl ClientLimit {
         Ok(ClientPermit { limit: Arc::clone(self), client, amount })
     }
 
+    /// Gives back what a permit held.
+    fn release(&self, client: Option<ClientKey>, amount: usize) {
+        let mut held = self.lock();
+        held.total -= amount;
+        let Some(client) = client else { return };
+        if let Some(by_client) = held.by_client.get_mut(&client) {
+            *by_client -= amount;
+            if *by_client == 0 {
+                held.by_client.remove(&client);
+            }
+        }
+    }
+
     /// How much is held in total.
     pub fn total_held(&self) -> usize {
         self.lock().total
@@ -68,17 +81,34 @@ impl ClientLimit {
     }
 }
 
-impl Drop for ClientPermit {
-    fn drop(&mut self) {
-        let mut held = self.limit.lock();
-        held.total -= self.amount;
-        let Some(client) = self.client else { return };
-        if let Some(by_client) = held.by_client.get_mut(&client) {
-            *by_client -= self.amount;
-            if *by_client == 0 {
-                held.by_client.remove(&client);
+impl ClientPermit {
+    /// How much is held.
+    pub fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Holds `amount` from now on, or as much as before if that would exceed a limit.
+    pub fn resize(&mut self, amount: usize) -> Result<(), Exceeded> {
+        match amount.checked_sub(self.amount) {
+            Some(0) => {}
+            Some(more) => {
+                let mut added = self.limit.acquire(self.client, more)?;
+                // The permit takes over what was added, so that this is given back only once.
+                added.amount = 0;
+                self.amount = amount;
+            }
+            None => {
+                self.limit.release(self.client, self.amount - amount);
+                self.amount = amount;
             }
         }
+        Ok(())
+    }
+}
+
+impl Drop for ClientPermit {
+    fn drop(&mut self) {
+        self.limit.release(self.client, self.amount);
     }
 }
 
@@ -123,5 +153,19 @@ mod tests {
         assert_eq!(limit.acquire(client(1), usize::MAX).err(), Some(Exceeded::Total));
         assert!(limit.acquire(client(1), 3).is_ok());
         assert_eq!(limit.total_held(), 7);
+    }
+
+    #[test]
+    fn a_permit_grows_within_the_limits_and_shrinks() {
+        let limit = ClientLimit::new(10, 15);
+        let mut permit = limit.acquire(client(1), 4).expect("a permit");
+        assert_eq!(permit.resize(10), Ok(()));
+        assert_eq!((permit.resize(11), permit.amount()), (Err(Exceeded::PerClient), 10));
+        let mut other = limit.acquire(client(2), 5).expect("a permit");
+        assert_eq!((other.resize(6), limit.total_held()), (Err(Exceeded::Total), 15));
+        assert_eq!((permit.resize(2), limit.total_held()), (Ok(()), 7));
+        assert_eq!((other.resize(6), limit.total_held()), (Ok(()), 8));
+        drop((permit, other));
+        assert_eq!((limit.total_held(), limit.lock().by_client.len()), (0, 0));
     }
 }

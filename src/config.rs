@@ -22,7 +22,7 @@ use crate::http::Exposure;
 use crate::store::redis;
 use crate::throttle::Action;
 use crate::web::graphiql::Graphiql;
-use crate::{chat, http, open_files, rest, telemetry, throttle, web};
+use crate::{chat, http, open_files, rest, telemetry, throttle, unsent_bytes, web};
 
 pub use dotenv::{DotEnvError, Problem};
 pub use explanation::{Explained, Explanation, Origin};
@@ -82,6 +82,13 @@ const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
 const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
 const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
 const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
+const MAX_SUBSCRIPTIONS: Setting = setting("MAX_SUBSCRIPTIONS", "200000");
+const MAX_SUBSCRIPTIONS_PER_CLIENT: Setting = setting("MAX_SUBSCRIPTIONS_PER_CLIENT", "20000");
+const MAX_DISTINCT_SUBSCRIPTIONS: Setting = setting("MAX_DISTINCT_SUBSCRIPTIONS", "5000");
+const MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT: Setting = setting("MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT", "500");
+const RESPONSE_MAX_BYTES: Setting = setting("RESPONSE_MAX_BYTES", "16777216");
+const UNSENT_MAX_BYTES: Setting = setting("UNSENT_MAX_BYTES", "536870912");
+const UNSENT_MAX_BYTES_PER_CLIENT: Setting = setting("UNSENT_MAX_BYTES_PER_CLIENT", "67108864");
 const RATE_LIMITS: Setting = setting("RATE_LIMITS", "on");
 const RATE_ROOMS_PER_ADDRESS: Setting = setting_of(Action::CreateRoom);
 const RATE_SENDS_PER_USER: Setting = setting_of(Action::SendAsUser);
@@ -161,6 +168,13 @@ pub const ALL: &[Setting] = &[
     MAX_SUBSCRIPTIONS_PER_SOCKET,
     MAX_SOCKETS_PER_ADDRESS,
     MAX_OPERATIONS,
+    MAX_SUBSCRIPTIONS,
+    MAX_SUBSCRIPTIONS_PER_CLIENT,
+    MAX_DISTINCT_SUBSCRIPTIONS,
+    MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT,
+    RESPONSE_MAX_BYTES,
+    UNSENT_MAX_BYTES,
+    UNSENT_MAX_BYTES_PER_CLIENT,
     RATE_LIMITS,
     RATE_ROOMS_PER_ADDRESS,
     RATE_SENDS_PER_USER,
@@ -412,9 +426,20 @@ impl Source<'_> {
             },
             origins: self.parse(&CORS_ORIGINS, "* or origins like https://chat.example.org, separated by commas")?,
             proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
+            unsent: unsent_bytes::Settings {
+                per_client: self.number(&UNSENT_MAX_BYTES_PER_CLIENT, 64 * 1024, 1 << 40)?,
+                total: self.number(&UNSENT_MAX_BYTES, 64 * 1024, 1 << 40)?,
+            },
             operations: operation::Settings {
                 max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
                 time_limit: self.duration(&OPERATION_TIMEOUT, Duration::from_millis(10), Duration::from_secs(300))?,
+                response_max: self.number(&RESPONSE_MAX_BYTES, 64 * 1024, 1 << 40)?,
+                subscriptions: operation::SubscriptionLimits {
+                    total: self.number(&MAX_SUBSCRIPTIONS, 1, 100_000_000)?,
+                    per_client: self.number(&MAX_SUBSCRIPTIONS_PER_CLIENT, 1, 100_000_000)?,
+                    distinct: self.number(&MAX_DISTINCT_SUBSCRIPTIONS, 1, 10_000_000)?,
+                    distinct_per_client: self.number(&MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT, 1, 10_000_000)?,
+                },
                 limits: self.limits()?,
                 persisted_queries: self.choice(&PERSISTED_QUERIES, ON_OR_OFF)?,
             },

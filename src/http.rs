@@ -33,6 +33,7 @@ use crate::domain::client_key::ClientKey;
 use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::metrics::Metrics;
+use crate::unsent_bytes::{self, UnsentBytes};
 use crate::{graphql, rest, telemetry, web};
 
 use answers::Answers;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub origins: Origins,
     /// Whose word about clients is taken.
     pub proxies: TrustedProxies,
+    /// How much of the responses may wait to be sent.
+    pub unsent: unsent_bytes::Settings,
     pub operations: graphql::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
@@ -79,7 +82,8 @@ const IPV6_PREFIX: u8 = 64;
 
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics) -> Router {
-    let operations = Operations::new(chat.clone(), settings.operations, metrics);
+    let unsent = UnsentBytes::new(settings.unsent);
+    let operations = Operations::new(chat.clone(), settings.operations, unsent, metrics);
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
     let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
     let probes =

@@ -5,6 +5,7 @@
 //! - [`domain`], the rules of rooms, messages, users and events, pure
 //! - [`client_limit`], how much each client and all of them together may hold at once
 //! - [`open_files`], the limit of open files, and how many connections fit within it
+//! - [`unsent_bytes`], the bytes of responses that wait to be sent
 //! - [`vital`], tasks that must not end
 //! - [`shield`], work that must not stop half-way when its caller goes away
 //! - [`metrics`], numbers for Prometheus: how they are registered and written
@@ -37,5 +38,6 @@ pub mod shield;
 pub mod store;
 pub mod telemetry;
 pub mod throttle;
+pub mod unsent_bytes;
 pub mod vital;
 pub mod web;

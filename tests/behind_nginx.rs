@@ -47,6 +47,27 @@ async fn events_come_at_once_over_each_transport() {
 }
 
 #[tokio::test]
+async fn events_come_at_once_behind_an_nginx_that_was_told_nothing_of_streams() {
+    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1h")]);
+    let nginx = Nginx::plain_before(server.address());
+    let (client, mut ada) = (client(&nginx), User::of(client(&nginx)));
+    let room = client.create_room().await;
+    let start = client.cursor(&room).await;
+    // A WebSocket needs to be configured; nothing that a server says could do without that.
+    for transport in [Transport::ServerSentEvents, Transport::Multipart] {
+        let line = TcpStream::connect(nginx.address()).await.expect("a line");
+        let open = Reader::over(line, transport, &room, Some(start.clone()), Resume::Argument);
+        let mut reader = open.await.expect("a subscription");
+        for n in 0..3 {
+            let last = format!("{transport:?} {n}");
+            ada.send(&room, &last).await;
+            let events = reader.until_sent_or_closed(&last).await;
+            assert!(events.last().is_some_and(|event| event["message"]["text"] == last), "{events:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn below_a_path_of_a_site_everything_is_the_same() {
     let server = Server::with(&[("BASE_PATH", "/chat"), ("KEEP_ALIVE_INTERVAL", "1h")]);
     let address = server.address().trim_end_matches("/chat");

@@ -39,6 +39,8 @@ async fn each_part_is_whole_at_once_with_the_boundary_behind_it() {
     let mut stream = opened(&server, &events_of(&room)).await;
     assert_eq!(stream.header("content-type"), "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0");
     assert_eq!(stream.header("cache-control"), "no-store");
+    assert!(stream.headers.get_all("cache-control").iter().any(|value| value == "no-transform"));
+    assert_eq!(stream.header("x-accel-buffering"), "no");
     client.viewers_become(&room, 1).await;
     for text in ["one", "two\n--graphql--\n"] {
         // Nothing follows before this part was read.

@@ -76,6 +76,43 @@ async fn readers_who_do_not_read_keep_no_server_from_stopping() {
     assert!(server.terminate().await.success());
 }
 
+#[tokio::test]
+async fn a_reader_who_is_behind_is_sent_no_text_that_was_deleted_before_it_was_written() {
+    const MESSAGES: usize = 60;
+    for (server, _redis) in Server::on_each_store(&[("WRITE_TIMEOUT", "10m")]).await {
+        let (client, mut ada) = (server.client(), User::of(server.client()));
+        let room = client.create_room().await;
+        // Whoever reads tells when this process knows of the last deletion.
+        let start = client.cursor(&room).await;
+        let mut slow = one_of_each(&server, &room).await;
+        let mut witness = Reader::open_narrow(Transport::WebSocket, server.address(), &room, Some(start)).await;
+        // Fewer than a live reader may lie behind, and more than lines hold.
+        for n in 0..MESSAGES {
+            ada.send(&room, &format!("secret {n}{}", "\u{1f980}".repeat(3_980))).await;
+        }
+        let mut ids = Vec::new();
+        while ids.len() < MESSAGES {
+            if let Said::Event(event) = witness.next().await {
+                ids.push(text(&event["message"]["id"]));
+            }
+        }
+        for id in &ids {
+            ada.delete(&room, id).await;
+        }
+        ada.send(&room, "the end").await;
+        witness.until_sent_or_closed("the end").await;
+        for (reader, transport) in slow.iter_mut().zip(Transport::ALL) {
+            let events = reader.until_sent_or_closed("the end").await;
+            assert_eq!(events.len(), 2 * MESSAGES + 1, "{transport:?}");
+            let texts: Vec<_> = events[..MESSAGES].iter().map(|event| event["message"]["text"].is_string()).collect();
+            // What was written before the first deletion cannot be taken back; nothing comes after it.
+            let written = texts.iter().take_while(|has_text| **has_text).count();
+            assert!(written < MESSAGES - 10, "{written} of {MESSAGES} deleted texts over {transport:?}");
+            assert!(!texts[written..].contains(&true), "{texts:?} over {transport:?}");
+        }
+    }
+}
+
 /// Readers over each transport, on lines that hold little of what is not read.
 async fn one_of_each(server: &Server, room: &RoomKey) -> Vec<Reader> {
     let client: Client = server.client();

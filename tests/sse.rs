@@ -39,6 +39,7 @@ async fn events_come_over_get_and_post_each_with_its_cursor_as_id() {
         assert_eq!(stream.status, 200);
         assert_eq!(stream.header("content-type"), "text/event-stream; charset=utf-8");
         assert_eq!(stream.header("cache-control"), "no-store");
+        assert!(stream.headers.get_all("cache-control").iter().any(|value| value == "no-transform"));
         assert_eq!(stream.header("x-accel-buffering"), "no");
         assert!(stream.block().await.expect("a first block").retry.is_some());
         let (id, payload) = stream.next().await;

@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
+use axum::body::Bytes;
 use serde::Serialize;
 
 use crate::graphql::document::Refusal;
 use crate::graphql::persisted_queries::Problem;
+use crate::graphql::response_budget::{OverBudget, ResponseBudget, Sized};
+use crate::unsent_bytes::counted;
 
 /// A GraphQL response.
 #[derive(Debug)]
@@ -21,16 +24,21 @@ pub struct Answer {
 enum Content {
     /// Boxed, because answers are rare where events are many.
     Response(Box<Response>),
-    /// JSON, of a request in which nothing went wrong.
+    /// JSON, of a request that was executed.
     Written(Written),
 }
 
 /// Hides what it says: answers hold codes, tokens and texts.
-struct Written(String);
+struct Written {
+    text: Sized,
+    /// The code of the first error, if there is an error.
+    code: Option<String>,
+    is_temporary: bool,
+}
 
 impl fmt::Debug for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Written({} bytes)", self.0.len())
+        write!(f, "Written({} bytes)", self.text.json.len())
     }
 }
 
@@ -114,8 +122,44 @@ impl Answer {
     }
 
     /// What was executed without an error, in JSON.
-    pub(super) fn written(json: String) -> Self {
-        Self { failure: None, content: Content::Written(Written(json)) }
+    pub(super) fn written(text: Sized) -> Self {
+        Self { failure: None, content: Content::Written(Written { text, code: None, is_temporary: false }) }
+    }
+
+    /// A response that is larger than it may be, or for which there is no room now.
+    pub(super) fn over_budget(refusal: OverBudget) -> Self {
+        match refusal {
+            OverBudget::TooLarge { .. } | OverBudget::ResultTooLarge { .. } => {
+                Self::refused("RESPONSE_TOO_LARGE", refusal.to_string())
+            }
+            OverBudget::Unsent => Self::failed(Failure::Overload, "OVERLOADED", refusal.to_string()),
+        }
+    }
+
+    /// The response to what was executed, written within its budget.
+    pub(super) fn executed(response: Response, budget: &ResponseBudget) -> Self {
+        if let Some(refusal) = budget.refusal() {
+            return Self::over_budget(refusal);
+        }
+        let answer = Self::from(response);
+        let Content::Response(response) = &answer.content else { return answer };
+        if answer.failure.is_some() {
+            return answer;
+        }
+        let mut json = budget.json();
+        if let Err(error) = serde_json::to_writer(&mut json, response)
+            && !error.is_io()
+        {
+            tracing::error!(%error, "a response could not be written");
+            return Self::fault();
+        }
+        match json.finish() {
+            Ok(text) => {
+                let (code, is_temporary) = (answer.code().map(str::to_owned), answer.is_temporary());
+                Self { failure: None, content: Content::Written(Written { text, code, is_temporary }) }
+            }
+            Err(refusal) => Self::over_budget(refusal),
+        }
     }
 
     fn failed(failure: Failure, code: &str, message: impl Into<String>) -> Self {
@@ -140,6 +184,9 @@ impl Answer {
 
     /// The code of its first error; empty for an error without one.
     pub(super) fn code(&self) -> Option<&str> {
+        if let Content::Written(written) = &self.content {
+            return written.code.as_deref();
+        }
         self.errors().first().map(|error| code_of(error).unwrap_or_default())
     }
 
@@ -149,24 +196,33 @@ impl Answer {
             let code = code_of(error);
             ["UNAVAILABLE", "RATE_LIMITED"].iter().any(|passing| code == Some(passing))
         };
-        self.failure == Some(Failure::Overload) || self.errors().iter().any(passes)
+        match &self.content {
+            Content::Written(written) => written.is_temporary,
+            Content::Response(_) => self.failure == Some(Failure::Overload) || self.errors().iter().any(passes),
+        }
     }
 
     /// The response in JSON. One of a request that was never executed has no `data`.
     pub fn to_json(&self) -> Cow<'_, str> {
         match (&self.content, self.failure) {
-            (Content::Written(written), _) => Cow::Borrowed(&written.0),
+            (Content::Written(written), _) => Cow::Borrowed(&written.text.json),
             (Content::Response(response), Some(_)) => json(&WithoutData { errors: &response.errors }).into(),
             (Content::Response(response), None) => json(response).into(),
         }
     }
 
-    /// The same, of an answer that is not needed any more.
-    pub fn into_json(self) -> String {
+    /// The same, of an answer that is not needed any more, counted for as long as it is there.
+    pub(super) fn into_sized(self) -> Sized {
         match self.content {
-            Content::Written(written) => written.0,
-            Content::Response(_) => self.to_json().into_owned(),
+            Content::Written(written) => written.text,
+            Content::Response(_) => Sized { json: self.to_json().into_owned(), permit: None },
         }
+    }
+
+    /// The same, as the body of an HTTP response, which counts until it has been sent.
+    pub(super) fn into_body(self) -> Bytes {
+        let Sized { json, permit } = self.into_sized();
+        counted(json, permit)
     }
 
     /// The errors alone, as a JSON list.

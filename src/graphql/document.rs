@@ -82,6 +82,8 @@ pub struct Limits {
 pub struct Document {
     parsed: ExecutableDocument,
     tokens: usize,
+    /// Aliases of the operation that has most: so many times it may get back what it sent.
+    aliases: u32,
     /// What its dearest operation costs when every variable asks for as much as it can.
     cost_at_most: u64,
     /// The first literal or variable that does not fit the types of the schema.
@@ -97,11 +99,11 @@ impl Document {
     pub fn read(text: &str, limits: &Limits, types: &Types) -> Result<Self, Refusal> {
         let tokens = lexer::tokens(text, limits)?;
         let mut parsed = parser::parse(&tokens)?;
-        measure::check(&parsed, limits)?;
+        let aliases = measure::check(&parsed, limits)?;
         let mismatch = literals::normalize(&mut parsed, types).or_else(|| variable_positions::check(&parsed, types));
         let cost_at_most = cost::at_most(&parsed);
         let (valid, plan) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { parsed, tokens: tokens.len(), cost_at_most, mismatch, valid, plan })
+        Ok(Self { parsed, tokens: tokens.len(), aliases, cost_at_most, mismatch, valid, plan })
     }
 
     /// Whether the document is valid, whatever its variables are. `validate` asks the schema, until it has once said yes.
@@ -133,6 +135,16 @@ impl Document {
     /// The document as the schema takes it.
     pub fn parsed(&self) -> &ExecutableDocument {
         &self.parsed
+    }
+
+    /// How many tokens its text has.
+    pub(super) const fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// How many aliases the operation has that has most.
+    pub(super) const fn aliases(&self) -> u32 {
+        self.aliases
     }
 
     /// How it is answered without the schema, if that is known.

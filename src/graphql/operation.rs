@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::chat::{Chat, ChatError};
+use crate::chat::{Chat, ChatError, Follower};
+use crate::client_limit::{ClientLimit, Exceeded};
 use crate::domain::client_key::ClientKey;
 use crate::domain::event::Event;
 use crate::graphql::answer::Answer;
@@ -27,10 +28,13 @@ use crate::graphql::numbers::{self, Numbers};
 use crate::graphql::panics;
 use crate::graphql::persisted_queries::PersistedQueries;
 use crate::graphql::reads::Reads;
+use crate::graphql::render_turns::RoomTurns;
 use crate::graphql::rendering::{Operation, Rendering, Renderings};
+use crate::graphql::response_budget::ResponseBudget;
 use crate::graphql::subscription::Opening;
 use crate::graphql::{Schema, schema, sdl};
 use crate::metrics::{Held, Metrics};
+use crate::unsent_bytes::UnsentBytes;
 
 /// The parameters of a request, as every transport carries them.
 #[derive(Clone)]
@@ -123,6 +127,19 @@ pub enum Delivery {
     Failure(Box<Answer>),
 }
 
+/// How often an event is rendered again because its text was replaced meanwhile.
+const RENDERED_AGAIN: usize = 3;
+
+/// How many subscriptions may be open.
+#[derive(Clone, Copy, Debug)]
+pub struct SubscriptionLimits {
+    pub total: usize,
+    pub per_client: usize,
+    /// Subscriptions that are rendered each by itself, longer documents counting as several.
+    pub distinct: usize,
+    pub distinct_per_client: usize,
+}
+
 /// How much may be asked for, and be under way at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -130,6 +147,9 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// How long a query or a mutation may take, and the opening of a subscription.
     pub time_limit: Duration,
+    /// Bytes of a response, at most.
+    pub response_max: usize,
+    pub subscriptions: SubscriptionLimits,
     pub limits: Limits,
     /// Whether documents may be named by their hash.
     pub persisted_queries: bool,
@@ -145,19 +165,26 @@ pub struct Operations {
     documents: Documents,
     persisted_queries: PersistedQueries,
     renderings: Renderings,
+    /// Subscriptions that are open.
+    subscriptions: Arc<ClientLimit>,
     in_flight: Arc<Semaphore>,
     time_limit: Duration,
+    response_max: usize,
+    unsent: UnsentBytes,
     numbers: Numbers,
 }
 
 impl Operations {
-    pub fn new(chat: Chat, settings: Settings, metrics: &Metrics) -> Self {
+    /// `unsent` counts responses until they have been sent.
+    pub fn new(chat: Chat, settings: Settings, unsent: UnsentBytes, metrics: &Metrics) -> Self {
         let introspection = settings.limits.introspection;
         let validator = schema(chat.clone(), introspection, ValidationMode::Strict);
         // Documents have been validated before they get here.
         let schema = schema(chat.clone(), introspection, ValidationMode::Fast);
         let numbers = Numbers::new(metrics);
-        let renderings = Renderings::new(schema.clone(), numbers.renderings.clone());
+        let SubscriptionLimits { total, per_client, distinct, distinct_per_client } = settings.subscriptions;
+        let distinct = ClientLimit::new(distinct_per_client, distinct);
+        let renderings = Renderings::new(schema.clone(), distinct, settings.response_max, numbers.renderings.clone());
         let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
         Self {
             chat,
@@ -166,8 +193,11 @@ impl Operations {
             documents: Documents::new(settings.limits, Types::read(&sdl())),
             persisted_queries: PersistedQueries::new(settings.persisted_queries),
             renderings,
+            subscriptions: ClientLimit::new(per_client, total),
             in_flight,
             time_limit: settings.time_limit,
+            response_max: settings.response_max,
+            unsent,
             numbers,
         }
     }
@@ -175,6 +205,11 @@ impl Operations {
     /// What this wire counts.
     pub(super) const fn numbers(&self) -> &Numbers {
         &self.numbers
+    }
+
+    /// Counts what waits to be sent.
+    pub(super) const fn unsent(&self) -> &UnsentBytes {
+        &self.unsent
     }
 
     /// Runs a request, or says why not.
@@ -236,10 +271,16 @@ impl Operations {
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Outcome::Answer(Answer::overloaded());
         };
+        let is_change = kind == Some(OperationType::Mutation);
+        let budget = ResponseBudget::new(self.response_max, &self.unsent, circumstances.client, is_change);
+        if is_change && let Err(refusal) = budget.reserve(echoed(&parameters, document.aliases())) {
+            return Outcome::Answer(Answer::over_budget(refusal));
+        }
         let answer = async {
             let plan = document.plan().filter(|_| operation.is_some());
             if let Some(plan) = plan
-                && let Some(answer) = plan.run(&self.chat, circumstances.client, parameters.variables.as_ref()).await
+                && let Some(answer) =
+                    plan.run(&self.chat, circumstances.client, parameters.variables.as_ref(), &budget).await
             {
                 return answer;
             }
@@ -248,12 +289,13 @@ impl Operations {
                 Err(refusal) => return Answer::refused_document(&refusal),
             };
             // In a box, as the short way would otherwise carry the room for all of this along.
-            let mut response = Box::pin(self.schema.execute(request(&parameters, executable, &circumstances))).await;
+            let request = request(&parameters, executable, &circumstances).data(budget.clone());
+            let mut response = Box::pin(self.schema.execute(request)).await;
             codes::name(&mut response.errors);
             if operation.is_some() && response.is_ok() {
                 document.proved(self.documents.limits());
             }
-            Answer::from(response)
+            Answer::executed(response, &budget)
         };
         Outcome::Answer(timeout(self.time_limit, answer).await.unwrap_or_else(|_| Answer::timed_out()))
     }
@@ -287,11 +329,21 @@ impl Operations {
         operation: Option<&OperationDefinition>,
         circumstances: Circumstances,
     ) -> Outcome {
+        let client = circumstances.client;
+        let permit = match self.subscriptions.acquire(Some(client), 1) {
+            Ok(permit) => permit,
+            Err(exceeded) => return Outcome::Answer(too_many_subscriptions(exceeded, "subscriptions")),
+        };
         let executable = match executable(document, operation, &parameters) {
             Ok(executable) => executable,
             Err(refusal) => return Outcome::Answer(Answer::refused_document(&refusal)),
         };
         let request = request(&parameters, executable.clone(), &circumstances);
+        let operation = match self.renderings.share(Operation::new(&parameters, document, executable), client) {
+            Ok(operation) => operation,
+            Err(exceeded) => return Outcome::Answer(too_many_subscriptions(exceeded, "distinct subscriptions")),
+        };
+        drop(parameters);
         let opening = Opening::new(circumstances.resume_after);
         let mut opened = self.schema.execute_stream(request.data(opening.clone()));
         let Ok(refused) = timeout(self.time_limit, opened.next()).await else {
@@ -306,16 +358,27 @@ impl Operations {
             // It has one field, and that one either fails or leaves what can be followed.
             (None, None) => return Outcome::Answer(Answer::fault()),
         };
-        let operation = self.renderings.share(Operation::new(parameters, document.parsed(), executable));
         let (renderings, mut follower) = (self.renderings.clone(), following.follower);
+        let turns = renderings.turns().of(follower.room());
         let held = Held::by(&self.numbers.subscriptions(circumstances.carrier));
         let deliveries = async_stream::stream! {
-            let _held = held;
+            let _held = (held, permit);
             while let Some(event) = follower.next().await {
-                yield match event {
-                    Ok(event) => deliver(&renderings, &operation, event).await,
-                    Err(error) => lost(error),
+                let event = match event {
+                    Ok(event) => event,
+                    Err(error) => {
+                        yield lost(error);
+                        continue;
+                    }
                 };
+                if let Some(rendering) = operation.recent(&event) {
+                    yield Delivery::Event(rendering);
+                    continue;
+                }
+                // In a box, as every subscription would otherwise keep room for an execution.
+                if let Some(delivery) = Box::pin(render(&renderings, &operation, &turns, event, &mut follower)).await {
+                    yield delivery;
+                }
             }
         };
         let deliveries = panics::caught_in_events(deliveries).boxed();
@@ -341,6 +404,15 @@ fn executable(
     }
 }
 
+/// About how many bytes the result of a change may repeat of what was sent with it, beyond once.
+fn echoed(parameters: &Parameters, aliases: u32) -> usize {
+    if aliases == 0 {
+        return 0;
+    }
+    let variables = parameters.variables.as_ref().and_then(|values| serde_json::to_vec(values).ok());
+    (parameters.query.len() + variables.map_or(0, |written| written.len())).saturating_mul(aliases as usize)
+}
+
 /// A request as the schema takes it.
 fn request(parameters: &Parameters, executable: ExecutableDocument, circumstances: &Circumstances) -> Request {
     let mut request = parameters.request().data(circumstances.client).data(Reads::default());
@@ -348,14 +420,39 @@ fn request(parameters: &Parameters, executable: ExecutableDocument, circumstance
     if circumstances.over_get { request.data(OverGet) } else { request }
 }
 
-async fn deliver(renderings: &Renderings, operation: &Operation, event: Arc<Event>) -> Delivery {
-    if let Some(rendering) = operation.recent(&event) {
-        return Delivery::Event(rendering);
+/// Renders an event. Its message may change until its turn has come, so it is looked at again; `None` when the follower has to
+/// give it once more.
+async fn render(
+    renderings: &Renderings,
+    operation: &Operation,
+    turns: &RoomTurns,
+    mut event: Arc<Event>,
+    follower: &mut Follower,
+) -> Option<Delivery> {
+    for attempt in 1_usize.. {
+        let rendering = match renderings.of(operation, turns, Arc::clone(&event)).await {
+            Ok(rendering) => rendering,
+            Err(failure) => return Some(Delivery::Failure(Box::new(failure))),
+        };
+        let now = follower.refresh(&event)?;
+        // A text that is replaced again and again is shown as it was a moment ago; one that was deleted is not.
+        let is_good = Arc::ptr_eq(&now, &event) || (attempt >= RENDERED_AGAIN && now.message.text.is_some());
+        if is_good {
+            return Some(Delivery::Event(rendering));
+        }
+        event = now;
     }
-    // In a box, as every subscription would otherwise keep room for an execution.
-    match Box::pin(renderings.of(operation, event)).await {
-        Ok(rendering) => Delivery::Event(rendering),
-        Err(failure) => Delivery::Failure(Box::new(failure)),
+    None
+}
+
+/// A subscription that is refused for those that are open.
+fn too_many_subscriptions(exceeded: Exceeded, of_what: &str) -> Answer {
+    match exceeded {
+        Exceeded::PerClient => {
+            let sentence = format!("this client has as many {of_what} as it may; end one first");
+            Answer::refused("TOO_MANY_SUBSCRIPTIONS", sentence)
+        }
+        Exceeded::Total => Answer::overloaded(),
     }
 }
 

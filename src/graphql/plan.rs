@@ -23,6 +23,8 @@ use crate::domain::page::{self, Take, Window};
 use crate::domain::room::RoomId;
 use crate::graphql::answer::Answer;
 use crate::graphql::error::chat_error;
+use crate::graphql::response_budget::{LimitedJson, ResponseBudget};
+use crate::graphql::types::text_bytes;
 
 use fields::{Chosen, OfRoom, OfSent, Written as _};
 
@@ -92,12 +94,18 @@ impl Plan {
     }
 
     /// The answer to a request, or nothing when the schema has to give it.
-    pub(super) async fn run(&self, chat: &Chat, client: ClientKey, variables: Variables<'_>) -> Option<Answer> {
+    pub(super) async fn run(
+        &self,
+        chat: &Chat,
+        client: ClientKey,
+        variables: Variables<'_>,
+        budget: &ResponseBudget,
+    ) -> Option<Answer> {
         match &self.action {
             Action::Send { input, fields } => {
                 let send = send_input(variables?.get(input.as_str())?.as_object()?)?;
                 Some(match chat.send_message(client, send).await {
-                    Ok(sent) => self.written(|to| sent.write(fields, to)),
+                    Ok(sent) => self.written(budget, |to| sent.write(fields, to)),
                     Err(error) => self.failed(error),
                 })
             }
@@ -110,20 +118,25 @@ impl Plan {
                 // What is wrong with the arguments of a page is said by the schema, and a room without an id has no page.
                 RoomId::parse(key.id).ok()?;
                 Some(match chat.room(client, key, window).await {
-                    Ok(snapshot) => self.written(|to| fields::Page { snapshot: &snapshot, window }.write(fields, to)),
+                    Ok(snapshot) => match budget.hold(text_bytes(&snapshot.messages)) {
+                        Ok(()) => {
+                            self.written(budget, |to| fields::Page { snapshot: &snapshot, window }.write(fields, to))
+                        }
+                        Err(refusal) => Answer::over_budget(refusal),
+                    },
                     Err(error) => self.failed(error),
                 })
             }
         }
     }
 
-    fn written(&self, write: impl FnOnce(&mut String)) -> Answer {
-        let mut json = String::with_capacity(512);
+    fn written(&self, budget: &ResponseBudget, write: impl FnOnce(&mut LimitedJson<'_>)) -> Answer {
+        let mut json = budget.json();
         json.push_str("{\"data\":{");
         fields::key(&self.key, &mut json);
         write(&mut json);
         json.push_str("}}");
-        Answer::written(json)
+        json.finish().map_or_else(Answer::over_budget, Answer::written)
     }
 
     fn failed(&self, error: ChatError) -> Answer {

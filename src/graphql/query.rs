@@ -11,7 +11,8 @@ use crate::graphql::error::{not_over_get, refusal};
 use crate::graphql::mutation::CreateRoomPayload;
 use crate::graphql::operation::OverGet;
 use crate::graphql::reads::Reads;
-use crate::graphql::types::{ActiveRoom, PageArguments, Room};
+use crate::graphql::response_budget::hold;
+use crate::graphql::types::{ActiveRoom, PageArguments, Room, text_bytes};
 
 /// What can be asked.
 pub struct Query;
@@ -32,7 +33,9 @@ impl Query {
             arguments.window(room).ok()
         });
         let key = RoomKey { id: &id, code: &code };
-        Ok(Some(Room::with_page(Reads::room(ctx, key, window).await?, window)))
+        let snapshot = Reads::room(ctx, key, window).await?;
+        hold(ctx, text_bytes(&snapshot.messages))?;
+        Ok(Some(Room::with_page(snapshot, window)))
     }
 
     /// Rooms alive now, newest first, without their codes.

@@ -9,19 +9,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Positioned, Request, Variables};
 use async_graphql_value::Value;
 use futures_util::StreamExt as _;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
+use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
+use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::event::{Event, Position, Seq};
 use crate::domain::room::RoomId;
 use crate::graphql::Schema;
 use crate::graphql::answer::Answer;
+use crate::graphql::document::Document;
 use crate::graphql::operation::Parameters;
+use crate::graphql::render_turns::{RenderTurns, RoomTurns};
+use crate::graphql::response_budget::OverBudget;
 use crate::metrics::Counter;
 
 /// Bytes of renderings that are remembered.
@@ -32,6 +37,9 @@ const EXPECTED: usize = 8 * 1024;
 
 /// Renderings of one operation that are found without a search: so many events may lie between its readers.
 const RECENT: usize = 16;
+
+/// Tokens of a document that counts as one operation.
+const TOKENS_OF_ONE: usize = 64;
 
 /// An event as one operation shows it.
 #[derive(Debug)]
@@ -45,8 +53,13 @@ pub struct Rendering {
 /// An operation that renders events: what it shares with others that ask the same, and how to execute it.
 pub(super) struct Operation {
     identity: [u8; 16],
-    parameters: Parameters,
+    operation_name: Option<String>,
+    variables: Variables,
     document: ExecutableDocument,
+    /// As how many it counts. What a document takes in memory, and a rendering in time, grows with its length.
+    weight: usize,
+    /// Counts it among those that are distinct.
+    permit: Option<ClientPermit>,
     /// What was shown last, each event in the place of its number. Noting a rendering does not keep it: the bound holds.
     recent: Mutex<[Option<Noted>; RECENT]>,
 }
@@ -59,8 +72,8 @@ struct Noted {
 
 impl Operation {
     /// The operation of a document; `executable` is what of it is executed, with these variables.
-    pub(super) fn new(parameters: Parameters, document: &ExecutableDocument, executable: ExecutableDocument) -> Self {
-        let used = variables_of_fields(document);
+    pub(super) fn new(parameters: &Parameters, document: &Document, executable: ExecutableDocument) -> Self {
+        let used = variables_of_fields(document.parsed());
         let variables: BTreeMap<_, _> =
             parameters.variables.iter().flatten().filter(|(name, _)| used.contains(name.as_str())).collect();
         let mut hash = Sha256::new();
@@ -71,10 +84,14 @@ impl Operation {
         }
         hash.update(serde_json::to_vec(&variables).unwrap_or_default());
         let digest = hash.finalize();
+        let variables = parameters.variables.clone().unwrap_or_default();
         Self {
             identity: std::array::from_fn(|i| digest[i]),
-            parameters,
+            operation_name: parameters.operation_name.clone(),
+            variables: Variables::from_json(serde_json::Value::Object(variables)),
             document: executable,
+            weight: 1 + document.tokens() / TOKENS_OF_ONE,
+            permit: None,
             recent: Mutex::default(),
         }
     }
@@ -134,48 +151,77 @@ pub(super) struct Renderings {
     made: Arc<Cache<Key, Arc<Rendering>, Weight>>,
     /// The operations that somebody follows.
     operations: Arc<Mutex<HashMap<[u8; 16], Weak<Operation>>>>,
+    /// How many of them there may be.
+    distinct: Arc<ClientLimit>,
+    turns: RenderTurns,
+    /// Bytes of a rendering, at most.
+    max: usize,
     count: Counter,
 }
 
 impl Renderings {
-    /// `count` is raised by each that is made.
-    pub(super) fn new(schema: Schema, count: Counter) -> Self {
+    /// With a schema that executes what was found valid before. `count` is raised by each that is made.
+    pub(super) fn new(schema: Schema, distinct: Arc<ClientLimit>, max: usize, count: Counter) -> Self {
         let made = Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, Weight));
-        Self { schema, made, operations: Arc::default(), count }
+        Self { schema, made, operations: Arc::default(), distinct, turns: RenderTurns::new(), max, count }
+    }
+
+    /// Whose turn it is to render events of a room.
+    pub(super) const fn turns(&self) -> &RenderTurns {
+        &self.turns
     }
 
     /// One copy of an operation for all who ask the same at this time: a parsed document is larger than all else that a
-    /// subscription needs.
-    pub(super) fn share(&self, operation: Operation) -> Arc<Operation> {
+    /// subscription needs. It counts for the client who asks first.
+    pub(super) fn share(&self, mut operation: Operation, client: ClientKey) -> Result<Arc<Operation>, Exceeded> {
         let mut operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = operations.get(&operation.identity).and_then(Weak::upgrade) {
-            return shared;
+            return Ok(shared);
         }
+        operation.permit = Some(self.distinct.acquire(Some(client), operation.weight)?);
         // Before the map grows, those that nobody follows any more leave it.
         if operations.len() == operations.capacity() {
             operations.retain(|_, operation| operation.strong_count() > 0);
         }
         let operation = Arc::new(operation);
         operations.insert(operation.identity, Arc::downgrade(&operation));
-        operation
+        Ok(operation)
     }
 
-    /// The rendering of `event` in `operation`. Of many who ask at once, one makes it and the others wait.
-    pub(super) async fn of(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {
+    /// The rendering of `event` in `operation`, once it is the room's turn. Of many who ask at once, one makes it and the others wait.
+    pub(super) async fn of(
+        &self,
+        operation: &Operation,
+        turns: &RoomTurns,
+        event: Arc<Event>,
+    ) -> Result<Arc<Rendering>, Answer> {
         let shown = Shown::of(&event);
         let key = Key { operation: operation.identity, shown };
-        let rendering = self.made.get_or_insert_async(&key, self.make(operation, event)).await?;
+        let rendering = self.made.get_or_insert_async(&key, self.make(operation, turns, event)).await?;
         operation.note(shown, &rendering);
         Ok(rendering)
     }
 
-    async fn make(&self, operation: &Operation, event: Arc<Event>) -> Result<Arc<Rendering>, Answer> {
+    async fn make(
+        &self,
+        operation: &Operation,
+        turns: &RoomTurns,
+        event: Arc<Event>,
+    ) -> Result<Arc<Rendering>, Answer> {
+        let _turn = turns.take().await;
         self.count.inc();
         let cursor = cursor::of_event(event.room(), event.position).into();
-        let mut request = operation.parameters.request();
+        let mut request = Request::new(String::new()).variables(operation.variables.clone());
+        request.operation_name.clone_from(&operation.operation_name);
         request.set_parsed_query(operation.document.clone());
         match self.schema.execute_stream(request.data(event)).next().await {
-            Some(response) => Ok(Arc::new(Rendering { payload: Answer::from(response).into_json().into(), cursor })),
+            Some(response) => {
+                let payload = Answer::from(response).into_sized().json;
+                match payload.len() <= self.max {
+                    true => Ok(Arc::new(Rendering { payload: payload.into(), cursor })),
+                    false => Err(Answer::over_budget(OverBudget::TooLarge { max: self.max })),
+                }
+            }
             None => Err(Answer::refused("INTERNAL", "the event could not be shown")),
         }
     }

@@ -25,6 +25,7 @@ use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use hyper::upgrade::OnUpgrade;
 
 use crate::client_limit::ClientLimit;
 use crate::domain::client_key::ClientKey;
@@ -82,13 +83,15 @@ async fn get_or_upgrade(State(transport): State<Arc<Transport>>, request: Reques
         return http::write_as(AnswerType::Json, StatusCode::BAD_REQUEST, answer);
     }
     handshake::normalize(&mut parts.headers);
-    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => {
-            let mut answer = ws::accept(Transport::clone(&transport), upgrade, &parts.extensions);
+    let connection = parts.extensions.get::<OnUpgrade>().cloned();
+    match (WebSocketUpgrade::from_request_parts(&mut parts, &()).await, connection) {
+        (Ok(upgrade), Some(connection)) => {
+            let mut answer = ws::accept(Transport::clone(&transport), upgrade, connection, &parts);
             handshake::spell(answer.extensions_mut()).await;
             answer
         }
-        Err(rejection) => rejection.into_response(),
+        (Ok(_), None) => StatusCode::UPGRADE_REQUIRED.into_response(),
+        (Err(rejection), _) => rejection.into_response(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The types of the schema: rooms, messages, chatters and events as clients see them. Their wire form is written here.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, SelectionField, Value};
@@ -15,6 +14,7 @@ use crate::domain::{chatter, message};
 use crate::graphql::connection::{ChatterConnection, MessageConnection, Page};
 use crate::graphql::error::refusal;
 use crate::graphql::reads::Reads;
+use crate::graphql::response_budget::{hold, resolve};
 use crate::store::{RoomState, Snapshot};
 
 /// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
@@ -35,7 +35,7 @@ impl ScalarType for DateTime {
 }
 
 /// Writes a moment as clients see it.
-pub(super) fn write_moment(at: Timestamp, to: &mut String) {
+pub(super) fn write_moment(at: Timestamp, to: &mut impl std::fmt::Write) {
     let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
     let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     let _ = write!(to, "{moment:.3}");
@@ -101,6 +101,8 @@ impl Room {
         };
         let window = read().map_err(|violation| refusal(&violation))?;
         let page = Reads::chatters(ctx, room, window).await?;
+        let names = page.chatters.iter().map(|chatter| chatter.id.as_str().len() + chatter.display_name.as_str().len());
+        hold(ctx, names.sum())?;
         check_place(window.after, page.total)?;
         let range = window.range(page.total);
         let chatters = page.chatters.iter().cloned().map(Chatter::from);
@@ -130,10 +132,12 @@ impl Room {
         let room = &self.state.room;
         let arguments = PageArguments { first, after, last, before };
         let window = arguments.window(room.id).map_err(|violation| refusal(&violation))?;
-        let snapshot = match &self.page {
-            Some((asked, snapshot)) if *asked == window => Arc::clone(snapshot),
-            _ => Reads::messages(ctx, room, window).await?,
+        // They are copied below, and those that were not read together with the room are in memory for this field as well.
+        let (snapshot, copies) = match &self.page {
+            Some((asked, snapshot)) if *asked == window => (Arc::clone(snapshot), 1),
+            _ => (Reads::messages(ctx, room, window).await?, 2),
         };
+        hold(ctx, copies * text_bytes(&snapshot.messages))?;
         let total = snapshot.state.message_count;
         check_place(window.after, total)?;
         check_place(window.before, total)?;
@@ -180,6 +184,11 @@ impl PageArguments {
             take: page::take(self.first, self.last, Take::Last(PAGE_DEFAULT))?,
         })
     }
+}
+
+/// Bytes of what users wrote in these messages.
+pub(super) fn text_bytes(messages: &[message::Message]) -> usize {
+    messages.iter().map(|message| message.text.as_ref().map_or(0, |text| text.as_str().len())).sum()
 }
 
 /// Items never leave a list, so a place behind its end was made up.
@@ -239,13 +248,13 @@ impl From<chatter::Chatter> for Chatter {
 #[Object]
 impl Chatter {
     /// The user id, chosen by the user's client or assigned by the server.
-    async fn id(&self) -> ID {
-        self.0.id.as_str().into()
+    async fn id(&self, ctx: &Context<'_>) -> Result<ID> {
+        Ok(resolve(ctx, self.0.id.as_str())?.into())
     }
 
     /// The name given with the user's first message.
-    async fn display_name(&self) -> &str {
-        self.0.display_name.as_str()
+    async fn display_name(&self, ctx: &Context<'_>) -> Result<&str> {
+        resolve(ctx, self.0.display_name.as_str())
     }
 }
 
@@ -271,8 +280,8 @@ impl Message {
     }
 
     /// Null once deleted.
-    async fn text(&self) -> Option<&str> {
-        self.0.text.as_ref().map(message::MessageText::as_str)
+    async fn text(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        self.0.text.as_ref().map(|text| resolve(ctx, text.as_str())).transpose()
     }
 
     /// When it was sent.
@@ -291,8 +300,8 @@ impl Message {
     }
 
     /// What the sender gave as clientMessageId, for matching optimistic entries.
-    async fn client_message_id(&self) -> Option<ID> {
-        self.0.client_message_id.as_ref().map(|id| id.as_str().into())
+    async fn client_message_id(&self, ctx: &Context<'_>) -> Result<Option<ID>> {
+        self.0.client_message_id.as_ref().map(|id| Ok(resolve(ctx, id.as_str())?.into())).transpose()
     }
 }
 

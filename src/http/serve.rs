@@ -158,6 +158,11 @@ async fn attend(http: http1::Builder, connection: Counted, peer: SocketAddr, rou
     }
 }
 
+/// Bytes that the operating system takes of what is written to a connection beyond what it has sent. It would take megabytes
+/// otherwise, and what is written cannot be taken back when a message is deleted.
+#[cfg(target_os = "linux")]
+const NOT_SENT: u32 = 32 * 1024;
+
 /// Small messages go out at once, and a peer that takes no byte for so long is given up by the operating system, whatever
 /// it is that waits to be written.
 fn prepare(connection: &TcpStream, write_timeout: Duration) {
@@ -165,7 +170,10 @@ fn prepare(connection: &TcpStream, write_timeout: Duration) {
     // A connection that cannot be steered is no worse than one that is not.
     let _ = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(write_timeout));
+    {
+        let _ = socket.set_tcp_user_timeout(Some(write_timeout));
+        let _ = socket.set_tcp_notsent_lowat(NOT_SENT);
+    }
     #[cfg(not(target_os = "linux"))]
     let _ = write_timeout;
 }

@@ -8,6 +8,7 @@ pub mod cuts;
 
 pub mod http;
 pub mod load;
+pub mod memory;
 pub mod nginx;
 pub mod proxy;
 pub mod raw;

@@ -21,11 +21,24 @@ pub struct Nginx {
 impl Nginx {
     /// One in front of the servers at these addresses.
     pub fn before(servers: &[&str]) -> Self {
+        Self::start(|directory, address, site| configure(directory, address, site, servers))
+    }
+
+    /// One in front of a server, that is told where the server is and nothing else.
+    pub fn plain_before(server: &str) -> Self {
+        Self::start(|directory, address, _| {
+            let server = format!("server {{ listen {address}; location / {{ proxy_pass http://{server}; }} }}");
+            write_configuration(directory, &server)
+        })
+    }
+
+    /// Starts one with the configuration that is written to a directory, for two addresses.
+    fn start(configure: impl Fn(&Path, &str, &str) -> PathBuf) -> Self {
         // Between looking for a free port and using it, somebody else may take it.
         for _ in 0..5 {
             let directory = tempfile::tempdir().expect("a directory for nginx");
             let (address, site) = (free_address(), free_address());
-            let configuration = configure(directory.path(), &address, &site, servers);
+            let configuration = configure(directory.path(), &address, &site);
             let process = nginx(directory.path(), &configuration)
                 .stderr(Stdio::null())
                 .spawn()
@@ -96,14 +109,22 @@ fn configure(directory: &Path, address: &str, site: &str, servers: &[&str]) -> P
     fs::write(directory.join("livechat.conf"), whole).expect("a file");
     fs::write(directory.join("sub-path.conf"), example("livechat-sub-path.conf")).expect("a file");
     let here = directory.display();
+    write_configuration(
+        directory,
+        &format!("include {here}/livechat.conf;\nserver {{ listen {site}; include {here}/sub-path.conf; }}"),
+    )
+}
+
+/// Writes a configuration with these servers.
+fn write_configuration(directory: &Path, servers: &str) -> PathBuf {
+    let here = directory.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
         .map(|name| format!("{name}_temp_path {here}/{name};\n"))
         .collect();
     let main = format!(
         "daemon off; worker_processes 1; pid {here}/nginx.pid; user {};\nevents {{ worker_connections 512; }}\n\
-         http {{\naccess_log off;\n{temporary}include {here}/livechat.conf;\n\
-         server {{ listen {site}; include {here}/sub-path.conf; }}\n}}\n",
+         http {{\naccess_log off;\n{temporary}{servers}\n}}\n",
         user()
     );
     let path = directory.join("nginx.conf");

@@ -13,9 +13,10 @@ const SCHEMA_LISTS: [&str; 9] =
     ["args", "directives", "enumValues", "fields", "inputFields", "interfaces", "locations", "possibleTypes", "types"];
 
 /// Checks every operation, and every fragment too, as the schema validates those that nobody uses.
-pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
+/// Returns how many aliases the operation has that has most.
+pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<u32, Refusal> {
     let mut measure = Measure { document, limits, fragments: HashMap::new() };
-    let mut fragments = 0_u32;
+    let (mut fragments, mut aliases) = (0_u32, 0);
     for (_, operation) in document.operations.iter() {
         let mut size = measure.selections(&operation.node.selection_set.node, 1)?;
         let variables = operation.node.variable_definitions.iter();
@@ -23,6 +24,7 @@ pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<()
         size.directives =
             size.directives.saturating_add(count(operation.node.directives.len())).saturating_add(of_variables);
         fragments = fragments.saturating_add(size.fragments);
+        aliases = aliases.max(size.aliases);
         size.check(limits, fragments)?;
         if size.root_fields > limits.root_fields {
             return Err(Refusal::TooManyRootFields { limit: limits.root_fields });
@@ -32,7 +34,7 @@ pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<()
         let size = measure.fragment(name, 1)?;
         size.check(limits, size.fragments)?;
     }
-    Ok(())
+    Ok(aliases)
 }
 
 /// The size of a selection set.

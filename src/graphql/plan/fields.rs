@@ -12,6 +12,7 @@ use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::timestamp::Timestamp;
+use crate::graphql::response_budget::LimitedJson;
 use crate::graphql::types::write_moment;
 use crate::store::Snapshot;
 
@@ -117,9 +118,9 @@ pub(super) fn messages_in<'a>(set: &'a SelectionSet, document: &'a ExecutableDoc
 pub(super) trait Written {
     type Field: Fields;
 
-    fn write_field(&self, field: &Self::Field, to: &mut String);
+    fn write_field(&self, field: &Self::Field, to: &mut LimitedJson<'_>);
 
-    fn write(&self, chosen: &[Chosen<Self::Field>], to: &mut String) {
+    fn write(&self, chosen: &[Chosen<Self::Field>], to: &mut LimitedJson<'_>) {
         to.push('{');
         for (i, Chosen { key, field }) in chosen.iter().enumerate() {
             if i > 0 {
@@ -186,7 +187,7 @@ fields!(OfRoom, "Room", {
 impl Written for Chatter {
     type Field = OfChatter;
 
-    fn write_field(&self, field: &OfChatter, to: &mut String) {
+    fn write_field(&self, field: &OfChatter, to: &mut LimitedJson<'_>) {
         match field {
             OfChatter::Id => string(self.id.as_str(), to),
             OfChatter::DisplayName => string(self.display_name.as_str(), to),
@@ -197,7 +198,7 @@ impl Written for Chatter {
 impl Written for Message {
     type Field = OfMessage;
 
-    fn write_field(&self, field: &OfMessage, to: &mut String) {
+    fn write_field(&self, field: &OfMessage, to: &mut LimitedJson<'_>) {
         match field {
             OfMessage::Id => plain(self.id, to),
             OfMessage::Index => number(self.id.index, to),
@@ -214,7 +215,7 @@ impl Written for Message {
 impl Written for Accepted {
     type Field = OfSent;
 
-    fn write_field(&self, field: &OfSent, to: &mut String) {
+    fn write_field(&self, field: &OfSent, to: &mut LimitedJson<'_>) {
         match field {
             OfSent::Token => string(&self.token.reveal(), to),
             OfSent::Cursor => string(&cursor::of_event(self.event.room(), self.event.position), to),
@@ -235,7 +236,7 @@ pub(super) struct Page<'a> {
 impl Written for Page<'_> {
     type Field = OfRoom;
 
-    fn write_field(&self, field: &OfRoom, to: &mut String) {
+    fn write_field(&self, field: &OfRoom, to: &mut LimitedJson<'_>) {
         let state = &self.snapshot.state;
         match field {
             OfRoom::Id => plain(state.room.id, to),
@@ -254,7 +255,7 @@ struct Messages<'a>(Page<'a>);
 impl Written for Messages<'_> {
     type Field = OfMessages;
 
-    fn write_field(&self, field: &OfMessages, to: &mut String) {
+    fn write_field(&self, field: &OfMessages, to: &mut LimitedJson<'_>) {
         let messages = &self.0.snapshot.messages;
         match field {
             OfMessages::TotalCount => number(self.0.snapshot.state.message_count, to),
@@ -270,7 +271,7 @@ struct Edge<'a>(&'a Message);
 impl Written for Edge<'_> {
     type Field = OfEdge;
 
-    fn write_field(&self, field: &OfEdge, to: &mut String) {
+    fn write_field(&self, field: &OfEdge, to: &mut LimitedJson<'_>) {
         match field {
             OfEdge::Cursor => place(self.0, to),
             OfEdge::Node(chosen) => self.0.write(chosen, to),
@@ -283,7 +284,7 @@ struct PageInfo<'a>(Page<'a>);
 impl Written for PageInfo<'_> {
     type Field = OfPageInfo;
 
-    fn write_field(&self, field: &OfPageInfo, to: &mut String) {
+    fn write_field(&self, field: &OfPageInfo, to: &mut LimitedJson<'_>) {
         let Page { snapshot, window } = self.0;
         let total = snapshot.state.message_count;
         let range = window.map_or(0..0, |window| window.range(total));
@@ -297,19 +298,17 @@ impl Written for PageInfo<'_> {
 }
 
 /// Writes a name and its colon.
-pub(super) fn key(name: &str, to: &mut String) {
+pub(super) fn key(name: &str, to: &mut impl std::fmt::Write) {
     // A name of GraphQL has nothing in it that JSON writes in another way.
-    to.push('"');
-    to.push_str(name);
-    to.push_str("\":");
+    let _ = write!(to, "\"{name}\":");
 }
 
 /// Writes the place of a message in its list.
-fn place(message: &Message, to: &mut String) {
+fn place(message: &Message, to: &mut LimitedJson<'_>) {
     string(&cursor::of_message(message.id.room, message.id.index), to);
 }
 
-fn list<T>(items: &[T], to: &mut String, mut write: impl FnMut(&T, &mut String)) {
+fn list<T>(items: &[T], to: &mut LimitedJson<'_>, mut write: impl FnMut(&T, &mut LimitedJson<'_>)) {
     to.push('[');
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
@@ -320,34 +319,34 @@ fn list<T>(items: &[T], to: &mut String, mut write: impl FnMut(&T, &mut String))
     to.push(']');
 }
 
-fn or_null<T>(value: Option<T>, to: &mut String, write: impl FnOnce(T, &mut String)) {
+fn or_null<T>(value: Option<T>, to: &mut LimitedJson<'_>, write: impl FnOnce(T, &mut LimitedJson<'_>)) {
     match value {
         Some(value) => write(value, to),
         None => to.push_str("null"),
     }
 }
 
-fn boolean(value: bool, to: &mut String) {
+fn boolean(value: bool, to: &mut LimitedJson<'_>) {
     to.push_str(if value { "true" } else { "false" });
 }
 
-fn number(value: u64, to: &mut String) {
+fn number(value: u64, to: &mut LimitedJson<'_>) {
     let _ = write!(to, "{value}");
 }
 
 /// Writes what needs no escaping: digits and dashes.
-fn plain(id: impl std::fmt::Display, to: &mut String) {
+fn plain(id: impl std::fmt::Display, to: &mut LimitedJson<'_>) {
     let _ = write!(to, "\"{id}\"");
 }
 
-fn moment(at: Timestamp, to: &mut String) {
+fn moment(at: Timestamp, to: &mut LimitedJson<'_>) {
     to.push('"');
     write_moment(at, to);
     to.push('"');
 }
 
 /// Writes a string as JSON.
-fn string(text: &str, to: &mut String) {
+fn string(text: &str, to: &mut LimitedJson<'_>) {
     to.push('"');
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {

@@ -77,9 +77,9 @@ async fn answer(
         (Outcome::Answer(answer), Some(StreamType::EventStream)) if !accept.answer_in_stream => {
             write(accept.answer, answer)
         }
-        (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, transport),
+        (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, client, transport),
         (Outcome::Answer(answer), _) => write(accept.answer, answer),
-        (Outcome::Events(events), Some(StreamType::Multipart)) => multipart::stream(events, transport),
+        (Outcome::Events(events), Some(StreamType::Multipart)) => multipart::stream(events, client, transport),
         (Outcome::Events(_), None) => {
             let sentence = "a subscription needs accept: text/event-stream, multipart/mixed;subscriptionSpec=1.0, or a \
                             WebSocket";
@@ -104,6 +104,9 @@ fn write(kind: AnswerType, answer: Answer) -> Response {
         // The next answer to the same address may be another.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     }
@@ -126,5 +129,5 @@ pub(super) fn write_as(kind: AnswerType, status: StatusCode, answer: Answer) -> 
         AnswerType::Json => "application/json; charset=utf-8",
         AnswerType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
     };
-    (status, [(header::CONTENT_TYPE, media_type)], answer.into_json()).into_response()
+    (status, [(header::CONTENT_TYPE, media_type)], answer.into_body()).into_response()
 }

@@ -8,17 +8,23 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
-use futures_util::{Stream, StreamExt as _};
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::StreamExt as _;
 
+use crate::domain::client_key::ClientKey;
+use crate::graphql::answer::Answer;
 use crate::graphql::operation::{Delivery, Events, Outcome};
+use crate::graphql::response_budget::Sized;
 use crate::graphql::transport::Transport;
-use crate::graphql::transport::outflow::Outflow;
+use crate::graphql::transport::outflow::{Outflow, streamed};
+use crate::unsent_bytes::counted;
 
 /// The id of the last event of a stream that is over.
 pub(super) const LAST_ID: &str = "complete";
+
+/// The end of a stream that is over.
+const COMPLETE: &str = "event: complete\nid: complete\ndata:\n\n";
 
 /// How long a browser waits before it comes back, in milliseconds.
 const RETRY: &str = "retry: 1000\n";
@@ -28,66 +34,70 @@ const COME_BACK: Duration = Duration::from_millis(100);
 
 /// Answers with a stream that ends before it is over. After any other status a browser would not come back.
 pub(super) fn come_back() -> Response {
-    respond(async_stream::stream! {
-        yield Ok(Bytes::from(format!("{RETRY}\n")));
+    respond(Body::from_stream(async_stream::stream! {
+        yield Ok::<_, Infallible>(format!("{RETRY}\n"));
         tokio::time::sleep(COME_BACK).await;
-    })
+    }))
 }
 
 /// Answers with a stream of what the request leads to.
-pub(super) fn stream(outcome: Outcome, transport: &Transport) -> Response {
-    let (open, turn, outflow) = (transport.drain.opened(), transport.drain.clone().turn(), Outflow::new());
-    let keep_alive = transport.settings.keep_alive_interval;
-    respond(async_stream::stream! {
-        let _open = open;
-        // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
-        let preamble = match &outcome {
-            Outcome::Events(Events { start: Some(cursor), .. }) => format!("{RETRY}id: {cursor}\n\n"),
-            Outcome::Events(Events { start: None, .. }) | Outcome::Answer(_) => format!("{RETRY}\n"),
-        };
-        yield outflow.piece(preamble).await;
-        match outcome {
-            Outcome::Answer(answer) => {
-                yield outflow.piece(next(&answer.to_json(), None)).await;
-                // Without an end: the client shall come back, from where it was.
-                if answer.is_temporary() {
-                    return;
-                }
-            }
-            Outcome::Events(mut events) => {
-                tokio::pin!(turn);
-                loop {
-                    let delivery = tokio::select! {
-                        delivery = tokio::time::timeout(keep_alive, events.deliveries.next()) => delivery,
-                        // Without an end: the client shall come back, to a server that is there.
-                        () = &mut turn => return,
-                    };
-                    match delivery {
-                        Err(_idle) => yield outflow.piece(":\n\n".to_owned()).await,
-                        Ok(Some(Delivery::Event(rendering))) => {
-                            yield outflow.piece(next(&rendering.payload, Some(&rendering.cursor))).await;
-                        }
-                        Ok(Some(Delivery::Failure(answer))) => {
-                            yield outflow.piece(next(&answer.to_json(), None)).await;
-                            break;
-                        }
-                        Ok(None) => break,
-                    }
-                }
-            }
-        }
-        yield outflow.piece(format!("event: complete\nid: {LAST_ID}\ndata:\n\n")).await;
-    })
+pub(super) fn stream(outcome: Outcome, client: ClientKey, transport: &Transport) -> Response {
+    match outcome {
+        Outcome::Answer(answer) => answer_alone(answer),
+        Outcome::Events(events) => stream_events(events, client, transport),
+    }
 }
 
-fn respond(body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        // Proxies of the nginx family would hold events back otherwise.
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    (headers, Body::from_stream(body)).into_response()
+/// Answers with a stream of one answer, whose end is known.
+fn answer_alone(answer: Answer) -> Response {
+    // Without an end if the client shall come back, from where it was.
+    let end = if answer.is_temporary() { "" } else { COMPLETE };
+    let Sized { json: mut text, permit } = answer.into_sized();
+    text.insert_str(0, &format!("{RETRY}\nevent: next\ndata: "));
+    text.push_str("\n\n");
+    text.push_str(end);
+    respond(Body::from(counted(text, permit)))
+}
+
+fn stream_events(mut events: Events, client: ClientKey, transport: &Transport) -> Response {
+    let (open, turn) = (transport.drain.opened(), transport.drain.clone().turn());
+    let outflow = Outflow::new(transport.operations.unsent(), client);
+    let keep_alive = transport.settings.keep_alive_interval;
+    respond(Body::from_stream(async_stream::stream! {
+        let _open = open;
+        // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
+        yield outflow.piece(match &events.start {
+            Some(cursor) => format!("{RETRY}id: {cursor}\n\n"),
+            None => format!("{RETRY}\n"),
+        });
+        tokio::pin!(turn);
+        loop {
+            let delivery = tokio::select! {
+                delivery = async {
+                    outflow.room().await;
+                    tokio::time::timeout(keep_alive, events.deliveries.next()).await
+                } => delivery,
+                // Without an end: the client shall come back, to a server that is there.
+                () = &mut turn => return,
+            };
+            match delivery {
+                Err(_idle) => yield outflow.piece(":\n\n".to_owned()),
+                Ok(Some(Delivery::Event(rendering))) => {
+                    yield outflow.piece(next(&rendering.payload, Some(&rendering.cursor)));
+                }
+                Ok(Some(Delivery::Failure(answer))) => {
+                    yield outflow.piece(next(&answer.to_json(), None));
+                    break;
+                }
+                Ok(None) => break,
+            }
+        }
+        yield outflow.piece(COMPLETE.to_owned());
+    }))
+}
+
+fn respond(body: Body) -> Response {
+    streamed("text/event-stream; charset=utf-8", body)
 }
 
 fn next(payload: &str, cursor: Option<&str>) -> String {

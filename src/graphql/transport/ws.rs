@@ -20,18 +20,29 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::{Extensions, StatusCode};
-use axum::response::Response;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, timeout};
 use tokio_stream::StreamMap;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use tower_http::request_id::RequestId;
 
+use crate::client_limit::ClientPermit;
 use crate::domain::client_key::ClientKey;
 use crate::graphql::answer::Answer;
 use crate::graphql::operation::{Carrier, Circumstances, Parameters};
+use crate::graphql::response_budget::Sized;
 use crate::graphql::transport::accept::AnswerType;
 use crate::graphql::transport::http;
 use crate::graphql::transport::{Transport, client_key};
@@ -52,6 +63,12 @@ const READ_BUFFER: usize = 1024;
 /// is taken when they are gone.
 const WRITE_BUFFER: usize = 8 * 1024;
 
+/// Bytes of a frame. A larger message is written as several, because the buffer they are written from never shrinks.
+const FRAGMENT: usize = 32 * 1024;
+
+/// Bytes a second with which a message of several frames must be taken, once `WRITE_TIMEOUT` is over.
+const RATE: usize = 16 * 1024;
+
 /// How many pings a peer may let pass in silence before it counts as gone.
 const SILENT_PINGS: u32 = 2;
 
@@ -62,28 +79,36 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 const GATHER: usize = 64;
 
 /// Answers the upgrade, or says why not.
-pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions: &Extensions) -> Response {
+pub(super) fn accept(
+    transport: Transport,
+    upgrade: WebSocketUpgrade,
+    connection: OnUpgrade,
+    request: &Parts,
+) -> Response {
     if transport.drain.has_begun() {
         let answer = Answer::refused("UNAVAILABLE", "this server is stopping; connect again");
         return http::write_as(AnswerType::Json, StatusCode::SERVICE_UNAVAILABLE, answer);
     }
-    let client = client_key(extensions);
+    let client = client_key(&request.extensions);
     let Ok(permit) = transport.sockets.acquire(Some(client), 1) else {
         let answer = Answer::refused("TOO_MANY_SOCKETS", "this address has as many sockets as it may; close one first");
         return http::write_as(AnswerType::Json, StatusCode::TOO_MANY_REQUESTS, answer);
     };
-    let name = extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
-    let upgrade = upgrade
-        .protocols([protocol::NAME])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(MESSAGE_MAX)
-        .max_frame_size(MESSAGE_MAX);
+    let name = request.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
+    let upgrade = upgrade.protocols([protocol::NAME]);
     let is_ours = upgrade.selected_protocol().is_some();
+    let answer = switch_protocols(&request.headers, upgrade.selected_protocol());
     let open = transport.drain.opened();
     let held = Held::by(&transport.operations.numbers().sockets);
-    upgrade.on_upgrade(async move |socket| {
+    tokio::spawn(async move {
         let (_permit, _open, _held) = (permit, open, held);
+        let Ok(upgraded) = connection.await else { return };
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(MESSAGE_MAX))
+            .max_frame_size(Some(MESSAGE_MAX));
+        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
         let turn = transport.drain.clone().turn();
         let mut connection = Connection::new(socket, client, name, transport);
         let end = if is_ours {
@@ -99,7 +124,24 @@ pub(super) fn accept(transport: Transport, upgrade: WebSocketUpgrade, extensions
         if let End::Close(close) = end {
             connection.close(close).await;
         }
-    })
+    });
+    answer
+}
+
+/// The answer to a handshake that was found to be one.
+fn switch_protocols(request: &HeaderMap, protocol: Option<&HeaderValue>) -> Response {
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let key = request.get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
+    if let Some(Ok(accepted)) = key.map(HeaderValue::try_from) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
+    }
+    if let Some(protocol) = protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol.clone());
+    }
+    response
 }
 
 /// Why a connection ends.
@@ -112,14 +154,14 @@ enum End {
 
 /// What a socket waits for, besides what its operations say.
 enum Happening {
-    Heard(Option<Result<Message, axum::Error>>),
+    Heard(Option<Result<Message, tungstenite::Error>>),
     /// It is time to ask whether the peer is still there.
     PingDue,
     InitTimeout,
 }
 
 struct Connection {
-    socket: WebSocket,
+    socket: Socket,
     /// Who asked for the upgrade.
     client: ClientKey,
     /// The request id of the upgrade.
@@ -132,10 +174,16 @@ struct Connection {
     /// What is under way, by operation id.
     operations: StreamMap<Arc<str>, Steps>,
     last_heard: Instant,
+    /// Bytes of the message that was last put behind those that wait to be written.
+    last_fed: usize,
+    /// Counts that message while it cannot be written at once.
+    unsent: Option<ClientPermit>,
 }
 
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
 impl Connection {
-    fn new(socket: WebSocket, client: ClientKey, name: Option<Arc<str>>, transport: Transport) -> Self {
+    fn new(socket: Socket, client: ClientKey, name: Option<Arc<str>>, transport: Transport) -> Self {
         Self {
             socket,
             client,
@@ -145,6 +193,8 @@ impl Connection {
             resume: HashMap::new(),
             operations: StreamMap::new(),
             last_heard: Instant::now(),
+            last_fed: 0,
+            unsent: None,
         }
     }
 
@@ -210,10 +260,10 @@ impl Connection {
     }
 
     /// Takes what came from the socket.
-    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    async fn hear(&mut self, message: Option<Result<Message, tungstenite::Error>>) -> Result<(), End> {
         let message = match message {
             Some(Ok(message)) => message,
-            Some(Err(error)) if is_too_big(&error) => return Err(End::Close(Close::MessageTooBig)),
+            Some(Err(tungstenite::Error::Capacity(_))) => return Err(End::Close(Close::MessageTooBig)),
             // Not even WebSocket, or a broken line, in which case nobody hears it.
             Some(Err(_)) => return Err(End::Close(Close::InvalidMessage)),
             None => return Err(End::Gone),
@@ -223,7 +273,7 @@ impl Connection {
             Message::Text(text) => self.obey(ClientMessage::read(&text).map_err(End::Close)?).await,
             Message::Binary(_) => Err(End::Close(Close::InvalidMessage)),
             // The socket answers pings by itself, and a close frame too before it ends.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(()),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Ok(()),
         }
     }
 
@@ -281,13 +331,16 @@ impl Connection {
         let mut gathered = 0;
         let mut is_all = false;
         while gathered < GATHER && !is_all {
+            // An event is taken when there is room for it and not before: while it waits, its message may change.
+            self.wait_for_room().await?;
             match self.what_is_ready().await {
                 Some((id, step)) => {
                     if step.is_last() {
                         // From here on the client may use the id again.
                         self.operations.remove(&id);
                     }
-                    self.feed(protocol::step(&id, &step)).await?;
+                    let Sized { json, permit } = protocol::step(&id, step);
+                    self.feed_text(json, permit).await?;
                     gathered += 1;
                 }
                 None => is_all = true,
@@ -314,26 +367,72 @@ impl Connection {
 
     /// Puts a message behind those that wait to be written, once there is room.
     async fn feed(&mut self, message: Message) -> Result<(), End> {
-        self.in_time(|socket, task| socket.poll_ready(task)).await?;
+        self.wait_for_room().await?;
+        self.last_fed = message.len();
         self.socket.start_send_unpin(message).map_err(|_| End::Gone)
+    }
+
+    /// As [`feed`](Self::feed), of a text that may be large and is counted by `permit` if it is.
+    async fn feed_text(&mut self, text: String, permit: Option<ClientPermit>) -> Result<(), End> {
+        if text.len() <= FRAGMENT {
+            return self.feed(Message::text(text)).await;
+        }
+        self.wait_for_room().await?;
+        self.unsent = permit;
+        // In a box, as every socket would otherwise keep room for it.
+        Box::pin(self.feed_in_fragments(text.into())).await
+    }
+
+    /// Puts a text there in parts, each when there is room for it: the socket keeps a buffer as large as the largest part.
+    async fn feed_in_fragments(&mut self, mut text: Bytes) -> Result<(), End> {
+        let size = text.len();
+        let until = Instant::now() + self.transport.settings.write_timeout + Duration::from_secs((size / RATE) as u64);
+        let mut kind = Data::Text;
+        while !text.is_empty() {
+            if Instant::now() > until {
+                return Err(End::Close(Close::TooSlow));
+            }
+            let part = text.split_to(text.len().min(FRAGMENT));
+            self.feed(Message::Frame(Frame::message(part, OpCode::Data(kind), text.is_empty()))).await?;
+            // The whole text is in memory until its last part is written.
+            self.last_fed = size;
+            kind = Data::Continue;
+        }
+        self.last_fed = FRAGMENT;
+        Ok(())
+    }
+
+    /// Waits until there is room for a message.
+    async fn wait_for_room(&mut self) -> Result<(), End> {
+        self.in_time(|socket, task| socket.poll_ready(task)).await.map(drop)
     }
 
     /// Writes what waits. Whether that could be done at once.
     async fn flush(&mut self) -> Result<bool, End> {
-        self.in_time(|socket, task| socket.poll_flush(task)).await
+        let at_once = self.in_time(|socket, task| socket.poll_flush(task)).await?;
+        self.last_fed = 0;
+        self.unsent = None;
+        Ok(at_once)
     }
 
     /// Writes a little, in the time that a peer has for that: many little writes may take longer together. Whether it could
     /// be done at once, which is what almost always happens, and sets no timer.
     async fn in_time(
         &mut self,
-        write: impl Fn(Pin<&mut WebSocket>, &mut Context<'_>) -> Poll<Result<(), axum::Error>>,
+        write: impl Fn(Pin<&mut Socket>, &mut Context<'_>) -> Poll<Result<(), tungstenite::Error>>,
     ) -> Result<bool, End> {
         let mut deadline: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|task| match write(Pin::new(&mut self.socket), task) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(deadline.is_none())),
             Poll::Ready(Err(_)) => Poll::Ready(Err(End::Gone)),
             Poll::Pending => {
+                // Now the message stays in memory for as long as the peer likes.
+                if self.unsent.is_none() && self.last_fed > WRITE_BUFFER {
+                    match self.transport.operations.unsent().reserve(self.client, self.last_fed) {
+                        Ok(permit) => self.unsent = Some(permit),
+                        Err(_) => return Poll::Ready(Err(End::Close(Close::TooSlow))),
+                    }
+                }
                 let within = self.transport.settings.write_timeout;
                 let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(within)));
                 deadline.as_mut().poll(task).map(|()| Err(End::Close(Close::TooSlow)))
@@ -346,10 +445,10 @@ impl Connection {
     async fn close(&mut self, close: Close) {
         self.operations.clear();
         let (code, reason) = close.frame();
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) };
         let _ = timeout(CLOSE_WITHIN, async {
             if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
-                while let Some(Ok(_)) = self.socket.recv().await {}
+                while let Some(Ok(_)) = self.socket.next().await {}
             }
         })
         .await;
@@ -359,15 +458,4 @@ impl Connection {
             sleep(CLOSE_WITHIN).await;
         }
     }
-}
-
-fn is_too_big(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("too long") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

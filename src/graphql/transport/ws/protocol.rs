@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use axum::extract::ws::Message;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::graphql::operation::Parameters;
+use crate::graphql::response_budget::Sized;
 use crate::graphql::transport::object::Object;
 use crate::graphql::transport::parameters::{self, BadRequest};
 use crate::graphql::transport::surrogates::replace_unpaired;
@@ -146,17 +146,24 @@ pub(super) fn pong(payload: Option<&RawValue>) -> String {
 }
 
 /// What the operation `id` says.
-pub(super) fn step(id: &str, step: &Step) -> Message {
-    let text = match step {
+pub(super) fn step(id: &str, step: Step) -> Sized {
+    let json = match step {
         Step::Event(rendering) => next(id, &rendering.payload),
-        Step::Result(json) => next(id, json),
-        Step::Error(json) => error(id, json),
+        Step::Result(result) => return around(id, result),
+        Step::Error(json) => error(id, &json),
         Step::Complete => complete(id),
     };
-    Message::Text(text.into())
+    Sized { json, permit: None }
 }
 
-/// A result of the operation `id`, which is JSON already.
+/// As [`next`], of a result that may be too large to be there twice.
+fn around(id: &str, mut result: Sized) -> Sized {
+    result.json.insert_str(0, &[r#"{"id":""#, &escaped(id), r#"","type":"next","payload":"#].concat());
+    result.json.push('}');
+    result
+}
+
+/// An event or a result of the operation `id`, which is JSON already.
 fn next(id: &str, payload: &str) -> String {
     [r#"{"id":""#, &escaped(id), r#"","type":"next","payload":"#, payload, "}"].concat()
 }
@@ -236,6 +243,8 @@ mod tests {
         for id in ["1", "a-b_c", "\"", "\u{0}", "ü\n"] {
             let written: Value = serde_json::from_str(&next(id, "{}")).expect("JSON");
             assert_eq!(written, serde_json::json!({ "id": id, "type": "next", "payload": {} }));
+            let around = around(id, Sized { json: "{}".to_owned(), permit: None });
+            assert_eq!(around.json, next(id, "{}"));
             let written: Value = serde_json::from_str(&complete(id)).expect("JSON");
             assert_eq!(written["id"], id);
         }

@@ -11,11 +11,12 @@ use tracing::{Instrument as _, Span};
 
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
 use crate::graphql::rendering::Rendering;
+use crate::graphql::response_budget::Sized;
 
 /// One thing that an operation says.
 pub(super) enum Step {
     Event(Arc<Rendering>),
-    Result(String),
+    Result(Sized),
     Error(String),
     Complete,
 }
@@ -58,7 +59,7 @@ impl Stream for Steps {
                     Outcome::Events(events) => (None, Self::Events(events.deliveries)),
                     Outcome::Answer(answer) => match answer.failure() {
                         Some(_) => (Some(Step::Error(answer.errors_to_json())), Self::Over),
-                        None => (Some(Step::Result(answer.into_json())), Self::Complete),
+                        None => (Some(Step::Result(answer.into_sized())), Self::Complete),
                     },
                 },
                 Self::Complete => (Some(Step::Complete), Self::Over),

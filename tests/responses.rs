@@ -1,0 +1,314 @@
+//! How large responses are, and how much of them may wait to be sent.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::client::{Client, RoomKey, User, error_code, text};
+use crate::support::eventually;
+use crate::support::memory::resident_bytes;
+use crate::support::server::Server;
+use crate::support::socket::Socket;
+use crate::support::stream::{Stream, get, post};
+
+const MIB: u64 = 1024 * 1024;
+
+/// A page of messages with their texts under this many names.
+fn page(aliases: usize) -> String {
+    let texts: String = (0..aliases).map(|n| format!("t{n}: text ")).collect();
+    format!(
+        "query($id: ID!, $code: String!, $n: Int) {{ room(id: $id, code: $code) {{
+            messages(last: $n) {{ nodes {{ {texts} }} }} }} }}"
+    )
+}
+
+fn variables(room: &RoomKey, n: usize) -> Value {
+    json!({ "id": room.id, "code": room.code, "n": n })
+}
+
+/// A room with 100 messages of 16 kB.
+async fn full_room(client: &Client) -> RoomKey {
+    let room = client.create_room().await;
+    let mut ada = User::of(client.clone());
+    for _ in 0..100 {
+        ada.send(&room, &"\u{1f980}".repeat(4_000)).await;
+    }
+    room
+}
+
+#[tokio::test]
+async fn a_response_that_is_too_large_is_refused_over_every_transport() {
+    let server = Server::embedded();
+    let client = server.client();
+    let room = full_room(&client).await;
+    let query = page(30);
+    // 48 MB.
+    let too_large = variables(&room, 100);
+    assert_eq!(client.code(&query, too_large.clone()).await, "RESPONSE_TOO_LARGE");
+    // A document that was executed once without an error is answered in a shorter way from then on.
+    let small = client.data(&query, variables(&room, 1)).await;
+    assert_eq!(small["room"]["messages"]["nodes"][0]["t29"].as_str().map(str::len), Some(16_000));
+    for _ in 0..2 {
+        assert_eq!(client.code(&query, too_large.clone()).await, "RESPONSE_TOO_LARGE");
+    }
+    let newer = post(client.url(), "application/graphql-response+json", &query, too_large.clone());
+    let refused = newer.send().await.expect("an answer");
+    assert_eq!(refused.status(), 400);
+    let refused: Value = refused.json().await.expect("JSON");
+    assert_eq!(error_code(&refused), "RESPONSE_TOO_LARGE");
+    assert!(refused["errors"][0]["message"].as_str().is_some_and(|sentence| sentence.contains("16777216 bytes")));
+
+    let literal = query.replace("query($id: ID!, $code: String!, $n: Int)", "query");
+    let literal = literal.replace("$id", &format!("\"{}\"", room.id)).replace("$code", &format!("\"{}\"", room.code));
+    let by_get = get(client.url(), &literal.replace("$n", "100")).header("accept", "application/json");
+    let refused: Value = by_get.send().await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(error_code(&refused), "RESPONSE_TOO_LARGE");
+
+    let mut stream = Stream::of(post(client.url(), "text/event-stream", &query, too_large.clone())).await;
+    let told = stream.until("\n\n").await.and(stream.until("\n\n").await).expect("an event");
+    assert!(told.contains("RESPONSE_TOO_LARGE"), "{told}");
+
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("1", &query, too_large).await;
+    assert_eq!(socket.refusal("1").await, "RESPONSE_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn whatever_makes_a_response_large_counts() {
+    let server = Server::with(&[("RESPONSE_MAX_BYTES", "65536")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut ada = User::of(client.clone());
+    for _ in 0..100 {
+        ada.send(&room, "short").await;
+    }
+    let key = json!({ "id": room.id, "code": room.code });
+    let asked =
+        |fields: &str| format!("query($id: ID!, $code: String!) {{ room(id: $id, code: $code) {{ {fields} }} }}");
+    let name = "n".repeat(120);
+    let many = |field: &str, count: usize| (0..count).map(|n| field.replace('#', &n.to_string())).collect::<String>();
+    for fields in [
+        // Long names of fields, ids, users' names, cursors, and the same page many times.
+        format!("messages(last: 100) {{ nodes {{ {} }} }}", many(&format!("{name}#: index "), 9)),
+        format!("messages(last: 100) {{ nodes {{ {} }} }}", many("a#: id ", 25)),
+        format!("messages(last: 100) {{ nodes {{ author {{ {} }} }} }}", many("a#: id b#: displayName ", 14)),
+        many("m#: messages(last: 100) { edges { cursor } } ", 29),
+    ] {
+        assert_eq!(client.code(&asked(&fields), key.clone()).await, "RESPONSE_TOO_LARGE", "{fields}");
+    }
+    assert_eq!(
+        client.of_room(&room, "messages(last: 1) { nodes { text } }").await["messages"]["nodes"][0]["text"],
+        "short"
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_100_of_the_longest_messages_with_every_field_is_answered_over_every_transport() {
+    let server = Server::with(&[
+        ("TEXT_MAX_LENGTH", "16000"),
+        ("DISPLAY_NAME_MAX_LENGTH", "1000"),
+        ("USER_ID_MAX_LENGTH", "1000"),
+        ("BODY_MAX_BYTES", "200000"),
+        ("VARIABLES_MAX_BYTES", "200000"),
+    ]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let (long, id) = (|count: usize| "\u{1f980}".repeat(count), "u".repeat(1_000));
+    let send = "mutation($input: SendMessageInput!) { sendMessage(input: $input) { token } }";
+    let mut token = Value::Null;
+    for n in 0..100 {
+        let input = json!({ "roomId": room.id, "roomCode": room.code, "userId": id, "token": token, "text": long(16_000),
+            "displayName": long(1_000), "clientMessageId": format!("{n:0>128}") });
+        token = client.data(send, json!({ "input": input })).await["sendMessage"]["token"].clone();
+    }
+    let message = "id index text createdAt editedAt deletedAt clientMessageId author { id displayName }";
+    let query = format!(
+        "query($id: ID!, $code: String!) {{ room(id: $id, code: $code) {{ id code createdAt expiresAt chatterCount cursor
+            messages(last: 100) {{ totalCount nodes {{ {message} }} edges {{ cursor node {{ {message} }} }}
+                pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
+    );
+    let key = json!({ "id": room.id, "code": room.code });
+    let check = |data: &Value| {
+        let page = &data["room"]["messages"];
+        for message in (0..100).flat_map(|n| [&page["nodes"][n], &page["edges"][n]["node"]]) {
+            assert_eq!(message["text"].as_str().map(str::len), Some(64_000));
+            assert_eq!(message["author"]["displayName"].as_str().map(str::len), Some(4_000));
+        }
+    };
+    // By the schema first, and then in the shorter way.
+    for _ in 0..2 {
+        check(&client.data(&query, key.clone()).await);
+    }
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("1", &query, key.clone()).await;
+    check(&socket.hear().await["payload"]["data"]);
+    assert_eq!(socket.hear().await["type"], "complete");
+    let streamed = post(client.url(), "text/event-stream", &query, key).send().await.expect("an answer");
+    let streamed = streamed.text().await.expect("all of it");
+    let data = streamed.lines().find_map(|line| line.strip_prefix("data: ")).expect("a line of data");
+    check(&serde_json::from_str::<Value>(data).expect("JSON")["data"]);
+    assert!(streamed.ends_with("event: complete\nid: complete\ndata:\n\n"));
+}
+
+/// A line from this address that holds little of what is not read.
+async fn narrow_line(server: &Server, from: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+    socket.bind(format!("{from}:0").parse().expect("an address")).expect("an address of this machine");
+    socket.connect(server.address().parse().expect("an address")).await.expect("a line")
+}
+
+/// Asks over a line, and reads no more than the head of the answer.
+async fn head_of_answer(line: &mut TcpStream, accept: &str, query: &str, variables: Value) -> String {
+    let body = json!({ "query": query, "variables": variables }).to_string();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nhost: server\r\naccept: {accept}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    line.write_all(request.as_bytes()).await.expect("an open line");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(line.read_u8().await.expect("an answer"));
+    }
+    String::from_utf8(head).expect("text")
+}
+
+fn other_client(server: &Server) -> Client {
+    Client::from_address(server.url("/graphql"), IpAddr::from([127, 0, 0, 9]))
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_holds_its_share_of_memory_and_no_more() {
+    let server = Server::with(&[("UNSENT_MAX_BYTES_PER_CLIENT", "20000000"), ("WRITE_TIMEOUT", "10m")]);
+    let client = server.client();
+    let room = full_room(&client).await;
+    let query = page(6);
+    // Each of them 9.6 MB.
+    for accept in ["application/json", "text/event-stream"] {
+        client.data(&query, variables(&room, 1)).await;
+        let before = resident_bytes(server.process_id());
+        let (mut slow, mut refused) = (Vec::new(), 0);
+        for _ in 0..40 {
+            let mut line = narrow_line(&server, "127.0.0.1").await;
+            let head = head_of_answer(&mut line, accept, &query, variables(&room, 100)).await;
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+            refused += usize::from(length.parse::<u64>().expect("a number") < 1_000);
+            slow.push(line);
+        }
+        assert!(refused >= 38, "{refused} of 40 were refused over {accept}");
+        let grown = resident_bytes(server.process_id()).saturating_sub(before);
+        assert!(grown < 100 * MIB, "{} MiB more over {accept}", grown / MIB);
+        // Small answers are not refused, and nobody else is.
+        assert_eq!(text(&client.of_room(&room, "id").await["id"]), room.id);
+        let others = other_client(&server).data(&query, variables(&room, 100)).await;
+        assert_eq!(others["room"]["messages"]["nodes"].as_array().map(Vec::len), Some(100));
+        let again = async || client.request(&query, variables(&room, 100)).await.get("errors").is_none();
+        assert!(!again().await, "the share is used up");
+        drop(slow);
+        eventually("what was held for lines that are gone is given back", again).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_for_want_of_memory_says_so_with_a_code_that_passes() {
+    let server = Server::with(&[("UNSENT_MAX_BYTES", "3000000")]);
+    let client = server.client();
+    let room = full_room(&client).await;
+    // 3.2 MB, however it is asked for; only a smaller page ever goes through.
+    let query = page(2);
+    let answer = post(client.url(), "application/json", &query, variables(&room, 100)).send().await.expect("an answer");
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert_eq!(error_code(&answer.json().await.expect("JSON")), "OVERLOADED");
+    let streamed =
+        post(client.url(), "text/event-stream", &query, variables(&room, 100)).send().await.expect("an answer");
+    let streamed = streamed.text().await.expect("all of it");
+    assert!(
+        streamed.contains("OVERLOADED") && !streamed.contains("complete"),
+        "the client shall come back: {streamed}"
+    );
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("1", &query, variables(&room, 100)).await;
+    assert_eq!(socket.refusal("1").await, "OVERLOADED");
+    client.data(&query, variables(&room, 10)).await;
+}
+
+#[tokio::test]
+async fn a_change_whose_result_might_not_be_sent_is_refused_before_it_is_made() {
+    let server = Server::with(&[("UNSENT_MAX_BYTES_PER_CLIENT", "100000")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let texts: String = (0..29).map(|n| format!("t{n}: text ")).collect();
+    let send = format!(
+        "mutation($input: SendMessageInput!) {{ sendMessage(input: $input) {{ token message {{ {texts} }} }} }}"
+    );
+    let input = |text: &str| json!({ "input": { "roomId": room.id, "roomCode": room.code, "text": text } });
+    assert_eq!(client.code(&send, input(&"x".repeat(4_000))).await, "OVERLOADED");
+    assert_eq!(client.texts(&room).await, Vec::<Option<String>>::new());
+    client.data(&send, input("short")).await;
+    let mut ada = User::of(client.clone());
+    ada.send(&room, &"x".repeat(4_000)).await;
+    assert_eq!(client.texts(&room).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_socket_keeps_no_memory_of_the_large_answers_it_was_given() {
+    let server = Server::embedded();
+    let client = server.client();
+    let room = full_room(&client).await;
+    let query = page(9);
+    let mut sockets = Vec::new();
+    let before = resident_bytes(server.process_id());
+    for _ in 0..20 {
+        let mut socket = Socket::ready(server.address()).await;
+        socket.subscribe("1", &query, variables(&room, 100)).await;
+        let answer = socket.hear().await;
+        assert_eq!(answer["payload"]["data"]["room"]["messages"]["nodes"].as_array().map(Vec::len), Some(100));
+        socket.raw.clear();
+        sockets.push(socket);
+    }
+    let grown = resident_bytes(server.process_id()).saturating_sub(before);
+    assert!(grown < 120 * MIB, "20 answers of 14 MB left {} MiB", grown / MIB);
+}
+
+#[tokio::test]
+async fn readers_of_large_events_who_do_not_read_hold_their_share_of_memory_and_resume() {
+    let server = Server::with(&[("UNSENT_MAX_BYTES_PER_CLIENT", "1000000"), ("WRITE_TIMEOUT", "10m")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let texts: String = (0..30).map(|n| format!("t{n}: text ")).collect();
+    // Each event 480 kB.
+    let events = format!(
+        "subscription($id: ID!, $code: String!) {{ messageEvents(roomId: $id, roomCode: $code) {{
+            message {{ {texts} }} }} }}"
+    );
+    let key = json!({ "id": room.id, "code": room.code });
+    let mut slow = Vec::new();
+    for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
+        for _ in 0..20 {
+            let mut line = narrow_line(&server, "127.0.0.1").await;
+            let head = head_of_answer(&mut line, accept, &events, key.clone()).await;
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            slow.push(line);
+        }
+    }
+    client.viewers_become(&room, 40).await;
+    let mut ada = User::of(Client::from_address(server.url("/graphql"), IpAddr::from([127, 0, 0, 9])));
+    let before = resident_bytes(server.process_id());
+    for _ in 0..10 {
+        ada.send(&room, &"\u{1f980}".repeat(4_000)).await;
+    }
+    // Who cannot be served without holding more is let go: streams come back with their cursors.
+    eventually("readers are let go", async || {
+        let viewers = ada.client.of_room(&room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
+        viewers <= 4
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let grown = resident_bytes(server.process_id()).saturating_sub(before);
+    assert!(grown < 60 * MIB, "{} MiB more", grown / MIB);
+}

@@ -1,0 +1,143 @@
+//! How many subscriptions there may be, and what those that are rendered each by itself do to everybody else.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::support::client::{Client, RoomKey, User, error_code};
+use crate::support::server::Server;
+use crate::support::socket::{Socket, events_of};
+use crate::support::stream::{Stream, post};
+
+/// A subscription that differs from all others with another number.
+fn distinct(n: usize) -> String {
+    format!(
+        "subscription($id: ID!, $code: String!) {{ messageEvents(roomId: $id, roomCode: $code) {{
+            __typename cursor at n{n}: message {{ id index text createdAt editedAt deletedAt clientMessageId
+                author {{ id displayName }} }} }} }}"
+    )
+}
+
+fn key(room: &RoomKey) -> Value {
+    json!({ "id": room.id, "code": room.code })
+}
+
+/// What a stream says first when it is refused.
+async fn refusal_over(client: &Client, accept: &str, query: &str, variables: Value) -> String {
+    let mut stream = Stream::of(post(client.url(), accept, query, variables)).await;
+    let told = match accept.starts_with("text") {
+        true => {
+            stream.until("data: ").await.expect("an event");
+            stream.until("\n").await.expect("an event")
+        }
+        false => stream.rest().await,
+    };
+    error_code(&serde_json::from_str(&told).expect("JSON"))
+}
+
+const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0, application/json";
+
+#[tokio::test]
+async fn a_client_has_so_many_subscriptions_over_all_transports_together() {
+    let server = Server::with(&[("MAX_SUBSCRIPTIONS_PER_CLIENT", "2"), ("MAX_SUBSCRIPTIONS", "3")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let query = events_of(&room);
+    let mut socket = Socket::ready(server.address()).await;
+    socket.follow("1", &client, &room).await;
+    let stream = Stream::of(post(client.url(), "text/event-stream", &query, json!({}))).await;
+    client.viewers_become(&room, 2).await;
+    socket.subscribe("2", &query, json!({})).await;
+    assert_eq!(socket.refusal("2").await, "TOO_MANY_SUBSCRIPTIONS");
+    for accept in ["text/event-stream", MULTIPART] {
+        assert_eq!(refusal_over(&client, accept, &query, json!({})).await, "TOO_MANY_SUBSCRIPTIONS", "{accept}");
+    }
+    // Others have their own share, as long as there is one.
+    let from = |last| {
+        let http = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, last])).build().expect("a client");
+        http.post(client.url()).header("accept", "text/event-stream").json(&json!({ "query": query }))
+    };
+    let _third = Stream::of(from(8)).await;
+    client.viewers_become(&room, 3).await;
+    let mut fourth = Stream::of(from(9)).await;
+    fourth.until("data: ").await.expect("an event");
+    assert!(fourth.until("\n").await.expect("an event").contains("OVERLOADED"));
+    drop(stream);
+    client.viewers_become(&room, 2).await;
+    socket.follow("2", &client, &room).await;
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_distinct_subscriptions_and_identical_ones_count_once() {
+    let server = Server::with(&[("MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT", "2")]);
+    let client = server.client();
+    let (room, other_room) = (client.create_room().await, client.create_room().await);
+    let mut sockets = vec![Socket::ready(server.address()).await, Socket::ready(server.address()).await];
+    for (n, socket) in sockets.iter_mut().enumerate() {
+        for id in 0..10 {
+            // Rooms and cursors that are sent as variables make no difference.
+            let room = if id % 2 == 0 { &room } else { &other_room };
+            socket.subscribe(&id.to_string(), &distinct(n), key(room)).await;
+        }
+    }
+    client.viewers_become(&room, 10).await;
+    client.viewers_become(&other_room, 10).await;
+    sockets[0].subscribe("more", &distinct(3), key(&room)).await;
+    assert_eq!(sockets[0].refusal("more").await, "TOO_MANY_SUBSCRIPTIONS");
+    for accept in ["text/event-stream", MULTIPART] {
+        assert_eq!(refusal_over(&client, accept, &distinct(3), key(&room)).await, "TOO_MANY_SUBSCRIPTIONS", "{accept}");
+    }
+    sockets.pop();
+    client.viewers_become(&room, 5).await;
+    // A long document counts as several.
+    let long = distinct(4).replace("at n4", &format!("{} at n4", "at ".repeat(128)));
+    sockets[0].subscribe("long", &long, key(&room)).await;
+    assert_eq!(sockets[0].refusal("long").await, "TOO_MANY_SUBSCRIPTIONS");
+    sockets[0].subscribe("more", &distinct(3), key(&room)).await;
+    client.viewers_become(&room, 6).await;
+}
+
+#[tokio::test]
+async fn many_distinct_subscriptions_of_one_room_hold_nobody_else_up() {
+    const DISTINCT: usize = 400;
+    let server = Server::embedded();
+    let client = server.client();
+    let (crowded, quiet) = (client.create_room().await, client.create_room().await);
+    let mut sockets = Vec::new();
+    for n in 0..DISTINCT {
+        if n % 100 == 0 {
+            sockets.push(Socket::ready(server.address()).await);
+        }
+        let socket = sockets.last_mut().expect("a socket");
+        socket.subscribe(&n.to_string(), &distinct(n), key(&crowded)).await;
+    }
+    client.viewers_become(&crowded, DISTINCT).await;
+    let (mut ada, mut bob) = (User::of(client.clone()), User::of(client.clone()));
+    ada.send(&quiet, "before").await;
+    let mut follower = Socket::ready(server.address()).await;
+    follower.follow("quiet", &client, &quiet).await;
+    let begun = Instant::now();
+    bob.send(&crowded, "for many").await;
+    let delivered = tokio::spawn(async move {
+        for mut socket in sockets {
+            for _ in 0..100 {
+                socket.hear().await;
+            }
+        }
+        begun.elapsed()
+    });
+    // Meanwhile others send and are told, each as if nothing was.
+    let mut latencies = Vec::new();
+    while !delivered.is_finished() {
+        let sent = Instant::now();
+        ada.send(&quiet, "meanwhile").await;
+        assert_eq!(follower.text_of_event("quiet").await, "meanwhile");
+        latencies.push(sent.elapsed());
+    }
+    let all = delivered.await.expect("all deliveries");
+    latencies.sort();
+    let median = latencies[latencies.len() / 2];
+    assert!(latencies.len() >= 5, "others were served {} times in {all:?}", latencies.len());
+    assert!(median < all / 5, "others waited {median:?} while {DISTINCT} were rendered in {all:?}");
+}
