@@ -134,7 +134,7 @@ impl App {
             tracing::warn!("RATE_LIMITS=off: nothing is limited, room codes can be guessed; for load tests only");
         }
         let drain = Drain::new(stop.clone(), config.drain);
-        let (connections, proxies) = (config.http.connections.clone(), config.http.proxies.clone());
+        let (connections, clients) = (config.http.connections.clone(), config.http.clients.clone());
         let router = http::router(&chat, config.http, &drain, &metrics);
         // Until the last socket has had its turn, new requests are answered: `/readyz` has to say no to somebody.
         let drained = {
@@ -144,7 +144,10 @@ impl App {
                 let _ = tokio::time::timeout(config.drain + CLOSING, drain.finished()).await;
             }
         };
-        let serve = http::serve(listener, router, connections, proxies, &metrics, drained);
+        let serve = async {
+            http::serve(listener, router, connections, clients, &metrics, drained).await;
+            chat.close(FINISHING).await;
+        };
         let cut_off = async {
             stop.cancelled().await;
             tokio::time::sleep(config.drain + CLOSING + FINISHING).await;
@@ -158,6 +161,7 @@ impl App {
             () = hub.vital().lost() => Err(AppError::Panicked),
             () = store.vital().lost() => Err(AppError::Panicked),
         };
+        chat.close(Duration::ZERO).await;
         hub.close().await;
         store.close().await;
         served

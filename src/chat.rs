@@ -23,6 +23,7 @@ use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
 use crate::hub::{self, Hub};
+use crate::shield::Interrupted;
 use crate::store::{
     ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomLimits, RoomState,
     Sending, Sent, Snapshot, Store, StoreError,
@@ -42,6 +43,9 @@ const DECISIONS: usize = 5;
 
 /// How long a use case may take, however many calls of the store it needs.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
+
+/// What opening a subscription costs of what a client may read, besides one for each event that it has missed.
+const FOLLOW_COST: u64 = 10;
 
 /// What a client says to enter a room.
 #[derive(Clone, Copy)]
@@ -110,12 +114,24 @@ impl Chat {
     pub async fn create_room(&self, client: ClientKey) -> Result<RoomState, ChatError> {
         self.throttle.create_room(client)?;
         let code = RoomCode::random(self.settings.room_code_length);
-        in_time(async {
-            let state = self.store.create_room(RoomId::random(), &code, self.settings.room_ttl).await?;
-            self.throttle.created(client, state.room.id).await?;
-            Ok::<_, ChatError>(state)
-        })
+        let chat = self.clone();
+        in_time(self.complete(async move {
+            let state = chat.store.create_room(RoomId::random(), &code, chat.settings.room_ttl).await?;
+            chat.throttle.created(client, state.room.id).await?;
+            Ok(state)
+        }))
         .await
+    }
+
+    /// Before something is read that costs so much: refuses a client that has read too much of late. Opening a subscription
+    /// costs by itself; whoever reads in any other way has to say so here.
+    pub fn charge_read(&self, client: ClientKey, cost: u64) -> Result<(), ChatError> {
+        Ok(self.throttle.read(client, cost)?)
+    }
+
+    /// Waits for work whose clients are gone, and cuts short what is not done after `grace`.
+    pub async fn close(&self, grace: Duration) {
+        self.throttle.shield().close(grace).await;
     }
 
     /// A room and, when a window is given, that page of its messages, all of one instant.
@@ -196,7 +212,7 @@ impl Chat {
         text: &str,
     ) -> Result<Accepted, ChatError> {
         let text = MessageText::parse(text, &self.settings.limits)?;
-        let edit = |message: &Message| Change::Edit {
+        let edit = move |message: &Message| Change::Edit {
             index: message.id.index,
             revision: message.revision,
             text: text.clone(),
@@ -221,7 +237,7 @@ impl Chat {
         &self,
         client: ClientKey,
         input: ChangeMessage<'_>,
-        change: impl Fn(&Message) -> Change,
+        change: impl Fn(&Message) -> Change + Send + Sync + 'static,
     ) -> Result<Accepted, ChatError> {
         let room_id = RoomId::parse(input.room.id)?;
         let index = match input.message {
@@ -232,21 +248,40 @@ impl Chat {
         self.throttle.send(client, input.user_id, room.id)?;
         let user = UserId::parse(input.user_id, &self.settings.limits)?;
         let mut found = self.read(room.id, index.map(Window::only)).await?;
-        let admitted = self.admit(client, &room, user, Some(input.token), Newcomer::Refused).await?;
-        let index = index.ok_or(Violation::MessageNotFound)?;
-        for _ in 0..DECISIONS {
-            let message = found.messages.pop().ok_or(Violation::MessageNotFound)?;
-            message.may_be_changed_by(&admitted.chatter.id)?;
-            match self.commit(&room, change(&message)).await {
-                Ok(event) => return Ok(admitted.accepted(event)),
-                // Nothing was written: the message changed since it was read, so what may be done is decided anew.
-                Err(StoreError::Conflict) => {
-                    found = self.read(room.id, Some(Window::only(index))).await?;
+        let (chat, token) = (self.clone(), input.token.to_owned());
+        // Whole, even if the client hangs up: its token is replaced by the first step.
+        let changed = self.complete(async move {
+            let admitted = chat.admit(client, &room, user, Some(&token), Newcomer::Refused).await?;
+            let index = index.ok_or(Violation::MessageNotFound)?;
+            for _ in 0..DECISIONS {
+                let message = found.messages.pop().ok_or(Violation::MessageNotFound)?;
+                message.may_be_changed_by(&admitted.chatter.id)?;
+                match chat.commit(&room, change(&message)).await {
+                    Ok(event) => return Ok(admitted.accepted(event)),
+                    // Nothing was written: the message changed since it was read, so what may be done is decided anew.
+                    Err(StoreError::Conflict) => {
+                        found = chat.read(room.id, Some(Window::only(index))).await?;
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(error) => return Err(error.into()),
             }
-        }
-        Err(ChatError::Conflict)
+            Err(ChatError::Conflict)
+        });
+        changed.await
+    }
+
+    /// Runs several calls of the store that must not be left half done. They go on if the returned future is dropped.
+    async fn complete<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ChatError>> + Send + 'static,
+    ) -> Result<T, ChatError> {
+        let done = self.throttle.shield().run(work).await;
+        done.unwrap_or_else(|interrupted| {
+            Err(match interrupted {
+                Interrupted::Panicked => ChatError::Internal(interrupted.into()),
+                Interrupted::Overloaded | Interrupted::TimedOut => ChatError::Unavailable(interrupted.into()),
+            })
+        })
     }
 
     /// Every change of a room's messages, in order, each once: without `after` from now on, with it everything since
@@ -265,6 +300,7 @@ impl Chat {
             Some(after) => cursor::parse_event(state.room.id, after)?,
             None => state.head,
         };
+        self.throttle.read(client, FOLLOW_COST + state.head.seq.0.saturating_sub(after.seq.0))?;
         let follower = in_time(self.hub.follow(&state, after)).await?;
         Ok((cursor::of_event(state.room.id, after), Follower(follower)))
     }
@@ -298,6 +334,7 @@ impl Chat {
     /// one of 122 random bits, and there is no code behind it.
     async fn open(&self, client: ClientKey, key: RoomKey<'_>) -> Result<Opened, ChatError> {
         let id = RoomId::parse(key.id)?;
+        self.throttle.may_try(client, id)?;
         let opened = match self.rooms.find(id) {
             Some(room) => Opened { room, read_now: None },
             None => {

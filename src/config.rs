@@ -38,8 +38,10 @@ const fn setting(name: &'static str, default: &'static str) -> Setting {
 }
 
 const fn setting_of(action: Action) -> Setting {
-    let (name, default) = action.setting();
-    setting(name, default)
+    match action.setting() {
+        Some((name, default)) => setting(name, default),
+        None => panic!("an action that can be set"),
+    }
 }
 
 const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
@@ -75,6 +77,7 @@ const REQUEST_TIMEOUT: Setting = setting("REQUEST_TIMEOUT", "15s");
 const MAX_CONNECTIONS: Setting = setting("MAX_CONNECTIONS", "");
 const MAX_CONNECTIONS_PER_ADDRESS: Setting = setting("MAX_CONNECTIONS_PER_ADDRESS", "12000");
 const TRUSTED_PROXIES: Setting = setting("TRUSTED_PROXIES", "");
+const CLIENT_PREFIX_LENGTH: Setting = setting("CLIENT_PREFIX_LENGTH", "64");
 const CORS_ORIGINS: Setting = setting("CORS_ORIGINS", "*");
 const WS_INIT_TIMEOUT: Setting = setting("WS_INIT_TIMEOUT", "10s");
 const WRITE_TIMEOUT: Setting = setting("WRITE_TIMEOUT", "30s");
@@ -92,9 +95,13 @@ const UNSENT_MAX_BYTES_PER_CLIENT: Setting = setting("UNSENT_MAX_BYTES_PER_CLIEN
 const RATE_LIMITS: Setting = setting("RATE_LIMITS", "on");
 const RATE_ROOMS_PER_ADDRESS: Setting = setting_of(Action::CreateRoom);
 const RATE_SENDS_PER_USER: Setting = setting_of(Action::SendAsUser);
+const RATE_SENDS_PER_CLIENT: Setting = setting_of(Action::SendAsClient);
 const RATE_SENDS_PER_ROOM: Setting = setting_of(Action::SendToRoom);
 const RATE_SUBSCRIPTIONS_PER_ADDRESS: Setting = setting_of(Action::Subscribe);
+const RATE_READS_PER_CLIENT: Setting = setting_of(Action::Read);
 const WRONG_CODES_PER_ADDRESS: Setting = setting_of(Action::WrongCode);
+const WRONG_CODES_PER_NETWORK: Setting = setting("WRONG_CODES_PER_NETWORK", "100:1m");
+const NETWORK_PREFIX_LENGTHS: Setting = setting("NETWORK_PREFIX_LENGTHS", "24,48");
 const WRONG_CODES_PER_ROOM: Setting = setting("WRONG_CODES_PER_ROOM", "1000");
 const WRONG_TOKENS_PER_USER: Setting = setting_of(Action::WrongToken);
 const DOCUMENT_MAX_BYTES: Setting = setting("DOCUMENT_MAX_BYTES", "16384");
@@ -119,6 +126,7 @@ const MAX_LEGACY_READS: Setting = setting("MAX_LEGACY_READS", "64");
 const LEGACY_READ_TIMEOUT: Setting = setting("LEGACY_READ_TIMEOUT", "10m");
 const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
 const METRICS: Setting = setting("METRICS", "local");
+const METRICS_HOSTS: Setting = setting("METRICS_HOSTS", "");
 const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
 const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
 const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
@@ -161,6 +169,7 @@ pub const ALL: &[Setting] = &[
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
     TRUSTED_PROXIES,
+    CLIENT_PREFIX_LENGTH,
     CORS_ORIGINS,
     WS_INIT_TIMEOUT,
     WRITE_TIMEOUT,
@@ -178,9 +187,13 @@ pub const ALL: &[Setting] = &[
     RATE_LIMITS,
     RATE_ROOMS_PER_ADDRESS,
     RATE_SENDS_PER_USER,
+    RATE_SENDS_PER_CLIENT,
     RATE_SENDS_PER_ROOM,
     RATE_SUBSCRIPTIONS_PER_ADDRESS,
+    RATE_READS_PER_CLIENT,
     WRONG_CODES_PER_ADDRESS,
+    WRONG_CODES_PER_NETWORK,
+    NETWORK_PREFIX_LENGTHS,
     WRONG_CODES_PER_ROOM,
     WRONG_TOKENS_PER_USER,
     DOCUMENT_MAX_BYTES,
@@ -205,6 +218,7 @@ pub const ALL: &[Setting] = &[
     LEGACY_READ_TIMEOUT,
     GRAPHIQL,
     METRICS,
+    METRICS_HOSTS,
     DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -401,14 +415,19 @@ impl Source<'_> {
 
     fn rates(&self, enabled: bool) -> Result<throttle::Settings, ConfigError> {
         const RATE: &str = "a rate and how many at once, like 10/s:50, 10/m:50 or 10/h:50";
+        const NETWORKS: &str = "bits of IPv4, from 8 to 32, and of IPv6, from 16 to 128, like 24,48";
         const PATIENCE: &str = "a number and the first lock-out, from 1s to 1h, like 10:1m";
         Ok(throttle::Settings {
             enabled,
             rooms_per_address: self.parse(&RATE_ROOMS_PER_ADDRESS, RATE)?,
             sends_per_user: self.parse(&RATE_SENDS_PER_USER, RATE)?,
+            sends_per_client: self.parse(&RATE_SENDS_PER_CLIENT, RATE)?,
             sends_per_room: self.parse(&RATE_SENDS_PER_ROOM, RATE)?,
             subscriptions_per_address: self.parse(&RATE_SUBSCRIPTIONS_PER_ADDRESS, RATE)?,
+            reads_per_client: self.parse(&RATE_READS_PER_CLIENT, RATE)?,
             wrong_codes_per_address: self.parse(&WRONG_CODES_PER_ADDRESS, PATIENCE)?,
+            wrong_codes_per_network: self.parse(&WRONG_CODES_PER_NETWORK, PATIENCE)?,
+            network_prefixes: self.parse(&NETWORK_PREFIX_LENGTHS, NETWORKS)?,
             wrong_codes_per_room: self.number(&WRONG_CODES_PER_ROOM, 1, 100_000)?,
             wrong_tokens_per_user: self.parse(&WRONG_TOKENS_PER_USER, PATIENCE)?,
         })
@@ -425,10 +444,13 @@ impl Source<'_> {
                 write_timeout: self.write_timeout()?,
             },
             origins: self.parse(&CORS_ORIGINS, "* or origins like https://chat.example.org, separated by commas")?,
-            proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
             unsent: unsent_bytes::Settings {
                 per_client: self.number(&UNSENT_MAX_BYTES_PER_CLIENT, 64 * 1024, 1 << 40)?,
                 total: self.number(&UNSENT_MAX_BYTES, 64 * 1024, 1 << 40)?,
+            },
+            clients: http::Clients {
+                proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
+                ipv6_prefix: self.number(&CLIENT_PREFIX_LENGTH, 32, 128)?,
             },
             operations: operation::Settings {
                 max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
@@ -477,6 +499,7 @@ impl Source<'_> {
                 &METRICS,
                 &[("local", Exposure::Local), ("on", Exposure::Everybody), ("off", Exposure::Nobody)],
             )?,
+            metrics_hosts: self.parse(&METRICS_HOSTS, "host names without ports, separated by commas")?,
         })
     }
 

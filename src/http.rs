@@ -13,7 +13,7 @@ mod refusal;
 mod serve;
 
 use std::any::Any;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -29,7 +29,6 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::chat::Chat;
-use crate::domain::client_key::ClientKey;
 use crate::graphql::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::metrics::Metrics;
@@ -40,8 +39,8 @@ use answers::Answers;
 use names::REQUEST_ID;
 
 pub use base_path::BasePath;
-pub use caller::TrustedProxies;
-pub use exposed::Exposure;
+pub use caller::{Clients, TrustedProxies};
+pub use exposed::{Exposure, MetricsHosts};
 pub use origins::Origins;
 pub use serve::{Settings as ConnectionSettings, serve};
 
@@ -54,31 +53,22 @@ pub struct Settings {
     pub connections: ConnectionSettings,
     /// Pages of which sites may talk to us.
     pub origins: Origins,
-    /// Whose word about clients is taken.
-    pub proxies: TrustedProxies,
     /// How much of the responses may wait to be sent.
     pub unsent: unsent_bytes::Settings,
+    /// Who counts as one client, and whose word about clients is taken.
+    pub clients: Clients,
     pub operations: graphql::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
     pub web: web::Settings,
     /// Who may read the metrics.
     pub metrics: Exposure,
+    /// By which names.
+    pub metrics_hosts: MetricsHosts,
 }
 
 /// How long browsers may remember a preflight answer.
 const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(600);
-
-/// Who is at the other end of a connection, client or proxy.
-#[derive(Clone, Copy)]
-struct Peer(IpAddr);
-
-/// Where the client is, as far as the network tells.
-#[derive(Clone, Copy)]
-struct ClientAddress(IpAddr);
-
-/// Bits of an IPv6 address that make up a client.
-const IPV6_PREFIX: u8 = 64;
 
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics) -> Router {
@@ -86,15 +76,21 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
     let operations = Operations::new(chat.clone(), settings.operations, unsent, metrics);
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
     let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
-    let probes =
-        probes(chat.clone(), drain.clone()).merge(exposed::routes(metrics, chat, &settings.proxies, settings.metrics));
-    let entry = Arc::new(Entry { proxies: settings.proxies, origins: settings.origins, bounds });
+    let exposed = exposed::routes(metrics, chat, settings.metrics, settings.metrics_hosts);
+    let probes = probes(chat.clone(), drain.clone()).merge(exposed);
+    let entry = Arc::new(Entry { clients: settings.clients, origins: settings.origins, bounds });
     let answers = Answers::new(metrics);
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
         .map_request(names::admit)
         .layer(SetRequestIdLayer::new(REQUEST_ID, names::Maker))
-        .layer(TraceLayer::new_for_http().make_span_with(telemetry::request_span).on_response(telemetry::answered))
+        // What fails has its line where the cause is known. One for each refused request is what a client could make endless.
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(telemetry::request_span)
+                .on_response(telemetry::answered)
+                .on_failure(()),
+        )
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .map_response(move |response| answers.count(response))
         // Outside of what may fail, so that a browser can read every answer.
@@ -126,14 +122,14 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
 
 /// What a request has to pass before it meets a wire.
 struct Entry {
-    proxies: TrustedProxies,
+    clients: Clients,
     origins: Origins,
     bounds: arrival::Bounds,
 }
 
 /// Leaves word of who asks, turns away sockets of other sites' pages, and has the body read.
 async fn enter(State(entry): State<Arc<Entry>>, request: Request, next: Next) -> Response {
-    let request = name_caller(&entry.proxies, request);
+    let request = name_client(&entry.clients, request);
     match entry.origins.refuse(&request) {
         Some(refusal) => refusal,
         None => arrival::receive(entry.bounds, request, next).await,
@@ -154,14 +150,12 @@ fn mounted(wires: Router, base: &BasePath, probes: Router) -> Router {
     Router::new().nest(&inside, wires).merge(probes).route(&outside, get(async move || Redirect::permanent(&inside)))
 }
 
-/// Leaves word of who asks for the wires.
-fn name_caller(proxies: &TrustedProxies, mut request: Request) -> Request {
+/// Puts into the request who sent it: for the wires a key to count by, for this module where it is.
+fn name_client(clients: &Clients, mut request: Request) -> Request {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let address = proxies.client_address(peer.ip(), request.headers());
-        let peer = Peer(peer.ip());
-        request.extensions_mut().insert(ClientKey::of(address, IPV6_PREFIX));
-        request.extensions_mut().insert(ClientAddress(address));
-        request.extensions_mut().insert(peer);
+        let client = clients.of_request(peer.ip(), request.headers());
+        request.extensions_mut().insert(client.key);
+        request.extensions_mut().insert(client);
     }
     request
 }

@@ -21,6 +21,8 @@ mod outcome;
 mod room;
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
@@ -64,6 +66,8 @@ struct Rest {
     chat: Chat,
     settings: Settings,
     long_reads: LongReads,
+    /// How many rooms there were when they were listed last.
+    rooms_listed: Arc<AtomicU64>,
 }
 
 /// Who asks, as `http` left word of it.
@@ -98,7 +102,7 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, served: &Served) -> Ro
         }
     }
     let long_reads = LongReads::new(settings.max_reads_per_client, settings.max_reads, settings.read_timeout);
-    router.with_state(Rest { chat, settings, long_reads }).merge(openapi::routes(base))
+    router.with_state(Rest { chat, settings, long_reads, rooms_listed: Arc::default() }).merge(openapi::routes(base))
 }
 
 /// Answers a path that is not there.

@@ -5,23 +5,25 @@
 
 mod action;
 mod codes;
-mod origin;
+mod lockouts;
 mod rates;
+mod subjects;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::client_key::ClientKey;
+use crate::domain::client_key::{ClientKey, NetworkPrefixes};
 use crate::domain::room::{Room, RoomId};
 use crate::metrics::{Counters, Labels, Metrics};
+use crate::shield::Shield;
 use crate::store::{Lockout, Store, StoreError, Struck};
 
 pub use action::{Action, Patience, Rate, Unreadable};
 
 use codes::Codes;
-use origin::Origin;
 use rates::Budgets;
 
 /// How long a lock-out lasts at most.
@@ -30,6 +32,11 @@ pub const LONGEST_LOCKOUT: Duration = Duration::from_secs(3_600);
 /// Misses are forgotten when for so long there was none.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
+/// How much work that must not be left half done is under way at once, and how long it may take. Each of its calls to the
+/// store has a deadline of its own, so the time is never used up but by a defect.
+const WORK_AT_ONCE: usize = 16_384;
+const WORK_WITHIN: Duration = Duration::from_secs(30);
+
 /// Steers [`Throttle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -37,9 +44,15 @@ pub struct Settings {
     pub enabled: bool,
     pub rooms_per_address: Rate,
     pub sends_per_user: Rate,
+    pub sends_per_client: Rate,
     pub sends_per_room: Rate,
     pub subscriptions_per_address: Rate,
+    /// In units of cost.
+    pub reads_per_client: Rate,
     pub wrong_codes_per_address: Patience,
+    pub wrong_codes_per_network: Patience,
+    /// What makes up the wider network of a client, whose wrong codes are counted together.
+    pub network_prefixes: NetworkPrefixes,
     pub wrong_tokens_per_user: Patience,
     /// Wrong codes for one room, of all strangers together, after which each has one guess left. After ten times as many
     /// none has.
@@ -73,26 +86,31 @@ pub struct Throttle {
     /// None limits nothing.
     limits: Option<Arc<Limits>>,
     refusals: Counters<1>,
+    shield: Shield,
 }
 
 struct Limits {
     store: Arc<dyn Store>,
     rooms: Budgets,
     sends_as_user: Budgets,
+    sends_of_client: Budgets,
     sends_to_room: Budgets,
     subscriptions: Budgets,
-    codes: Codes,
+    reads: Budgets,
+    codes: Arc<Codes>,
     wrong_tokens: Lockout,
 }
 
 impl Limits {
-    fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+    fn new(store: Arc<dyn Store>, settings: Settings, shield: Shield) -> Self {
         Self {
             rooms: Budgets::new(settings.rooms_per_address),
             sends_as_user: Budgets::new(settings.sends_per_user),
+            sends_of_client: Budgets::new(settings.sends_per_client),
             sends_to_room: Budgets::new(settings.sends_per_room),
             subscriptions: Budgets::new(settings.subscriptions_per_address),
-            codes: Codes::new(Arc::clone(&store), settings.wrong_codes_per_address, settings.wrong_codes_per_room),
+            reads: Budgets::new(settings.reads_per_client),
+            codes: Arc::new(Codes::new(Arc::clone(&store), &settings, shield)),
             wrong_tokens: lockout(settings.wrong_tokens_per_user),
             store,
         }
@@ -103,8 +121,14 @@ impl Throttle {
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
         let refusals = Counters::default();
         Action::ALL.iter().for_each(|action| drop(refusals.get_or_create(&label(*action))));
-        let limits = settings.enabled.then(|| Limits::new(store, settings)).map(Arc::new);
-        Self { limits, refusals }
+        let shield = Shield::new(WORK_AT_ONCE, WORK_WITHIN);
+        let limits = settings.enabled.then(|| Limits::new(store, settings, shield.clone())).map(Arc::new);
+        Self { limits, refusals, shield }
+    }
+
+    /// Runs what must not be left half done when a client hangs up.
+    pub const fn shield(&self) -> &Shield {
+        &self.shield
     }
 
     /// Registers what is counted here.
@@ -116,13 +140,13 @@ impl Throttle {
     /// Before a room is made.
     pub fn create_room(&self, client: ClientKey) -> Result<(), Limited> {
         let Some(limits) = &self.limits else { return Ok(()) };
-        limits.rooms.take(Origin::of(client)).map_err(self.limited(Action::CreateRoom))
+        limits.rooms.take(client).map_err(self.limited(Action::CreateRoom))
     }
 
     /// After a room was made: its creator is known to it.
-    pub async fn created(&self, client: ClientKey, room: RoomId) -> Result<(), Denied> {
+    pub async fn created(&self, client: ClientKey, room: RoomId) -> Result<(), StoreError> {
         match &self.limits {
-            Some(limits) => limits.codes.welcome(Origin::of(client), room).await,
+            Some(limits) => limits.codes.welcome(client, room).await,
             None => Ok(()),
         }
     }
@@ -130,21 +154,35 @@ impl Throttle {
     /// Before a message is sent or changed. `user` as the client wrote it; empty for one who has none yet.
     pub fn send(&self, client: ClientKey, user: &str, room: RoomId) -> Result<(), Limited> {
         let Some(limits) = &self.limits else { return Ok(()) };
-        limits.sends_as_user.take((Origin::of(client), user)).map_err(self.limited(Action::SendAsUser))?;
+        // The narrowest first: what it refuses uses up nothing of the others, which more people share.
+        limits.sends_as_user.take((client, user)).map_err(self.limited(Action::SendAsUser))?;
+        limits.sends_of_client.take(client).map_err(self.limited(Action::SendAsClient))?;
         limits.sends_to_room.take(room).map_err(self.limited(Action::SendToRoom))
     }
 
     /// Before a subscription is opened.
     pub fn subscribe(&self, client: ClientKey) -> Result<(), Limited> {
         let Some(limits) = &self.limits else { return Ok(()) };
-        limits.subscriptions.take(Origin::of(client)).map_err(self.limited(Action::Subscribe))
+        limits.subscriptions.take(client).map_err(self.limited(Action::Subscribe))
+    }
+
+    /// Before something is read that costs so much.
+    pub fn read(&self, client: ClientKey, cost: u64) -> Result<(), Limited> {
+        let Some(limits) = &self.limits else { return Ok(()) };
+        limits.reads.take_many(client, cost).map_err(self.limited(Action::Read))
+    }
+
+    /// Before anything is read of a room: refuses a client that no code would let in, if that is known here.
+    pub fn may_try(&self, client: ClientKey, room: RoomId) -> Result<(), Limited> {
+        let refused_for = self.limits.as_ref().and_then(|limits| limits.codes.refused_for(client, room));
+        refused_for.map_or(Ok(()), |retry_after| Err(self.limited(Action::WrongCode)(retry_after)))
     }
 
     /// Opens a room with a code, if its caller may try one.
     pub async fn open(&self, client: ClientKey, room: &Room, code: &str) -> Result<(), Denied> {
         match &self.limits {
             Some(limits) => {
-                let opened = limits.codes.open(Origin::of(client), room, code).await;
+                let opened = limits.codes.open(client, room, code).await;
                 if let Err(Denied::Limited(limited)) = &opened {
                     self.count(limited.action);
                 }
@@ -159,7 +197,7 @@ impl Throttle {
     /// its holder out; nobody guesses 128 bits, and what tries cost is bounded by the rate of sends.
     pub async fn wrong_token(&self, client: ClientKey, user: &str) -> Result<Option<Limited>, StoreError> {
         let Some(limits) = &self.limits else { return Ok(None) };
-        let subject = Origin::of(client).subject_with(&group_of(user));
+        let subject = subjects::of_user(client, &group_of(user));
         let struck = limits.store.strike(subject, limits.wrong_tokens).await?;
         Ok(match struck {
             Struck::Counted(_) => None,

@@ -156,6 +156,13 @@ fn the_stores_do_not_know_each_other_and_only_who_starts_them_names_them() {
 }
 
 #[test]
+fn clients_are_told_apart_in_one_place() {
+    for (path, _, code) in sources() {
+        assert!(path == "http/caller.rs" || !code.contains("ClientKey::of"), "{path} makes a key of a client");
+    }
+}
+
+#[test]
 fn only_config_reads_the_environment() {
     for (path, _, code) in sources() {
         for call in ["env::var", "env::vars", "dotenv::read"] {

@@ -9,6 +9,7 @@
 //! - `cluster`: primaries of a Redis Cluster, killed and frozen.
 //! - `killed`, `frozen`: our own process.
 //! - `full_disk`, `damaged`: the disk below the embedded store.
+//! - `hung_up`: clients that hang up in the middle of what they asked for.
 //! - `clock`: set forward and back while everything runs, rates and lock-outs included.
 
 mod clock;
@@ -17,6 +18,7 @@ mod damaged;
 mod failover;
 mod frozen;
 mod full_disk;
+mod hung_up;
 mod killed;
 mod redis_away;
 mod redis_line;

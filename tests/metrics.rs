@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::client::{RoomKey, User, error_code};
 use crate::support::eventually;
 use crate::support::http::Client as Http;
+use crate::support::raw::Raw;
 use crate::support::rest::RestUser;
 use crate::support::server::Server;
 use crate::support::stream::{Stream, http, post};
@@ -196,6 +197,60 @@ async fn metrics_are_for_callers_of_this_machine_and_not_for_whom_a_proxy_lets_i
     assert_eq!(status(&server, "/metrics", Some(("via", "1.1 somebody"))).await, 200);
     let server = Server::with(&[("METRICS", "off")]);
     assert_eq!(status(&server, "/metrics", None).await, 404);
+}
+
+/// The status of a GET of the metrics with this head, over a line of its own.
+async fn status_of(server: &Server, target: &str, head: &str) -> String {
+    let request = format!("GET {target} HTTP/1.1\r\n{head}connection: close\r\n\r\n");
+    let answer = Raw::saying(server.address(), request).await.rest().await;
+    answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {answer}")).to_owned()
+}
+
+#[tokio::test]
+async fn metrics_are_not_for_clients_whom_nobody_knows() {
+    let server = Server::with(&[("TRUSTED_PROXIES", "127.0.0.1")]);
+    for (headers, status) in [
+        ("x-forwarded-for: 8.8.8.8\r\nforwarded: for=9.9.9.9\r\n", "403"),
+        ("x-forwarded-for: 10.0.0.7\r\nforwarded: for=10.0.0.8\r\n", "403"),
+        ("x-forwarded-for: 10.0.0.7\r\nforwarded: for=_hidden\r\n", "403"),
+        ("x-forwarded-for: unknown\r\n", "403"),
+        ("x-forwarded-for: 8.8.8.8, ?\r\n", "403"),
+        ("x-forwarded-for:\r\n", "403"),
+        ("forwarded: proto=https\r\n", "403"),
+        ("via: 1.1 proxy\r\n", "403"),
+        ("x-real-ip: 10.0.0.7\r\n", "403"),
+        ("x-forwarded-for: 10.0.0.7\r\nforwarded: for=10.0.0.7\r\n", "200"),
+        ("", "200"),
+    ] {
+        let head = format!("host: localhost\r\n{headers}");
+        assert_eq!(status_of(&server, "/metrics", &head).await, status, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_told_only_under_a_name_that_is_the_servers_own() {
+    let server = Server::with(&[("METRICS_HOSTS", "livechat.chat.svc, metrics.example.org")]);
+    for (host, status) in [
+        ("127.0.0.1:8001", "200"),
+        ("[::1]", "200"),
+        ("localhost:1", "200"),
+        ("LiveChat:8001", "200"),
+        ("livechat.chat.svc:8001", "200"),
+        ("Metrics.Example.org", "200"),
+        ("evil.example", "403"),
+        ("evil.example:8001", "403"),
+        ("127.0.0.1.evil.example", "403"),
+        ("localhost.evil.example", "403"),
+        ("", "403"),
+    ] {
+        assert_eq!(status_of(&server, "/metrics", &format!("host: {host}\r\n")).await, status, "{host}");
+    }
+    assert_eq!(status_of(&server, "http://evil.example/metrics", "host: localhost\r\n").await, "403");
+    assert_eq!(status_of(&server, "/metrics", "host: localhost\r\nhost: localhost\r\n").await, "403");
+    // Probes are for everybody.
+    assert_eq!(status_of(&server, "/healthz", "host: evil.example\r\n").await, "200");
+    let server = Server::with(&[("METRICS", "on")]);
+    assert_eq!(status_of(&server, "/metrics", "host: metrics.example\r\n").await, "200");
 }
 
 /// The queries of the dashboard and of the alerts.

@@ -8,7 +8,9 @@ use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 use axum::body::Bytes;
 use serde::Serialize;
 
+use crate::chat::ChatError;
 use crate::graphql::document::Refusal;
+use crate::graphql::error::chat_error;
 use crate::graphql::persisted_queries::Problem;
 use crate::graphql::response_budget::{OverBudget, ResponseBudget, Sized};
 use crate::unsent_bytes::counted;
@@ -53,6 +55,8 @@ pub enum Failure {
     NotPersisted,
     /// Too much is under way already, or it took too long.
     Overload,
+    /// The client has asked for too much of late.
+    RateLimit,
     /// It could not be answered, for a reason of ours.
     Fault,
 }
@@ -73,6 +77,14 @@ impl Answer {
 
     pub(super) fn overloaded() -> Self {
         Self::failed(Failure::Overload, "OVERLOADED", "the server has too much to do right now; try again")
+    }
+
+    /// A request that is refused before it is executed, because too much came before it.
+    pub(super) fn rate_limited(error: ChatError) -> Self {
+        let mut error = chat_error(error).into_server_error(Pos::default());
+        // It is not about any place in the document.
+        error.locations.clear();
+        Self::of_error(Failure::RateLimit, error)
     }
 
     pub(super) fn timed_out() -> Self {

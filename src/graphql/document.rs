@@ -167,6 +167,11 @@ impl Document {
         chosen.map(|(_, operation)| &operation.node)
     }
 
+    /// What an operation costs with these variables.
+    pub fn cost(&self, operation: &OperationDefinition, values: Option<&Map<String, Value>>) -> u64 {
+        cost::of(&self.parsed, operation, values)
+    }
+
     /// Whether an operation may run with these variables.
     pub fn admit(
         &self,

@@ -4,6 +4,7 @@
 //! and hands out the room's events. What an event looks like in that operation is the business of `rendering`.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,6 @@ use futures_util::FutureExt as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::chat::{Chat, ChatError, Follower};
@@ -143,7 +143,7 @@ pub struct SubscriptionLimits {
 /// How much may be asked for, and be under way at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Queries and mutations.
+    /// Queries and mutations, of which one client alone may have three quarters.
     pub max_in_flight: usize,
     /// How long a query or a mutation may take, and the opening of a subscription.
     pub time_limit: Duration,
@@ -167,7 +167,7 @@ pub struct Operations {
     renderings: Renderings,
     /// Subscriptions that are open.
     subscriptions: Arc<ClientLimit>,
-    in_flight: Arc<Semaphore>,
+    in_flight: Arc<ClientLimit>,
     time_limit: Duration,
     response_max: usize,
     unsent: UnsentBytes,
@@ -185,7 +185,7 @@ impl Operations {
         let SubscriptionLimits { total, per_client, distinct, distinct_per_client } = settings.subscriptions;
         let distinct = ClientLimit::new(distinct_per_client, distinct);
         let renderings = Renderings::new(schema.clone(), distinct, settings.response_max, numbers.renderings.clone());
-        let in_flight = Arc::new(Semaphore::new(settings.max_in_flight));
+        let in_flight = ClientLimit::new(usize::MAX, settings.max_in_flight);
         Self {
             chat,
             schema,
@@ -268,9 +268,12 @@ impl Operations {
         if kind == Some(OperationType::Subscription) {
             return self.subscribe(parameters, &document, operation, circumstances).await;
         }
-        let Ok(_permit) = self.in_flight.try_acquire() else {
-            return Outcome::Answer(Answer::overloaded());
-        };
+        if let Some(query) = operation.filter(|operation| operation.ty == OperationType::Query) {
+            let cost = document.cost(query, parameters.variables.as_ref());
+            if let Err(refused) = self.chat.charge_read(circumstances.client, cost) {
+                return Outcome::Answer(Answer::rate_limited(refused));
+            }
+        }
         let is_change = kind == Some(OperationType::Mutation);
         let budget = ResponseBudget::new(self.response_max, &self.unsent, circumstances.client, is_change);
         if is_change && let Err(refusal) = budget.reserve(echoed(&parameters, document.aliases())) {
@@ -297,7 +300,12 @@ impl Operations {
             }
             Answer::executed(response, &budget)
         };
-        Outcome::Answer(timeout(self.time_limit, answer).await.unwrap_or_else(|_| Answer::timed_out()))
+        // Pinned here, as handing it on by value would take its size of the stack again and again.
+        let answer = pin!(timeout(self.time_limit, answer));
+        Outcome::Answer(match self.in_flight.run(circumstances.client, answer).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Answer::timed_out()),
+            Err(_) => Answer::overloaded(),
+        })
     }
 
     /// Finds out whether a document is valid, whatever its variables are.

@@ -20,10 +20,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use super::caller::TrustedProxies;
+use super::caller::Clients;
 use super::connections::Counted;
 use crate::client_limit::{ClientLimit, Exceeded};
-use crate::domain::client_key::ClientKey;
 use crate::metrics::{Counters, Gauge, Labels, Metrics};
 
 /// Steers connections.
@@ -62,7 +61,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     settings: Settings,
-    proxies: TrustedProxies,
+    clients: Clients,
     metrics: &Metrics,
     closing: impl Future<Output = ()>,
 ) {
@@ -94,8 +93,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let is_client = !proxies.trust(peer.ip());
-        match limit.acquire(is_client.then(|| ClientKey::of(peer.ip(), super::IPV6_PREFIX)), 1) {
+        match limit.acquire(clients.of_connection(peer.ip()), 1) {
             Ok(permit) => {
                 prepare(&stream, settings.write_timeout);
                 let connection = Counted::new(stream, permit, &open);

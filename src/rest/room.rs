@@ -1,6 +1,8 @@
 //! Rooms: making one, reading one whole, listing all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_stream::try_stream;
 use axum::body::Bytes;
@@ -32,6 +34,10 @@ const PAGE: u32 = 1_000;
 
 /// Messages that are read at once: at most 16 KB each, with the default limits.
 const PAGE_OF_MESSAGES: u32 = 50;
+
+/// What a list costs of what a client may read, besides one for each item. The same lists cost several for each over GraphQL,
+/// by the fields that are asked for.
+const READ_COST: u64 = 10;
 
 /// Makes a room.
 ///
@@ -87,9 +93,13 @@ pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(
         Ok(entered) => entered.state,
         Err(error) => return refuse(error),
     };
-    match rest.long_reads.admit(client) {
-        Ok(read) => read.send(room_chunks(rest.chat.clone(), state)).await.unwrap_or_else(refuse),
-        Err(exceeded) => error::too_many_reads(exceeded, rest.settings),
+    let read = match rest.long_reads.admit(client) {
+        Ok(read) => read,
+        Err(exceeded) => return error::too_many_reads(exceeded, rest.settings),
+    };
+    match rest.chat.charge_read(client, READ_COST + state.message_count + state.chatter_count) {
+        Ok(()) => read.send(room_chunks(rest.chat.clone(), state)).await.unwrap_or_else(refuse),
+        Err(error) => refuse(error),
     }
 }
 
@@ -107,9 +117,17 @@ pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(
 )]
 pub(super) async fn list(State(rest): State<Rest>, Client(client): Client) -> Response {
     let refuse = |error| error::answer(&error, Asked::default(), rest.settings);
-    match rest.long_reads.admit(client) {
-        Ok(read) => read.send(list_chunks(rest.chat.clone())).await.unwrap_or_else(refuse),
-        Err(exceeded) => error::too_many_reads(exceeded, rest.settings),
+    let read = match rest.long_reads.admit(client) {
+        Ok(read) => read,
+        Err(exceeded) => return error::too_many_reads(exceeded, rest.settings),
+    };
+    // How many rooms there are is known when they are read; there were about as many a moment ago.
+    match rest.chat.charge_read(client, READ_COST + rest.rooms_listed.load(Ordering::Relaxed)) {
+        Ok(()) => {
+            let chunks = list_chunks(rest.chat.clone(), Arc::clone(&rest.rooms_listed));
+            read.send(chunks).await.unwrap_or_else(refuse)
+        }
+        Err(error) => refuse(error),
     }
 }
 
@@ -176,13 +194,14 @@ fn window_behind(read: u64, count: u64, page: u32) -> Option<Window> {
 }
 
 /// The answer that lists the rooms: no more of them than were alive when reading began.
-fn list_chunks(chat: Chat) -> impl Stream<Item = Result<Bytes, ChatError>> {
+fn list_chunks(chat: Chat, rooms_listed: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes, ChatError>> {
     try_stream! {
         let mut writer = EnvelopeWriter::new(&Envelope::with(Views::default()), "{}")?;
         writer.open();
         let (mut after, mut left) = (None, None);
         loop {
             let page = read_page(|| chat.active_rooms(PAGE, after.as_deref())).await?;
+            rooms_listed.store(page.total, Ordering::Relaxed);
             let mut rooms_left = left.unwrap_or(page.total);
             after = page.rooms.last().map(|last| cursor::of_room(last.room.created_at, last.room.id));
             for state in page.rooms {

@@ -13,10 +13,16 @@ pub enum Action {
     CreateRoom,
     /// Sending, editing or deleting a message, counted by user and address: others cannot use up what a user may do.
     SendAsUser,
+    /// The same, counted by client: users cost nothing, and one client can be many.
+    SendAsClient,
     /// The same, counted by room.
     SendToRoom,
     /// Opening a subscription, counted by address.
     Subscribe,
+    /// Reading, counted by client in units of cost.
+    Read,
+    /// Waiting for a room code to be looked at, more of one client at once than there is space for.
+    EnterRoom,
     /// Bringing a wrong room code, counted by address and by room.
     WrongCode,
     /// Bringing a wrong token, counted by user and address.
@@ -24,31 +30,47 @@ pub enum Action {
 }
 
 impl Action {
-    pub(super) const ALL: [Self; 6] =
-        [Self::CreateRoom, Self::SendAsUser, Self::SendToRoom, Self::Subscribe, Self::WrongCode, Self::WrongToken];
+    pub(super) const ALL: [Self; 9] = [
+        Self::CreateRoom,
+        Self::SendAsUser,
+        Self::SendAsClient,
+        Self::SendToRoom,
+        Self::Subscribe,
+        Self::Read,
+        Self::EnterRoom,
+        Self::WrongCode,
+        Self::WrongToken,
+    ];
 
     /// What it is counted as when it is refused.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::CreateRoom => "create_room",
             Self::SendAsUser => "send_as_user",
+            Self::SendAsClient => "send_as_client",
             Self::SendToRoom => "send_to_room",
             Self::Subscribe => "subscribe",
+            Self::Read => "read",
+            Self::EnterRoom => "enter_room",
             Self::WrongCode => "wrong_code",
             Self::WrongToken => "wrong_token",
         }
     }
 
-    /// The name of its setting, and what holds without it: a [`Rate`], or for the last two a [`Patience`].
-    pub const fn setting(self) -> (&'static str, &'static str) {
-        match self {
+    /// The name of its setting, and what holds without it: a [`Rate`], or for the last two a [`Patience`]. `None` for what
+    /// cannot be set.
+    pub const fn setting(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
             Self::CreateRoom => ("RATE_ROOMS_PER_ADDRESS", "10/m:20"),
             Self::SendAsUser => ("RATE_SENDS_PER_USER", "5/s:50"),
+            Self::SendAsClient => ("RATE_SENDS_PER_CLIENT", "20/s:200"),
             Self::SendToRoom => ("RATE_SENDS_PER_ROOM", "100/s:500"),
             Self::Subscribe => ("RATE_SUBSCRIPTIONS_PER_ADDRESS", "50/s:1000"),
+            Self::Read => ("RATE_READS_PER_CLIENT", "10000/s:200000"),
+            Self::EnterRoom => return None,
             Self::WrongCode => ("WRONG_CODES_PER_ADDRESS", "10:1m"),
             Self::WrongToken => ("WRONG_TOKENS_PER_USER", "10:1m"),
-        }
+        })
     }
 
     /// What a client is told that has done it too often.
@@ -56,8 +78,11 @@ impl Action {
         match self {
             Self::CreateRoom => "too many rooms were created from this address; wait a little",
             Self::SendAsUser => "this user sends too fast; wait a little",
+            Self::SendAsClient => "too much is sent from this address; wait a little",
             Self::SendToRoom => "too much is sent to this room; wait a little",
             Self::Subscribe => "too many subscriptions were opened from this address; wait a little",
+            Self::Read => "too much is read from this address; wait a little, or ask for less at once",
+            Self::EnterRoom => "too many room codes from this address wait to be looked at; wait a little",
             Self::WrongCode => "too many wrong room codes; no code is looked at for a while",
             Self::WrongToken => "too many wrong tokens for this user; use the token of the user's last answer",
         }
@@ -73,6 +98,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// How many at once.
+    pub(super) const fn at_once(self) -> NonZeroU32 {
+        self.at_once
+    }
+
     /// As `governor` wants it; `None` when there is no time between two, which parsing rules out.
     pub(super) fn quota(self) -> Option<Quota> {
         Quota::with_period(self.every).map(|quota| quota.allow_burst(self.at_once))

@@ -1,7 +1,8 @@
 //! Who may try a room code. docs/security.md has the arithmetic.
 //!
-//! An address that has opened a room is *known* to it and costs nothing more. A stranger's code is counted as wrong by the
-//! store, over all nodes, before it is looked at, and taken back when it is right.
+//! A client that has opened a room is *known* to it and costs nothing more. A stranger's code is counted as wrong by the
+//! store, over all nodes, before it is looked at, and taken back when it is right. Once counted, it is looked at and taken
+//! back whether or not somebody still waits for the answer.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,35 +10,43 @@ use std::time::{Duration, Instant};
 
 use futures_util::future;
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
 
 use super::action::{Action, Patience};
-use super::origin::Origin;
-use super::{Denied, Limited, lockout};
+use super::lockouts::Lockouts;
+use super::turns::Turns;
+use super::{Denied, Limited, Settings, lockout, subjects};
+use crate::client_limit::without_permit;
+use crate::domain::client_key::{ClientKey, NetworkPrefixes};
 use crate::domain::room::{Room, RoomId};
-use crate::store::{Guess, GuessLimits, Lockout, Store, Struck};
+use crate::shield::{Interrupted, Shield};
+use crate::store::{Guess, GuessLimits, Guesser, Lockout, Store, StoreError, Struck, Subject, Ticket};
 
-/// Pairs of address and room that are known without asking the store.
+/// Pairs of client and room that are known without asking the store.
 const KNOWN_HERE: usize = 200_000;
-
-/// Queues of strangers. Strangers of one address go one after the other, so that many who come at once with right codes
-/// are not many counted misses at once.
-const QUEUES: usize = 1_024;
 
 /// Wrong codes per room after which nobody is let guess, as a multiple of those after which each has one guess left.
 const LAST_FACTOR: u32 = 10;
 
+/// When a client may come back whose queue of strangers was full. The queue moves on within a few calls of the store.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
 pub(super) struct Codes {
     store: Arc<dyn Store>,
-    of_address: Lockout,
-    of_known_address: Lockout,
+    of_client: Lockout,
+    of_network: Lockout,
+    of_known_client: Lockout,
     of_room: GuessLimits,
+    prefixes: NetworkPrefixes,
     known: Cache<u64, Arc<Mutex<Own>>>,
-    queues: Box<[Semaphore]>,
     hasher: RandomState,
+    lockouts: Lockouts,
+    /// Strangers of one client go one after the other, so that many who come at once with right codes are not many
+    /// counted misses at once.
+    turns: Turns,
+    shield: Shield,
 }
 
-/// What an address has missed in a room that it is known to.
+/// What a client has missed in a room that it is known to.
 #[derive(Default)]
 struct Own {
     misses: u32,
@@ -45,99 +54,198 @@ struct Own {
 }
 
 impl Own {
+    fn locked_for(&self) -> Option<Duration> {
+        self.locked_until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
     /// Looks at the code, unless locked. No one comes in between, so that many at once get no more looks than one after
     /// the other.
     fn open(&mut self, room: &Room, code: &str, lockout: Lockout) -> Result<(), Denied> {
-        let now = Instant::now();
-        if let Some(until) = self.locked_until.filter(|until| now < *until) {
-            return Err(too_many(until - now));
+        if let Some(left) = self.locked_for() {
+            return Err(too_many(left));
         }
         if room.code.opens_with(code) {
             return Ok(());
         }
         self.misses = self.misses.saturating_add(1);
-        self.locked_until = lockout.span(self.misses).map(|span| now + span);
+        self.locked_until = lockout.span(self.misses).map(|span| Instant::now() + span);
         Err(Denied::WrongCode)
     }
 }
 
+/// A miss that was counted, or was not because there were too many.
+enum Miss {
+    Counted(Vec<(Subject, Ticket)>),
+    LockedOut(Duration),
+}
+
 impl Codes {
-    pub(super) fn new(store: Arc<dyn Store>, patience: Patience, per_room: u32) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, settings: &Settings, shield: Shield) -> Self {
+        let (patience, per_room) = (settings.wrong_codes_per_address, settings.wrong_codes_per_room);
         let of_known = Patience { misses: patience.misses.div_ceil(2), ..patience };
         Self {
             store,
-            of_address: lockout(patience),
-            of_known_address: lockout(of_known),
+            of_client: lockout(patience),
+            of_network: lockout(settings.wrong_codes_per_network),
+            of_known_client: lockout(of_known),
             of_room: GuessLimits { open: per_room, last: per_room.saturating_mul(LAST_FACTOR) },
+            prefixes: settings.network_prefixes,
             known: Cache::new(KNOWN_HERE),
-            queues: (0..QUEUES).map(|_| Semaphore::new(1)).collect(),
             hasher: RandomState::new(),
+            lockouts: Lockouts::new(),
+            turns: Turns::new(),
+            shield,
+        }
+    }
+
+    /// How long a client is refused at a room whatever code it brings, as far as that is known without asking the store.
+    pub(super) fn refused_for(&self, client: ClientKey, room: RoomId) -> Option<Duration> {
+        match self.known.get(&self.pair(client, room)) {
+            Some(own) => own.lock().unwrap_or_else(PoisonError::into_inner).locked_for(),
+            None => self.lockouts.left((client, room)),
         }
     }
 
     /// Opens a room with a code, or says why not.
-    pub(super) async fn open(&self, origin: Origin, room: &Room, code: &str) -> Result<(), Denied> {
-        let pair = self.hasher.hash_one((origin, room.id));
-        if let Some(own) = self.known.get(&pair) {
-            return self.open_as_known(&own, room, code);
+    pub(super) async fn open(self: &Arc<Self>, client: ClientKey, room: &Room, code: &str) -> Result<(), Denied> {
+        if let Some(opened) = self.open_from_memory(client, room, code) {
+            return opened;
         }
-        let queue = self.hasher.hash_one(origin) as usize % QUEUES;
-        let _turn = self.queues[queue].acquire().await;
-        match self.known.get(&pair) {
-            Some(own) => self.open_as_known(&own, room, code),
-            None => self.open_as_stranger(origin, pair, room, code).await,
+        let turn = self.turns.wait_for(client).map_err(|_| full())?;
+        let turn = without_permit(turn).await.map_err(|_| full())?;
+        if let Some(opened) = self.open_from_memory(client, room, code) {
+            return opened;
         }
+        let (codes, room, code) = (Arc::clone(self), room.clone(), code.to_owned());
+        let opened = self.shield.run(async move {
+            let _turn = turn;
+            codes.open_as_stranger(client, &room, &code).await
+        });
+        opened.await.unwrap_or_else(|interrupted| {
+            Err(Denied::Store(match interrupted {
+                Interrupted::Panicked => StoreError::Corrupt(interrupted.into()),
+                Interrupted::Overloaded | Interrupted::TimedOut => StoreError::Unavailable(interrupted.into()),
+            }))
+        })
     }
 
     /// Makes the creator of a room known to it.
-    pub(super) async fn welcome(&self, origin: Origin, room: RoomId) -> Result<(), Denied> {
-        self.store.welcome(room, origin.guesser(), false).await?;
-        self.known.insert(self.hasher.hash_one((origin, room)), Arc::default());
+    pub(super) async fn welcome(&self, client: ClientKey, room: RoomId) -> Result<(), StoreError> {
+        if client != ClientKey::Unknown {
+            self.store.welcome(room, subjects::guesser(client, self.prefixes), false).await?;
+            self.remember_as_known(client, room);
+        }
         Ok(())
     }
 
-    fn open_as_known(&self, own: &Mutex<Own>, room: &Room, code: &str) -> Result<(), Denied> {
-        own.lock().unwrap_or_else(PoisonError::into_inner).open(room, code, self.of_known_address)
+    /// `None` if the store has to be asked.
+    fn open_from_memory(&self, client: ClientKey, room: &Room, code: &str) -> Option<Result<(), Denied>> {
+        if let Some(own) = self.known.get(&self.pair(client, room.id)) {
+            return Some(self.open_as_known(&own, room, code));
+        }
+        self.lockouts.left((client, room.id)).map(|left| Err(too_many(left)))
     }
 
-    async fn open_as_stranger(&self, origin: Origin, pair: u64, room: &Room, code: &str) -> Result<(), Denied> {
-        let guesser = origin.guesser();
-        let subject = guesser.subject;
-        let (ticket, wait) = match self.store.strike(subject, self.of_address).await? {
-            Struck::Counted(ticket) => (Some(ticket), Duration::ZERO),
-            Struck::LockedOut(wait) => (None, wait),
-        };
-        // Who is locked out may be known to this room all the same, by another node or by a longer memory than ours.
-        let guess = self.store.guess(room.id, guesser, ticket.map(|_| self.of_room)).await?;
-        let opened = match guess {
-            Guess::Known => {
-                let own = Arc::<Mutex<Own>>::default();
-                self.known.insert(pair, Arc::clone(&own));
-                self.open_as_known(&own, room, code)
-            }
-            Guess::Counted if room.code.opens_with(code) => {
-                let forgive = async {
-                    match ticket {
-                        Some(ticket) => self.store.forgive(subject, ticket).await,
-                        None => Ok(()),
-                    }
-                };
-                future::try_join(self.store.welcome(room.id, guesser, true), forgive).await?;
-                self.known.insert(pair, Arc::default());
+    fn open_as_known(&self, own: &Mutex<Own>, room: &Room, code: &str) -> Result<(), Denied> {
+        own.lock().unwrap_or_else(PoisonError::into_inner).open(room, code, self.of_known_client)
+    }
+
+    /// Runs to its end, or takes back what it has counted.
+    async fn open_as_stranger(&self, client: ClientKey, room: &Room, code: &str) -> Result<(), Denied> {
+        let asked = Instant::now();
+        let miss = self.count_miss(client, asked).await?;
+        let guesser = subjects::guesser(client, self.prefixes);
+        // Whoever is locked out may be known to this room all the same, by another node or by a longer memory than ours.
+        let limits = matches!(miss, Miss::Counted(_)).then_some(self.of_room);
+        let opened = match self.store.guess(room.id, guesser, limits).await {
+            Ok(Guess::Known) => self.open_as_known(&self.remember_as_known(client, room.id), room, code),
+            Ok(Guess::Counted) if room.code.opens_with(code) => {
+                let welcome = self.store.welcome(room.id, welcomed(client, guesser), true);
+                future::try_join(welcome, self.take_back(&miss)).await?;
+                if client != ClientKey::Unknown {
+                    self.remember_as_known(client, room.id);
+                }
                 return Ok(());
             }
-            Guess::Counted => return Err(Denied::WrongCode),
-            Guess::Closed(until_the_end) => {
-                Err(too_many(if ticket.is_some() { until_the_end } else { wait.min(until_the_end) }))
+            Ok(Guess::Counted) => return Err(Denied::WrongCode),
+            Ok(Guess::Closed(until_the_end)) => {
+                let left = match miss {
+                    Miss::Counted(_) => until_the_end,
+                    Miss::LockedOut(left) => left.min(until_the_end),
+                };
+                self.lockouts.remember((client, room.id), asked, left);
+                Err(too_many(left))
+            }
+            Err(error) => {
+                // As far as it can be: the store has just failed.
+                let _ = self.take_back(&miss).await;
+                return Err(error.into());
             }
         };
-        if let Some(ticket) = ticket {
-            self.store.forgive(subject, ticket).await?;
-        }
+        self.take_back(&miss).await?;
         opened
+    }
+
+    /// Counts a miss of the client and of the network around it, or of neither.
+    async fn count_miss(&self, client: ClientKey, asked: Instant) -> Result<Miss, StoreError> {
+        let itself = Some((subjects::of_client(client), self.of_client));
+        let network = subjects::of_network(client, self.prefixes).map(|network| (network, self.of_network));
+        let subjects = itself.into_iter().chain(network);
+        let remembered = subjects.clone().filter_map(|(subject, _)| self.lockouts.left(subject));
+        if let Some(left) = remembered.max() {
+            return Ok(Miss::LockedOut(left));
+        }
+        let mut counted = Vec::with_capacity(2);
+        for (subject, lockout) in subjects {
+            match self.store.strike(subject, lockout).await {
+                Ok(Struck::Counted(ticket)) => counted.push((subject, ticket)),
+                Ok(Struck::LockedOut(left)) => {
+                    self.take_back(&Miss::Counted(counted)).await?;
+                    self.lockouts.remember(subject, asked, left);
+                    return Ok(Miss::LockedOut(left));
+                }
+                Err(error) => {
+                    let _ = self.take_back(&Miss::Counted(counted)).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Miss::Counted(counted))
+    }
+
+    /// Takes back a miss that was none, and the lock-outs that it began.
+    async fn take_back(&self, miss: &Miss) -> Result<(), StoreError> {
+        let Miss::Counted(counted) = miss else { return Ok(()) };
+        let forgiven = counted.iter().map(|(subject, ticket)| self.store.forgive(*subject, *ticket));
+        let forgiven = future::join_all(forgiven).await;
+        counted.iter().for_each(|(subject, _)| self.lockouts.forget(*subject));
+        forgiven.into_iter().collect()
+    }
+
+    fn remember_as_known(&self, client: ClientKey, room: RoomId) -> Arc<Mutex<Own>> {
+        let own = Arc::<Mutex<Own>>::default();
+        self.known.insert(self.pair(client, room), Arc::clone(&own));
+        own
+    }
+
+    fn pair(&self, client: ClientKey, room: RoomId) -> u64 {
+        self.hasher.hash_one((client, room))
+    }
+}
+
+/// As whom a room knows a guesser from now on. Whoever is unknown stays a stranger: others may be behind the next request.
+fn welcomed(client: ClientKey, guesser: Guesser) -> Guesser {
+    const NOBODY: Subject = Subject([0; 16]);
+    match client {
+        ClientKey::Unknown => Guesser { subject: NOBODY, ..guesser },
+        ClientKey::Network(_) => guesser,
     }
 }
 
 fn too_many(retry_after: Duration) -> Denied {
     Denied::Limited(Limited { action: Action::WrongCode, retry_after })
+}
+
+fn full() -> Denied {
+    Denied::Limited(Limited { action: Action::EnterRoom, retry_after: FULL_FOR })
 }

@@ -4,6 +4,7 @@
 //! them anyway, as a forgotten key begins like a new one.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ const KEYS_MAX: usize = 100_000;
 pub(super) struct Budgets {
     /// `None` never limits.
     limiter: Option<RateLimiter<u64, Bounded, MonotonicClock>>,
+    at_once: NonZeroU32,
     /// Keys are kept as hashes that nobody outside can foresee, so that none can be made to meet another's.
     hasher: RandomState,
 }
@@ -29,7 +31,7 @@ pub(super) struct Budgets {
 impl Budgets {
     pub(super) fn new(rate: Rate) -> Self {
         let limiter = |quota| RateLimiter::new(quota, Bounded(Cache::new(KEYS_MAX)), MonotonicClock);
-        Self { limiter: rate.quota().map(limiter), hasher: RandomState::new() }
+        Self { limiter: rate.quota().map(limiter), at_once: rate.at_once(), hasher: RandomState::new() }
     }
 
     /// Takes one from the budget of `key`, or says when there is one again.
@@ -38,6 +40,18 @@ impl Budgets {
         limiter
             .check_key(&self.hasher.hash_one(key))
             .map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
+    }
+
+    /// Takes so many, or says when they are there. More than there can ever be at once count as all of them.
+    pub(super) fn take_many(&self, key: impl Hash, count: u64) -> Result<(), Duration> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.at_once.get());
+        let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
+        match limiter.check_key_n(&self.hasher.hash_one(key), count) {
+            Ok(taken) => taken.map_err(|not_until| not_until.wait_time_from(limiter.clock().now())),
+            // Ruled out above.
+            Err(_more_than_there_can_be) => Ok(()),
+        }
     }
 }
 
@@ -73,6 +87,17 @@ mod tests {
         }
         let kept = budgets.limiter.map(|limiter| limiter.into_state_store().0.len());
         assert!(kept.is_some_and(|kept| kept <= KEYS_MAX), "{kept:?}");
+    }
+
+    #[test]
+    fn many_are_taken_at_once_and_never_more_than_there_can_be() {
+        let budgets = Budgets::new("1/s:100".parse().expect("a rate"));
+        assert!(budgets.take_many("one", 60).is_ok() && budgets.take_many("one", 0).is_ok());
+        let wait = budgets.take_many("one", 60).expect_err("twenty too many");
+        assert!(wait <= Duration::from_secs(20) && wait > Duration::from_secs(18), "{wait:?}");
+        assert!(budgets.take_many("one", 40).is_ok(), "what was refused used up nothing");
+        assert!(budgets.take_many("two", u64::MAX).is_ok());
+        assert!(budgets.take("two").is_err());
     }
 
     #[test]

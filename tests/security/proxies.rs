@@ -43,8 +43,20 @@ async fn behind_a_trusted_proxy_each_client_is_its_own_and_cannot_say_otherwise(
     ] {
         assert_eq!(open(&server, headers).await.err(), full(), "{headers}");
     }
-    // A client that writes the header its proxy does not: it is nobody but the proxy, together with all who do that.
-    let _nobody = open(&server, "forwarded: for=9.9.9.9\r\nx-forwarded-for: 1.2.3.4\r\n").await.expect("a socket");
-    assert_eq!(open(&server, "forwarded: for=8.8.8.8\r\nx-forwarded-for: 1.2.3.4\r\n").await.err(), full());
+    // A client that writes the header its proxy does not: nobody can tell who it is. All like that count as one, which is
+    // not the proxy.
+    let unknown = [
+        "forwarded: for=9.9.9.9\r\nx-forwarded-for: 1.2.3.4\r\n",
+        "forwarded: for=8.8.8.8\r\nx-forwarded-for: 1.2.3.4\r\n",
+        "forwarded: for=_hidden\r\nx-forwarded-for: 7.7.7.7\r\n",
+        "x-forwarded-for: 7.7.7.7, unknown\r\n",
+        "x-real-ip: 7.7.7.7\r\n",
+        "via: 1.1 somebody\r\n",
+    ];
+    let _nobody = open(&server, unknown[0]).await.expect("a socket");
+    for headers in unknown {
+        assert_eq!(open(&server, headers).await.err(), full(), "{headers}");
+    }
+    let _proxy = open(&server, "").await.expect("a socket");
     assert_eq!(open(&server, "").await.err(), full());
 }

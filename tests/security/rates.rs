@@ -17,16 +17,16 @@ use crate::support::stream::{self, Stream};
 
 const ON: (&str, &str) = ("RATE_LIMITS", "on");
 const OPEN: &str = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id } }";
-const CREATE: &str = "mutation { createRoom { room { id code } } }";
+pub const CREATE: &str = "mutation { createRoom { room { id code } } }";
 
 /// The servers over one store: one on the embedded, two on Redis.
-struct Nodes {
+pub struct Nodes {
     servers: Vec<Server>,
     redis: Option<RedisServer>,
 }
 
 impl Nodes {
-    async fn on_each_store(environment: &[(&str, &str)]) -> Vec<Self> {
+    pub async fn on_each_store(environment: &[(&str, &str)]) -> Vec<Self> {
         let environment = [environment, &[ON]].concat();
         let redis = RedisServer::start().await;
         let url = redis.url();
@@ -38,8 +38,13 @@ impl Nodes {
     }
 
     /// A client of the `n`th server, over and over, at this address.
-    fn client(&self, n: usize, host: u32) -> Client {
-        Client::from_address(self.servers[n % self.servers.len()].url("/graphql"), address(host))
+    pub fn client(&self, n: usize, host: u32) -> Client {
+        Client::from_address(self.url(n), address(host))
+    }
+
+    /// Where the `n`th server, over and over, answers GraphQL.
+    pub fn url(&self, n: usize) -> String {
+        self.servers[n % self.servers.len()].url("/graphql")
     }
 }
 
@@ -49,7 +54,7 @@ fn address(host: u32) -> IpAddr {
 }
 
 /// Checks that an answer says too often in these words; how long to wait.
-fn limited(answer: &Value, message: &str) -> Duration {
+pub fn limited(answer: &Value, message: &str) -> Duration {
     assert_eq!(error_code(answer), "RATE_LIMITED", "{answer}");
     assert!(answer["errors"][0]["message"].as_str().is_some_and(|text| text.contains(message)), "{answer}");
     let millis = answer["errors"][0]["extensions"]["retryAfterMs"].as_u64();
@@ -61,13 +66,13 @@ async fn try_code(client: &Client, room: &RoomKey, code: &str) -> Value {
 }
 
 /// What becomes of a try: `OK` or the code of the refusal.
-async fn outcome(client: &Client, room: &RoomKey, code: &str) -> String {
+pub async fn outcome(client: &Client, room: &RoomKey, code: &str) -> String {
     let answer = try_code(client, room, code).await;
     if answer.get("errors").is_some() { error_code(&answer) } else { "OK".into() }
 }
 
 /// A code of the right form that does not open the room.
-fn wrong(room: &RoomKey) -> String {
+pub fn wrong(room: &RoomKey) -> String {
     let number: u32 = room.code.parse().expect("digits");
     format!("{:06}", (number + 1) % 1_000_000)
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use reqwest::header::HeaderName;
 use serde_json::{Value, json};
 
 use super::eventually;
@@ -31,6 +32,14 @@ impl Client {
         Self { http, url }
     }
 
+    /// One behind a proxy of this machine that says where its client is. The server has to trust the proxy.
+    pub fn behind_proxy(url: String, client: &str) -> Self {
+        let headers = std::iter::once(("x-forwarded-for", client));
+        let headers = headers.map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value")));
+        let http = reqwest::Client::builder().default_headers(headers.collect()).build().expect("a client");
+        Self { http, url }
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -39,6 +48,12 @@ impl Client {
     pub async fn try_request(&self, query: &str, variables: Value) -> Result<Value, reqwest::Error> {
         let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
         request.send().await?.json().await
+    }
+
+    /// The answer to a request that accepts this, as it comes.
+    pub async fn post_accepting(&self, accept: &str, query: &str, variables: &Value) -> reqwest::Response {
+        let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
+        request.header("accept", accept).send().await.expect("an answer")
     }
 
     /// The whole answer to a request.

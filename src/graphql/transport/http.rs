@@ -88,12 +88,15 @@ async fn answer(
     }
 }
 
-/// Writes an answer. A request that was never executed is a 400 in the newer media type only.
+/// Writes an answer. A request that was never executed is a 400 or a 429 in the newer media type only.
 fn write(kind: AnswerType, answer: Answer) -> Response {
     let status = match (answer.failure(), kind) {
         // Clients with persisted queries read what to do in the answer, whatever its media type.
-        (None | Some(Failure::NotPersisted), _) | (Some(Failure::Request), AnswerType::Json) => StatusCode::OK,
+        (None | Some(Failure::NotPersisted), _) | (Some(Failure::Request | Failure::RateLimit), AnswerType::Json) => {
+            StatusCode::OK
+        }
         (Some(Failure::Request), AnswerType::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        (Some(Failure::RateLimit), AnswerType::GraphqlResponse) => StatusCode::TOO_MANY_REQUESTS,
         (Some(Failure::Method), _) => StatusCode::METHOD_NOT_ALLOWED,
         (Some(Failure::Overload), _) => StatusCode::SERVICE_UNAVAILABLE,
         (Some(Failure::Fault), _) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,0 +1,94 @@
+//! Under which names the store counts a client's misses: digests, the same on every server.
+
+use std::net::IpAddr;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::client_key::{ClientKey, NetworkPrefixes};
+use crate::store::{Guesser, Subject};
+
+/// The client itself.
+pub(super) fn of_client(client: ClientKey) -> Subject {
+    digest("address", client, "")
+}
+
+/// A user at this client.
+pub(super) fn of_user(client: ClientKey, user: &str) -> Subject {
+    digest("user", client, user)
+}
+
+/// The wider network around the client, if there is one.
+pub(super) fn of_network(client: ClientKey, prefixes: NetworkPrefixes) -> Option<Subject> {
+    client.wider(prefixes).map(|network| digest("network", network, ""))
+}
+
+/// The client as a room meets it. One customer of a provider may have a whole IPv6 network as wide as these prefixes say, so
+/// such a network shares the last guess; of IPv4 nobody but the client does.
+pub(super) fn guesser(client: ClientKey, prefixes: NetworkPrefixes) -> Guesser {
+    let block = match client {
+        ClientKey::Network(IpAddr::V6(_)) => client.wider(prefixes).unwrap_or(client),
+        ClientKey::Network(IpAddr::V4(_)) | ClientKey::Unknown => client,
+    };
+    Guesser { subject: of_client(client), block: digest("block", block, "") }
+}
+
+fn digest(kind: &str, client: ClientKey, user: &str) -> Subject {
+    let (v4, v6);
+    let address: &[u8] = match client {
+        ClientKey::Unknown => &[],
+        ClientKey::Network(IpAddr::V4(address)) => {
+            v4 = address.octets();
+            &v4
+        }
+        ClientKey::Network(IpAddr::V6(address)) => {
+            v6 = address.octets();
+            &v6
+        }
+    };
+    let hash = Sha256::new()
+        .chain_update([kind.len() as u8])
+        .chain_update(kind)
+        .chain_update([address.len() as u8])
+        .chain_update(address)
+        .chain_update(user);
+    let hash = hash.finalize();
+    Subject(std::array::from_fn(|i| hash[i]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIXES: NetworkPrefixes = NetworkPrefixes { ipv4: 24, ipv6: 48 };
+
+    fn client(address: &str) -> ClientKey {
+        ClientKey::of(address.parse().expect("an address"), 64)
+    }
+
+    #[test]
+    fn the_last_guess_is_shared_by_the_first_48_bits() {
+        let blocks = ["2001:db8:1:2::1", "2001:db8:1:ffff::1"].map(|address| guesser(client(address), PREFIXES));
+        assert!(blocks[0].block == blocks[1].block && blocks[0].subject != blocks[1].subject);
+        assert_ne!(guesser(client("2001:db8:2:2::1"), PREFIXES).block, blocks[0].block);
+        let neighbours = ["192.0.2.7", "192.0.2.8"].map(|address| guesser(client(address), PREFIXES).block);
+        assert_ne!(neighbours[0], neighbours[1]);
+    }
+
+    #[test]
+    fn a_client_its_network_and_a_user_at_it_are_three_subjects() {
+        let client = client("192.0.2.0");
+        let (itself, network) = (of_client(client), of_network(client, PREFIXES));
+        assert!(network.is_some_and(|network| network != itself));
+        assert_ne!(itself, of_user(client, ""));
+        assert_ne!(of_user(client, "somebody"), of_user(client, "somebody else"));
+    }
+
+    #[test]
+    fn nobody_known_is_a_subject_that_no_address_has() {
+        let unknown = of_client(ClientKey::Unknown);
+        for address in ["0.0.0.0", "::", "127.0.0.1"] {
+            assert_ne!(unknown, of_client(client(address)), "{address}");
+        }
+        assert_eq!(of_network(ClientKey::Unknown, PREFIXES), None);
+    }
+}

@@ -1,0 +1,192 @@
+//! What one client may send and read in all, whoever it says it is and over whichever API.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::rates::{CREATE, Nodes, limited};
+use crate::support::client::{Client, DELETE, EDIT, RoomKey, SEND, User, error_code};
+use crate::support::http;
+use crate::support::server::Server;
+use crate::support::socket::{Socket, events_of};
+use crate::support::stream;
+
+const LIST: &str = "{ activeRooms(first: 50) { nodes { id } } }";
+const TOO_MUCH_READ: &str = "too much is read from this address";
+
+fn input(room: &RoomKey, user: &User) -> Value {
+    json!({ "roomId": room.id, "roomCode": room.code, "userId": user.id, "token": user.token })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_sends_so_much_however_many_users_it_is_over_both_apis() {
+    for nodes in Nodes::on_each_store(&[("RATE_SENDS_PER_CLIENT", "1/h:4"), ("TRUSTED_PROXIES", "127.9.9.9")]).await {
+        let (client, words) = (nodes.client(0, 1), "too much is sent from this address");
+        let room = client.create_room().await;
+        let mut first = User::of(client.clone());
+        let id = first.send(&room, "one").await["id"].as_str().expect("an id").to_owned();
+        first.edit(&room, &id, "two").await;
+        first.delete(&room, &id).await;
+        User::of(client.clone()).send(&room, "of another user").await;
+        let mut change = input(&room, &first);
+        change["messageId"] = json!(id);
+        limited(&client.request(DELETE, json!({ "input": change })).await, words);
+        change["text"] = json!("x");
+        limited(&client.request(EDIT, json!({ "input": change })).await, words);
+        let newcomer = json!({ "roomId": room.id, "roomCode": room.code, "text": "x" });
+        limited(&client.request(SEND, json!({ "input": newcomer })).await, words);
+        User::of(nodes.client(0, 2)).send(&room, "of another client").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_legacy_routes_spend_the_same_budget_for_sends_and_say_when_there_is_more() {
+    let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_SENDS_PER_CLIENT", "1/h:2")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    User::of(client).send(&room, "over GraphQL").await;
+    let rest = http::Client::of(&server.url(""));
+    let send =
+        |user: &str| json!({ "room_id": room.id, "room_code": room.code, "user_id": user, "message": "over REST" });
+    assert_eq!(rest.post("/v1/room/message/send", &send("somebody-1234")).await.status, 200);
+    let refused = rest.post("/v1/room/message/send", &send("somebody-5678")).await;
+    assert_eq!((refused.status, &refused.json()["status_code"]), (429, &json!(429)));
+    let seconds: u64 = refused.header("retry-after").and_then(|text| text.parse().ok()).expect("a retry-after");
+    assert!((3_500..=3_600).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_user_is_refused_costs_its_neighbours_nothing() {
+    let settings = [("RATE_LIMITS", "on"), ("RATE_SENDS_PER_USER", "1/h:1"), ("RATE_SENDS_PER_CLIENT", "1/h:3")];
+    let server = Server::with(&settings);
+    let client = server.client();
+    let room = client.create_room().await;
+    let mut hasty = User { id: Some("hasty-0123456789".into()), ..User::of(client.clone()) };
+    hasty.send(&room, "one").await;
+    for _ in 0..5 {
+        limited(&hasty.try_send(&room, "again").await.expect("an answer"), "this user sends too fast");
+    }
+    for id in ["neighbour-0123456789", "other-neighbour-0123"] {
+        User { id: Some(id.into()), ..User::of(client.clone()) }.send(&room, "of a neighbour").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_reads_so_much_over_every_transport_and_goes_on_sending() {
+    // Each list costs 61.
+    for nodes in Nodes::on_each_store(&[("RATE_READS_PER_CLIENT", "1/h:100")]).await {
+        let client = nodes.client(0, 1);
+        let room = client.create_room().await;
+        client.data(LIST, json!({})).await;
+        limited(&client.request(LIST, json!({})).await, TOO_MUCH_READ);
+        let aliased =
+            format!("{{ {} }}", ["a", "b", "c"].map(|key| format!("{key}: {}", &LIST[2..LIST.len() - 2])).join(" "));
+        limited(&client.request(&aliased, json!({})).await, TOO_MUCH_READ);
+        nodes.client(0, 2).data(LIST, json!({})).await;
+        User::of(client.clone()).send(&room, "sends are counted by themselves").await;
+        limited(&client.request(LIST, json!({})).await, TOO_MUCH_READ);
+        client.request(CREATE, json!({})).await["data"]["createRoom"]["room"]["id"].as_str().expect("a room");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_read_says_so_in_the_way_of_its_transport() {
+    let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_READS_PER_CLIENT", "1/h:100")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    client.data(LIST, json!({})).await;
+    for (accept, status) in [("application/json", 200), ("application/graphql-response+json", 429)] {
+        let answer = stream::post(client.url(), accept, LIST, json!({})).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status, "{accept}");
+        let answer: Value = answer.json().await.expect("JSON");
+        limited(&answer, TOO_MUCH_READ);
+        assert!(answer.get("data").is_none(), "nothing was executed: {answer}");
+    }
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("1", LIST, json!({})).await;
+    let refused = socket.hear().await;
+    assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("1")));
+    limited(&json!({ "errors": refused["payload"] }), TOO_MUCH_READ);
+    // The socket itself is as good as before; a subscription from now on costs 10.
+    let neighbour = Client::from_address(server.url("/graphql"), [127, 1, 0, 9].into());
+    socket.follow("2", &neighbour, &room).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_costs_what_was_missed() {
+    for nodes in Nodes::on_each_store(&[("RATE_READS_PER_CLIENT", "1/h:100")]).await {
+        let creator = nodes.client(0, 1);
+        let room = creator.create_room().await;
+        let start = creator.cursor(&room).await;
+        let mut user = User::of(nodes.client(0, 2));
+        for n in 0..40 {
+            user.send(&room, &format!("message {n}")).await;
+        }
+        let reader = nodes.client(0, 3);
+        let replay = json!({ "roomId": room.id, "roomCode": room.code, "after": start });
+        let query = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
+            messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { cursor } }";
+        let open = async |variables: &Value| {
+            let multipart = "multipart/mixed;subscriptionSpec=1.0, application/json";
+            let answer = reader.post_accepting(multipart, query, variables).await;
+            let is_stream = answer.headers()["content-type"].to_str().expect("text").starts_with("multipart");
+            if is_stream { None } else { Some(answer.json::<Value>().await.expect("JSON")) }
+        };
+        assert_eq!(open(&replay).await, None, "the first costs 50");
+        assert_eq!(open(&replay).await, None, "the second, too");
+        limited(&open(&replay).await.expect("a refusal"), TOO_MUCH_READ);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn legacy_reads_cost_what_is_read() {
+    let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_READS_PER_CLIENT", "1/h:100")]);
+    let at = |host: u8| Client::from_address(server.url("/graphql"), [127, 1, 0, host].into());
+    let (creator, rest) = (at(1), http::Client::of(&server.url("")));
+    let (room, empty) = (creator.create_room().await, creator.create_room().await);
+    let mut user = User::of(creator);
+    for n in 0..40 {
+        user.send(&room, &format!("message {n}")).await;
+    }
+    // A room of 40 messages costs 51, an empty one 10.
+    let open = |room: &RoomKey| json!({ "room_id": room.id, "room_code": room.code });
+    assert_eq!(rest.post("/v1/room/", &open(&room)).await.status, 200);
+    let refused = rest.post("/v1/room/", &open(&room)).await;
+    assert_eq!(refused.status, 429, "{}", refused.body);
+    assert!(refused.body.contains(TOO_MUCH_READ) && refused.header("retry-after").is_some(), "{}", refused.body);
+    assert_eq!(rest.post("/v1/room/", &open(&empty)).await.status, 200);
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(rest.get("/v1/rooms_views/").await.status);
+    }
+    assert!(statuses.starts_with(&[200, 200]) && statuses.ends_with(&[429, 429]), "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_real_clients_read_and_send_behind_one_address_is_within_the_defaults() {
+    let server = Server::with(&[("RATE_LIMITS", "on")]);
+    let client = server.client();
+    let room = client.create_room().await;
+    let page = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id createdAt expiresAt viewerCount cursor
+        chatters { nodes { id displayName } } messages(last: 100) { totalCount pageInfo { startCursor hasPreviousPage }
+        edges { cursor node { id index text createdAt editedAt deletedAt clientMessageId author { id displayName } } } } } }";
+    // A class comes in at once, and everybody says something.
+    let members = (0..30).map(async |n| {
+        for _ in 0..3 {
+            client.data(page, json!({ "id": room.id, "code": room.code })).await;
+        }
+        let mut user = User::of(client.clone());
+        user.send(&room, &format!("here {n}")).await;
+        user.send(&room, "again").await;
+    });
+    join_all(members).await;
+    let rest = http::Client::of(&server.url(""));
+    for _ in 0..30 {
+        let body = json!({ "room_id": room.id, "room_code": room.code });
+        assert_eq!(rest.post("/v1/room/", &body).await.status, 200);
+        assert_eq!(rest.get("/v1/rooms_views/").await.status, 200);
+    }
+    let mut socket = Socket::ready(server.address()).await;
+    socket.subscribe("1", &events_of(&room), json!({})).await;
+    let answer = client.request("{ nothing }", json!({})).await;
+    assert_eq!(error_code(&answer), "GRAPHQL_VALIDATION_FAILED");
+}
