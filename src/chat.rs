@@ -212,11 +212,12 @@ impl Chat {
         text: &str,
     ) -> Result<Accepted, ChatError> {
         let text = MessageText::parse(text, &self.settings.limits)?;
+        let limits = self.room_limits();
         let edit = move |message: &Message| Change::Edit {
             index: message.id.index,
             revision: message.revision,
             text: text.clone(),
-            limits: self.room_limits(),
+            limits,
         };
         in_time(self.change(client, input, edit)).await
     }
