@@ -4,7 +4,6 @@
 //! and hands out the room's events. What an event looks like in that operation is the business of `rendering`.
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -300,8 +299,8 @@ impl Operations {
             }
             Answer::executed(response, &budget)
         };
-        // Pinned here, as handing it on by value would take its size of the stack again and again.
-        let answer = pin!(timeout(self.time_limit, answer));
+        // In a box, as all that is around it would otherwise carry its size along, on the stack of a worker.
+        let answer = Box::pin(timeout(self.time_limit, answer));
         Outcome::Answer(match self.in_flight.run(circumstances.client, answer).await {
             Ok(answer) => answer.unwrap_or_else(|_| Answer::timed_out()),
             Err(_) => Answer::overloaded(),
