@@ -22,8 +22,7 @@ async fn server_with_a_slow_store(permits: &str) -> (RedisServer, Proxy, Server)
     let redis = RedisServer::start().await;
     let proxy = Proxy::to(&redis.address()).await;
     let url = format!("redis://{}/", proxy.address());
-    let settings =
-        [("REDIS_URL", &*url), ("REDIS_TIMEOUT", "5s"), ("RATE_LIMITS", "on"), ("MAX_OPERATIONS", permits)];
+    let settings = [("REDIS_URL", &*url), ("REDIS_TIMEOUT", "5s"), ("RATE_LIMITS", "on"), ("MAX_OPERATIONS", permits)];
     let server = Server::with(&settings);
     (redis, proxy, server)
 }
