@@ -27,7 +27,8 @@ async fn try_wrong_codes(nodes: &Nodes, rooms: &[RoomKey], addresses: impl Itera
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wider_network_has_a_bounded_number_of_guesses_however_many_clients_it_has() {
-    let networks: [(fn(usize) -> String, &str, &str); 2] = [
+    type Address = fn(usize) -> String;
+    let networks: [(Address, &str, &str); 2] = [
         (|n| format!("2001:db8:7:{n:x}::1"), "2001:db8:7:ffff::1", "2001:db8:8::1"),
         (|n| format!("203.0.113.{n}"), "203.0.113.250", "203.0.114.1"),
     ];
