@@ -143,7 +143,8 @@ async fn readers_deliveries_and_replays_are_counted_and_the_readers_leave_again(
 
 #[tokio::test]
 async fn refusals_of_rates_and_of_connections_are_counted() {
-    let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_ROOMS_PER_ADDRESS", "1/h:1")]);
+    let limits = [("RATE_LIMITS", "on"), ("RATE_ROOMS_PER_ADDRESS", "1/h:1"), ("MAX_CONNECTIONS", "1234")];
+    let server = Server::with(&limits);
     let client = server.client();
     client.create_room().await;
     let refused = client.try_request("mutation { createRoom { room { id } } }", json!({})).await.expect("an answer");
@@ -151,7 +152,7 @@ async fn refusals_of_rates_and_of_connections_are_counted() {
     let scrape = Scrape::of(&server).await;
     assert_eq!(scrape.value("livechat_rate_limit_refusals_total", &[("action", "create_room")]), 1.0);
     assert_eq!(scrape.operations("graphql", "createRoom", "RATE_LIMITED"), 1.0);
-    assert_eq!(scrape.value("livechat_connections_max", &[]), 100_000.0);
+    assert_eq!(scrape.value("livechat_connections_max", &[]), 1_234.0);
     assert!(scrape.value("livechat_connections", &[]) >= 1.0);
 }
 

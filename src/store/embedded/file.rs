@@ -66,6 +66,8 @@ impl DatabaseFile {
 
     /// A further connection, which can read only.
     pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
+        // Before as well, so that a database that is gone is reported as such.
+        self.check_in_place()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         self.check_in_place()?;
