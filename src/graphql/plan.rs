@@ -132,10 +132,10 @@ impl Plan {
 
     fn written(&self, budget: &ResponseBudget, write: impl FnOnce(&mut LimitedJson<'_>)) -> Answer {
         let mut json = budget.json();
-        json.push_str("{\"data\":{");
-        fields::key(&self.key, &mut json);
+        json.short().push_str("{\"data\":{");
+        fields::key(&self.key, json.short());
         write(&mut json);
-        json.push_str("}}");
+        json.short().push_str("}}");
         json.finish().map_or_else(Answer::over_budget, Answer::written)
     }
 

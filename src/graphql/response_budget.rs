@@ -4,7 +4,6 @@
 //! large is given up before it has been put together, and its memory counts for the client from the beginning. Few bytes are
 //! not counted: most responses never meet a lock that others use.
 
-use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -182,8 +181,15 @@ impl LimitedJson<'_> {
         }
     }
 
-    pub(super) fn push(&mut self, character: char) {
-        self.push_str(character.encode_utf8(&mut [0; 4]));
+    /// For what is short, such as names and numbers, of which there is a lot: it is counted with the next text, or by
+    /// [`has_room`](Self::has_room).
+    pub(super) const fn short(&mut self) -> &mut String {
+        &mut self.text
+    }
+
+    /// Counts what was written so far; whether more can be written.
+    pub(super) fn has_room(&mut self) -> bool {
+        self.text.len() <= self.allowed || self.grow(0)
     }
 
     /// Asks for room for so many bytes more.
@@ -197,7 +203,7 @@ impl LimitedJson<'_> {
             self.refusal = self.budget.hold(wanted.saturating_sub(self.allowed)).err();
         }
         if self.refusal.is_some() {
-            // Nothing is written any more, not even what is short.
+            // No text is written any more, and no further item of a list.
             self.allowed = 0;
             return false;
         }
@@ -207,6 +213,7 @@ impl LimitedJson<'_> {
 
     /// What was written, if that is all.
     pub(super) fn finish(mut self) -> Result<Sized, OverBudget> {
+        self.has_room();
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
@@ -215,13 +222,6 @@ impl LimitedJson<'_> {
         }
         let permit = self.budget.settle(self.text.len());
         Ok(Sized { json: self.text, permit })
-    }
-}
-
-impl fmt::Write for LimitedJson<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push_str(text);
-        Ok(())
     }
 }
 
@@ -268,6 +268,26 @@ mod tests {
         assert_eq!(resolving.resolve(MAX), Ok(()));
         assert_eq!(resolving.resolve(1), Err(OverBudget::TooLarge { max: MAX }));
         assert_eq!(resolving.refusal(), Some(OverBudget::TooLarge { max: MAX }));
+    }
+
+    #[test]
+    fn what_is_short_counts_as_well() {
+        let write = |budget: &ResponseBudget, bytes: usize| {
+            let mut json = budget.json();
+            let pieces = (0..bytes / 1024).take_while(|_| {
+                json.short().push_str(&"x".repeat(1024));
+                json.has_room()
+            });
+            let pieces = pieces.count();
+            (pieces, json.finish().map(|written| written.permit.map_or(0, |permit| permit.amount())))
+        };
+        assert_eq!(write(&budget(10 * MAX, false), MAX), (MAX / 1024, Ok(MAX)));
+        assert_eq!(write(&budget(10 * MAX, false), 2 * MAX), (MAX / 1024, Err(OverBudget::TooLarge { max: MAX })));
+        assert_eq!(write(&budget(0, false), MAX), (UNCOUNTED / 1024, Err(OverBudget::Unsent)));
+        let unasked = budget(0, false);
+        let mut json = unasked.json();
+        json.short().push_str(&"x".repeat(UNCOUNTED + 1));
+        assert_eq!(json.finish().err(), Some(OverBudget::Unsent));
     }
 
     #[test]

@@ -121,18 +121,18 @@ pub(super) trait Written {
     fn write_field(&self, field: &Self::Field, to: &mut LimitedJson<'_>);
 
     fn write(&self, chosen: &[Chosen<Self::Field>], to: &mut LimitedJson<'_>) {
-        to.push('{');
+        to.short().push('{');
         for (i, Chosen { key, field }) in chosen.iter().enumerate() {
             if i > 0 {
-                to.push(',');
+                to.short().push(',');
             }
-            to.push_str(key);
+            to.short().push_str(key);
             match field {
                 Some(field) => self.write_field(field, to),
                 None => string(Self::Field::TYPE, to),
             }
         }
-        to.push('}');
+        to.short().push('}');
     }
 }
 
@@ -298,9 +298,11 @@ impl Written for PageInfo<'_> {
 }
 
 /// Writes a name and its colon.
-pub(super) fn key(name: &str, to: &mut impl std::fmt::Write) {
+pub(super) fn key(name: &str, to: &mut String) {
     // A name of GraphQL has nothing in it that JSON writes in another way.
-    let _ = write!(to, "\"{name}\":");
+    to.push('"');
+    to.push_str(name);
+    to.push_str("\":");
 }
 
 /// Writes the place of a message in its list.
@@ -309,37 +311,41 @@ fn place(message: &Message, to: &mut LimitedJson<'_>) {
 }
 
 fn list<T>(items: &[T], to: &mut LimitedJson<'_>, mut write: impl FnMut(&T, &mut LimitedJson<'_>)) {
-    to.push('[');
+    to.short().push('[');
     for (i, item) in items.iter().enumerate() {
+        if !to.has_room() {
+            return;
+        }
         if i > 0 {
-            to.push(',');
+            to.short().push(',');
         }
         write(item, to);
     }
-    to.push(']');
+    to.short().push(']');
 }
 
 fn or_null<T>(value: Option<T>, to: &mut LimitedJson<'_>, write: impl FnOnce(T, &mut LimitedJson<'_>)) {
     match value {
         Some(value) => write(value, to),
-        None => to.push_str("null"),
+        None => to.short().push_str("null"),
     }
 }
 
 fn boolean(value: bool, to: &mut LimitedJson<'_>) {
-    to.push_str(if value { "true" } else { "false" });
+    to.short().push_str(if value { "true" } else { "false" });
 }
 
 fn number(value: u64, to: &mut LimitedJson<'_>) {
-    let _ = write!(to, "{value}");
+    let _ = write!(to.short(), "{value}");
 }
 
 /// Writes what needs no escaping: digits and dashes.
 fn plain(id: impl std::fmt::Display, to: &mut LimitedJson<'_>) {
-    let _ = write!(to, "\"{id}\"");
+    let _ = write!(to.short(), "\"{id}\"");
 }
 
 fn moment(at: Timestamp, to: &mut LimitedJson<'_>) {
+    let to = to.short();
     to.push('"');
     write_moment(at, to);
     to.push('"');
@@ -347,24 +353,24 @@ fn moment(at: Timestamp, to: &mut LimitedJson<'_>) {
 
 /// Writes a string as JSON.
 fn string(text: &str, to: &mut LimitedJson<'_>) {
-    to.push('"');
+    to.short().push('"');
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
         to.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
-            b'"' => to.push_str("\\\""),
-            b'\\' => to.push_str("\\\\"),
-            b'\n' => to.push_str("\\n"),
-            b'\r' => to.push_str("\\r"),
-            b'\t' => to.push_str("\\t"),
-            0x08 => to.push_str("\\b"),
-            0x0c => to.push_str("\\f"),
+            b'"' => to.short().push_str("\\\""),
+            b'\\' => to.short().push_str("\\\\"),
+            b'\n' => to.short().push_str("\\n"),
+            b'\r' => to.short().push_str("\\r"),
+            b'\t' => to.short().push_str("\\t"),
+            0x08 => to.short().push_str("\\b"),
+            0x0c => to.short().push_str("\\f"),
             control => {
-                let _ = write!(to, "\\u{control:04x}");
+                let _ = write!(to.short(), "\\u{control:04x}");
             }
         }
         rest = &rest[at + 1..];
     }
     to.push_str(rest);
-    to.push('"');
+    to.short().push('"');
 }
