@@ -83,7 +83,9 @@ pub struct Token([u8; TOKEN_BYTES]);
 impl Token {
     /// A new token from the operating system's cryptographic source.
     pub fn random() -> Self {
-        Self(rand::rng().random())
+        let mut bytes = [0; TOKEN_BYTES];
+        rand::rng().fill(&mut bytes);
+        Self(bytes)
     }
 
     /// Reads 32 hex digits; `None` for whatever cannot be a token of ours.

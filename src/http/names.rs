@@ -2,6 +2,7 @@
 //! would fill it, is no name.
 
 use axum::http::{HeaderName, HeaderValue, Request};
+use rand::RngExt as _;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use uuid::{Builder, Uuid};
 
@@ -28,7 +29,9 @@ pub(super) struct Maker;
 impl MakeRequestId for Maker {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
         let mut written = Uuid::encode_buffer();
-        let name = Builder::from_random_bytes(rand::random()).into_uuid().hyphenated().encode_lower(&mut written);
+        let mut random = [0; 16];
+        rand::rng().fill(&mut random);
+        let name = Builder::from_random_bytes(random).into_uuid().hyphenated().encode_lower(&mut written);
         HeaderValue::from_str(name).ok().map(RequestId::new)
     }
 }

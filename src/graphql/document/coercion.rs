@@ -1,12 +1,15 @@
 //! The values of an operation's variables: coerced to the types that the operation declares, with its defaults, as
 //! graphql-js does it. Whatever reads variables afterwards finds them in one form only.
 
+use std::collections::HashMap;
+
+use async_graphql::Name;
 use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
 use async_graphql_value::ConstValue;
 use serde_json::{Map, Number, Value};
 
 use crate::graphql::document::refusal::Refusal;
-use crate::graphql::document::types::Types;
+use crate::graphql::document::types::{Input, Types};
 
 /// The values of the variables that `operation` declares. One without a value and without a default is not among them.
 pub(super) fn variables(
@@ -57,8 +60,10 @@ impl<'a> Coercion<'a> {
                     Ok(())
                 }
             },
+            // Most values are strings, for which no type has to be looked up.
+            BaseType::Named(name) if value.is_string() && matches!(name.as_str(), "ID" | "String") => Ok(()),
             BaseType::Named(name) => match self.types.input_object(name) {
-                Some(_) => self.object(value, ty, name),
+                Some(known) => self.object(value, ty, name, known),
                 None => match scalar(value, name) {
                     true => Ok(()),
                     false => Err(self.mismatch(ty)),
@@ -67,8 +72,15 @@ impl<'a> Coercion<'a> {
         }
     }
 
-    fn object(&mut self, value: &mut Value, ty: &Type, name: &async_graphql::Name) -> Result<(), Refusal> {
-        let (Value::Object(fields), Some(known)) = (value, self.types.input_object(name)) else {
+    /// `known` are the fields of the input object of this name.
+    fn object(
+        &mut self,
+        value: &mut Value,
+        ty: &Type,
+        name: &Name,
+        known: &'a HashMap<Name, Input>,
+    ) -> Result<(), Refusal> {
+        let Value::Object(fields) = value else {
             return Err(self.mismatch(ty));
         };
         for (field, value) in fields.iter_mut() {
