@@ -15,11 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::store::StoreError;
 use crate::store::embedded::failure;
 use crate::store::embedded::file::DatabaseFile;
-use crate::store::embedded::wal::{self, Checkpoint, Copied, WalSize};
+use crate::store::embedded::wal::{self, Checkpoint, Copied, LONG, WalSize};
 use crate::store::embedded::writer::Writer;
-
-/// Frames, of a page of 4 KiB each, from which on the log is copied.
-const LONG: u32 = 4_000;
 
 /// Frames that the writer may be left to copy when it empties the log.
 const NEARLY_COPIED: i64 = 256;

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
+/// Frames, of a page of 4 KiB each, from which on the log is copied.
+pub(super) const LONG: u32 = 4_000;
+
 thread_local! {
     /// SQLite tells a plain function, which has no other place to keep it.
     static FRAMES: Cell<u32> = const { Cell::new(0) };
@@ -27,10 +30,14 @@ pub(super) struct WalSize {
 }
 
 impl WalSize {
-    /// Tells how long it is after what the calling thread has just written.
+    /// Tells how long it is after what the calling thread has just written. Whoever waits is woken when the log was begun, and
+    /// when it is long.
     pub(super) fn tell(&self) {
-        self.frames.store(FRAMES.get(), Ordering::Relaxed);
-        self.changed.notify_one();
+        let frames = FRAMES.get();
+        let before = self.frames.swap(frames, Ordering::Relaxed);
+        if before == 0 || frames >= LONG {
+            self.changed.notify_one();
+        }
     }
 
     /// Takes note that the calling thread begins it anew.
@@ -44,7 +51,7 @@ impl WalSize {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Waits until something was written since the last call.
+    /// Waits until, since the last call, something was written to a log that was empty or to one that is long.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
