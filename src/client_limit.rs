@@ -5,6 +5,7 @@
 mod waiting;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::client_key::ClientKey;
@@ -90,10 +91,10 @@ impl ClientLimit {
         let mut held = self.lock();
         held.total -= amount;
         let Some(client) = client else { return };
-        if let Some(by_client) = held.by_client.get_mut(&client) {
-            *by_client -= amount;
-            if *by_client == 0 {
-                held.by_client.remove(&client);
+        if let Entry::Occupied(mut by_client) = held.by_client.entry(client) {
+            *by_client.get_mut() -= amount;
+            if *by_client.get() == 0 {
+                by_client.remove();
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The values of an operation's variables: coerced to the types that the operation declares, with its defaults, as
 //! graphql-js does it. Whatever reads variables afterwards finds them in one form only.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use async_graphql::Name;
 use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
@@ -78,7 +78,7 @@ impl<'a> Coercion<'a> {
         value: &mut Value,
         ty: &Type,
         name: &Name,
-        known: &'a HashMap<Name, Input>,
+        known: &'a BTreeMap<Name, Input>,
     ) -> Result<(), Refusal> {
         let Value::Object(fields) = value else {
             return Err(self.mismatch(ty));

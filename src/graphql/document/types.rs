@@ -1,7 +1,7 @@
 //! The types of the schema, as far as the coercion of input needs them: the arguments of every field, and the fields of
 //! every input object. They are read from the schema's own definition, so nothing here is kept in step by hand.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
@@ -15,7 +15,7 @@ pub struct Types {
     /// Fields of the types that have some, by type and name.
     outputs: HashMap<Name, HashMap<Name, Output>>,
     /// Fields of input objects, by type and name.
-    inputs: HashMap<Name, HashMap<Name, Input>>,
+    inputs: HashMap<Name, BTreeMap<Name, Input>>,
     roots: HashMap<&'static str, Name>,
 }
 
@@ -24,7 +24,7 @@ pub struct Types {
 pub(super) struct Output {
     /// The type of its value, without lists and exclamation marks.
     pub(super) named: Name,
-    pub(super) arguments: HashMap<Name, Input>,
+    pub(super) arguments: BTreeMap<Name, Input>,
 }
 
 /// An argument, or a field of an input object.
@@ -87,7 +87,7 @@ impl Types {
     }
 
     /// The fields of an input object; `None` for a type that is none.
-    pub(super) fn input_object(&self, name: &Name) -> Option<&HashMap<Name, Input>> {
+    pub(super) fn input_object(&self, name: &Name) -> Option<&BTreeMap<Name, Input>> {
         self.inputs.get(name)
     }
 }
@@ -100,7 +100,7 @@ fn outputs(fields: Vec<Positioned<FieldDefinition>>) -> HashMap<Name, Output> {
     fields.into_iter().map(output).collect()
 }
 
-fn inputs(fields: Vec<Positioned<InputValueDefinition>>) -> HashMap<Name, Input> {
+fn inputs(fields: Vec<Positioned<InputValueDefinition>>) -> BTreeMap<Name, Input> {
     let input = |field: Positioned<InputValueDefinition>| {
         let InputValueDefinition { name, ty, default_value, .. } = field.node;
         (name.node, Input { ty: ty.node, has_default: default_value.is_some() })

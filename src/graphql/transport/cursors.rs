@@ -42,6 +42,7 @@ fn of_header(headers: &HeaderMap) -> Result<Option<String>, Invalid> {
 }
 
 fn of_query_string(uri: &Uri) -> Option<String> {
+    uri.query()?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
     let mut cursors = pairs.into_iter().filter(|(name, value)| is_cursor(name) && !value.is_empty());
     cursors.next_back().map(|(_, value)| value)

@@ -24,7 +24,10 @@ impl Newcomers {
 
     /// Forgets the user, whom somebody was admitted as, or who is withdrawn.
     pub(super) fn remove(&mut self, user: &UserId) {
-        self.0.remove(user);
+        // Nearly always nobody is remembered; then the user need not be hashed.
+        if !self.0.is_empty() {
+            self.0.remove(user);
+        }
     }
 
     /// Whether the user was made known with this token and nobody was admitted as it since.
