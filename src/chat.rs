@@ -306,6 +306,11 @@ impl Chat {
         Ok((cursor::of_event(state.room.id, after), Follower(follower)))
     }
 
+    /// Bytes of the longest text that a message can have.
+    pub const fn longest_text(&self) -> usize {
+        self.settings.limits.text * char::MAX.len_utf8()
+    }
+
     /// Succeeds when the store answers and takes writes.
     #[instrument(level = "debug", skip_all)]
     pub async fn ready(&self) -> Result<(), ChatError> {

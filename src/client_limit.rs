@@ -21,6 +21,8 @@ const SHARE_FACTOR: usize = 3;
 pub struct ClientLimit {
     per_client: usize,
     total: usize,
+    /// Whether a client must leave a share to others.
+    shares: bool,
     held: Mutex<Held>,
 }
 
@@ -49,35 +51,25 @@ pub struct ClientPermit {
 
 impl ClientLimit {
     pub fn new(per_client: usize, total: usize) -> Arc<Self> {
-        Arc::new(Self { per_client, total, held: Mutex::default() })
+        Arc::new(Self { per_client, total, shares: false, held: Mutex::default() })
+    }
+
+    /// A limit of which each client must leave a fair share to others: a client may hold up to three times as much as stays
+    /// free. So one client alone gets three quarters of the total, several that take all they can get equal shares, and
+    /// something is left for one that holds nothing yet.
+    pub fn shared(per_client: usize, total: usize) -> Arc<Self> {
+        Arc::new(Self { per_client, total, shares: true, held: Mutex::default() })
     }
 
     /// Counts `amount` for `client`, or nothing if that would exceed a limit. Without a client it counts in total only.
     pub fn acquire(self: &Arc<Self>, client: Option<ClientKey>, amount: usize) -> Result<ClientPermit, Exceeded> {
-        self.acquire_if(client, amount, |_, _| true)
-    }
-
-    /// Counts one for `client` if that leaves a fair share to others: a client that holds something already may hold up to
-    /// three times as much as stays free. So one client alone gets three quarters of the total, several that take all they
-    /// can get equal shares, and something is left for one that holds nothing yet.
-    pub fn acquire_share(self: &Arc<Self>, client: ClientKey) -> Result<ClientPermit, Exceeded> {
-        let is_fair = |by_client, free: usize| by_client <= 1 || by_client <= free.saturating_mul(SHARE_FACTOR);
-        self.acquire_if(Some(client), 1, is_fair)
-    }
-
-    /// `is_fair` is told what the client would hold, and what would be free.
-    fn acquire_if(
-        self: &Arc<Self>,
-        client: Option<ClientKey>,
-        amount: usize,
-        is_fair: impl FnOnce(usize, usize) -> bool,
-    ) -> Result<ClientPermit, Exceeded> {
         let mut held = self.lock();
         let total = sum_within(held.total, amount, self.total).ok_or(Exceeded::Total)?;
         if let Some(client) = client {
             let by_client = held.by_client.get(&client).copied().unwrap_or_default();
             let by_client = sum_within(by_client, amount, self.per_client).ok_or(Exceeded::PerClient)?;
-            if !is_fair(by_client, self.total - total) {
+            let share = (self.total - total).saturating_mul(SHARE_FACTOR).max(1);
+            if self.shares && by_client > share {
                 return Err(Exceeded::PerClient);
             }
             held.by_client.insert(client, by_client);
@@ -176,9 +168,9 @@ mod tests {
 
     #[test]
     fn a_client_alone_may_hold_most_and_leaves_room_for_others() {
-        let limit = ClientLimit::new(usize::MAX, 100);
+        let limit = ClientLimit::shared(usize::MAX, 100);
         let take_all = |octet| {
-            let permits = std::iter::from_fn(|| limit.acquire_share(client(octet)?).ok());
+            let permits = std::iter::from_fn(|| limit.acquire(client(octet), 1).ok());
             permits.collect::<Vec<_>>()
         };
         let greedy = take_all(1);
@@ -187,7 +179,7 @@ mod tests {
         let both = (take_all(2), take_all(3));
         assert_eq!((both.0.len(), both.1.len()), (18, 5));
         // Whoever holds nothing gets one as long as there is any.
-        let last: Vec<_> = (4..=255).map_while(|octet| limit.acquire_share(client(octet)?).ok()).collect();
+        let last: Vec<_> = (4..=255).map_while(|octet| limit.acquire(client(octet), 1).ok()).collect();
         assert_eq!(last.len(), 2);
         drop(greedy);
         assert!(take_all(3).len() > 10, "shares grow when others leave");
@@ -195,11 +187,11 @@ mod tests {
 
     #[test]
     fn a_limit_of_one_is_a_limit_of_one() {
-        let limit = ClientLimit::new(usize::MAX, 1);
-        let permit = limit.acquire_share(client(1).expect("a client")).expect("a permit");
-        assert_eq!(limit.acquire_share(client(2).expect("a client")).err(), Some(Exceeded::Total));
+        let limit = ClientLimit::shared(usize::MAX, 1);
+        let permit = limit.acquire(client(1), 1).expect("a permit");
+        assert_eq!(limit.acquire(client(2), 1).err(), Some(Exceeded::Total));
         drop(permit);
-        assert!(limit.acquire_share(client(2).expect("a client")).is_ok());
+        assert!(limit.acquire(client(2), 1).is_ok());
     }
 
     #[test]

@@ -322,7 +322,7 @@ struct Environment {
 const NOT_TEXT: &str = "must be text in UTF-8";
 
 fn read_environment() -> Result<Environment, ConfigError> {
-    let lines = dotenv::read(Path::new(".env"))?;
+    let lines = dotenv::read(Path::new(".env"), |name| ALL.iter().any(|setting| setting.name == name))?;
     let mut values: HashMap<_, _> = lines.into_iter().map(|(name, value)| (name, (value, Origin::DotEnv))).collect();
     let mut not_text = Vec::new();
     for (name, value) in std::env::vars_os() {

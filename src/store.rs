@@ -148,7 +148,17 @@ pub(in crate::store) async fn send_in_two_steps(
     sending: Sending,
 ) -> Result<Sent, StoreError> {
     let token = admission.successor;
-    let admitted = store.admit(admission).await?;
+    // Without a token of its own, a client could not come back as a user whom it does not know to be there.
+    let lost_if_created =
+        (admission.newcomer.is_some() && admission.presented.is_none()).then(|| admission.user.clone());
+    let admitted = match (store.admit(admission).await, lost_if_created) {
+        (Ok(admitted), _) => admitted,
+        (Err(error @ StoreError::Unavailable(_)), Some(user)) => {
+            withdraw_patiently(store, &user, token).await?;
+            return Err(error);
+        }
+        (Err(error), _) => return Err(error),
+    };
     let Some(author) = admitted.chatter() else { return Ok(Sent { admitted, committed: None }) };
     match store.commit(sending.by(author.clone())).await {
         Ok(committed) => Ok(Sent { admitted, committed: Some(committed) }),

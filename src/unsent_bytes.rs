@@ -28,7 +28,7 @@ pub struct UnsentBytes(Arc<ClientLimit>);
 
 impl UnsentBytes {
     pub fn new(settings: Settings) -> Self {
-        Self(ClientLimit::new(settings.per_client, settings.total))
+        Self(ClientLimit::shared(settings.per_client, settings.total))
     }
 
     /// Counts `amount` bytes for `client` until the permit is dropped. It can be resized meanwhile.

@@ -250,6 +250,13 @@ async fn a_change_whose_result_might_not_be_sent_is_refused_before_it_is_made() 
     assert_eq!(client.code(&send, input(&"x".repeat(4_000))).await, "OVERLOADED");
     assert_eq!(client.texts(&room).await, Vec::<Option<String>>::new());
     client.data(&send, input("short")).await;
+    // What may turn out to be an earlier send may be answered with that one's text.
+    let repeatable = client.code(
+        &send,
+        json!({ "input": { "roomId": room.id, "roomCode": room.code, "text": "short",
+        "clientMessageId": "a0" } }),
+    );
+    assert_eq!(repeatable.await, "OVERLOADED");
     let mut ada = User::of(client.clone());
     ada.send(&room, &"x".repeat(4_000)).await;
     assert_eq!(client.texts(&room).await.len(), 2);

@@ -26,10 +26,10 @@ struct Held {
 }
 
 impl ClientLimit {
-    /// Runs `work` while a fair share of the limit is held for `client`, except while a part of it is
-    /// [`without_permit`]. Refuses it if the share is used up.
+    /// Runs `work` while one of the limit is held for `client`, except while a part of it is [`without_permit`]. Refuses it if
+    /// the limit is used up.
     pub async fn run<T>(self: &Arc<Self>, client: ClientKey, work: impl Future<Output = T>) -> Result<T, Exceeded> {
-        let permit = self.acquire_share(client)?;
+        let permit = self.acquire(Some(client), 1)?;
         let held = Held { limit: Arc::clone(self), client, permit: Some(permit) };
         Ok(HELD.scope(RefCell::new(held), work).await)
     }
@@ -49,7 +49,7 @@ pub async fn without_permit<T>(wait: impl Future<Output = T>) -> Result<T, Excee
     let taken = HELD.try_with(|held| {
         let mut held = held.borrow_mut();
         if held.permit.is_none() {
-            held.permit = Some(held.limit.acquire_share(held.client)?);
+            held.permit = Some(held.limit.acquire(Some(held.client), 1)?);
         }
         Ok(())
     });

@@ -49,8 +49,9 @@ pub enum Problem {
 }
 
 /// The names and values in the file at `path`, in its order; a name may come again, and the last one counts. Empty when
-/// there is no such file.
-pub fn read(path: &Path) -> Result<Vec<(String, String)>, DotEnvError> {
+/// there is no such file. The value of a name that `is_setting` does not know may be in any other program's form: it is empty
+/// if it cannot be read.
+pub fn read(path: &Path, is_setting: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, DotEnvError> {
     // Python keeps its environments in a directory of this name.
     match path.metadata() {
         Ok(about) if about.is_dir() => return Ok(Vec::new()),
@@ -59,21 +60,40 @@ pub fn read(path: &Path) -> Result<Vec<(String, String)>, DotEnvError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     }
-    parse(&std::fs::read(path)?)
+    parse(&std::fs::read(path)?, is_setting)
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, DotEnvError> {
+fn parse(bytes: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, DotEnvError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut values = Vec::new();
+    // The quote that ends a value of several lines, which another program's may be.
+    let mut open_quote = None;
     for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-        let read = str::from_utf8(bytes).map_err(|_| Problem::NotUtf8).and_then(parse_line);
-        values.extend(read.map_err(|problem| DotEnvError::Line { line, problem })?);
+        if let Some(quote) = open_quote {
+            if bytes.contains(&quote) {
+                open_quote = None;
+            }
+            continue;
+        }
+        let refuse = |problem| DotEnvError::Line { line, problem };
+        let text = str::from_utf8(bytes).map_err(|_| refuse(Problem::NotUtf8))?;
+        let Some((name, written)) = parse_line(text).map_err(refuse)? else { continue };
+        let value = match parse_value(written) {
+            Ok(value) => value,
+            Err(problem) if is_setting(name) => return Err(refuse(problem)),
+            Err(problem) => {
+                let first = written.trim_start_matches(is_blank).bytes().next();
+                open_quote = first.filter(|_| problem == Problem::OpenQuote);
+                ""
+            }
+        };
+        values.push((name.to_owned(), value.to_owned()));
     }
     Ok(values)
 }
 
-/// The name and the value of a line; `None` for an empty line and for a comment.
-fn parse_line(line: &str) -> Result<Option<(String, String)>, Problem> {
+/// The name of a line and what is written behind its equals sign; `None` for an empty line and for a comment.
+fn parse_line(line: &str) -> Result<Option<(&str, &str)>, Problem> {
     let line = line.strip_suffix('\r').unwrap_or(line).trim_matches(is_blank);
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -90,7 +110,7 @@ fn parse_line(line: &str) -> Result<Option<(String, String)>, Problem> {
     if !is_name(name) {
         return Err(Problem::NoAssignment);
     }
-    Ok(Some((name.to_owned(), parse_value(value)?.to_owned())))
+    Ok(Some((name, value)))
 }
 
 fn is_blank(c: char) -> bool {
@@ -146,7 +166,8 @@ mod tests {
     use super::*;
 
     fn value(written: &str) -> Result<String, Problem> {
-        parse_line(&format!("NAME={written}")).map(|line| line.expect("an assignment").1)
+        let line = format!("NAME={written}");
+        parse_line(&line).and_then(|line| parse_value(line.expect("an assignment").1).map(str::to_owned))
     }
 
     #[test]
@@ -220,9 +241,17 @@ mod tests {
     #[test]
     fn a_file_may_begin_with_a_byte_order_mark_and_have_any_line_ends() {
         let file = "\u{feff}A=1\r\n\r\n# comment\r\n  # another\n export B = 2\nexport\tC=3\nexport=4\nA='5'";
-        let values = parse(file.as_bytes()).expect("values");
+        let values = parse(file.as_bytes(), |_| true).expect("values");
         let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(values, [("A", "1"), ("B", "2"), ("C", "3"), ("export", "4"), ("A", "5")]);
+    }
+
+    #[test]
+    fn the_values_of_other_programs_may_be_in_any_form() {
+        let file = "A=1\nURL=smtp://${HOST}\nKEY=\"-----BEGIN\nA=2\nEND-----\"\nB='b'\nTWO=a b";
+        let values = parse(file.as_bytes(), |name| name.len() == 1).expect("values");
+        let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(values, [("A", "1"), ("URL", ""), ("KEY", ""), ("B", "b"), ("TWO", "")]);
     }
 
     #[test]
@@ -231,7 +260,7 @@ mod tests {
             [("A=1\n\nB=\"open-sesame\n", 3), ("A=\u{ff}", 1), ("# x\nopen sesame", 2), ("A='open-sesame\nB=1'\n", 1)]
         {
             let bytes: Vec<u8> = file.chars().map(|c| c as u8).collect();
-            let said = parse(&bytes).expect_err("a refusal").to_string();
+            let said = parse(&bytes, |_| true).expect_err("a refusal").to_string();
             assert!(said.starts_with(&format!("line {line} ")) && !said.contains("sesame"), "{said}");
         }
     }

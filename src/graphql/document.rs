@@ -137,9 +137,9 @@ impl Document {
         &self.parsed
     }
 
-    /// How many tokens its text has.
-    pub(super) const fn tokens(&self) -> usize {
-        self.tokens
+    /// Tokens of its text, or fields that it asks for with its fragments spread, whichever are more.
+    pub(super) fn size(&self) -> usize {
+        self.tokens.max(usize::try_from(self.cost_at_most).unwrap_or(usize::MAX))
     }
 
     /// How many aliases the operation has that has most.

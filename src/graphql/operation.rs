@@ -184,7 +184,7 @@ impl Operations {
         let SubscriptionLimits { total, per_client, distinct, distinct_per_client } = settings.subscriptions;
         let distinct = ClientLimit::new(distinct_per_client, distinct);
         let renderings = Renderings::new(schema.clone(), distinct, settings.response_max, numbers.renderings.clone());
-        let in_flight = ClientLimit::new(usize::MAX, settings.max_in_flight);
+        let in_flight = ClientLimit::shared(usize::MAX, settings.max_in_flight);
         Self {
             chat,
             schema,
@@ -275,7 +275,7 @@ impl Operations {
         }
         let is_change = kind == Some(OperationType::Mutation);
         let budget = ResponseBudget::new(self.response_max, &self.unsent, circumstances.client, is_change);
-        if is_change && let Err(refusal) = budget.reserve(echoed(&parameters, document.aliases())) {
+        if is_change && let Err(refusal) = budget.reserve(self.repeated(&parameters, document.aliases())) {
             return Outcome::Answer(Answer::over_budget(refusal));
         }
         let answer = async {
@@ -327,6 +327,20 @@ impl Operations {
                 Err(Answer::from(response))
             }
         }
+    }
+
+    /// About how many bytes the result of a change may repeat, beyond once: what was sent with it, or the text of an earlier
+    /// send that it turns out to be.
+    fn repeated(&self, parameters: &Parameters, aliases: u32) -> usize {
+        if aliases == 0 {
+            return 0;
+        }
+        let variables = parameters.variables.as_ref().and_then(|values| serde_json::to_string(values).ok());
+        let sent =
+            [&parameters.query, &variables.unwrap_or_default()].map(|part| (part.len(), part.contains(REPEATABLE)));
+        let earlier = if sent.iter().any(|(_, is_repeatable)| *is_repeatable) { self.chat.longest_text() } else { 0 };
+        let sent: usize = sent.iter().map(|(length, _)| length).sum();
+        (sent + earlier).saturating_mul(aliases as usize)
     }
 
     async fn subscribe(
@@ -396,6 +410,9 @@ impl Operations {
 /// The name of an operation that no document has: there is a space in it.
 const NO_OPERATION: &str = "no operation";
 
+/// The field of its input with which a send may be a repeat of an earlier one.
+const REPEATABLE: &str = "clientMessageId";
+
 /// What the schema executes of a document.
 fn executable(
     document: &Document,
@@ -411,15 +428,6 @@ fn executable(
     }
 }
 
-/// About how many bytes the result of a change may repeat of what was sent with it, beyond once.
-fn echoed(parameters: &Parameters, aliases: u32) -> usize {
-    if aliases == 0 {
-        return 0;
-    }
-    let variables = parameters.variables.as_ref().and_then(|values| serde_json::to_vec(values).ok());
-    (parameters.query.len() + variables.map_or(0, |written| written.len())).saturating_mul(aliases as usize)
-}
-
 /// A request as the schema takes it.
 fn request(parameters: &Parameters, executable: ExecutableDocument, circumstances: &Circumstances) -> Request {
     let mut request = parameters.request().data(circumstances.client).data(Reads::default());
@@ -431,7 +439,7 @@ fn request(parameters: &Parameters, executable: ExecutableDocument, circumstance
 /// give it once more.
 async fn render(
     renderings: &Renderings,
-    operation: &Operation,
+    operation: &Arc<Operation>,
     turns: &RoomTurns,
     mut event: Arc<Event>,
     follower: &mut Follower,

@@ -15,6 +15,7 @@ use futures_util::StreamExt as _;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
@@ -38,8 +39,8 @@ const EXPECTED: usize = 8 * 1024;
 /// Renderings of one operation that are found without a search: so many events may lie between its readers.
 const RECENT: usize = 16;
 
-/// Tokens of a document that counts as one operation.
-const TOKENS_OF_ONE: usize = 64;
+/// Tokens of a document, or fields that it asks for with its fragments spread, that count as one operation.
+const SIZE_OF_ONE: usize = 64;
 
 /// An event as one operation shows it.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl Operation {
             operation_name: parameters.operation_name.clone(),
             variables: Variables::from_json(serde_json::Value::Object(variables)),
             document: executable,
-            weight: 1 + document.tokens() / TOKENS_OF_ONE,
+            weight: 1 + document.size() / SIZE_OF_ONE,
             permit: None,
             recent: Mutex::default(),
         }
@@ -191,15 +192,39 @@ impl Renderings {
     /// The rendering of `event` in `operation`, once it is the room's turn. Of many who ask at once, one makes it and the others wait.
     pub(super) async fn of(
         &self,
-        operation: &Operation,
+        operation: &Arc<Operation>,
         turns: &RoomTurns,
         event: Arc<Event>,
     ) -> Result<Arc<Rendering>, Answer> {
         let shown = Shown::of(&event);
         let key = Key { operation: operation.identity, shown };
-        let rendering = self.made.get_or_insert_async(&key, self.make(operation, turns, event)).await?;
+        let rendering = match self.made.get(&key) {
+            Some(rendering) => rendering,
+            None => self.make_in_task(key, operation, turns, event).await?,
+        };
         operation.note(shown, &rendering);
         Ok(rendering)
+    }
+
+    /// Makes a rendering in a task of its own. A subscription is not polled while its client takes no bytes, and must hold
+    /// neither a turn nor a rendering that others wait for meanwhile.
+    async fn make_in_task(
+        &self,
+        key: Key,
+        operation: &Arc<Operation>,
+        turns: &RoomTurns,
+        event: Arc<Event>,
+    ) -> Result<Arc<Rendering>, Answer> {
+        let (renderings, operation, turns) = (self.clone(), Arc::clone(operation), turns.clone());
+        let task = tokio::spawn(async move {
+            renderings.made.get_or_insert_async(&key, renderings.make(&operation, &turns, event)).await
+        });
+        match AbortOnDropHandle::new(task).await {
+            Ok(made) => made,
+            // Goes on here, where it is turned into an error of this subscription.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_aborted) => Err(Answer::fault()),
+        }
     }
 
     async fn make(

@@ -58,7 +58,7 @@ pub(super) struct LongReads {
 
 impl LongReads {
     pub(super) fn new(per_client: usize, total: usize, timeout: Duration) -> Self {
-        Self { limit: ClientLimit::new(per_client, total), timeout }
+        Self { limit: ClientLimit::shared(per_client, total), timeout }
     }
 
     /// Admits one more answer for `client`, or says which limit is reached.
@@ -95,7 +95,8 @@ impl LongRead {
                 return Ok(self.respond(Body::from_stream(chunks)));
             }
         }
-        Ok(self.respond(beginning.into()))
+        // All of it is read, so it is one of those at once no longer.
+        Ok(([(header::CONTENT_TYPE, "application/json")], beginning).into_response())
     }
 
     fn respond(self, body: Body) -> Response {

@@ -161,7 +161,9 @@ impl Codes {
             Ok(Guess::Known) => self.open_as_known(&self.remember_as_known(client, room.id), room, code),
             Ok(Guess::Counted) if room.code.opens_with(code) => {
                 let welcome = self.store.welcome(room.id, welcomed(client, guesser), true);
-                future::try_join(welcome, self.take_back(&miss)).await?;
+                // Both, whatever becomes of the other: a right code must not stay counted as wrong.
+                let (welcomed, taken_back) = future::join(welcome, self.take_back(&miss)).await;
+                welcomed.and(taken_back)?;
                 if client != ClientKey::Unknown {
                     self.remember_as_known(client, room.id);
                 }

@@ -44,7 +44,7 @@ struct Place {
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self { places: ClientLimit::new(PER_CLIENT, TOTAL), queues: Arc::default() }
+        Self { places: ClientLimit::shared(PER_CLIENT, TOTAL), queues: Arc::default() }
     }
 
     /// Waits for a turn of `client`, unless too many wait already. Giving up leaves the queue.

@@ -84,7 +84,10 @@ test('what names no room, or no code, is not taken for one', () => {
   for (const text of ['', 'hello', id.slice(1), `a${id}`, `${id}a`, `${id}xyz`, 'g'.repeat(32), id + '1'.repeat(40), '%', '%zz']) {
     assert.equal(readRoom(text), null, text);
   }
-  for (const text of [id, `${id}.`, `${id}, see you at 10`, `https://chat.example.org/#${id}`, `#${id}/`, `<${id}>`, `room:*${id}`]) {
+  for (const text of [
+    ...[' at 2024-01-02', ' expires 2026', ` ${'1234'.padEnd(32, 'a')}`, ' on 2026-11-28'].map((behind) => id + behind),
+    ...[id, `${id}.`, `${id}, see you at 10`, `https://chat.example.org/#${id}`, `#${id}/`, `<${id}>`, `room:*${id}`],
+  ]) {
     assert.deepEqual(readRoom(text), { id, code: undefined }, text);
   }
 });

@@ -394,6 +394,8 @@ impl Connection {
             }
             let part = text.split_to(text.len().min(FRAGMENT));
             self.feed(Message::Frame(Frame::message(part, OpCode::Data(kind), text.is_empty()))).await?;
+            // Whoever takes bytes is there, even if it has not been asked or read meanwhile.
+            self.last_heard = Instant::now();
             // The whole text is in memory until its last part is written.
             self.last_fed = size;
             kind = Data::Continue;

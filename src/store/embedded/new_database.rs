@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use crate::store::embedded::layout;
 use crate::store::embedded::open::{DATABASE, OpenError, set_up, with_suffix};
@@ -32,6 +32,11 @@ fn build(path: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(path)?;
     set_up(&connection)?;
     layout::upgrade(&mut connection, 0)?;
+    // To close would move all of it into the database, too, but says nothing when the disk is full.
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None));
+    }
     connection.close().map_err(|(_, error)| error)
 }
 

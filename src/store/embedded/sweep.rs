@@ -23,8 +23,11 @@ const BYTES: u64 = 256 * 1_024;
 /// Users removed in one step, at most. Each lies on a page of its own.
 const USERS: u32 = 100;
 
-/// Pages given back to the file system in one step, at most.
-const PAGES: u32 = 64;
+/// Pages given back to the file system in one step, at most, and at a time. The more pages are free, the longer one takes, so
+/// a step also ends after this much time.
+const PAGES: u32 = 128;
+const PAGES_AT_A_TIME: u32 = 8;
+const GIVING_BACK: Duration = Duration::from_millis(4);
 
 /// A step is followed by a pause as long as the step took, within these bounds: half of the time is users'.
 const YIELD: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(200);
@@ -83,7 +86,9 @@ async fn round(writer: &Writer, empty_log: &Notify) -> Result<Option<Duration>, 
 
 fn sweep(work: &mut Work<'_>) -> Outcome<Written<Swept>> {
     let (connection, now) = (work.connection, work.now);
-    let removed = remove_users(connection, now)? || remove_of_a_room(connection, now)? || give_back(connection)?;
+    let removed = remove_users(connection, now)? || remove_of_a_room(connection, now)?;
+    // In the same step, so that free pages never become many.
+    let removed = give_back(connection)? || removed;
     let next: Option<u64> = connection
         .prepare_cached(
             "SELECT min(ends) FROM (SELECT min(expires_at) AS ends FROM room UNION ALL SELECT min(expires_at) FROM user)",
@@ -107,6 +112,10 @@ fn remove_of_a_room(connection: &Connection, now: Timestamp) -> rusqlite::Result
         .query_row(params![now.as_millis()], |row| row.get(0))
         .optional()?;
     let Some(room) = ended else { return Ok(false) };
+    // What is removed in part must stay ended, also by the clock of a later start.
+    connection
+        .prepare_cached("UPDATE room SET expires_at = 0 WHERE key = ?1 AND expires_at > 0")?
+        .execute(params![room])?;
     if let Some(last) = last_of_a_step(connection, room)? {
         connection.prepare_cached("DELETE FROM message WHERE room = ?1 AND idx <= ?2")?.execute(params![room, last])?;
         return Ok(true);
@@ -149,10 +158,15 @@ fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
     if free == 0 {
         return Ok(false);
     }
-    let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
-    let mut pages = vacuum.query([])?;
-    while pages.next()?.is_some() {}
-    drop(pages);
+    let began = Instant::now();
+    for _ in 0..PAGES / PAGES_AT_A_TIME {
+        let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+        if began.elapsed() > GIVING_BACK {
+            break;
+        }
+    }
     let left: u32 = connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
     // A database that cannot give space back must not be asked forever.
     Ok(left < free)

@@ -4,7 +4,6 @@
 //! independent of each other: what is on a shard that is away is left out, and nobody waits long for it.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
@@ -25,8 +24,8 @@ pub(super) const IN_A_CALL: usize = 100;
 const AT_A_TIME: usize = 64;
 /// Rounds in which a page of rooms is filled up when listed rooms turn out to be gone.
 const ROUNDS: usize = 4;
-/// How long shards that are silent are waited for once others have answered.
-const STRAGGLERS: Duration = Duration::from_millis(700);
+/// How long shards that are silent are waited for once others have answered, as a part of the time that any call has.
+const STRAGGLERS: f64 = 0.7;
 /// Rooms whose viewers are remembered, at some 60 bytes each.
 const REMEMBERED: usize = 50_000;
 
@@ -293,10 +292,11 @@ impl RedisStore {
             stream::iter(calls).buffer_unordered(AT_A_TIME)
         }));
         // Each call has a deadline of its own; this is for those that are not under way yet when the others are done.
-        let mut give_up = Instant::now() + self.inner.commands.timeout();
+        let timeout = self.inner.commands.timeout();
+        let mut give_up = Instant::now() + timeout;
         while let Ok(Some((place, answer))) = timeout_at(give_up, calls.next()).await {
             if answer.is_ok() {
-                give_up = Instant::now() + STRAGGLERS.min(self.inner.commands.timeout());
+                give_up = Instant::now() + timeout.mul_f64(STRAGGLERS);
             }
             answers[place] = Some(answer);
         }

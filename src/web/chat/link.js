@@ -12,8 +12,8 @@ const BLANK = '[^\\p{L}\\p{N}]';
 const ROOMS = [
   // As in a link, whatever follows it.
   `${ID}/${CODE}`,
-  // After nothing but blanks and punctuation, or after one word, as in "ID, code: CODE".
-  `${ID}${BLANK}{1,12}(?:\\p{L}{1,12}${BLANK}{0,6})?${CODE}`,
+  // After nothing but blanks and punctuation, or after what people call a code, as in "ID, code: CODE".
+  `${ID}${BLANK}{1,12}(?:(?:code|pin|password|passcode)${BLANK}{0,6})?${CODE}(?![\\p{L}-])`,
   // At once: a field of one line drops the line break that was between the two.
   `${ID}${CODE}(?![a-z])`,
 ].map((pattern) => new RegExp(pattern, 'iu'));

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
-use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span};
 
+use crate::graphql::answer::Answer;
 use crate::graphql::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
 use crate::graphql::rendering::Rendering;
 use crate::graphql::response_budget::Sized;
@@ -30,17 +31,18 @@ impl Step {
 
 /// The steps of one operation.
 pub(super) enum Steps {
-    Starting(BoxFuture<'static, Outcome>),
+    Starting(AbortOnDropHandle<Outcome>),
     Events(BoxStream<'static, Delivery>),
     Complete,
     Over,
 }
 
 impl Steps {
-    /// Those of this request, which is told of in the log, and traced, as `span` until it is answered or opened.
+    /// Those of this request, which is told of in the log, and traced, as `span` until it is answered or opened. It runs in a
+    /// task of its own: the socket's does not poll it while the peer takes no bytes, and what it holds others wait for.
     pub(super) fn of(operations: Operations, parameters: Parameters, circumstances: Circumstances, span: Span) -> Self {
         let run = async move { operations.run(parameters, circumstances).await };
-        Self::Starting(Box::pin(run.instrument(span)))
+        Self::Starting(AbortOnDropHandle::new(tokio::spawn(run.instrument(span))))
     }
 }
 
@@ -55,7 +57,8 @@ impl Stream for Steps {
                     Some(Delivery::Failure(answer)) => (Some(Step::Error(answer.errors_to_json())), Self::Over),
                     None => (Some(Step::Complete), Self::Over),
                 },
-                Self::Starting(outcome) => match ready!(outcome.as_mut().poll(task)) {
+                // A panic of the operation has been caught within.
+                Self::Starting(run) => match ready!(Pin::new(run).poll(task)).unwrap_or_else(|_| fault()) {
                     Outcome::Events(events) => (None, Self::Events(events.deliveries)),
                     Outcome::Answer(answer) => match answer.failure() {
                         Some(_) => (Some(Step::Error(answer.errors_to_json())), Self::Over),
@@ -71,4 +74,8 @@ impl Stream for Steps {
             }
         }
     }
+}
+
+fn fault() -> Outcome {
+    Outcome::Answer(Answer::fault())
 }
