@@ -87,3 +87,25 @@ pub(super) fn checkpoint(connection: &Connection, how: Checkpoint) -> rusqlite::
         Ok((!is_busy).then_some(Copied { done: copied, left: log.saturating_sub(copied) }))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_is_woken_by_a_log_that_was_begun_and_by_one_that_is_long() {
+        let size = WalSize::default();
+        let wakes = |frames| {
+            FRAMES.set(frames);
+            size.tell();
+            size.changed().now_or_never().is_some()
+        };
+        assert!(wakes(1) && !wakes(2) && !wakes(LONG - 1));
+        assert!(wakes(LONG) && wakes(LONG + 1));
+        assert!(!wakes(3), "SQLite began it anew by itself, which leaves its text where it was");
+        size.restart();
+        assert!(wakes(1), "it was emptied");
+    }
+}
