@@ -242,10 +242,10 @@ impl Documents {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    pub(super) const LIMITS: Limits = Limits {
+    pub(in crate::graphql) const LIMITS: Limits = Limits {
         bytes: 16_384,
         tokens: 1_000,
         name: 128,

@@ -314,3 +314,66 @@ impl<'a> Walk<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::domain::chatter::{Chatter, DisplayName, UserId};
+    use crate::domain::event::{Check, EventKind};
+    use crate::domain::message::{Message, MessageId};
+    use crate::domain::timestamp::Timestamp;
+    use crate::graphql::document::tests::LIMITS;
+    use crate::graphql::document::{Document, Types};
+
+    fn event() -> Arc<Event> {
+        let at = Timestamp::from_millis(0);
+        let author = Chatter { id: UserId::random(), display_name: DisplayName::anonymous() };
+        let message = Message {
+            id: MessageId { room: RoomId::random(), index: 0 },
+            author,
+            text: None,
+            created_at: at,
+            edited_at: None,
+            deleted_at: Some(at),
+            client_message_id: None,
+            revision: Seq(1),
+        };
+        let position = Position { seq: Seq(1), check: Check::random() };
+        Arc::new(Event { kind: EventKind::Deleted, position, at, message })
+    }
+
+    fn operation(renderings: &Renderings, alias: &str) -> Arc<Operation> {
+        let query = format!(
+            "subscription {{ messageEvents(roomId: \"r\", roomCode: \"c\") {{ {alias}: __typename cursor }} }}"
+        );
+        let document = Document::read(&query, &LIMITS, &Types::default()).expect("a document");
+        let parameters = Parameters::new(query, None, None);
+        let operation = Operation::new(&parameters, &document, document.parsed().clone());
+        renderings.share(operation, ClientKey::Unknown).expect("within the limit")
+    }
+
+    /// A socket does not poll its subscriptions while its client takes no bytes.
+    #[tokio::test]
+    async fn whoever_is_not_polled_while_it_waits_for_a_rendering_keeps_nobody_from_theirs() {
+        let schema = crate::graphql::builder().finish();
+        let renderings = Renderings::new(schema, ClientLimit::new(9, 9), usize::MAX, Counter::default());
+        let event = event();
+        let turns = renderings.turns().of(event.room());
+        let [stalled, other] = ["a", "b"].map(|alias| operation(&renderings, alias));
+        let turn = turns.take().await;
+        let mut waiting = pin!(renderings.of(&stalled, &turns, Arc::clone(&event)));
+        assert!(waiting.as_mut().now_or_never().is_none(), "it is another's turn");
+        tokio::task::yield_now().await;
+        drop(turn);
+        for operation in [&other, &stalled] {
+            let rendering = renderings.of(operation, &turns, Arc::clone(&event));
+            let rendering = tokio::time::timeout(Duration::from_secs(10), rendering).await.expect("in time");
+            assert!(rendering.expect("a rendering").payload.contains("MessageDeleted"));
+        }
+    }
+}

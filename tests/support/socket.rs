@@ -36,6 +36,8 @@ impl Socket {
     /// Connects with these lines in the head of the handshake; also the sub-protocol that was chosen.
     pub async fn with_headers(address: &str, headers: &str) -> Result<(Self, Option<String>), Refused> {
         let mut line = TcpStream::connect(address).await.expect("a line");
+        // Messages that are sent together arrive together.
+        line.set_nodelay(true).expect("a socket");
         let request = format!(
             "GET /graphql HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
