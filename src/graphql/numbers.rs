@@ -186,6 +186,13 @@ mod tests {
     }
 
     #[test]
+    fn docs_clients_md_says_what_to_do_about_every_code() {
+        let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/clients.md")).expect("the page");
+        let missing: Vec<_> = CODES.iter().filter(|code| !docs.contains(&format!("`{code}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn every_code_of_this_wire_is_in_the_list() {
         let written = [
             "chat/error.rs",
