@@ -1,12 +1,13 @@
 //! What the embedded store leaves on the disk: nothing of what was deleted, and nothing of rooms that have ended.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::support::client::{User, error_code, text};
+use crate::support::client::{Client, RoomKey, User, error_code, text};
 use crate::support::eventually;
 use crate::support::load::Senders;
 use crate::support::server::Server;
@@ -128,6 +129,90 @@ async fn deleted_text_leaves_the_disk_while_much_is_read_and_written() {
     load.accept(50).await;
     load.stop().await;
     readers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// The marks that texts begin with in [`chat_at_random`], found anywhere below `directory`.
+fn marks_in(directory: &Path) -> BTreeSet<String> {
+    const LENGTH: usize = 16;
+    let files = fs::read_dir(directory).expect("the data directory").map(|file| file.expect("a file").path());
+    let read = files.map(|file| fs::read(file).expect("a readable file"));
+    let marks = |bytes: Vec<u8>| {
+        let windows = bytes.windows(LENGTH).filter(|window| window.starts_with(b"[mark ") && window.ends_with(b"]"));
+        windows.map(|mark| String::from_utf8_lossy(mark).into_owned()).collect::<Vec<_>>()
+    };
+    read.flat_map(marks).collect()
+}
+
+/// A user sends, edits and deletes, with texts of all lengths: the marks of the texts that are still there in the end.
+async fn chat_at_random(client: Client, room: RoomKey, user: usize, changes: usize) -> Vec<String> {
+    const LENGTHS: [usize; 8] = [3, 20, 50, 100, 300, 900, 1_500, 3_000];
+    let mut user_of_room = User::of(client);
+    let mut live: Vec<(String, String)> = Vec::new();
+    for change in 0..changes {
+        let mark = format!("[mark {user:03}.{change:05}]");
+        let new_text = format!("{mark}{}", "x".repeat(LENGTHS[rand::random_range(0..LENGTHS.len())]));
+        match rand::random_range(0..10) {
+            0..5 => {
+                let message = user_of_room.send(&room, &new_text).await;
+                live.push((text(&message["id"]), mark));
+            }
+            5..8 if !live.is_empty() => {
+                let place = rand::random_range(0..live.len());
+                user_of_room.edit(&room, &live[place].0, &new_text).await;
+                live[place].1 = mark;
+            }
+            _ if !live.is_empty() => {
+                let (message, _) = live.swap_remove(rand::random_range(0..live.len()));
+                user_of_room.delete(&room, &message).await;
+            }
+            _ => {}
+        }
+    }
+    live.into_iter().map(|(_, mark)| mark).collect()
+}
+
+/// Five users chat at random in each of five rooms: the marks of the texts that are still there.
+async fn five_rooms_at_random(server: &Server) -> BTreeSet<String> {
+    let mut users = tokio::task::JoinSet::new();
+    for room in 0..5 {
+        let room_key = server.client().create_room().await;
+        for user in 0..5 {
+            users.spawn(chat_at_random(server.client(), room_key.clone(), room * 5 + user, 240));
+        }
+    }
+    users.join_all().await.into_iter().flatten().collect()
+}
+
+/// Soon, the texts with these marks are the only ones on the disk.
+async fn assert_only_on_disk(server: &Server, live: &BTreeSet<String>) {
+    let start = Instant::now();
+    loop {
+        let found = marks_in(&server.data());
+        assert!(found.is_superset(live), "this test would not find a text that is there");
+        let left: Vec<_> = found.difference(live).collect();
+        if left.is_empty() {
+            break;
+        }
+        assert!(start.elapsed() < GONE_WITHIN, "{} of the texts that are gone are still there: {left:?}", left.len());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    println!("{} texts alone are left after {:?}", live.len(), start.elapsed());
+}
+
+#[tokio::test]
+async fn no_copy_of_deleted_text_stays_where_rows_were_moved_from() {
+    let server = Server::embedded();
+    let live = five_rooms_at_random(&server).await;
+    assert_only_on_disk(&server, &live).await;
+}
+
+#[tokio::test]
+async fn copies_of_deleted_text_that_a_killed_server_left_go_at_the_next_start() {
+    let mut server = Server::embedded();
+    let live = five_rooms_at_random(&server).await;
+    server.kill();
+    server.start();
+    assert_only_on_disk(&server, &live).await;
 }
 
 #[tokio::test]

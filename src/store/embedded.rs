@@ -17,6 +17,7 @@ mod newcomers;
 mod open;
 mod read_gate;
 mod reader;
+mod remnants;
 mod rooms;
 mod rows;
 mod strikes;
@@ -82,12 +83,14 @@ impl EmbeddedStore {
         let (file, clock) = (Arc::new(file), Clock::set_now());
         let (announcements, _) = broadcast::channel(FEED);
         let (vital, gate, log_size) = (Vital::default(), Arc::default(), Arc::default());
+        let written = remnants::WrittenPages::of(&file, &connection)?.map(Arc::new);
         let around = Surroundings {
             file: Arc::clone(&file),
             clock,
             announcements: announcements.clone(),
             gate: Arc::clone(&gate),
             log_size: Arc::clone(&log_size),
+            written: written.clone(),
         };
         let writer = Writer::start(connection, around, vital.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
@@ -105,7 +108,8 @@ impl EmbeddedStore {
         let (writer, empty_log, stop) = (&store.writer, &store.empty_log, &store.stop);
         let sweep = sweep::run(Arc::clone(writer), Arc::clone(&store.wake), Arc::clone(empty_log), stop.clone());
         store.tasks.spawn(store.vital.clone().task(sweep));
-        let checkpoint = checkpoint::run(Arc::clone(writer), file, log_size, Arc::clone(empty_log), stop.clone());
+        let (writer, empty_log, stop) = (Arc::clone(writer), Arc::clone(empty_log), stop.clone());
+        let checkpoint = checkpoint::run(writer, file, log_size, written, empty_log, stop);
         store.tasks.spawn(store.vital.clone().task(checkpoint));
         Ok(store)
     }

@@ -64,6 +64,16 @@ impl DatabaseFile {
         }
     }
 
+    /// The path of the write-ahead log.
+    pub(super) fn log(&self) -> &Path {
+        &self.opened[1].0
+    }
+
+    /// The path of the database.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A further connection, which can read only.
     pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
         // Before as well, so that a database that is gone is reported as such.

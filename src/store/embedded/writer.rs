@@ -17,6 +17,7 @@ use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::newcomers::Newcomers;
 use crate::store::embedded::open::BUSY_TIMEOUT;
 use crate::store::embedded::read_gate::ReadGate;
+use crate::store::embedded::remnants::WrittenPages;
 use crate::store::embedded::rooms::Rooms;
 use crate::store::embedded::wal::{self, Checkpoint, WalSize};
 use crate::store::{Announcement, StoreError};
@@ -78,6 +79,8 @@ pub(super) struct Surroundings {
     pub(super) gate: Arc<ReadGate>,
     /// Told after each transaction.
     pub(super) log_size: Arc<WalSize>,
+    /// Told after each transaction, if pages can be cleared.
+    pub(super) written: Option<Arc<WrittenPages>>,
 }
 
 impl Writer {
@@ -229,6 +232,9 @@ impl Desk<'_> {
         self.rooms.write(&transaction)?;
         transaction.commit()?;
         self.around.log_size.tell();
+        if let Some(written) = &self.around.written {
+            written.add(self.around.log_size.frames());
+        }
         // Once more: what is acknowledged must be where it is found again.
         self.around.file.check_in_place()
     }
@@ -266,7 +272,7 @@ mod tests {
         connection.execute_batch("CREATE TABLE word (text TEXT)").expect("a table");
         let (gate, log_size) = Default::default();
         let (clock, announcements) = (Clock::set_now(), broadcast::channel(1).0);
-        let around = Surroundings { file: Arc::new(file), clock, announcements, gate, log_size };
+        let around = Surroundings { file: Arc::new(file), clock, announcements, gate, log_size, written: None };
         let writer = Writer::start(connection, around, vital).expect("a thread");
         (writer, directory)
     }
