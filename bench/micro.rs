@@ -18,9 +18,9 @@ use http_body_util::BodyExt as _;
 use livechat::chat::Chat;
 use livechat::config::Config;
 use livechat::domain::cursor;
-use livechat::domain::event::{Check, Position, Seq};
+use livechat::domain::event::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
-use livechat::graphql::document::{Document, Types};
+use livechat::graphql::execution::document::{Document, Types};
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
 use livechat::metrics::Metrics;
@@ -52,7 +52,7 @@ fn rules(criterion: &mut Criterion) {
     criterion.bench_function("document, read and measured", |bench| {
         bench.iter(|| Document::read(black_box(SEND), &limits, &types).is_ok());
     });
-    let (room, position) = (RoomId::random(), Position { seq: Seq(1_234_567), check: Check::random() });
+    let (room, position) = (RoomId::random(), Position { seq: Seq(1_234_567), check: EntryTag::random() });
     let written = cursor::of_event(room, position);
     criterion.bench_function("cursor, written", |bench| bench.iter(|| cursor::of_event(black_box(room), position)));
     criterion

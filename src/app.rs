@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chat::Chat;
 use crate::config::{Config, StoreChoice};
+use crate::critical_tasks::CriticalTasks;
 use crate::graphql::transport::Drain;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
@@ -18,7 +19,6 @@ use crate::store::measured::MeasuredStore;
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
-use crate::vital::Vital;
 use crate::{http, open_files};
 
 /// How long the last sockets have to close once all have had their turn.
@@ -80,10 +80,10 @@ impl OpenStore {
         }
     }
 
-    fn vital(&self) -> &Vital {
+    fn critical_tasks(&self) -> &CriticalTasks {
         match self {
-            Self::Embedded(store) => store.vital(),
-            Self::Redis(store) => store.vital(),
+            Self::Embedded(store) => store.critical_tasks(),
+            Self::Redis(store) => store.critical_tasks(),
         }
     }
 
@@ -158,8 +158,8 @@ impl App {
                 tracing::warn!("some clients did not end in time and are cut off");
                 Ok(())
             }
-            () = hub.vital().lost() => Err(AppError::Panicked),
-            () = store.vital().lost() => Err(AppError::Panicked),
+            () = hub.critical_tasks().failed() => Err(AppError::Panicked),
+            () = store.critical_tasks().failed() => Err(AppError::Panicked),
         };
         chat.close(Duration::ZERO).await;
         hub.close().await;
@@ -180,7 +180,7 @@ mod tests {
         let values = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATA_DIR", directory.path().to_str().expect("text"))];
         let values: HashMap<_, _> = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let app = App::open(Config::from_values(&values).expect("settings")).await.expect("a server");
-        let panicking = tokio::spawn(app.store.vital().clone().task(async { panic!("in the store") }));
+        let panicking = tokio::spawn(app.store.critical_tasks().clone().task(async { panic!("in the store") }));
         assert!(matches!(app.run(CancellationToken::new()).await, Err(AppError::Panicked)));
         assert!(panicking.await.is_err());
     }

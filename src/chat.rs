@@ -12,28 +12,28 @@ use std::time::{Duration, Instant};
 
 use tracing::instrument;
 
-use crate::domain::chatter::{Chatter, DisplayName, Token, UserId};
+use crate::detached_tasks::Interrupted;
 use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
-use crate::domain::event::{Check, Event};
+use crate::domain::event::{EntryTag, Event};
 use crate::domain::limits::Limits;
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{DisplayName, Token, User, UserId};
 use crate::domain::violation::Violation;
 use crate::hub::{self, Hub};
-use crate::shield::Interrupted;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Presented, RoomLimits, RoomState,
-    Sending, Sent, Snapshot, Store, StoreError,
+    ActiveRooms, Admission, Admitted, Change, Commit, Committed, PresentedToken, RoomLimits, RoomState, Sending, Sent,
+    Snapshot, Store, StoreError, UserPage,
 };
 use crate::throttle::{Denied, Throttle};
 
-use rooms::Rooms;
+use crate::chat::rooms::Rooms;
 
-pub use error::ChatError;
-pub use settings::Settings;
+pub use crate::chat::error::ChatError;
+pub use crate::chat::settings::Settings;
 
 /// A user stays known for this long after the last room it wrote in has ended.
 const USER_OUTLIVES_ROOM: Duration = Duration::from_secs(3_600);
@@ -89,7 +89,7 @@ pub struct Accepted {
     /// The event it made; for a repeated send, the event of the first.
     pub event: Event,
     /// The user who acted.
-    pub author: Chatter,
+    pub author: User,
     /// Good for this user's next action.
     pub token: Token,
 }
@@ -131,7 +131,7 @@ impl Chat {
 
     /// Waits for work whose clients are gone, and cuts short what is not done after `grace`.
     pub async fn close(&self, grace: Duration) {
-        self.throttle.shield().close(grace).await;
+        self.throttle.detached_tasks().close(grace).await;
     }
 
     /// A room and, when a window is given, that page of its messages, all of one instant.
@@ -160,7 +160,7 @@ impl Chat {
 
     /// A page of a room's chatters, for somebody who has entered it.
     #[instrument(level = "debug", skip_all)]
-    pub async fn chatters(&self, room: &Room, window: Window) -> Result<ChatterPage, ChatError> {
+    pub async fn chatters(&self, room: &Room, window: Window) -> Result<UserPage, ChatError> {
         in_time(self.store.chatters(room.id, window)).await
     }
 
@@ -190,7 +190,7 @@ impl Chat {
         };
         let newcomer = Newcomer::Named(name.unwrap_or_else(DisplayName::anonymous));
         let (admission, tokens) = ask(&room, user.clone(), input.token, newcomer);
-        let (check, limits) = (Check::random(), self.room_limits());
+        let (check, limits) = (EntryTag::random(), self.room_limits());
         let sending = Sending { room: room.id, check, text, client_message_id, limits };
         let sent = self.store.send(admission, sending).await;
         if matches!(sent, Err(StoreError::NotFound)) {
@@ -252,7 +252,7 @@ impl Chat {
         let (chat, token) = (self.clone(), input.token.to_owned());
         // Whole, even if the client hangs up: its token is replaced by the first step.
         let changed = self.complete(async move {
-            let admitted = chat.admit(client, &room, user, Some(&token), Newcomer::Refused).await?;
+            let admitted = chat.authenticate(client, &room, user, Some(&token), Newcomer::Refused).await?;
             let index = index.ok_or(Violation::MessageNotFound)?;
             for _ in 0..DECISIONS {
                 let message = found.messages.pop().ok_or(Violation::MessageNotFound)?;
@@ -276,7 +276,7 @@ impl Chat {
         &self,
         work: impl Future<Output = Result<T, ChatError>> + Send + 'static,
     ) -> Result<T, ChatError> {
-        let done = self.throttle.shield().run(work).await;
+        let done = self.throttle.detached_tasks().run(work).await;
         done.unwrap_or_else(|interrupted| {
             Err(match interrupted {
                 Interrupted::Panicked => ChatError::Internal(interrupted.into()),
@@ -367,7 +367,7 @@ impl Chat {
     }
 
     /// Knows a user by its token and gives it the next one.
-    async fn admit(
+    async fn authenticate(
         &self,
         client: ClientKey,
         room: &Room,
@@ -376,7 +376,7 @@ impl Chat {
         newcomer: Newcomer,
     ) -> Result<AdmittedUser, ChatError> {
         let (admission, tokens) = ask(room, user.clone(), token, newcomer);
-        let admitted = self.store.admit(admission).await?;
+        let admitted = self.store.authenticate(admission).await?;
         match tokens.known(&admitted) {
             Some(known) => Ok(known),
             None => Err(self.refused(client, &user, &admitted).await),
@@ -395,7 +395,7 @@ impl Chat {
     }
 
     async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
-        let commit = Commit { room: room.id, check: Check::random(), change };
+        let commit = Commit { room: room.id, check: EntryTag::random(), change };
         self.store.commit(commit).await.map(Committed::into_event)
     }
 }
@@ -438,7 +438,7 @@ enum Newcomer {
 /// The token that a user shows, if any, and the one it is offered.
 struct Tokens {
     presented: Option<Token>,
-    successor: Token,
+    next_token: Token,
 }
 
 impl Tokens {
@@ -447,7 +447,7 @@ impl Tokens {
         let chatter = admitted.chatter()?.clone();
         let token = match (admitted, self.presented) {
             (Admitted::Repeated(_, sealed), Some(presented)) => presented.unseal(sealed),
-            _ => self.successor,
+            _ => self.next_token,
         };
         Some(AdmittedUser { chatter, token })
     }
@@ -455,12 +455,12 @@ impl Tokens {
 
 /// Puts together who wants to act in a room, and keeps the tokens of which the store sees hashes only.
 fn ask(room: &Room, user: UserId, token: Option<&str>, newcomer: Newcomer) -> (Admission, Tokens) {
-    let tokens = Tokens { presented: token.and_then(Token::parse), successor: Token::random() };
-    let seal = |token: Token| Presented { hash: token.hash(), sealed_successor: token.seal(&tokens.successor) };
+    let tokens = Tokens { presented: token.and_then(Token::parse), next_token: Token::random() };
+    let seal = |token: Token| PresentedToken { hash: token.hash(), sealed_next_token: token.seal(&tokens.next_token) };
     let admission = Admission {
         user,
         presented: tokens.presented.map(seal),
-        successor: tokens.successor.hash(),
+        next_token: tokens.next_token.hash(),
         keep_until: keep_user_until(room),
         newcomer: match newcomer {
             Newcomer::Named(name) => Some(name),
@@ -472,7 +472,7 @@ fn ask(room: &Room, user: UserId, token: Option<&str>, newcomer: Newcomer) -> (A
 
 /// A user whose token was good, and the token for its next action.
 struct AdmittedUser {
-    chatter: Chatter,
+    chatter: User,
     token: Token,
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::client_key::ClientKey;
 
-pub use waiting::without_permit;
+pub use crate::client_limit::waiting::without_permit;
 
 /// A client's share may be so many times as large as what it leaves to everybody else.
 const SHARE_FACTOR: usize = 3;

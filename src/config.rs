@@ -5,7 +5,7 @@
 //! A setting is read only where it is in use, so that one that is not cannot prevent the start.
 
 mod dotenv;
-mod explanation;
+mod report;
 mod stores;
 
 use std::cell::RefCell;
@@ -17,15 +17,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
-use crate::graphql::{document, operation, transport};
+use crate::graphql::execution::{document, operation};
+use crate::graphql::transport;
 use crate::http::Exposure;
 use crate::store::redis;
 use crate::throttle::Action;
 use crate::web::graphiql::Graphiql;
 use crate::{chat, http, open_files, rest, telemetry, throttle, unsent_bytes, web};
 
-pub use dotenv::{DotEnvError, Problem};
-pub use explanation::{Explained, Explanation, Origin};
+pub use crate::config::dotenv::{DotEnvError, Problem};
+pub use crate::config::report::{Explained, Explanation, Origin};
 
 /// A setting: the name of its environment variable, and what holds when it is absent or empty.
 pub struct Setting {

@@ -3,7 +3,6 @@
 //! Everything here is a value or a decision about values. What a value looks like on a wire or in a store is written in
 //! `graphql`, `rest` and `store`, not here.
 
-pub mod chatter;
 pub mod client_key;
 pub mod cursor;
 pub mod event;
@@ -12,5 +11,6 @@ pub mod message;
 pub mod page;
 pub mod room;
 pub mod timestamp;
+pub mod user;
 pub mod violation;
 mod visible;

@@ -3,33 +3,17 @@
 //! Resolvers read arguments, call [`Chat`] and wrap what it answers. No rule is decided here. A request of any transport
 //! goes through [`operation`], which runs it once [`document`] has found it to be within its limits; events are made into bytes in `rendering`, once for all who ask the same.
 
-mod answer;
-mod codes;
-mod connection;
-pub mod document;
-mod error;
-mod mutation;
-mod numbers;
-pub mod operation;
-mod panics;
-mod persisted_queries;
-mod plan;
-mod query;
-mod reads;
-mod render_turns;
-mod rendering;
-mod response_budget;
-mod subscription;
+pub mod execution;
+mod schema;
 pub mod transport;
-mod types;
 
 use async_graphql::ValidationMode;
 
 use crate::chat::Chat;
 
-pub use mutation::Mutation;
-pub use query::Query;
-pub use subscription::Subscription;
+pub use crate::graphql::schema::mutation::Mutation;
+pub use crate::graphql::schema::query::Query;
+pub use crate::graphql::schema::subscription::Subscription;
 
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

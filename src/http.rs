@@ -1,16 +1,16 @@
 //! Mounts the wires, and lists every layer in the order in which a request meets it.
 
-mod answers;
-mod arrival;
 mod base_path;
-mod caller;
+mod client_ip;
 mod connections;
-mod departure;
-mod exposed;
-mod names;
+mod error_response;
+mod metrics_endpoint;
 mod origins;
-mod refusal;
+mod request_body;
+mod request_id;
+mod response_metrics;
 mod serve;
+mod slow_response;
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -29,20 +29,20 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::chat::Chat;
-use crate::graphql::operation::Operations;
+use crate::graphql::execution::operation::Operations;
 use crate::graphql::transport::Drain;
 use crate::metrics::Metrics;
 use crate::unsent_bytes::{self, UnsentBytes};
 use crate::{graphql, rest, telemetry, web};
 
-use answers::Answers;
-use names::REQUEST_ID;
+use crate::http::request_id::REQUEST_ID;
+use crate::http::response_metrics::Answers;
 
-pub use base_path::BasePath;
-pub use caller::{Clients, TrustedProxies};
-pub use exposed::{Exposure, MetricsHosts};
-pub use origins::Origins;
-pub use serve::{Settings as ConnectionSettings, serve};
+pub use crate::http::base_path::BasePath;
+pub use crate::http::client_ip::{Clients, TrustedProxies};
+pub use crate::http::metrics_endpoint::{Exposure, MetricsHosts};
+pub use crate::http::origins::Origins;
+pub use crate::http::serve::{Settings as ConnectionSettings, serve};
 
 /// Steers the wires, and what they have in common.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Settings {
     pub unsent: unsent_bytes::Settings,
     /// Who counts as one client, and whose word about clients is taken.
     pub clients: Clients,
-    pub operations: graphql::operation::Settings,
+    pub operations: graphql::execution::operation::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
     pub web: web::Settings,
@@ -75,15 +75,15 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
     let unsent = UnsentBytes::new(settings.unsent);
     let operations = Operations::new(chat.clone(), settings.operations, unsent, metrics);
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
-    let bounds = arrival::Bounds { max: settings.body_max, within: request_timeout };
-    let exposed = exposed::routes(metrics, chat, settings.metrics, settings.metrics_hosts);
+    let bounds = request_body::Bounds { max: settings.body_max, within: request_timeout };
+    let exposed = metrics_endpoint::routes(metrics, chat, settings.metrics, settings.metrics_hosts);
     let probes = probes(chat.clone(), drain.clone()).merge(exposed);
     let entry = Arc::new(Entry { clients: settings.clients, origins: settings.origins, bounds });
     let answers = Answers::new(metrics);
     let layers = ServiceBuilder::new()
         // First, so that whatever happens has a name.
-        .map_request(names::admit)
-        .layer(SetRequestIdLayer::new(REQUEST_ID, names::Maker))
+        .map_request(request_id::admit)
+        .layer(SetRequestIdLayer::new(REQUEST_ID, request_id::Maker))
         // What fails has its line where the cause is known. One for each refused request is what a client could make endless.
         .layer(
             TraceLayer::new_for_http()
@@ -107,7 +107,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
         .layer(CatchPanicLayer::custom(panicked))
         // Last, next to the wires: only here is a body what they make and take.
         .layer(from_fn_with_state(entry, enter))
-        .map_response(move |response| departure::bound(response, write_timeout));
+        .map_response(move |response| slow_response::bound(response, write_timeout));
     let wires = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
         .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string(), metrics.served()))
@@ -124,7 +124,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
 struct Entry {
     clients: Clients,
     origins: Origins,
-    bounds: arrival::Bounds,
+    bounds: request_body::Bounds,
 }
 
 /// Leaves word of who asks, turns away sockets of other sites' pages, and has the body read.
@@ -132,7 +132,7 @@ async fn enter(State(entry): State<Arc<Entry>>, request: Request, next: Next) ->
     let request = name_client(&entry.clients, request);
     match entry.origins.refuse(&request) {
         Some(refusal) => refusal,
-        None => arrival::receive(entry.bounds, request, next).await,
+        None => request_body::receive(entry.bounds, request, next).await,
     }
 }
 

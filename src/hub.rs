@@ -7,8 +7,8 @@
 //! A live reader waits for its broadcast and for nothing else. That the room ends, or this process, it learns from the
 //! end of the broadcast.
 
-mod changes;
-mod numbers;
+mod metrics;
+mod room_changes;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,14 +21,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::{Event, Position};
 use crate::domain::room::RoomId;
 use crate::metrics::Metrics;
-use crate::store::{Announcement, Feed, RoomState, Store, StoreError, VIEWERS_KEPT};
-use crate::vital::Vital;
+use crate::store::{Feed, FeedItem, RoomState, Store, StoreError, VIEWERS_KEPT};
 
-use changes::{AsOf, Changes, Now};
-use numbers::{Numbers, Reason};
+use crate::hub::metrics::{Numbers, Reason};
+use crate::hub::room_changes::{AsOf, Changes, Now};
 
 /// Live events a reader may lie behind before it goes back to the log.
 const BACKLOG: usize = 64;
@@ -51,7 +51,7 @@ pub struct Hub {
     rooms: Arc<Rooms>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    vital: Vital,
+    critical_tasks: CriticalTasks,
     numbers: Arc<Numbers>,
 }
 
@@ -61,7 +61,7 @@ type Rooms = Mutex<HashMap<RoomId, Watched>>;
 
 struct Watched {
     /// None once the room has ended, or this process is stopping: that it is dropped tells the readers.
-    live: Option<broadcast::Sender<Announcement>>,
+    live: Option<broadcast::Sender<FeedItem>>,
     viewers: u32,
     changes: Arc<Changes>,
     /// Waits for the room's end.
@@ -70,10 +70,10 @@ struct Watched {
 
 impl Watched {
     /// Tells all readers. A send fails only when the last of them is just leaving.
-    fn tell(&self, announcement: Announcement) {
+    fn tell(&self, announcement: FeedItem) {
         match &announcement {
-            Announcement::Event(event) => self.changes.note(event),
-            Announcement::Resync | Announcement::ResyncOf(_) => self.changes.forget(),
+            FeedItem::Event(event) => self.changes.note(event),
+            FeedItem::Resync | FeedItem::ResyncOf(_) => self.changes.forget(),
         }
         if let Some(live) = &self.live {
             let _ = live.send(announcement);
@@ -81,7 +81,7 @@ impl Watched {
     }
 
     /// What is told from now on.
-    fn listen(&self) -> broadcast::Receiver<Announcement> {
+    fn listen(&self) -> broadcast::Receiver<FeedItem> {
         match &self.live {
             Some(live) => live.subscribe(),
             None => broadcast::channel(1).1,
@@ -92,12 +92,12 @@ impl Watched {
 impl Hub {
     /// Starts the hub's own tasks on the current runtime.
     pub fn start(store: Arc<dyn Store>) -> Self {
-        let (rooms, stop, tasks, vital, numbers) = Default::default();
-        let hub = Self { store, rooms, stop, tasks, vital, numbers };
+        let (rooms, stop, tasks, critical_tasks, numbers) = Default::default();
+        let hub = Self { store, rooms, stop, tasks, critical_tasks, numbers };
         let distribute = distribute(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone());
-        hub.tasks.spawn(hub.vital.clone().task(distribute));
+        hub.tasks.spawn(hub.critical_tasks.clone().task(distribute));
         let report = report_viewers(Arc::clone(&hub.store), Arc::clone(&hub.rooms), hub.stop.clone());
-        hub.tasks.spawn(hub.vital.clone().task(report));
+        hub.tasks.spawn(hub.critical_tasks.clone().task(report));
         hub
     }
 
@@ -109,8 +109,8 @@ impl Hub {
     }
 
     /// The hub's own tasks: without one of them nothing is delivered any more.
-    pub const fn vital(&self) -> &Vital {
-        &self.vital
+    pub const fn critical_tasks(&self) -> &CriticalTasks {
+        &self.critical_tasks
     }
 
     /// Registers what the hub counts.
@@ -184,7 +184,7 @@ impl Follower {
         loop {
             match &mut self.place {
                 Place::Live => match self.watch.live.recv().await {
-                    Ok(Announcement::Event(event)) if event.position.seq == self.position.seq.next() => {
+                    Ok(FeedItem::Event(event)) if event.position.seq == self.position.seq.next() => {
                         let as_of = AsOf { change: event.position.seq, ..self.as_of };
                         match self.take(event, as_of) {
                             Some(event) => {
@@ -194,9 +194,9 @@ impl Follower {
                             None => self.go_back(Reason::Lag),
                         }
                     }
-                    Ok(Announcement::Event(event)) if is_known(&event, self.position) => {}
-                    Ok(Announcement::Event(_)) => self.go_back(Reason::Gap),
-                    Ok(Announcement::Resync | Announcement::ResyncOf(_)) => self.go_back(Reason::Resync),
+                    Ok(FeedItem::Event(event)) if is_known(&event, self.position) => {}
+                    Ok(FeedItem::Event(_)) => self.go_back(Reason::Gap),
+                    Ok(FeedItem::Resync | FeedItem::ResyncOf(_)) => self.go_back(Reason::Resync),
                     Err(broadcast::error::RecvError::Lagged(_)) => {
                         self.watch.live = self.watch.live.resubscribe();
                         self.go_back(Reason::Lag);
@@ -349,7 +349,7 @@ enum End {
 
 /// One reader's hold on a room's live broadcast. Letting go of it ends the watch with its last reader.
 struct Watch {
-    live: broadcast::Receiver<Announcement>,
+    live: broadcast::Receiver<FeedItem>,
     room: RoomId,
     rooms: Arc<Rooms>,
     store: Arc<dyn Store>,
@@ -372,7 +372,7 @@ impl Watch {
             let (rooms_of_hub, store) = (Arc::clone(&hub.rooms), Arc::clone(&hub.store));
             let watch = Self { live, room, rooms: rooms_of_hub, store, numbers, changes };
             // Under the lock, so that the store hears of watching and unwatching in the order in which they happen.
-            (watch, hub.store.watch(room))
+            (watch, hub.store.subscribe(room))
         };
         joined.await?;
         Ok(watch)
@@ -386,7 +386,7 @@ impl Drop for Watch {
             watched.get_mut().viewers -= 1;
             if watched.get().viewers == 0 {
                 watched.remove();
-                self.store.unwatch(self.room);
+                self.store.unsubscribe(self.room);
             }
         }
         self.numbers.viewers.dec();
@@ -408,16 +408,16 @@ async fn distribute(mut feed: Feed, rooms: Arc<Rooms>, stop: CancellationToken) 
         };
         let mut rooms = lock(&rooms);
         match announcement {
-            Some(Announcement::Event(event)) => {
+            Some(FeedItem::Event(event)) => {
                 if let Some(watched) = rooms.get(&event.room()) {
-                    watched.tell(Announcement::Event(event));
+                    watched.tell(FeedItem::Event(event));
                 }
             }
-            Some(Announcement::ResyncOf(doubtful)) => {
+            Some(FeedItem::ResyncOf(doubtful)) => {
                 let watched = doubtful.iter().filter_map(|room| rooms.get(room));
-                watched.for_each(|watched| watched.tell(Announcement::Resync));
+                watched.for_each(|watched| watched.tell(FeedItem::Resync));
             }
-            Some(Announcement::Resync) => rooms.values().for_each(|watched| watched.tell(Announcement::Resync)),
+            Some(FeedItem::Resync) => rooms.values().for_each(|watched| watched.tell(FeedItem::Resync)),
             None => return rooms.values_mut().for_each(|watched| watched.live = None),
         }
     }

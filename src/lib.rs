@@ -6,8 +6,8 @@
 //! - [`client_limit`], how much each client and all of them together may hold at once
 //! - [`open_files`], the limit of open files, and how many connections fit within it
 //! - [`unsent_bytes`], the bytes of responses that wait to be sent
-//! - [`vital`], tasks that must not end
-//! - [`shield`], work that must not stop half-way when its caller goes away
+//! - [`critical_tasks`], tasks that must not end
+//! - [`detached_tasks`], work that must not stop half-way when its caller goes away
 //! - [`metrics`], numbers for Prometheus: how they are registered and written
 //! - [`store`], the port to what keeps them, its contract, and the two stores
 //! - [`hub`], local fan-out, and following a room
@@ -24,9 +24,11 @@
 
 pub mod app;
 pub mod chat;
+pub mod cli;
 pub mod client_limit;
-pub mod commands;
 pub mod config;
+pub mod critical_tasks;
+pub mod detached_tasks;
 pub mod domain;
 pub mod graphql;
 pub mod http;
@@ -34,10 +36,8 @@ pub mod hub;
 pub mod metrics;
 pub mod open_files;
 pub mod rest;
-pub mod shield;
 pub mod store;
 pub mod telemetry;
 pub mod throttle;
 pub mod unsent_bytes;
-pub mod vital;
 pub mod web;

@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use livechat::app::App;
 use livechat::config::{Config, StoreChoice};
-use livechat::{commands, graphql, telemetry};
+use livechat::{cli, graphql, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -44,12 +44,12 @@ fn main() -> ExitCode {
             print!("{}", graphql::sdl());
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Config) => commands::config::run().map_err(Into::into),
+        Some(Command::Config) => cli::config::run().map_err(Into::into),
         Some(Command::Healthcheck) => {
-            Config::listen_addr_of_environment().map(commands::healthcheck::run).map_err(Into::into)
+            Config::listen_addr_of_environment().map(cli::healthcheck::run).map_err(Into::into)
         }
-        Some(Command::Migrate) => commands::migrate::run(),
-        Some(Command::Completions { shell }) => Ok(commands::completions::run(shell, Arguments::command())),
+        Some(Command::Migrate) => cli::migrate::run(),
+        Some(Command::Completions { shell }) => Ok(cli::completions::run(shell, Arguments::command())),
         None | Some(Command::Serve) => serve().map(|()| ExitCode::SUCCESS),
     };
     match outcome {

@@ -3,8 +3,8 @@
 //!
 //! Labels come from lists that stand in the code, never from a request, so the number of series is bounded.
 
+mod operations;
 mod process;
-mod served;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::histogram::Histogram;
 
-pub use served::{OK, Served};
+pub use crate::metrics::operations::{OK, Served};
 
 /// Names and values of labels.
 pub type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -88,12 +88,12 @@ impl Metrics {
 }
 
 /// A histogram of times, in seconds.
-pub fn of_times() -> Histogram {
+pub fn duration_histogram() -> Histogram {
     Buckets::new(SECONDS)
 }
 
 /// A histogram of numbers of things, from one to many.
-pub fn of_counts() -> Histogram {
+pub fn count_histogram() -> Histogram {
     Buckets::new([1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 10_000.0, 100_000.0])
 }
 

@@ -5,7 +5,7 @@
 //! callers were written from both the original's mount point and its README.
 
 mod body;
-mod cross_site;
+mod csrf;
 mod date;
 mod detail;
 mod encoding;
@@ -36,7 +36,7 @@ use crate::chat::Chat;
 use crate::domain::client_key::ClientKey;
 use crate::metrics::Served;
 
-use long_read::LongReads;
+use crate::rest::long_read::LongReads;
 
 /// Steers the legacy routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 //! decided here: a store keeps what it is told, if the precondition it is given still holds, or says why not.
 
 pub mod embedded;
+mod lockouts;
 pub mod measured;
-pub mod moving;
+pub mod migration;
 pub mod redis;
-mod strikes;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -19,14 +19,16 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
-use crate::domain::chatter::{Chatter, DisplayName, SealedToken, TokenHash, UserId};
-use crate::domain::event::{Check, Event, Position, Seq};
+use crate::domain::event::{EntryTag, Event, Position, Seq};
 use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
 
-pub use strikes::{Guess, GuessLimits, Guesser, Lockout, Struck, Subject, Ticket};
+pub use crate::store::lockouts::{
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, FailureRecord, Lockout, Subject,
+};
 
 /// Keeps rooms, messages, users and logs, and announces what it accepted.
 ///
@@ -39,7 +41,7 @@ pub use strikes::{Guess, GuessLimits, Guesser, Lockout, Struck, Subject, Ticket}
 /// 4. Expired is absent everywhere at once; no key outlives its room. A user outlives every room it was admitted for.
 /// 5. Reading the log after a position is ordered, bounded per read, and says when the position is not one of its own.
 /// 6. A snapshot (room, a page of messages, position) is one instant.
-/// 7. The feed survives a lost connection by itself and says [`Announcement::Resync`], or [`Announcement::ResyncOf`]
+/// 7. The feed survives a lost connection by itself and says [`FeedItem::Resync`], or [`FeedItem::ResyncOf`]
 ///    the rooms concerned.
 /// 8. What was acknowledged survives `kill -9` of this process.
 /// 9. Errors mean the same on every store: see [`StoreError`].
@@ -68,7 +70,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// A page of the distinct users who ever sent a message in the room, in the order of their first message.
     /// [`StoreError::NotFound`] when there is no such room.
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError>;
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError>;
 
     /// Up to `limit` rooms alive now, newest first, from just behind the place `after` on. Rooms in a part of the store that
     /// cannot be reached are left out.
@@ -76,12 +78,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Knows a user by its token and replaces the token, or makes the user known. One step. An answer other than
     /// [`Admitted::Created`], [`Admitted::Rotated`] and [`Admitted::Repeated`] has changed nothing.
-    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError>;
+    async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError>;
 
-    /// Forgets a user whom [`admit`](Store::admit) made known with `token`, unless somebody was admitted as that user
+    /// Forgets a user whom [`admit`](Store::authenticate) made known with `token`, unless somebody was admitted as that user
     /// since: the way back from [`Admitted::Created`] when the message that should have made the user known was refused.
     /// Does nothing for any other user.
-    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError>;
+    async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError>;
 
     /// Applies one change to a room, or nothing. [`StoreError::NotFound`] when the room, or the message to change, is
     /// not there or deleted; [`StoreError::Conflict`] when the message has another revision than the change was decided on;
@@ -89,7 +91,7 @@ pub trait Store: Send + Sync + 'static {
     /// message takes no more edits.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
-    /// Admits a user and commits the message that it sends: as [`admit`](Store::admit) and then
+    /// Admits a user and commits the message that it sends: as [`admit`](Store::authenticate) and then
     /// [`commit`](Store::commit), with their errors. What is not admitted is not committed. A refused message leaves the
     /// new token of a user who was known standing, and a user whom this would have made known unknown, so that its id is
     /// not taken by a token that nobody was given. A store that keeps users and rooms in one place makes it one step.
@@ -107,11 +109,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Asks for the announcements of a room. The wish counts from the call; when the future resolves, whatever is
     /// committed from then on reaches the feeds. [`StoreError::Unavailable`] when that cannot be said in time: the wish
-    /// stands all the same until [`unwatch`](Store::unwatch), and is fulfilled before the next resync of the room.
-    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>>;
+    /// stands all the same until [`unwatch`](Store::unsubscribe), and is fulfilled before the next resync of the room.
+    fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>>;
 
     /// Takes the wish back, however often it was made.
-    fn unwatch(&self, room: RoomId);
+    fn unsubscribe(&self, room: RoomId);
 
     /// Tells the other nodes how many live subscriptions this one has of each room. To be said again before
     /// [`VIEWERS_KEPT`] is over; zero takes a number back at once. When it fails, the numbers of some rooms may have been
@@ -124,18 +126,23 @@ pub trait Store: Send + Sync + 'static {
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError>;
 
     /// Counts a miss of `subject`, unless it is locked out. The miss that reaches the limit locks it out.
-    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError>;
+    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError>;
 
     /// Takes a counted miss back, and the lock-out that it began.
-    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError>;
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError>;
 
     /// Counts a wrong code for the room, unless `guesser` is known there or has no guess left. Without `limits` it has
     /// none. [`StoreError::NotFound`] when there is no such room.
-    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError>;
+    async fn begin_code_attempt(
+        &self,
+        room: RoomId,
+        guesser: AttemptingClient,
+        limits: Option<AttemptLimits>,
+    ) -> Result<CodeAttempt, StoreError>;
 
     /// Makes `guesser` known to the room for its life, and takes its guess back if one was `counted`. A room knows
     /// [`KNOWN_MAX`] at most. [`StoreError::NotFound`] when there is no such room.
-    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError>;
+    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError>;
 
     /// Succeeds when the store answers and can take a write.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -147,11 +154,11 @@ pub(in crate::store) async fn send_in_two_steps(
     admission: Admission,
     sending: Sending,
 ) -> Result<Sent, StoreError> {
-    let token = admission.successor;
+    let token = admission.next_token;
     // Without a token of its own, a client could not come back as a user whom it does not know to be there.
     let lost_if_created =
         (admission.newcomer.is_some() && admission.presented.is_none()).then(|| admission.user.clone());
-    let admitted = match (store.admit(admission).await, lost_if_created) {
+    let admitted = match (store.authenticate(admission).await, lost_if_created) {
         (Ok(admitted), _) => admitted,
         (Err(error @ StoreError::Unavailable(_)), Some(user)) => {
             withdraw_patiently(store, &user, token).await?;
@@ -178,12 +185,12 @@ pub(in crate::store) async fn send_in_two_steps(
 /// user twice changes nothing.
 async fn withdraw_patiently(store: &(impl Store + ?Sized), user: &UserId, token: TokenHash) -> Result<(), StoreError> {
     for attempt in 0..WITHDRAWALS {
-        match store.withdraw(user, token).await {
+        match store.forget_new_user(user, token).await {
             Err(StoreError::Unavailable(_)) => tokio::time::sleep(WITHDRAW_AGAIN * (1 << attempt)).await,
             outcome => return outcome,
         }
     }
-    store.withdraw(user, token).await
+    store.forget_new_user(user, token).await
 }
 
 /// How often a withdrawal is tried again, and the first pause before that, which doubles.
@@ -249,9 +256,9 @@ pub struct Snapshot {
 
 /// A page of a room's chatters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChatterPage {
+pub struct UserPage {
     /// The chatters of the window that was asked for, in the order of their first message.
-    pub chatters: Vec<Chatter>,
+    pub chatters: Vec<User>,
     /// Chatters of the room in all.
     pub total: u64,
 }
@@ -272,9 +279,9 @@ pub struct ActiveRooms {
 pub struct Admission {
     pub user: UserId,
     /// The token they show, if it can be one.
-    pub presented: Option<Presented>,
+    pub presented: Option<PresentedToken>,
     /// The token they shall get.
-    pub successor: TokenHash,
+    pub next_token: TokenHash,
     /// The user stays known until this moment at least.
     pub keep_until: Timestamp,
     /// The name under which to make an unknown user known; `None` leaves it unknown.
@@ -283,21 +290,21 @@ pub struct Admission {
 
 /// A token that somebody shows, and the one they shall get, sealed under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Presented {
+pub struct PresentedToken {
     pub hash: TokenHash,
-    pub sealed_successor: SealedToken,
+    pub sealed_next_token: SealedToken,
 }
 
-/// What [`Store::admit`] decided.
+/// What [`Store::authenticate`] decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// The user was unknown and is known now; the successor is its token. A token presented with it counts as the one
+    /// The user was unknown and is known now; the next_token is its token. A token presented with it counts as the one
     /// before, so a client that makes up a token of its own can repeat even its first action.
-    Created(Chatter),
-    /// The presented token was the current one; the successor is the current one now, the presented one the one before.
-    Rotated(Chatter),
-    /// The presented token was the one before; its successor, unused so far, stands.
-    Repeated(Chatter, SealedToken),
+    Created(User),
+    /// The presented token was the current one; the next_token is the current one now, the presented one the one before.
+    Rotated(User),
+    /// The presented token was the one before; its next_token, unused so far, stands.
+    Repeated(User, SealedToken),
     /// There is no such user, and no name to make it known under.
     Unknown,
     /// The user is known by another token.
@@ -306,7 +313,7 @@ pub enum Admitted {
 
 impl Admitted {
     /// The user, if it was admitted.
-    pub const fn chatter(&self) -> Option<&Chatter> {
+    pub const fn chatter(&self) -> Option<&User> {
         match self {
             Self::Created(chatter) | Self::Rotated(chatter) | Self::Repeated(chatter, _) => Some(chatter),
             Self::Unknown | Self::WrongToken => None,
@@ -319,7 +326,7 @@ impl Admitted {
 pub struct Sending {
     pub room: RoomId,
     /// The mark of the log entry.
-    pub check: Check,
+    pub check: EntryTag,
     pub text: MessageText,
     pub client_message_id: Option<ClientMessageId>,
     pub limits: RoomLimits,
@@ -350,7 +357,7 @@ impl RoomLimits {
 
 impl Sending {
     /// The change that it is when `author` sends it.
-    pub fn by(self, author: Chatter) -> Commit {
+    pub fn by(self, author: User) -> Commit {
         let Self { room, check, text, client_message_id, limits } = self;
         Commit { room, check, change: Change::Send { author, text, client_message_id, limits } }
     }
@@ -369,7 +376,7 @@ pub struct Sent {
 pub struct Commit {
     pub room: RoomId,
     /// The mark of the log entry.
-    pub check: Check,
+    pub check: EntryTag,
     pub change: Change,
 }
 
@@ -377,7 +384,7 @@ pub struct Commit {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Appends a message, if that is within `limits`.
-    Send { author: Chatter, text: MessageText, client_message_id: Option<ClientMessageId>, limits: RoomLimits },
+    Send { author: User, text: MessageText, client_message_id: Option<ClientMessageId>, limits: RoomLimits },
     /// Replaces the text of the message at `index`, if its revision still is `revision` and that is within `limits`.
     Edit { index: u64, revision: Seq, text: MessageText, limits: RoomLimits },
     /// Removes the text of the message at `index` for good, if its revision still is `revision`.
@@ -404,7 +411,7 @@ impl Committed {
 
 /// What a feed tells.
 #[derive(Clone, Debug)]
-pub enum Announcement {
+pub enum FeedItem {
     /// A change of a watched room. Of rooms nobody watches, a feed may tell or not.
     Event(Arc<Event>),
     /// Announcements may have been lost. Every reader must read its log again.
@@ -415,19 +422,19 @@ pub enum Announcement {
 
 /// Announcements as they come, bounded: a feed that is not read fast enough tells `Resync` in place of what it dropped.
 #[derive(Debug)]
-pub struct Feed(broadcast::Receiver<Announcement>);
+pub struct Feed(broadcast::Receiver<FeedItem>);
 
 impl Feed {
     /// A feed of what `announcements` sends from now on.
-    pub fn of(announcements: &broadcast::Sender<Announcement>) -> Self {
+    pub fn of(announcements: &broadcast::Sender<FeedItem>) -> Self {
         Self(announcements.subscribe())
     }
 
     /// The next announcement; `None` when the store is gone.
-    pub async fn next(&mut self) -> Option<Announcement> {
+    pub async fn next(&mut self) -> Option<FeedItem> {
         match self.0.recv().await {
             Ok(announcement) => Some(announcement),
-            Err(broadcast::error::RecvError::Lagged(_)) => Some(Announcement::Resync),
+            Err(broadcast::error::RecvError::Lagged(_)) => Some(FeedItem::Resync),
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }

@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-pub use traces::{Collector, Traces};
+pub use crate::telemetry::traces::{Collector, Traces};
 
 /// Steers the log.
 #[derive(Clone, Debug)]

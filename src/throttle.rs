@@ -15,16 +15,16 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::detached_tasks::DetachedTasks;
 use crate::domain::client_key::{ClientKey, NetworkPrefixes};
 use crate::domain::room::{Room, RoomId};
 use crate::metrics::{Counters, Labels, Metrics};
-use crate::shield::Shield;
-use crate::store::{Lockout, Store, StoreError, Struck};
+use crate::store::{FailureOutcome, Lockout, Store, StoreError};
 
-pub use action::{Action, Patience, Rate, Unreadable};
+pub use crate::throttle::action::{Action, Patience, Rate, Unreadable};
 
-use codes::Codes;
-use rates::Budgets;
+use crate::throttle::codes::Codes;
+use crate::throttle::rates::Budgets;
 
 /// How long a lock-out lasts at most.
 pub const LONGEST_LOCKOUT: Duration = Duration::from_secs(3_600);
@@ -86,7 +86,7 @@ pub struct Throttle {
     /// None limits nothing.
     limits: Option<Arc<Limits>>,
     refusals: Counters<1>,
-    shield: Shield,
+    detached_tasks: DetachedTasks,
 }
 
 struct Limits {
@@ -102,7 +102,7 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(store: Arc<dyn Store>, settings: Settings, shield: Shield) -> Self {
+    fn new(store: Arc<dyn Store>, settings: Settings, detached_tasks: DetachedTasks) -> Self {
         Self {
             rooms: Budgets::new(settings.rooms_per_address),
             sends_as_user: Budgets::new(settings.sends_per_user),
@@ -110,7 +110,7 @@ impl Limits {
             sends_to_room: Budgets::new(settings.sends_per_room),
             subscriptions: Budgets::new(settings.subscriptions_per_address),
             reads: Budgets::new(settings.reads_per_client),
-            codes: Arc::new(Codes::new(Arc::clone(&store), &settings, shield)),
+            codes: Arc::new(Codes::new(Arc::clone(&store), &settings, detached_tasks)),
             wrong_tokens: lockout(settings.wrong_tokens_per_user),
             store,
         }
@@ -121,14 +121,14 @@ impl Throttle {
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
         let refusals = Counters::default();
         Action::ALL.iter().for_each(|action| drop(refusals.get_or_create(&label(*action))));
-        let shield = Shield::new(WORK_AT_ONCE, WORK_WITHIN);
-        let limits = settings.enabled.then(|| Limits::new(store, settings, shield.clone())).map(Arc::new);
-        Self { limits, refusals, shield }
+        let detached_tasks = DetachedTasks::new(WORK_AT_ONCE, WORK_WITHIN);
+        let limits = settings.enabled.then(|| Limits::new(store, settings, detached_tasks.clone())).map(Arc::new);
+        Self { limits, refusals, detached_tasks }
     }
 
     /// Runs what must not be left half done when a client hangs up.
-    pub const fn shield(&self) -> &Shield {
-        &self.shield
+    pub const fn detached_tasks(&self) -> &DetachedTasks {
+        &self.detached_tasks
     }
 
     /// Registers what is counted here.
@@ -146,7 +146,7 @@ impl Throttle {
     /// After a room was made: its creator is known to it.
     pub async fn created(&self, client: ClientKey, room: RoomId) -> Result<(), StoreError> {
         match &self.limits {
-            Some(limits) => limits.codes.welcome(client, room).await,
+            Some(limits) => limits.codes.trust_client(client, room).await,
             None => Ok(()),
         }
     }
@@ -198,10 +198,10 @@ impl Throttle {
     pub async fn wrong_token(&self, client: ClientKey, user: &str) -> Result<Option<Limited>, StoreError> {
         let Some(limits) = &self.limits else { return Ok(None) };
         let subject = subjects::of_user(client, &group_of(user));
-        let struck = limits.store.strike(subject, limits.wrong_tokens).await?;
+        let struck = limits.store.record_failure(subject, limits.wrong_tokens).await?;
         Ok(match struck {
-            Struck::Counted(_) => None,
-            Struck::LockedOut(retry_after) => Some(self.limited(Action::WrongToken)(retry_after)),
+            FailureOutcome::Counted(_) => None,
+            FailureOutcome::LockedOut(retry_after) => Some(self.limited(Action::WrongToken)(retry_after)),
         })
     }
 

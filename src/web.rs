@@ -7,7 +7,7 @@ pub mod graphiql;
 
 use axum::Router;
 
-use self::graphiql::Graphiql;
+use crate::web::graphiql::Graphiql;
 
 /// Steers the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

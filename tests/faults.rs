@@ -14,6 +14,7 @@
 
 mod clock;
 mod cluster;
+mod cuts;
 mod damaged;
 mod failover;
 mod frozen;

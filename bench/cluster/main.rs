@@ -154,7 +154,7 @@ struct Kills {
 }
 
 impl Kills {
-    /// Kills the primary of a shard, and starts it again once it has a successor.
+    /// Kills the primary of a shard, and starts it again once it has a next_token.
     async fn kill(&mut self, cluster: &mut RedisCluster, load: &Load, shard: usize) {
         let slot = (usize::from(SLOTS) * shard / SHARDS) as u16;
         let mut calm = load.calm.write().await;
@@ -163,7 +163,7 @@ impl Kills {
         let copied = cluster.copied(primary).await;
         let fault = Instant::now();
         cluster.kill(primary);
-        cluster.successor(slot, primary).await;
+        cluster.next_token(slot, primary).await;
         self.longest = self.longest.max(fault.elapsed());
         self.count += 1;
         calm.push(copied..=Instant::now());

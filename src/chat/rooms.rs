@@ -58,7 +58,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::event::{Check, Position, Seq};
+    use crate::domain::event::{EntryTag, Position, Seq};
     use crate::domain::room::RoomCode;
     use crate::domain::timestamp::Timestamp;
 
@@ -67,7 +67,7 @@ mod tests {
         let now = Timestamp::from_millis(1_000_000);
         let (id, code) = (RoomId::random(), RoomCode::random(6));
         let room = Room { id, code, created_at: now, expires_at: now.plus(left) };
-        let head = Position { seq: Seq(0), check: Check(0) };
+        let head = Position { seq: Seq(0), check: EntryTag(0) };
         RoomState { room, now, head, message_count: 0, chatter_count: 0 }
     }
 

@@ -11,7 +11,7 @@ use std::task::Poll;
 
 use futures_util::poll;
 
-use super::{ClientLimit, ClientPermit, Exceeded};
+use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
 
 tokio::task_local! {

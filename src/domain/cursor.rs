@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
-use crate::domain::event::{Check, Position, Seq};
+use crate::domain::event::{EntryTag, Position, Seq};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
@@ -25,7 +25,7 @@ pub fn of_event(room: RoomId, position: Position) -> String {
 pub fn parse_event(room: RoomId, cursor: &str) -> Result<Position, Violation> {
     let bytes: [u8; 32] = decode(EVENT, cursor)?;
     let numbers = in_room(room, &bytes)?;
-    Ok(Position { seq: Seq(number(&numbers[..8])), check: Check(number(&numbers[8..])) })
+    Ok(Position { seq: Seq(number(&numbers[..8])), check: EntryTag(number(&numbers[8..])) })
 }
 
 /// Writes the place of a message in `room`'s list of messages.
@@ -98,7 +98,7 @@ mod tests {
         #[test]
         fn an_event_cursor_is_read_back_in_its_room_only(seq: u64, check: u64) {
             let (room, other) = (RoomId::random(), RoomId::random());
-            let position = Position { seq: Seq(seq), check: Check(check) };
+            let position = Position { seq: Seq(seq), check: EntryTag(check) };
             let cursor = of_event(room, position);
             prop_assert_eq!(parse_event(room, &cursor), Ok(position));
             prop_assert_eq!(parse_event(other, &cursor), Err(Violation::CursorInvalid));

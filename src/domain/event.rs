@@ -23,18 +23,18 @@ impl Seq {
 /// A random mark of one log entry. A store that lost its last writes may number another entry the same; the check
 /// tells the two apart.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Check(pub u64);
+pub struct EntryTag(pub u64);
 
-impl Check {
+impl EntryTag {
     /// A mark for a new entry.
     pub fn random() -> Self {
         Self(rand::rng().random())
     }
 }
 
-impl fmt::Debug for Check {
+impl fmt::Debug for EntryTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Check({:016x})", self.0)
+        write!(f, "EntryTag({:016x})", self.0)
     }
 }
 
@@ -43,12 +43,12 @@ impl fmt::Debug for Check {
 pub struct Position {
     pub seq: Seq,
     /// Zero at the start of the log, where there is no entry to name.
-    pub check: Check,
+    pub check: EntryTag,
 }
 
 impl Position {
     /// Before the first entry.
-    pub const START: Self = Self { seq: Seq(0), check: Check(0) };
+    pub const START: Self = Self { seq: Seq(0), check: EntryTag(0) };
 }
 
 /// What an entry says happened to its message.

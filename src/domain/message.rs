@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::domain::chatter::{Chatter, UserId};
 use crate::domain::event::Seq;
 use crate::domain::limits::{CLIENT_MESSAGE_ID_MAX, Limits, check_text};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{User, UserId};
 use crate::domain::violation::{Field, Violation};
 
 /// Names a message over all rooms: its room and its place there.
@@ -90,7 +90,7 @@ impl ClientMessageId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub id: MessageId,
-    pub author: Chatter,
+    pub author: User,
     /// `None` once deleted.
     pub text: Option<MessageText>,
     pub created_at: Timestamp,
@@ -120,7 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::chatter::DisplayName;
+    use crate::domain::user::DisplayName;
 
     #[test]
     fn a_message_id_is_read_back_as_written() {

@@ -1,17 +1,17 @@
 //! GraphQL over HTTP, over server-sent events, over multipart and over WebSocket. Each speaks its protocol; what a request
 //! means is the business of `operation`.
 
-mod accept;
-mod cross_site;
+mod csrf;
 mod cursors;
 mod drain;
 mod handshake;
 mod header_list;
 mod http;
+mod json_object;
 mod multipart;
-mod object;
-mod outflow;
-mod parameters;
+mod negotiation;
+mod request;
+mod send_budget;
 mod sse;
 mod surrogates;
 mod ws;
@@ -29,11 +29,11 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::client_limit::ClientLimit;
 use crate::domain::client_key::ClientKey;
-use crate::graphql::answer::Answer;
-use crate::graphql::operation::Operations;
-use crate::graphql::transport::accept::AnswerType;
+use crate::graphql::execution::operation::Operations;
+use crate::graphql::execution::response::Answer;
+use crate::graphql::transport::negotiation::AnswerType;
 
-pub use drain::Drain;
+pub use crate::graphql::transport::drain::Drain;
 
 /// Steers the transports.
 #[derive(Clone, Copy, Debug)]

@@ -20,9 +20,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use super::caller::Clients;
-use super::connections::Counted;
 use crate::client_limit::{ClientLimit, Exceeded};
+use crate::http::client_ip::Clients;
+use crate::http::connections::Counted;
 use crate::metrics::{Counters, Gauge, Labels, Metrics};
 
 /// Steers connections.

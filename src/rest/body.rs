@@ -6,10 +6,10 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::detail::{self, Detail, Place, Problem};
-use super::encoding::decode;
-use super::fields::{Fields, Form};
-use super::json::{self, Document, Fault};
+use crate::rest::detail::{self, Detail, Place, Problem};
+use crate::rest::encoding::decode;
+use crate::rest::fields::{Fields, Form};
+use crate::rest::json::{self, Document, Fault};
 
 /// A body that has the fields of `F`.
 pub(super) struct Body<F>(pub(super) F);

@@ -6,14 +6,14 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::detail;
-use super::envelope::{Envelope, Nothing};
-use super::outcome::Code;
-use super::{ErrorStatus, Settings};
 use crate::chat::ChatError;
 use crate::client_limit::Exceeded;
 use crate::domain::limits::USER_ID_MIN;
 use crate::domain::violation::{Field, Violation};
+use crate::rest::detail;
+use crate::rest::envelope::{Envelope, Nothing};
+use crate::rest::outcome::Code;
+use crate::rest::{ErrorStatus, Settings};
 
 const NO_SUCH_ROOM: &str = "this room does not exist";
 const WRONG_CODE: &str = "the room code is invaild";

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::detail::{Detail, Place, Problem};
-use super::integer;
-use super::json::{HalfPair, Raw};
+use crate::rest::detail::{Detail, Place, Problem};
+use crate::rest::integer;
+use crate::rest::json::{HalfPair, Raw};
 
 /// A shape that can be read from the fields of a body, in the order in which the contract lists them.
 pub(super) trait Form: Sized {

@@ -1,8 +1,8 @@
 //! Integers as the original took them: a number without a fraction, a string that holds one, even a truth value.
 
-use super::detail::Problem;
-use super::fields;
-use super::json::Raw;
+use crate::rest::detail::Problem;
+use crate::rest::fields;
+use crate::rest::json::Raw;
 
 /// Reads an integer. One that is too large is the largest there is: it names nothing, and that is its answer.
 pub(super) fn read(value: Raw<'_>) -> Result<i64, Problem> {

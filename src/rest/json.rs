@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::encoding::CodePoint;
+use crate::rest::encoding::CodePoint;
 
 /// Objects and lists inside of each other, at most. Python gives up at about as many.
 const NESTING_MAX: usize = 950;

@@ -18,10 +18,10 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::envelope::Envelope;
 use crate::chat::ChatError;
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
+use crate::rest::envelope::Envelope;
 
 /// Bytes of the largest answer that is put together before any of it is sent. Such an answer has a length, and a status that
 /// says whether all of it could be read.

@@ -5,15 +5,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::Body;
-use super::date::Date;
-use super::envelope::{Envelope, Nothing};
-use super::error::{self, Asked};
-use super::fields::{Fields, Form};
-use super::openapi::{self, AskingOften, AskingRoom, Changing, Failing, Sends};
-use super::{Client, Rest};
 use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
 use crate::domain::message::MessageText;
+use crate::rest::body::Body;
+use crate::rest::date::Date;
+use crate::rest::envelope::{Envelope, Nothing};
+use crate::rest::error::{self, Asked};
+use crate::rest::fields::{Fields, Form};
+use crate::rest::openapi::{self, AskingOften, AskingRoom, Changing, Failing, Sends};
+use crate::rest::{Client, Rest};
 
 /// What callers of the original send when they have no user id yet: its documentation the one, its website the other.
 const NO_USER: [&str; 2] = ["None", ""];

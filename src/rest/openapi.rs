@@ -14,10 +14,10 @@ use utoipa::openapi::schema::{AnyOfBuilder, Object, ObjectBuilder, Schema, Schem
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ServerBuilder};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
-use super::detail::{Detail, Explained};
-use super::envelope::{Envelope, Nothing};
-use super::{message, room};
 use crate::domain::limits::{Limits, USER_ID_MIN};
+use crate::rest::detail::{Detail, Explained};
+use crate::rest::envelope::{Envelope, Nothing};
+use crate::rest::{message, room};
 
 /// Anything but control characters.
 const NO_CONTROLS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";

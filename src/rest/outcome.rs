@@ -9,8 +9,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 
-use super::Rest;
 use crate::metrics::{OK, Served};
+use crate::rest::Rest;
 
 /// The name of this wire.
 const WIRE: &str = "rest";

@@ -13,18 +13,18 @@ use futures_util::Stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::Body;
-use super::date::Date;
-use super::envelope::{Envelope, Nothing};
-use super::error::{self, Asked};
-use super::fields::{Fields, Form};
-use super::long_read::{EnvelopeWriter, read_page};
-use super::openapi::{self, AskingOften, AskingRoom, Failing};
-use super::{Client, Rest, cross_site};
 use crate::chat::{Chat, ChatError, RoomKey};
 use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
+use crate::rest::body::Body;
+use crate::rest::date::Date;
+use crate::rest::envelope::{Envelope, Nothing};
+use crate::rest::error::{self, Asked};
+use crate::rest::fields::{Fields, Form};
+use crate::rest::long_read::{EnvelopeWriter, read_page};
+use crate::rest::openapi::{self, AskingOften, AskingRoom, Failing};
+use crate::rest::{Client, Rest, csrf};
 use crate::store::RoomState;
 
 const CREATED: &str = "sucessful, room will be deleted after 24 hours";
@@ -63,7 +63,7 @@ const READ_COST: u64 = 10;
     ),
 )]
 pub(super) async fn create(State(rest): State<Rest>, Client(client): Client, headers: HeaderMap) -> Response {
-    if cross_site::is_embedded(&headers) {
+    if csrf::is_embedded(&headers) {
         return error::embedded(rest.settings);
     }
     match rest.chat.create_room(client).await {

@@ -5,25 +5,25 @@
 //! database. SQLite was chosen over faster engines because deleted text leaves its file and a full disk leaves it usable;
 //! docs/architecture.md has the figures.
 
-mod changes;
 mod checkpoint;
 mod clock;
+mod error;
 pub mod export;
-mod failure;
 mod file;
 mod layout;
+mod lockouts;
 mod new_database;
-mod newcomers;
+mod new_users;
 mod open;
 mod read_gate;
 mod reader;
 mod remnants;
-mod rooms;
+mod room_cache;
 mod rows;
-mod strikes;
 mod sweep;
 mod wal;
 mod writer;
+mod writes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,25 +37,26 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::chatter::{TokenHash, UserId};
+use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::{Event, Position};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{TokenHash, UserId};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
+    FailureOutcome, FailureRecord, Feed, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject,
+    UserPage,
 };
-use crate::vital::Vital;
 
-pub use open::OpenError;
+pub use crate::store::embedded::open::OpenError;
 
-use clock::Clock;
-use file::DatabaseFile;
-use reader::Readers;
-use rows::RoomRow;
-use strikes::Strikes;
-use writer::{Outcome, Surroundings, Writer};
+use crate::store::embedded::clock::Clock;
+use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::lockouts::Strikes;
+use crate::store::embedded::reader::Readers;
+use crate::store::embedded::rows::RoomRow;
+use crate::store::embedded::writer::{Outcome, Surroundings, Writer};
 
 /// Announcements a slow feed may lie behind before it is told to read the logs again.
 const FEED: usize = 4_096;
@@ -65,7 +66,7 @@ pub struct EmbeddedStore {
     // Before the writer, so that the writer's connection is the last to close and can put the log away.
     readers: Readers,
     writer: Arc<Writer>,
-    announcements: broadcast::Sender<crate::store::Announcement>,
+    announcements: broadcast::Sender<crate::store::FeedItem>,
     strikes: Strikes,
     /// Wakes the sweeper.
     wake: Arc<Notify>,
@@ -73,7 +74,7 @@ pub struct EmbeddedStore {
     empty_log: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    vital: Vital,
+    critical_tasks: CriticalTasks,
 }
 
 impl EmbeddedStore {
@@ -82,7 +83,7 @@ impl EmbeddedStore {
         let (file, connection) = DatabaseFile::take(directory)?;
         let (file, clock) = (Arc::new(file), Clock::set_now());
         let (announcements, _) = broadcast::channel(FEED);
-        let (vital, gate, log_size) = (Vital::default(), Arc::default(), Arc::default());
+        let (critical_tasks, gate, log_size) = (CriticalTasks::default(), Arc::default(), Arc::default());
         let written = remnants::WrittenPages::of(&file, &connection)?.map(Arc::new);
         let around = Surroundings {
             file: Arc::clone(&file),
@@ -92,7 +93,7 @@ impl EmbeddedStore {
             log_size: Arc::clone(&log_size),
             written: written.clone(),
         };
-        let writer = Writer::start(connection, around, vital.clone())
+        let writer = Writer::start(connection, around, critical_tasks.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
             writer: Arc::new(writer),
@@ -103,14 +104,14 @@ impl EmbeddedStore {
             empty_log: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            vital,
+            critical_tasks,
         };
         let (writer, empty_log, stop) = (&store.writer, &store.empty_log, &store.stop);
         let sweep = sweep::run(Arc::clone(writer), Arc::clone(&store.wake), Arc::clone(empty_log), stop.clone());
-        store.tasks.spawn(store.vital.clone().task(sweep));
+        store.tasks.spawn(store.critical_tasks.clone().task(sweep));
         let (writer, empty_log, stop) = (Arc::clone(writer), Arc::clone(empty_log), stop.clone());
         let checkpoint = checkpoint::run(writer, file, log_size, written, empty_log, stop);
-        store.tasks.spawn(store.vital.clone().task(checkpoint));
+        store.tasks.spawn(store.critical_tasks.clone().task(checkpoint));
         Ok(store)
     }
 
@@ -122,8 +123,8 @@ impl EmbeddedStore {
     }
 
     /// What of the store works by itself: without it no change is taken any more.
-    pub const fn vital(&self) -> &Vital {
-        &self.vital
+    pub const fn critical_tasks(&self) -> &CriticalTasks {
+        &self.critical_tasks
     }
 
     /// Reads from `room`, if it is alive, at one instant.
@@ -150,7 +151,7 @@ impl Store for EmbeddedStore {
                 let room = Room { id, code, created_at: work.now, expires_at: work.now.plus(ttl) };
                 // Here, not behind the await: the caller may have stopped waiting by then.
                 wake.notify_one();
-                changes::create_room(work, room)
+                writes::create_room(work, room)
             })
             .await
     }
@@ -166,11 +167,11 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         self.read_room(room, move |connection, room| {
             let total = room.state.chatter_count;
             let chatters = rows::chatters(connection, &room, window.range(total))?;
-            Ok(Ok(ChatterPage { chatters, total }))
+            Ok(Ok(UserPage { chatters, total }))
         })
         .await
     }
@@ -189,13 +190,13 @@ impl Store for EmbeddedStore {
             .await
     }
 
-    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.writer.write(move |work| changes::admit(work, admission)).await
+    async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        self.writer.write(move |work| writes::authenticate(work, admission)).await
     }
 
-    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+    async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
         let user = user.clone();
-        self.writer.write(move |work| changes::withdraw(work, &user, token)).await
+        self.writer.write(move |work| writes::forget_new_user(work, &user, token)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -208,13 +209,13 @@ impl Store for EmbeddedStore {
                 if replaces_text {
                     empty_log.notify_one();
                 }
-                changes::commit(work, commit)
+                writes::commit(work, commit)
             })
             .await
     }
 
     async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
-        self.writer.write(move |work| changes::send(work, admission, sending)).await
+        self.writer.write(move |work| writes::send(work, admission, sending)).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -238,11 +239,11 @@ impl Store for EmbeddedStore {
     }
 
     /// Every announcement of this process reaches every feed, watched or not.
-    fn watch(&self, _room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn subscribe(&self, _room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
         future::ready(Ok(())).boxed()
     }
 
-    fn unwatch(&self, _room: RoomId) {}
+    fn unsubscribe(&self, _room: RoomId) {}
 
     /// There are no other nodes.
     async fn report_viewers(&self, _counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
@@ -253,28 +254,33 @@ impl Store for EmbeddedStore {
         Ok(vec![0; rooms.len()])
     }
 
-    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
-        Ok(self.strikes.strike(subject, lockout))
+    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
+        Ok(self.strikes.record_failure(subject, lockout))
     }
 
-    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
-        self.strikes.forgive(subject, ticket);
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.strikes.undo_failure(subject, record);
         Ok(())
     }
 
-    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
+    async fn begin_code_attempt(
+        &self,
+        room: RoomId,
+        guesser: AttemptingClient,
+        limits: Option<AttemptLimits>,
+    ) -> Result<CodeAttempt, StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        Ok(self.strikes.guess(room, left, guesser, limits))
+        Ok(self.strikes.begin_code_attempt(room, left, guesser, limits))
     }
 
-    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        self.strikes.welcome(room, left, guesser, counted);
+        self.strikes.trust_client(room, left, guesser, counted);
         Ok(())
     }
 
     /// Takes the whole way of a change, disk included.
     async fn ping(&self) -> Result<(), StoreError> {
-        self.writer.write(changes::ping).await
+        self.writer.write(writes::ping).await
     }
 }

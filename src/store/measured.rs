@@ -10,15 +10,15 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tracing::Instrument as _;
 
-use crate::domain::chatter::{TokenHash, UserId};
 use crate::domain::event::{Event, Position};
 use crate::domain::page::Window;
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::metrics::{Counters, Histograms, Metrics, of_times};
+use crate::domain::user::{TokenHash, UserId};
+use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
-    RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureOutcome,
+    FailureRecord, Feed, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 
 /// Every call that is measured.
@@ -58,7 +58,7 @@ struct Numbers {
 
 impl MeasuredStore {
     pub fn around(store: Arc<dyn Store>, metrics: &Metrics) -> Self {
-        let seconds = Histograms::new_with_constructor(of_times as fn() -> _);
+        let seconds = Histograms::new_with_constructor(duration_histogram as fn() -> _);
         let numbers = Numbers { seconds, errors: Counters::default() };
         for call in CALLS.into_iter().chain([PING]) {
             let _ = numbers.seconds.get_or_create(&[("call", call)]);
@@ -163,7 +163,7 @@ impl Store for MeasuredStore {
         self.measure("snapshot", self.store.snapshot(room, window)).await
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         self.measure("chatters", self.store.chatters(room, window)).await
     }
 
@@ -171,12 +171,12 @@ impl Store for MeasuredStore {
         self.measure("active_rooms", self.store.active_rooms(after, limit)).await
     }
 
-    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.measure("admit", self.store.admit(admission)).await
+    async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        self.measure("admit", self.store.authenticate(admission)).await
     }
 
-    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.measure("withdraw", self.store.withdraw(user, token)).await
+    async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+        self.measure("withdraw", self.store.forget_new_user(user, token)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -195,13 +195,13 @@ impl Store for MeasuredStore {
         self.store.feed()
     }
 
-    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
         // The wish counts from the call on, so it is made here and now.
-        Box::pin(self.numbers.clone().measure("watch", self.store.watch(room)))
+        Box::pin(self.numbers.clone().measure("watch", self.store.subscribe(room)))
     }
 
-    fn unwatch(&self, room: RoomId) {
-        self.store.unwatch(room);
+    fn unsubscribe(&self, room: RoomId) {
+        self.store.unsubscribe(room);
     }
 
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
@@ -212,20 +212,25 @@ impl Store for MeasuredStore {
         self.measure("viewers_elsewhere", self.store.viewers_elsewhere(rooms)).await
     }
 
-    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
-        self.measure("strike", self.store.strike(subject, lockout)).await
+    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
+        self.measure("strike", self.store.record_failure(subject, lockout)).await
     }
 
-    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
-        self.measure("forgive", self.store.forgive(subject, ticket)).await
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.measure("forgive", self.store.undo_failure(subject, record)).await
     }
 
-    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
-        self.measure("guess", self.store.guess(room, guesser, limits)).await
+    async fn begin_code_attempt(
+        &self,
+        room: RoomId,
+        guesser: AttemptingClient,
+        limits: Option<AttemptLimits>,
+    ) -> Result<CodeAttempt, StoreError> {
+        self.measure("guess", self.store.begin_code_attempt(room, guesser, limits)).await
     }
 
-    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
-        self.measure("welcome", self.store.welcome(room, guesser, counted)).await
+    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
+        self.measure("welcome", self.store.trust_client(room, guesser, counted)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

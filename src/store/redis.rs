@@ -3,21 +3,18 @@
 //! Where Redis is and how it is reached is in `settings`, `certificates`, `primary` and `cluster`, how commands go there in
 //! `connection`, how announcements come back in `feed`, what things are called in `keys`, what they look like in `record`. What an operation decides is in its script.
 
-mod certificates;
-mod cluster;
-mod connection;
 mod feed;
-mod gathered;
+
 pub mod import;
 mod keys;
-mod primary;
-mod record;
-mod refused;
-mod rights;
+
+mod codec;
+
+mod acl;
+mod link;
 mod rooms;
 mod scripts;
-mod settings;
-mod slots;
+
 mod startup;
 
 use std::sync::Arc;
@@ -28,28 +25,28 @@ use futures_util::future::BoxFuture;
 use redis::{Script, ScriptInvocation};
 use tracing::warn;
 
-pub use self::certificates::{CertificateFiles, InvalidCertificates};
-use self::connection::Commands;
-use self::feed::Announcements;
-use self::keys::{EVENTS, Keys, list_entry};
-use self::record::Reply;
-use self::refused::{is_cluster_down, is_temporary};
-use self::rooms::{IN_A_CALL, LastViewers, list_part_for};
-use self::scripts::Scripts;
-pub use self::settings::{InvalidSettings, Login, Sentinels, Settings};
-use self::startup::Patience;
-use crate::domain::chatter::{Chatter, TokenHash, UserId};
+use crate::critical_tasks::CriticalTasks;
+use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::event::{Event, EventKind, Position};
 use crate::domain::page::{Take, Window};
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::shield::{Interrupted, Shield};
+use crate::domain::user::{TokenHash, User, UserId};
+use crate::store::redis::codec::Reply;
+use crate::store::redis::feed::Announcements;
+use crate::store::redis::keys::{EVENTS, Keys, list_entry};
+use crate::store::redis::link::connect_error::{is_cluster_down, is_temporary};
+use crate::store::redis::link::connection::Commands;
+pub use crate::store::redis::link::settings::{InvalidSettings, Login, Sentinels, Settings};
+pub use crate::store::redis::link::tls::{CertificateFiles, InvalidCertificates};
+use crate::store::redis::rooms::{IN_A_CALL, LastViewers, list_part_for};
+use crate::store::redis::scripts::Scripts;
+use crate::store::redis::startup::Patience;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    KNOWN_MAX, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Struck, Subject, Ticket,
-    send_in_two_steps,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
+    FailureOutcome, FailureRecord, Feed, KNOWN_MAX, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError,
+    Subject, UserPage, send_in_two_steps,
 };
-use crate::vital::Vital;
 
 /// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
 const PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
@@ -67,7 +64,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub struct RedisStore {
     inner: Arc<Inner>,
     /// Operations of several steps go on under it when their callers go away.
-    shield: Shield,
+    detached_tasks: DetachedTasks,
 }
 
 struct Inner {
@@ -75,7 +72,7 @@ struct Inner {
     announcements: Announcements,
     keys: Keys,
     scripts: Scripts,
-    vital: Vital,
+    critical_tasks: CriticalTasks,
     /// Tells the viewers here from those of other processes.
     node: String,
     /// Rooms in one call, at most.
@@ -98,8 +95,8 @@ impl RedisStore {
 
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
-        let (keys, vital) = (Keys::new(settings.prefix().to_owned()), Vital::default());
-        let commands = Commands::connect(&settings, vital.clone()).await?;
+        let (keys, critical_tasks) = (Keys::new(settings.prefix().to_owned()), CriticalTasks::default());
+        let commands = Commands::connect(&settings, critical_tasks.clone()).await?;
         if let Some(policy) = commands.eviction_policy().await {
             warn!(
                 %policy,
@@ -109,24 +106,24 @@ impl RedisStore {
         }
         // A single node of a cluster takes one slot in a call, even where it has all of them.
         let in_a_call = if commands.takes_one_slot().await { 1 } else { IN_A_CALL };
-        let announcements = Announcements::start(&settings, keys.clone(), &commands, vital.clone());
+        let announcements = Announcements::start(&settings, keys.clone(), &commands, critical_tasks.clone());
         let inner = Inner {
             commands,
             announcements,
             keys,
             scripts: Scripts::new(settings.is_cluster()),
-            vital,
+            critical_tasks,
             node: hex::encode(rand::random::<[u8; 8]>()),
             in_a_call,
             last_viewers: LastViewers::new(),
         };
-        Ok(Self { inner: Arc::new(inner), shield: Shield::new(UNDER_WAY, ALL_STEPS) })
+        Ok(Self { inner: Arc::new(inner), detached_tasks: DetachedTasks::new(UNDER_WAY, ALL_STEPS) })
     }
 
     /// Ends operations of several steps, the listening for announcements, and the looking for changes of a cluster.
     /// Commands still work.
     pub async fn close(&self) {
-        self.shield.close(CLOSING).await;
+        self.detached_tasks.close(CLOSING).await;
         self.inner.announcements.close().await;
         self.inner.commands.close().await;
     }
@@ -137,8 +134,8 @@ impl RedisStore {
     }
 
     /// What of the store works by itself: without it nothing is announced any more.
-    pub fn vital(&self) -> &Vital {
-        &self.inner.vital
+    pub fn critical_tasks(&self) -> &CriticalTasks {
+        &self.inner.critical_tasks
     }
 
     /// Runs an operation of several steps to its end, whatever becomes of its caller.
@@ -147,7 +144,7 @@ impl RedisStore {
         T: Send + 'static,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.shield.run(operation(self.clone())).await.unwrap_or_else(|interrupted| {
+        self.detached_tasks.run(operation(self.clone())).await.unwrap_or_else(|interrupted| {
             Err(match interrupted {
                 Interrupted::Panicked => StoreError::Corrupt(Box::new(interrupted)),
                 Interrupted::Overloaded | Interrupted::TimedOut => StoreError::Unavailable(Box::new(interrupted)),
@@ -204,30 +201,29 @@ impl Store for RedisStore {
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let state = reply.room_state(room)?;
         let indexes = window.range(state.message_count);
-        let messages =
-            indexes.zip(reply.strings()).map(|(index, written)| record::read_message(room, index, &written?));
+        let messages = indexes.zip(reply.strings()).map(|(index, written)| codec::read_message(room, index, &written?));
         Ok(Snapshot { messages: messages.collect::<Result<_, _>>()?, state })
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.chatters, room, &PARTS);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let total = reply.number()?;
-        let chatters = reply.strings().map(|written| record::read_chatter(&written?));
-        Ok(ChatterPage { chatters: chatters.collect::<Result<_, _>>()?, total })
+        let chatters = reply.strings().map(|written| codec::read_chatter(&written?));
+        Ok(UserPage { chatters: chatters.collect::<Result<_, _>>()?, total })
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
         self.list(after, limit).await
     }
 
-    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
+    async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
         let mut call = self.on_user(&self.inner.scripts.admit, &admission.user);
         let mut reply = self.run(pass_admission(&mut call, &admission)).await?;
         admitted(admission.user, &mut reply)
     }
 
-    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+    async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
         self.run(self.on_user(&self.inner.scripts.withdraw, user).arg(hex::encode(token.0))).await.map(drop)
     }
 
@@ -235,14 +231,14 @@ impl Store for RedisStore {
         let Commit { room, check, change } = commit;
         let mut call = self.on_room(&self.inner.scripts.commit, room, &PARTS);
         call.key(self.inner.keys.of_room(room, EVENTS));
-        call.arg(record::write_kind(kind_of(&change))).arg(record::write_check(check));
+        call.arg(codec::write_kind(kind_of(&change))).arg(codec::write_check(check));
         match change {
             Change::Send { author, text, client_message_id, limits } => call
                 .arg(author.id.as_str())
                 .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
                 .arg(limits.messages)
-                .arg(record::write_chatter(&author))
-                .arg(record::write_send(&author, client_message_id.as_ref()))
+                .arg(codec::write_chatter(&author))
+                .arg(codec::write_send(&author, client_message_id.as_ref()))
                 .arg(text.as_str())
                 .arg(limits.events),
             Change::Edit { index, revision, text, limits } => {
@@ -251,7 +247,7 @@ impl Store for RedisStore {
             Change::Delete { index, revision } => call.arg(index).arg(revision.0),
         };
         let mut reply = self.run(&call).await?;
-        let event = record::read_event(room, &reply.string()?)?;
+        let event = codec::read_event(room, &reply.string()?)?;
         committed(reply.outcome(), event).ok_or_else(|| reply.unknown())
     }
 
@@ -263,9 +259,9 @@ impl Store for RedisStore {
         let Sending { room, check, text, client_message_id, limits } = sending;
         let mut call = self.on_room(&self.inner.scripts.send, room, &PARTS);
         call.key(self.inner.keys.of_room(room, EVENTS)).key(self.inner.keys.user(&admission.user));
-        let [before, behind] = record::write_around_name(&admission.user, client_message_id.as_ref());
+        let [before, behind] = codec::write_around_name(&admission.user, client_message_id.as_ref());
         pass_admission(&mut call, &admission)
-            .arg(record::write_check(check))
+            .arg(codec::write_check(check))
             .arg(admission.user.as_str())
             .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
             .arg(limits.messages)
@@ -283,27 +279,27 @@ impl Store for RedisStore {
             reply.string()?;
         }
         let outcome = reply.string()?;
-        let event = record::read_event(room, &reply.string()?)?;
+        let event = codec::read_event(room, &reply.string()?)?;
         Ok(Sent { admitted, committed: Some(committed(&outcome, event).ok_or_else(|| reply.unknown())?) })
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.read_log, room, &PARTS);
-        call.arg(after.seq.0).arg(record::write_check(after.check)).arg(limit);
+        call.arg(after.seq.0).arg(codec::write_check(after.check)).arg(limit);
         let reply = self.run(&call).await?;
-        Ok(reply.strings().map(|written| record::read_event(room, &written?)).collect::<Result<_, _>>()?)
+        Ok(reply.strings().map(|written| codec::read_event(room, &written?)).collect::<Result<_, _>>()?)
     }
 
     fn feed(&self) -> Feed {
         self.inner.announcements.feed()
     }
 
-    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.inner.announcements.watch(room)
+    fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.inner.announcements.subscribe(room)
     }
 
-    fn unwatch(&self, room: RoomId) {
-        self.inner.announcements.unwatch(room);
+    fn unsubscribe(&self, room: RoomId) {
+        self.inner.announcements.unsubscribe(room);
     }
 
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
@@ -314,35 +310,40 @@ impl Store for RedisStore {
         self.count_viewers(rooms).await
     }
 
-    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
+    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
         let Lockout { free, first, longest, forgotten_after } = lockout;
         let mut call = self.inner.scripts.strike.key(self.inner.keys.strikes(subject));
         call.arg(free).arg(millis(first)).arg(millis(longest)).arg(millis(forgotten_after));
         let mut reply = self.run(&call).await?;
         match reply.outcome() {
-            "counted" => Ok(Struck::Counted(Ticket(reply.number()?))),
-            "locked" => Ok(Struck::LockedOut(Duration::from_millis(reply.number()?))),
+            "counted" => Ok(FailureOutcome::Counted(FailureRecord(reply.number()?))),
+            "locked" => Ok(FailureOutcome::LockedOut(Duration::from_millis(reply.number()?))),
             _ => Err(reply.unknown()),
         }
     }
 
-    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
-        self.run(self.inner.scripts.forgive.key(self.inner.keys.strikes(subject)).arg(ticket.0)).await.map(drop)
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.run(self.inner.scripts.forgive.key(self.inner.keys.strikes(subject)).arg(record.0)).await.map(drop)
     }
 
-    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
-        let GuessLimits { open, last } = limits.unwrap_or(GuessLimits { open: 0, last: 0 });
+    async fn begin_code_attempt(
+        &self,
+        room: RoomId,
+        guesser: AttemptingClient,
+        limits: Option<AttemptLimits>,
+    ) -> Result<CodeAttempt, StoreError> {
+        let AttemptLimits { open, last } = limits.unwrap_or(AttemptLimits { open: 0, last: 0 });
         let mut call = self.on_room(&self.inner.scripts.guess, room, &["room", "guesses", "last", "known"]);
         let mut reply = self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(open).arg(last)).await?;
         match reply.outcome() {
-            "known" => Ok(Guess::Known),
-            "counted" => Ok(Guess::Counted),
-            "closed" => Ok(Guess::Closed(Duration::from_millis(reply.number()?))),
+            "known" => Ok(CodeAttempt::Known),
+            "counted" => Ok(CodeAttempt::Counted),
+            "closed" => Ok(CodeAttempt::Closed(Duration::from_millis(reply.number()?))),
             _ => Err(reply.unknown()),
         }
     }
 
-    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
+    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
         let mut call = self.on_room(&self.inner.scripts.welcome, room, &["room", "guesses", "last", "known"]);
         self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(u8::from(counted)).arg(KNOWN_MAX))
             .await
@@ -355,21 +356,21 @@ impl Store for RedisStore {
 }
 
 fn pass_admission<'a, 'b>(call: &'a mut ScriptInvocation<'b>, admission: &Admission) -> &'a mut ScriptInvocation<'b> {
-    let Admission { presented, successor, keep_until, newcomer, user: _ } = admission;
+    let Admission { presented, next_token, keep_until, newcomer, user: _ } = admission;
     call.arg(presented.map_or_else(String::new, |presented| hex::encode(presented.hash.0)))
-        .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_successor.0)))
-        .arg(hex::encode(successor.0))
+        .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_next_token.0)))
+        .arg(hex::encode(next_token.0))
         .arg(keep_until.as_millis())
         .arg(newcomer.as_ref().map_or("", |name| name.as_str()))
 }
 
 fn admitted(id: UserId, reply: &mut Reply) -> Result<Admitted, StoreError> {
     match reply.outcome() {
-        "created" => Ok(Admitted::Created(Chatter { id, display_name: reply.display_name()? })),
-        "rotated" => Ok(Admitted::Rotated(Chatter { id, display_name: reply.display_name()? })),
+        "created" => Ok(Admitted::Created(User { id, display_name: reply.display_name()? })),
+        "rotated" => Ok(Admitted::Rotated(User { id, display_name: reply.display_name()? })),
         "repeated" => {
-            let chatter = Chatter { id, display_name: reply.display_name()? };
-            Ok(Admitted::Repeated(chatter, record::read_sealed(&reply.string()?)?))
+            let chatter = User { id, display_name: reply.display_name()? };
+            Ok(Admitted::Repeated(chatter, codec::read_sealed(&reply.string()?)?))
         }
         "unknown" => Ok(Admitted::Unknown),
         "wrong_token" => Ok(Admitted::WrongToken),

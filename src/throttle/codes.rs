@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 use futures_util::future;
 use quick_cache::sync::Cache;
 
-use super::action::{Action, Patience};
-use super::lockouts::Lockouts;
-use super::turns::Turns;
-use super::{Denied, Limited, Settings, lockout, subjects};
 use crate::client_limit::without_permit;
+use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::client_key::{ClientKey, NetworkPrefixes};
 use crate::domain::room::{Room, RoomId};
-use crate::shield::{Interrupted, Shield};
-use crate::store::{Guess, GuessLimits, Guesser, Lockout, Store, StoreError, Struck, Subject, Ticket};
+use crate::store::{
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, FailureRecord, Lockout, Store, StoreError, Subject,
+};
+use crate::throttle::action::{Action, Patience};
+use crate::throttle::lockouts::Lockouts;
+use crate::throttle::turns::Turns;
+use crate::throttle::{Denied, Limited, Settings, lockout, subjects};
 
 /// Pairs of client and room that are known without asking the store.
 const KNOWN_HERE: usize = 200_000;
@@ -35,7 +37,7 @@ pub(super) struct Codes {
     of_client: Lockout,
     of_network: Lockout,
     of_known_client: Lockout,
-    of_room: GuessLimits,
+    of_room: AttemptLimits,
     prefixes: NetworkPrefixes,
     known: Cache<u64, Arc<Mutex<Own>>>,
     hasher: RandomState,
@@ -43,7 +45,7 @@ pub(super) struct Codes {
     /// Strangers of one client go one after the other, so that many who come at once with right codes are not many
     /// counted misses at once.
     turns: Turns,
-    shield: Shield,
+    detached_tasks: DetachedTasks,
 }
 
 /// What a client has missed in a room that it is known to.
@@ -75,12 +77,12 @@ impl Own {
 
 /// A miss that was counted, or was not because there were too many.
 enum Miss {
-    Counted(Vec<(Subject, Ticket)>),
+    Counted(Vec<(Subject, FailureRecord)>),
     LockedOut(Duration),
 }
 
 impl Codes {
-    pub(super) fn new(store: Arc<dyn Store>, settings: &Settings, shield: Shield) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, settings: &Settings, detached_tasks: DetachedTasks) -> Self {
         let (patience, per_room) = (settings.wrong_codes_per_address, settings.wrong_codes_per_room);
         let of_known = Patience { misses: patience.misses.div_ceil(2), ..patience };
         Self {
@@ -88,13 +90,13 @@ impl Codes {
             of_client: lockout(patience),
             of_network: lockout(settings.wrong_codes_per_network),
             of_known_client: lockout(of_known),
-            of_room: GuessLimits { open: per_room, last: per_room.saturating_mul(LAST_FACTOR) },
+            of_room: AttemptLimits { open: per_room, last: per_room.saturating_mul(LAST_FACTOR) },
             prefixes: settings.network_prefixes,
             known: Cache::new(KNOWN_HERE),
             hasher: RandomState::new(),
             lockouts: Lockouts::new(),
             turns: Turns::new(),
-            shield,
+            detached_tasks,
         }
     }
 
@@ -117,7 +119,7 @@ impl Codes {
             return opened;
         }
         let (codes, room, code) = (Arc::clone(self), room.clone(), code.to_owned());
-        let opened = self.shield.run(async move {
+        let opened = self.detached_tasks.run(async move {
             let _turn = turn;
             codes.open_as_stranger(client, &room, &code).await
         });
@@ -130,9 +132,9 @@ impl Codes {
     }
 
     /// Makes the creator of a room known to it.
-    pub(super) async fn welcome(&self, client: ClientKey, room: RoomId) -> Result<(), StoreError> {
+    pub(super) async fn trust_client(&self, client: ClientKey, room: RoomId) -> Result<(), StoreError> {
         if client != ClientKey::Unknown {
-            self.store.welcome(room, subjects::guesser(client, self.prefixes), false).await?;
+            self.store.trust_client(room, subjects::guesser(client, self.prefixes), false).await?;
             self.remember_as_known(client, room);
         }
         Ok(())
@@ -157,10 +159,10 @@ impl Codes {
         let guesser = subjects::guesser(client, self.prefixes);
         // Whoever is locked out may be known to this room all the same, by another node or by a longer memory than ours.
         let limits = matches!(miss, Miss::Counted(_)).then_some(self.of_room);
-        let opened = match self.store.guess(room.id, guesser, limits).await {
-            Ok(Guess::Known) => self.open_as_known(&self.remember_as_known(client, room.id), room, code),
-            Ok(Guess::Counted) if room.code.opens_with(code) => {
-                let welcome = self.store.welcome(room.id, welcomed(client, guesser), true);
+        let opened = match self.store.begin_code_attempt(room.id, guesser, limits).await {
+            Ok(CodeAttempt::Known) => self.open_as_known(&self.remember_as_known(client, room.id), room, code),
+            Ok(CodeAttempt::Counted) if room.code.opens_with(code) => {
+                let welcome = self.store.trust_client(room.id, welcomed(client, guesser), true);
                 // Both, whatever becomes of the other: a right code must not stay counted as wrong.
                 let (welcomed, taken_back) = future::join(welcome, self.take_back(&miss)).await;
                 welcomed.and(taken_back)?;
@@ -169,8 +171,8 @@ impl Codes {
                 }
                 return Ok(());
             }
-            Ok(Guess::Counted) => return Err(Denied::WrongCode),
-            Ok(Guess::Closed(until_the_end)) => {
+            Ok(CodeAttempt::Counted) => return Err(Denied::WrongCode),
+            Ok(CodeAttempt::Closed(until_the_end)) => {
                 let left = match miss {
                     Miss::Counted(_) => until_the_end,
                     Miss::LockedOut(left) => left.min(until_the_end),
@@ -199,9 +201,9 @@ impl Codes {
         }
         let mut counted = Vec::with_capacity(2);
         for (subject, lockout) in subjects {
-            match self.store.strike(subject, lockout).await {
-                Ok(Struck::Counted(ticket)) => counted.push((subject, ticket)),
-                Ok(Struck::LockedOut(left)) => {
+            match self.store.record_failure(subject, lockout).await {
+                Ok(FailureOutcome::Counted(record)) => counted.push((subject, record)),
+                Ok(FailureOutcome::LockedOut(left)) => {
                     self.take_back(&Miss::Counted(counted)).await?;
                     self.lockouts.remember(subject, asked, left);
                     return Ok(Miss::LockedOut(left));
@@ -218,7 +220,7 @@ impl Codes {
     /// Takes back a miss that was none, and the lock-outs that it began.
     async fn take_back(&self, miss: &Miss) -> Result<(), StoreError> {
         let Miss::Counted(counted) = miss else { return Ok(()) };
-        let forgiven = counted.iter().map(|(subject, ticket)| self.store.forgive(*subject, *ticket));
+        let forgiven = counted.iter().map(|(subject, record)| self.store.undo_failure(*subject, *record));
         let forgiven = future::join_all(forgiven).await;
         counted.iter().for_each(|(subject, _)| self.lockouts.forget(*subject));
         forgiven.into_iter().collect()
@@ -236,10 +238,10 @@ impl Codes {
 }
 
 /// As whom a room knows a guesser from now on. Whoever is unknown stays a stranger: others may be behind the next request.
-fn welcomed(client: ClientKey, guesser: Guesser) -> Guesser {
+fn welcomed(client: ClientKey, guesser: AttemptingClient) -> AttemptingClient {
     const NOBODY: Subject = Subject([0; 16]);
     match client {
-        ClientKey::Unknown => Guesser { subject: NOBODY, ..guesser },
+        ClientKey::Unknown => AttemptingClient { subject: NOBODY, ..guesser },
         ClientKey::Network(_) => guesser,
     }
 }

@@ -14,7 +14,7 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed, StateStore};
 use quick_cache::sync::Cache;
 
-use super::action::Rate;
+use crate::throttle::action::Rate;
 
 /// Keys remembered, at some 100 bytes each.
 const KEYS_MAX: usize = 100_000;

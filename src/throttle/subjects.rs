@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::client_key::{ClientKey, NetworkPrefixes};
-use crate::store::{Guesser, Subject};
+use crate::store::{AttemptingClient, Subject};
 
 /// The client itself.
 pub(super) fn of_client(client: ClientKey) -> Subject {
@@ -24,12 +24,12 @@ pub(super) fn of_network(client: ClientKey, prefixes: NetworkPrefixes) -> Option
 
 /// The client as a room meets it. One customer of a provider may have a whole IPv6 network as wide as these prefixes say, so
 /// such a network shares the last guess; of IPv4 nobody but the client does.
-pub(super) fn guesser(client: ClientKey, prefixes: NetworkPrefixes) -> Guesser {
+pub(super) fn guesser(client: ClientKey, prefixes: NetworkPrefixes) -> AttemptingClient {
     let block = match client {
         ClientKey::Network(IpAddr::V6(_)) => client.wider(prefixes).unwrap_or(client),
         ClientKey::Network(IpAddr::V4(_)) | ClientKey::Unknown => client,
     };
-    Guesser { subject: of_client(client), block: digest("block", block, "") }
+    AttemptingClient { subject: of_client(client), block: digest("block", block, "") }
 }
 
 fn digest(kind: &str, client: ClientKey, user: &str) -> Subject {

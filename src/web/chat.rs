@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use axum::Router;
 
-use super::file::{self, File, HTML, PICTURE, SCRIPT, STYLE};
+use crate::web::file::{self, File, HTML, PICTURE, SCRIPT, STYLE};
 
 /// The files in `chat/`, each with its media type. All are asked for relative to the page, so that it works below any
 /// path.

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
 
-use super::file::{self, File, HTML, SCRIPT, STYLE};
+use crate::web::file::{self, File, HTML, SCRIPT, STYLE};
 
 /// What the page is made of, but for the colours and `dom.js`, which are the chat page's. All are asked for relative to the
 /// page, so that it works below any path.

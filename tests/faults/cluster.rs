@@ -45,7 +45,7 @@ async fn a_primary_that_is_killed_under_load_is_replaced_and_comes_back_as_a_rep
         let primary = cluster.owner(slot).await.expect("a primary");
         let copied = cluster.copied(primary).await;
         cluster.kill(primary);
-        cluster.successor(slot, primary).await;
+        cluster.next_token(slot, primary).await;
         lossy.push(since(copied));
         accepted_again(&witnesses, 0).await;
         witnesses.accept_everywhere(20).await;
@@ -69,7 +69,7 @@ async fn a_frozen_primary_is_replaced_and_is_not_listened_to_once_it_goes_on() {
     let primary = cluster.owner(slot).await.expect("a primary");
     let copied = cluster.copied(primary).await;
     cluster.freeze(primary);
-    cluster.successor(slot, primary).await;
+    cluster.next_token(slot, primary).await;
     accepted_again(&witnesses, 1).await;
     witnesses.accept_everywhere(20).await;
     // For a moment it takes itself for a primary still.
@@ -179,7 +179,7 @@ async fn readers_of_what_a_failover_of_a_shard_lost_are_told_so_and_everybody_el
 
     cluster.kill(primary);
     cluster.thaw(replica);
-    assert_eq!(cluster.successor(slot, primary).await, replica);
+    assert_eq!(cluster.next_token(slot, primary).await, replica);
     for (reader, transport) in live.iter_mut().zip(Transport::ALL) {
         match reader.next().await {
             Said::Error(error) => assert!(error.to_string().contains("\"CURSOR_INVALID\""), "{error}"),

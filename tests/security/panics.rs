@@ -12,18 +12,18 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use livechat::chat::Chat;
 use livechat::config::Config;
-use livechat::domain::chatter::{TokenHash, UserId};
 use livechat::domain::event::{Event, Position};
 use livechat::domain::page::Window;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
+use livechat::domain::user::{TokenHash, UserId};
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
 use livechat::metrics::Metrics;
 use livechat::store::embedded::EmbeddedStore;
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser, Lockout,
-    RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureOutcome,
+    FailureRecord, Feed, Lockout, RoomState, Snapshot, Store, StoreError, Subject, UserPage,
 };
 use livechat::telemetry::{self, LogFormat};
 use livechat::throttle::Throttle;
@@ -70,7 +70,7 @@ impl Store for Panicking {
         self.inner.snapshot(room, window).await
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<ChatterPage, StoreError> {
+    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         self.inner.chatters(room, window).await
     }
 
@@ -78,12 +78,12 @@ impl Store for Panicking {
         self.inner.active_rooms(after, limit).await
     }
 
-    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.inner.admit(admission).await
+    async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
+        self.inner.authenticate(admission).await
     }
 
-    async fn withdraw(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.inner.withdraw(user, token).await
+    async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
+        self.inner.forget_new_user(user, token).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -99,12 +99,12 @@ impl Store for Panicking {
         self.inner.feed()
     }
 
-    fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.inner.watch(room)
+    fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.inner.subscribe(room)
     }
 
-    fn unwatch(&self, room: RoomId) {
-        self.inner.unwatch(room);
+    fn unsubscribe(&self, room: RoomId) {
+        self.inner.unsubscribe(room);
     }
 
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
@@ -116,20 +116,25 @@ impl Store for Panicking {
         self.inner.viewers_elsewhere(rooms).await
     }
 
-    async fn strike(&self, subject: Subject, lockout: Lockout) -> Result<Struck, StoreError> {
-        self.inner.strike(subject, lockout).await
+    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
+        self.inner.record_failure(subject, lockout).await
     }
 
-    async fn forgive(&self, subject: Subject, ticket: Ticket) -> Result<(), StoreError> {
-        self.inner.forgive(subject, ticket).await
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.inner.undo_failure(subject, record).await
     }
 
-    async fn guess(&self, room: RoomId, guesser: Guesser, limits: Option<GuessLimits>) -> Result<Guess, StoreError> {
-        self.inner.guess(room, guesser, limits).await
+    async fn begin_code_attempt(
+        &self,
+        room: RoomId,
+        guesser: AttemptingClient,
+        limits: Option<AttemptLimits>,
+    ) -> Result<CodeAttempt, StoreError> {
+        self.inner.begin_code_attempt(room, guesser, limits).await
     }
 
-    async fn welcome(&self, room: RoomId, guesser: Guesser, counted: bool) -> Result<(), StoreError> {
-        self.inner.welcome(room, guesser, counted).await
+    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
+        self.inner.trust_client(room, guesser, counted).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -256,7 +261,7 @@ async fn a_hub_whose_own_task_panics_is_noticed() {
     let mut socket = Socket::ready(&house.address).await;
     socket.follow("1", &house.client, &room).await;
     house.store.reports.store(0, Ordering::SeqCst);
-    timeout(PATIENCE, house.hub.vital().lost()).await.expect("the hub says so");
+    timeout(PATIENCE, house.hub.critical_tasks().failed()).await.expect("the hub says so");
 }
 
 #[test]

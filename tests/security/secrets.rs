@@ -1,14 +1,14 @@
 //! Secrets stay where they belong: over every wire and transport, with good requests and bad ones, nothing the server
-//! writes holds a room's code, a token, a text or the password of Redis. What `tests/log.rs` tries is not tried again.
+//! writes holds a room's code, a token, a text or the password of Redis. What `tests/operations/logging.rs` tries is not tried again.
 
 use std::collections::HashMap;
 
 use livechat::config::Config;
-use livechat::domain::chatter::Token;
 use livechat::domain::limits::Limits;
 use livechat::domain::message::MessageText;
 use livechat::domain::room::RoomCode;
-use livechat::graphql::operation::Parameters;
+use livechat::domain::user::Token;
+use livechat::graphql::execution::operation::Parameters;
 use serde_json::{Value, json};
 
 use crate::support::client::{RoomKey, User, text};

@@ -228,7 +228,7 @@ impl RedisCluster {
     }
 
     /// Waits until another node than `former` is the primary of a slot; that node.
-    pub async fn successor(&self, slot: u16, former: usize) -> usize {
+    pub async fn next_token(&self, slot: u16, former: usize) -> usize {
         let start = Instant::now();
         loop {
             match self.owner(slot).await {
@@ -242,7 +242,7 @@ impl RedisCluster {
         }
     }
 
-    /// Kills a node. One that was a primary must not be restarted before it has a successor: it keeps nothing.
+    /// Kills a node. One that was a primary must not be restarted before it has a next_token: it keeps nothing.
     pub fn kill(&mut self, number: usize) {
         self.nodes[number].server.kill();
         self.nodes[number].frozen = false;

@@ -11,11 +11,11 @@ use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::domain::client_key::ClientKey;
-use crate::graphql::answer::{Answer, Failure};
-use crate::graphql::operation::{Carrier, Circumstances, Outcome, Parameters};
-use crate::graphql::transport::accept::{Accept, AnswerType, StreamType};
-use crate::graphql::transport::parameters::{self, BadRequest};
-use crate::graphql::transport::{Transport, client_key, cross_site, cursors, multipart, sse};
+use crate::graphql::execution::operation::{Carrier, Circumstances, Outcome, Parameters};
+use crate::graphql::execution::response::{Answer, Failure};
+use crate::graphql::transport::negotiation::{Accept, AnswerType, StreamType};
+use crate::graphql::transport::request::{self, BadRequest};
+use crate::graphql::transport::{Transport, client_key, csrf, cursors, multipart, sse};
 
 /// Answers a POST.
 pub(super) async fn post(
@@ -26,7 +26,7 @@ pub(super) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let asked = Asked { uri: &uri, headers: &headers, over_get: false };
-    answer(&transport, client_key(&extensions), asked, parameters::from_body(&headers, body)).await
+    answer(&transport, client_key(&extensions), asked, request::from_body(&headers, body)).await
 }
 
 /// The head of a request.
@@ -38,9 +38,8 @@ struct Asked<'a> {
 
 /// Answers a GET.
 pub(super) async fn get(transport: &Transport, request: &Parts) -> Response {
-    let parameters = parameters::from_query_string(&request.uri).and_then(|read| {
-        if cross_site::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) }
-    });
+    let parameters = request::from_query_string(&request.uri)
+        .and_then(|read| if csrf::is_deliberate(&request.headers) { Ok(read) } else { Err(BadRequest::CrossSite) });
     let asked = Asked { uri: &request.uri, headers: &request.headers, over_get: true };
     answer(transport, client_key(&request.extensions), asked, parameters).await
 }

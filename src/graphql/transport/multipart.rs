@@ -9,9 +9,9 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 
 use crate::domain::client_key::ClientKey;
-use crate::graphql::operation::{Delivery, Events};
+use crate::graphql::execution::operation::{Delivery, Events};
 use crate::graphql::transport::Transport;
-use crate::graphql::transport::outflow::{Outflow, streamed};
+use crate::graphql::transport::send_budget::{Outflow, streamed};
 
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
 const BOUNDARY: &str = "\r\n--graphql";

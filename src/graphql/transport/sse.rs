@@ -13,11 +13,11 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 
 use crate::domain::client_key::ClientKey;
-use crate::graphql::answer::Answer;
-use crate::graphql::operation::{Delivery, Events, Outcome};
-use crate::graphql::response_budget::Sized;
+use crate::graphql::execution::operation::{Delivery, Events, Outcome};
+use crate::graphql::execution::response::Answer;
+use crate::graphql::execution::response_budget::Sized;
 use crate::graphql::transport::Transport;
-use crate::graphql::transport::outflow::{Outflow, streamed};
+use crate::graphql::transport::send_budget::{Outflow, streamed};
 use crate::unsent_bytes::counted;
 
 /// The id of the last event of a stream that is over.

@@ -7,9 +7,9 @@
 //! Most of its work is to be woken for one event: that is taken, written, and the next one asked for. Whatever else may
 //! happen to a socket is behind a `bell`.
 
-mod bell;
+mod operation_stream;
 mod protocol;
-mod steps;
+mod wake_gate;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -40,17 +40,17 @@ use tower_http::request_id::RequestId;
 
 use crate::client_limit::ClientPermit;
 use crate::domain::client_key::ClientKey;
-use crate::graphql::answer::Answer;
-use crate::graphql::operation::{Carrier, Circumstances, Parameters};
-use crate::graphql::response_budget::Sized;
-use crate::graphql::transport::accept::AnswerType;
+use crate::graphql::execution::operation::{Carrier, Circumstances, Parameters};
+use crate::graphql::execution::response::Answer;
+use crate::graphql::execution::response_budget::Sized;
 use crate::graphql::transport::http;
+use crate::graphql::transport::negotiation::AnswerType;
 use crate::graphql::transport::{Transport, client_key};
 use crate::metrics::Held;
 
-use bell::Bell;
-use protocol::{ClientMessage, Close};
-use steps::{Step, Steps};
+use crate::graphql::transport::ws::operation_stream::{Step, Steps};
+use crate::graphql::transport::ws::protocol::{ClientMessage, Close};
+use crate::graphql::transport::ws::wake_gate::Bell;
 
 /// Bytes of a message from a client, at most.
 const MESSAGE_MAX: usize = 64 * 1024;
@@ -116,7 +116,7 @@ pub(super) fn accept(
             // behind the cursor that the client has.
             tokio::select! {
                 end = connection.serve() => end,
-                () = bell::only_when_rung(turn) => End::Close(Close::Restart),
+                () = wake_gate::only_when_rung(turn) => End::Close(Close::Restart),
             }
         } else {
             End::Close(Close::SubprotocolNotAcceptable)

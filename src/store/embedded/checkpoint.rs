@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
-use crate::store::embedded::failure;
+use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::remnants::{self, WrittenPages};
 use crate::store::embedded::wal::{self, Checkpoint, Copied, LONG, WalSize};
@@ -170,8 +170,8 @@ impl Log {
             file.check_in_place()?;
             work(&connection).map(|done| (connection, done))
         });
-        let done: rusqlite::Result<_> = working.await.map_err(|_| failure::panicked())?;
-        let (connection, done) = done.map_err(failure::from_sqlite)?;
+        let done: rusqlite::Result<_> = working.await.map_err(|_| error::panicked())?;
+        let (connection, done) = done.map_err(error::from_sqlite)?;
         self.connection = Some(connection);
         Ok(done)
     }

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::clock::Clock;
-use super::failure;
-use super::file::DatabaseFile;
-use super::open::OpenError;
-use super::rows::{self, RoomRow};
-use crate::domain::chatter::{Chatter, DisplayName, SealedToken, TokenHash, UserId};
 use crate::domain::event::{Event, Seq};
 use crate::domain::message::Message;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::store::moving::KeptUser;
-use crate::store::{Presented, RoomState, StoreError};
+use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
+use crate::store::embedded::clock::Clock;
+use crate::store::embedded::error;
+use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::open::OpenError;
+use crate::store::embedded::rows::{self, RoomRow};
+use crate::store::migration::KeptUser;
+use crate::store::{PresentedToken, RoomState, StoreError};
 
 /// A data directory that is read from.
 #[derive(Debug)]
@@ -42,12 +42,12 @@ impl Export {
         };
         let users = count("SELECT count(*) FROM user WHERE expires_at > ?1");
         let entries = count("SELECT coalesce(sum(seq), 0) FROM room WHERE expires_at > ?1");
-        Ok(users.map_err(failure::from_sqlite)? + entries.map_err(failure::from_sqlite)?)
+        Ok(users.map_err(error::from_sqlite)? + entries.map_err(error::from_sqlite)?)
     }
 
     /// The users that are known, from behind `after` on, at most `limit`.
     pub fn users(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<KeptUser>, StoreError> {
-        self.read_users(after, limit).map_err(failure::from_sqlite)
+        self.read_users(after, limit).map_err(error::from_sqlite)
     }
 
     fn read_users(&self, after: Option<&UserId>, limit: u32) -> rusqlite::Result<Vec<KeptUser>> {
@@ -59,14 +59,14 @@ impl Export {
             .query_map(params![after.map_or("", UserId::as_str), self.clock.now().as_millis(), limit], |row| {
                 let (previous, sealed): (Option<[u8; 32]>, Option<[u8; 16]>) = (row.get(3)?, row.get(4)?);
                 Ok(KeptUser {
-                    chatter: Chatter {
+                    chatter: User {
                         id: UserId::from_stored(row.get(0)?),
                         display_name: DisplayName::from_stored(row.get(1)?),
                     },
                     current: TokenHash(row.get(2)?),
-                    previous: previous.zip(sealed).map(|(hash, sealed)| Presented {
+                    previous: previous.zip(sealed).map(|(hash, sealed)| PresentedToken {
                         hash: TokenHash(hash),
-                        sealed_successor: SealedToken(sealed),
+                        sealed_next_token: SealedToken(sealed),
                     }),
                     expires_at: Timestamp::from_millis(row.get(5)?),
                 })
@@ -76,7 +76,7 @@ impl Export {
 
     /// The rooms that live, newest first, from just behind the place `after` on, at most `limit`.
     pub fn rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<Vec<RoomState>, StoreError> {
-        rows::rooms(&self.connection, after, limit, self.clock.now()).map_err(failure::from_sqlite)
+        rows::rooms(&self.connection, after, limit, self.clock.now()).map_err(error::from_sqlite)
     }
 
     /// Messages of a room. [`StoreError::NotFound`] when it has ended.
@@ -85,7 +85,7 @@ impl Export {
     }
 
     /// Chatters of a room. [`StoreError::NotFound`] when it has ended.
-    pub fn chatters(&self, room: RoomId, range: Range<u64>) -> Result<Vec<Chatter>, StoreError> {
+    pub fn chatters(&self, room: RoomId, range: Range<u64>) -> Result<Vec<User>, StoreError> {
         self.of_room(room, |room| rows::chatters(&self.connection, room, range))
     }
 
@@ -95,7 +95,7 @@ impl Export {
     }
 
     fn of_room<T>(&self, id: RoomId, read: impl FnOnce(&RoomRow) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let room = rows::room(&self.connection, id, self.clock.now()).map_err(failure::from_sqlite)?;
-        read(&room.ok_or(StoreError::NotFound)?).map_err(failure::from_sqlite)
+        let room = rows::room(&self.connection, id, self.clock.now()).map_err(error::from_sqlite)?;
+        read(&room.ok_or(StoreError::NotFound)?).map_err(error::from_sqlite)
     }
 }

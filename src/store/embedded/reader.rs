@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use crate::domain::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::embedded::clock::Clock;
-use crate::store::embedded::failure;
+use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::read_gate::ReadGate;
 use crate::store::embedded::writer::Outcome;
@@ -51,10 +51,10 @@ impl Readers {
         });
         // The words of a panic may be those of a message, so they go no further than its own line in the log.
         let outcome = reading.await.map_err(|error| match error.is_panic() {
-            true => failure::panicked(),
+            true => error::panicked(),
             false => StoreError::Unavailable(error.into()),
         })?;
-        outcome.map_err(failure::from_sqlite)?
+        outcome.map_err(error::from_sqlite)?
     }
 }
 

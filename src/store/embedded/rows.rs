@@ -3,11 +3,11 @@
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::domain::chatter::{Chatter, DisplayName, UserId};
-use crate::domain::event::{Check, Event, EventKind, Position, Seq};
+use crate::domain::event::{EntryTag, Event, EventKind, Position, Seq};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::RoomState;
 
 /// A room's row: its key in the other tables, and the rest.
@@ -88,7 +88,7 @@ fn message(row: &Row<'_>, room: RoomId, first: usize) -> rusqlite::Result<Messag
     Ok(Message {
         id: MessageId { room, index: row.get(first)? },
         revision: Seq(row.get(first + 1)?),
-        author: Chatter {
+        author: User {
             id: UserId::from_stored(row.get(first + 2)?),
             display_name: DisplayName::from_stored(row.get(first + 3)?),
         },
@@ -112,13 +112,13 @@ pub(super) fn chatters(
     connection: &Connection,
     room: &RoomRow,
     range: std::ops::Range<u64>,
-) -> rusqlite::Result<Vec<Chatter>> {
+) -> rusqlite::Result<Vec<User>> {
     connection
         .prepare_cached(
             "SELECT user, display_name FROM chatter WHERE room = ?1 AND ordinal >= ?2 AND ordinal < ?3 ORDER BY ordinal",
         )?
         .query_map(params![room.key, range.start, range.end], |row| {
-            Ok(Chatter {
+            Ok(User {
                 id: UserId::from_stored(row.get(0)?),
                 display_name: DisplayName::from_stored(row.get(1)?),
             })
@@ -147,7 +147,7 @@ pub(super) fn events(connection: &Connection, room: &RoomRow, from: Seq, limit: 
 }
 
 /// The mark of the log entry numbered `seq`, if there is one.
-pub(super) fn mark(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlite::Result<Option<Check>> {
+pub(super) fn mark(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlite::Result<Option<EntryTag>> {
     connection
         .prepare_cached("SELECT mark FROM log WHERE room = ?1 AND seq = ?2")?
         .query_row(params![room.key, seq.0], |row| row.get(0).map(check))
@@ -155,12 +155,12 @@ pub(super) fn mark(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlit
 }
 
 /// A mark uses all 64 bits, so its sign is one of them.
-pub(super) fn mark_of(check: Check) -> i64 {
+pub(super) fn mark_of(check: EntryTag) -> i64 {
     check.0.cast_signed()
 }
 
-fn check(mark: i64) -> Check {
-    Check(mark.cast_unsigned())
+fn check(mark: i64) -> EntryTag {
+    EntryTag(mark.cast_unsigned())
 }
 
 pub(super) const fn kind_number(kind: EventKind) -> i64 {

@@ -9,19 +9,19 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
-use crate::store::embedded::failure::{self, Undone};
+use crate::store::embedded::error::{self, Undone};
 use crate::store::embedded::file::DatabaseFile;
-use crate::store::embedded::newcomers::Newcomers;
+use crate::store::embedded::new_users::Newcomers;
 use crate::store::embedded::open::BUSY_TIMEOUT;
 use crate::store::embedded::read_gate::ReadGate;
 use crate::store::embedded::remnants::WrittenPages;
-use crate::store::embedded::rooms::Rooms;
+use crate::store::embedded::room_cache::Rooms;
 use crate::store::embedded::wal::{self, Checkpoint, WalSize};
-use crate::store::{Announcement, StoreError};
-use crate::vital::Vital;
+use crate::store::{FeedItem, StoreError};
 
 /// Changes that may wait for the writer before senders wait in line.
 const QUEUE: usize = 1_024;
@@ -74,7 +74,7 @@ enum Request {
 pub(super) struct Surroundings {
     pub(super) file: Arc<DatabaseFile>,
     pub(super) clock: Clock,
-    pub(super) announcements: broadcast::Sender<Announcement>,
+    pub(super) announcements: broadcast::Sender<FeedItem>,
     /// Passed by the readings of this process.
     pub(super) gate: Arc<ReadGate>,
     /// Told after each transaction.
@@ -85,11 +85,15 @@ pub(super) struct Surroundings {
 
 impl Writer {
     /// Starts the thread on `connection`.
-    pub(super) fn start(connection: Connection, around: Surroundings, vital: Vital) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        around: Surroundings,
+        critical_tasks: CriticalTasks,
+    ) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || vital.thread(|| run(connection, &around, waiting)))?;
+            .spawn(move || critical_tasks.thread(|| run(connection, &around, waiting)))?;
         Ok(Self { requests, thread: Some(thread) })
     }
 
@@ -110,7 +114,7 @@ impl Writer {
     pub(super) async fn finish_log(&self, how: Checkpoint) -> Result<bool, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request::Checkpoint(how, answer)).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?.map_err(failure::from_sqlite)
+        answered.await.map_err(|_| closed())?.map_err(error::from_sqlite)
     }
 }
 
@@ -161,8 +165,8 @@ where
             (Ok(()), Some(Ok(written))) => (Ok(written.answer), written.announce),
             (Ok(()), Some(Err(error))) => (Err(error), None),
             (Ok(()), None) => (Err(closed()), None),
-            (Err(Undone::Panic), None) if self.work.is_none() => (Err(failure::panicked()), None),
-            (Err(cause), _) => (Err(failure::from_batch(cause)), None),
+            (Err(Undone::Panic), None) if self.work.is_none() => (Err(error::panicked()), None),
+            (Err(cause), _) => (Err(error::from_batch(cause)), None),
         };
         let _ = self.answer.send(answer);
         announce
@@ -189,7 +193,7 @@ fn run(connection: Connection, around: &Surroundings, mut waiting: mpsc::Receive
         for change in changes {
             if let Some(event) = change.settle(durable.as_ref().map(|&()| ())) {
                 // Nobody may be listening, which is fine: the log has it.
-                let _ = around.announcements.send(Announcement::Event(Arc::new(event)));
+                let _ = around.announcements.send(FeedItem::Event(Arc::new(event)));
             }
         }
         for (how, answer) in checkpoints {
@@ -259,21 +263,21 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::domain::chatter::{Chatter, DisplayName, UserId};
-    use crate::domain::event::{Check, Seq};
+    use crate::domain::event::{EntryTag, Seq};
     use crate::domain::message::MessageText;
     use crate::domain::room::{Room, RoomCode, RoomId};
-    use crate::store::embedded::{changes, rows};
+    use crate::domain::user::{DisplayName, User, UserId};
+    use crate::store::embedded::{rows, writes};
     use crate::store::{Commit, RoomLimits};
 
-    fn writer(vital: Vital) -> (Writer, TempDir) {
+    fn writer(critical_tasks: CriticalTasks) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
         let (file, connection) = DatabaseFile::take(directory.path()).expect("a database");
         connection.execute_batch("CREATE TABLE word (text TEXT)").expect("a table");
         let (gate, log_size) = Default::default();
         let (clock, announcements) = (Clock::set_now(), broadcast::channel(1).0);
         let around = Surroundings { file: Arc::new(file), clock, announcements, gate, log_size, written: None };
-        let writer = Writer::start(connection, around, vital).expect("a thread");
+        let writer = Writer::start(connection, around, critical_tasks).expect("a thread");
         (writer, directory)
     }
 
@@ -292,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_that_panics_is_undone_and_the_next_ones_are_written() {
-        let (writer, _directory) = writer(Vital::default());
+        let (writer, _directory) = writer(CriticalTasks::default());
         let panicking = writer.write(|work: &mut Work<'_>| -> Outcome<Written<()>> {
             add(work.connection)?;
             panic!("in a change")
@@ -308,25 +312,25 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_undone_is_not_remembered() {
-        let (writer, _directory) = writer(Vital::default());
+        let (writer, _directory) = writer(CriticalTasks::default());
         let (id, ends) = (RoomId::random(), Timestamp::from_millis(4_000_000_000_000));
         let room = Room { id, code: RoomCode::random(6), created_at: Timestamp::from_millis(0), expires_at: ends };
-        writer.write(move |work| changes::create_room(work, room)).await.expect("a room");
+        writer.write(move |work| writes::create_room(work, room)).await.expect("a room");
         let send = || {
-            let author = Chatter { id: UserId::random(), display_name: DisplayName::anonymous() };
+            let author = User { id: UserId::random(), display_name: DisplayName::anonymous() };
             let text = MessageText::from_stored("hello".into());
             let limits = RoomLimits { messages: 9, events: 99, edits: 9 };
             let change = crate::store::Change::Send { author, text, client_message_id: None, limits };
-            Commit { room: id, check: Check::random(), change }
+            Commit { room: id, check: EntryTag::random(), change }
         };
         for sent in 1..=3 {
             let (undone, kept) = (send(), send());
             let panicking = writer.write(move |work: &mut Work<'_>| -> Outcome<Written<()>> {
-                let _ = changes::commit(work, undone)?;
+                let _ = writes::commit(work, undone)?;
                 panic!("after a commit")
             });
             assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
-            let committed = writer.write(move |work| changes::commit(work, kept)).await.expect("a commit");
+            let committed = writer.write(move |work| writes::commit(work, kept)).await.expect("a commit");
             assert_eq!(committed.into_event().position.seq, Seq(sent));
             let written = writer.write(move |work: &mut Work<'_>| {
                 let room = rows::room(work.connection, id, work.now)?.expect("the room").state;
@@ -351,9 +355,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_that_panics_itself_is_noticed() {
-        let vital = Vital::default();
-        let (writer, _directory) = writer(vital.clone());
+        let critical_tasks = CriticalTasks::default();
+        let (writer, _directory) = writer(critical_tasks.clone());
         assert!(writer.requests.send(Request::Change(Box::new(Poison))).await.is_ok());
-        vital.lost().await;
+        critical_tasks.failed().await;
     }
 }

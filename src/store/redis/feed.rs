@@ -5,7 +5,7 @@
 //! map is drawn anew, wishes move to where their rooms went.
 
 mod listener;
-mod wishes;
+mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,24 +18,24 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::listener::{Listener, Voice};
-use self::wishes::Wishes;
-use super::cluster::{Cluster, Doubts, Map};
-use super::connection::{Commands, Late, Way};
-use super::keys::{EVENTS, Keys};
-use super::primary::Primary;
-use super::settings::Settings;
-use super::slots::{Address, slot_of};
+use crate::critical_tasks::CriticalTasks;
 use crate::domain::room::RoomId;
-use crate::store::{Announcement, Feed, StoreError};
-use crate::vital::Vital;
+use crate::store::redis::feed::listener::{Listener, Voice};
+use crate::store::redis::feed::subscriptions::Wishes;
+use crate::store::redis::keys::{EVENTS, Keys};
+use crate::store::redis::link::cluster::{Cluster, Doubts, Map};
+use crate::store::redis::link::connection::{Commands, Late, Way};
+use crate::store::redis::link::primary::Primary;
+use crate::store::redis::link::settings::Settings;
+use crate::store::redis::link::slots::{Address, slot_of};
+use crate::store::{Feed, FeedItem, StoreError};
 
 /// Announcements a feed may lag behind before it must resync.
 const BACKLOG: usize = 4096;
 
 /// The announcements of the rooms that are watched here. Ends its tasks when it is dropped.
 pub struct Announcements {
-    sender: broadcast::Sender<Announcement>,
+    sender: broadcast::Sender<FeedItem>,
     posts: Arc<Posts>,
     timeout: Duration,
     stop: DropGuard,
@@ -44,7 +44,7 @@ pub struct Announcements {
 
 impl Announcements {
     /// Starts the tasks. Must be called within a runtime.
-    pub fn start(settings: &Settings, keys: Keys, commands: &Commands, vital: Vital) -> Self {
+    pub fn start(settings: &Settings, keys: Keys, commands: &Commands, critical_tasks: CriticalTasks) -> Self {
         let (sender, _) = broadcast::channel(BACKLOG);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let house = House {
@@ -54,7 +54,7 @@ impl Announcements {
             keys: keys.clone(),
             doubts: commands.cluster().map(Cluster::doubts),
             tasks: tasks.clone(),
-            vital: vital.clone(),
+            critical_tasks: critical_tasks.clone(),
             stop: stop.clone(),
         };
         let posts = Arc::new(Posts { keys, state: Mutex::default() });
@@ -75,7 +75,7 @@ impl Announcements {
                         }
                     }
                 };
-                tasks.spawn(vital.task(async move {
+                tasks.spawn(critical_tasks.task(async move {
                     stop.run_until_cancelled(follow).await;
                 }));
             }
@@ -88,8 +88,8 @@ impl Announcements {
         Feed::of(&self.sender)
     }
 
-    /// See [`Store::watch`](crate::store::Store::watch).
-    pub fn watch(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+    /// See [`Store::subscribe`](crate::store::Store::subscribe).
+    pub fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
         let (active, deadline) = (self.posts.add(room), self.timeout);
         Box::pin(async move {
             let Some(active) = active else { return Ok(()) };
@@ -101,8 +101,8 @@ impl Announcements {
         })
     }
 
-    /// See [`Store::unwatch`](crate::store::Store::unwatch).
-    pub fn unwatch(&self, room: RoomId) {
+    /// See [`Store::unsubscribe`](crate::store::Store::unsubscribe).
+    pub fn unsubscribe(&self, room: RoomId) {
         self.posts.remove(room);
     }
 
@@ -122,7 +122,7 @@ struct House {
     keys: Keys,
     doubts: Option<Doubts>,
     tasks: TaskTracker,
-    vital: Vital,
+    critical_tasks: CriticalTasks,
     stop: CancellationToken,
 }
 
@@ -139,7 +139,7 @@ impl House {
         );
         let stop = self.stop.child_token();
         let stopped = stop.clone();
-        self.tasks.spawn(self.vital.clone().task(async move {
+        self.tasks.spawn(self.critical_tasks.clone().task(async move {
             stopped.run_until_cancelled(listener.run()).await;
         }));
         stop

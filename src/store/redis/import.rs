@@ -3,18 +3,18 @@
 
 use redis::{Script, ScriptInvocation};
 
-use super::connection::Commands;
-use super::keys::{Keys, list_entry};
-use super::record::{self, Reply};
-use super::rooms::list_part_for;
-use super::settings::Settings;
-use crate::domain::chatter::Chatter;
+use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::message::Message;
 use crate::domain::room::RoomId;
-use crate::store::moving::{KeptUser, Moved};
+use crate::domain::user::User;
+use crate::store::migration::{KeptUser, Moved};
+use crate::store::redis::codec::{self, Reply};
+use crate::store::redis::keys::{Keys, list_entry};
+use crate::store::redis::link::connection::Commands;
+use crate::store::redis::link::settings::Settings;
+use crate::store::redis::rooms::list_part_for;
 use crate::store::{RoomState, StoreError};
-use crate::vital::Vital;
 
 /// What a room has beside its state.
 const PARTS: [&str; 5] = ["messages", "log", "once", "chatters", "roster"];
@@ -36,7 +36,7 @@ struct Scripts {
 
 macro_rules! script {
     ($file:literal) => {
-        Script::new(concat!(include_str!("common.lua"), include_str!($file)))
+        Script::new(concat!(include_str!("scripts/common.lua"), include_str!($file)))
     };
 }
 
@@ -44,13 +44,13 @@ impl Import {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
         let scripts = Scripts {
-            user: script!("import_user.lua"),
-            compare: script!("import_compare.lua"),
-            stage: script!("import_stage.lua"),
-            reveal: script!("import_reveal.lua"),
-            list: script!("list_room.lua"),
+            user: script!("scripts/import_user.lua"),
+            compare: script!("scripts/import_compare.lua"),
+            stage: script!("scripts/import_stage.lua"),
+            reveal: script!("scripts/import_reveal.lua"),
+            list: script!("scripts/list_room.lua"),
         };
-        let commands = Commands::connect(settings, Vital::default()).await?;
+        let commands = Commands::connect(settings, CriticalTasks::default()).await?;
         Ok(Self { commands, keys: Keys::new(settings.prefix().to_owned()), scripts })
     }
 
@@ -60,7 +60,7 @@ impl Import {
         call.arg(user.chatter.display_name.as_str())
             .arg(hex::encode(user.current.0))
             .arg(user.previous.map_or_else(String::new, |previous| hex::encode(previous.hash.0)))
-            .arg(user.previous.map_or_else(String::new, |previous| hex::encode(previous.sealed_successor.0)))
+            .arg(user.previous.map_or_else(String::new, |previous| hex::encode(previous.sealed_next_token.0)))
             .arg(user.expires_at.as_millis());
         outcome(&self.run(&call).await?)?.ok_or_else(unexpected)
     }
@@ -87,7 +87,7 @@ impl Import {
         let mut call = self.stage(state, "messages");
         for message in messages {
             let index = message.id.index;
-            call.arg(index).arg(record::write_message(message));
+            call.arg(index).arg(codec::write_message(message));
             if let Some(text) = &message.text {
                 call.arg(format!("{index}t")).arg(text.as_str());
             }
@@ -96,10 +96,10 @@ impl Import {
     }
 
     /// Writes chatters aside, in order.
-    pub async fn chatters(&self, state: &RoomState, chatters: &[Chatter]) -> Result<(), StoreError> {
+    pub async fn chatters(&self, state: &RoomState, chatters: &[User]) -> Result<(), StoreError> {
         let mut call = self.stage(state, "chatters");
         for chatter in chatters {
-            call.arg(chatter.id.as_str()).arg(record::write_chatter(chatter));
+            call.arg(chatter.id.as_str()).arg(codec::write_chatter(chatter));
         }
         self.run(&call).await.map(drop)
     }
@@ -111,10 +111,10 @@ impl Import {
             let Message { author, client_message_id, .. } = &event.message;
             let name = client_message_id.as_ref().filter(|_| event.kind == EventKind::Sent);
             call.arg(event.position.seq.0)
-                .arg(record::write_kind(event.kind))
+                .arg(codec::write_kind(event.kind))
                 .arg(event.message.id.index)
                 .arg(event.at.as_millis())
-                .arg(record::write_check(event.position.check))
+                .arg(codec::write_check(event.position.check))
                 .arg(name.map_or_else(String::new, |name| format!("{}\n{}", author.id.as_str(), name.as_str())));
         }
         self.run(&call).await.map(drop)
@@ -165,7 +165,7 @@ fn pass_state(call: &mut ScriptInvocation<'_>, state: &RoomState) {
         .arg(state.room.created_at.as_millis())
         .arg(state.room.expires_at.as_millis())
         .arg(state.head.seq.0)
-        .arg(record::write_check(state.head.check))
+        .arg(codec::write_check(state.head.check))
         .arg(state.message_count)
         .arg(state.chatter_count);
 }

@@ -4,9 +4,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::chatter::UserId;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::UserId;
 use crate::store::Subject;
 
 /// The channel on which a room's events are announced.

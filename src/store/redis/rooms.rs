@@ -10,12 +10,12 @@ use futures_util::stream::{self, StreamExt as _};
 use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::Commands;
-use super::keys::{Keys, LIST_PARTS, list_entry, list_part, room_of_list_entry};
-use super::slots::{Address, slot_of};
-use super::{PARTS, RedisStore, millis};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
+use crate::store::redis::keys::{Keys, LIST_PARTS, list_entry, list_part, room_of_list_entry};
+use crate::store::redis::link::connection::Commands;
+use crate::store::redis::link::slots::{Address, slot_of};
+use crate::store::redis::{PARTS, RedisStore, millis};
 use crate::store::{ActiveRooms, RoomState, StoreError, VIEWERS_KEPT};
 
 /// Rooms in one call, at most: while a script runs, everybody else waits.

@@ -29,7 +29,7 @@ macro_rules! script {
 }
 
 macro_rules! script_text {
-    ($($file:literal),+) => { concat!(include_str!("common.lua"), $(include_str!($file)),+) };
+    ($($file:literal),+) => { concat!(include_str!("scripts/common.lua"), $(include_str!($file)),+) };
 }
 
 impl Scripts {
@@ -38,32 +38,32 @@ impl Scripts {
         let announce = if in_cluster { "SPUBLISH" } else { "PUBLISH" };
         let announce = format!("local announce = '{announce}'\n");
         let send = concat!(
-            include_str!("common.lua"),
+            include_str!("scripts/common.lua"),
             "local function admit(KEYS, ARGV)\n",
-            include_str!("admit.lua"),
+            include_str!("scripts/admit.lua"),
             "end\nlocal function commit(KEYS, ARGV)\n",
-            include_str!("commit.lua"),
+            include_str!("scripts/commit.lua"),
             "end\n",
-            include_str!("send.lua"),
+            include_str!("scripts/send.lua"),
         );
         Self {
-            create_room: script!("create_room.lua"),
-            list_room: script!("list_room.lua"),
-            list: script!("list.lua"),
-            room_states: script!("room_states.lua"),
-            snapshot: script!("window.lua", "snapshot.lua"),
-            chatters: script!("window.lua", "chatters.lua"),
-            commit: Script::new(&(announce.clone() + script_text!("commit.lua"))),
+            create_room: script!("scripts/create_room.lua"),
+            list_room: script!("scripts/list_room.lua"),
+            list: script!("scripts/list.lua"),
+            room_states: script!("scripts/room_states.lua"),
+            snapshot: script!("scripts/window.lua", "scripts/snapshot.lua"),
+            chatters: script!("scripts/window.lua", "scripts/chatters.lua"),
+            commit: Script::new(&(announce.clone() + script_text!("scripts/commit.lua"))),
             send: Script::new(&(announce + send)),
-            read_log: script!("read_log.lua"),
-            admit: script!("admit.lua"),
-            withdraw: script!("withdraw.lua"),
-            report_viewers: script!("report_viewers.lua"),
-            viewers_elsewhere: script!("viewers_elsewhere.lua"),
-            strike: script!("strike.lua"),
-            forgive: script!("forgive.lua"),
-            guess: script!("guess.lua"),
-            welcome: script!("welcome.lua"),
+            read_log: script!("scripts/read_log.lua"),
+            admit: script!("scripts/admit.lua"),
+            withdraw: script!("scripts/withdraw.lua"),
+            report_viewers: script!("scripts/report_viewers.lua"),
+            viewers_elsewhere: script!("scripts/viewers_elsewhere.lua"),
+            strike: script!("scripts/strike.lua"),
+            forgive: script!("scripts/forgive.lua"),
+            guess: script!("scripts/guess.lua"),
+            welcome: script!("scripts/welcome.lua"),
         }
     }
 }

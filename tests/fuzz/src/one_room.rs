@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, ready};
-use livechat::domain::chatter::{Chatter, DisplayName, TokenHash, UserId};
+use livechat::domain::user::{User, DisplayName, TokenHash, UserId};
 use livechat::domain::event::{Event, Position};
 use livechat::domain::page::Window;
 use livechat::domain::room::{Room, RoomCode, RoomId};
@@ -56,7 +56,7 @@ impl Store for OneRoom {
 
     async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
         let display_name = admission.newcomer.unwrap_or_else(|| DisplayName::from_stored("Ada".to_owned()));
-        Ok(Admitted::Rotated(Chatter { id: admission.user, display_name }))
+        Ok(Admitted::Rotated(User { id: admission.user, display_name }))
     }
 
     async fn withdraw(&self, _: &UserId, _: TokenHash) -> Result<(), StoreError> {

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::graphql::operation::Parameters;
-use crate::graphql::response_budget::Sized;
-use crate::graphql::transport::object::Object;
-use crate::graphql::transport::parameters::{self, BadRequest};
+use crate::graphql::execution::operation::Parameters;
+use crate::graphql::execution::response_budget::Sized;
+use crate::graphql::transport::json_object::Object;
+use crate::graphql::transport::request::{self, BadRequest};
 use crate::graphql::transport::surrogates::replace_unpaired;
-use crate::graphql::transport::ws::steps::Step;
+use crate::graphql::transport::ws::operation_stream::Step;
 
 /// The name of the protocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
@@ -101,7 +101,7 @@ impl<'a> ClientMessage<'a> {
             "pong" => frame.object().map(|_| Self::Pong),
             "subscribe" => {
                 let payload = frame.object()?.ok_or(Close::InvalidMessage)?;
-                let parameters = parameters::from_json(payload.get().as_bytes());
+                let parameters = request::from_json(payload.get().as_bytes());
                 Ok(Self::Subscribe(frame.id()?, Box::new(parameters)))
             }
             "complete" => frame.id().map(Self::Complete),

@@ -17,13 +17,13 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tracing::{error, info, warn};
 
-use super::super::cluster::Doubts;
-use super::super::keys::{EVENTS, Keys};
-use super::super::primary::{NotPrimary, Primary};
-use super::super::record::{Unreadable, read_event};
-use super::wishes::Wishes;
 use crate::domain::room::RoomId;
-use crate::store::Announcement;
+use crate::store::FeedItem;
+use crate::store::redis::codec::{Unreadable, read_event};
+use crate::store::redis::feed::subscriptions::Wishes;
+use crate::store::redis::keys::{EVENTS, Keys};
+use crate::store::redis::link::cluster::Doubts;
+use crate::store::redis::link::primary::{NotPrimary, Primary};
 
 /// Subscriptions asked for at a time.
 const AT_A_TIME: usize = 64;
@@ -50,17 +50,17 @@ impl Dialect {
 
 /// Turns what Redis pushes into announcements.
 pub struct Voice {
-    sender: broadcast::Sender<Announcement>,
+    sender: broadcast::Sender<FeedItem>,
     keys: Keys,
     complained: AtomicBool,
 }
 
 impl Voice {
-    pub const fn new(sender: broadcast::Sender<Announcement>, keys: Keys) -> Self {
+    pub const fn new(sender: broadcast::Sender<FeedItem>, keys: Keys) -> Self {
         Self { sender, keys, complained: AtomicBool::new(false) }
     }
 
-    fn say(&self, announcement: Announcement) {
+    fn say(&self, announcement: FeedItem) {
         // Without a feed there is nobody to tell, which is fine.
         let _ = self.sender.send(announcement);
     }
@@ -68,10 +68,10 @@ impl Voice {
     fn pass_on(&self, room: RoomId, event: &[u8]) {
         let event = str::from_utf8(event).map_err(|_| Unreadable::PUSH).and_then(|event| read_event(room, event));
         match event {
-            Ok(event) => self.say(Announcement::Event(Arc::new(event))),
+            Ok(event) => self.say(FeedItem::Event(Arc::new(event))),
             Err(unreadable) => {
                 self.complain(&unreadable);
-                self.say(Announcement::ResyncOf([room].into()));
+                self.say(FeedItem::ResyncOf([room].into()));
             }
         }
     }
@@ -197,7 +197,7 @@ impl Listener {
                 let (taken, others) = self.ask(connection, self.dialect.subscribe, rooms).await?;
                 self.wishes.fulfil(&taken, |rooms| {
                     late += rooms.len();
-                    self.voice.say(Announcement::ResyncOf(rooms.into()));
+                    self.voice.say(FeedItem::ResyncOf(rooms.into()));
                 });
                 refused.extend(others);
             }
@@ -326,17 +326,17 @@ mod tests {
         let before = first.hearing();
         wishes.fulfil(&[room], |_| panic!("nothing was lost yet"));
         push(&before);
-        assert!(matches!(said.try_recv(), Ok(Announcement::Event(_))));
+        assert!(matches!(said.try_recv(), Ok(FeedItem::Event(_))));
         drop(first);
         let second = Ear::new(&voice, &wishes, None);
         wishes.connected(second.connection);
         push(&before);
         push(&second.hearing());
-        wishes.fulfil(&[room], |late| voice.say(Announcement::ResyncOf(late.into())));
+        wishes.fulfil(&[room], |late| voice.say(FeedItem::ResyncOf(late.into())));
         push(&before);
         push(&second.hearing());
-        assert!(matches!(said.try_recv(), Ok(Announcement::ResyncOf(rooms)) if *rooms == [room]));
-        assert!(matches!(said.try_recv(), Ok(Announcement::Event(_))));
+        assert!(matches!(said.try_recv(), Ok(FeedItem::ResyncOf(rooms)) if *rooms == [room]));
+        assert!(matches!(said.try_recv(), Ok(FeedItem::Event(_))));
         assert!(said.try_recv().is_err());
     }
 

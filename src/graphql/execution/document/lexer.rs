@@ -1,0 +1,257 @@
+//! The tokens of a document, taken before the parser sees it, after the GraphQL specification of September 2025, section 2
+//! (<https://spec.graphql.org/September2025/#sec-Language.Source-Text>). What counts as too much is decided here, so the
+//! parser gets no more tokens, and nests no deeper, than the limits allow.
+
+use async_graphql::Pos;
+
+use crate::graphql::execution::document::{Limits, Refusal};
+
+/// Splits a text into tokens, and checks size, names and nesting on the way.
+pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>>, Refusal> {
+    if text.len() > limits.bytes {
+        return Err(Refusal::DocumentTooLarge { limit: limits.bytes });
+    }
+    let mut lexer = Lexer { text, at: 0, place: Place::default() };
+    let (mut tokens, mut nesting) = (Vec::new(), 0_usize);
+    while let Some(token) = lexer.next()? {
+        if tokens.len() == limits.tokens {
+            return Err(Refusal::TooManyTokens { limit: limits.tokens });
+        }
+        match token.kind {
+            Kind::Name if token.text.len() > limits.name => {
+                return Err(Refusal::NameTooLong { limit: limits.name });
+            }
+            Kind::Punctuator(b'(' | b'[' | b'{') if nesting == limits.nesting => {
+                return Err(Refusal::NestedTooDeep { limit: limits.nesting });
+            }
+            Kind::Punctuator(b'(' | b'[' | b'{') => nesting += 1,
+            Kind::Punctuator(b')' | b']' | b'}') => {
+                nesting = nesting
+                    .checked_sub(1)
+                    .ok_or_else(|| syntax(token.pos, "nothing is open that this closes".to_owned()))?;
+            }
+            _ => {}
+        }
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Name,
+    Int,
+    Float,
+    /// With its quotes and escapes.
+    String,
+    /// With its quotes, escapes and indentation.
+    BlockString,
+    /// One byte; the first of `...` stands for all three.
+    Punctuator(u8),
+}
+
+/// A token, as it stands in the text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind,
+    pub(super) text: &'a str,
+    pub(super) pos: Pos,
+}
+
+/// What is wrong at a place.
+pub(super) fn syntax(at: Pos, problem: String) -> Refusal {
+    Refusal::Syntax { at, problem }
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+    place: Place,
+}
+
+/// The line and column of an offset that only grows.
+struct Place {
+    at: usize,
+    pos: Pos,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { at: 0, pos: Pos { line: 1, column: 1 } }
+    }
+}
+
+impl Place {
+    /// Moves on to `at`, and says where that is. Lines end with CR LF, LF or CR.
+    fn move_to(&mut self, at: usize, text: &str) -> Pos {
+        let bytes = text.as_bytes();
+        for (offset, byte) in bytes[self.at..at].iter().enumerate() {
+            let ends_line = *byte == b'\n' || (*byte == b'\r' && bytes.get(self.at + offset + 1) != Some(&b'\n'));
+            match ends_line {
+                true => self.pos = Pos { line: self.pos.line + 1, column: 1 },
+                false => self.pos.column += usize::from(!is_continuation(*byte)),
+            }
+        }
+        self.at = at;
+        self.pos
+    }
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a [u8] {
+        &self.text.as_bytes()[self.at..]
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.rest().first().copied()
+    }
+
+    fn skip_while(&mut self, matches: impl Fn(u8) -> bool) -> usize {
+        let length = self.rest().iter().take_while(|byte| matches(**byte)).count();
+        self.at += length;
+        length
+    }
+
+    /// The next token; `None` at the end.
+    fn next(&mut self) -> Result<Option<Token<'a>>, Refusal> {
+        self.skip_ignored();
+        let Some(byte) = self.peek() else { return Ok(None) };
+        let start = self.at;
+        let pos = self.place.move_to(start, self.text);
+        let kind = match byte {
+            b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
+                self.skip_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+                Kind::Name
+            }
+            b'-' | b'0'..=b'9' => self.number().ok_or_else(|| syntax(pos, "this is not a number".to_owned()))?,
+            b'"' if self.rest().starts_with(br#"""""#) => {
+                self.block_string().ok_or_else(|| syntax(pos, "a block string does not end".to_owned()))?
+            }
+            b'"' => self.string().ok_or_else(|| syntax(pos, "a string does not end".to_owned()))?,
+            b'.' if self.rest().starts_with(b"...") => {
+                self.at += 3;
+                Kind::Punctuator(b'.')
+            }
+            b'(' | b'[' | b'{' | b')' | b']' | b'}' | b'!' | b'$' | b'&' | b':' | b'=' | b'@' | b'|' => {
+                self.at += 1;
+                Kind::Punctuator(byte)
+            }
+            _ => return Err(syntax(pos, "no token begins like this".to_owned())),
+        };
+        Ok(Some(Token { kind, text: &self.text[start..self.at], pos }))
+    }
+
+    /// White space, line ends, commas, byte order marks and comments.
+    fn skip_ignored(&mut self) {
+        while let Some(byte) = self.peek() {
+            match byte {
+                b' ' | b'\t' | b'\n' | b'\r' | b',' => self.at += 1,
+                b'#' => {
+                    self.skip_while(|byte| !matches!(byte, b'\n' | b'\r'));
+                }
+                0xEF if self.rest().starts_with("\u{feff}".as_bytes()) => self.at += 3,
+                _ => return,
+            }
+        }
+    }
+
+    /// An integer without leading zeros, perhaps with a fraction and an exponent. No name and no other number may follow.
+    fn number(&mut self) -> Option<Kind> {
+        let mut kind = Kind::Int;
+        self.skip_one(b"-");
+        if !self.skip_one(b"0") && self.skip_while(|byte| byte.is_ascii_digit()) == 0 {
+            return None;
+        }
+        if self.skip_one(b".") {
+            kind = Kind::Float;
+            self.digits()?;
+        }
+        if self.skip_one(b"eE") {
+            kind = Kind::Float;
+            self.skip_one(b"+-");
+            self.digits()?;
+        }
+        let ends = self.peek().is_none_or(|byte| !(byte == b'.' || byte == b'_' || byte.is_ascii_alphanumeric()));
+        ends.then_some(kind)
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        (self.skip_while(|byte| byte.is_ascii_digit()) > 0).then_some(())
+    }
+
+    fn skip_one(&mut self, of: &[u8]) -> bool {
+        let skips = self.peek().is_some_and(|byte| of.contains(&byte));
+        self.at += usize::from(skips);
+        skips
+    }
+
+    fn string(&mut self) -> Option<Kind> {
+        self.at += 1;
+        loop {
+            self.skip_while(|byte| !matches!(byte, b'"' | b'\\' | b'\n' | b'\r'));
+            match self.peek()? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(Kind::String);
+                }
+                // Whatever is escaped here does not end the string; whether it may be is decided when it is read.
+                b'\\' if !matches!(self.rest().get(1), None | Some(b'\n' | b'\r')) => self.at += 2,
+                _ => return None,
+            }
+        }
+    }
+
+    fn block_string(&mut self) -> Option<Kind> {
+        self.at += 3;
+        loop {
+            self.skip_while(|byte| !matches!(byte, b'"' | b'\\'));
+            if self.rest().starts_with(br#"""""#) {
+                self.at += 3;
+                return Some(Kind::BlockString);
+            }
+            self.peek()?;
+            self.at += if self.rest().starts_with(br#"\""""#) { 4 } else { 1 };
+        }
+    }
+}
+
+/// Whether a byte is not the first of its character.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::execution::document::tests::LIMITS;
+
+    fn tokens(text: &str) -> Option<usize> {
+        super::tokens(text, &LIMITS).ok().map(|tokens| tokens.len())
+    }
+
+    #[test]
+    fn every_kind_of_token_is_one() {
+        assert_eq!(tokens(""), Some(0));
+        assert_eq!(tokens("\u{feff}{ a, b }\r\n"), Some(4));
+        assert_eq!(tokens("query Q($a:[Int!]!=[1 -2.5e+3])@d{...on F{x}}#{{{"), Some(27));
+        assert_eq!(tokens(r#"a:"x\"\\" b:"" c:"\u{1F600}""#), Some(9));
+        assert_eq!(tokens("a:\"\"\"one \" \"\" \\\"\"\" \n {{{ \"\"\" b"), Some(4));
+    }
+
+    #[test]
+    fn what_opens_in_strings_and_comments_is_not_nesting() {
+        let open = "{[(".repeat(100);
+        assert_eq!(tokens(&format!("a \"{open}\" \"\"\"{open}\"\"\" #{open}\r b")), Some(4));
+        assert_eq!(tokens(&open), None);
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_with_its_place() {
+        let Err(Refusal::Syntax { at, .. }) = super::tokens("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
+        assert_eq!((at.line, at.column), (2, 3));
+        for text in ["?", "..", "\"a", "\"a\n\"", "\"a\\", "\"\"\"a\"\"", "}", "\u{0}", "{ \u{a0} }"] {
+            assert!(matches!(super::tokens(text, &LIMITS), Err(Refusal::Syntax { .. })), "{text:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a document is not taken: the closed list, with the code and the sentence of each.
+
+use async_graphql::Pos;
+
+use crate::graphql::execution::schema_errors::shorten;
+
+/// Why a document, an operation or its variables are not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the document is longer than {limit} bytes; send what changes as variables")]
+    DocumentTooLarge { limit: usize },
+    #[error("the document has more than {limit} tokens")]
+    TooManyTokens { limit: usize },
+    #[error("the document has a name of more than {limit} characters")]
+    NameTooLong { limit: usize },
+    #[error("the document is nested deeper than {limit} levels")]
+    NestedTooDeep { limit: usize },
+    #[error("the document cannot be read at line {}, column {}: {problem}", .at.line, .at.column)]
+    Syntax { at: Pos, problem: String },
+    #[error("{0}")]
+    Malformed(&'static str),
+    #[error("the input object at line {}, column {} has a field twice", .at.line, .at.column)]
+    InputFieldTwice { at: Pos },
+    #[error("the value at line {}, column {} is not of the type {expected}", .at.line, .at.column)]
+    WrongLiteral { at: Pos, expected: String },
+    #[error("the input object at line {}, column {} has a field that {of} does not have", .at.line, .at.column)]
+    UnknownInputField { at: Pos, of: String },
+    #[error("the input object at line {}, column {} needs a value for {of}.{field}", .at.line, .at.column)]
+    MissingInputField { at: Pos, of: String, field: String },
+    #[error("{}", shorten(&format!("the variable ${name} needs a value")))]
+    MissingVariable { name: String },
+    #[error("{}", shorten(&format!("the variable ${name} is not of the type {expected}")))]
+    WrongVariable { name: String, expected: String },
+    #[error("{}", shorten(&format!("the variable ${name} stands where a value of the type {expected} is expected")))]
+    VariablePosition { at: Pos, name: String, expected: String },
+    #[error("a directive stands where it may not, at line {}, column {}", .at.line, .at.column)]
+    MisplacedDirective { at: Pos },
+    #[error("{}", shorten(&format!("the variable ${name} has a field that {of} does not have")))]
+    UnknownVariableField { name: String, of: String },
+    #[error("{}", shorten(&format!("the variable ${name} is null where a directive needs true or false")))]
+    NullCondition { name: String },
+    #[error("a subscription has exactly one field at its root")]
+    SubscriptionRoot,
+    #[error("the field at the root of a subscription must not be skipped")]
+    SubscriptionRootSkipped,
+    #[error("the document has a fragment that leads back to itself")]
+    FragmentCycle,
+    #[error("the operation has more than {limit} fields inside of each other")]
+    TooDeep { limit: u32 },
+    #[error("the operation has more than {limit} aliases")]
+    TooManyAliases { limit: u32 },
+    #[error("the operation has more than {limit} fields at its root; ask for the others in another request")]
+    TooManyRootFields { limit: u32 },
+    #[error("the operation has more than {limit} directives")]
+    TooManyDirectives { limit: u32 },
+    #[error("the document puts in more than {limit} fragments")]
+    TooManyFragments { limit: u32 },
+    #[error("the operation costs more than {limit}; ask for fewer fields or smaller pages")]
+    TooCostly { limit: u64 },
+    #[error("the operation has more than {limit} lists of the schema inside of each other")]
+    IntrospectionTooDeep { limit: u32 },
+    #[error("this server does not tell its schema")]
+    IntrospectionOff,
+    #[error("the variables are longer than {limit} bytes")]
+    VariablesTooLarge { limit: usize },
+    #[error("the variables are nested deeper than {limit} levels")]
+    VariablesTooDeep { limit: usize },
+}
+
+impl Refusal {
+    /// Which refusal it is, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::DocumentTooLarge { .. } => "DOCUMENT_TOO_LARGE",
+            Self::TooManyTokens { .. } => "TOO_MANY_TOKENS",
+            Self::NameTooLong { .. } => "NAME_TOO_LONG",
+            Self::NestedTooDeep { .. } => "NESTED_TOO_DEEP",
+            Self::Syntax { .. } | Self::Malformed(_) => "GRAPHQL_PARSE_FAILED",
+            Self::InputFieldTwice { .. }
+            | Self::WrongLiteral { .. }
+            | Self::UnknownInputField { .. }
+            | Self::MissingInputField { .. }
+            | Self::MissingVariable { .. }
+            | Self::WrongVariable { .. }
+            | Self::VariablePosition { .. }
+            | Self::MisplacedDirective { .. }
+            | Self::UnknownVariableField { .. }
+            | Self::NullCondition { .. }
+            | Self::SubscriptionRoot
+            | Self::SubscriptionRootSkipped => "GRAPHQL_VALIDATION_FAILED",
+            Self::FragmentCycle => "FRAGMENT_CYCLE",
+            Self::TooDeep { .. } => "TOO_DEEP",
+            Self::TooManyAliases { .. } => "TOO_MANY_ALIASES",
+            Self::TooManyRootFields { .. } => "TOO_MANY_ROOT_FIELDS",
+            Self::TooManyDirectives { .. } => "TOO_MANY_DIRECTIVES",
+            Self::TooManyFragments { .. } => "TOO_MANY_FRAGMENTS",
+            Self::TooCostly { .. } => "TOO_COSTLY",
+            Self::IntrospectionTooDeep { .. } => "INTROSPECTION_TOO_DEEP",
+            Self::IntrospectionOff => "INTROSPECTION_OFF",
+            Self::VariablesTooLarge { .. } => "VARIABLES_TOO_LARGE",
+            Self::VariablesTooDeep { .. } => "VARIABLES_TOO_DEEP",
+        }
+    }
+
+    /// The place in the document, where there is one.
+    pub fn position(&self) -> Option<Pos> {
+        match self {
+            Self::Syntax { at, .. }
+            | Self::InputFieldTwice { at }
+            | Self::WrongLiteral { at, .. }
+            | Self::UnknownInputField { at, .. }
+            | Self::VariablePosition { at, .. }
+            | Self::MisplacedDirective { at }
+            | Self::MissingInputField { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The changes: each runs inside the writer's transaction, decides first and writes afterwards.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::domain::event::{Event, EventKind, Position, Seq};
+use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::room::Room;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
+use crate::store::embedded::layout;
+use crate::store::embedded::room_cache::Remembered;
+use crate::store::embedded::rows::{self, RoomRow, kind_number, mark_of};
+use crate::store::embedded::writer::{Outcome, Work, Written};
+use crate::store::{Admission, Admitted, Change, Commit, Committed, RoomState, Sending, Sent, StoreError};
+
+pub(super) fn create_room(work: &mut Work<'_>, room: Room) -> Outcome<Written<RoomState>> {
+    let (connection, now) = (work.connection, work.now);
+    work.rooms.forget(room.id);
+    // A room that has ended lets go of its id at once; the sweeper finds the rest of it by its key.
+    connection
+        .prepare_cached("UPDATE room SET id = randomblob(16) WHERE id = ?1 AND expires_at <= ?2")?
+        .execute(params![room.id.as_bytes(), now.as_millis()])?;
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO room (id, code, created_at, expires_at, seq, mark, messages, chatters)
+             VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            room.id.as_bytes(),
+            room.code.reveal(),
+            room.created_at.as_millis(),
+            room.expires_at.as_millis()
+        ])?;
+    if inserted == 0 {
+        return Ok(Err(StoreError::Conflict));
+    }
+    let state = RoomState { room, now, head: Position::START, message_count: 0, chatter_count: 0 };
+    Ok(Ok(Written::quietly(state)))
+}
+
+/// Both in one step, each as below.
+pub(super) fn send(work: &mut Work<'_>, admission: Admission, sending: Sending) -> Outcome<Written<Sent>> {
+    let token = admission.next_token;
+    let admitted = admitted(work, admission)?;
+    let Some(author) = admitted.chatter() else {
+        return Ok(Ok(Written::quietly(Sent { admitted, committed: None })));
+    };
+    Ok(match commit(work, sending.by(author.clone()))? {
+        Ok(Written { answer, announce }) => {
+            Ok(Written { answer: Sent { admitted, committed: Some(answer) }, announce })
+        }
+        Err(refused) => {
+            if let Admitted::Created(author) = &admitted {
+                forget(work.connection, &author.id, token)?;
+            }
+            Err(refused)
+        }
+    })
+}
+
+pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Committed>> {
+    let (connection, now) = (work.connection, work.now);
+    let Some(room) = work.rooms.find(connection, commit.room, now)? else {
+        return Ok(Err(StoreError::NotFound));
+    };
+    let entries = room.row.state.head.seq;
+    let position = Position { seq: entries.next(), check: commit.check };
+    let (kind, message) = match commit.change {
+        Change::Send { author, text, client_message_id, limits } => {
+            if let Some(id) = &client_message_id
+                && let Some(first) = sent_before(connection, &room.row, &author.id, id)?
+            {
+                return Ok(Ok(Written::quietly(Committed::Repeated(first))));
+            }
+            if room.row.state.message_count >= limits.messages || !limits.take_message(entries.0, room.row.live()) {
+                return Ok(Err(StoreError::Full));
+            }
+            (EventKind::Sent, append(connection, room, author, text, client_message_id, position.seq)?)
+        }
+        Change::Edit { index, revision, text, limits } => match changeable(connection, &room.row, index, revision)? {
+            Err(refused) => return Ok(Err(refused)),
+            Ok(_) if rows::edits(connection, &room.row, index)? >= limits.edits => {
+                return Ok(Err(StoreError::EditLimit));
+            }
+            Ok(_) if !limits.take_edit(entries.0, room.row.live()) => return Ok(Err(StoreError::Full)),
+            Ok(message) => {
+                let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
+                (EventKind::Edited, update(connection, &room.row, edited, 1)?)
+            }
+        },
+        Change::Delete { index, revision } => match changeable(connection, &room.row, index, revision)? {
+            Err(refused) => return Ok(Err(refused)),
+            Ok(message) => {
+                let deleted = Message { text: None, deleted_at: Some(now), revision: position.seq, ..message };
+                let deleted = update(connection, &room.row, deleted, 0)?;
+                room.row.deleted += 1;
+                (EventKind::Deleted, deleted)
+            }
+        },
+    };
+    let event = Event { kind, position, at: now, message };
+    log(connection, &room.row, &event)?;
+    room.row.state.head = position;
+    work.rooms.note(&event);
+    Ok(Ok(Written { answer: Committed::New(event.clone()), announce: Some(event) }))
+}
+
+/// The event of an earlier send with the same client's id.
+fn sent_before(
+    connection: &Connection,
+    room: &RoomRow,
+    author: &UserId,
+    id: &ClientMessageId,
+) -> rusqlite::Result<Option<Event>> {
+    let sent = connection
+        .prepare_cached("SELECT sent FROM message WHERE room = ?1 AND author = ?2 AND client_id = ?3")?
+        .query_row(params![room.key, author.as_str(), id.as_str()], |row| row.get(0).map(Seq))
+        .optional()?;
+    let Some(sent) = sent else { return Ok(None) };
+    Ok(rows::events(connection, room, sent, 1)?.pop())
+}
+
+fn append(
+    connection: &Connection,
+    room: &mut Remembered,
+    author: User,
+    text: MessageText,
+    client_message_id: Option<ClientMessageId>,
+    seq: Seq,
+) -> rusqlite::Result<Message> {
+    let (index, now) = (room.row.state.message_count, room.row.state.now);
+    connection
+        .prepare_cached(
+            "INSERT INTO message (room, idx, revision, sent, author, display_name, text, created_at, client_id)
+             VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            room.row.key,
+            index,
+            seq.0,
+            author.id.as_str(),
+            author.display_name.as_str(),
+            text.as_str(),
+            now.as_millis(),
+            client_message_id.as_ref().map(ClientMessageId::as_str),
+        ])?;
+    if !room.remembers(&author.id) {
+        let newcomers = connection
+            .prepare_cached(
+                "INSERT INTO chatter (room, ordinal, user, display_name) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (room, user) DO NOTHING",
+            )?
+            .execute(params![
+                room.row.key,
+                room.row.state.chatter_count,
+                author.id.as_str(),
+                author.display_name.as_str()
+            ])?;
+        room.row.state.chatter_count += newcomers as u64;
+    }
+    room.row.state.message_count += 1;
+    Ok(Message {
+        id: MessageId { room: room.row.state.room.id, index },
+        author,
+        text: Some(text),
+        created_at: now,
+        edited_at: None,
+        deleted_at: None,
+        client_message_id,
+        revision: seq,
+    })
+}
+
+/// The message at `index`, if it still is as it was when the change was decided.
+fn changeable(
+    connection: &Connection,
+    room: &RoomRow,
+    index: u64,
+    revision: Seq,
+) -> rusqlite::Result<Result<Message, StoreError>> {
+    // An index beyond what the tables can hold would undo the whole transaction, and other senders' changes with it.
+    if index >= room.state.message_count {
+        return Ok(Err(StoreError::NotFound));
+    }
+    let found = rows::messages(connection, room, index..index + 1)?.pop();
+    Ok(match found {
+        None => Err(StoreError::NotFound),
+        Some(message) if message.revision != revision => Err(StoreError::Conflict),
+        Some(message) if message.deleted_at.is_some() => Err(StoreError::NotFound),
+        Some(message) => Ok(message),
+    })
+}
+
+fn update(connection: &Connection, room: &RoomRow, message: Message, edits: u64) -> rusqlite::Result<Message> {
+    connection
+        .prepare_cached(
+            "UPDATE message SET text = ?3, edited_at = ?4, deleted_at = ?5, revision = ?6, edits = edits + ?7
+             WHERE room = ?1 AND idx = ?2",
+        )?
+        .execute(params![
+            room.key,
+            message.id.index,
+            message.text.as_ref().map(MessageText::as_str),
+            message.edited_at.map(Timestamp::as_millis),
+            message.deleted_at.map(Timestamp::as_millis),
+            message.revision.0,
+            edits,
+        ])?;
+    Ok(message)
+}
+
+fn log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Result<()> {
+    let (seq, mark) = (event.position.seq.0, mark_of(event.position.check));
+    connection
+        .prepare_cached("INSERT INTO log (room, seq, kind, idx, at, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![room.key, seq, kind_number(event.kind), event.message.id.index, event.at.as_millis(), mark])?;
+    Ok(())
+}
+
+/// What the tables know of a user.
+struct UserRow {
+    display_name: DisplayName,
+    current: [u8; 32],
+    previous: Option<[u8; 32]>,
+    sealed: Option<[u8; 16]>,
+    expires_at: Timestamp,
+}
+
+fn user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::Result<Option<UserRow>> {
+    connection
+        .prepare_cached(
+            "SELECT display_name, current, previous, sealed, expires_at FROM user WHERE id = ?1 AND expires_at > ?2",
+        )?
+        .query_row(params![id.as_str(), now.as_millis()], |row| {
+            Ok(UserRow {
+                display_name: DisplayName::from_stored(row.get(0)?),
+                current: row.get(1)?,
+                previous: row.get(2)?,
+                sealed: row.get(3)?,
+                expires_at: Timestamp::from_millis(row.get(4)?),
+            })
+        })
+        .optional()
+}
+
+pub(super) fn authenticate(work: &mut Work<'_>, admission: Admission) -> Outcome<Written<Admitted>> {
+    let token = admission.next_token;
+    let admitted = admitted(work, admission)?;
+    if let Admitted::Created(chatter) = &admitted {
+        work.newcomers.insert(chatter.id.clone(), token);
+    }
+    Ok(Ok(Written::quietly(admitted)))
+}
+
+fn admitted(work: &mut Work<'_>, admission: Admission) -> rusqlite::Result<Admitted> {
+    let (connection, now) = (work.connection, work.now);
+    let Admission { user: id, presented, next_token, keep_until, newcomer } = admission;
+    let Some(known) = user(connection, &id, now)? else {
+        let Some(display_name) = newcomer else { return Ok(Admitted::Unknown) };
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO user (id, display_name, current, previous, sealed, expires_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                id.as_str(),
+                display_name.as_str(),
+                next_token.0,
+                presented.map(|p| p.hash.0),
+                presented.map(|p| p.sealed_next_token.0),
+                keep_until.as_millis(),
+            ])?;
+        return Ok(Admitted::Created(User { id, display_name }));
+    };
+    let Some(presented) = presented else { return Ok(Admitted::WrongToken) };
+    let is_current = known.current == presented.hash.0;
+    let sealed = known.sealed.filter(|_| known.previous == Some(presented.hash.0));
+    if is_current {
+        connection
+            .prepare_cached("UPDATE user SET current = ?2, previous = ?3, sealed = ?4 WHERE id = ?1")?
+            .execute(params![id.as_str(), next_token.0, presented.hash.0, presented.sealed_next_token.0])?;
+    } else if sealed.is_none() {
+        return Ok(Admitted::WrongToken);
+    }
+    work.newcomers.remove(&id);
+    // Apart, because it moves an entry of an index, and is seldom due.
+    if keep_until > known.expires_at {
+        connection
+            .prepare_cached("UPDATE user SET expires_at = ?2 WHERE id = ?1")?
+            .execute(params![id.as_str(), keep_until.as_millis()])?;
+    }
+    let chatter = User { id, display_name: known.display_name };
+    Ok(match sealed {
+        Some(sealed) if !is_current => Admitted::Repeated(chatter, SealedToken(sealed)),
+        _ => Admitted::Rotated(chatter),
+    })
+}
+
+pub(super) fn forget_new_user(work: &mut Work<'_>, user: &UserId, token: TokenHash) -> Outcome<Written<()>> {
+    if work.newcomers.is(user, token) {
+        work.newcomers.remove(user);
+        forget(work.connection, user, token)?;
+    }
+    Ok(Ok(Written::quietly(())))
+}
+
+fn forget(connection: &Connection, user: &UserId, token: TokenHash) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM user WHERE id = ?1 AND current = ?2")?
+        .execute(params![user.as_str(), token.0])
+        .map(drop)
+}
+
+/// Changes nothing, but dirties a page, so that the commit has to reach the disk.
+pub(super) fn ping(work: &mut Work<'_>) -> Outcome<Written<()>> {
+    work.connection.pragma_update(None, "application_id", layout::APPLICATION_ID)?;
+    Ok(Ok(Written::quietly(())))
+}

@@ -1,0 +1,343 @@
+//! Where Redis is and how it is reached. What goes over a connection once there is one is `connection`'s and `feed`'s.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode,
+};
+
+use crate::store::redis::link::slots::Address;
+use crate::store::redis::link::tls::{CertificateFiles, InvalidCertificates};
+
+pub(in crate::store::redis) const CONNECTING: Duration = Duration::from_secs(1);
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// A peer that acknowledges nothing for so long is gone.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
+
+/// Whom we say we are. Nothing of it is needed where nothing is asked.
+#[derive(Clone, Default)]
+pub struct Login {
+    pub username: Option<String>,
+    pub password: Option<String>,
+}
+
+impl Login {
+    fn apply(&self, mut to: RedisConnectionInfo) -> RedisConnectionInfo {
+        if let Some(username) = &self.username {
+            to = to.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            to = to.set_password(password);
+        }
+        to
+    }
+}
+
+/// Who knows where the primary is.
+#[derive(Clone)]
+pub struct Sentinels {
+    /// Host and port of each.
+    pub addresses: Vec<(String, u16)>,
+    /// What they call the primary.
+    pub master: String,
+    /// What they ask for, which is not what Redis asks for.
+    pub login: Login,
+}
+
+/// How Redis is reached and used.
+#[derive(Clone)]
+pub struct Settings {
+    connection: ConnectionInfo,
+    /// With these, the address of `connection` is unused.
+    sentinels: Option<Sentinels>,
+    /// Nodes of a cluster to begin with; none for a single Redis.
+    seeds: Vec<ConnectionInfo>,
+    certificates: Option<TlsCertificates>,
+    prefix: String,
+    timeout: Duration,
+    wait: Duration,
+}
+
+impl Settings {
+    /// A Redis by its URL, as in `redis://user:password@host:6379/0`, and the prefix of every key and channel there.
+    /// Several nodes, separated by commas, are a cluster; all but the first may be `host:port` only.
+    /// [`with_tls`](Self::with_tls) has to follow for `rediss://`.
+    pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidSettings> {
+        let (first, others) = url.split_once(',').map_or((url, None), |(first, others)| (first, Some(others)));
+        let settings = Self::of(first.trim(), prefix)?;
+        let Some(others) = others else { return Ok(settings) };
+        let mut seeds = vec![settings.connection.clone()];
+        for other in others.split(',').map(str::trim) {
+            seeds.push(match Address::of(other) {
+                Some(address) if !other.contains("://") => settings.at_node(&address),
+                _ => other.into_connection_info().map_err(InvalidSettings::Url)?,
+            });
+        }
+        Ok(Self { seeds, ..settings })
+    }
+
+    /// A Redis by its host and its port.
+    pub fn at(host: &str, port: u16, login: &Login, prefix: &str) -> Result<Self, InvalidSettings> {
+        Ok(Self::of((host, port), prefix)?.with_login(login))
+    }
+
+    /// The Redis that the sentinels name.
+    pub fn by_sentinels(sentinels: Sentinels, login: &Login, prefix: &str) -> Result<Self, InvalidSettings> {
+        let (host, port) = sentinels.addresses.first().ok_or(InvalidSettings::NoSentinels)?.clone();
+        let settings = Self::of((host, port), prefix)?.with_login(login);
+        Ok(Self { sentinels: Some(sentinels), ..settings })
+    }
+
+    fn of(connection: impl IntoConnectionInfo, prefix: &str) -> Result<Self, InvalidSettings> {
+        let connection = connection.into_connection_info().map_err(InvalidSettings::Url)?;
+        if matches!(connection.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
+            return Err(InvalidSettings::Insecure);
+        }
+        if prefix.is_empty() || prefix.contains(['{', '}']) {
+            return Err(InvalidSettings::Prefix);
+        }
+        // Who we are is in the user's name; telling it again would need one more right.
+        let login = connection.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+        let connection = connection.set_redis_settings(login);
+        let (sentinels, seeds, certificates) = (None, Vec::new(), None);
+        let (prefix, timeout, wait) = (prefix.to_owned(), Duration::from_secs(1), Duration::ZERO);
+        Ok(Self { connection, sentinels, seeds, certificates, prefix, timeout, wait })
+    }
+
+    fn with_login(self, login: &Login) -> Self {
+        let login = login.apply(self.connection.redis_settings().clone());
+        Self { connection: self.connection.set_redis_settings(login), ..self }
+    }
+
+    /// Takes what is there for a node of a cluster.
+    #[must_use]
+    pub fn in_cluster(mut self) -> Self {
+        if self.seeds.is_empty() {
+            self.seeds.push(self.connection.clone());
+        }
+        self
+    }
+
+    /// Whether this is a cluster.
+    pub const fn is_cluster(&self) -> bool {
+        !self.seeds.is_empty()
+    }
+
+    /// Whether the address asks for TLS.
+    pub fn asks_for_tls(&self) -> bool {
+        matches!(self.connection.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// Whether everything goes over TLS.
+    pub const fn has_tls(&self) -> bool {
+        self.certificates.is_some()
+    }
+
+    /// Everything goes over TLS, to sentinels too.
+    pub fn with_tls(self, files: &CertificateFiles) -> Result<Self, InvalidSettings> {
+        let certificates = files.read()?;
+        let addr = match self.connection.addr().clone() {
+            ConnectionAddr::Tcp(host, port) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+            other => other,
+        };
+        let connection = self.connection.set_addr(addr);
+        let client = Client::build_with_tls(connection, certificates.clone()).map_err(InvalidSettings::Url)?;
+        let connection = client.get_connection_info().clone();
+        Ok(Self { connection, certificates: Some(certificates), ..self })
+    }
+
+    /// Gives every call so long, in place of one second.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Waits for so long at start until Redis can be used, in place of not at all.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
+    /// What every key and channel begins with.
+    pub(in crate::store::redis) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Host and port, without the password; of a cluster, those of the nodes to begin with.
+    pub fn address(&self) -> String {
+        match &self.sentinels {
+            None if self.is_cluster() => {
+                self.seeds.iter().map(|seed| seed.addr().to_string()).collect::<Vec<_>>().join(", ")
+            }
+            None => self.connection.addr().to_string(),
+            Some(Sentinels { addresses, master, .. }) => {
+                let addresses: Vec<_> = addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+                format!("{master}, as sentinels name it ({})", addresses.join(", "))
+            }
+        }
+    }
+
+    /// Nodes of the cluster to begin with.
+    pub(in crate::store::redis) fn seeds(&self) -> Vec<Address> {
+        self.seeds.iter().filter_map(|seed| Address::of_connection(seed.addr())).collect()
+    }
+
+    /// How long a call may take.
+    pub(in crate::store::redis) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How long to wait at start until Redis can be used.
+    pub(in crate::store::redis) const fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// How a single connection is made.
+    pub(in crate::store::redis) fn single(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECTING.min(self.timeout)))
+            .set_response_timeout(Some(self.timeout))
+    }
+
+    /// Whether sentinels are to be asked where Redis is.
+    pub(in crate::store::redis) const fn has_sentinels(&self) -> bool {
+        self.sentinels.is_some()
+    }
+
+    /// For a node of the cluster, which is reached as the first one is.
+    pub(in crate::store::redis) fn client_at(&self, node: &Address) -> RedisResult<Client> {
+        Client::open(self.at_node(node).set_tcp_settings(tcp()))
+    }
+
+    fn at_node(&self, node: &Address) -> ConnectionInfo {
+        let mut addr = self.connection.addr().clone();
+        match &mut addr {
+            ConnectionAddr::TcpTls { host, port, .. } => (*host, *port) = (node.host.clone(), node.port),
+            other => *other = ConnectionAddr::Tcp(node.host.clone(), node.port),
+        }
+        self.connection.clone().set_addr(addr)
+    }
+
+    /// The Redis at the address. RESP3 everywhere: announcements need it, and a command connection learns at once that it
+    /// is lost.
+    pub(in crate::store::redis) fn client(&self) -> RedisResult<Client> {
+        Client::open(self.connection.clone().set_tcp_settings(tcp()))
+    }
+
+    /// Finds the Redis that the sentinels name.
+    pub(in crate::store::redis) fn sentinel_client(&self) -> RedisResult<SentinelClient> {
+        let (addresses, master, sentinel_login) = match &self.sentinels {
+            Some(Sentinels { addresses, master, login }) => (addresses.as_slice(), master.as_str(), login.clone()),
+            None => (&[][..], "", Login::default()),
+        };
+        let addresses = addresses.iter().cloned().map(|(host, port)| match self.certificates {
+            None => ConnectionAddr::Tcp(host, port),
+            Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+        });
+        let login = self.connection.redis_settings();
+        let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+            .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+            .set_client_to_redis_tcp_settings(tcp())
+            .set_client_to_sentinel_tcp_settings(tcp());
+        if let Some(username) = login.username() {
+            builder = builder.set_client_to_redis_username(username);
+        }
+        if let Some(password) = login.password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if let Some(username) = sentinel_login.username {
+            builder = builder.set_client_to_sentinel_username(username);
+        }
+        if let Some(password) = sentinel_login.password {
+            builder = builder.set_client_to_sentinel_password(password);
+        }
+        if let Some(certificates) = &self.certificates {
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_certificates(certificates.clone());
+        }
+        builder.build()
+    }
+}
+
+fn tcp() -> TcpSettings {
+    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(TcpKeepalive::new().with_time(KEEPALIVE));
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
+    tcp
+}
+
+/// Shows where, never the password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("address", &self.address())
+            .field("tls", &self.certificates.is_some())
+            .field("prefix", &self.prefix)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there can be no [`Settings`].
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSettings {
+    #[error("this is not the URL of a Redis")]
+    Url(#[source] RedisError),
+    #[error("what is not verified is not safe: a Redis with a certificate of its own needs its authority")]
+    Insecure,
+    #[error("there has to be one sentinel at least")]
+    NoSentinels,
+    #[error(transparent)]
+    Certificates(#[from] InvalidCertificates),
+    #[error("the prefix of keys in Redis must not be empty or contain braces")]
+    Prefix,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn no_description_of_settings_or_of_what_is_wrong_with_them_shows_the_password() {
+        let settings =
+            Settings::new("redis://somebody:open-sesame@redis.example:6380/2", "livechat").expect("settings");
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("redis.example:6380") && !shown.contains("sesame"), "{shown}");
+        for url in ["redis://:open-sesame@[nowhere", "redis://:open-sesame@host:no/", "http://:open-sesame@host/", ""] {
+            let error = Settings::new(url, "livechat").expect_err("no URL of a Redis");
+            let shown = format!("{error:?} {error} {:?}", error.source().map(ToString::to_string));
+            assert!(!shown.contains("sesame"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn several_nodes_are_a_cluster_and_share_what_the_first_says() {
+        let url = "redis://me:open-sesame@one:6379, two:6380,redis://me:open-sesame@three:6381";
+        let settings = Settings::new(url, "livechat").expect("settings");
+        assert!(settings.is_cluster());
+        assert_eq!(settings.address(), "one:6379, two:6380, three:6381");
+        let login = settings.seeds[1].redis_settings();
+        assert_eq!((login.username(), login.password()), (Some("me"), Some("open-sesame")));
+        let single = Settings::new("redis://one:6379", "livechat").expect("settings");
+        assert!(!single.is_cluster() && single.in_cluster().is_cluster());
+        assert!(Settings::new("redis://one:6379,", "livechat").is_err());
+    }
+
+    #[test]
+    fn a_prefix_with_braces_would_take_the_place_of_every_hash_tag() {
+        for prefix in ["", "{a}", "a}"] {
+            assert!(matches!(Settings::new("redis://localhost", prefix), Err(InvalidSettings::Prefix)));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How much a room takes, as clients meet it: on either store, over both APIs.
+
+use serde_json::json;
+
+use crate::rest::legacy::caller::{ALICE, Caller, assert_refused, token_of};
+use crate::support::client::{User, error_code, text};
+use crate::support::eventually;
+use crate::support::server::Server;
+
+#[tokio::test]
+async fn a_room_whose_log_is_full_refuses_sends_and_edits_and_takes_every_deletion() {
+    for (server, _redis) in Server::on_each_store(&[("ROOM_MAX_EVENTS", "8")]).await {
+        let (mut ada, room) = (User::of(server.client()), server.client().create_room().await);
+        let mut ids = Vec::new();
+        for n in 0..3 {
+            ids.push(text(&ada.send(&room, &format!("message {n}")).await["id"]));
+        }
+        ada.edit(&room, &ids[0], "edited").await;
+        ada.edit(&room, &ids[1], "edited").await;
+        for _ in 0..3 {
+            let answer = ada.try_change(&room, &ids[2], Some("edited")).await.expect("an answer");
+            assert_eq!(error_code(&answer), "ROOM_FULL");
+            assert_eq!(error_code(&ada.try_send(&room, "one more").await.expect("an answer")), "ROOM_FULL");
+        }
+        for id in &ids {
+            ada.delete(&room, id).await;
+        }
+        assert_eq!(server.client().texts(&room).await, [None, None, None]);
+        assert_eq!(error_code(&ada.try_send(&room, "one more").await.expect("an answer")), "ROOM_FULL");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_edited_so_often_and_no_more_however_small_its_room_is() {
+    let settings = [("ROOM_MAX_MESSAGES", "1"), ("MESSAGE_MAX_EDITS", "5")];
+    for (server, _redis) in Server::on_each_store(&settings).await {
+        let (mut ada, room) = (User::of(server.client()), server.client().create_room().await);
+        let id = text(&ada.send(&room, "hello").await["id"]);
+        for n in 0..5 {
+            ada.edit(&room, &id, &format!("edited {n}")).await;
+        }
+        let answer = ada.try_change(&room, &id, Some("edited again")).await.expect("an answer");
+        assert_eq!(error_code(&answer), "EDIT_LIMIT_REACHED");
+        assert_eq!(server.client().texts(&room).await, [Some("edited 4".to_owned())]);
+        ada.delete(&room, &id).await;
+    }
+}
+
+#[tokio::test]
+async fn the_legacy_routes_refuse_what_a_room_or_a_message_does_not_take_in_their_envelope() {
+    let caller = Caller::at(Server::with(&[("ROOM_MAX_EVENTS", "5"), ("MESSAGE_MAX_EDITS", "1")])).await;
+    let mut token = caller.say(ALICE, "", "one").await;
+    token = caller.say(ALICE, &token, "two").await;
+    token = token_of(&caller.edit(caller.changing(ALICE, &token, json!(0)), "one, edited").await);
+    let often = caller.edit(caller.changing(ALICE, &token, json!(0)), "one, edited again").await;
+    assert_refused(&often, 507, 507, "the message was edited as often as a message may be; it can still be deleted");
+    let full = caller.edit(caller.changing(ALICE, &token, json!(1)), "two, edited").await;
+    assert_refused(&full, 507, 507, "the room is full");
+}
+
+#[tokio::test]
+async fn a_limit_of_messages_that_cannot_be_reached_is_told_at_the_start() {
+    let told = |server: &Server| server.log().contains("ROOM_MAX_EVENTS is less than twice ROOM_MAX_MESSAGES");
+    assert!(!told(&Server::embedded()));
+    let server = Server::with(&[("ROOM_MAX_MESSAGES", "150001")]);
+    eventually("the log says so", async || told(&server)).await;
+}

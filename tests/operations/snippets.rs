@@ -1,0 +1,148 @@
+//! What docs/clients.md and docs/migrating.md show: shell blocks are run as they stand there, Rust stands there as it is
+//! tested here. What is JavaScript is tried by `tests/clients`.
+
+mod chat;
+
+use std::process::Command;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::faults::set_back::{copy_of, set_back};
+use crate::rest::legacy::deviations::{DEVIATIONS, Deviation};
+use crate::support::PATIENCE;
+use crate::support::client::{RoomKey, User, text};
+use crate::support::proxy::Proxy;
+use crate::support::server::Server;
+
+const CLIENTS: &str = include_str!("../../docs/clients.md");
+const MIGRATING: &str = include_str!("../../docs/migrating.md");
+
+/// The blocks of one language, in order.
+fn blocks<'a>(document: &'a str, language: &str) -> Vec<&'a str> {
+    let begin = format!("\n```{language}\n");
+    document.split(&begin).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Runs all shell blocks of a document in one shell, and these lines after them. It stops at the first command that fails.
+/// Gives what they said.
+fn run(document: &str, then: &str, server: &Server) -> String {
+    let script = (blocks(document, "sh").concat() + then).replace("127.0.0.1:8001", server.address());
+    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().expect("a shell");
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}{complained}");
+    said.into_owned()
+}
+
+#[test]
+fn the_shell_blocks_for_clients_run_as_they_stand() {
+    let elsewhere = r#"
+        AFTER=$(gql '{"query": "mutation { createRoom { room { cursor } } }"}' | get cursor)
+        echo "read anew"
+        follow
+        echo "from there"
+        follow"#;
+    let said = run(CLIENTS, elsewhere, &Server::embedded());
+    let parts: Vec<_> = said.split("read anew").flat_map(|part| part.split("from there")).collect();
+    for expected in [r#""text":"Hello, all""#, "event: next", r#""__typename":"MessageEdited""#, r#""text":null"#] {
+        assert!(parts[0].contains(expected), "{expected} is not in\n{said}");
+    }
+    // What the second look is told is what the first was not.
+    let events: Vec<_> = parts[0].match_indices("\"__typename\"").map(|(at, _)| &parts[0][at..]).collect();
+    let kinds: Vec<_> = events.iter().filter_map(|event| event.split('"').nth(3)).collect();
+    assert_eq!(kinds, ["MessageSent", "MessageEdited", "MessageDeleted"], "{said}");
+    assert!(parts[1].contains("CURSOR_INVALID"), "{said}");
+    assert!(!parts[0].contains("\"errors\"") && !parts[2].contains("\"errors\""), "{said}");
+}
+
+#[test]
+fn the_shell_blocks_for_who_comes_from_the_original_run_as_they_stand() {
+    let said = run(MIGRATING, "", &Server::embedded());
+    assert_eq!(said.matches(r#""message":"sucessful"#).count(), 6, "every route is shown once:\n{said}");
+    for expected in ["createRoom", "sendMessage", "editMessage", "deleteMessage", "activeRooms", "\"room\":{\"cursor\""]
+    {
+        assert!(said.contains(expected), "{expected} is not in\n{said}");
+    }
+    assert!(!said.contains("\"errors\"") && !said.contains("\"detail\""), "{said}");
+}
+
+#[test]
+fn every_recorded_request_that_is_answered_in_another_way_is_listed() {
+    let words = MIGRATING.split_whitespace().collect::<Vec<_>>().join(" ");
+    for Deviation { case, .. } in DEVIATIONS {
+        assert!(words.contains(&format!("*{case}*")), "{case} is missing");
+    }
+    let listed = words.split("Of the recorded requests").nth(1).and_then(|rest| rest.split("## ").next());
+    assert_eq!(listed.expect("the list").matches('*').count(), 2 * DEVIATIONS.len());
+}
+
+#[test]
+fn the_rust_for_clients_is_what_is_tested() {
+    let source = include_str!("snippets/chat.rs");
+    let region = source.split("// #region rust chat\n").nth(1).and_then(|rest| rest.split("// #endregion").next());
+    assert_eq!(blocks(CLIENTS, "rust"), [region.expect("the region")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rust_for_clients_chats_over_a_line_that_is_cut_and_with_a_server_that_forgets() {
+    let mut server = Server::embedded();
+    let line = Proxy::to(server.address()).await;
+    let at = chat::Server { url: format!("http://{}", line.address()), http: reqwest::Client::new() };
+    let at = Arc::new(at);
+    let room = chat::create_room(&at).await.expect("a room");
+    let mut friend = User::of(server.client());
+    let key = RoomKey { id: text(&room["roomId"]), code: text(&room["roomCode"]) };
+    friend.send(&key, "before anybody looked").await;
+
+    let (tell, told) = watch::channel(Vec::new());
+    let reader = tokio::spawn({
+        let (at, room) = (Arc::clone(&at), room.clone());
+        async move {
+            let texts = |messages: &[Value]| messages.iter().map(|message| message["text"].clone()).collect();
+            chat::follow(&at, &room, |messages| drop(tell.send(texts(messages)))).await
+        }
+    });
+    let shows = async |texts: Value| {
+        let mut told = told.clone();
+        let same = told.wait_for(|shown| json!(shown) == texts);
+        let shown = timeout(PATIENCE, same).await.map(|shown| shown.is_ok());
+        assert_eq!(shown, Ok(true), "it shows {:?} and not {texts}", *told.borrow());
+    };
+    shows(json!(["before anybody looked"])).await;
+    let mut me = json!({ "userId": "ada-0123456789", "token": "00112233445566778899aabbccddeeff" });
+    let sent = chat::act(&at, &mut me, chat::SEND, &room, json!({ "text": "mine", "clientMessageId": "1" })).await;
+    let mine = json!({ "messageId": sent.expect("a message")["id"] });
+    shows(json!(["before anybody looked", "mine"])).await;
+
+    line.cut();
+    let mended = json!({ "messageId": mine["messageId"], "text": "mine, mended" });
+    chat::act(&at, &mut me, chat::EDIT, &room, mended).await.expect("an edit");
+    friend.send(&key, "theirs").await;
+    shows(json!(["before anybody looked", "mine, mended", "theirs"])).await;
+    chat::act(&at, &mut me, chat::DELETE, &room, mine).await.expect("a deletion");
+    shows(json!(["before anybody looked", null, "theirs"])).await;
+
+    assert!(server.terminate().await.success());
+    let backup = copy_of(&server.data());
+    server.start();
+    line.lead_to(Some(server.address()));
+    friend.client = server.client();
+    friend.send(&key, "soon forgotten").await;
+    shows(json!(["before anybody looked", null, "theirs", "soon forgotten"])).await;
+    server.kill();
+    set_back(&server.data(), backup.path());
+    server.start();
+    line.lead_to(Some(server.address()));
+    let instead = json!({ "text": "said instead", "clientMessageId": "2" });
+    chat::act(&at, &mut me, chat::SEND, &room, instead).await.expect("a message");
+    shows(json!(["before anybody looked", null, "theirs", "said instead"])).await;
+    reader.abort();
+
+    let wrong = json!({ "roomId": room["roomId"], "roomCode": "wrong" });
+    match chat::follow(&at, &wrong, |_| {}).await.expect_err("a refusal") {
+        chat::Failure::Refused(error) => assert_eq!(error["extensions"]["code"], "ROOM_CODE_INVALID"),
+        lost => panic!("{lost:?}"),
+    }
+}

@@ -1,0 +1,80 @@
+//! Where the pages are, what comes with them, and everything below a path of its own.
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use serde_json::json;
+
+use crate::support::server::Server;
+
+/// Asks without following redirects.
+async fn get(server: &Server, path: &str) -> Response {
+    let client = Client::builder().redirect(Policy::none()).build().expect("a client");
+    client.get(server.url(path)).send().await.expect("an answer")
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers().get(name).map(|value| value.to_str().expect("text")).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn whichever_graphiql_is_served_has_a_strict_policy() {
+    // The first is the one built in, where `make web` ran before; `make test` sees to that.
+    for setting in ["on", "cdn"] {
+        let server = Server::with(&[("GRAPHIQL", setting)]);
+        let page = get(&server, "/graphiql").await;
+        assert_eq!(page.status(), 200);
+        let policy = header(&page, "content-security-policy").to_owned();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");
+        assert!(!policy.contains("unsafe-eval") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        let scripts = policy.split(';').find(|part| part.contains("script-src")).expect("a rule for scripts");
+        assert!(!scripts.contains("unsafe-inline"), "{policy}");
+        assert_eq!(header(&page, "x-content-type-options"), "nosniff");
+        assert_eq!(header(&page, "referrer-policy"), "no-referrer");
+        assert_eq!(header(&page, "cache-control"), "no-cache");
+        let again = get(&server, "/graphiql/").await;
+        assert_eq!((again.status().as_u16(), header(&again, "location")), (308, "../graphiql"));
+        assert_eq!(get(&server, "/graphiql/nothing.js").await.status(), 404);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_to_have_no_graphiql_has_none() {
+    let server = Server::with(&[("GRAPHIQL", "off")]);
+    assert_eq!(server.status("/graphiql").await, 404);
+    server.client().data("{ __typename }", json!({})).await;
+}
+
+#[tokio::test]
+async fn below_a_base_path_everything_answers_as_it_does_without() {
+    for setting in ["/deep/chat", "/deep/chat/"] {
+        let (bare, moved) = (Server::embedded(), Server::with(&[("BASE_PATH", setting)]));
+        let host = format!("http://{}", moved.address().trim_end_matches("/deep/chat"));
+        assert!(moved.address().ends_with("/deep/chat"), "the first lines name it: {}", moved.address());
+        for path in
+            ["/graphiql", "/docs", "/graphql", "/healthz", "/readyz", "/room", "/v1/room/create/", "/nothing", "/"]
+        {
+            let (expected, answer) = (get(&bare, path).await, get(&moved, path).await);
+            assert_eq!(answer.status(), expected.status(), "{path}");
+            for name in ["allow", "content-type", "content-security-policy"] {
+                assert_eq!(header(&answer, name), header(&expected, name), "{name} of {path}");
+            }
+            if expected.status() != 200 {
+                assert_eq!(answer.text().await.expect("text"), expected.text().await.expect("text"), "{path}");
+            }
+        }
+        assert_eq!(moved.client().create_room().await.code.len(), 6);
+        let status = |path: &str| {
+            let url = format!("{host}{path}");
+            async move { reqwest::get(url).await.expect("an answer").status().as_u16() }
+        };
+        for probe in ["/healthz", "/readyz"] {
+            assert_eq!(status(probe).await, 200);
+        }
+        for path in ["/graphql", "/graphiql", "/docs", "/openapi.json", "/room", "/deep", "/deep/chatter/graphql", "/"]
+        {
+            assert_eq!(status(path).await, 404, "{path}");
+        }
+        let entrance = get(&moved, "").await;
+        assert_eq!((entrance.status().as_u16(), header(&entrance, "location")), (308, "/deep/chat/"));
+    }
+}

@@ -1,0 +1,4 @@
+//! The legacy REST routes, through the front door.
+
+pub mod legacy;
+mod openapi;

@@ -1,0 +1,106 @@
+//! Clause 13: an operation whose caller stops waiting is completed, or leaves nothing behind.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use livechat::domain::event::EntryTag;
+use livechat::domain::room::{RoomCode, RoomId};
+use livechat::store::{Admitted, RoomLimits, Sending, Store, StoreError};
+
+use super::fixture::Fixture;
+use super::kit::*;
+use super::users::{KEPT, Wallet};
+
+/// Callers that go away, each after it was woken once more than the one before.
+const CALLERS: usize = 24;
+
+/// Goes away from `operation` after `polls` polls, or when it is done.
+async fn abandon_after(polls: usize, operation: impl Future) {
+    let (mut operation, mut polled) = (pin!(operation), 0);
+    std::future::poll_fn(|cx| {
+        polled += 1;
+        if operation.as_mut().poll(cx).is_ready() || polled >= polls { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+fn sending(room: RoomId, words: &str, capacity: u64) -> Sending {
+    Sending {
+        room,
+        check: EntryTag::random(),
+        text: text(words),
+        client_message_id: None,
+        limits: RoomLimits { messages: capacity, ..ROOMY },
+    }
+}
+
+async fn is_known(store: &Arc<dyn Store>, wallet: &Wallet) -> Outcome<bool> {
+    Ok(store.authenticate(wallet.showing_again().ask(KEPT, false)).await? != Admitted::Unknown)
+}
+
+/// Waits until nothing is half done any more.
+async fn settles<F: Future<Output = Outcome<bool>>>(
+    on: &dyn Fixture,
+    what: &str,
+    mut is_settled: impl FnMut() -> F,
+) -> Outcome {
+    within(on.patience(), what, async {
+        while !is_settled().await? {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    })
+    .await?
+}
+
+pub async fn contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    new(&store, send(room, &chatter("ann"), "the only one")).await?;
+    for polls in 1..=CALLERS {
+        let newcomer = Wallet::of(&format!("newcomer {polls}"));
+        abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "no", 1))).await;
+        settles(on, &format!("the undoing of a send that was abandoned after {polls} polls"), async || {
+            Ok(!is_known(&store, &newcomer).await?)
+        })
+        .await?;
+    }
+    ensure_eq!(messages_of(&store, room).await?.len(), 1, "messages");
+    Ok(())
+}
+
+pub async fn contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neither(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    for polls in 1..=CALLERS {
+        let newcomer = Wallet::of(&format!("newcomer {polls}"));
+        abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "hello", ROOMY.messages))).await;
+        settles(on, &format!("the end of a send that was abandoned after {polls} polls"), async || {
+            let chatters = store.chatters(room, ALL).await?.chatters;
+            Ok(is_known(&store, &newcomer).await? == chatters.contains(newcomer.chatter()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+pub async fn contract_13_an_abandoned_room_is_made_and_listed_or_neither(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    for polls in 1..=CALLERS {
+        let (id, code) = (RoomId::random(), RoomCode::random(6));
+        abandon_after(polls, store.create_room(id, &code, DAY)).await;
+        settles(on, &format!("the end of a creation that was abandoned after {polls} polls"), async || {
+            let is_there = match store.snapshot(id, None).await {
+                Ok(_) => true,
+                Err(StoreError::NotFound) => false,
+                Err(error) => return Err(error.into()),
+            };
+            let listed = store.active_rooms(None, 100).await?.rooms;
+            Ok(is_there == listed.iter().any(|state| state.room.id == id))
+        })
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Clause 9: each refusal has one name. What refusals leave behind is clause 1's matter.
+
+use livechat::domain::event::{EntryTag, Position, Seq};
+use livechat::domain::message::{Message, MessageId};
+use livechat::domain::page::Window;
+use livechat::domain::room::RoomId;
+use livechat::store::StoreError;
+
+use super::fixture::Fixture;
+use super::kit::*;
+
+pub async fn contract_9_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let sent = new(&store, send(room(&store).await?, &chatter("ann"), "hello")).await?.message;
+    let nowhere = RoomId::random();
+    let message = Message { id: MessageId { room: nowhere, index: 0 }, ..sent };
+    ensure_refused!(store.snapshot(nowhere, None).await, StoreError::NotFound, "the room");
+    ensure_refused!(store.snapshot(nowhere, Some(Window::only(0))).await, StoreError::NotFound, "a message");
+    ensure_refused!(store.chatters(nowhere, ALL).await, StoreError::NotFound, "the chatters");
+    for position in
+        [Position::START, Position { seq: Seq(1), check: EntryTag(1) }, Position { seq: Seq(0), check: EntryTag(1) }]
+    {
+        ensure_refused!(store.read_log(nowhere, position, 10).await, StoreError::NotFound, "the log");
+    }
+    for commit in [
+        send(nowhere, &chatter("ann"), "hello"),
+        send_as(nowhere, &chatter("ann"), "hello", "one"),
+        with_capacity(send(nowhere, &chatter("ann"), "hello"), 0),
+        edit(&message, "changed"),
+        delete(&message),
+    ] {
+        ensure_refused!(store.commit(commit.clone()).await, StoreError::NotFound, "{commit:?}");
+    }
+    Ok(())
+}
+
+pub async fn contract_9_no_message_is_not_found(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let (room, other) = (room(&store).await?, room(&store).await?);
+    let only = new(&store, send(room, &chatter("ann"), "hello")).await?.message;
+    let elsewhere = Message { id: MessageId { room: other, index: 0 }, ..only.clone() };
+    let behind = Message { id: MessageId { room, index: 1 }, ..only };
+    for message in [elsewhere, behind] {
+        ensure_refused!(store.commit(edit(&message, "changed")).await, StoreError::NotFound, "an edit of nothing");
+        ensure_refused!(store.commit(delete(&message)).await, StoreError::NotFound, "a delete of nothing");
+    }
+    Ok(())
+}
+
+pub async fn contract_9_a_stale_revision_is_a_conflict(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?.message;
+    new(&store, edit(&sent, "changed")).await?;
+    for revision in [Seq(0), sent.revision, Seq(3), Seq(u64::MAX)] {
+        let stale = Message { revision, ..sent.clone() };
+        ensure_refused!(store.commit(edit(&stale, "late")).await, StoreError::Conflict, "an edit of {revision:?}");
+        ensure_refused!(store.commit(delete(&stale)).await, StoreError::Conflict, "a delete of {revision:?}");
+    }
+    Ok(())
+}
+
+pub async fn contract_9_a_full_room_is_full(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let none = store.commit(with_capacity(send(room, &chatter("ann"), "hello"), 0)).await;
+    ensure_refused!(none, StoreError::Full, "a send into a room for none");
+    new(&store, with_capacity(send(room, &chatter("ann"), "hello"), 1)).await?;
+    let second = store.commit(with_capacity(send(room, &chatter("ann"), "hello"), 1)).await;
+    ensure_refused!(second, StoreError::Full, "a second send into a room for one");
+    Ok(())
+}
+
+pub async fn contract_9_a_store_that_works_answers_a_ping(on: &dyn Fixture) -> Outcome {
+    for store in [on.store(), on.second_handle(), on.after_a_kill().await] {
+        store.ping().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Clause 5: reading the log after a position.
+
+use livechat::domain::event::{EntryTag, Event, EventKind, Position, Seq};
+use livechat::store::StoreError;
+
+use super::fixture::Fixture;
+use super::kit::*;
+
+/// A room with seven entries in its log: four sent, two edited, one deleted.
+async fn busy_room(on: &dyn Fixture) -> Outcome<Vec<Event>> {
+    let store = on.store();
+    let room = room(&store).await?;
+    let mut sent = Vec::new();
+    for n in 0..4 {
+        sent.push(new(&store, send(room, &chatter(&format!("user {}", n % 3)), &format!("words {n}"))).await?);
+    }
+    new(&store, edit(&sent[0].message, "changed")).await?;
+    let edited = new(&store, edit(&sent[2].message, "changed too")).await?;
+    new(&store, delete(&edited.message)).await?;
+    let log = log_of(&store, room).await?;
+    ensure_eq!(log.len(), 7, "the entries of the log");
+    Ok(log)
+}
+
+pub async fn contract_5_pages_of_the_log_join_without_gap_or_repeat(on: &dyn Fixture) -> Outcome {
+    let log = busy_room(on).await?;
+    let room = log[0].room();
+    for store in [on.store(), on.second_handle()] {
+        for limit in [1, 2, 3, 6, 7, 8] {
+            let (mut read, mut after) = (Vec::new(), Position::START);
+            loop {
+                let page = store.read_log(room, after, limit).await?;
+                let at_end = page.len() < limit as usize;
+                after = page.last().map_or(after, |event| event.position);
+                read.extend(page);
+                if at_end {
+                    break;
+                }
+            }
+            ensure_eq!(read, log, "the log in pages of {limit}");
+        }
+        for (read, event) in log.iter().enumerate() {
+            let rest = store.read_log(room, event.position, 100).await?;
+            ensure_eq!(rest, log[read + 1..], "the log after {:?}", event.position);
+        }
+    }
+    Ok(())
+}
+
+pub async fn contract_5_a_page_has_at_most_as_many_entries_as_asked_for(on: &dyn Fixture) -> Outcome {
+    let (store, log) = (on.store(), busy_room(on).await?);
+    for limit in [0, 1, 6, 7, 8, 100, u32::MAX] {
+        let page = store.read_log(log[0].room(), Position::START, limit).await?;
+        ensure_eq!(page, log[..log.len().min(limit as usize)], "a page of {limit}");
+    }
+    Ok(())
+}
+
+pub async fn contract_5_an_empty_log_is_read_from_its_start(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    ensure_eq!(store.snapshot(room, None).await?.state.head, Position::START, "the head of a new room");
+    let page = store.read_log(room, Position::START, 10).await?;
+    ensure!(page.is_empty(), "{page:?} in the log of a new room");
+    Ok(())
+}
+
+pub async fn contract_5_a_foreign_position_is_refused(on: &dyn Fixture) -> Outcome {
+    let (store, log) = (on.store(), busy_room(on).await?);
+    let (room, head) = (log[0].room(), log[6].position);
+    let mut foreign = vec![
+        Position { seq: Seq(0), check: EntryTag(1) },
+        Position { seq: Seq(0), check: head.check },
+        Position { seq: Seq(8), check: head.check },
+        Position { seq: Seq(8), check: EntryTag(0) },
+    ];
+    for event in &log {
+        let Position { seq, check } = event.position;
+        foreign.extend([check.0 ^ 1, check.0 ^ 1 << 63, 0].map(|check| Position { seq, check: EntryTag(check) }));
+        foreign.push(Position { seq: seq.next(), check });
+    }
+    for position in foreign {
+        ensure_refused!(store.read_log(room, position, 10).await, StoreError::ForeignPosition, "{position:?}");
+    }
+    Ok(())
+}
+
+pub async fn contract_5_a_position_of_another_room_is_refused(on: &dyn Fixture) -> Outcome {
+    let (store, log, other) = (on.store(), busy_room(on).await?, busy_room(on).await?);
+    for (event, foreign) in log.iter().zip(&other) {
+        let answer = store.read_log(event.room(), foreign.position, 10).await;
+        ensure_refused!(answer, StoreError::ForeignPosition, "a position of another room");
+    }
+    Ok(())
+}
+
+pub async fn contract_5_numbers_no_log_reaches_are_refused(on: &dyn Fixture) -> Outcome {
+    let (store, log) = (on.store(), busy_room(on).await?);
+    // Cursors come from outside, so any 64 bits can.
+    for seq in [1 << 32, 1 << 53, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX] {
+        for check in [EntryTag(0), log[6].position.check, EntryTag(u64::MAX)] {
+            let position = Position { seq: Seq(seq), check };
+            let answer = store.read_log(log[0].room(), position, 10).await;
+            ensure_refused!(answer, StoreError::ForeignPosition, "{position:?}");
+        }
+    }
+    Ok(())
+}
+
+pub async fn contract_5_a_replay_shows_each_message_as_it_is_now(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let sent = [
+        new(&store, send(room, &chatter("ann"), "one")).await?,
+        new(&store, send(room, &chatter("bob"), "two")).await?,
+    ];
+    let edited = new(&store, edit(&sent[0].message, "one, changed")).await?;
+    let deleted = new(&store, delete(&sent[1].message)).await?;
+    let again = new(&store, edit(&edited.message, "one, changed again")).await?;
+    let as_now = |event: &Event, now: &Event| Event { message: now.message.clone(), ..event.clone() };
+    let expected =
+        [as_now(&sent[0], &again), as_now(&sent[1], &deleted), as_now(&edited, &again), deleted.clone(), again.clone()];
+    let log = log_of(&store, room).await?;
+    ensure_eq!(log, expected, "the log");
+    let kinds = [EventKind::Sent, EventKind::Sent, EventKind::Edited, EventKind::Deleted, EventKind::Edited];
+    ensure_eq!(log.iter().map(|event| event.kind).collect::<Vec<_>>(), kinds, "the kinds");
+    Ok(())
+}
+
+pub async fn contract_5_deleted_text_is_in_no_answer(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let sent = new(&store, send_as(room, &chatter("ann"), "a secret", "one")).await?;
+    let edited = new(&store, edit(&sent.message, "another secret")).await?;
+    let mut listener = Listener::to(on, &store, room).await?;
+    let deleted = new(&store, delete(&edited.message)).await?;
+    let again = repeated(&store, send_as(room, &chatter("ann"), "a secret", "one")).await?;
+    let mut answers = vec![deleted.message, again.message, listener.event().await?.message];
+    for store in [on.store(), on.second_handle()] {
+        answers.extend(messages_of(&store, room).await?);
+        answers.extend(log_of(&store, room).await?.into_iter().map(|event| event.message));
+    }
+    ensure_eq!(answers.len(), 3 + 2 * (1 + 3), "the answers");
+    for message in answers {
+        ensure_eq!(message.text, None, "the text of a deleted message");
+    }
+    Ok(())
+}

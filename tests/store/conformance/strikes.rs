@@ -1,0 +1,193 @@
+//! Clause 11: misses and guesses are counted, in one step, over all nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use livechat::domain::room::RoomId;
+use livechat::store::{
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, Lockout, Store, StoreError, Subject,
+};
+
+use super::fixture::Fixture;
+use super::kit::*;
+
+const LOCKOUT: Lockout = Lockout {
+    free: 10,
+    first: Duration::from_secs(60),
+    longest: Duration::from_secs(3_600),
+    forgotten_after: Duration::from_secs(86_400),
+};
+
+fn somebody() -> Subject {
+    Subject(rand::random())
+}
+
+fn guesser() -> AttemptingClient {
+    AttemptingClient { subject: somebody(), block: somebody() }
+}
+
+/// The lock-out that a further miss finds.
+async fn locked_out(store: &Arc<dyn Store>, subject: Subject, lockout: Lockout) -> Outcome<Duration> {
+    match store.record_failure(subject, lockout).await? {
+        FailureOutcome::LockedOut(left) => Ok(left),
+        FailureOutcome::Counted(_) => Err(Breach("a miss was counted during the lock-out".into())),
+    }
+}
+
+async fn counted(store: &Arc<dyn Store>, subject: Subject, lockout: Lockout) -> Outcome<()> {
+    match store.record_failure(subject, lockout).await? {
+        FailureOutcome::Counted(_) => Ok(()),
+        FailureOutcome::LockedOut(left) => Err(Breach(format!("locked out for {left:?} too early"))),
+    }
+}
+
+pub async fn contract_11_no_more_misses_are_counted_than_are_free(on: &dyn Fixture) -> Outcome {
+    let (here, there, subject) = (on.store(), on.second_handle(), somebody());
+    let strikes = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.record_failure(subject, LOCKOUT));
+    let struck = join_all(strikes).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let counted = struck.iter().filter(|struck| matches!(struck, FailureOutcome::Counted(_))).count();
+    ensure_eq!(counted, 10, "misses counted of a hundred at once");
+    let left = locked_out(&there, subject, LOCKOUT).await?;
+    ensure!(left <= LOCKOUT.first && left > Duration::from_secs(30), "the first lock-out lasts {left:?}");
+    ensure!(
+        matches!(here.record_failure(somebody(), LOCKOUT).await?, FailureOutcome::Counted(_)),
+        "somebody else is locked out"
+    );
+    Ok(())
+}
+
+pub async fn contract_11_each_further_miss_doubles_the_lockout(on: &dyn Fixture) -> Outcome {
+    let (store, subject) = (on.store(), somebody());
+    let first = Duration::from_millis(600);
+    let lockout = Lockout { free: 2, first, longest: first * 3, ..LOCKOUT };
+    counted(&store, subject, lockout).await?;
+    for (before, longest) in [(0, 1), (1, 2), (2, 3)] {
+        counted(&store, subject, lockout).await?;
+        let left = locked_out(&store, subject, lockout).await?;
+        ensure!(left <= first * longest && left > first * before, "{left:?} instead of {:?}", first * longest);
+        tokio::time::sleep(left + Duration::from_millis(2)).await;
+    }
+    Ok(())
+}
+
+pub async fn contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout(on: &dyn Fixture) -> Outcome {
+    let (here, there, subject) = (on.store(), on.second_handle(), somebody());
+    let lockout = Lockout { free: 1, ..LOCKOUT };
+    for _ in 0..3 {
+        let FailureOutcome::Counted(record) = here.record_failure(subject, lockout).await? else {
+            return Err(Breach("locked out by misses that were taken back".into()));
+        };
+        locked_out(&here, subject, lockout).await?;
+        there.undo_failure(subject, record).await?;
+    }
+    let FailureOutcome::Counted(early) = here.record_failure(subject, Lockout { free: 2, ..LOCKOUT }).await? else {
+        return Err(Breach("locked out before the second miss".into()));
+    };
+    counted(&here, subject, Lockout { free: 1, ..LOCKOUT }).await?;
+    here.undo_failure(subject, early).await?;
+    locked_out(&here, subject, lockout).await?;
+    there.undo_failure(somebody(), early).await?;
+    Ok(())
+}
+
+pub async fn contract_11_misses_are_forgotten_in_time(on: &dyn Fixture) -> Outcome {
+    let (store, subject) = (on.store(), somebody());
+    let kept = Duration::from_secs(1);
+    let lockout = Lockout { free: 2, first: kept, longest: kept, forgotten_after: kept };
+    for _ in 0..3 {
+        counted(&store, subject, lockout).await?;
+        tokio::time::sleep(kept + Duration::from_millis(50)).await;
+    }
+    counted(&store, subject, lockout).await?;
+    counted(&store, subject, lockout).await?;
+    locked_out(&store, subject, lockout).await.map(drop)
+}
+
+pub async fn contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers(on: &dyn Fixture) -> Outcome {
+    let (here, there) = (on.store(), on.second_handle());
+    let room = room(&here).await?;
+    let limits = Some(AttemptLimits { open: 10, last: 30 });
+    let guesses = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.begin_code_attempt(room, guesser(), limits));
+    let guesses = join_all(guesses).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let counted = guesses.iter().filter(|guess| **guess == CodeAttempt::Counted).count();
+    ensure_eq!(counted, 30, "guesses counted of a hundred at once");
+    let closed = here.begin_code_attempt(room, guesser(), limits).await?;
+    ensure!(matches!(closed, CodeAttempt::Closed(left) if left <= DAY && left > DAY / 2), "closed until: {closed:?}");
+    Ok(())
+}
+
+pub async fn contract_11_past_the_first_limit_each_block_has_one_guess_left(on: &dyn Fixture) -> Outcome {
+    let (here, there) = (on.store(), on.second_handle());
+    let (room, one) = (room(&here).await?, guesser());
+    let neighbour = AttemptingClient { subject: somebody(), ..one };
+    let limits = Some(AttemptLimits { open: 5, last: 50 });
+    for _ in 0..6 {
+        ensure_eq!(
+            here.begin_code_attempt(room, one, limits).await?,
+            CodeAttempt::Counted,
+            "a guess within the limits"
+        );
+    }
+    ensure!(
+        matches!(there.begin_code_attempt(room, one, limits).await?, CodeAttempt::Closed(_)),
+        "a guesser has two guesses left"
+    );
+    ensure!(
+        matches!(here.begin_code_attempt(room, neighbour, limits).await?, CodeAttempt::Closed(_)),
+        "a block has two guesses left"
+    );
+    ensure_eq!(
+        there.begin_code_attempt(room, guesser(), limits).await?,
+        CodeAttempt::Counted,
+        "the one guess of somebody else"
+    );
+    here.trust_client(room, one, true).await?;
+    ensure_eq!(
+        there.begin_code_attempt(room, neighbour, limits).await?,
+        CodeAttempt::Counted,
+        "the guess that was taken back"
+    );
+    Ok(())
+}
+
+pub async fn contract_11_who_is_welcome_is_known_on_every_node(on: &dyn Fixture) -> Outcome {
+    let (here, there) = (on.store(), on.second_handle());
+    let (room, other, guest) = (room(&here).await?, room(&here).await?, guesser());
+    let limits = Some(AttemptLimits { open: 1, last: 1 });
+    ensure!(
+        matches!(here.begin_code_attempt(room, guest, None).await?, CodeAttempt::Closed(_)),
+        "a guess without limits was counted"
+    );
+    ensure_eq!(here.begin_code_attempt(room, guest, limits).await?, CodeAttempt::Counted, "the first guess");
+    here.trust_client(room, guest, true).await?;
+    ensure_eq!(there.begin_code_attempt(room, guest, limits).await?, CodeAttempt::Known, "a guest on the other node");
+    ensure_eq!(there.begin_code_attempt(room, guest, None).await?, CodeAttempt::Known, "a guest who may not guess");
+    ensure_eq!(
+        there.begin_code_attempt(room, guesser(), limits).await?,
+        CodeAttempt::Counted,
+        "the guess that was taken back"
+    );
+    ensure!(
+        matches!(here.begin_code_attempt(room, guesser(), limits).await?, CodeAttempt::Closed(_)),
+        "one guess too many"
+    );
+    ensure_eq!(here.begin_code_attempt(other, guest, limits).await?, CodeAttempt::Counted, "a guest of another room");
+    Ok(())
+}
+
+pub async fn contract_11_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let limits = Some(AttemptLimits { open: 1, last: 1 });
+    ensure_refused!(
+        store.begin_code_attempt(RoomId::random(), guesser(), limits).await,
+        StoreError::NotFound,
+        "a guess in no room"
+    );
+    ensure_refused!(
+        store.trust_client(RoomId::random(), guesser(), false).await,
+        StoreError::NotFound,
+        "a welcome to no room"
+    );
+    Ok(())
+}

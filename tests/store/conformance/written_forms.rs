@@ -1,0 +1,104 @@
+//! Whatever people write comes back as they wrote it.
+
+use std::slice::from_ref;
+
+use livechat::domain::timestamp::Timestamp;
+use livechat::domain::user::{DisplayName, User, UserId};
+use livechat::store::Admitted;
+
+use super::fixture::Fixture;
+use super::kit::*;
+use super::users::Wallet;
+
+/// What some notation or other would trip over.
+const TRAPS: &[&str] = &[
+    "plain ascii text",
+    "Grüße aus Köln: äöüß ÄÖÜẞ",
+    "日本語と中文と한국어",
+    "🦀👩‍👩‍👧‍👦🏳️‍🌈 astral and joined",
+    "e\u{301} is not \u{e9}",
+    "שלום and مرحبا, right to left \u{202e}override",
+    "\u{feff}a mark at the start, \u{200b}zero width, \u{2028}line separator",
+    "\"double\" 'single' `back` \\backslash\\ \\n \\u0041",
+    "{curly} {{double}} {0} ${dollar} %s %d %%",
+    "[\"json\", {\"a\": null}, 1e999]",
+    "'; DROP TABLE message; --",
+    "a:b|c/d;e,f=g&h#i?j*k",
+    "  spaces around  ",
+    "0012345678901234567890",
+    "9007199254740993.0",
+    "nil null none false",
+    "-1-inf-nan-end",
+    "\u{10ffff}\u{fffd}\u{ffff} the last ones",
+];
+
+async fn comes_back(on: &dyn Fixture, author: &User, words: &str, id: &str) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let mut listener = Listener::to(on, &on.second_handle(), room).await?;
+    let commit = send_as(room, author, words, id);
+    let sent = new(&store, commit.clone()).await?;
+    let written = |message: &livechat::domain::message::Message| {
+        (message.author.clone(), message.text.clone(), message.client_message_id.clone())
+    };
+    let expected = (author.clone(), Some(text(words)), Some(client_id(id)));
+    ensure_eq!(written(&sent.message), expected, "the answer to {words:?}");
+    ensure_eq!(written(&listener.event().await?.message), expected, "the announcement of {words:?}");
+    ensure_eq!(repeated(&store, commit).await?, sent, "the repeat of {words:?}");
+    for store in [on.store(), on.second_handle()] {
+        ensure_eq!(messages_of(&store, room).await?, from_ref(&sent.message), "the message {words:?}");
+        ensure_eq!(log_of(&store, room).await?, from_ref(&sent), "the log of {words:?}");
+        ensure_eq!(store.chatters(room, ALL).await?.chatters, from_ref(author), "the chatters");
+    }
+    let edited = new(&store, edit(&sent.message, &format!("{words}{words}"))).await?;
+    ensure_eq!(edited.message.text, Some(text(&format!("{words}{words}"))), "the answer to an edit");
+    ensure_eq!(messages_of(&store, room).await?, from_ref(&edited.message), "the edited message");
+    ensure_eq!(listener.event().await?, edited, "the announcement of an edit");
+    Ok(())
+}
+
+pub async fn texts_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
+    for trap in TRAPS.iter().chain(&["x", "one\ntwo\n\nthree\n", "\ttabs\tand\nnewlines\t", "\n", " "]) {
+        comes_back(on, &chatter("ann"), trap, "one").await?;
+    }
+    Ok(())
+}
+
+pub async fn the_longest_text_comes_back_whole(on: &dyn Fixture) -> Outcome {
+    comes_back(on, &chatter("ann"), &"🦀".repeat(4_000), "one").await?;
+    comes_back(on, &chatter("ann"), &"\u{10ffff}\n".repeat(2_000), "two").await
+}
+
+pub async fn users_and_names_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    for (trap, other) in TRAPS.iter().zip(TRAPS.iter().rev()) {
+        let author = User {
+            id: UserId::from_stored((*trap).to_owned()),
+            display_name: DisplayName::from_stored((*other).to_owned()),
+        };
+        comes_back(on, &author, "hello", "one").await?;
+        let mut wallet = Wallet::of_chatter(author.clone());
+        let keep_until = Timestamp::from_millis(4_000_000_000_000);
+        ensure_eq!(
+            store.authenticate(wallet.ask(keep_until, true)).await?,
+            Admitted::Created(author.clone()),
+            "a new user"
+        );
+        wallet.take_next();
+        ensure_eq!(
+            store.authenticate(wallet.ask(keep_until, false)).await?,
+            Admitted::Rotated(author.clone()),
+            "a known user"
+        );
+        let repeated = store.authenticate(wallet.ask(keep_until, false)).await?;
+        ensure!(matches!(&repeated, Admitted::Repeated(chatter, _) if *chatter == author), "{repeated:?}");
+    }
+    Ok(())
+}
+
+pub async fn client_ids_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
+    for trap in TRAPS {
+        comes_back(on, &chatter("ann"), "hello", trap).await?;
+    }
+    comes_back(on, &chatter("ann"), "hello", &"🦀".repeat(128)).await
+}

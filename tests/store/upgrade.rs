@@ -1,0 +1,188 @@
+//! Databases that earlier versions left, opened by this one. `tests/store/upgrade/layout-1.db` is one of 0.1.0, as a server leaves
+//! it that is stopped; only the ends of its rooms and users were set far away, so that it does not age.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::support::client::{RoomKey, User, error_code};
+use crate::support::server::{self, Server};
+use crate::support::subscriber::Subscriber;
+
+const FIRST_LAYOUT: &[u8] = include_bytes!("upgrade/layout-1.db");
+
+/// Layouts of the database, one more with each file of `src/store/embedded/layout`.
+const CURRENT: i32 = 2;
+
+fn room() -> RoomKey {
+    RoomKey { id: "461137201e5740949b2a3fea966a25bc".into(), code: "663723".into() }
+}
+
+fn other_room() -> RoomKey {
+    RoomKey { id: "008ae957e1144742a3768b43b433654d".into(), code: "060400".into() }
+}
+
+/// Ada, who wrote the first message of the room, and then the second, which she edited twice.
+fn ada(server: &Server) -> User {
+    User {
+        id: Some("386c18189ceb4d1e826952dd6e46fe06".into()),
+        token: Some("bf5f6a3a601cb779c83003d09f9bdf0f".into()),
+        ..User::of(server.client())
+    }
+}
+
+/// Bob, who wrote the third message, which he deleted, the fourth, and the one of the other room.
+fn bob(server: &Server) -> User {
+    User {
+        id: Some("af67e4053d5b4e95abc5b5e964d5ea2a".into()),
+        token: Some("2e1bdfd593ed38ccc7acf88754e968dd".into()),
+        ..User::of(server.client())
+    }
+}
+
+/// The cursor behind the first message.
+const BEHIND_THE_FIRST: &str = "ZUYRNyAeV0CUmyo_6pZqJbwAAAAAAAAAAWtHOmpAX7-1";
+
+fn texts() -> [Option<String>; 4] {
+    [Some("the first message"), Some("edited two times"), None, Some("the last message")]
+        .map(|it| it.map(str::to_owned))
+}
+
+/// A server's directory with the old database in it.
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::create_dir(directory.path().join("data")).expect("a directory");
+    fs::write(database(directory.path()), FIRST_LAYOUT).expect("a database");
+    directory
+}
+
+fn database(directory: &Path) -> std::path::PathBuf {
+    directory.join("data/livechat.db")
+}
+
+fn version(database: &Path) -> i32 {
+    let connection = Connection::open(database).expect("a database");
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version")
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_layout_opens_with_all_that_is_in_it_and_goes_on() {
+    assert_eq!(version(&database(directory().path())), 1, "the database of this test was replaced");
+    let mut server = Server::in_directory(directory(), &[]);
+    for _ in 0..2 {
+        assert_eq!(server.client().texts(&room()).await, texts());
+        assert_eq!(server.client().texts(&other_room()).await, [Some("in the other room".to_owned())]);
+        let mut reader = Subscriber::open(server.address(), &room(), Some(BEHIND_THE_FIRST.into())).await;
+        let events = reader.events(6).await;
+        let seen: Vec<_> = events.iter().map(|event| event["message"]["text"].as_str()).collect();
+        let last = Some("the last message");
+        assert_eq!(
+            seen[..],
+            [Some("edited two times"), None, Some("edited two times"), Some("edited two times"), None, last]
+        );
+        assert!(server.terminate().await.success());
+        assert_eq!(version(&database(server.data().parent().expect("its directory"))), CURRENT);
+        server.start();
+    }
+    // Tokens are good, repeats are known, and what is there can be changed.
+    let (mut ada, mut bob) = (ada(&server), bob(&server));
+    let repeated = ada.try_send_once(&room(), "the first message, again", Some("one")).await.expect("an answer");
+    assert_eq!(repeated["data"]["sendMessage"]["message"]["index"], 0);
+    ada.edit(&room(), &format!("{}-0", room().id), "the first message, edited").await;
+    bob.delete(&room(), &format!("{}-3", room().id)).await;
+    bob.send(&other_room(), "another").await;
+    let gone = bob.try_change(&room(), &format!("{}-2", room().id), None).await.expect("an answer");
+    assert_eq!(error_code(&gone), "MESSAGE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn limits_count_what_was_done_before_the_upgrade() {
+    // The log has seven entries, and three messages are not deleted.
+    let server = Server::in_directory(directory(), &[("ROOM_MAX_EVENTS", "13"), ("MESSAGE_MAX_EDITS", "3")]);
+    let (mut ada, second) = (ada(&server), format!("{}-1", room().id));
+    ada.send(&room(), "a fifth message").await;
+    ada.edit(&room(), &second, "edited three times").await;
+    let answer = ada.try_change(&room(), &second, Some("edited four times")).await.expect("an answer");
+    assert_eq!(error_code(&answer), "EDIT_LIMIT_REACHED");
+    let answer = ada.try_change(&room(), &format!("{}-0", room().id), Some("edited")).await.expect("an answer");
+    assert_eq!(error_code(&answer), "ROOM_FULL");
+    ada.delete(&room(), &second).await;
+}
+
+/// Makes the old database so large that its upgrade takes a while, and leaves half of it in the write-ahead log, as an old
+/// server leaves it that was killed.
+fn grow(directory: &Path) {
+    const STATEMENTS: &str = "
+        WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)
+        INSERT INTO message SELECT 3, n - 1, 20000 + n, n, author, display_name, text, created_at, created_at, NULL, NULL
+        FROM n, (SELECT * FROM message WHERE room = 1 AND idx = 0);
+        WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)
+        INSERT INTO log SELECT 3, n, 0, n - 1, 0, n FROM n;
+        WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)
+        INSERT INTO log SELECT 3, 20000 + n, 1, n - 1, 0, n FROM n;
+        INSERT INTO room SELECT 3, randomblob(16), code, created_at, expires_at, 40000, 20000, 20000, 1 FROM room WHERE key = 1;";
+    let work = tempfile::tempdir().expect("a directory");
+    let file = work.path().join("livechat.db");
+    fs::write(&file, FIRST_LAYOUT).expect("a database");
+    let connection = Connection::open(&file).expect("a database");
+    connection.execute_batch(&format!("PRAGMA wal_autocheckpoint = 0; BEGIN; {STATEMENTS} COMMIT;")).expect("rows");
+    for name in ["livechat.db", "livechat.db-wal"] {
+        fs::copy(work.path().join(name), directory.join("data").join(name)).expect("a copy");
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_killed_is_taken_up_by_the_next_start() {
+    let directory = directory();
+    grow(directory.path());
+    let mut interrupted = 0;
+    for delay in [0, 0, 1, 2, 5, 10, 20, 40, 80, 160].map(Duration::from_millis) {
+        let mut process = server::command(directory.path(), &[])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the livechat binary");
+        let log = BufReader::new(process.stderr.take().expect("a pipe"));
+        let mut lines = log.lines().map_while(Result::ok).take_while(|line| !line.contains("nothing is limited"));
+        if lines.any(|line| line.contains("upgrading the layout")) {
+            std::thread::sleep(delay);
+        }
+        process.kill().and_then(|()| process.wait()).expect("a process of our own");
+        // Looked at in a copy, so that nobody but the server ever recovers the database.
+        let copy = tempfile::tempdir().expect("a directory");
+        for name in ["livechat.db", "livechat.db-wal"] {
+            fs::copy(directory.path().join("data").join(name), copy.path().join(name)).expect("a copy");
+        }
+        interrupted += u32::from(version(&copy.path().join("livechat.db")) == 1);
+    }
+    assert!(interrupted > 0, "no upgrade was interrupted");
+    let mut server = Server::in_directory(directory, &[]);
+    assert_eq!(server.client().texts(&room()).await, texts());
+    ada(&server).send(&room(), "after the upgrade").await;
+    assert!(server.terminate().await.success());
+    let connection = Connection::open(server.data().join("livechat.db")).expect("a database");
+    let counts =
+        "SELECT (SELECT count(*) FROM message WHERE room = 3 AND edits = 1), (SELECT count(*) FROM log WHERE room = 3)";
+    let counts: (u32, u32) = connection.query_row(counts, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("counts");
+    assert_eq!(counts, (20_000, 40_000));
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+    let directory = directory();
+    let file = database(directory.path());
+    let connection = Connection::open(&file).expect("a database");
+    connection
+        .execute_batch("PRAGMA application_id = 0x4c436861; PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE);")
+        .expect("a version");
+    drop(connection);
+    let before = fs::read(&file).expect("a file");
+    let said = server::failure(&[("DATA_DIR", directory.path().join("data").to_str().expect("text"))]);
+    assert!(said.contains("was written by a newer livechat (version 99"), "{said}");
+    assert!(fs::read(&file).expect("a file") == before, "the database was changed");
+}
