@@ -6,7 +6,9 @@ mod waiting;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::domain::client_key::ClientKey;
 
@@ -98,7 +100,7 @@ impl ClientLimit {
 
     /// A panic under the lock leaves counts that are still right.
     fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }
 

@@ -12,9 +12,10 @@ mod room_changes;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use rand::RngExt as _;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -396,7 +397,7 @@ impl Drop for Watch {
 
 /// A panic under the lock leaves a map that is still right.
 fn lock(rooms: &Rooms) -> MutexGuard<'_, HashMap<RoomId, Watched>> {
-    rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    rooms.lock()
 }
 
 /// Hands every announcement to the readers of its room, until told to stop.

@@ -4,8 +4,10 @@
 //! have heard that the text was replaced or deleted.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::domain::event::{Event, EventKind, Seq};
 use crate::domain::message::Message;
@@ -108,7 +110,7 @@ impl Changes {
 
     /// A panic under the lock leaves changes that are still right.
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

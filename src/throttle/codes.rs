@@ -5,10 +5,11 @@
 //! back whether or not somebody still waits for the answer.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future;
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
 use crate::client_limit::without_permit;
@@ -103,7 +104,7 @@ impl Codes {
     /// How long a client is refused at a room whatever code it brings, as far as that is known without asking the store.
     pub(super) fn refused_for(&self, client: ClientKey, room: RoomId) -> Option<Duration> {
         match self.known.get(&self.pair(client, room)) {
-            Some(own) => own.lock().unwrap_or_else(PoisonError::into_inner).locked_for(),
+            Some(own) => own.lock().locked_for(),
             None => self.lockouts.left((client, room)),
         }
     }
@@ -149,7 +150,7 @@ impl Codes {
     }
 
     fn open_as_known(&self, own: &Mutex<Own>, room: &Room, code: &str) -> Result<(), Denied> {
-        own.lock().unwrap_or_else(PoisonError::into_inner).open(room, code, self.of_known_client)
+        own.lock().open(room, code, self.of_known_client)
     }
 
     /// Runs to its end, or takes back what it has counted.

@@ -1,8 +1,9 @@
 //! One after the other, for each client by itself.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
@@ -81,7 +82,7 @@ impl Queues {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ClientKey, Queue>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

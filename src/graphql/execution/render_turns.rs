@@ -5,9 +5,10 @@
 //! renderings before whatever else waits for a worker, the requests and events of other rooms among them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::room::RoomId;
@@ -42,7 +43,7 @@ impl RenderTurns {
 
     /// The turns of a room.
     pub(in crate::graphql) fn of(&self, room: RoomId) -> RoomTurns {
-        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = self.rooms.lock();
         let known = rooms.get(&room).and_then(Weak::upgrade);
         let room = known.unwrap_or_else(|| {
             // Before the map grows, rooms that nobody follows any more leave it.

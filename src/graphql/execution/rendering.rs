@@ -6,12 +6,13 @@
 //! beside it, where its live readers find them without a search.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Request, Variables};
 use async_graphql_value::Value;
 use futures_util::StreamExt as _;
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
@@ -104,12 +105,12 @@ impl Operation {
     /// The rendering of an event in this operation, if it is one of the last.
     pub(in crate::graphql) fn recent(&self, event: &Event) -> Option<Arc<Rendering>> {
         let shown = Shown::of(event);
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = self.recent.lock();
         recent[shown.place()].as_ref().filter(|noted| noted.shown == shown)?.rendering.upgrade()
     }
 
     fn note(&self, shown: Shown, rendering: &Arc<Rendering>) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = self.recent.lock();
         recent[shown.place()] = Some(Noted { shown, rendering: Arc::downgrade(rendering) });
     }
 }
@@ -183,7 +184,7 @@ impl Renderings {
         mut operation: Operation,
         client: ClientKey,
     ) -> Result<Arc<Operation>, Exceeded> {
-        let mut operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut operations = self.operations.lock();
         if let Some(shared) = operations.get(&operation.identity).and_then(Weak::upgrade) {
             return Ok(shared);
         }

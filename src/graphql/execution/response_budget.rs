@@ -5,9 +5,10 @@
 //! not counted: most responses never meet a lock that others use.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::Context;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::client_limit::ClientPermit;
 use crate::domain::client_key::ClientKey;
@@ -142,7 +143,7 @@ impl ResponseBudget {
 
     /// A panic under the lock leaves counts that are still right.
     fn lock(&self) -> MutexGuard<'_, Spent> {
-        self.0.spent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.spent.lock()
     }
 }
 

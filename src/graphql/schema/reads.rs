@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::{Context, Result};
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::chat::{Chat, ChatError, RoomKey};
@@ -94,7 +95,7 @@ impl<K: Eq + Hash, V> Memo<K, V> {
     /// What was read for `key`. Only the first to ask runs `read`; the others wait for it.
     async fn get(&self, key: K, read: impl Future<Output = Result<V, ChatError>>) -> Result<Arc<V>> {
         let reading = {
-            let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut readings = self.0.lock();
             Arc::clone(readings.entry(key).or_default())
         };
         let read = async { read.await.map(Arc::new).map_err(chat_error) };

@@ -1,9 +1,10 @@
 //! What can be followed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Result, Subscription as Subscribe};
 use futures_util::{Stream, StreamExt as _, future, stream};
+use parking_lot::Mutex;
 
 use crate::chat::{Chat, Follower, RoomKey};
 use crate::domain::client_key::ClientKey;
@@ -34,12 +35,12 @@ impl Opening {
 
     /// What the resolver has left, if it has.
     pub(in crate::graphql) fn take(&self) -> Option<Following> {
-        self.0.following.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.following.lock().take()
     }
 
     /// Leaves the events. A subscription has one field, so nobody may have left any before.
     fn leave(&self, following: Following) -> Result<()> {
-        let before = self.0.following.lock().unwrap_or_else(PoisonError::into_inner).replace(following);
+        let before = self.0.following.lock().replace(following);
         match before {
             None => Ok(()),
             Some(_) => {

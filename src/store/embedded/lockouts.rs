@@ -2,8 +2,9 @@
 //! Time is a monotonic clock's, so setting the system's clock frees nobody and locks nobody out.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::domain::room::RoomId;
 use crate::store::{
@@ -116,7 +117,7 @@ impl Strikes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counters> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

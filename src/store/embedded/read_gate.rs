@@ -1,8 +1,9 @@
 //! A gate that readings of this process pass, so that the writer can let those under way end before it empties the
 //! write-ahead log.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Open, unless the writer holds it closed.
 #[derive(Debug, Default)]
@@ -26,8 +27,8 @@ pub(super) struct Closed<'a>(&'a ReadGate);
 impl ReadGate {
     /// Begins a reading; waits while the gate is closed.
     pub(super) fn enter(&self) -> Reading<'_> {
-        let mut state =
-            self.changed.wait_while(self.lock(), |state| state.is_closed).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        self.changed.wait_while(&mut state, |state| state.is_closed);
         state.readings += 1;
         Reading(self)
     }
@@ -36,14 +37,14 @@ impl ReadGate {
     pub(super) fn close(&self, patience: Duration) -> Closed<'_> {
         let mut state = self.lock();
         state.is_closed = true;
-        let waited = self.changed.wait_timeout_while(state, patience, |state| state.readings > 0);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.changed.wait_while_for(&mut state, |state| state.readings > 0, patience);
+        drop(state);
         Closed(self)
     }
 
     /// Held for a few instructions only, so a panic leaves a valid state.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Reading: a few connections of their own, each answer from one instant, off the threads that serve sockets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
@@ -61,7 +62,7 @@ impl Readers {
 impl Inner {
     fn read<T>(&self, work: impl FnOnce(&Connection, Timestamp) -> Outcome<T>) -> Outcome<T> {
         // Held only to take or give back a connection; a panic in between leaves a valid list.
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = || self.idle.lock();
         let taken = idle().pop();
         let mut connection = taken.map_or_else(|| self.file.reader(), Ok)?;
         let reading = self.gate.enter();

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::store::embedded::file::DatabaseFile;
@@ -56,7 +56,7 @@ impl WrittenPages {
 
     /// Adds the pages of the log's first `frames` frames that were not added before.
     pub(super) fn add(&self, frames: u32) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if self.read_log(&mut state, frames).is_err() || state.numbers.len() > REMEMBERED {
             state.is_everything = true;
         }
@@ -87,7 +87,7 @@ impl WrittenPages {
 
     /// Takes all of them, in order.
     pub(super) fn take(&self, connection: &Connection) -> rusqlite::Result<Vec<u32>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if !state.is_everything {
             return Ok(std::mem::take(&mut state.numbers).into_iter().collect());
         }
@@ -98,7 +98,7 @@ impl WrittenPages {
 
     /// Has all pages looked at again, because those that were taken could not be.
     pub(super) fn add_everything(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_everything = true;
+        self.state.lock().is_everything = true;
     }
 }
 

@@ -8,10 +8,11 @@ mod listener;
 mod subscriptions;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard};
 use redis::AsyncConnectionConfig;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
@@ -175,7 +176,7 @@ impl State {
 
 impl Posts {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the posts")
+        self.state.lock()
     }
 
     fn add(&self, room: RoomId) -> Option<oneshot::Receiver<()>> {

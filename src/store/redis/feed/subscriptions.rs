@@ -1,8 +1,8 @@
 //! Which rooms are wished for at one server, shared by those who wish and by the listener that fulfils it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use crate::domain::room::RoomId;
@@ -45,7 +45,7 @@ impl State {
 
 impl Wishes {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the wishes")
+        self.state.lock()
     }
 
     /// Adds a wish; `None` when it is fulfilled already.

@@ -2,9 +2,9 @@
 //! to it learns here that it is another one now.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisError, RedisResult, Value};
 use tokio::time::{sleep, timeout};
@@ -64,7 +64,7 @@ impl Primary {
             Whereabouts::Sentinels(settings) => {
                 let client = settings.sentinel_client()?.async_get_client().await?;
                 let address = client.get_connection_info().addr().to_string();
-                let before = self.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(address.clone());
+                let before = self.seen.lock().replace(address.clone());
                 if before.is_some_and(|before| before != address) {
                     self.turn.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(%address, "the sentinels name another primary");
@@ -78,9 +78,7 @@ impl Primary {
     pub fn address(&self) -> String {
         match &self.whereabouts {
             Whereabouts::Known(client) => client.get_connection_info().addr().to_string(),
-            Whereabouts::Sentinels(_) => {
-                self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
-            }
+            Whereabouts::Sentinels(_) => self.seen.lock().clone().unwrap_or_default(),
         }
     }
 
