@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use reqwest::header::HeaderName;
 use serde_json::{Value, json};
 
-use super::eventually;
+use super::{eventually, http_client};
 
 /// Talks to one server's `/graphql`.
 #[derive(Clone)]
@@ -23,12 +23,12 @@ pub struct RoomKey {
 
 impl Client {
     pub fn of(url: String) -> Self {
-        Self { http: reqwest::Client::new(), url }
+        Self { http: http_client().build().expect("a client"), url }
     }
 
     /// One whose requests come from this address of the machine; all of 127.0.0.0/8 are.
     pub fn from_address(url: String, address: IpAddr) -> Self {
-        let http = reqwest::Client::builder().local_address(address).build().expect("a client");
+        let http = http_client().local_address(address).build().expect("a client");
         Self { http, url }
     }
 
@@ -36,7 +36,7 @@ impl Client {
     pub fn behind_proxy(url: String, client: &str) -> Self {
         let headers = std::iter::once(("x-forwarded-for", client));
         let headers = headers.map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value")));
-        let http = reqwest::Client::builder().default_headers(headers.collect()).build().expect("a client");
+        let http = http_client().default_headers(headers.collect()).build().expect("a client");
         Self { http, url }
     }
 

@@ -7,6 +7,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+use super::http_client;
+
 /// Talks to one server. Follows no redirects, so that none goes unnoticed.
 pub struct Client {
     base: String,
@@ -23,13 +25,13 @@ pub struct Answer {
 
 impl Client {
     pub fn of(base: &str) -> Self {
-        let http = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
+        let http = http_client().redirect(Policy::none()).build().expect("a client");
         Self { base: base.to_owned(), http }
     }
 
     /// One whose requests come from this address of the machine; all of 127.0.0.0/8 are.
     pub fn from_address(base: &str, address: IpAddr) -> Self {
-        let http = reqwest::Client::builder().redirect(Policy::none()).local_address(address).build();
+        let http = http_client().redirect(Policy::none()).local_address(address).build();
         Self { base: base.to_owned(), http: http.expect("a client") }
     }
 

@@ -24,6 +24,8 @@ pub mod socket;
 pub mod stream;
 pub mod subscriber;
 pub mod transport;
+#[cfg(test)]
+pub mod watchdog;
 pub mod witnesses;
 pub mod wrong_clock;
 
@@ -32,10 +34,16 @@ use std::time::{Duration, Instant};
 /// How long a test waits for what must happen, before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Starts building an HTTP client whose requests fail when their response is not complete in time, so that no test waits
+/// forever. Not for streams of events.
+pub fn http_client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().timeout(PATIENCE * 2)
+}
+
 /// Repeats a look until it sees what it should.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut look: impl FnMut() -> F) {
     let start = Instant::now();
-    while !look().await {
+    while !tokio::time::timeout(PATIENCE, look()).await.unwrap_or(false) {
         assert!(start.elapsed() < PATIENCE, "still not so: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

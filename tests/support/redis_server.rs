@@ -109,6 +109,8 @@ impl RedisServer {
         tls: Option<TlsCertificates>,
         environment: Vec<(&'static str, String)>,
     ) -> Self {
+        #[cfg(test)]
+        super::watchdog::watch();
         let directory = tempfile::tempdir().expect("a directory for redis-server");
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let (port, process) = (0, None);

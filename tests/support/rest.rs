@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::{RoomKey, text};
+use super::http_client;
 
 /// A user of `/v1/room/message/send` who remembers the token.
 pub struct RestUser {
@@ -16,7 +17,7 @@ impl RestUser {
     /// One with this id, on the server with this address.
     pub fn of(address: &str, id: String) -> Self {
         let url = format!("http://{address}/v1/room/message/send");
-        Self { http: reqwest::Client::new(), url, id, token: None }
+        Self { http: http_client().build().expect("a client"), url, id, token: None }
     }
 
     /// Sends; the `data` of the answer, which must be a success.

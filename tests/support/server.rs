@@ -59,6 +59,8 @@ impl Server {
     }
 
     fn run(program: Vec<String>, directory: TempDir, environment: &[(&str, &str)]) -> Self {
+        #[cfg(test)]
+        super::watchdog::watch();
         let directory = Arc::new(directory);
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let (address, log, output) = Default::default();
@@ -238,6 +240,8 @@ pub fn command(directory: &Path, environment: &[(String, String)]) -> Command {
 }
 
 fn command_of(program: &[String], directory: &Path, environment: &[(String, String)]) -> Command {
+    #[cfg(test)]
+    super::watchdog::watch();
     let mut command = Command::new(&program[0]);
     command
         .args(&program[1..])

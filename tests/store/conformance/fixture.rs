@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::kit;
 use crate::support::redis_cluster::RedisCluster;
 use crate::support::redis_server::RedisServer;
+use crate::support::watchdog;
 
 /// Hands the list of the stores under test to the macro `$then`: a name for the tests, and how to make a fresh fixture.
 /// A further store is added here, and nowhere else.
@@ -61,6 +62,7 @@ pub struct Embedded {
 
 impl Embedded {
     pub async fn fresh() -> Self {
+        watchdog::watch();
         let directory = tempfile::tempdir().expect("a directory for the store");
         let after_a_kill = tempfile::tempdir().expect("a directory for the store after a kill");
         let store = Arc::new(EmbeddedStore::open(directory.path()).expect("the store opens"));
