@@ -16,8 +16,14 @@ export async function openProxy(url) {
   const listener = createServer((near) => {
     near.on('error', () => {});
     if (refusing) {
-      refused += 1;
-      near.resetAndDestroy();
+      open.add(near);
+      near.once('close', () => open.delete(near));
+      // Once the client is connected for certain. Before, some clients report a failure of their own, outside of any promise
+      // that they gave.
+      near.once('data', () => {
+        refused += 1;
+        near.resetAndDestroy();
+      });
       return;
     }
     if (stalled) {
