@@ -26,7 +26,6 @@ use livechat::hub::Hub;
 use livechat::metrics::Metrics;
 use livechat::store::Store;
 use livechat::store::embedded::EmbeddedStore;
-use livechat::throttle::Throttle;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -105,8 +104,8 @@ impl House {
         let router = runtime.block_on(async {
             let config = config(directory.path().to_str().expect("a path in text"));
             let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(directory.path()).expect("a store"));
-            let throttle = Throttle::new(Arc::clone(&store), config.throttle);
-            let chat = Chat::new(Arc::clone(&store), Hub::start(store), throttle, config.chat);
+            let hub = Hub::start(Arc::clone(&store));
+            let chat = Chat::new(store, hub, config.chat, config.access, config.rate_limit);
             let drain = Drain::new(CancellationToken::new(), Duration::ZERO);
             livechat::http::router(&chat, config.http, &drain, &Metrics::default())
         });

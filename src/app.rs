@@ -18,7 +18,6 @@ use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::measured::MeasuredStore;
 use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
-use crate::throttle::Throttle;
 use crate::{http, open_files};
 
 /// How long the last sockets have to close once all have had their turn.
@@ -120,8 +119,6 @@ impl App {
         let port: Arc<dyn Store> = Arc::new(MeasuredStore::around(store.port(), &metrics));
         let hub = Hub::start(Arc::clone(&port));
         hub.register(&metrics);
-        let throttle = Throttle::new(Arc::clone(&port), config.throttle);
-        throttle.register(&metrics);
         let limits = config.chat.limits;
         if limits.events_per_room < limits.messages_per_room.saturating_mul(2) {
             tracing::warn!(
@@ -129,8 +126,9 @@ impl App {
                  since each message keeps an event free for its deletion"
             );
         }
-        let chat = Chat::new(port, hub.clone(), throttle, config.chat);
-        if !config.throttle.enabled {
+        let chat = Chat::new(port, hub.clone(), config.chat, config.access, config.rate_limit);
+        chat.register(&metrics);
+        if !config.rate_limit.enabled {
             tracing::warn!("RATE_LIMITS=off: nothing is limited, room codes can be guessed; for load tests only");
         }
         let drain = Drain::new(stop.clone(), config.drain);

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use tracing::instrument;
 
-use crate::detached_tasks::Interrupted;
+use crate::access::{Access, Denied};
+use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::event::{EntryTag, Event};
@@ -24,11 +25,13 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, Token, User, UserId};
 use crate::domain::violation::Violation;
 use crate::hub::{self, Hub};
+use crate::metrics::{Counters, Metrics};
+use crate::rate_limit::RateLimiter;
 use crate::store::{
     ActiveRooms, Admission, Admitted, Change, Commit, Committed, PresentedToken, RoomLimits, RoomState, Sending, Sent,
     Snapshot, Store, StoreError, UserPage,
 };
-use crate::throttle::{Denied, Throttle};
+use crate::{access, rate_limit};
 
 use crate::chat::rooms::Rooms;
 
@@ -43,6 +46,11 @@ const DECISIONS: usize = 5;
 
 /// How long a use case may take, however many calls of the store it needs.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
+
+/// Detached tasks at once, and how long each may take. Its calls to the store have deadlines of their own, so only a defect
+/// uses up this time.
+const MAX_DETACHED_TASKS: usize = 16_384;
+const DETACHED_TASK_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What opening a subscription costs of what a client may read, besides one for each event that it has missed.
 const FOLLOW_COST: u64 = 10;
@@ -99,25 +107,45 @@ pub struct Accepted {
 pub struct Chat {
     store: Arc<dyn Store>,
     hub: Hub,
-    throttle: Throttle,
+    access: Arc<Access>,
+    rate_limiter: Arc<RateLimiter>,
+    /// Refusals of both, by action.
+    refusals: Counters<1>,
+    detached_tasks: DetachedTasks,
     settings: Settings,
     rooms: Rooms,
 }
 
 impl Chat {
-    pub fn new(store: Arc<dyn Store>, hub: Hub, throttle: Throttle, settings: Settings) -> Self {
-        Self { store, hub, throttle, settings, rooms: Rooms::new() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        hub: Hub,
+        settings: Settings,
+        access: access::Settings,
+        rate_limit: rate_limit::Settings,
+    ) -> Self {
+        let detached_tasks = DetachedTasks::new(MAX_DETACHED_TASKS, DETACHED_TASK_DEADLINE);
+        let refusals = Counters::default();
+        let rate_limiter = Arc::new(RateLimiter::new(rate_limit, refusals.clone()));
+        let access = Arc::new(Access::new(&store, access, detached_tasks.clone(), refusals.clone()));
+        Self { store, hub, access, rate_limiter, refusals, detached_tasks, settings, rooms: Rooms::new() }
+    }
+
+    /// Registers the metrics of the service.
+    pub fn register(&self, metrics: &Metrics) {
+        let help = "Actions that were refused because they came too often or after too many failures";
+        metrics.register("livechat_rate_limit_refusals", help, self.refusals.clone());
     }
 
     /// Makes a new room.
     #[instrument(level = "debug", skip_all)]
     pub async fn create_room(&self, client: ClientKey) -> Result<RoomState, ChatError> {
-        self.throttle.create_room(client)?;
+        self.rate_limiter.check_create_room(client)?;
         let code = RoomCode::random(self.settings.room_code_length);
         let chat = self.clone();
         in_time(self.complete(async move {
             let state = chat.store.create_room(RoomId::random(), &code, chat.settings.room_ttl).await?;
-            chat.throttle.created(client, state.room.id).await?;
+            chat.access.trust_creator(client, state.room.id).await?;
             Ok(state)
         }))
         .await
@@ -126,12 +154,12 @@ impl Chat {
     /// Before something is read that costs so much: refuses a client that has read too much of late. Opening a subscription
     /// costs by itself; whoever reads in any other way has to say so here.
     pub fn charge_read(&self, client: ClientKey, cost: u64) -> Result<(), ChatError> {
-        Ok(self.throttle.read(client, cost)?)
+        Ok(self.rate_limiter.check_read(client, cost)?)
     }
 
     /// Waits for work whose clients are gone, and cuts short what is not done after `grace`.
     pub async fn close(&self, grace: Duration) {
-        self.throttle.detached_tasks().close(grace).await;
+        self.detached_tasks.close(grace).await;
     }
 
     /// A room and, when a window is given, that page of its messages, all of one instant.
@@ -183,7 +211,7 @@ impl Chat {
         let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
         let client_message_id = input.client_message_id.map(ClientMessageId::parse).transpose()?;
         let room = self.enter_to_write(client, input.room).await?;
-        self.throttle.send(client, input.user_id.unwrap_or_default(), room.id)?;
+        self.rate_limiter.check_send(client, input.user_id.unwrap_or_default(), room.id)?;
         let user = match input.user_id {
             Some(id) => UserId::parse(id, limits)?,
             None => UserId::random(),
@@ -246,7 +274,7 @@ impl Chat {
             MessageRef::Index(index) => u64::try_from(index).ok(),
         };
         let room = self.enter_to_write(client, input.room).await?;
-        self.throttle.send(client, input.user_id, room.id)?;
+        self.rate_limiter.check_send(client, input.user_id, room.id)?;
         let user = UserId::parse(input.user_id, &self.settings.limits)?;
         let mut found = self.read(room.id, index.map(Window::only)).await?;
         let (chat, token) = (self.clone(), input.token.to_owned());
@@ -276,7 +304,7 @@ impl Chat {
         &self,
         work: impl Future<Output = Result<T, ChatError>> + Send + 'static,
     ) -> Result<T, ChatError> {
-        let done = self.throttle.detached_tasks().run(work).await;
+        let done = self.detached_tasks.run(work).await;
         done.unwrap_or_else(|interrupted| {
             Err(match interrupted {
                 Interrupted::Panicked => ChatError::Internal(interrupted.into()),
@@ -295,13 +323,13 @@ impl Chat {
         key: RoomKey<'_>,
         after: Option<&str>,
     ) -> Result<(String, Follower), ChatError> {
-        self.throttle.subscribe(client)?;
+        self.rate_limiter.check_subscribe(client)?;
         let state = in_time(self.enter(client, key, None)).await?.state;
         let after = match after {
             Some(after) => cursor::parse_event(state.room.id, after)?,
             None => state.head,
         };
-        self.throttle.read(client, FOLLOW_COST + state.head.seq.0.saturating_sub(after.seq.0))?;
+        self.rate_limiter.check_read(client, FOLLOW_COST + state.head.seq.0.saturating_sub(after.seq.0))?;
         let follower = in_time(self.hub.follow(&state, after)).await?;
         Ok((cursor::of_event(state.room.id, after), Follower(follower)))
     }
@@ -340,7 +368,7 @@ impl Chat {
     /// one of 122 random bits, and there is no code behind it.
     async fn open(&self, client: ClientKey, key: RoomKey<'_>) -> Result<Opened, ChatError> {
         let id = RoomId::parse(key.id)?;
-        self.throttle.may_try(client, id)?;
+        self.access.check_lockout(client, id)?;
         let opened = match self.rooms.find(id) {
             Some(room) => Opened { room, read_now: None },
             None => {
@@ -349,7 +377,7 @@ impl Chat {
                 Opened { room: self.rooms.remember(state.clone(), asked), read_now: Some(state) }
             }
         };
-        let allowed = self.throttle.open(client, &opened.room, key.code).await;
+        let allowed = self.access.open_room(client, &opened.room, key.code).await;
         if matches!(allowed, Err(Denied::Store(StoreError::NotFound))) {
             self.rooms.forget(id);
         }
@@ -386,7 +414,7 @@ impl Chat {
     /// Why a user was not admitted. A token for a user that is not there counts as a wrong one, in the same steps, so that
     /// neither the count nor the time tells whether there is such a user.
     async fn refused(&self, client: ClientKey, user: &UserId, admitted: &Admitted) -> ChatError {
-        match self.throttle.wrong_token(client, user.as_str()).await {
+        match self.access.record_wrong_token(client, user.as_str()).await {
             Ok(Some(limited)) => limited.into(),
             Ok(None) if matches!(admitted, Admitted::Unknown) => ChatError::UserUnknown,
             Ok(None) => ChatError::TokenInvalid,

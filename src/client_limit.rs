@@ -1,6 +1,6 @@
 //! Limits on how much is held at once: by each client, and by all of them together.
 //!
-//! How *often* something may be done is the business of `throttle`.
+//! How *often* a client may act is limited by `rate_limit`.
 
 mod waiting;
 

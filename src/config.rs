@@ -21,9 +21,8 @@ use crate::graphql::execution::{document, operation};
 use crate::graphql::transport;
 use crate::http::Exposure;
 use crate::store::redis;
-use crate::throttle::Action;
 use crate::web::graphiql::Graphiql;
-use crate::{chat, http, open_files, rest, telemetry, throttle, unsent_bytes, web};
+use crate::{access, chat, http, open_files, rate_limit, rest, telemetry, unsent_bytes, web};
 
 pub use crate::config::dotenv::{DotEnvError, Problem};
 pub use crate::config::report::{Explained, Explanation, Origin};
@@ -36,13 +35,6 @@ pub struct Setting {
 
 const fn setting(name: &'static str, default: &'static str) -> Setting {
     Setting { name, default }
-}
-
-const fn setting_of(action: Action) -> Setting {
-    match action.setting() {
-        Some((name, default)) => setting(name, default),
-        None => panic!("an action that can be set"),
-    }
 }
 
 const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
@@ -94,17 +86,17 @@ const RESPONSE_MAX_BYTES: Setting = setting("RESPONSE_MAX_BYTES", "16777216");
 const UNSENT_MAX_BYTES: Setting = setting("UNSENT_MAX_BYTES", "536870912");
 const UNSENT_MAX_BYTES_PER_CLIENT: Setting = setting("UNSENT_MAX_BYTES_PER_CLIENT", "67108864");
 const RATE_LIMITS: Setting = setting("RATE_LIMITS", "on");
-const RATE_ROOMS_PER_ADDRESS: Setting = setting_of(Action::CreateRoom);
-const RATE_SENDS_PER_USER: Setting = setting_of(Action::SendAsUser);
-const RATE_SENDS_PER_CLIENT: Setting = setting_of(Action::SendAsClient);
-const RATE_SENDS_PER_ROOM: Setting = setting_of(Action::SendToRoom);
-const RATE_SUBSCRIPTIONS_PER_ADDRESS: Setting = setting_of(Action::Subscribe);
-const RATE_READS_PER_CLIENT: Setting = setting_of(Action::Read);
-const WRONG_CODES_PER_ADDRESS: Setting = setting_of(Action::WrongCode);
+const RATE_ROOMS_PER_ADDRESS: Setting = setting("RATE_ROOMS_PER_ADDRESS", "10/m:20");
+const RATE_SENDS_PER_USER: Setting = setting("RATE_SENDS_PER_USER", "5/s:50");
+const RATE_SENDS_PER_CLIENT: Setting = setting("RATE_SENDS_PER_CLIENT", "20/s:200");
+const RATE_SENDS_PER_ROOM: Setting = setting("RATE_SENDS_PER_ROOM", "100/s:500");
+const RATE_SUBSCRIPTIONS_PER_ADDRESS: Setting = setting("RATE_SUBSCRIPTIONS_PER_ADDRESS", "50/s:1000");
+const RATE_READS_PER_CLIENT: Setting = setting("RATE_READS_PER_CLIENT", "10000/s:200000");
+const WRONG_CODES_PER_ADDRESS: Setting = setting("WRONG_CODES_PER_ADDRESS", "10:1m");
 const WRONG_CODES_PER_NETWORK: Setting = setting("WRONG_CODES_PER_NETWORK", "100:1m");
 const NETWORK_PREFIX_LENGTHS: Setting = setting("NETWORK_PREFIX_LENGTHS", "24,48");
 const WRONG_CODES_PER_ROOM: Setting = setting("WRONG_CODES_PER_ROOM", "1000");
-const WRONG_TOKENS_PER_USER: Setting = setting_of(Action::WrongToken);
+const WRONG_TOKENS_PER_USER: Setting = setting("WRONG_TOKENS_PER_USER", "10:1m");
 const DOCUMENT_MAX_BYTES: Setting = setting("DOCUMENT_MAX_BYTES", "16384");
 const DOCUMENT_MAX_TOKENS: Setting = setting("DOCUMENT_MAX_TOKENS", "1000");
 const DOCUMENT_MAX_NAME: Setting = setting("DOCUMENT_MAX_NAME", "128");
@@ -240,7 +232,8 @@ pub enum ConfigError {
 pub struct Config {
     pub listen_addr: SocketAddr,
     pub store: StoreChoice,
-    pub throttle: throttle::Settings,
+    pub access: access::Settings,
+    pub rate_limit: rate_limit::Settings,
     pub chat: chat::Settings,
     pub http: http::Settings,
     pub telemetry: telemetry::Settings,
@@ -293,7 +286,8 @@ impl Config {
         Ok(Self {
             listen_addr: source.listen_addr()?,
             store: source.store()?,
-            throttle: source.throttle()?,
+            access: source.unless_off(&RATE_LIMITS, |source, enabled| source.access(enabled))?,
+            rate_limit: source.unless_off(&RATE_LIMITS, |source, enabled| source.rate_limit(enabled))?,
             chat: chat::Settings {
                 room_ttl: source.duration(&ROOM_TTL, Duration::from_secs(1), Duration::from_secs(366 * 86_400))?,
                 room_code_length: source.number(&ROOM_CODE_LENGTH, 4, 32)?,
@@ -410,15 +404,18 @@ impl Source<'_> {
         })
     }
 
-    fn throttle(&self) -> Result<throttle::Settings, ConfigError> {
-        if self.choice(&RATE_LIMITS, ON_OR_OFF)? { self.rates(true) } else { Source::of(&HashMap::new()).rates(false) }
+    /// Reads settings that are not used, and so not checked, when `switch` is off.
+    fn unless_off<T>(
+        &self,
+        switch: &Setting,
+        read: impl Fn(&Source<'_>, bool) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        if self.choice(switch, ON_OR_OFF)? { read(self, true) } else { read(&Source::of(&HashMap::new()), false) }
     }
 
-    fn rates(&self, enabled: bool) -> Result<throttle::Settings, ConfigError> {
+    fn rate_limit(&self, enabled: bool) -> Result<rate_limit::Settings, ConfigError> {
         const RATE: &str = "a rate and how many at once, like 10/s:50, 10/m:50 or 10/h:50";
-        const NETWORKS: &str = "bits of IPv4, from 8 to 32, and of IPv6, from 16 to 128, like 24,48";
-        const PATIENCE: &str = "a number and the first lock-out, from 1s to 1h, like 10:1m";
-        Ok(throttle::Settings {
+        Ok(rate_limit::Settings {
             enabled,
             rooms_per_address: self.parse(&RATE_ROOMS_PER_ADDRESS, RATE)?,
             sends_per_user: self.parse(&RATE_SENDS_PER_USER, RATE)?,
@@ -426,11 +423,19 @@ impl Source<'_> {
             sends_per_room: self.parse(&RATE_SENDS_PER_ROOM, RATE)?,
             subscriptions_per_address: self.parse(&RATE_SUBSCRIPTIONS_PER_ADDRESS, RATE)?,
             reads_per_client: self.parse(&RATE_READS_PER_CLIENT, RATE)?,
-            wrong_codes_per_address: self.parse(&WRONG_CODES_PER_ADDRESS, PATIENCE)?,
-            wrong_codes_per_network: self.parse(&WRONG_CODES_PER_NETWORK, PATIENCE)?,
+        })
+    }
+
+    fn access(&self, lockouts_enabled: bool) -> Result<access::Settings, ConfigError> {
+        const NETWORKS: &str = "bits of IPv4, from 8 to 32, and of IPv6, from 16 to 128, like 24,48";
+        const LOCKOUT: &str = "a number of failures and the first lockout, from 1s to 1h, like 10:1m";
+        Ok(access::Settings {
+            lockouts_enabled,
+            wrong_codes_per_address: self.parse(&WRONG_CODES_PER_ADDRESS, LOCKOUT)?,
+            wrong_codes_per_network: self.parse(&WRONG_CODES_PER_NETWORK, LOCKOUT)?,
             network_prefixes: self.parse(&NETWORK_PREFIX_LENGTHS, NETWORKS)?,
             wrong_codes_per_room: self.number(&WRONG_CODES_PER_ROOM, 1, 100_000)?,
-            wrong_tokens_per_user: self.parse(&WRONG_TOKENS_PER_USER, PATIENCE)?,
+            wrong_tokens_per_user: self.parse(&WRONG_TOKENS_PER_USER, LOCKOUT)?,
         })
     }
 

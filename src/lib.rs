@@ -11,7 +11,8 @@
 //! - [`metrics`], numbers for Prometheus: how they are registered and written
 //! - [`store`], the port to what keeps them, its contract, and the two stores
 //! - [`hub`], local fan-out, and following a room
-//! - [`throttle`], how often what may be done
+//! - [`access`], who may enter a room and act in it: room codes, tokens, lockouts
+//! - [`rate_limit`], how often a client, a user and a room may act
 //! - [`chat`], the service, every use case once
 //! - [`graphql`], the GraphQL wire
 //! - [`rest`], the legacy REST routes
@@ -22,6 +23,7 @@
 //! - [`config`], what it is started with
 //! - [`commands`], what `livechat` does besides serving
 
+pub mod access;
 pub mod app;
 pub mod chat;
 pub mod cli;
@@ -35,9 +37,9 @@ pub mod http;
 pub mod hub;
 pub mod metrics;
 pub mod open_files;
+pub mod rate_limit;
 pub mod rest;
 pub mod store;
 pub mod telemetry;
-pub mod throttle;
 pub mod unsent_bytes;
 pub mod web;

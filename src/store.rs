@@ -27,7 +27,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
 
 pub use crate::store::lockouts::{
-    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, FailureRecord, Lockout, Subject,
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, FailureRecord, InvalidLockoutPolicy, LockoutPolicy,
+    Subject,
 };
 
 /// Keeps rooms, messages, users and logs, and announces what it accepted.
@@ -126,7 +127,7 @@ pub trait Store: Send + Sync + 'static {
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError>;
 
     /// Counts a miss of `subject`, unless it is locked out. The miss that reaches the limit locks it out.
-    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError>;
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError>;
 
     /// Takes a counted miss back, and the lock-out that it began.
     async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError>;

@@ -14,8 +14,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("store", &["domain", "critical_tasks", "detached_tasks", "metrics"]),
     ("hub", &["domain", "store", "critical_tasks", "metrics"]),
-    ("throttle", &["domain", "client_limit", "detached_tasks", "store", "metrics"]),
-    ("chat", &["domain", "client_limit", "detached_tasks", "store", "hub", "throttle"]),
+    ("access", &["domain", "client_limit", "detached_tasks", "store", "metrics"]),
+    ("rate_limit", &["domain", "metrics"]),
+    ("chat", &["domain", "detached_tasks", "store", "hub", "access", "rate_limit", "metrics"]),
     ("graphql", &["domain", "client_limit", "unsent_bytes", "store", "chat", "metrics"]),
     ("rest", &["domain", "client_limit", "unsent_bytes", "store", "chat", "metrics"]),
     ("web", &[]),
@@ -34,7 +35,8 @@ const FLOORS: &[(&str, &[&str])] = &[
             "web",
             "http",
             "telemetry",
-            "throttle",
+            "access",
+            "rate_limit",
         ],
     ),
     (
@@ -44,7 +46,6 @@ const FLOORS: &[(&str, &[&str])] = &[
             "open_files",
             "store",
             "hub",
-            "throttle",
             "chat",
             "graphql",
             "http",
@@ -53,7 +54,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "metrics",
         ],
     ),
-    ("commands", &["config", "domain", "store"]),
+    ("cli", &["config", "domain", "store"]),
 ];
 
 /// Crates that a module must do without, because it is pure or because another module owns them.
@@ -61,7 +62,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("domain", &["tokio", "serde", "serde_json", "async_graphql", "axum", "redis", "rusqlite", "jiff", "tracing"]),
     ("store", &["axum", "async_graphql"]),
     ("hub", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
-    ("throttle", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
+    ("access", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
+    ("rate_limit", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
     ("chat", &["axum", "async_graphql", "redis", "rusqlite", "serde"]),
     ("graphql", &["redis", "rusqlite"]),
     ("rest", &["redis", "rusqlite", "async_graphql"]),
@@ -160,7 +162,7 @@ fn the_stores_do_not_know_each_other_and_only_who_starts_them_names_them() {
             assert!(
                 !names_it
                     || inside
-                    || ["app.rs", "config.rs", "config/stores.rs", "commands/migrate.rs"].contains(&path.as_str()),
+                    || ["app.rs", "config.rs", "config/stores.rs", "cli/migrate.rs"].contains(&path.as_str()),
                 "{path} names the {store} store"
             );
         }
@@ -170,7 +172,7 @@ fn the_stores_do_not_know_each_other_and_only_who_starts_them_names_them() {
 #[test]
 fn clients_are_told_apart_in_one_place() {
     for (path, _, code) in sources() {
-        assert!(path == "http/caller.rs" || !code.contains("ClientKey::of"), "{path} makes a key of a client");
+        assert!(path == "http/client_ip.rs" || !code.contains("ClientKey::of"), "{path} makes a key of a client");
     }
 }
 

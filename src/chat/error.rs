@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::access::{Denied, LockedOut};
 use crate::domain::violation::Violation;
+use crate::rate_limit::RateLimited;
 use crate::store::{BoxError, StoreError};
-use crate::throttle::{Action, Denied, Limited};
 
 /// An answer other than the one that was asked for.
 ///
@@ -30,9 +31,9 @@ pub enum ChatError {
     EditLimit,
     #[error("the message keeps changing; read it again and repeat")]
     Conflict,
-    /// Done too often; may be done again when so much time has passed.
-    #[error("{}", action.message())]
-    RateLimited { action: Action, retry_after: Duration },
+    /// Too often, or too many failures before; allowed again after a while.
+    #[error("{message}")]
+    RateLimited { message: &'static str, retry_after: Duration },
     #[error("the service is unavailable for the moment; try again")]
     Unavailable(#[source] BoxError),
     #[error("something went wrong on our side")]
@@ -77,16 +78,22 @@ impl ChatError {
     }
 }
 
-impl From<Limited> for ChatError {
-    fn from(limited: Limited) -> Self {
-        Self::RateLimited { action: limited.action, retry_after: limited.retry_after }
+impl From<RateLimited> for ChatError {
+    fn from(limited: RateLimited) -> Self {
+        Self::RateLimited { message: limited.action.message(), retry_after: limited.retry_after }
+    }
+}
+
+impl From<LockedOut> for ChatError {
+    fn from(locked_out: LockedOut) -> Self {
+        Self::RateLimited { message: locked_out.reason.message(), retry_after: locked_out.retry_after }
     }
 }
 
 impl From<Denied> for ChatError {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Limited(limited) => limited.into(),
+            Denied::LockedOut(locked_out) => locked_out.into(),
             Denied::WrongCode => Self::RoomCodeInvalid,
             Denied::Store(error) => error.into(),
         }

@@ -45,7 +45,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, UserId};
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureOutcome, FailureRecord, Feed, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject,
+    FailureOutcome, FailureRecord, Feed, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject,
     UserPage,
 };
 
@@ -53,7 +53,7 @@ pub use crate::store::embedded::open::OpenError;
 
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::file::DatabaseFile;
-use crate::store::embedded::lockouts::Strikes;
+use crate::store::embedded::lockouts::Lockouts;
 use crate::store::embedded::reader::Readers;
 use crate::store::embedded::rows::RoomRow;
 use crate::store::embedded::writer::{Outcome, Surroundings, Writer};
@@ -67,7 +67,7 @@ pub struct EmbeddedStore {
     readers: Readers,
     writer: Arc<Writer>,
     announcements: broadcast::Sender<crate::store::FeedItem>,
-    strikes: Strikes,
+    lockouts: Lockouts,
     /// Wakes the sweeper.
     wake: Arc<Notify>,
     /// Asks for the write-ahead log to be emptied, soon.
@@ -99,7 +99,7 @@ impl EmbeddedStore {
             writer: Arc::new(writer),
             readers: Readers::of(Arc::clone(&file), clock, gate),
             announcements,
-            strikes: Strikes::default(),
+            lockouts: Lockouts::default(),
             wake: Arc::default(),
             empty_log: Arc::default(),
             stop: CancellationToken::new(),
@@ -254,12 +254,12 @@ impl Store for EmbeddedStore {
         Ok(vec![0; rooms.len()])
     }
 
-    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
-        Ok(self.strikes.record_failure(subject, lockout))
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        Ok(self.lockouts.record_failure(subject, policy))
     }
 
     async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.strikes.undo_failure(subject, record);
+        self.lockouts.undo_failure(subject, record);
         Ok(())
     }
 
@@ -270,12 +270,12 @@ impl Store for EmbeddedStore {
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        Ok(self.strikes.begin_code_attempt(room, left, guesser, limits))
+        Ok(self.lockouts.begin_code_attempt(room, left, guesser, limits))
     }
 
     async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        self.strikes.trust_client(room, left, guesser, counted);
+        self.lockouts.trust_client(room, left, guesser, counted);
         Ok(())
     }
 

@@ -1,72 +1,122 @@
-//! The words of clause 11: whose misses are counted, how long they shut somebody out, and who may still guess the code of
-//! a room.
+//! The types of clause 11: subjects of failures, lockout policies, and attempts at the code of a room.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-/// Whose misses are counted: a digest of an address, or of a user and an address.
+/// What failures are counted for: a digest of an address, or of a user and an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subject(pub [u8; 16]);
 
-/// Who brings a code to a room.
+/// A client that tries the code of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptingClient {
-    /// By which the room knows them.
+    /// The client as the room knows it.
     pub subject: Subject,
-    /// With whom they share the last guess.
+    /// The address block with which it shares the last attempt.
     pub block: Subject,
 }
 
-/// How misses lead to a lock-out.
+/// How failures lead to a lockout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lockout {
-    /// Misses until the first lock-out.
-    pub free: u32,
-    /// How long the first one lasts. Each further miss brings one of twice the length.
+pub struct LockoutPolicy {
+    /// The failure with this number begins the first lockout.
+    pub max_failures: u32,
+    /// How long the first lockout lasts. Each further failure begins one of twice the length.
     pub first: Duration,
-    /// How long one lasts at most.
+    /// How long a lockout lasts at most.
     pub longest: Duration,
-    /// All is forgotten when so long nothing was counted.
-    pub forgotten_after: Duration,
+    /// All failures are forgotten after so long without one.
+    pub forget_after: Duration,
 }
 
-impl Lockout {
-    /// How long the miss shuts out that is number `count`.
-    pub fn span(&self, count: u32) -> Option<Duration> {
-        let doublings = count.checked_sub(self.free)?;
+impl LockoutPolicy {
+    const LONGEST: Duration = Duration::from_secs(3_600);
+    const FORGET_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
+    /// How long the lockout lasts that the failure with number `count` begins.
+    pub fn lockout_after(&self, count: u32) -> Option<Duration> {
+        let doublings = count.checked_sub(self.max_failures)?;
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
         Some(self.first.saturating_mul(factor).min(self.longest))
+    }
+}
+
+/// Text that is not a lockout policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidLockoutPolicy;
+
+/// Parses a policy from a setting: `10:1m` begins a lockout of one minute at the tenth failure. Lockouts grow up to an hour,
+/// and failures are forgotten after a day.
+impl FromStr for LockoutPolicy {
+    type Err = InvalidLockoutPolicy;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLockoutPolicy> {
+        let (failures, first) = text.split_once(':').ok_or(InvalidLockoutPolicy)?;
+        let failures = failures.parse().ok().filter(|failures| (1..=1_000_000).contains(failures));
+        let is_valid = |first: &Duration| (Duration::from_secs(1)..=Self::LONGEST).contains(first);
+        let first = humantime::parse_duration(first).ok().filter(is_valid);
+        Ok(Self {
+            max_failures: failures.ok_or(InvalidLockoutPolicy)?,
+            first: first.ok_or(InvalidLockoutPolicy)?,
+            longest: Self::LONGEST,
+            forget_after: Self::FORGET_AFTER,
+        })
     }
 }
 
 /// What [`Store::record_failure`](super::Store::record_failure) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureOutcome {
-    /// A miss was counted; the record takes it back.
+    /// The failure was counted; the record undoes it.
     Counted(FailureRecord),
     /// Nothing was counted: the subject is locked out for so long.
     LockedOut(Duration),
 }
 
-/// Names the lock-out that a counted miss began, by a number that means something to the store only.
+/// Identifies a counted failure, by a number that only the store understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureRecord(pub u64);
 
-/// How many wrong codes a room bears in its life.
+/// How many wrong codes a room takes in its life, by all strangers together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptLimits {
-    /// After so many, every block of strangers has one guess left.
-    pub open: u32,
-    /// After so many, no stranger has any.
-    pub last: u32,
+    /// After so many, each address block has one attempt left.
+    pub unrestricted: u32,
+    /// After so many, no stranger has an attempt left.
+    pub total: u32,
 }
 
 /// What [`Store::begin_code_attempt`](super::Store::begin_code_attempt) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeAttempt {
-    /// Nothing was counted: the subject has opened this room before.
+    /// Nothing was counted: the client has opened this room before.
     Known,
-    /// A wrong code was counted, before anybody looked at it.
+    /// A wrong code was counted; the code may be checked now.
     Counted,
-    /// Nothing was counted: the subject has no guess here for so long.
+    /// Nothing was counted: the client has no attempt left at this room for so long.
     Closed(Duration),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lockout_policy_is_parsed() {
+        let policy: LockoutPolicy = "10:1m".parse().expect("a policy");
+        assert_eq!((policy.max_failures, policy.first), (10, Duration::from_secs(60)));
+        for text in ["", "10", "0:1m", "1:0s", "1:2h", "1:x"] {
+            assert_eq!(text.parse::<LockoutPolicy>(), Err(InvalidLockoutPolicy), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lockout_doubles_up_to_the_longest() {
+        let policy: LockoutPolicy = "10:1m".parse().expect("a policy");
+        let minutes: Vec<_> =
+            (9..20).map(|count| policy.lockout_after(count).map(|span| span.as_secs() / 60)).collect();
+        assert_eq!(minutes[..7], [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(32)]);
+        assert!(minutes[7..].iter().all(|minutes| *minutes == Some(60)));
+        assert_eq!(policy.lockout_after(u32::MAX), Some(policy.longest));
+    }
 }

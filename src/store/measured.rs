@@ -18,7 +18,7 @@ use crate::domain::user::{TokenHash, UserId};
 use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureOutcome,
-    FailureRecord, Feed, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject, UserPage,
+    FailureRecord, Feed, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 
 /// Every call that is measured.
@@ -212,8 +212,8 @@ impl Store for MeasuredStore {
         self.measure("viewers_elsewhere", self.store.viewers_elsewhere(rooms)).await
     }
 
-    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
-        self.measure("strike", self.store.record_failure(subject, lockout)).await
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        self.measure("strike", self.store.record_failure(subject, policy)).await
     }
 
     async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {

@@ -44,8 +44,8 @@ use crate::store::redis::scripts::Scripts;
 use crate::store::redis::startup::Patience;
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureOutcome, FailureRecord, Feed, KNOWN_MAX, Lockout, RoomState, Sending, Sent, Snapshot, Store, StoreError,
-    Subject, UserPage, send_in_two_steps,
+    FailureOutcome, FailureRecord, Feed, KNOWN_MAX, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store,
+    StoreError, Subject, UserPage, send_in_two_steps,
 };
 
 /// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
@@ -310,10 +310,10 @@ impl Store for RedisStore {
         self.count_viewers(rooms).await
     }
 
-    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
-        let Lockout { free, first, longest, forgotten_after } = lockout;
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        let LockoutPolicy { max_failures, first, longest, forget_after } = policy;
         let mut call = self.inner.scripts.strike.key(self.inner.keys.strikes(subject));
-        call.arg(free).arg(millis(first)).arg(millis(longest)).arg(millis(forgotten_after));
+        call.arg(max_failures).arg(millis(first)).arg(millis(longest)).arg(millis(forget_after));
         let mut reply = self.run(&call).await?;
         match reply.outcome() {
             "counted" => Ok(FailureOutcome::Counted(FailureRecord(reply.number()?))),
@@ -332,9 +332,10 @@ impl Store for RedisStore {
         guesser: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
-        let AttemptLimits { open, last } = limits.unwrap_or(AttemptLimits { open: 0, last: 0 });
+        let AttemptLimits { unrestricted, total } = limits.unwrap_or(AttemptLimits { unrestricted: 0, total: 0 });
         let mut call = self.on_room(&self.inner.scripts.guess, room, &["room", "guesses", "last", "known"]);
-        let mut reply = self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(open).arg(last)).await?;
+        let mut reply =
+            self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(unrestricted).arg(total)).await?;
         match reply.outcome() {
             "known" => Ok(CodeAttempt::Known),
             "counted" => Ok(CodeAttempt::Counted),

@@ -23,10 +23,9 @@ use livechat::metrics::Metrics;
 use livechat::store::embedded::EmbeddedStore;
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureOutcome,
-    FailureRecord, Feed, Lockout, RoomState, Snapshot, Store, StoreError, Subject, UserPage,
+    FailureRecord, Feed, LockoutPolicy, RoomState, Snapshot, Store, StoreError, Subject, UserPage,
 };
 use livechat::telemetry::{self, LogFormat};
-use livechat::throttle::Throttle;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -116,8 +115,8 @@ impl Store for Panicking {
         self.inner.viewers_elsewhere(rooms).await
     }
 
-    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
-        self.inner.record_failure(subject, lockout).await
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        self.inner.record_failure(subject, policy).await
     }
 
     async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
@@ -159,7 +158,7 @@ impl House {
         let store = Arc::new(Panicking { inner, snapshots, readings, reports });
         let hub = Hub::start(store.clone());
         let config = Config::from_values(&Default::default()).expect("the defaults");
-        let chat = Chat::new(store.clone(), hub.clone(), Throttle::new(store.clone(), config.throttle), config.chat);
+        let chat = Chat::new(store.clone(), hub.clone(), config.chat, config.access, config.rate_limit);
         let drain = Drain::new(CancellationToken::new(), config.drain);
         let router = livechat::http::router(&chat, config.http, &drain, &Metrics::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -12,7 +12,7 @@ use livechat::domain::user::{DisplayName, Token, User, UserId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
     Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, FailureRecord, Feed,
-    FeedItem, Lockout, PresentedToken, Store, StoreError, Subject,
+    FeedItem, LockoutPolicy, PresentedToken, Store, StoreError, Subject,
 };
 use redis::aio::MultiplexedConnection;
 
@@ -165,14 +165,14 @@ async fn the_keys_of_one_call_are_in_one_slot() {
 
 /// Everything about misses and guesses.
 async fn guess_typically(store: &RedisStore, room: RoomId) {
-    let lockout = Lockout { free: 1, first: HOUR, longest: HOUR, forgotten_after: 2 * HOUR };
+    let lockout = LockoutPolicy { max_failures: 1, first: HOUR, longest: HOUR, forget_after: 2 * HOUR };
     let guesser = AttemptingClient { subject: Subject([1; 16]), block: Subject([2; 16]) };
     for _ in 0..2 {
         store.record_failure(guesser.subject, lockout).await.expect("a miss");
     }
     store.undo_failure(guesser.subject, FailureRecord(0)).await.expect("taken back");
     store.record_failure(guesser.block, lockout).await.expect("a miss");
-    let limits = Some(AttemptLimits { open: 0, last: 2 });
+    let limits = Some(AttemptLimits { unrestricted: 0, total: 2 });
     assert_eq!(store.begin_code_attempt(room, guesser, limits).await.expect("a guess"), CodeAttempt::Counted);
     store.trust_client(room, guesser, true).await.expect("welcome");
     let another = AttemptingClient { subject: Subject([3; 16]), block: Subject([4; 16]) };

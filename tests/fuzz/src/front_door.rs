@@ -10,7 +10,6 @@ use livechat::config::Config;
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
 use livechat::metrics::Metrics;
-use livechat::throttle::Throttle;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +31,7 @@ fn build() -> House {
     let config = Config::from_values(&values).expect("settings");
     let router = runtime.block_on(async {
         let store = OneRoom::shared();
-        let throttle = Throttle::new(store.clone(), config.throttle);
-        let chat = Chat::new(store.clone(), Hub::start(store), throttle, config.chat);
+        let chat = Chat::new(store.clone(), Hub::start(store), config.chat, config.access, config.rate_limit);
         livechat::http::router(&chat, config.http, &Drain::new(CancellationToken::new(), Duration::ZERO), &Metrics::default())
     });
     House { runtime, router }

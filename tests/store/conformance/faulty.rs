@@ -14,8 +14,8 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::user::{TokenHash, User, UserId};
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureOutcome, FailureRecord, Feed, FeedItem, Lockout, RoomLimits, RoomState, Sending, Sent, Snapshot, Store,
-    StoreError, Subject, UserPage,
+    FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, RoomLimits, RoomState, Sending, Sent, Snapshot,
+    Store, StoreError, Subject, UserPage,
 };
 use tokio::sync::broadcast;
 
@@ -319,8 +319,8 @@ impl Store for FaultyStore {
         self.inner.viewers_elsewhere(rooms).await
     }
 
-    async fn record_failure(&self, subject: Subject, lockout: Lockout) -> Result<FailureOutcome, StoreError> {
-        let struck = self.inner.record_failure(subject, lockout).await?;
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        let struck = self.inner.record_failure(subject, policy).await?;
         if let (Fault::MissesIgnored, FailureOutcome::Counted(record)) = (self.fault, struck) {
             self.inner.undo_failure(subject, record).await?;
         }

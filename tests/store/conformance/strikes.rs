@@ -6,17 +6,17 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use livechat::domain::room::RoomId;
 use livechat::store::{
-    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, Lockout, Store, StoreError, Subject,
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, LockoutPolicy, Store, StoreError, Subject,
 };
 
 use super::fixture::Fixture;
 use super::kit::*;
 
-const LOCKOUT: Lockout = Lockout {
-    free: 10,
+const LOCKOUT: LockoutPolicy = LockoutPolicy {
+    max_failures: 10,
     first: Duration::from_secs(60),
     longest: Duration::from_secs(3_600),
-    forgotten_after: Duration::from_secs(86_400),
+    forget_after: Duration::from_secs(86_400),
 };
 
 fn somebody() -> Subject {
@@ -28,15 +28,15 @@ fn guesser() -> AttemptingClient {
 }
 
 /// The lock-out that a further miss finds.
-async fn locked_out(store: &Arc<dyn Store>, subject: Subject, lockout: Lockout) -> Outcome<Duration> {
-    match store.record_failure(subject, lockout).await? {
+async fn locked_out(store: &Arc<dyn Store>, subject: Subject, policy: LockoutPolicy) -> Outcome<Duration> {
+    match store.record_failure(subject, policy).await? {
         FailureOutcome::LockedOut(left) => Ok(left),
         FailureOutcome::Counted(_) => Err(Breach("a miss was counted during the lock-out".into())),
     }
 }
 
-async fn counted(store: &Arc<dyn Store>, subject: Subject, lockout: Lockout) -> Outcome<()> {
-    match store.record_failure(subject, lockout).await? {
+async fn counted(store: &Arc<dyn Store>, subject: Subject, policy: LockoutPolicy) -> Outcome<()> {
+    match store.record_failure(subject, policy).await? {
         FailureOutcome::Counted(_) => Ok(()),
         FailureOutcome::LockedOut(left) => Err(Breach(format!("locked out for {left:?} too early"))),
     }
@@ -60,7 +60,7 @@ pub async fn contract_11_no_more_misses_are_counted_than_are_free(on: &dyn Fixtu
 pub async fn contract_11_each_further_miss_doubles_the_lockout(on: &dyn Fixture) -> Outcome {
     let (store, subject) = (on.store(), somebody());
     let first = Duration::from_millis(600);
-    let lockout = Lockout { free: 2, first, longest: first * 3, ..LOCKOUT };
+    let lockout = LockoutPolicy { max_failures: 2, first, longest: first * 3, ..LOCKOUT };
     counted(&store, subject, lockout).await?;
     for (before, longest) in [(0, 1), (1, 2), (2, 3)] {
         counted(&store, subject, lockout).await?;
@@ -73,7 +73,7 @@ pub async fn contract_11_each_further_miss_doubles_the_lockout(on: &dyn Fixture)
 
 pub async fn contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout(on: &dyn Fixture) -> Outcome {
     let (here, there, subject) = (on.store(), on.second_handle(), somebody());
-    let lockout = Lockout { free: 1, ..LOCKOUT };
+    let lockout = LockoutPolicy { max_failures: 1, ..LOCKOUT };
     for _ in 0..3 {
         let FailureOutcome::Counted(record) = here.record_failure(subject, lockout).await? else {
             return Err(Breach("locked out by misses that were taken back".into()));
@@ -81,10 +81,12 @@ pub async fn contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout(on:
         locked_out(&here, subject, lockout).await?;
         there.undo_failure(subject, record).await?;
     }
-    let FailureOutcome::Counted(early) = here.record_failure(subject, Lockout { free: 2, ..LOCKOUT }).await? else {
+    let FailureOutcome::Counted(early) =
+        here.record_failure(subject, LockoutPolicy { max_failures: 2, ..LOCKOUT }).await?
+    else {
         return Err(Breach("locked out before the second miss".into()));
     };
-    counted(&here, subject, Lockout { free: 1, ..LOCKOUT }).await?;
+    counted(&here, subject, LockoutPolicy { max_failures: 1, ..LOCKOUT }).await?;
     here.undo_failure(subject, early).await?;
     locked_out(&here, subject, lockout).await?;
     there.undo_failure(somebody(), early).await?;
@@ -94,7 +96,7 @@ pub async fn contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout(on:
 pub async fn contract_11_misses_are_forgotten_in_time(on: &dyn Fixture) -> Outcome {
     let (store, subject) = (on.store(), somebody());
     let kept = Duration::from_secs(1);
-    let lockout = Lockout { free: 2, first: kept, longest: kept, forgotten_after: kept };
+    let lockout = LockoutPolicy { max_failures: 2, first: kept, longest: kept, forget_after: kept };
     for _ in 0..3 {
         counted(&store, subject, lockout).await?;
         tokio::time::sleep(kept + Duration::from_millis(50)).await;
@@ -107,7 +109,7 @@ pub async fn contract_11_misses_are_forgotten_in_time(on: &dyn Fixture) -> Outco
 pub async fn contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
     let room = room(&here).await?;
-    let limits = Some(AttemptLimits { open: 10, last: 30 });
+    let limits = Some(AttemptLimits { unrestricted: 10, total: 30 });
     let guesses = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.begin_code_attempt(room, guesser(), limits));
     let guesses = join_all(guesses).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let counted = guesses.iter().filter(|guess| **guess == CodeAttempt::Counted).count();
@@ -121,7 +123,7 @@ pub async fn contract_11_past_the_first_limit_each_block_has_one_guess_left(on: 
     let (here, there) = (on.store(), on.second_handle());
     let (room, one) = (room(&here).await?, guesser());
     let neighbour = AttemptingClient { subject: somebody(), ..one };
-    let limits = Some(AttemptLimits { open: 5, last: 50 });
+    let limits = Some(AttemptLimits { unrestricted: 5, total: 50 });
     for _ in 0..6 {
         ensure_eq!(
             here.begin_code_attempt(room, one, limits).await?,
@@ -154,7 +156,7 @@ pub async fn contract_11_past_the_first_limit_each_block_has_one_guess_left(on: 
 pub async fn contract_11_who_is_welcome_is_known_on_every_node(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
     let (room, other, guest) = (room(&here).await?, room(&here).await?, guesser());
-    let limits = Some(AttemptLimits { open: 1, last: 1 });
+    let limits = Some(AttemptLimits { unrestricted: 1, total: 1 });
     ensure!(
         matches!(here.begin_code_attempt(room, guest, None).await?, CodeAttempt::Closed(_)),
         "a guess without limits was counted"
@@ -178,7 +180,7 @@ pub async fn contract_11_who_is_welcome_is_known_on_every_node(on: &dyn Fixture)
 
 pub async fn contract_11_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let limits = Some(AttemptLimits { open: 1, last: 1 });
+    let limits = Some(AttemptLimits { unrestricted: 1, total: 1 });
     ensure_refused!(
         store.begin_code_attempt(RoomId::random(), guesser(), limits).await,
         StoreError::NotFound,

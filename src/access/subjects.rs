@@ -1,4 +1,4 @@
-//! Under which names the store counts a client's misses: digests, the same on every server.
+//! The subjects under which the store counts failures: digests of addresses and users, the same on every server.
 
 use std::net::IpAddr;
 
@@ -22,9 +22,9 @@ pub(super) fn of_network(client: ClientKey, prefixes: NetworkPrefixes) -> Option
     client.wider(prefixes).map(|network| digest("network", network, ""))
 }
 
-/// The client as a room meets it. One customer of a provider may have a whole IPv6 network as wide as these prefixes say, so
-/// such a network shares the last guess; of IPv4 nobody but the client does.
-pub(super) fn guesser(client: ClientKey, prefixes: NetworkPrefixes) -> AttemptingClient {
+/// The client in an attempt at a room. One customer of a provider may have a whole IPv6 network as wide as `prefixes`, so
+/// such a network shares one last attempt. An IPv4 address has one for itself.
+pub(super) fn attempting_client(client: ClientKey, prefixes: NetworkPrefixes) -> AttemptingClient {
     let block = match client {
         ClientKey::Network(IpAddr::V6(_)) => client.wider(prefixes).unwrap_or(client),
         ClientKey::Network(IpAddr::V4(_)) | ClientKey::Unknown => client,
@@ -66,16 +66,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_guess_is_shared_by_the_first_48_bits() {
-        let blocks = ["2001:db8:1:2::1", "2001:db8:1:ffff::1"].map(|address| guesser(client(address), PREFIXES));
+    fn the_last_attempt_is_shared_by_the_first_48_bits() {
+        let blocks =
+            ["2001:db8:1:2::1", "2001:db8:1:ffff::1"].map(|address| attempting_client(client(address), PREFIXES));
         assert!(blocks[0].block == blocks[1].block && blocks[0].subject != blocks[1].subject);
-        assert_ne!(guesser(client("2001:db8:2:2::1"), PREFIXES).block, blocks[0].block);
-        let neighbours = ["192.0.2.7", "192.0.2.8"].map(|address| guesser(client(address), PREFIXES).block);
+        assert_ne!(attempting_client(client("2001:db8:2:2::1"), PREFIXES).block, blocks[0].block);
+        let neighbours = ["192.0.2.7", "192.0.2.8"].map(|address| attempting_client(client(address), PREFIXES).block);
         assert_ne!(neighbours[0], neighbours[1]);
     }
 
     #[test]
-    fn a_client_its_network_and_a_user_at_it_are_three_subjects() {
+    fn a_client_its_network_and_its_user_are_three_subjects() {
         let client = client("192.0.2.0");
         let (itself, network) = (of_client(client), of_network(client, PREFIXES));
         assert!(network.is_some_and(|network| network != itself));
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_known_is_a_subject_that_no_address_has() {
+    fn the_unknown_client_shares_its_subject_with_no_address() {
         let unknown = of_client(ClientKey::Unknown);
         for address in ["0.0.0.0", "::", "127.0.0.1"] {
             assert_ne!(unknown, of_client(client(address)), "{address}");

@@ -1,7 +1,7 @@
-//! Rates of one kind of action, one budget a key, in this process.
+//! One token bucket per key, under one rate.
 //!
-//! The memory is bounded: past so many keys the least used ones are forgotten. That gives nobody more than many keys give
-//! them anyway, as a forgotten key begins like a new one.
+//! Memory is bounded: past [`CAPACITY`] the least used keys are forgotten. A forgotten key starts with a full budget, as a
+//! new key does, so an attacker with many keys gains nothing.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::num::NonZeroU32;
@@ -14,27 +14,28 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed, StateStore};
 use quick_cache::sync::Cache;
 
-use crate::throttle::action::Rate;
+use crate::rate_limit::rate::Rate;
 
 /// Keys remembered, at some 100 bytes each.
-const KEYS_MAX: usize = 100_000;
+const CAPACITY: usize = 100_000;
 
-/// Budgets under one rate.
 pub(super) struct Budgets {
-    /// `None` never limits.
-    limiter: Option<RateLimiter<u64, Bounded, MonotonicClock>>,
-    at_once: NonZeroU32,
-    /// Keys are kept as hashes that nobody outside can foresee, so that none can be made to meet another's.
+    /// `None` never refuses.
+    limiter: Option<RateLimiter<u64, BoundedStates, MonotonicClock>>,
+    burst: NonZeroU32,
+    /// Keys are random hashes, so that nobody can predict which share a budget.
     hasher: RandomState,
 }
 
 impl Budgets {
-    pub(super) fn new(rate: Rate) -> Self {
-        let limiter = |quota| RateLimiter::new(quota, Bounded(Cache::new(KEYS_MAX)), MonotonicClock);
-        Self { limiter: rate.quota().map(limiter), at_once: rate.at_once(), hasher: RandomState::new() }
+    /// Without a rate, nothing is refused.
+    pub(super) fn new(rate: Option<Rate>) -> Self {
+        let limiter = |quota| RateLimiter::new(quota, BoundedStates(Cache::new(CAPACITY)), MonotonicClock);
+        let burst = rate.map_or(NonZeroU32::MAX, Rate::burst);
+        Self { limiter: rate.and_then(Rate::quota).map(limiter), burst, hasher: RandomState::new() }
     }
 
-    /// Takes one from the budget of `key`, or says when there is one again.
+    /// Takes one from the budget of `key`, or returns the time until there is one again.
     pub(super) fn take(&self, key: impl Hash) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         limiter
@@ -42,22 +43,22 @@ impl Budgets {
             .map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
     }
 
-    /// Takes so many, or says when they are there. More than there can ever be at once count as all of them.
+    /// Takes `count`, or returns the time until there are so many. More than the burst count as the burst.
     pub(super) fn take_many(&self, key: impl Hash, count: u64) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
-        let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.at_once.get());
+        let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.burst.get());
         let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
         match limiter.check_key_n(&self.hasher.hash_one(key), count) {
             Ok(taken) => taken.map_err(|not_until| not_until.wait_time_from(limiter.clock().now())),
             // Ruled out above.
-            Err(_more_than_there_can_be) => Ok(()),
+            Err(_insufficient_capacity) => Ok(()),
         }
     }
 }
 
-struct Bounded(Cache<u64, Arc<InMemoryState>>);
+struct BoundedStates(Cache<u64, Arc<InMemoryState>>);
 
-impl StateStore for Bounded {
+impl StateStore for BoundedStates {
     type Key = u64;
 
     fn measure_and_replace<T, F, E>(&self, key: &u64, decide: F) -> Result<T, E>
@@ -79,33 +80,43 @@ impl StateStore for Bounded {
 mod tests {
     use super::*;
 
-    #[test]
-    fn many_keys_take_a_bounded_space() {
-        let budgets = Budgets::new("1/h:1".parse().expect("a rate"));
-        for key in 0..KEYS_MAX * 3 {
-            let _ = budgets.take(key);
-        }
-        let kept = budgets.limiter.map(|limiter| limiter.into_state_store().0.len());
-        assert!(kept.is_some_and(|kept| kept <= KEYS_MAX), "{kept:?}");
+    fn budgets(rate: &str) -> Budgets {
+        Budgets::new(Some(rate.parse().expect("a rate")))
     }
 
     #[test]
-    fn many_are_taken_at_once_and_never_more_than_there_can_be() {
-        let budgets = Budgets::new("1/s:100".parse().expect("a rate"));
+    fn memory_is_bounded() {
+        let budgets = budgets("1/h:1");
+        for key in 0..CAPACITY * 3 {
+            let _ = budgets.take(key);
+        }
+        let kept = budgets.limiter.map(|limiter| limiter.into_state_store().0.len());
+        assert!(kept.is_some_and(|kept| kept <= CAPACITY), "{kept:?}");
+    }
+
+    #[test]
+    fn many_are_taken_at_once_up_to_the_burst() {
+        let budgets = budgets("1/s:100");
         assert!(budgets.take_many("one", 60).is_ok() && budgets.take_many("one", 0).is_ok());
         let wait = budgets.take_many("one", 60).expect_err("twenty too many");
         assert!(wait <= Duration::from_secs(20) && wait > Duration::from_secs(18), "{wait:?}");
-        assert!(budgets.take_many("one", 40).is_ok(), "what was refused used up nothing");
+        assert!(budgets.take_many("one", 40).is_ok(), "a refusal uses up nothing");
         assert!(budgets.take_many("two", u64::MAX).is_ok());
         assert!(budgets.take("two").is_err());
     }
 
     #[test]
-    fn each_key_has_a_budget_of_its_own() {
-        let budgets = Budgets::new("1/m:2".parse().expect("a rate"));
+    fn each_key_has_its_own_budget() {
+        let budgets = budgets("1/m:2");
         assert!(budgets.take("one").is_ok() && budgets.take("one").is_ok());
         let wait = budgets.take("one").expect_err("a third at once");
         assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(50), "{wait:?}");
         assert!(budgets.take("two").is_ok());
+    }
+
+    #[test]
+    fn without_a_rate_nothing_is_refused() {
+        let budgets = Budgets::new(None);
+        assert!((0..1_000).all(|_| budgets.take_many("one", u64::MAX).is_ok()));
     }
 }
