@@ -112,7 +112,8 @@ impl Access {
         }
         let enabled = settings.lockouts_enabled;
         let room_codes = enabled.then(|| Arc::new(RoomCodes::new(Arc::clone(store), &settings, detached_tasks)));
-        let wrong_tokens = enabled.then(|| WrongTokens::new(Arc::clone(store), settings.wrong_tokens_per_user));
+        let wrong_tokens =
+            enabled.then(|| WrongTokens::new(Arc::<dyn Store>::clone(store), settings.wrong_tokens_per_user));
         Self { room_codes, wrong_tokens, refusals }
     }
 

@@ -27,8 +27,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
 
 pub use crate::store::lockouts::{
-    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, FailureRecord, InvalidLockoutPolicy, LockoutPolicy,
-    Subject,
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureCounters, FailureOutcome, FailureRecord, InvalidLockoutPolicy,
+    LockoutPolicy, Subject,
 };
 
 /// Keeps rooms, messages, users and logs, and announces what it accepted.
@@ -48,9 +48,9 @@ pub use crate::store::lockouts::{
 /// 9. Errors mean the same on every store: see [`StoreError`].
 /// 10. Viewers that one node reported are counted by every other node, and forgotten [`VIEWERS_KEPT`] after its last
 ///     report.
-/// 11. Misses and guesses are counted in one step, over all nodes, before anybody knows whether they are misses: however
-///     many come at once, no more than the limit are counted. What was right is taken back. No counter outlives what it
-///     was given to live, and none of a room its room.
+/// 11. [Failures](FailureCounters) and [code attempts](Store::begin_code_attempt) are counted in one step, for all nodes
+///     together, before the outcome is known: however many come at once, no more than the limit are counted. An attempt that
+///     turns out to be right is undone. No counter outlives its policy, and no counter of a room outlives the room.
 /// 12. A user whom a refused message would have made known is forgotten, unless somebody was admitted as that user since:
 ///     of two first messages at once, the refusal of one does not undo the other.
 /// 13. An operation that was begun is completed, or leaves nothing behind, even if its caller stops waiting.
@@ -61,7 +61,7 @@ pub use crate::store::lockouts::{
 /// The store tells the time: every moment in its answers is read from one clock per store, which for a shared store is
 /// not the clock of this process. Whoever needs to wait for a moment subtracts [`RoomState::now`] from it.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: FailureCounters {
     /// Creates a room that lives for `ttl` from now. [`StoreError::Conflict`] when the id is taken.
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError>;
 
@@ -126,24 +126,18 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] when no number of any of them is known.
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError>;
 
-    /// Counts a miss of `subject`, unless it is locked out. The miss that reaches the limit locks it out.
-    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError>;
-
-    /// Takes a counted miss back, and the lock-out that it began.
-    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError>;
-
-    /// Counts a wrong code for the room, unless `guesser` is known there or has no guess left. Without `limits` it has
-    /// none. [`StoreError::NotFound`] when there is no such room.
+    /// Counts a wrong code for the room before the code is checked, unless `client` is known there or has no attempt left.
+    /// Without `limits` it has none. [`StoreError::NotFound`] when there is no such room.
     async fn begin_code_attempt(
         &self,
         room: RoomId,
-        guesser: AttemptingClient,
+        client: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError>;
 
-    /// Makes `guesser` known to the room for its life, and takes its guess back if one was `counted`. A room knows
-    /// [`KNOWN_MAX`] at most. [`StoreError::NotFound`] when there is no such room.
-    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError>;
+    /// Makes `client` known to the room for the room's life, and undoes its attempt if one was `counted`. A room knows
+    /// [`KNOWN_MAX`] clients at most. [`StoreError::NotFound`] when there is no such room.
+    async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError>;
 
     /// Succeeds when the store answers and can take a write.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -201,7 +195,7 @@ const WITHDRAW_AGAIN: Duration = Duration::from_millis(50);
 /// How long a node's report of viewers counts.
 pub const VIEWERS_KEPT: Duration = Duration::from_secs(12);
 
-/// How many a room knows. Whoever comes later with the right code enters all the same, and is counted each time.
+/// How many clients a room knows. Later ones enter with the right code all the same, and are counted each time.
 pub const KNOWN_MAX: usize = 50_000;
 
 /// What went wrong, the same on every store.

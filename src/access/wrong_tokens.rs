@@ -7,26 +7,26 @@ use sha2::{Digest as _, Sha256};
 
 use crate::access::subjects;
 use crate::domain::client_key::ClientKey;
-use crate::store::{FailureOutcome, LockoutPolicy, Store, StoreError};
+use crate::store::{FailureCounters, FailureOutcome, LockoutPolicy, StoreError};
 
 /// Users share this many counters per client. User ids cost nothing to make up, so a counter for each would grow without
 /// end and push out the counters of other failures.
 const USER_GROUPS: u16 = 1_024;
 
 pub(super) struct WrongTokens {
-    store: Arc<dyn Store>,
+    counters: Arc<dyn FailureCounters>,
     policy: LockoutPolicy,
 }
 
 impl WrongTokens {
-    pub(super) fn new(store: Arc<dyn Store>, policy: LockoutPolicy) -> Self {
-        Self { store, policy }
+    pub(super) fn new(counters: Arc<dyn FailureCounters>, policy: LockoutPolicy) -> Self {
+        Self { counters, policy }
     }
 
     /// Counts a wrong token. Returns how long the lockout lasts, if there were too many.
     pub(super) async fn record(&self, client: ClientKey, user: &str) -> Result<Option<Duration>, StoreError> {
         let subject = subjects::of_user(client, &group_of(user));
-        Ok(match self.store.record_failure(subject, self.policy).await? {
+        Ok(match self.counters.record_failure(subject, self.policy).await? {
             FailureOutcome::Counted(_) => None,
             FailureOutcome::LockedOut(remaining) => Some(remaining),
         })

@@ -44,9 +44,8 @@ use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, UserId};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureOutcome, FailureRecord, Feed, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject,
-    UserPage,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
+    RoomState, Sending, Sent, Snapshot, Store, StoreError, UserPage,
 };
 
 pub use crate::store::embedded::open::OpenError;
@@ -254,28 +253,19 @@ impl Store for EmbeddedStore {
         Ok(vec![0; rooms.len()])
     }
 
-    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
-        Ok(self.lockouts.record_failure(subject, policy))
-    }
-
-    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.lockouts.undo_failure(subject, record);
-        Ok(())
-    }
-
     async fn begin_code_attempt(
         &self,
         room: RoomId,
-        guesser: AttemptingClient,
+        client: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        Ok(self.lockouts.begin_code_attempt(room, left, guesser, limits))
+        Ok(self.lockouts.begin_code_attempt(room, left, client, limits))
     }
 
-    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
+    async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
         let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        self.lockouts.trust_client(room, left, guesser, counted);
+        self.lockouts.trust_client(room, left, client, counted);
         Ok(())
     }
 

@@ -1,7 +1,22 @@
-//! The types of clause 11: subjects of failures, lockout policies, and attempts at the code of a room.
+//! Failure counters with their lockout policies, and the types of attempts at the code of a room: clause 11 of the contract.
 
 use std::str::FromStr;
 use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::store::StoreError;
+
+/// Counts failures for all nodes together, and locks out the subjects that have too many. A part of every
+/// [`Store`](super::Store), whose clause 11 holds here.
+#[async_trait]
+pub trait FailureCounters: Send + Sync + 'static {
+    /// Counts a failure of `subject`, unless it is locked out. The failure that reaches the limit locks it out.
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError>;
+
+    /// Undoes a counted failure, and the lockout that it began.
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError>;
+}
 
 /// What failures are counted for: a digest of an address, or of a user and an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +79,7 @@ impl FromStr for LockoutPolicy {
     }
 }
 
-/// What [`Store::record_failure`](super::Store::record_failure) did.
+/// What [`FailureCounters::record_failure`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureOutcome {
     /// The failure was counted; the record undoes it.

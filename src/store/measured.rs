@@ -17,8 +17,9 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, UserId};
 use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureOutcome,
-    FailureRecord, Feed, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject, UserPage,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
+    FailureOutcome, FailureRecord, Feed, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject,
+    UserPage,
 };
 
 /// Every call that is measured.
@@ -35,10 +36,10 @@ const CALLS: [&str; 16] = [
     "watch",
     "report_viewers",
     "viewers_elsewhere",
-    "strike",
-    "forgive",
-    "guess",
-    "welcome",
+    "record_failure",
+    "undo_failure",
+    "begin_code_attempt",
+    "trust_client",
 ];
 
 /// The call that only asks whether the store is there.
@@ -212,28 +213,31 @@ impl Store for MeasuredStore {
         self.measure("viewers_elsewhere", self.store.viewers_elsewhere(rooms)).await
     }
 
-    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
-        self.measure("strike", self.store.record_failure(subject, policy)).await
-    }
-
-    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.measure("forgive", self.store.undo_failure(subject, record)).await
-    }
-
     async fn begin_code_attempt(
         &self,
         room: RoomId,
-        guesser: AttemptingClient,
+        client: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
-        self.measure("guess", self.store.begin_code_attempt(room, guesser, limits)).await
+        self.measure("begin_code_attempt", self.store.begin_code_attempt(room, client, limits)).await
     }
 
-    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
-        self.measure("welcome", self.store.trust_client(room, guesser, counted)).await
+    async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
+        self.measure("trust_client", self.store.trust_client(room, client, counted)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.measure(PING, self.store.ping()).await
+    }
+}
+
+#[async_trait]
+impl FailureCounters for MeasuredStore {
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        self.measure("record_failure", self.store.record_failure(subject, policy)).await
+    }
+
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.measure("undo_failure", self.store.undo_failure(subject, record)).await
     }
 }

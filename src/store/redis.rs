@@ -7,6 +7,7 @@ mod feed;
 
 pub mod import;
 mod keys;
+mod lockouts;
 
 mod codec;
 
@@ -43,9 +44,8 @@ use crate::store::redis::rooms::{IN_A_CALL, LastViewers, list_part_for};
 use crate::store::redis::scripts::Scripts;
 use crate::store::redis::startup::Patience;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureOutcome, FailureRecord, Feed, KNOWN_MAX, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store,
-    StoreError, Subject, UserPage, send_in_two_steps,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
+    KNOWN_MAX, RoomState, Sending, Sent, Snapshot, Store, StoreError, UserPage, send_in_two_steps,
 };
 
 /// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
@@ -310,32 +310,15 @@ impl Store for RedisStore {
         self.count_viewers(rooms).await
     }
 
-    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
-        let LockoutPolicy { max_failures, first, longest, forget_after } = policy;
-        let mut call = self.inner.scripts.strike.key(self.inner.keys.strikes(subject));
-        call.arg(max_failures).arg(millis(first)).arg(millis(longest)).arg(millis(forget_after));
-        let mut reply = self.run(&call).await?;
-        match reply.outcome() {
-            "counted" => Ok(FailureOutcome::Counted(FailureRecord(reply.number()?))),
-            "locked" => Ok(FailureOutcome::LockedOut(Duration::from_millis(reply.number()?))),
-            _ => Err(reply.unknown()),
-        }
-    }
-
-    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.run(self.inner.scripts.forgive.key(self.inner.keys.strikes(subject)).arg(record.0)).await.map(drop)
-    }
-
     async fn begin_code_attempt(
         &self,
         room: RoomId,
-        guesser: AttemptingClient,
+        client: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
         let AttemptLimits { unrestricted, total } = limits.unwrap_or(AttemptLimits { unrestricted: 0, total: 0 });
         let mut call = self.on_room(&self.inner.scripts.guess, room, &["room", "guesses", "last", "known"]);
-        let mut reply =
-            self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(unrestricted).arg(total)).await?;
+        let mut reply = self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(unrestricted).arg(total)).await?;
         match reply.outcome() {
             "known" => Ok(CodeAttempt::Known),
             "counted" => Ok(CodeAttempt::Counted),
@@ -344,11 +327,9 @@ impl Store for RedisStore {
         }
     }
 
-    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
+    async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
         let mut call = self.on_room(&self.inner.scripts.welcome, room, &["room", "guesses", "last", "known"]);
-        self.run(call.arg(&guesser.subject.0).arg(&guesser.block.0).arg(u8::from(counted)).arg(KNOWN_MAX))
-            .await
-            .map(drop)
+        self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(u8::from(counted)).arg(KNOWN_MAX)).await.map(drop)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -22,8 +22,8 @@ use livechat::hub::Hub;
 use livechat::metrics::Metrics;
 use livechat::store::embedded::EmbeddedStore;
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureOutcome,
-    FailureRecord, Feed, LockoutPolicy, RoomState, Snapshot, Store, StoreError, Subject, UserPage,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
+    FailureOutcome, FailureRecord, Feed, LockoutPolicy, RoomState, Snapshot, Store, StoreError, Subject, UserPage,
 };
 use livechat::telemetry::{self, LogFormat};
 use serde_json::{Value, json};
@@ -56,6 +56,17 @@ fn count_down(calls: &AtomicU32) {
     let left = calls.load(Ordering::SeqCst);
     assert!(left > 0, "a panic that says {SECRET}");
     calls.store(left - 1, Ordering::SeqCst);
+}
+
+#[async_trait]
+impl FailureCounters for Panicking {
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        self.inner.record_failure(subject, policy).await
+    }
+
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.inner.undo_failure(subject, record).await
+    }
 }
 
 #[async_trait]
@@ -115,25 +126,17 @@ impl Store for Panicking {
         self.inner.viewers_elsewhere(rooms).await
     }
 
-    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
-        self.inner.record_failure(subject, policy).await
-    }
-
-    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.inner.undo_failure(subject, record).await
-    }
-
     async fn begin_code_attempt(
         &self,
         room: RoomId,
-        guesser: AttemptingClient,
+        client: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
-        self.inner.begin_code_attempt(room, guesser, limits).await
+        self.inner.begin_code_attempt(room, client, limits).await
     }
 
-    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
-        self.inner.trust_client(room, guesser, counted).await
+    async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
+        self.inner.trust_client(room, client, counted).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

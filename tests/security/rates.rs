@@ -303,7 +303,8 @@ async fn many_right_codes_at_once_from_a_new_address_all_open() {
             let room = &rooms[n % rooms.len()];
             outcome(&clients[n % 2], room, &room.code)
         });
-        assert!(join_all(opened).await.iter().all(|outcome| outcome == "OK"));
+        let outcomes = join_all(opened).await;
+        assert!(outcomes.iter().all(|outcome| outcome == "OK"), "{outcomes:?}");
         assert_eq!(outcome(&clients[0], &creator.create_room().await, "000").await, "ROOM_CODE_INVALID");
     }
 }

@@ -11,8 +11,8 @@ use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::user::{DisplayName, Token, User, UserId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
-    Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, FailureRecord, Feed,
-    FeedItem, LockoutPolicy, PresentedToken, Store, StoreError, Subject,
+    Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, FailureCounters,
+    FailureRecord, Feed, FeedItem, LockoutPolicy, PresentedToken, Store, StoreError, Subject,
 };
 use redis::aio::MultiplexedConnection;
 

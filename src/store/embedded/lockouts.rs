@@ -4,11 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::domain::room::RoomId;
+use crate::store::embedded::EmbeddedStore;
 use crate::store::{
-    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, FailureRecord, KNOWN_MAX, LockoutPolicy, Subject,
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureCounters, FailureOutcome, FailureRecord, KNOWN_MAX,
+    LockoutPolicy, StoreError, Subject,
 };
 
 /// Subjects remembered. Past it, the half whose last failure is the oldest is forgotten. That does not help to guess a code
@@ -47,7 +50,7 @@ struct CodeAttempts {
 }
 
 impl Lockouts {
-    pub(super) fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> FailureOutcome {
+    fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> FailureOutcome {
         let now = Instant::now();
         let counters = &mut *self.0.lock();
         counters.make_space(now);
@@ -71,7 +74,7 @@ impl Lockouts {
         FailureOutcome::Counted(record)
     }
 
-    pub(super) fn undo_failure(&self, subject: Subject, record: FailureRecord) {
+    fn undo_failure(&self, subject: Subject, record: FailureRecord) {
         let counters = &mut *self.0.lock();
         let Some(failures) = counters.subjects.get_mut(&subject) else { return };
         failures.count = failures.count.saturating_sub(1);
@@ -115,6 +118,18 @@ impl Lockouts {
         if attempts.known.len() < KNOWN_MAX {
             attempts.known.insert(client.subject);
         }
+    }
+}
+
+#[async_trait]
+impl FailureCounters for EmbeddedStore {
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        Ok(self.lockouts.record_failure(subject, policy))
+    }
+
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.lockouts.undo_failure(subject, record);
+        Ok(())
     }
 }
 

@@ -11,8 +11,9 @@ use livechat::domain::page::Window;
 use livechat::domain::room::{Room, RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, Announcement, ChatterPage, Commit, Committed, Feed, Guess, GuessLimits, Guesser,
-    Lockout, RoomState, Snapshot, Store, StoreError, Struck, Subject, Ticket,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
+    FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, RoomState, Snapshot, Store, StoreError, Subject,
+    UserPage,
 };
 use tokio::sync::broadcast;
 
@@ -20,7 +21,7 @@ use tokio::sync::broadcast;
 const CODE: &str = "123456";
 
 pub struct OneRoom {
-    announcements: broadcast::Sender<Announcement>,
+    announcements: broadcast::Sender<FeedItem>,
 }
 
 impl OneRoom {
@@ -37,6 +38,17 @@ fn state(id: RoomId) -> RoomState {
 }
 
 #[async_trait]
+impl FailureCounters for OneRoom {
+    async fn record_failure(&self, _: Subject, _: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        Ok(FailureOutcome::Counted(FailureRecord(0)))
+    }
+
+    async fn undo_failure(&self, _: Subject, _: FailureRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl Store for OneRoom {
     async fn create_room(&self, id: RoomId, _: &RoomCode, _: Duration) -> Result<RoomState, StoreError> {
         Ok(state(id))
@@ -46,20 +58,20 @@ impl Store for OneRoom {
         Ok(Snapshot { state: state(room), messages: Vec::new() })
     }
 
-    async fn chatters(&self, _: RoomId, _: Window) -> Result<ChatterPage, StoreError> {
-        Ok(ChatterPage { chatters: Vec::new(), total: 0 })
+    async fn chatters(&self, _: RoomId, _: Window) -> Result<UserPage, StoreError> {
+        Ok(UserPage { chatters: Vec::new(), total: 0 })
     }
 
     async fn active_rooms(&self, _: Option<(Timestamp, RoomId)>, _: u32) -> Result<ActiveRooms, StoreError> {
         Ok(ActiveRooms { rooms: vec![state(RoomId::from_bytes([7; 16]))], more: true, total: 2 })
     }
 
-    async fn admit(&self, admission: Admission) -> Result<Admitted, StoreError> {
+    async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
         let display_name = admission.newcomer.unwrap_or_else(|| DisplayName::from_stored("Ada".to_owned()));
         Ok(Admitted::Rotated(User { id: admission.user, display_name }))
     }
 
-    async fn withdraw(&self, _: &UserId, _: TokenHash) -> Result<(), StoreError> {
+    async fn forget_new_user(&self, _: &UserId, _: TokenHash) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -75,11 +87,11 @@ impl Store for OneRoom {
         Feed::of(&self.announcements)
     }
 
-    fn watch(&self, _: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn subscribe(&self, _: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
         Box::pin(ready(Ok(())))
     }
 
-    fn unwatch(&self, _: RoomId) {}
+    fn unsubscribe(&self, _: RoomId) {}
 
     async fn report_viewers(&self, _: &[(RoomId, u32)]) -> Result<(), StoreError> {
         Ok(())
@@ -89,19 +101,16 @@ impl Store for OneRoom {
         Ok(vec![0; rooms.len()])
     }
 
-    async fn strike(&self, _: Subject, _: Lockout) -> Result<Struck, StoreError> {
-        Ok(Struck::Counted(Ticket(0)))
+    async fn begin_code_attempt(
+        &self,
+        _: RoomId,
+        _: AttemptingClient,
+        _: Option<AttemptLimits>,
+    ) -> Result<CodeAttempt, StoreError> {
+        Ok(CodeAttempt::Counted)
     }
 
-    async fn forgive(&self, _: Subject, _: Ticket) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn guess(&self, _: RoomId, _: Guesser, _: Option<GuessLimits>) -> Result<Guess, StoreError> {
-        Ok(Guess::Counted)
-    }
-
-    async fn welcome(&self, _: RoomId, _: Guesser, _: bool) -> Result<(), StoreError> {
+    async fn trust_client(&self, _: RoomId, _: AttemptingClient, _: bool) -> Result<(), StoreError> {
         Ok(())
     }
 

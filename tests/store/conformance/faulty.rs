@@ -14,8 +14,8 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::user::{TokenHash, User, UserId};
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, RoomLimits, RoomState, Sending, Sent, Snapshot,
-    Store, StoreError, Subject, UserPage,
+    FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, RoomLimits, RoomState, Sending,
+    Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 use tokio::sync::broadcast;
 
@@ -179,6 +179,21 @@ fn renumbered(mut event: Event) -> Event {
 }
 
 #[async_trait]
+impl FailureCounters for FaultyStore {
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        let struck = self.inner.record_failure(subject, policy).await?;
+        if let (Fault::MissesIgnored, FailureOutcome::Counted(record)) = (self.fault, struck) {
+            self.inner.undo_failure(subject, record).await?;
+        }
+        Ok(struck)
+    }
+
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.inner.undo_failure(subject, record).await
+    }
+}
+
+#[async_trait]
 impl Store for FaultyStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         if self.fault != Fault::ExpiryIgnored {
@@ -319,29 +334,17 @@ impl Store for FaultyStore {
         self.inner.viewers_elsewhere(rooms).await
     }
 
-    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
-        let struck = self.inner.record_failure(subject, policy).await?;
-        if let (Fault::MissesIgnored, FailureOutcome::Counted(record)) = (self.fault, struck) {
-            self.inner.undo_failure(subject, record).await?;
-        }
-        Ok(struck)
-    }
-
-    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.inner.undo_failure(subject, record).await
-    }
-
     async fn begin_code_attempt(
         &self,
         room: RoomId,
-        guesser: AttemptingClient,
+        client: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
-        self.inner.begin_code_attempt(room, guesser, limits).await
+        self.inner.begin_code_attempt(room, client, limits).await
     }
 
-    async fn trust_client(&self, room: RoomId, guesser: AttemptingClient, counted: bool) -> Result<(), StoreError> {
-        self.inner.trust_client(room, guesser, counted).await
+    async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
+        self.inner.trust_client(room, client, counted).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
