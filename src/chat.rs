@@ -28,8 +28,7 @@ use crate::hub::{self, Hub};
 use crate::metrics::{Counters, Metrics};
 use crate::rate_limit::RateLimiter;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, Change, Commit, Committed, PresentedToken, RoomLimits, RoomState, Sending, Sent,
-    Snapshot, Store, StoreError, UserPage,
+    Admission, Admitted, Change, Commit, Committed, PresentedToken, RoomLimits, Sending, Sent, Store, StoreError,
 };
 use crate::{access, rate_limit};
 
@@ -37,6 +36,7 @@ use crate::chat::rooms::Rooms;
 
 pub use crate::chat::error::ChatError;
 pub use crate::chat::settings::Settings;
+pub use crate::store::{ActiveRooms, RoomState, Snapshot, UserPage};
 
 /// A user stays known for this long after the last room it wrote in has ended.
 const USER_OUTLIVES_ROOM: Duration = Duration::from_secs(3_600);

@@ -13,7 +13,7 @@ use futures_util::Stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::chat::{Chat, ChatError, RoomKey};
+use crate::chat::{Chat, ChatError, RoomKey, RoomState};
 use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
@@ -25,7 +25,6 @@ use crate::rest::fields::{Fields, Form};
 use crate::rest::long_read::{EnvelopeWriter, read_page};
 use crate::rest::openapi::{self, AskingOften, AskingRoom, Failing};
 use crate::rest::{Client, Rest, csrf};
-use crate::store::RoomState;
 
 const CREATED: &str = "sucessful, room will be deleted after 24 hours";
 

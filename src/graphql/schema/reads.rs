@@ -8,12 +8,11 @@ use async_graphql::{Context, Result};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::chat::{Chat, ChatError, RoomKey};
+use crate::chat::{ActiveRooms, Chat, ChatError, RoomKey, Snapshot, UserPage};
 use crate::domain::client_key::ClientKey;
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomId};
 use crate::graphql::schema::error::chat_error;
-use crate::store::{ActiveRooms, Snapshot, UserPage};
 
 /// In the data of a request.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, SelectionField, Value};
 
+use crate::chat::{RoomState, Snapshot};
 use crate::domain::cursor;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::limits::PAGE_DEFAULT;
@@ -15,7 +16,6 @@ use crate::graphql::execution::response_budget::{hold, resolve};
 use crate::graphql::schema::connection::{ChatterConnection, MessageConnection, Page};
 use crate::graphql::schema::error::refusal;
 use crate::graphql::schema::reads::Reads;
-use crate::store::{RoomState, Snapshot};
 
 /// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
 pub struct DateTime(Timestamp);

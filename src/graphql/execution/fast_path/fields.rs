@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet, TypeCondition};
 
-use crate::chat::Accepted;
+use crate::chat::{Accepted, Snapshot};
 use crate::domain::cursor;
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
@@ -14,7 +14,6 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
 use crate::graphql::execution::response_budget::LimitedJson;
 use crate::graphql::schema::types::write_moment;
-use crate::store::Snapshot;
 
 /// A field that was chosen, and how the client calls it.
 #[derive(Debug)]
