@@ -1,5 +1,4 @@
-//! How sockets and streams end when the server stops: not all in one instant, so that their clients do not all come back
-//! in one instant either.
+//! Closes sockets and streams one by one when the server stops, so that their clients do not all reconnect at once.
 
 use std::time::Duration;
 
@@ -8,38 +7,38 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Tells sockets and streams when to end, and knows when all have.
+/// Tells sockets and streams when to close, and waits until all are closed.
 #[derive(Clone, Debug)]
 pub struct Drain {
-    begun: CancellationToken,
+    shutdown: CancellationToken,
     open: TaskTracker,
     spread: Duration,
 }
 
 impl Drain {
-    /// A drain that begins when `begun` is cancelled and takes at most `spread`.
-    pub fn new(begun: CancellationToken, spread: Duration) -> Self {
-        Self { begun, open: TaskTracker::new(), spread }
+    /// A drain that starts when `shutdown` is cancelled and spreads the closing over `spread`.
+    pub fn new(shutdown: CancellationToken, spread: Duration) -> Self {
+        Self { shutdown, open: TaskTracker::new(), spread }
     }
 
-    /// Whether it has begun: nothing new is opened any more.
+    /// Whether the drain has started. No sockets or streams are opened from then on.
     pub fn has_begun(&self) -> bool {
-        self.begun.is_cancelled()
+        self.shutdown.is_cancelled()
     }
 
-    /// Counts a socket or a stream as open, for as long as the token is kept.
-    pub(super) fn opened(&self) -> TaskTrackerToken {
+    /// Counts a socket or stream as open until the token is dropped.
+    pub(super) fn track(&self) -> TaskTrackerToken {
         self.open.token()
     }
 
-    /// Waits until this socket or stream shall end: some time after the drain has begun.
-    pub(super) async fn turn(self) {
-        self.begun.cancelled().await;
+    /// Waits until this socket or stream must close: a random time after the drain has started, within the spread.
+    pub(super) async fn wait_for_turn(self) {
+        self.shutdown.cancelled().await;
         let share = rand::rng().random_range(0.0..1.0);
         tokio::time::sleep(self.spread.mul_f64(share)).await;
     }
 
-    /// Waits until everything that was open has ended.
+    /// Waits until all sockets and streams are closed.
     pub async fn finished(&self) {
         self.open.close();
         self.open.wait().await;

@@ -1,22 +1,22 @@
-//! Lists in header values: several lines, several items, quotes.
+//! Parses list-valued headers: several lines, several items, quoted strings.
 
 use axum::http::{HeaderMap, HeaderName};
 
-/// The items of a list-valued header, over all of its lines, without the spaces around them.
+/// The items of a list-valued header, from all of its lines, trimmed.
 pub(super) fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| split(line, ',')).filter(|item| !item.is_empty())
 }
 
-/// The parts of a value between separators that are not quoted, without the spaces around them.
+/// The parts of a value between separators outside of quotes, trimmed.
 pub(super) fn split(value: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     value
         .split(move |character| {
-            let separates = character == separator && !quoted;
+            let is_separator = character == separator && !quoted;
             quoted ^= character == '"' && !escaped;
             escaped = quoted && character == '\\' && !escaped;
-            separates
+            is_separator
         })
         .map(str::trim)
 }
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_goes_over_lines_and_around_quotes() {
+    fn reads_lists_over_several_lines_and_with_quotes() {
         let lines = ["h2c ,websocket", "", ", ,a;b=\"c, \\\"d,\" , e"];
         let headers = lines.map(|line| (UPGRADE, HeaderValue::from_static(line)));
         let mut map = HeaderMap::new();

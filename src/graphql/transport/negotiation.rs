@@ -1,4 +1,4 @@
-//! Which of our media types a client wants.
+//! Content negotiation: chooses a media type by the `Accept` header.
 
 use axum::http::{HeaderMap, header};
 
@@ -6,28 +6,28 @@ use crate::graphql::execution::operation::Carrier;
 use crate::graphql::transport::header_list::{items, split};
 use crate::graphql::transport::request::media_type;
 
-/// What a client can read, best first among those it names alike.
+/// The media types to respond with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accept {
-    /// How to write a single answer.
-    pub(super) answer: AnswerType,
-    /// How to write a stream of events, if the client takes streams.
+    /// The media type of a single response.
+    pub(super) response: ResponseType,
+    /// The media type of a stream of events, if the client accepts one.
     pub(super) stream: Option<StreamType>,
-    /// Whether a single answer is written as an event stream too, which the client then likes better than JSON. Clients that
-    /// name both, JSON first, read the end of a stream as a second answer.
-    pub(super) answer_in_stream: bool,
+    /// Whether a single response is sent as an event stream, too, because the client prefers that to JSON. Clients that accept
+    /// both and name JSON first take the end of a stream for a second response.
+    pub(super) response_in_stream: bool,
 }
 
-/// The media types of a single answer.
+/// Media types of a single response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AnswerType {
-    /// `application/json`, as clients of before the specification read it.
+pub(super) enum ResponseType {
+    /// `application/json`, for clients older than the specification.
     Json,
     /// `application/graphql-response+json`.
     GraphqlResponse,
 }
 
-/// The media types of a stream.
+/// Media types of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamType {
     EventStream,
@@ -35,7 +35,7 @@ pub(super) enum StreamType {
 }
 
 impl StreamType {
-    /// What carries the events then.
+    /// The transport that sends this media type.
     pub(super) const fn carrier(self) -> Carrier {
         match self {
             Self::EventStream => Carrier::EventStream,
@@ -45,9 +45,10 @@ impl StreamType {
 }
 
 impl Accept {
-    /// Reads the header. Clients that ask for nothing, or for anything, get JSON, as they always did.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut answer: Option<(f32, AnswerType)> = None;
+    /// Reads the header. Clients without the header, or with `*/*`, get `application/json`. Of media types with the same
+    /// weight, the first one counts.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
+        let mut response: Option<(f32, ResponseType)> = None;
         let mut stream: Option<(f32, StreamType)> = None;
         let mut in_stream: Option<(f32, bool)> = None;
         for range in items(headers, &header::ACCEPT) {
@@ -57,11 +58,11 @@ impl Accept {
             }
             match media_type(range).to_ascii_lowercase().as_str() {
                 "application/graphql-response+json" => {
-                    prefer(&mut answer, quality, AnswerType::GraphqlResponse);
+                    prefer(&mut response, quality, ResponseType::GraphqlResponse);
                     prefer(&mut in_stream, quality, false);
                 }
                 "application/json" | "application/*" | "*/*" => {
-                    prefer(&mut answer, quality, AnswerType::Json);
+                    prefer(&mut response, quality, ResponseType::Json);
                     prefer(&mut in_stream, quality, false);
                 }
                 "text/event-stream" => {
@@ -75,14 +76,14 @@ impl Accept {
             }
         }
         Self {
-            answer: answer.map_or(AnswerType::Json, |(_, kind)| kind),
+            response: response.map_or(ResponseType::Json, |(_, kind)| kind),
             stream: stream.map(|(_, kind)| kind),
-            answer_in_stream: in_stream.is_some_and(|(_, in_stream)| in_stream),
+            response_in_stream: in_stream.is_some_and(|(_, in_stream)| in_stream),
         }
     }
 }
 
-/// Takes the better of two; of two alike the first.
+/// Replaces `best` by `kind` if its weight is higher.
 fn prefer<T>(best: &mut Option<(f32, T)>, quality: f32, kind: T) {
     if best.as_ref().is_none_or(|(known, _)| quality > *known) {
         *best = Some((quality, kind));
@@ -105,14 +106,14 @@ mod tests {
     use super::*;
 
     fn accept(value: &'static str) -> Accept {
-        Accept::of(&HeaderMap::from_iter([(header::ACCEPT, header::HeaderValue::from_static(value))]))
+        Accept::from_headers(&HeaderMap::from_iter([(header::ACCEPT, header::HeaderValue::from_static(value))]))
     }
 
     #[test]
-    fn the_best_named_type_is_chosen() {
-        let json = Accept { answer: AnswerType::Json, stream: None, answer_in_stream: false };
-        let graphql = Accept { answer: AnswerType::GraphqlResponse, stream: None, answer_in_stream: false };
-        assert_eq!(Accept::of(&HeaderMap::new()), json);
+    fn chooses_the_media_type_with_the_highest_weight() {
+        let json = Accept { response: ResponseType::Json, stream: None, response_in_stream: false };
+        let graphql = Accept { response: ResponseType::GraphqlResponse, stream: None, response_in_stream: false };
+        assert_eq!(Accept::from_headers(&HeaderMap::new()), json);
         assert_eq!(accept("*/*"), json);
         assert_eq!(accept("text/html"), json);
         assert_eq!(accept("application/json"), json);
@@ -128,14 +129,14 @@ mod tests {
         assert_eq!(accept("multipart/mixed").stream, None);
         let apollo = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/graphql-response+json,\
                       application/json;q=0.9";
-        assert_eq!(accept(apollo).answer, AnswerType::GraphqlResponse);
+        assert_eq!(accept(apollo).answer, ResponseType::GraphqlResponse);
         assert_eq!(accept(apollo).stream, Some(StreamType::Multipart));
         let quoted = "multipart/mixed; boundary=\"a,b;q=0\"; SUBSCRIPTIONSPEC=\"1.0\", application/json; Q=0.5";
         assert_eq!(accept(quoted).stream, Some(StreamType::Multipart));
     }
 
     #[test]
-    fn a_single_answer_goes_into_a_stream_only_where_json_is_not_liked_as_well() {
+    fn sends_a_single_response_as_a_stream_only_if_the_client_prefers_that_to_json() {
         for (value, in_stream) in [
             ("text/event-stream", true),
             ("text/event-stream, application/json", true),
@@ -146,7 +147,7 @@ mod tests {
             ("application/graphql-response+json, application/json, text/event-stream, multipart/mixed", false),
             ("*/*", false),
         ] {
-            assert_eq!(accept(value).answer_in_stream, in_stream, "{value}");
+            assert_eq!(accept(value).response_in_stream, in_stream, "{value}");
         }
     }
 }

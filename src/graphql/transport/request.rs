@@ -1,5 +1,6 @@
-//! Reading the parameters of a request from an HTTP body, a query string or the payload of a WebSocket message. Null means
-//! absent everywhere, and so does an empty `operationName`.
+//! Parses the parameters of a GraphQL request from an HTTP body, a query string or the payload of a WebSocket message.
+//!
+//! Null means absent everywhere, and so does an empty `operationName`.
 
 use axum::body::Bytes;
 use axum::extract::Query;
@@ -12,34 +13,34 @@ use serde_json::{Map, Value};
 
 use crate::graphql::execution::operation::Parameters;
 use crate::graphql::execution::response::Answer;
-use crate::graphql::transport::cursors::{self, is_cursor};
+use crate::graphql::transport::cursors::{self, is_cursor_name};
 use crate::graphql::transport::json_object::Object;
 use crate::graphql::transport::surrogates::has_unpaired;
 
-/// What is wrong with a request before GraphQL sees it.
+/// A request that cannot be parsed or is not allowed, before GraphQL sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BadRequest {
     NotJson,
-    /// A GET that a page of another site could have had a browser make.
+    /// A GET that a page of another site may have made a browser send.
     CrossSite,
-    /// A list of requests.
+    /// A list of requests, which is not supported.
     Batch,
     Malformed(String),
-    /// A parameter has half of a surrogate pair in it.
+    /// The named parameter contains an unpaired surrogate.
     UnpairedSurrogate(&'static str),
-    /// A cursor that nobody was given.
+    /// A cursor that this server did not issue.
     Cursor,
     TooLarge,
 }
 
-impl From<cursors::Invalid> for BadRequest {
-    fn from(cursors::Invalid: cursors::Invalid) -> Self {
+impl From<cursors::InvalidCursor> for BadRequest {
+    fn from(_: cursors::InvalidCursor) -> Self {
         Self::Cursor
     }
 }
 
 impl BadRequest {
-    /// The HTTP status, and the code.
+    /// The HTTP status and the error code.
     pub(super) const fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
@@ -52,42 +53,42 @@ impl BadRequest {
         }
     }
 
-    /// The answer that says so.
-    pub(super) fn answer(self) -> Answer {
+    /// The error response.
+    pub(super) fn into_answer(self) -> Answer {
         let (_, code) = self.code();
-        let sentence = match self {
+        let message = match self {
             Self::NotJson => "send the request as JSON, with content-type: application/json".to_owned(),
             Self::CrossSite => "a GET needs accept: application/graphql-response+json, application/json or \
                                 text/event-stream, or a header graphql-preflight"
                 .to_owned(),
             Self::Batch => "send one operation in each request".to_owned(),
-            Self::Malformed(problem) => problem,
+            Self::Malformed(message) => message,
             Self::UnpairedSurrogate(field) => {
-                let sentence = format!("{field}: half of a surrogate pair is no character; send whole characters");
-                return Answer::refused_field(code, field, sentence);
+                let message = format!("{field} contains an unpaired surrogate, which is not a Unicode character");
+                return Answer::refused_field(code, field, message);
             }
-            Self::Cursor => "the cursor that came with the request is none of this server's".to_owned(),
+            Self::Cursor => "the cursor of the request was not issued by this server".to_owned(),
             Self::TooLarge => "the request body is too large".to_owned(),
         };
-        Answer::refused(code, sentence)
+        Answer::refused(code, message)
     }
 }
 
-/// Reads a POST body.
-pub(super) fn from_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Parameters, BadRequest> {
+/// Parses the body of a POST.
+pub(super) fn parse_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Parameters, BadRequest> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !media_type(content_type).eq_ignore_ascii_case("application/json") {
         return Err(BadRequest::NotJson);
     }
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => BadRequest::TooLarge,
-        _ => BadRequest::Malformed("the body could not be read".into()),
+        _ => BadRequest::Malformed("the request body could not be read".into()),
     })?;
     let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
     if json.trim_ascii_start().starts_with(b"[") {
         return Err(BadRequest::Batch);
     }
-    from_json(json)
+    parse_json(json)
 }
 
 #[derive(Deserialize)]
@@ -101,9 +102,9 @@ struct Fields {
     last_event_id: Option<String>,
 }
 
-/// Reads a JSON object.
-pub(super) fn from_json(json: &[u8]) -> Result<Parameters, BadRequest> {
-    let fields = serde_json::from_slice::<Object<Fields>>(json).map_err(|error| explain(json, &error))?;
+/// Parses a JSON object.
+pub(super) fn parse_json(json: &[u8]) -> Result<Parameters, BadRequest> {
+    let fields = serde_json::from_slice::<Object<Fields>>(json).map_err(|error| classify_error(json, &error))?;
     fields.0.into_parameters()
 }
 
@@ -112,7 +113,7 @@ impl Fields {
         let mut extensions = self.extensions.unwrap_or_default();
         let persisted_query = extensions.remove("persistedQuery").filter(|extension| !extension.is_null());
         let mut resume_after = self.last_event_id.filter(|cursor| !cursor.is_empty());
-        for (_, cursor) in extensions.into_iter().filter(|(name, _)| is_cursor(name)) {
+        for (_, cursor) in extensions.into_iter().filter(|(name, _)| is_cursor_name(name)) {
             match cursor {
                 Value::Null => {}
                 Value::String(cursor) if cursor.is_empty() => {}
@@ -121,7 +122,7 @@ impl Fields {
             }
         }
         if self.query.is_none() && persisted_query.is_none() {
-            return Err(BadRequest::Malformed("a GraphQL request needs a query, which is a string".to_owned()));
+            return Err(BadRequest::Malformed("a GraphQL request needs a query, which must be a string".to_owned()));
         }
         let query = self.query.unwrap_or_default();
         let operation_name = self.operation_name.filter(|name| !name.is_empty());
@@ -129,10 +130,10 @@ impl Fields {
     }
 }
 
-/// The fields as they were sent.
+/// The fields as raw JSON.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Unread<'a> {
+struct RawFields<'a> {
     #[serde(borrow)]
     query: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -143,67 +144,67 @@ struct Unread<'a> {
     extensions: Option<&'a RawValue>,
 }
 
-/// Why fields could not be read.
-fn explain(json: &[u8], error: &serde_json::Error) -> BadRequest {
-    let unread = serde_json::from_slice::<Object<Unread<'_>>>(json);
-    let unpaired = unread.ok().and_then(|Object(unread)| {
+/// Finds out why the fields could not be parsed.
+fn classify_error(json: &[u8], error: &serde_json::Error) -> BadRequest {
+    let raw = serde_json::from_slice::<Object<RawFields<'_>>>(json);
+    let unpaired = raw.ok().and_then(|Object(raw)| {
         let fields = [
-            ("query", unread.query),
-            ("operationName", unread.operation_name),
-            ("variables", unread.variables),
-            ("extensions", unread.extensions),
+            ("query", raw.query),
+            ("operationName", raw.operation_name),
+            ("variables", raw.variables),
+            ("extensions", raw.extensions),
         ];
         fields.into_iter().find(|(_, value)| value.is_some_and(|value| has_unpaired(value.get())))
     });
     match unpaired {
         Some((field, _)) => BadRequest::UnpairedSurrogate(field),
-        None => BadRequest::Malformed(problem(error)),
+        None => BadRequest::Malformed(describe_json_error(error)),
     }
 }
 
-/// Reads the query string of a GET. An empty parameter counts as absent.
-pub(super) fn from_query_string(uri: &Uri) -> Result<Parameters, BadRequest> {
+/// Parses the query string of a GET. An empty parameter counts as absent.
+pub(super) fn parse_query_string(uri: &Uri) -> Result<Parameters, BadRequest> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-        .map_err(|_| BadRequest::Malformed("the query string cannot be read".into()))?;
+        .map_err(|_| BadRequest::Malformed("the query string is malformed".into()))?;
     let parameter = |name: &str| {
         let mut values = pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(BadRequest::Malformed(format!("the query string has {name} twice"))),
+            (_, Some(_)) => Err(BadRequest::Malformed(format!("the query string contains {name} twice"))),
             (value, None) => Ok(value.cloned()),
         }
     };
     let query = parameter("query")?;
     let operation_name = parameter("operationName")?;
-    let variables = map("variables", parameter("variables")?)?;
-    let extensions = map("extensions", parameter("extensions")?)?;
+    let variables = parse_object("variables", parameter("variables")?)?;
+    let extensions = parse_object("extensions", parameter("extensions")?)?;
     if query.is_none() && !extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery")) {
         return Err(BadRequest::Malformed("the query string needs a parameter named query".into()));
     }
     Fields { query, operation_name, variables, extensions, last_event_id: None }.into_parameters()
 }
 
-/// A parameter that is an object in JSON.
-fn map(name: &'static str, text: Option<String>) -> Result<Option<Map<String, Value>>, BadRequest> {
+/// Parses a query parameter that holds a JSON object.
+fn parse_object(name: &'static str, text: Option<String>) -> Result<Option<Map<String, Value>>, BadRequest> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     serde_json::from_str(&text).map_err(|error| match serde_json::from_str::<&RawValue>(&text) {
-        Ok(unread) if has_unpaired(unread.get()) => BadRequest::UnpairedSurrogate(name),
-        _ => BadRequest::Malformed(format!("{name}: {}", problem(&error))),
+        Ok(raw) if has_unpaired(raw.get()) => BadRequest::UnpairedSurrogate(name),
+        _ => BadRequest::Malformed(format!("{name}: {}", describe_json_error(&error))),
     })
 }
 
-/// Where and why JSON could not be read, without a word of what was sent.
-fn problem(error: &serde_json::Error) -> String {
-    let place = format!("line {}, column {}", error.line(), error.column());
+/// Says where and why JSON could not be parsed, without quoting it.
+fn describe_json_error(error: &serde_json::Error) -> String {
+    let position = format!("line {}, column {}", error.line(), error.column());
     match error.classify() {
         Category::Data => format!(
             "a GraphQL request has a query (a string) and may have operationName (a string), variables and extensions \
-             (objects); see {place}"
+             (objects); see {position}"
         ),
-        Category::Io | Category::Syntax | Category::Eof => format!("not valid JSON at {place}"),
+        Category::Io | Category::Syntax | Category::Eof => format!("invalid JSON at {position}"),
     }
 }
 
-/// A media type without its parameters.
+/// The media type without its parameters.
 pub(super) fn media_type(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }

@@ -1,8 +1,8 @@
-//! Streamed bodies: what proxies have to be told of them, and how much of one may wait to be written.
+//! Bounds the bytes of a streamed body that wait to be written, and sets the headers that keep proxies from buffering it.
 //!
-//! HTTP asks for piece after piece until it has some sixteen, however big they are; a reader who has stopped reading would
-//! hold them all. So an event is not even rendered before there is room for it: what has been rendered waits for the reader
-//! as it is, though its message may be edited or deleted meanwhile.
+//! hyper requests some sixteen chunks ahead, whatever their size, and would hold them all for a reader that has stopped
+//! reading. So an event is rendered only once there is capacity for it: a rendered event waits for the reader unchanged,
+//! even if its message is edited or deleted meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,84 +16,84 @@ use crate::client_limit::ClientPermit;
 use crate::domain::client_key::ClientKey;
 use crate::unsent_bytes::{UNCOUNTED, UnsentBytes};
 
-/// There is room for a piece while fewer bytes than these wait.
-const WAITING: usize = 8 * 1024;
+/// There is capacity for a chunk while fewer bytes than these are pending.
+const MAX_PENDING: usize = 8 * 1024;
 
-/// Answers with a body that is sent while it comes into being.
-pub(super) fn streamed(media_type: &'static str, body: Body) -> Response {
+/// A response whose body is produced while it is sent.
+pub(super) fn streaming_response(media_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Whoever compresses it holds it back.
+    // A proxy that compresses the body would delay it.
     headers.append(CACHE_CONTROL, HeaderValue::from_static("no-transform"));
-    // Proxies of the nginx family gather a response before they pass it on, unless they are told not to.
+    // nginx and its relatives buffer a response unless this header is set.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
 
-/// Why a stream ends before it is over: its client comes back, and resumes.
+/// Ends a stream early; its client reconnects and resumes.
 #[derive(Debug, thiserror::Error)]
 #[error("too many bytes wait to be sent")]
 pub(super) struct Overloaded;
 
-/// What of one body is under way.
-pub(super) struct Outflow {
+/// Counts the bytes of one body that are not written yet.
+pub(super) struct SendBudget {
     unsent: UnsentBytes,
     client: ClientKey,
-    waiting: Arc<Waiting>,
+    pending: Arc<Pending>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Pending {
     bytes: AtomicUsize,
     written: Notify,
 }
 
-/// Bytes on their way. When they are written they are dropped, which makes room for others.
-struct Piece {
+/// Bytes to be written. hyper drops them once they are written, which frees capacity.
+struct Chunk {
     text: String,
-    waiting: Arc<Waiting>,
+    pending: Arc<Pending>,
     _permit: Option<ClientPermit>,
 }
 
-impl AsRef<[u8]> for Piece {
+impl AsRef<[u8]> for Chunk {
     fn as_ref(&self) -> &[u8] {
         self.text.as_bytes()
     }
 }
 
-impl Drop for Piece {
+impl Drop for Chunk {
     fn drop(&mut self) {
-        self.waiting.bytes.fetch_sub(self.text.len(), Ordering::AcqRel);
-        self.waiting.written.notify_one();
+        self.pending.bytes.fetch_sub(self.text.len(), Ordering::AcqRel);
+        self.pending.written.notify_one();
     }
 }
 
-impl Outflow {
-    /// One whose bytes count for `client`.
+impl SendBudget {
+    /// A budget whose bytes count for `client`.
     pub(super) fn new(unsent: &UnsentBytes, client: ClientKey) -> Self {
-        Self { unsent: unsent.clone(), client, waiting: Arc::default() }
+        Self { unsent: unsent.clone(), client, pending: Arc::default() }
     }
 
-    /// Waits until there is room for a piece.
-    pub(super) async fn room(&self) {
-        // A piece that is written between the look and the wait leaves its notification behind.
-        while self.waiting.bytes.load(Ordering::Acquire) >= WAITING {
-            self.waiting.written.notified().await;
+    /// Waits until there is capacity for a chunk.
+    pub(super) async fn wait_for_capacity(&self) {
+        // If a chunk is written between the check and the wait, its notification is stored.
+        while self.pending.bytes.load(Ordering::Acquire) >= MAX_PENDING {
+            self.pending.written.notified().await;
         }
     }
 
-    /// A piece of the body. Call it when there is [`room`](Self::room).
-    pub(super) fn piece(&self, text: String) -> Result<Bytes, Overloaded> {
+    /// Counts `text` and returns it as a chunk of the body. Call it after [`wait_for_capacity`](Self::wait_for_capacity).
+    pub(super) fn chunk(&self, text: String) -> Result<Bytes, Overloaded> {
         let size = text.len();
-        // Readers who read never meet the lock behind this.
-        let permit = match self.waiting.bytes.load(Ordering::Acquire) + size > UNCOUNTED {
+        // Clients that keep reading never reach the lock in `reserve`.
+        let permit = match self.pending.bytes.load(Ordering::Acquire) + size > UNCOUNTED {
             true => Some(self.unsent.reserve(self.client, size).map_err(|_| Overloaded)?),
             false => None,
         };
-        self.waiting.bytes.fetch_add(size, Ordering::AcqRel);
-        Ok(Bytes::from_owner(Piece { text, waiting: Arc::clone(&self.waiting), _permit: permit }))
+        self.pending.bytes.fetch_add(size, Ordering::AcqRel);
+        Ok(Bytes::from_owner(Chunk { text, pending: Arc::clone(&self.pending), _permit: permit }))
     }
 }
 
@@ -105,34 +105,34 @@ mod tests {
 
     use super::*;
 
-    fn outflow(per_client: usize) -> Outflow {
-        Outflow::new(&UnsentBytes::new(Settings { per_client, total: usize::MAX }), ClientKey::Unknown)
+    fn budget(per_client: usize) -> SendBudget {
+        SendBudget::new(&UnsentBytes::new(Settings { per_client, total: usize::MAX }), ClientKey::Unknown)
     }
 
     #[test]
-    fn there_is_room_again_when_pieces_are_written() {
-        let outflow = outflow(usize::MAX);
-        let has_room = || outflow.room().now_or_never().is_some();
-        let piece = |size: usize| outflow.piece("x".repeat(size)).expect("within the limit");
-        let first = piece(WAITING - 1);
-        assert!(has_room());
-        let second = piece(WAITING * 4);
-        assert!(!has_room());
+    fn has_capacity_again_once_chunks_are_written() {
+        let budget = budget(usize::MAX);
+        let has_capacity = || budget.wait_for_capacity().now_or_never().is_some();
+        let chunk = |size: usize| budget.chunk("x".repeat(size)).expect("within the limit");
+        let first = chunk(MAX_PENDING - 1);
+        assert!(has_capacity());
+        let second = chunk(MAX_PENDING * 4);
+        assert!(!has_capacity());
         drop(first);
-        assert!(!has_room());
+        assert!(!has_capacity());
         drop(second);
-        assert!(has_room());
+        assert!(has_capacity());
     }
 
     #[test]
-    fn what_is_large_counts_for_the_client_until_it_is_written() {
-        let outflow = outflow(UNCOUNTED + 10);
-        let small = outflow.piece("x".repeat(UNCOUNTED)).expect("not counted");
-        assert!(outflow.piece("x".repeat(UNCOUNTED + 11)).is_err());
-        let counted = outflow.piece("x".repeat(UNCOUNTED + 10)).expect("within the limit");
-        assert!(outflow.piece("x".into()).is_err());
+    fn a_large_chunk_counts_for_the_client_until_it_is_written() {
+        let budget = budget(UNCOUNTED + 10);
+        let small = budget.chunk("x".repeat(UNCOUNTED)).expect("not counted");
+        assert!(budget.chunk("x".repeat(UNCOUNTED + 11)).is_err());
+        let counted = budget.chunk("x".repeat(UNCOUNTED + 10)).expect("within the limit");
+        assert!(budget.chunk("x".into()).is_err());
         drop(counted);
         drop(small);
-        assert!(outflow.piece("x".into()).is_ok());
+        assert!(budget.chunk("x".into()).is_ok());
     }
 }

@@ -1,9 +1,9 @@
-//! GraphQL over server-sent events, in the distinct-connections mode
+//! GraphQL over server-sent events, in distinct connections mode
 //! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>).
 //!
-//! Every event has its cursor as `id`, so a browser's `EventSource` that lost its connection comes back with it as
-//! `Last-Event-ID` and resumes by itself. A stream that is over gives a last id of its own: whoever comes back with that
-//! one is told to stay away.
+//! The `id` of each event is its cursor. A browser's `EventSource` that lost its connection reconnects with the last one as
+//! `Last-Event-ID` and thereby resumes. The last event of a completed stream has the id [`LAST_ID`]; a client that reconnects
+//! with it gets status 204, after which it stays away.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,41 +16,41 @@ use crate::domain::client_key::ClientKey;
 use crate::graphql::execution::operation::{Delivery, Events, Outcome};
 use crate::graphql::execution::response::Answer;
 use crate::graphql::execution::response_budget::Sized;
-use crate::graphql::transport::Transport;
-use crate::graphql::transport::send_budget::{Outflow, streamed};
+use crate::graphql::transport::send_budget::{SendBudget, streaming_response};
+use crate::graphql::transport::state::TransportState;
 use crate::unsent_bytes::counted;
 
-/// The id of the last event of a stream that is over.
+/// The id of the last event of a completed stream.
 pub(super) const LAST_ID: &str = "complete";
 
-/// The end of a stream that is over.
+/// The last event of a completed stream.
 const COMPLETE: &str = "event: complete\nid: complete\ndata:\n\n";
 
-/// How long a browser waits before it comes back, in milliseconds.
+/// How long a browser waits before it reconnects, in milliseconds.
 const RETRY: &str = "retry: 1000\n";
 
-/// How long a stream lasts that only tells its client to come back; some clients do not notice an end in the first instant.
-const COME_BACK: Duration = Duration::from_millis(100);
+/// Duration of a stream that only makes its client reconnect. Some clients miss an end that comes at once.
+const RECONNECT_STREAM: Duration = Duration::from_millis(100);
 
-/// Answers with a stream that ends before it is over. After any other status a browser would not come back.
-pub(super) fn come_back() -> Response {
+/// Responds with a stream that ends without completing. A browser would not reconnect after any other status than 200.
+pub(super) fn reconnect() -> Response {
     respond(Body::from_stream(async_stream::stream! {
         yield Ok::<_, Infallible>(format!("{RETRY}\n"));
-        tokio::time::sleep(COME_BACK).await;
+        tokio::time::sleep(RECONNECT_STREAM).await;
     }))
 }
 
-/// Answers with a stream of what the request leads to.
-pub(super) fn stream(outcome: Outcome, client: ClientKey, transport: &Transport) -> Response {
+/// Responds with the outcome of a request as a stream.
+pub(super) fn stream(outcome: Outcome, client: ClientKey, state: &TransportState) -> Response {
     match outcome {
-        Outcome::Answer(answer) => answer_alone(answer),
-        Outcome::Events(events) => stream_events(events, client, transport),
+        Outcome::Answer(answer) => single_result(answer),
+        Outcome::Events(events) => stream_events(events, client, state),
     }
 }
 
-/// Answers with a stream of one answer, whose end is known.
-fn answer_alone(answer: Answer) -> Response {
-    // Without an end if the client shall come back, from where it was.
+/// Responds with a stream of one result.
+fn single_result(answer: Answer) -> Response {
+    // After a temporary error the stream does not complete, so that the client reconnects and resumes.
     let end = if answer.is_temporary() { "" } else { COMPLETE };
     let Sized { json: mut text, permit } = answer.into_sized();
     text.insert_str(0, &format!("{RETRY}\nevent: next\ndata: "));
@@ -59,47 +59,48 @@ fn answer_alone(answer: Answer) -> Response {
     respond(Body::from(counted(text, permit)))
 }
 
-fn stream_events(mut events: Events, client: ClientKey, transport: &Transport) -> Response {
-    let (open, turn) = (transport.drain.opened(), transport.drain.clone().turn());
-    let outflow = Outflow::new(transport.operations.unsent(), client);
-    let keep_alive = transport.settings.keep_alive_interval;
+fn stream_events(mut events: Events, client: ClientKey, state: &TransportState) -> Response {
+    let (open, drain_turn) = (state.drain.track(), state.drain.clone().wait_for_turn());
+    let budget = SendBudget::new(state.operations.unsent(), client);
+    let keep_alive = state.settings.keep_alive_interval;
     respond(Body::from_stream(async_stream::stream! {
         let _open = open;
-        // At once, so that the client knows the stream is open, and from where on even if it loses it before an event.
-        yield outflow.piece(match &events.start {
+        // The client learns at once that the stream is open, and where to resume if the connection is lost before an event.
+        yield budget.chunk(match &events.start {
             Some(cursor) => format!("{RETRY}id: {cursor}\n\n"),
             None => format!("{RETRY}\n"),
         });
-        tokio::pin!(turn);
+        tokio::pin!(drain_turn);
         loop {
             let delivery = tokio::select! {
                 delivery = async {
-                    outflow.room().await;
+                    budget.wait_for_capacity().await;
                     tokio::time::timeout(keep_alive, events.deliveries.next()).await
                 } => delivery,
-                // Without an end: the client shall come back, to a server that is there.
-                () = &mut turn => return,
+                // Without completing, so that the client reconnects, to another server.
+                () = &mut drain_turn => return,
             };
             match delivery {
-                Err(_idle) => yield outflow.piece(":\n\n".to_owned()),
+                Err(_elapsed) => yield budget.chunk(":\n\n".to_owned()),
                 Ok(Some(Delivery::Event(rendering))) => {
-                    yield outflow.piece(next(&rendering.payload, Some(&rendering.cursor)));
+                    yield budget.chunk(next(&rendering.payload, Some(&rendering.cursor)));
                 }
                 Ok(Some(Delivery::Failure(answer))) => {
-                    yield outflow.piece(next(&answer.to_json(), None));
+                    yield budget.chunk(next(&answer.to_json(), None));
                     break;
                 }
                 Ok(None) => break,
             }
         }
-        yield outflow.piece(COMPLETE.to_owned());
+        yield budget.chunk(COMPLETE.to_owned());
     }))
 }
 
 fn respond(body: Body) -> Response {
-    streamed("text/event-stream; charset=utf-8", body)
+    streaming_response("text/event-stream; charset=utf-8", body)
 }
 
+/// An event named `next`, whose id is the cursor.
 fn next(payload: &str, cursor: Option<&str>) -> String {
     let mut event = String::with_capacity(payload.len() + 96);
     event.push_str("event: next\n");

@@ -1,4 +1,4 @@
-//! What an operation on a socket says, from its start to its end.
+//! The output of one operation on a socket, from its start to its end.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,68 +14,76 @@ use crate::graphql::execution::rendering::Rendering;
 use crate::graphql::execution::response::Answer;
 use crate::graphql::execution::response_budget::Sized;
 
-/// One thing that an operation says.
-pub(super) enum Step {
+/// One item of an operation's output.
+pub(super) enum Output {
     Event(Arc<Rendering>),
+    /// The result of a query or a mutation.
     Result(Sized),
-    Error(String),
+    /// The errors for which the operation was not executed or ended, as a JSON list. Nothing follows.
+    Errors(String),
+    /// Nothing follows.
     Complete,
 }
 
-impl Step {
-    /// Whether nothing comes after it.
+impl Output {
+    /// Whether nothing follows.
     pub(super) fn is_last(&self) -> bool {
-        matches!(self, Self::Error(_) | Self::Complete)
+        matches!(self, Self::Errors(_) | Self::Complete)
     }
 }
 
-/// The steps of one operation.
-pub(super) enum Steps {
-    Starting(AbortOnDropHandle<Outcome>),
+/// The output of one operation.
+pub(super) enum OperationStream {
+    Running(AbortOnDropHandle<Outcome>),
     Events(BoxStream<'static, Delivery>),
-    Complete,
-    Over,
+    Completing,
+    Ended,
 }
 
-impl Steps {
-    /// Those of this request, which is told of in the log, and traced, as `span` until it is answered or opened. It runs in a
-    /// task of its own: the socket's does not poll it while the peer takes no bytes, and what it holds others wait for.
-    pub(super) fn of(operations: Operations, parameters: Parameters, circumstances: Circumstances, span: Span) -> Self {
+impl OperationStream {
+    /// Starts a request, in `span` until it has a result or its subscription is open. It runs in a task of its own, because the
+    /// socket's task does not poll it while the peer accepts no bytes, and it holds permits that other requests wait for.
+    pub(super) fn start(
+        operations: Operations,
+        parameters: Parameters,
+        circumstances: Circumstances,
+        span: Span,
+    ) -> Self {
         let run = async move { operations.run(parameters, circumstances).await };
-        Self::Starting(AbortOnDropHandle::new(tokio::spawn(run.instrument(span))))
+        Self::Running(AbortOnDropHandle::new(tokio::spawn(run.instrument(span))))
     }
 }
 
-impl Stream for Steps {
-    type Item = Step;
+impl Stream for OperationStream {
+    type Item = Output;
 
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Step>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Output>> {
         loop {
-            let (step, then) = match &mut *self {
-                Self::Events(deliveries) => match ready!(deliveries.as_mut().poll_next(task)) {
-                    Some(Delivery::Event(rendering)) => return Poll::Ready(Some(Step::Event(rendering))),
-                    Some(Delivery::Failure(answer)) => (Some(Step::Error(answer.errors_to_json())), Self::Over),
-                    None => (Some(Step::Complete), Self::Over),
+            let (output, next_state) = match &mut *self {
+                Self::Events(deliveries) => match ready!(deliveries.as_mut().poll_next(cx)) {
+                    Some(Delivery::Event(rendering)) => return Poll::Ready(Some(Output::Event(rendering))),
+                    Some(Delivery::Failure(answer)) => (Some(Output::Errors(answer.errors_to_json())), Self::Ended),
+                    None => (Some(Output::Complete), Self::Ended),
                 },
-                // A panic of the operation has been caught within.
-                Self::Starting(run) => match ready!(Pin::new(run).poll(task)).unwrap_or_else(|_| fault()) {
+                // `run` catches panics; the task fails only if the runtime shuts down.
+                Self::Running(run) => match ready!(Pin::new(run).poll(cx)).unwrap_or_else(|_| internal_error()) {
                     Outcome::Events(events) => (None, Self::Events(events.deliveries)),
                     Outcome::Answer(answer) => match answer.failure() {
-                        Some(_) => (Some(Step::Error(answer.errors_to_json())), Self::Over),
-                        None => (Some(Step::Result(answer.into_sized())), Self::Complete),
+                        Some(_) => (Some(Output::Errors(answer.errors_to_json())), Self::Ended),
+                        None => (Some(Output::Result(answer.into_sized())), Self::Completing),
                     },
                 },
-                Self::Complete => (Some(Step::Complete), Self::Over),
-                Self::Over => return Poll::Ready(None),
+                Self::Completing => (Some(Output::Complete), Self::Ended),
+                Self::Ended => return Poll::Ready(None),
             };
-            *self = then;
-            if step.is_some() {
-                return Poll::Ready(step);
+            *self = next_state;
+            if output.is_some() {
+                return Poll::Ready(output);
             }
         }
     }
 }
 
-fn fault() -> Outcome {
+fn internal_error() -> Outcome {
     Outcome::Answer(Answer::fault())
 }

@@ -1,5 +1,7 @@
-//! Asking only what has something to say. A socket's task is woken for every event of a room, and most of what else it
-//! waits for is not ready then; to ask all of that each time would cost as much as the delivery.
+//! Skips polling a group of futures until one of their wakers has fired.
+//!
+//! A socket's task wakes for every event of its room. Its other sources (incoming frames, the ping timer, the init timeout) are
+//! almost never ready then, and polling them each time would cost as much as the delivery itself.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -9,53 +11,55 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-/// Rings when one of those who were asked with it may be ready.
-pub(super) struct Bell {
-    ringer: Arc<Ringer>,
+/// Polls what is behind it only after its waker has fired.
+pub(super) struct WakeGate {
+    signal: Arc<Signal>,
+    /// Handed to the gated futures; fires `signal`.
     waker: Waker,
 }
 
-struct Ringer {
-    rung: AtomicBool,
+struct Signal {
+    fired: AtomicBool,
     task: AtomicWaker,
 }
 
-impl Bell {
-    /// One that has rung, so that everybody is asked once.
+impl WakeGate {
+    /// Starts fired, so that the first call polls.
     pub(super) fn new() -> Self {
-        let ringer = Arc::new(Ringer { rung: AtomicBool::new(true), task: AtomicWaker::new() });
-        Self { waker: Waker::from(Arc::clone(&ringer)), ringer }
+        let signal = Arc::new(Signal { fired: AtomicBool::new(true), task: AtomicWaker::new() });
+        Self { waker: Waker::from(Arc::clone(&signal)), signal }
     }
 
-    /// Asks with the bell's waker, if the bell has rung since it was last answered with `Pending`. It wakes `task`.
-    pub(super) fn ask<T>(&self, task: &Context<'_>, ask: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        // First, so that a bell that rings from here on is heard.
-        self.ringer.task.register(task.waker());
-        if !self.ringer.rung.swap(false, Ordering::AcqRel) {
+    /// Calls `poll` if the gate's waker has fired since the last call that returned `Pending`; otherwise returns `Pending`.
+    /// Wakes `cx` when it fires.
+    pub(super) fn poll<T>(&self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        // Register first: a wake-up between the check and the registration would be lost.
+        self.signal.task.register(cx.waker());
+        if !self.signal.fired.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
-        let answer = ask(&mut Context::from_waker(&self.waker));
-        if answer.is_ready() {
-            // The others were perhaps not asked.
-            self.ringer.rung.store(true, Ordering::Release);
+        let result = poll(&mut Context::from_waker(&self.waker));
+        if result.is_ready() {
+            // `poll` may have returned before it reached the other futures; poll them next time.
+            self.signal.fired.store(true, Ordering::Release);
         }
-        answer
+        result
     }
 }
 
-/// A future that is asked only when it may be ready.
-pub(super) async fn only_when_rung<T>(future: impl Future<Output = T>) -> T {
-    let (bell, mut future) = (Bell::new(), pin!(future));
-    poll_fn(|task| bell.ask(task, |task| future.as_mut().poll(task))).await
+/// Wraps a future so that it is polled only after its waker has fired.
+pub(super) async fn gated<T>(future: impl Future<Output = T>) -> T {
+    let (gate, mut future) = (WakeGate::new(), pin!(future));
+    poll_fn(|cx| gate.poll(cx, |cx| future.as_mut().poll(cx))).await
 }
 
-impl Wake for Ringer {
+impl Wake for Signal {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
+        self.fired.store(true, Ordering::Release);
         self.task.wake();
     }
 }
@@ -67,22 +71,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_asked_again_before_the_bell_rings() {
-        let (bell, waker) = (Bell::new(), noop_waker());
-        let task = Context::from_waker(&waker);
-        let mut asked = None;
-        let mut ask = |answer: Poll<()>| {
-            let mut was_asked = false;
-            let heard = bell.ask(&task, |with| {
-                (was_asked, asked) = (true, Some(with.waker().clone()));
-                answer
+    fn polls_again_only_after_the_waker_fired() {
+        let (gate, waker) = (WakeGate::new(), noop_waker());
+        let cx = Context::from_waker(&waker);
+        let mut inner_waker = None;
+        let mut poll = |result: Poll<()>| {
+            let mut was_polled = false;
+            let returned = gate.poll(&cx, |inner| {
+                (was_polled, inner_waker) = (true, Some(inner.waker().clone()));
+                result
             });
-            (was_asked, heard.is_ready(), asked.clone())
+            (was_polled, returned.is_ready(), inner_waker.clone())
         };
-        let (true, true, _) = ask(Poll::Ready(())) else { panic!("at first everybody is asked") };
-        let (true, false, Some(ring)) = ask(Poll::Pending) else { panic!("after an answer there may be another") };
-        assert!(matches!(ask(Poll::Ready(())), (false, false, _)));
-        ring.wake();
-        assert!(matches!(ask(Poll::Ready(())), (true, true, _)));
+        let (true, true, _) = poll(Poll::Ready(())) else { panic!("the first call polls") };
+        let (true, false, Some(inner_waker)) = poll(Poll::Pending) else { panic!("polls again after `Ready`") };
+        assert!(matches!(poll(Poll::Ready(())), (false, false, _)));
+        inner_waker.wake();
+        assert!(matches!(poll(Poll::Ready(())), (true, true, _)));
     }
 }
