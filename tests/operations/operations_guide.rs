@@ -32,15 +32,15 @@ fn nothing_stands_there_as_a_setting_that_is_none() {
 #[test]
 fn every_alert_has_its_place() {
     for alert in [
-        "livechat-down",
-        "livechat-not-ready",
-        "livechat-store-errors",
-        "livechat-store-slow",
-        "livechat-high-error-rate",
-        "livechat-replays-high",
-        "livechat-rate-limited",
-        "livechat-memory-high",
-        "livechat-near-connection-limit",
+        "LivechatDown",
+        "LivechatNotReady",
+        "LivechatStoreErrors",
+        "LivechatStoreSlow",
+        "LivechatHighErrorRate",
+        "LivechatReplaysHigh",
+        "LivechatRateLimited",
+        "LivechatMemoryHigh",
+        "LivechatNearConnectionLimit",
     ] {
         assert!(PAGE.contains(&format!("\n### {alert}\n\n")), "no section about {alert}");
     }
