@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod deploy;
+mod docs;
 mod drain;
 mod load;
 mod logging;

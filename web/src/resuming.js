@@ -2,7 +2,7 @@
 
 // #region graphql-ws
 function resuming() {
-  const resume = {}; // of each operation the cursor of the last event
+  const resume = {}; // operation id -> cursor of its last event
   return {
     connectionParams: () => ({ resume }),
     on: {

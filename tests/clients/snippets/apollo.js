@@ -8,11 +8,11 @@ import { createClient } from 'graphql-ws';
 import { tap } from 'rxjs';
 import { resuming } from './resuming.js';
 
-/** Everything over one WebSocket. It resumes by the lines above. */
+/** Everything over one WebSocket, which resumes by itself. */
 export const overWebSocket = (url) =>
   new GraphQLWsLink(createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() }));
 
-/** Goes on after the last event whenever a link behind a `RetryLink` is asked again. */
+/** Resumes after the last event whenever the `RetryLink` in front of it retries. */
 export const resume = new ApolloLink((operation, forward) =>
   forward(operation).pipe(
     tap(({ data }) => {
@@ -22,7 +22,7 @@ export const resume = new ApolloLink((operation, forward) =>
   ),
 );
 
-/** Everything over HTTP, subscriptions as multipart. What the server refused is not tried again by itself. */
+/** Everything over HTTP, subscriptions as multipart. Does not retry what the server refused. */
 export function overMultipart(url) {
   const retryIf = (error) => !CombinedProtocolErrors.is(error);
   const retry = new RetryLink({ attempts: { max: Infinity, retryIf }, delay: { max: 30_000 } });
@@ -32,36 +32,36 @@ export function overMultipart(url) {
 
 // #region apollo chat
 import { ApolloClient, gql, InMemoryCache } from '@apollo/client/core';
-import { dataOf, DELETE, EDIT, EVENTS, keepUp, put, ROOM, SEND, userOf } from './chat.js';
+import { dataOf, DELETE, EDIT, EVENTS, followRoom, ROOM, SEND, upsert, userOf } from './chat.js';
 
 export function openChat(url, room, show, link = overWebSocket(url)) {
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
   const query = gql(ROOM);
 
-  // Errors of the server have codes; others are of the line.
-  const answer = ({ data, error }) => {
+  // Errors from the server have codes; other errors come from the connection.
+  const toResult = ({ data, error }) => {
     if (error && !error.errors) throw error;
     return { data, errors: error?.errors };
   };
   const act = userOf(async (mutation, variables) =>
-    answer(await client.mutate({ mutation: gql(mutation), variables, errorPolicy: 'all' })),
+    toResult(await client.mutate({ mutation: gql(mutation), variables, errorPolicy: 'all' })),
   );
 
-  // Edits and deletions need no line: the cache knows a message by its id. One that is new goes into the list.
+  // The cache applies edits and deletions by itself, because it identifies messages by id. A new one goes into the list.
   const take = (message) =>
     client.cache.updateQuery({ query, variables: room }, (data) => {
       if (!data) return data;
       const { messages } = data.room;
-      return { room: { ...data.room, messages: { ...messages, nodes: put(messages.nodes, message) } } };
+      return { room: { ...data.room, messages: { ...messages, nodes: upsert(messages.nodes, message) } } };
     });
   const shown = client
     .watchQuery({ query, variables: room, fetchPolicy: 'cache-only' })
     .subscribe(({ data }) => data?.room && show(data.room.messages.nodes));
 
-  const left = new AbortController();
+  const leaving = new AbortController();
   const read = async () => {
     const options = { query, variables: room, fetchPolicy: 'network-only', errorPolicy: 'all' };
-    return dataOf(answer(await client.query(options))).room.cursor;
+    return dataOf(toResult(await client.query(options))).room.cursor;
   };
   const listen = (after) =>
     new Promise((complete, error) => {
@@ -69,11 +69,11 @@ export function openChat(url, room, show, link = overWebSocket(url)) {
         next: ({ data, error: refused }) => (refused ? error(refused.errors) : take(data.messageEvents.message)),
         complete,
       });
-      left.signal.onabort = () => events.unsubscribe();
+      leaving.signal.onabort = () => events.unsubscribe();
     });
 
   return {
-    over: keepUp(left.signal, read, listen),
+    over: followRoom(leaving.signal, read, listen),
     async send(text) {
       const clientMessageId = crypto.randomUUID();
       const author = { __typename: 'Chatter', id: 'me', displayName: '' };
@@ -84,7 +84,7 @@ export function openChat(url, room, show, link = overWebSocket(url)) {
     edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
     remove: (messageId) => act(DELETE, { ...room, messageId }),
     leave() {
-      left.abort();
+      leaving.abort();
       shown.unsubscribe();
       client.stop();
     },

@@ -22,37 +22,37 @@ export const DELETE = `mutation Delete($input: DeleteMessageInput!) {
 // #endregion
 
 // #region requests
-/** Executes a query or mutation over HTTP. Gives `{ data, errors }`. */
+/** Executes a query or mutation over HTTP. Returns `{ data, errors }`. */
 export const post = (url) => async (query, variables) => {
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify({ query, variables });
   return (await fetch(`${url}/graphql`, { method: 'POST', headers, body })).json();
 };
 
-/** The data of an answer; throws its errors. */
+/** Returns the data of a response; throws its errors. */
 export function dataOf({ data, errors }) {
   if (errors?.length) throw errors;
   return data;
 }
 
-/** Makes a room, for `openChat`. Whoever is given both, id and code, can enter it. */
+/** Creates a room for `openChat`. Anyone who has its id and its code can enter it. */
 export async function createRoom(execute) {
   const { createRoom } = dataOf(await execute(CREATE));
   return { roomId: createRoom.room.id, roomCode: createRoom.room.code };
 }
 
-const PASSES = ['RATE_LIMITED', 'UNAVAILABLE', 'TIMEOUT', 'OVERLOADED', 'CURSOR_INVALID'];
+const TEMPORARY = ['RATE_LIMITED', 'UNAVAILABLE', 'TIMEOUT', 'OVERLOADED', 'CURSOR_INVALID'];
 
-/** Tries until it is done, later each time. What was refused for good is thrown: an error with a `code`. */
-async function persist(attempt) {
-  for (let longest = 1000; ; longest = Math.min(2 * longest, 30_000)) {
+/** Retries with growing pauses until `attempt` succeeds. Throws a permanent refusal: an error with a `code`. */
+async function retry(attempt) {
+  for (let maxPause = 1000; ; maxPause = Math.min(2 * maxPause, 30_000)) {
     try {
       return await attempt();
     } catch (failure) {
-      const [error] = Array.isArray(failure) ? failure : []; // Otherwise it was lost on the way.
-      const { code, retryAfterMs = Math.random() * longest } = error?.extensions ?? {};
-      if (error && !PASSES.includes(code)) throw Object.assign(new Error(error.message), error.extensions);
-      if (!error) console.warn('Trying again.', failure);
+      const [error] = Array.isArray(failure) ? failure : []; // Otherwise the connection failed.
+      const { code, retryAfterMs = Math.random() * maxPause } = error?.extensions ?? {};
+      if (error && !TEMPORARY.includes(code)) throw Object.assign(new Error(error.message), error.extensions);
+      if (!error) console.warn('Retrying.', failure);
       await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
     }
   }
@@ -60,15 +60,15 @@ async function persist(attempt) {
 // #endregion
 
 // #region user
-/** Acts for one user, one action after the other. `execute(query, variables)` gives `{ data, errors }`. */
+/** Acts for one user, one action at a time. `execute(query, variables)` returns `{ data, errors }`. */
 export function userOf(execute, me = { userId: crypto.randomUUID(), token: crypto.randomUUID().replaceAll('-', '') }) {
   let last = Promise.resolve();
 
   const act = (mutation, input) =>
-    // Who lost the answer asks the same once more, which is safe.
-    persist(async () => {
+    // Repeating an action whose response was lost is safe.
+    retry(async () => {
       const [accepted] = Object.values(dataOf(await execute(mutation, { input: { ...me, ...input } })));
-      me.token = accepted.token; // Good for the next action; keep `me` where it outlives the page.
+      me.token = accepted.token; // For the next action; store `me` where it outlives the page.
       return accepted.message;
     });
 
@@ -76,24 +76,24 @@ export function userOf(execute, me = { userId: crypto.randomUUID(), token: crypt
 }
 // #endregion
 
-// #region keep up
+// #region follow room
 /**
- * Keeps up with a room until it ends or `left` is aborted. `read()` shows it as it is and gives the cursor; `listen(after)`
- * takes its events from there, leaves in `left.onabort` how to stop, and throws what it is refused with: then it is stopped,
- * and the room read anew.
+ * Follows a room until it ends or `leaving` is aborted. `read()` shows the room as it is and returns its cursor.
+ * `listen(after)` applies the events after that cursor. It sets `leaving.onabort` to a function that unsubscribes, and
+ * throws if the server refuses. Then this function unsubscribes and reads the room again.
  */
-export const keepUp = (left, read, listen) =>
-  persist(async () => {
-    const after = !left.aborted && (await read());
-    if (!left.aborted) await listen(after).finally(() => left.onabort());
+export const followRoom = (leaving, read, listen) =>
+  retry(async () => {
+    const after = !leaving.aborted && (await read());
+    if (!leaving.aborted) await listen(after).finally(() => leaving.onabort());
   });
 // #endregion
 
-// #region put
-/** The messages with this one in its place: sent, edited, deleted, or answered for by the server. */
-export function put(messages, message) {
-  const isIt = ({ id, clientMessageId }) =>
+// #region upsert
+/** Returns `messages` with this message added, or in the place of its older or optimistic version. */
+export function upsert(messages, message) {
+  const isSame = ({ id, clientMessageId }) =>
     id === message.id || (clientMessageId && clientMessageId === message.clientMessageId);
-  return messages.some(isIt) ? messages.map((other) => (isIt(other) ? message : other)) : [...messages, message];
+  return messages.some(isSame) ? messages.map((other) => (isSame(other) ? message : other)) : [...messages, message];
 }
 // #endregion

@@ -2,19 +2,19 @@ import '../support/resume.js';
 
 // #region graphql-ws chat
 import { createClient } from 'graphql-ws';
-import { dataOf, DELETE, EDIT, EVENTS, keepUp, put, ROOM, SEND, userOf } from './chat.js';
+import { dataOf, DELETE, EDIT, EVENTS, followRoom, ROOM, SEND, upsert, userOf } from './chat.js';
 import { resuming } from './resuming.js';
 
 export function openChat(url, room, show) {
   const client = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
   const execute = async (query, variables) => {
-    for await (const answer of client.iterate({ query, variables })) return answer;
+    for await (const result of client.iterate({ query, variables })) return result;
   };
   const act = userOf(execute);
   let messages = [];
-  const take = (message) => show((messages = put(messages, message)));
+  const take = (message) => show((messages = upsert(messages, message)));
 
-  const left = new AbortController();
+  const leaving = new AbortController();
   const read = async () => {
     const { cursor, messages: page } = dataOf(await execute(ROOM, room)).room;
     show((messages = page.nodes));
@@ -24,11 +24,11 @@ export function openChat(url, room, show) {
     new Promise((complete, error) => {
       const next = ({ data }) => data && take(data.messageEvents.message);
       const request = { query: EVENTS, variables: { ...room, after } };
-      left.signal.onabort = client.subscribe(request, { next, error, complete });
+      leaving.signal.onabort = client.subscribe(request, { next, error, complete });
     });
 
   return {
-    over: keepUp(left.signal, read, listen),
+    over: followRoom(leaving.signal, read, listen),
     async send(text) {
       const clientMessageId = crypto.randomUUID();
       take({ id: clientMessageId, clientMessageId, text, pending: true });
@@ -37,7 +37,7 @@ export function openChat(url, room, show) {
     edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
     remove: (messageId) => act(DELETE, { ...room, messageId }),
     leave() {
-      left.abort();
+      leaving.abort();
       client.dispose();
     },
   };

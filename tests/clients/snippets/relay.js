@@ -3,7 +3,7 @@ import '../support/resume.js';
 // #region relay chat
 import { createClient } from 'graphql-ws';
 import relay from 'relay-runtime';
-import { dataOf, keepUp, userOf } from './chat.js';
+import { dataOf, followRoom, userOf } from './chat.js';
 import { resuming } from './resuming.js';
 
 const { Environment, fetchQuery, getRequest, graphql, Network, Observable, RecordSource, requestSubscription, Store } = relay;
@@ -39,10 +39,10 @@ const deleteMutation = graphql`
 
 export function openChat(url, room, show) {
   const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
-  const ask = ({ text }, variables) => Observable.create((sink) => ws.subscribe({ query: text, variables }, sink));
-  const environment = new Environment({ network: Network.create(ask, ask), store: new Store(new RecordSource()) });
+  const execute = ({ text }, variables) => Observable.create((sink) => ws.subscribe({ query: text, variables }, sink));
+  const environment = new Environment({ network: Network.create(execute, execute), store: new Store(new RecordSource()) });
 
-  // Errors of the server have codes, and are within Relay's own; others are of the line.
+  // Errors from the server have codes and are inside Relay's own; other errors come from the connection.
   const errorsOf = (error) => error.source?.errors ?? error;
   const act = userOf((mutation, variables) => {
     return new Promise((resolve, reject) => {
@@ -51,7 +51,7 @@ export function openChat(url, room, show) {
     });
   });
 
-  // Edits and deletions need no line: the store knows a message by its id. One that is new goes into the list.
+  // The store applies edits and deletions by itself, because it identifies messages by id. A new one goes into the list.
   const take = (store, message) => {
     const list = store.getRoot().getLinkedRecord('room', { id: room.roomId, code: room.roomCode })
       .getLinkedRecord('messages', { last: 50 });
@@ -62,7 +62,7 @@ export function openChat(url, room, show) {
   const kept = environment.retain(operation);
   const shown = [];
 
-  const left = new AbortController();
+  const leaving = new AbortController();
   const read = async () => {
     const data = await fetchQuery(environment, roomQuery, room).toPromise().catch((error) => { throw errorsOf(error); });
     const snapshot = environment.lookup(operation.fragment);
@@ -79,16 +79,16 @@ export function openChat(url, room, show) {
         onCompleted,
         onError: (error) => reject(errorsOf(error)),
       });
-      left.signal.onabort = () => subscribed.dispose();
+      leaving.signal.onabort = () => subscribed.dispose();
     });
 
   return {
-    over: keepUp(left.signal, read, listen),
+    over: followRoom(leaving.signal, read, listen),
     send: (text) => act(sendMutation, { ...room, text, clientMessageId: crypto.randomUUID() }),
     edit: (messageId, text) => act(editMutation, { ...room, messageId, text }),
     remove: (messageId) => act(deleteMutation, { ...room, messageId }),
     leave() {
-      left.abort();
+      leaving.abort();
       [...shown, kept].forEach((open) => open.dispose());
       ws.dispose();
     },

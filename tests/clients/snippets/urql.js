@@ -22,15 +22,15 @@ export function overEvents(url) {
 import { Client, fetchExchange, gql, subscriptionExchange } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { onEnd, pipe, subscribe } from 'wonka';
-import { dataOf, DELETE, EDIT, EVENTS, keepUp, put, ROOM, SEND, userOf } from './chat.js';
+import { dataOf, DELETE, EDIT, EVENTS, followRoom, ROOM, SEND, upsert, userOf } from './chat.js';
 
 export function openChat(url, room, show, subscribeTo = overWebSocket(url)) {
   const query = gql(ROOM);
 
-  // Edits and deletions need no line: the cache knows a message by its id. One that is new goes into the list.
+  // The cache applies edits and deletions by itself, because it identifies messages by id. A new one goes into the list.
   const take = (message, cache) =>
     cache.updateQuery({ query, variables: room }, ({ room }) => {
-      return { room: { ...room, messages: { ...room.messages, nodes: put(room.messages.nodes, message) } } };
+      return { room: { ...room, messages: { ...room.messages, nodes: upsert(room.messages.nodes, message) } } };
     });
   const client = new Client({
     url: `${url}/graphql`,
@@ -50,20 +50,20 @@ export function openChat(url, room, show, subscribeTo = overWebSocket(url)) {
     ],
   });
 
-  const answer = ({ data, error }) => {
+  const toResult = ({ data, error }) => {
     if (error?.networkError) throw error.networkError;
     return { data, errors: error?.graphQLErrors };
   };
-  const act = userOf(async (mutation, variables) => answer(await client.mutation(gql(mutation), variables).toPromise()));
+  const act = userOf(async (mutation, variables) => toResult(await client.mutation(gql(mutation), variables).toPromise()));
 
-  const left = new AbortController();
+  const leaving = new AbortController();
   pipe(
     client.query(query, room, { requestPolicy: 'cache-only' }),
-    subscribe(({ data }) => data && !left.signal.aborted && show(data.room.messages.nodes)),
+    subscribe(({ data }) => data && !leaving.signal.aborted && show(data.room.messages.nodes)),
   );
   const read = async () => {
     const result = await client.query(query, room, { requestPolicy: 'network-only' }).toPromise();
-    return dataOf(answer(result)).room.cursor;
+    return dataOf(toResult(result)).room.cursor;
   };
   const listen = (after) =>
     new Promise((complete, error) => {
@@ -72,15 +72,15 @@ export function openChat(url, room, show, subscribeTo = overWebSocket(url)) {
         onEnd(complete),
         subscribe(({ error: refused }) => refused && error(refused.networkError ?? refused.graphQLErrors)),
       );
-      left.signal.onabort = events.unsubscribe;
+      leaving.signal.onabort = events.unsubscribe;
     });
 
   return {
-    over: keepUp(left.signal, read, listen),
+    over: followRoom(leaving.signal, read, listen),
     send: (text) => act(SEND, { ...room, text, clientMessageId: crypto.randomUUID() }),
     edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
     remove: (messageId) => act(DELETE, { ...room, messageId }),
-    leave: () => left.abort(),
+    leave: () => leaving.abort(),
   };
 }
 // #endregion

@@ -20,11 +20,12 @@ pub const EDIT: &str = "mutation($input: EditMessageInput!) { editMessage(input:
 pub const DELETE: &str =
     "mutation($input: DeleteMessageInput!) { deleteMessage(input: $input) { token message { id } } }";
 
-/// Why something was not done.
+/// Why an action failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// By the server, with this error: look at `extensions.code`.
+    /// The server refused it with this error; see `extensions.code`.
     Refused(Value),
+    /// The connection failed.
     Lost(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -39,10 +40,10 @@ impl Failure {
         if let Self::Refused(error) = self { error["extensions"]["code"].as_str().unwrap_or_default() } else { "LOST" }
     }
 
-    /// Waits until it may be tried again, longer each time; gives back what is refused for good.
-    async fn pass(self, tries: u32) -> Result<(), Self> {
+    /// Waits until a retry makes sense, longer each time. Returns a permanent refusal as the error.
+    async fn wait_to_retry(self, tries: u32) -> Result<(), Self> {
         if let Self::Lost(reason) = &self {
-            eprintln!("trying again: {reason}");
+            eprintln!("retrying: {reason}");
         }
         let mut wait = Duration::from_secs(1 << tries.min(5));
         if !matches!(self.code(), "LOST" | "CURSOR_INVALID" | "UNAVAILABLE" | "TIMEOUT" | "OVERLOADED") {
@@ -60,53 +61,53 @@ pub struct Server {
 }
 
 impl Server {
-    /// The data of the answer to a query or mutation.
-    async fn ask(&self, query: &str, variables: &Value) -> Result<Value, Failure> {
+    /// Executes a query or mutation. Returns its data.
+    async fn execute(&self, query: &str, variables: &Value) -> Result<Value, Failure> {
         let request = self.http.post(format!("{}/graphql", self.url)).timeout(Duration::from_secs(20));
         let request = request.json(&json!({ "query": query, "variables": variables }));
-        let mut answer: Value = request.send().await?.json().await?;
-        if answer["errors"].is_array() {
-            return Err(Failure::Refused(answer["errors"][0].take()));
+        let mut response: Value = request.send().await?.json().await?;
+        if response["errors"].is_array() {
+            return Err(Failure::Refused(response["errors"][0].take()));
         }
-        Ok(answer["data"].take())
+        Ok(response["data"].take())
     }
 }
 
-/// Makes a room: `roomId` and `roomCode`.
+/// Creates a room. Returns its `roomId` and `roomCode`.
 pub async fn create_room(server: &Server) -> Result<Value, Failure> {
-    let room = &server.ask(CREATE, &json!({})).await?["createRoom"]["room"];
+    let room = &server.execute(CREATE, &json!({})).await?["createRoom"]["room"];
     Ok(json!({ "roomId": room["id"], "roomCode": room["code"] }))
 }
 
-/// Acts for a user, `{ "userId", "token" }` of one's own choice at first; one action after the other.
+/// Acts for a user, one action at a time. At first, choose the user's `{ "userId", "token" }` yourself.
 pub async fn act(
     server: &Server,
     user: &mut Value,
     mutation: &str,
     room: &Value,
-    what: Value,
+    arguments: Value,
 ) -> Result<Value, Failure> {
     for tries in 0.. {
-        let input = with(with(room.clone(), user.clone()), what.clone());
-        match server.ask(mutation, &json!({ "input": input })).await {
+        let input = with(with(room.clone(), user.clone()), arguments.clone());
+        match server.execute(mutation, &json!({ "input": input })).await {
             Ok(data) => {
                 let mut accepted = data.as_object().and_then(|data| data.values().next()).cloned().unwrap_or_default();
                 user["token"] = accepted["token"].take(); // For the next action.
                 return Ok(accepted["message"].take());
             }
-            Err(failure) => failure.pass(tries).await?, // Who lost the answer asks the same once more, which is safe.
+            Err(failure) => failure.wait_to_retry(tries).await?, // Repeating an action whose response was lost is safe.
         }
     }
-    unreachable!("it is tried until it is done")
+    unreachable!("the loop ends only with a result")
 }
 
-/// Shows all messages whenever one has changed, until the room ends.
+/// Follows a room until it ends. Calls `show` with all messages whenever one has changed.
 pub async fn follow(server: &Server, room: &Value, mut show: impl FnMut(&[Value])) -> Result<(), Failure> {
     let (mut messages, mut after, mut tries) = (Vec::new(), Value::Null, 0);
     loop {
         let listened = async {
             if after.is_null() {
-                let mut state = server.ask(ROOM, room).await?["room"].take();
+                let mut state = server.execute(ROOM, room).await?["room"].take();
                 messages = serde_json::from_value(state["messages"]["nodes"].take())?;
                 after = state["cursor"].take();
                 show(&messages);
@@ -124,9 +125,9 @@ pub async fn follow(server: &Server, room: &Value, mut show: impl FnMut(&[Value]
         };
         let Err(failure) = listened.await else { return Ok(()) };
         if failure.code() == "CURSOR_INVALID" {
-            after = Value::Null; // The server has lost what was read last: read the room anew.
+            after = Value::Null; // The server has lost the entry of this cursor: read the room again.
         }
-        failure.pass(tries).await?;
+        failure.wait_to_retry(tries).await?;
         tries += 1;
     }
 }
@@ -138,15 +139,15 @@ async fn listen(server: &Server, variables: Value, mut take: impl FnMut(Value)) 
     socket.send(Message::text(json!({ "type": "connection_init" }).to_string())).await?;
     let payload = json!({ "query": EVENTS, "variables": variables });
     socket.send(Message::text(json!({ "type": "subscribe", "id": "1", "payload": payload }).to_string())).await?;
-    // The server says something at least every 25 seconds.
+    // The server sends something at least every 25 seconds.
     while let Some(message) = tokio::time::timeout(Duration::from_secs(60), socket.next()).await? {
         let Message::Text(text) = message? else { continue };
-        let mut said: Value = serde_json::from_str(&text)?;
-        match said["type"].as_str() {
-            Some("next") if said["payload"]["data"].is_object() => {
-                take(said["payload"]["data"]["messageEvents"].take())
+        let mut message: Value = serde_json::from_str(&text)?;
+        match message["type"].as_str() {
+            Some("next") if message["payload"]["data"].is_object() => {
+                take(message["payload"]["data"]["messageEvents"].take())
             }
-            Some("error") => return Err(Failure::Refused(said["payload"][0].take())),
+            Some("error") => return Err(Failure::Refused(message["payload"][0].take())),
             Some("complete") => return Ok(()),
             Some("ping") => socket.send(Message::text(json!({ "type": "pong" }).to_string())).await?,
             _ => {}
