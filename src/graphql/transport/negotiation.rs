@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(accept("multipart/mixed").stream, None);
         let apollo = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/graphql-response+json,\
                       application/json;q=0.9";
-        assert_eq!(accept(apollo).answer, ResponseType::GraphqlResponse);
+        assert_eq!(accept(apollo).response, ResponseType::GraphqlResponse);
         assert_eq!(accept(apollo).stream, Some(StreamType::Multipart));
         let quoted = "multipart/mixed; boundary=\"a,b;q=0\"; SUBSCRIPTIONSPEC=\"1.0\", application/json; Q=0.5";
         assert_eq!(accept(quoted).stream, Some(StreamType::Multipart));
