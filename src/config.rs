@@ -17,7 +17,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::limits::{Limits, USER_ID_MIN};
-use crate::graphql::execution::{document, operation};
+use crate::graphql::execution::{self, document};
 use crate::graphql::transport;
 use crate::http::Exposure;
 use crate::store::redis;
@@ -458,11 +458,11 @@ impl Source<'_> {
                 proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
                 ipv6_prefix: self.number(&CLIENT_PREFIX_LENGTH, 32, 128)?,
             },
-            operations: operation::Settings {
+            operations: execution::Settings {
                 max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
                 time_limit: self.duration(&OPERATION_TIMEOUT, Duration::from_millis(10), Duration::from_secs(300))?,
                 response_max: self.number(&RESPONSE_MAX_BYTES, 64 * 1024, 1 << 40)?,
-                subscriptions: operation::SubscriptionLimits {
+                subscriptions: execution::SubscriptionLimits {
                     total: self.number(&MAX_SUBSCRIPTIONS, 1, 100_000_000)?,
                     per_client: self.number(&MAX_SUBSCRIPTIONS_PER_CLIENT, 1, 100_000_000)?,
                     distinct: self.number(&MAX_DISTINCT_SUBSCRIPTIONS, 1, 10_000_000)?,

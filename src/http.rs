@@ -29,7 +29,7 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::chat::Chat;
-use crate::graphql::execution::operation::Operations;
+use crate::graphql::execution::Executor;
 use crate::graphql::transport::Drain;
 use crate::metrics::Metrics;
 use crate::unsent_bytes::{self, UnsentBytes};
@@ -57,7 +57,7 @@ pub struct Settings {
     pub unsent: unsent_bytes::Settings,
     /// Who counts as one client, and whose word about clients is taken.
     pub clients: Clients,
-    pub operations: graphql::execution::operation::Settings,
+    pub operations: graphql::execution::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
     pub web: web::Settings,
@@ -73,7 +73,7 @@ const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(60
 /// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics) -> Router {
     let unsent = UnsentBytes::new(settings.unsent);
-    let operations = Operations::new(chat.clone(), settings.operations, unsent, metrics);
+    let operations = Executor::new(chat.clone(), settings.operations, unsent, metrics);
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
     let bounds = request_body::Bounds { max: settings.body_max, within: request_timeout };
     let exposed = metrics_endpoint::routes(metrics, chat, settings.metrics, settings.metrics_hosts);

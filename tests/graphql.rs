@@ -11,6 +11,7 @@ mod requests;
 mod response_limits;
 mod room_limits;
 mod schema;
+mod schema_alone;
 mod slow_readers;
 mod sse;
 mod subscription_limits;

@@ -1,13 +1,27 @@
 //! Runs requests: checks documents against the limits, executes them, and renders each event once per operation.
+//!
+//! Knows the schema, and no transport.
 
-pub(in crate::graphql) mod catch_panic;
+mod arguments;
+mod catch_panic;
 pub mod document;
-pub(in crate::graphql) mod fast_path;
-pub(in crate::graphql) mod metrics;
-pub mod operation;
-pub(in crate::graphql) mod persisted_queries;
-pub(in crate::graphql) mod render_turns;
-pub(in crate::graphql) mod rendering;
-pub(in crate::graphql) mod response;
-pub(in crate::graphql) mod response_budget;
-pub(in crate::graphql) mod schema_errors;
+mod executor;
+mod fast_path;
+mod limited_json;
+mod metrics;
+mod outcome;
+mod persisted_queries;
+mod render_turns;
+mod rendering;
+mod request;
+mod response;
+mod schema_errors;
+mod subscriptions;
+
+pub use crate::graphql::execution::executor::{Executor, Settings};
+pub(in crate::graphql) use crate::graphql::execution::limited_json::CountedJson;
+pub use crate::graphql::execution::outcome::{Delivery, Events, Outcome};
+pub use crate::graphql::execution::rendering::Rendering;
+pub use crate::graphql::execution::request::{Parameters, RequestContext, TransportKind};
+pub use crate::graphql::execution::response::{Answer, Failure};
+pub use crate::graphql::execution::subscriptions::SubscriptionLimits;

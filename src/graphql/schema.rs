@@ -1,9 +1,44 @@
-//! The types of the GraphQL schema and their resolvers.
+//! The GraphQL schema: its types and their resolvers, which read arguments, call [`Chat`] and wrap what it returns.
+//!
+//! The schema runs on async-graphql alone, subscriptions included. Limits on documents, the fast path and the rendering of
+//! events once for all subscribers are in `execution`.
 
 pub(in crate::graphql) mod connection;
 pub(in crate::graphql) mod error;
 pub(in crate::graphql) mod mutation;
 pub(in crate::graphql) mod query;
 pub(in crate::graphql) mod reads;
+pub(in crate::graphql) mod response_budget;
 pub(in crate::graphql) mod subscription;
 pub(in crate::graphql) mod types;
+
+use async_graphql::{Context, SDLExportOptions};
+
+use crate::chat::Chat;
+use crate::domain::client_key::ClientKey;
+use crate::graphql::schema::mutation::Mutation;
+use crate::graphql::schema::query::Query;
+use crate::graphql::schema::subscription::Subscription;
+
+/// The executable schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// Builds a [`Schema`].
+pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
+
+/// A builder of the schema over `chat`. Requests may carry a [`ClientKey`] in their data; without one, limits per client
+/// count all requests as one client.
+pub fn builder(chat: Chat) -> SchemaBuilder {
+    Schema::build(Query, Mutation, Subscription).data(chat)
+}
+
+/// The schema in the GraphQL schema definition language, as `schema.graphql` has it.
+pub fn sdl() -> String {
+    let schema = Schema::build(Query, Mutation, Subscription).finish();
+    schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
+}
+
+/// The client that sent the request.
+fn client_key(ctx: &Context<'_>) -> ClientKey {
+    ctx.data_opt().copied().unwrap_or(ClientKey::Unknown)
+}

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP, server-sent events, multipart and WebSocket.
 //!
-//! Each submodule speaks one protocol. Running a request is the job of [`operation`](crate::graphql::execution::operation).
+//! Each submodule speaks one protocol. Running a request is the job of [`Executor`](crate::graphql::execution::Executor).
 
 mod csrf;
 mod cursors;
@@ -28,8 +28,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
 
-use crate::graphql::execution::operation::Operations;
-use crate::graphql::execution::response::Answer;
+use crate::graphql::execution::{Answer, Executor};
 use crate::graphql::transport::negotiation::ResponseType;
 use crate::graphql::transport::state::TransportState;
 
@@ -37,7 +36,7 @@ pub use crate::graphql::transport::drain::Drain;
 pub use crate::graphql::transport::state::Settings;
 
 /// Routes of `/graphql`, over every transport. `drain` ends the sockets and streams.
-pub fn routes(operations: Operations, drain: Drain, settings: Settings) -> Router {
+pub fn routes(operations: Executor, drain: Drain, settings: Settings) -> Router {
     let state = Arc::new(TransportState::new(operations, drain, settings));
     let methods = get(get_or_upgrade).post(http::post);
     Router::new().route("/graphql", methods.clone()).route("/graphql/", methods).with_state(state)
@@ -52,7 +51,7 @@ async fn get_or_upgrade(State(state): State<Arc<TransportState>>, request: Reque
     // A socket carries many operations, so a cursor in its handshake belongs to none of them.
     if cursors::from_request(&parts.headers, &parts.uri) != Ok(None) {
         let message = "a socket has no cursor; send the cursor in connection_init, as resume, or in the argument after";
-        state.operations.numbers().refused("CURSOR_INVALID");
+        state.operations.metrics().record_refused("CURSOR_INVALID");
         let answer = Answer::refused("CURSOR_INVALID", message);
         return http::with_status(ResponseType::Json, StatusCode::BAD_REQUEST, answer);
     }

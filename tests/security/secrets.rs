@@ -8,7 +8,7 @@ use livechat::domain::limits::Limits;
 use livechat::domain::message::MessageText;
 use livechat::domain::room::RoomCode;
 use livechat::domain::user::Token;
-use livechat::graphql::execution::operation::Parameters;
+use livechat::graphql::execution::Parameters;
 use serde_json::{Value, json};
 
 use crate::support::client::{RoomKey, User, text};

@@ -1,22 +1,22 @@
-//! A panic in one operation is the error of that operation, over whatever transport it came, and of no other.
+//! Turns a panic in one operation into an error of that operation, and of no other.
 //!
-//! What a panic leaves behind is dropped unseen, and what operations share stays whole: locks are not poisoned for good,
-//! and a rendering that was not made is made by the next who asks for it.
+//! The state of the operation is dropped unseen, and state that operations share stays intact: locks are never poisoned, and
+//! a rendering that failed is made by the next subscriber that needs it.
 
 use std::panic::AssertUnwindSafe;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 
-use crate::graphql::execution::operation::{Delivery, Outcome};
+use crate::graphql::execution::outcome::{Delivery, Outcome};
 use crate::graphql::execution::response::Answer;
 
-/// What an operation leads to, or the error that it panicked. The panic itself is in the log.
-pub(in crate::graphql) async fn caught_in_answer(run: impl Future<Output = Outcome>) -> Outcome {
+/// The outcome of an operation, or an internal error if it panics. The panic itself is logged by the panic hook.
+pub(in crate::graphql) async fn catch_in_outcome(run: impl Future<Output = Outcome>) -> Outcome {
     AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| Outcome::Answer(Answer::fault()))
 }
 
-/// What a subscription tells; after a panic that there was one, and no more.
-pub(in crate::graphql) fn caught_in_events(deliveries: impl Stream<Item = Delivery>) -> impl Stream<Item = Delivery> {
+/// The items of a subscription; after a panic, an internal error and the end.
+pub(in crate::graphql) fn catch_in_events(deliveries: impl Stream<Item = Delivery>) -> impl Stream<Item = Delivery> {
     AssertUnwindSafe(deliveries)
         .catch_unwind()
         .map(|delivery| delivery.unwrap_or_else(|_| Delivery::Failure(Box::new(Answer::fault()))))
@@ -34,9 +34,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_operation_that_panics_is_answered_without_a_word_of_why() {
-        let Outcome::Answer(answer) = caught_in_answer(async { panic!("open sesame") }).await else {
-            panic!("no answer")
+    async fn an_operation_that_panics_is_answered_without_the_reason() {
+        let Outcome::Answer(answer) = catch_in_outcome(async { panic!("open sesame") }).await else {
+            panic!("not an answer")
         };
         assert_eq!(code_of(&answer), "INTERNAL");
         assert!(!answer.to_json().contains("sesame"));
@@ -45,8 +45,8 @@ mod tests {
     #[tokio::test]
     async fn a_subscription_that_panics_ends_with_an_error() {
         let panicking = stream::iter([1, 2]).map(|_| -> Delivery { panic!("open sesame") });
-        let told: Vec<_> = caught_in_events(panicking).collect().await;
-        let [Delivery::Failure(answer)] = &told[..] else { panic!("something else was told") };
+        let deliveries: Vec<_> = catch_in_events(panicking).collect().await;
+        let [Delivery::Failure(answer)] = &deliveries[..] else { panic!("unexpected deliveries") };
         assert_eq!(code_of(answer), "INTERNAL");
     }
 }

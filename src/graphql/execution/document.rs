@@ -1,9 +1,9 @@
-//! From the text of a document to a document that is safe to validate and execute.
+//! Reads documents and checks that they are safe to validate and execute.
 //!
-//! Three steps, each bounded by what the one before has left: `lexer` counts what is in the text before `parser` sees it,
-//! `measure` and `cost` count what the parsed document comes to once its fragments are put in, and [`Document::admit`]
-//! looks at the operation that was chosen and at its variables. Nothing goes to the schema by another way. What is refused
-//! has its code in `refusal`; whether the document fits the schema is said by the schema.
+//! Three steps, each bounded by the one before: `lexer` checks the text before `parser` sees it, `limits` and `cost` check the
+//! size of the parsed document with its fragments spread, and [`Document::admit`] checks the chosen operation and its
+//! variables. Every document takes these steps before it reaches the schema. `rejection` lists the errors. Whether the document
+//! is valid for the schema is checked by the schema.
 
 mod coercion;
 mod cost;
@@ -27,137 +27,100 @@ use serde_json::{Map, Value};
 
 use crate::graphql::execution::fast_path::Plan;
 
-pub use crate::graphql::execution::document::rejection::Refusal;
+pub use crate::graphql::execution::document::limits::{Limits, NESTING_MAX};
+pub use crate::graphql::execution::document::rejection::Rejection;
 pub use crate::graphql::execution::document::types::Types;
 
-/// Bytes of read documents that are kept.
-const KEPT: u64 = 8 * 1024 * 1024;
+/// Size of the cache of documents, in bytes.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Documents that are expected in that space.
-const EXPECTED: usize = 2 * 1024;
+/// Expected number of documents in the cache.
+const CACHE_ENTRIES: usize = 2 * 1024;
 
-/// What a parsed token takes in memory, at most, in bytes; what few documents take is of no weight.
+/// Maximum memory of a parsed token, in bytes.
 const TOKEN_WEIGHT: u64 = 512;
-
-/// The deepest nesting that may be allowed. The parser and all who walk a document recurse; so deep they do it in
-/// half of a worker's stack, even in a debug build.
-pub const NESTING_MAX: usize = 64;
-
-/// How much a document, an operation and its variables may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of a document.
-    pub bytes: usize,
-    /// Tokens of a document.
-    pub tokens: usize,
-    /// Characters of a name.
-    pub name: usize,
-    /// Braces, brackets and parentheses inside of each other, and selection sets once fragments are put in. No more than
-    /// [`NESTING_MAX`].
-    pub nesting: usize,
-    /// Fields inside of each other.
-    pub depth: u32,
-    /// Aliases.
-    pub aliases: u32,
-    /// Fields at the root of an operation.
-    pub root_fields: u32,
-    /// Directives.
-    pub directives: u32,
-    /// Fragments put in, inline ones included; in all operations of the document together.
-    pub fragments: u32,
-    /// What the fields cost, those of lists once for each item.
-    pub cost: u64,
-    /// Lists inside of each other in a question about the schema itself.
-    pub introspection_depth: u32,
-    /// Whether questions about the schema itself are answered.
-    pub introspection: bool,
-    /// Bytes of the variables, as JSON.
-    pub variables_bytes: usize,
-    /// Lists and objects inside of each other in variables.
-    pub variables_depth: usize,
-}
 
 /// A document within its limits.
 #[derive(Debug)]
 pub struct Document {
     parsed: ExecutableDocument,
     tokens: usize,
-    /// Aliases of the operation that has most: so many times it may get back what it sent.
+    /// The highest number of aliases in one operation. A response may repeat its input this many times.
     aliases: u32,
-    /// What its dearest operation costs when every variable asks for as much as it can.
-    cost_at_most: u64,
+    /// The cost of its most expensive operation if every variable has its largest value.
+    max_cost: u64,
     /// The first literal or variable that does not fit the types of the schema.
-    mismatch: Option<Refusal>,
-    /// Set once the schema has found it valid.
+    mismatch: Option<Rejection>,
+    /// Set once the schema has validated it.
     valid: OnceLock<()>,
-    /// How it is answered without the schema, once that has found it valid; `None` where only the schema can.
+    /// Its plan for the fast path, set once the schema has executed it; `None` if only the schema can answer it.
     plan: OnceLock<Option<Plan>>,
 }
 
 impl Document {
-    /// Reads a document for a schema of these types.
-    pub fn read(text: &str, limits: &Limits, types: &Types) -> Result<Self, Refusal> {
+    /// Reads a document. `types` are those of the schema.
+    pub fn read(text: &str, limits: &Limits, types: &Types) -> Result<Self, Rejection> {
         let tokens = lexer::tokens(text, limits)?;
         let mut parsed = parser::parse(&tokens)?;
         let aliases = limits::check(&parsed, limits)?;
         let mismatch = literals::normalize(&mut parsed, types).or_else(|| variable_positions::check(&parsed, types));
-        let cost_at_most = cost::at_most(&parsed);
+        let max_cost = cost::max(&parsed);
         let (valid, plan) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { parsed, tokens: tokens.len(), aliases, cost_at_most, mismatch, valid, plan })
+        Ok(Self { parsed, tokens: tokens.len(), aliases, max_cost, mismatch, valid, plan })
     }
 
-    /// Whether the document is valid, whatever its variables are. `validate` asks the schema, until it has once said yes.
+    /// Checks whether the document is valid, whatever its variables are. `validate` runs until it has succeeded once.
     pub(in crate::graphql) fn validate<E>(
         &self,
         validate: impl FnOnce(&ExecutableDocument) -> Result<(), E>,
-        refuse: impl FnOnce(&Refusal) -> E,
+        reject: impl FnOnce(&Rejection) -> E,
     ) -> Result<(), E> {
         if self.valid.get().is_none() {
             validate(&self.parsed)?;
-            if let Some(refusal) = &self.mismatch {
-                return Err(refuse(refusal));
+            if let Some(rejection) = &self.mismatch {
+                return Err(reject(rejection));
             }
             self.valid.get_or_init(|| ());
         }
         Ok(())
     }
 
-    /// The document to execute one of its operations with variables that were coerced.
+    /// The document to execute `operation` with these variables, which have been coerced.
     pub(in crate::graphql) fn executable(
         &self,
         operation: &OperationDefinition,
         name: Option<&str>,
         variables: &Map<String, Value>,
-    ) -> Result<ExecutableDocument, Refusal> {
+    ) -> Result<ExecutableDocument, Rejection> {
         executable::executable(&self.parsed, operation, name, variables)
     }
 
-    /// The document as the schema takes it.
+    /// The parsed document.
     pub fn parsed(&self) -> &ExecutableDocument {
         &self.parsed
     }
 
-    /// Tokens of its text, or fields that it asks for with its fragments spread, whichever are more.
+    /// Number of tokens, or of fields with its fragments spread, whichever is larger.
     pub(in crate::graphql) fn size(&self) -> usize {
-        self.tokens.max(usize::try_from(self.cost_at_most).unwrap_or(usize::MAX))
+        self.tokens.max(usize::try_from(self.max_cost).unwrap_or(usize::MAX))
     }
 
-    /// How many aliases the operation has that has most.
+    /// The highest number of aliases in one operation.
     pub(in crate::graphql) const fn aliases(&self) -> u32 {
         self.aliases
     }
 
-    /// How it is answered without the schema, if that is known.
+    /// Its plan for the fast path, if it has one and the schema has executed it before.
     pub(in crate::graphql) fn plan(&self) -> Option<&Plan> {
         self.plan.get()?.as_ref()
     }
 
-    /// Says that the schema has executed the document without an error.
-    pub(in crate::graphql) fn proved(&self, limits: &Limits) {
+    /// Records that the schema has executed the document without an error.
+    pub(in crate::graphql) fn mark_executed(&self, limits: &Limits) {
         self.plan.get_or_init(|| Plan::of(&self.parsed, limits.introspection));
     }
 
-    /// The operation that was chosen; `None` when there is no such operation, or several and no name.
+    /// The operation to execute; `None` if there is no operation of this name, or several and no name.
     pub fn operation(&self, name: Option<&str>) -> Option<&OperationDefinition> {
         let mut operations = self.parsed.operations.iter();
         let chosen = match name {
@@ -167,35 +130,35 @@ impl Document {
         chosen.map(|(_, operation)| &operation.node)
     }
 
-    /// What an operation costs with these variables.
+    /// The cost of an operation with these variables.
     pub fn cost(&self, operation: &OperationDefinition, values: Option<&Map<String, Value>>) -> u64 {
         cost::of(&self.parsed, operation, values)
     }
 
-    /// Whether an operation may run with these variables.
+    /// Checks whether an operation may run with these variables.
     pub fn admit(
         &self,
         operation: Option<&OperationDefinition>,
         values: Option<&Map<String, Value>>,
         limits: &Limits,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         values.map_or(Ok(()), |values| variables::check(values, limits))?;
-        if self.cost_at_most <= limits.cost {
+        if self.max_cost <= limits.cost {
             return Ok(());
         }
         match operation {
             Some(operation) if cost::of(&self.parsed, operation, values) <= limits.cost => Ok(()),
-            _ => Err(Refusal::TooCostly { limit: limits.cost }),
+            _ => Err(Rejection::TooCostly { limit: limits.cost }),
         }
     }
 }
 
-/// Reads documents, and keeps those that are asked for often.
+/// Reads documents and caches those that are used often.
 #[derive(Clone)]
 pub(in crate::graphql) struct Documents {
     limits: Limits,
     types: Arc<Types>,
-    kept: Arc<Cache<Box<str>, Arc<Document>, Weight>>,
+    cache: Arc<Cache<Box<str>, Arc<Document>, Weight>>,
 }
 
 #[derive(Clone)]
@@ -209,33 +172,37 @@ impl Weighter<Box<str>, Arc<Document>> for Weight {
 
 impl Documents {
     pub(in crate::graphql) fn new(limits: Limits, types: Types) -> Self {
-        Self { limits, types: Arc::new(types), kept: Arc::new(Cache::with_weighter(EXPECTED, KEPT, Weight)) }
+        Self {
+            limits,
+            types: Arc::new(types),
+            cache: Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight)),
+        }
     }
 
     pub(in crate::graphql) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// The document of this text. What is refused is not kept.
-    pub(in crate::graphql) fn read(&self, text: &str) -> Result<Arc<Document>, Refusal> {
-        if let Some(document) = self.kept.get(text) {
+    /// Reads a document, unless the cache has it. Rejected documents are not cached.
+    pub(in crate::graphql) fn read(&self, text: &str) -> Result<Arc<Document>, Rejection> {
+        if let Some(document) = self.cache.get(text) {
             return Ok(document);
         }
         let document = Arc::new(Document::read(text, &self.limits, &self.types)?);
-        self.kept.insert(text.into(), Arc::clone(&document));
+        self.cache.insert(text.into(), Arc::clone(&document));
         Ok(document)
     }
 
-    /// The values of an operation's variables, in the form that the operation declares.
+    /// Coerces the variables of an operation to their declared types, and adds defaults.
     pub(in crate::graphql) fn coerce(
         &self,
         document: &Document,
         operation: &OperationDefinition,
         given: Option<Map<String, Value>>,
-    ) -> Result<Map<String, Value>, Refusal> {
+    ) -> Result<Map<String, Value>, Rejection> {
         let variables = coercion::variables(operation, given.unwrap_or_default(), &self.types)?;
         match executable::null_condition(&document.parsed, operation, &variables) {
-            Some(name) => Err(Refusal::NullCondition { name }),
+            Some(name) => Err(Rejection::NullCondition { name }),
             None => Ok(variables),
         }
     }
@@ -263,7 +230,7 @@ pub(in crate::graphql) mod tests {
     };
 
     #[test]
-    fn what_was_read_is_kept_within_a_bound_and_what_was_refused_is_not() {
+    fn documents_are_cached_within_a_bound_and_rejected_ones_are_not() {
         let documents = Documents::new(LIMITS, Types::default());
         let one = documents.read("{ __typename }").expect("a document");
         assert!(Arc::ptr_eq(&one, &documents.read("{ __typename }").expect("a document")));
@@ -271,16 +238,16 @@ pub(in crate::graphql) mod tests {
             let text = format!("{{ a {{ {} }} }}", format!("field{i} ").repeat(100));
             documents.read(&text).expect("a document");
         }
-        assert!(documents.kept.weight() <= KEPT);
-        let before = documents.kept.len();
+        assert!(documents.cache.weight() <= CACHE_BYTES);
+        let before = documents.cache.len();
         documents.read("{").expect_err("it does not end");
-        assert_eq!(documents.kept.len(), before);
+        assert_eq!(documents.cache.len(), before);
     }
 
-    /// The stack of a worker thread that nobody has configured.
+    /// The default stack size of a worker thread.
     const STACK: usize = 2 * 1024 * 1024;
 
-    /// The deepest documents that the largest setting lets pass, in the shapes that make the parser recurse.
+    /// The deepest documents that the largest setting allows, in the shapes that make the parser recurse.
     fn deepest() -> Vec<String> {
         let nest = |outer: &str, open: &str, inner: &str, close: &str, end: &str, levels: usize| {
             format!("{outer}{}{inner}{}{end}", open.repeat(levels), close.repeat(levels))
@@ -302,15 +269,15 @@ pub(in crate::graphql) mod tests {
     }
 
     #[test]
-    fn the_deepest_document_that_a_setting_allows_is_read_in_half_of_a_workers_stack() {
+    fn the_deepest_document_that_a_setting_allows_fits_half_of_a_workers_stack() {
         let limits =
             Limits { nesting: NESTING_MAX, depth: u32::MAX, aliases: u32::MAX, directives: u32::MAX, ..LIMITS };
         let read = move || {
             deepest().iter().map(|text| Document::read(text, &limits, &Types::default()).err()).collect::<Vec<_>>()
         };
         let reader = std::thread::Builder::new().stack_size(STACK / 2).spawn(read).expect("a thread");
-        let refused = reader.join().expect("a stack that is large enough");
-        assert_eq!(refused, vec![None; refused.len()], "all of it is to reach the parser");
+        let rejections = reader.join().expect("a stack that is large enough");
+        assert_eq!(rejections, vec![None; rejections.len()], "every document must reach the parser");
     }
 
     #[test]
@@ -319,7 +286,7 @@ pub(in crate::graphql) mod tests {
         for text in ["{a(b:[", "query($a:[[", "{a(b:{c:"].map(|open| format!("{open}{}", "[".repeat(NESTING_MAX))) {
             assert_eq!(
                 Document::read(&text, &limits, &Types::default()).err(),
-                Some(Refusal::NestedTooDeep { limit: NESTING_MAX })
+                Some(Rejection::NestedTooDeep { limit: NESTING_MAX })
             );
         }
     }

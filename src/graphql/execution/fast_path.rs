@@ -1,19 +1,18 @@
-//! The short way for the two operations that servers spend their time with: sending a message, and reading a room with a
-//! page of its messages.
+//! Answers the two most frequent operations without the schema: sending a message, and reading a room with a page of its
+//! messages.
 //!
-//! A plan is made of a document that the schema has executed without an error, so the document is known to be valid, and
-//! is kept with it. What it answers is what the schema would (`tests` hold the two together): it calls the same use case
-//! and writes the answer as bytes, without a value for each field in between. Whatever is out of the ordinary (a directive,
-//! a field twice, a default, a variable of another form) has no plan, or is left to the schema, which knows what to say
-//! about it. Which fields can be planned, and how they are written, stands in `fields`.
+//! A plan is made from a document that the schema has executed without an error, so the document is known to be valid, and is
+//! kept with it. Its answers equal those of the schema, which tests check: it calls the same use case and serializes the
+//! result directly, without a value for each field in between. Anything unusual (a directive, a field selected twice, a
+//! default, a variable of another type) has no plan, or is left to the schema, which reports what is wrong with it. `fields`
+//! says which fields a plan can have and how they are serialized.
 
 mod fields;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
 };
-use async_graphql::{Name, PathSegment, Pos, Response};
-use async_graphql_value::Value as Argument;
+use async_graphql::{Name, Pos};
 use serde_json::{Map, Value};
 
 use crate::chat::{Chat, ChatError, RoomKey, SendMessage};
@@ -21,9 +20,10 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::limits::PAGE_DEFAULT;
 use crate::domain::page::{self, Take, Window};
 use crate::domain::room::RoomId;
+use crate::graphql::execution::arguments::{Argument, Variables};
+use crate::graphql::execution::limited_json::LimitedJson;
 use crate::graphql::execution::response::Answer;
-use crate::graphql::execution::response_budget::{LimitedJson, ResponseBudget};
-use crate::graphql::schema::error::chat_error;
+use crate::graphql::schema::response_budget::ResponseBudget;
 use crate::graphql::schema::types::text_bytes;
 
 use crate::graphql::execution::fast_path::fields::{Chosen, OfRoom, OfSent, Written as _};
@@ -32,32 +32,22 @@ use crate::graphql::execution::fast_path::fields::{Chosen, OfRoom, OfSent, Writt
 #[derive(Debug)]
 pub(in crate::graphql) struct Plan {
     key: Name,
-    place: Pos,
+    position: Pos,
     action: Action,
 }
 
 #[derive(Debug)]
 enum Action {
     Send { input: Name, fields: Vec<Chosen<OfSent>> },
-    Room { id: Given, code: Given, page: Option<PageGiven>, fields: Vec<Chosen<OfRoom>> },
-}
-
-/// An argument as it stands in the document.
-#[derive(Debug)]
-enum Given {
-    Variable(Name),
-    Literal(Value),
+    Room { id: Argument, code: Argument, page: Option<PageArguments>, fields: Vec<Chosen<OfRoom>> },
 }
 
 /// The arguments of a page of messages; those by which one pages on are left to the schema.
 #[derive(Debug, Default)]
-struct PageGiven {
-    first: Option<Given>,
-    last: Option<Given>,
+struct PageArguments {
+    first: Option<Argument>,
+    last: Option<Argument>,
 }
-
-/// The variables of a request.
-type Variables<'a> = Option<&'a Map<String, Value>>;
 
 impl Plan {
     /// The plan of a document that is valid, if it has one. `__typename` is told only by a schema that is told.
@@ -70,11 +60,11 @@ impl Plan {
         if defaults || directives || !operation.directives.is_empty() || !field.node.directives.is_empty() {
             return None;
         }
-        let (place, field) = (field.pos, &field.node);
+        let (position, field) = (field.pos, &field.node);
         let chooser = fields::Chooser { document, introspection };
         let action = match (operation.ty, field.name.node.as_str()) {
             (OperationType::Mutation, "sendMessage") => {
-                let Some(Given::Variable(input)) = argument(field, "input") else { return None };
+                let Some(Argument::Variable(input)) = Argument::of(field, "input") else { return None };
                 Action::Send { input, fields: chooser.choose(&field.selection_set.node)? }
             }
             (OperationType::Query, "room") => {
@@ -83,14 +73,14 @@ impl Plan {
                 fields::messages_in(&field.selection_set.node, document, &mut messages);
                 let page = match messages[..] {
                     [] => None,
-                    [messages] => Some(PageGiven::of(messages)?),
+                    [messages] => Some(PageArguments::of(messages)?),
                     _ => return None,
                 };
-                Action::Room { id: argument(field, "id")?, code: argument(field, "code")?, page, fields }
+                Action::Room { id: Argument::of(field, "id")?, code: Argument::of(field, "code")?, page, fields }
             }
             _ => return None,
         };
-        Some(Self { key: field.response_key().node.clone(), place, action })
+        Some(Self { key: field.response_key().node.clone(), position, action })
     }
 
     /// The answer to a request, or nothing when the schema has to give it.
@@ -118,11 +108,11 @@ impl Plan {
                 // What is wrong with the arguments of a page is said by the schema, and a room without an id has no page.
                 RoomId::parse(key.id).ok()?;
                 Some(match chat.room(client, key, window).await {
-                    Ok(snapshot) => match budget.hold(text_bytes(&snapshot.messages)) {
+                    Ok(snapshot) => match budget.count_read(text_bytes(&snapshot.messages)) {
                         Ok(()) => {
                             self.written(budget, |to| fields::Page { snapshot: &snapshot, window }.write(fields, to))
                         }
-                        Err(refusal) => Answer::over_budget(refusal),
+                        Err(exceeded) => Answer::over_budget(exceeded),
                     },
                     Err(error) => self.failed(error),
                 })
@@ -131,7 +121,7 @@ impl Plan {
     }
 
     fn written(&self, budget: &ResponseBudget, write: impl FnOnce(&mut LimitedJson<'_>)) -> Answer {
-        let mut json = budget.json();
+        let mut json = LimitedJson::new(budget);
         json.short().push_str("{\"data\":{");
         fields::key(&self.key, json.short());
         write(&mut json);
@@ -140,9 +130,7 @@ impl Plan {
     }
 
     fn failed(&self, error: ChatError) -> Answer {
-        let mut error = chat_error(error).into_server_error(self.place);
-        error.path.push(PathSegment::Field(self.key.to_string()));
-        Answer::from(Response::from_errors(vec![error]))
+        Answer::failed_field(error, self.position, &self.key)
     }
 }
 
@@ -156,45 +144,11 @@ fn only_operation(document: &ExecutableDocument) -> Option<&OperationDefinition>
     }
 }
 
-/// An argument of a field, if it is there and simple.
-fn argument(field: &Field, name: &str) -> Option<Given> {
-    let (_, value) = field.arguments.iter().find(|(known, _)| known.node == name)?;
-    match &value.node {
-        Argument::Variable(name) => Some(Given::Variable(name.clone())),
-        Argument::String(text) => Some(Given::Literal(text.as_str().into())),
-        Argument::Number(number) => Some(Given::Literal(Value::Number(number.clone()))),
-        Argument::Null => Some(Given::Literal(Value::Null)),
-        _ => None,
-    }
-}
-
-impl Given {
-    fn value<'a>(&'a self, variables: Variables<'a>) -> &'a Value {
-        match self {
-            Self::Variable(name) => variables.and_then(|given| given.get(name.as_str())).unwrap_or(&Value::Null),
-            Self::Literal(value) => value,
-        }
-    }
-
-    fn string<'a>(&'a self, variables: Variables<'a>) -> Option<&'a str> {
-        self.value(variables).as_str()
-    }
-
-    /// A number, or nothing for `null`; `None` for anything else.
-    #[expect(clippy::option_option, reason = "absent and of another form are two things")]
-    fn count(&self, variables: Variables<'_>) -> Option<Option<i32>> {
-        match self.value(variables) {
-            Value::Null => Some(None),
-            value => i32::try_from(value.as_i64()?).ok().map(Some),
-        }
-    }
-}
-
-impl PageGiven {
+impl PageArguments {
     fn of(field: &Field) -> Option<Self> {
         let mut page = Self::default();
         for (name, _) in &field.arguments {
-            let value = argument(field, name.node.as_str())?;
+            let value = Argument::of(field, &name.node)?;
             match name.node.as_str() {
                 "first" => page.first = Some(value),
                 "last" => page.last = Some(value),
@@ -205,7 +159,7 @@ impl PageGiven {
     }
 
     fn window(&self, variables: Variables<'_>) -> Option<Window> {
-        let count = |given: &Option<Given>| given.as_ref().map_or(Some(None), |given| given.count(variables));
+        let count = |given: &Option<Argument>| given.as_ref().map_or(Some(None), |given| given.integer(variables));
         let take = page::take(count(&self.first)?, count(&self.last)?, Take::Last(PAGE_DEFAULT)).ok()?;
         Some(Window { after: None, before: None, take })
     }

@@ -1,29 +1,30 @@
-//! What this wire counts, and the names under which it tells of operations: lists that stand here, whatever is asked for.
+//! The metrics of the GraphQL API. Operations are counted under names from a fixed list, whatever a request contains.
 
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
 
-use crate::graphql::execution::operation::{Carrier, Outcome};
+use crate::graphql::execution::outcome::Outcome;
+use crate::graphql::execution::request::TransportKind;
 use crate::metrics::{Counter, Gauge, Gauges, Metrics, OK, Served};
 
-/// The name of this wire.
-const WIRE: &str = "graphql";
+/// The name of this API.
+const API: &str = "graphql";
 
 /// The fields at the root of the schema.
 const FIELDS: [&str; 8] =
     ["room", "activeRooms", "createRoom", "sendMessage", "editMessage", "deleteMessage", "messageEvents", "__typename"];
 
-/// Questions about the schema itself.
+/// Introspection.
 const INTROSPECTION: &str = "introspection";
-/// Different fields at once.
+/// Several different fields.
 const SEVERAL: &str = "several";
 /// A field that is not in the schema.
 const OTHER: &str = "other";
-/// Nothing that could be read.
+/// No operation: an unreadable request or one without fields.
 pub(in crate::graphql) const NONE: &str = "none";
 
-/// The codes that answers have.
+/// The codes of errors.
 const CODES: [&str; 48] = [
     "BAD_REQUEST",
     "BATCH_NOT_SUPPORTED",
@@ -75,51 +76,51 @@ const CODES: [&str; 48] = [
     "REQUEST_TIMEOUT",
 ];
 
-/// A code that is not in the list, which would be a defect of the list.
+/// A code that is missing in the list, which is a defect.
 const OTHER_CODE: &str = "OTHER";
 
-/// What this wire counts.
+/// The metrics of the GraphQL API.
 #[derive(Clone)]
-pub(in crate::graphql) struct Numbers {
+pub(in crate::graphql) struct GraphqlMetrics {
     served: Served,
     pub(in crate::graphql) sockets: Gauge,
     subscriptions: Gauges<1>,
-    /// Renderings that were made; all other deliveries shared one.
+    /// Renderings that were made. All other deliveries shared one.
     pub(in crate::graphql) renderings: Counter,
 }
 
-impl Numbers {
+impl GraphqlMetrics {
     pub(in crate::graphql) fn new(metrics: &Metrics) -> Self {
         let (served, sockets, subscriptions, renderings) =
             (metrics.served().clone(), Gauge::default(), Gauges::default(), Counter::default());
-        FIELDS.iter().chain(&[INTROSPECTION]).for_each(|field| served.expect(WIRE, field));
-        let numbers = Self { served, sockets, subscriptions, renderings };
-        Carrier::ALL.iter().for_each(|carrier| drop(numbers.subscriptions(*carrier)));
-        metrics.register("livechat_sockets", "WebSocket connections that are open", numbers.sockets.clone());
-        let help = "Subscriptions that are open, by what carries their events";
-        metrics.register("livechat_subscriptions", help, numbers.subscriptions.clone());
-        let help = "Events that were executed and written as JSON; the deliveries beyond these shared one";
-        metrics.register("livechat_renderings", help, numbers.renderings.clone());
-        numbers
+        FIELDS.iter().chain(&[INTROSPECTION]).for_each(|field| served.expect(API, field));
+        let registered = Self { served, sockets, subscriptions, renderings };
+        TransportKind::ALL.iter().for_each(|transport| drop(registered.subscriptions(*transport)));
+        metrics.register("livechat_sockets", "Open WebSocket connections", registered.sockets.clone());
+        let help = "Open subscriptions, by transport";
+        metrics.register("livechat_subscriptions", help, registered.subscriptions.clone());
+        let help = "Events that were rendered; all other deliveries shared a rendering";
+        metrics.register("livechat_renderings", help, registered.renderings.clone());
+        registered
     }
 
-    /// Open subscriptions whose events are carried like this.
-    pub(in crate::graphql) fn subscriptions(&self, carrier: Carrier) -> Gauge {
-        self.subscriptions.get_or_create_owned(&[("transport", carrier.name())])
+    /// The gauge of open subscriptions over this transport.
+    pub(in crate::graphql) fn subscriptions(&self, transport: TransportKind) -> Gauge {
+        self.subscriptions.get_or_create_owned(&[("transport", transport.name())])
     }
 
     /// Counts an operation.
-    pub(in crate::graphql) fn tell(&self, operation: &'static str, outcome: &Outcome, took: Duration) {
+    pub(in crate::graphql) fn record(&self, operation: &'static str, outcome: &Outcome, took: Duration) {
         let outcome = match outcome {
             Outcome::Answer(answer) => answer.code().map_or(OK, known),
             Outcome::Events(_) => OK,
         };
-        self.served.tell(WIRE, operation, outcome, took);
+        self.served.tell(API, operation, outcome, took);
     }
 
-    /// Counts a request that never became an operation.
-    pub(in crate::graphql) fn refused(&self, code: &str) {
-        self.served.tell(WIRE, NONE, known(code), Duration::ZERO);
+    /// Counts a request that was refused before it was executed.
+    pub(in crate::graphql) fn record_refused(&self, code: &str) {
+        self.served.tell(API, NONE, known(code), Duration::ZERO);
     }
 }
 
@@ -139,7 +140,7 @@ pub(in crate::graphql) fn name_of(
     name.unwrap_or(NONE)
 }
 
-/// Looks at the fields at the root, fragments put in. How many of those there may be was checked before.
+/// Visits the root fields, those in fragments included. The number of fragments is within its limit.
 fn visit(document: &ExecutableDocument, set: &SelectionSet, name: &mut Option<&'static str>) {
     for selection in &set.items {
         match &selection.node {

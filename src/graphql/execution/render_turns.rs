@@ -1,8 +1,7 @@
-//! Whose turn it is to render: one operation of a room at a time, the rooms in turn, and all of them together on no more than
-//! half of the workers.
+//! Schedules renderings: one at a time per room, rooms in turn, and all of them together on at most half of the workers.
 //!
-//! To render is work without a pause. Without turns, an event of a room with many distinct operations would put all of its
-//! renderings before whatever else waits for a worker, the requests and events of other rooms among them.
+//! Rendering is CPU work that never yields. Without turns, an event of a room with many distinct operations would delay the
+//! requests and events of all other rooms until all its renderings are done.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -13,23 +12,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::room::RoomId;
 
-/// Hands out turns.
+/// Hands out turns to rooms.
 #[derive(Clone)]
 pub(in crate::graphql) struct RenderTurns {
-    /// One permit for each rendering that may run.
+    /// One permit for each rendering that may run at once.
     workers: Arc<Semaphore>,
-    /// The rooms that are followed.
+    /// The rooms that have subscribers.
     rooms: Arc<Mutex<HashMap<RoomId, Weak<Semaphore>>>>,
 }
 
-/// The turns of one room. All who follow the room share them.
+/// The turns of one room, shared by all its subscribers.
 #[derive(Clone)]
 pub(in crate::graphql) struct RoomTurns {
     workers: Arc<Semaphore>,
     room: Arc<Semaphore>,
 }
 
-/// A turn; the next one's begins when it is dropped.
+/// A turn. The next one starts when it is dropped.
 pub(in crate::graphql) struct Turn {
     _worker: Option<OwnedSemaphorePermit>,
     _room: Option<OwnedSemaphorePermit>,
@@ -46,7 +45,7 @@ impl RenderTurns {
         let mut rooms = self.rooms.lock();
         let known = rooms.get(&room).and_then(Weak::upgrade);
         let room = known.unwrap_or_else(|| {
-            // Before the map grows, rooms that nobody follows any more leave it.
+            // Before the map grows, remove rooms without subscribers.
             if rooms.len() == rooms.capacity() {
                 rooms.retain(|_, turns| turns.strong_count() > 0);
             }
@@ -59,7 +58,7 @@ impl RenderTurns {
 }
 
 impl RoomTurns {
-    /// Waits for a turn, first in the room and then among the rooms; both queues are in order.
+    /// Waits for a turn, first within the room and then among the rooms. Both queues are first in, first out.
     pub(in crate::graphql) async fn take(&self) -> Turn {
         let at_once = (Arc::clone(&self.room).try_acquire_owned(), Arc::clone(&self.workers).try_acquire_owned());
         if let (Ok(room), Ok(worker)) = at_once {
@@ -69,7 +68,7 @@ impl RoomTurns {
         // The semaphores are never closed.
         let room = Arc::clone(&self.room).acquire_owned().await.ok();
         let worker = Arc::clone(&self.workers).acquire_owned().await.ok();
-        // Whoever is woken by the end of a turn runs next, before what has waited for a worker for longer.
+        // The task woken by the end of a turn would run next, before tasks that have waited longer for a worker.
         tokio::task::yield_now().await;
         Turn { _worker: worker, _room: room }
     }
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_room_with_many_operations_has_one_turn_at_a_time_and_lets_other_rooms_pass() {
+    async fn a_room_with_many_operations_has_one_turn_at_a_time_and_does_not_delay_other_rooms() {
         let turns = RenderTurns { workers: Arc::new(Semaphore::new(2)), rooms: Arc::default() };
         let (crowded, other) = (turns.of(RoomId::random()), turns.of(RoomId::random()));
         let first = crowded.take().now_or_never().expect("a turn");
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn turns_are_kept_for_as_long_as_a_room_is_followed() {
+    async fn turns_of_a_room_are_kept_while_it_has_subscribers() {
         let turns = RenderTurns::new();
         let rooms: Vec<_> = (0..100).map(|_| RoomId::random()).collect();
         let first = turns.of(rooms[0]);

@@ -1,17 +1,16 @@
-//! What an event looks like in an operation: executed and serialised once, for everybody who asks the same.
+//! Renders events: executes and serializes each once per operation, for all subscribers with the same operation.
 //!
-//! A rendering is a pure function of the event and the operation. Nothing of a connection goes into it: of the variables
-//! only those that the fields of the event use, so not the room's code, not the cursor, not whatever else clients send.
-//! Renderings are remembered, within a bound; one that was forgotten is made again. The last few of an operation are noted
-//! beside it, where its live readers find them without a search.
+//! A rendering is a pure function of the event and the operation. It depends on nothing of a connection: of the variables it
+//! uses only those of the event's fields, so not the room's code and not the cursor. Renderings are cached within a bound; an
+//! evicted one is made again. Each operation also keeps the last few, where its live subscribers find them without a lookup.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Positioned, Request, Variables};
+use async_graphql::{Context, Name, Positioned, Request, Subscription, ValidationMode, Variables};
 use async_graphql_value::Value;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _, future, stream};
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -23,57 +22,59 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::event::{Event, Position, Seq};
 use crate::domain::room::RoomId;
-use crate::graphql::Schema;
 use crate::graphql::execution::document::Document;
-use crate::graphql::execution::operation::Parameters;
 use crate::graphql::execution::render_turns::{RenderTurns, RoomTurns};
+use crate::graphql::execution::request::Parameters;
 use crate::graphql::execution::response::Answer;
-use crate::graphql::execution::response_budget::OverBudget;
+use crate::graphql::schema::mutation::Mutation;
+use crate::graphql::schema::query::Query;
+use crate::graphql::schema::response_budget::BudgetExceeded;
+use crate::graphql::schema::types::MessageEvent;
 use crate::metrics::Counter;
 
-/// Bytes of renderings that are remembered.
-const REMEMBERED: u64 = 8 * 1024 * 1024;
+/// Size of the cache, in bytes.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Renderings that are expected in that space.
-const EXPECTED: usize = 8 * 1024;
+/// Expected number of renderings in the cache.
+const CACHE_ENTRIES: usize = 8 * 1024;
 
-/// Renderings of one operation that are found without a search: so many events may lie between its readers.
+/// Recent renderings that each operation keeps. Its subscribers may lie this many events apart.
 const RECENT: usize = 16;
 
-/// Tokens of a document, or fields that it asks for with its fragments spread, that count as one operation.
-const SIZE_OF_ONE: usize = 64;
+/// A document counts as one distinct operation for each this many tokens, or fields with its fragments spread.
+const SIZE_PER_OPERATION: usize = 64;
 
-/// An event as one operation shows it.
+/// An event in the shape that one operation selects.
 #[derive(Debug)]
 pub struct Rendering {
     /// The execution result, in JSON.
     pub payload: Box<str>,
-    /// Where a reader stands who has seen it.
+    /// The cursor to resume after this event.
     pub cursor: Box<str>,
 }
 
-/// An operation that renders events: what it shares with others that ask the same, and how to execute it.
+/// A subscription operation, shared by all subscribers that sent the same.
 pub(in crate::graphql) struct Operation {
     identity: [u8; 16],
     operation_name: Option<String>,
     variables: Variables,
     document: ExecutableDocument,
-    /// As how many it counts. What a document takes in memory, and a rendering in time, grows with its length.
+    /// As how many distinct operations it counts. Memory of a document and time of a rendering grow with its length.
     weight: usize,
-    /// Counts it among those that are distinct.
+    /// Counts it among the distinct operations.
     permit: Option<ClientPermit>,
-    /// What was shown last, each event in the place of its number. Noting a rendering does not keep it: the bound holds.
-    recent: Mutex<[Option<Noted>; RECENT]>,
+    /// The last renderings, by sequence number. The references are weak, so they do not extend the bounded cache.
+    recent: Mutex<[Option<Recent>; RECENT]>,
 }
 
-/// A rendering, for as long as it is remembered.
-struct Noted {
-    shown: Shown,
+/// A recent rendering, while the cache has it.
+struct Recent {
+    version: EventVersion,
     rendering: Weak<Rendering>,
 }
 
 impl Operation {
-    /// The operation of a document; `executable` is what of it is executed, with these variables.
+    /// The operation of a document; `executable` is the part of it that is executed.
     pub(in crate::graphql) fn new(
         parameters: &Parameters,
         document: &Document,
@@ -83,7 +84,7 @@ impl Operation {
         let variables: BTreeMap<_, _> =
             parameters.variables.iter().flatten().filter(|(name, _)| used.contains(name.as_str())).collect();
         let mut hash = Sha256::new();
-        // Lengths first, so that no two operations write the same bytes.
+        // Length prefixes, so that no two operations hash the same bytes.
         for part in [&parameters.query, parameters.operation_name.as_deref().unwrap_or_default()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
@@ -96,49 +97,49 @@ impl Operation {
             operation_name: parameters.operation_name.clone(),
             variables: Variables::from_json(serde_json::Value::Object(variables)),
             document: executable,
-            weight: 1 + document.size() / SIZE_OF_ONE,
+            weight: 1 + document.size() / SIZE_PER_OPERATION,
             permit: None,
             recent: Mutex::default(),
         }
     }
 
-    /// The rendering of an event in this operation, if it is one of the last.
+    /// The rendering of an event in this operation, if it is a recent one.
     pub(in crate::graphql) fn recent(&self, event: &Event) -> Option<Arc<Rendering>> {
-        let shown = Shown::of(event);
+        let version = EventVersion::of(event);
         let recent = self.recent.lock();
-        recent[shown.place()].as_ref().filter(|noted| noted.shown == shown)?.rendering.upgrade()
+        recent[version.slot()].as_ref().filter(|recent| recent.version == version)?.rendering.upgrade()
     }
 
-    fn note(&self, shown: Shown, rendering: &Arc<Rendering>) {
+    fn keep_recent(&self, version: EventVersion, rendering: &Arc<Rendering>) {
         let mut recent = self.recent.lock();
-        recent[shown.place()] = Some(Noted { shown, rendering: Arc::downgrade(rendering) });
+        recent[version.slot()] = Some(Recent { version, rendering: Arc::downgrade(rendering) });
     }
 }
 
-/// What an event is known by. The revision is part of it, because a replayed event shows its message as it is now.
+/// Identifies an event and the revision of its message, because a replayed event shows its message in its current state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Shown {
+struct EventVersion {
     room: RoomId,
     position: Position,
     revision: Seq,
 }
 
-impl Shown {
+impl EventVersion {
     fn of(event: &Event) -> Self {
         Self { room: event.room(), position: event.position, revision: event.message.revision }
     }
 
-    /// Where it stands among the recent ones.
-    const fn place(&self) -> usize {
+    /// Its index among the recent renderings.
+    const fn slot(&self) -> usize {
         self.position.seq.0 as usize % RECENT
     }
 }
 
-/// What makes two renderings the same.
+/// Identifies a rendering.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     operation: [u8; 16],
-    shown: Shown,
+    version: EventVersion,
 }
 
 #[derive(Clone)]
@@ -150,35 +151,60 @@ impl Weighter<Key, Arc<Rendering>> for Weight {
     }
 }
 
-/// Makes renderings, and remembers them.
+/// A schema with the same types, whose subscription root yields the event in the data of the request.
+type EventSchema = async_graphql::Schema<Query, Mutation, EventRoot>;
+
+struct EventRoot;
+
+#[Subscription(name = "Subscription")]
+impl EventRoot {
+    async fn message_events(
+        &self,
+        ctx: &Context<'_>,
+    ) -> async_graphql::Result<impl Stream<Item = MessageEvent> + use<>> {
+        let event = Arc::clone(ctx.data::<Arc<Event>>()?);
+        Ok(stream::once(future::ready(MessageEvent::from(event))))
+    }
+}
+
+/// The schema that renders events of operations that have been validated. `introspection` must be that of the full schema.
+fn event_schema(introspection: bool) -> EventSchema {
+    let builder = EventSchema::build(Query, Mutation, EventRoot)
+        .validation_mode(ValidationMode::Fast)
+        .limit_recursive_depth(usize::MAX);
+    if introspection { builder.finish() } else { builder.disable_introspection().finish() }
+}
+
+/// Makes and caches renderings.
 #[derive(Clone)]
 pub(in crate::graphql) struct Renderings {
-    schema: Schema,
-    made: Arc<Cache<Key, Arc<Rendering>, Weight>>,
-    /// The operations that somebody follows.
+    schema: EventSchema,
+    cache: Arc<Cache<Key, Arc<Rendering>, Weight>>,
+    /// The operations that have subscribers.
     operations: Arc<Mutex<HashMap<[u8; 16], Weak<Operation>>>>,
-    /// How many of them there may be.
+    /// Limits the number of operations.
     distinct: Arc<ClientLimit>,
     turns: RenderTurns,
-    /// Bytes of a rendering, at most.
+    /// Maximum size of a rendering, in bytes.
     max: usize,
     count: Counter,
 }
 
 impl Renderings {
-    /// With a schema that executes what was found valid before. `count` is raised by each that is made.
-    pub(in crate::graphql) fn new(schema: Schema, distinct: Arc<ClientLimit>, max: usize, count: Counter) -> Self {
-        let made = Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, Weight));
-        Self { schema, made, operations: Arc::default(), distinct, turns: RenderTurns::new(), max, count }
+    /// An empty cache. `count` is incremented for each rendering that is made.
+    pub(in crate::graphql) fn new(introspection: bool, distinct: Arc<ClientLimit>, max: usize, count: Counter) -> Self {
+        let schema = event_schema(introspection);
+        let cache = Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight));
+        Self { schema, cache, operations: Arc::default(), distinct, turns: RenderTurns::new(), max, count }
     }
 
-    /// Whose turn it is to render events of a room.
+    /// Schedules renderings fairly among rooms.
     pub(in crate::graphql) const fn turns(&self) -> &RenderTurns {
         &self.turns
     }
 
-    /// One copy of an operation for all who ask the same at this time: a parsed document is larger than all else that a
-    /// subscription needs. It counts for the client who asks first.
+    /// Returns one shared copy of an operation for all its current subscribers: a parsed document is larger than everything
+    /// else that a subscription needs. The copy counts for the client that subscribed first.
     pub(in crate::graphql) fn share(
         &self,
         mut operation: Operation,
@@ -189,7 +215,7 @@ impl Renderings {
             return Ok(shared);
         }
         operation.permit = Some(self.distinct.acquire(Some(client), operation.weight)?);
-        // Before the map grows, those that nobody follows any more leave it.
+        // Before the map grows, remove operations without subscribers.
         if operations.len() == operations.capacity() {
             operations.retain(|_, operation| operation.strong_count() > 0);
         }
@@ -198,25 +224,26 @@ impl Renderings {
         Ok(operation)
     }
 
-    /// The rendering of `event` in `operation`, once it is the room's turn. Of many who ask at once, one makes it and the others wait.
-    pub(in crate::graphql) async fn of(
+    /// The rendering of `event` in `operation`. Of many concurrent calls, one makes it, when it is the room's turn, and the
+    /// others wait.
+    pub(in crate::graphql) async fn get(
         &self,
         operation: &Arc<Operation>,
         turns: &RoomTurns,
         event: Arc<Event>,
     ) -> Result<Arc<Rendering>, Answer> {
-        let shown = Shown::of(&event);
-        let key = Key { operation: operation.identity, shown };
-        let rendering = match self.made.get(&key) {
+        let version = EventVersion::of(&event);
+        let key = Key { operation: operation.identity, version };
+        let rendering = match self.cache.get(&key) {
             Some(rendering) => rendering,
             None => self.make_in_task(key, operation, turns, event).await?,
         };
-        operation.note(shown, &rendering);
+        operation.keep_recent(version, &rendering);
         Ok(rendering)
     }
 
-    /// Makes a rendering in a task of its own. A subscription is not polled while its client takes no bytes, and must hold
-    /// neither a turn nor a rendering that others wait for meanwhile.
+    /// Makes a rendering in a task of its own. A subscription is not polled while its client reads nothing, and must not block
+    /// a turn or a rendering that others wait for.
     async fn make_in_task(
         &self,
         key: Key,
@@ -226,11 +253,11 @@ impl Renderings {
     ) -> Result<Arc<Rendering>, Answer> {
         let (renderings, operation, turns) = (self.clone(), Arc::clone(operation), turns.clone());
         let task = tokio::spawn(async move {
-            renderings.made.get_or_insert_async(&key, renderings.make(&operation, &turns, event)).await
+            renderings.cache.get_or_insert_async(&key, renderings.make(&operation, &turns, event)).await
         });
         match AbortOnDropHandle::new(task).await {
-            Ok(made) => made,
-            // Goes on here, where it is turned into an error of this subscription.
+            Ok(rendering) => rendering,
+            // Resumed here, where the subscription catches it and ends with an error.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_aborted) => Err(Answer::fault()),
         }
@@ -245,23 +272,23 @@ impl Renderings {
         let _turn = turns.take().await;
         self.count.inc();
         let cursor = cursor::of_event(event.room(), event.position).into();
-        let mut request = Request::new(String::new()).variables(operation.variables.clone());
+        let mut request = Request::new("").variables(operation.variables.clone());
         request.operation_name.clone_from(&operation.operation_name);
         request.set_parsed_query(operation.document.clone());
         match self.schema.execute_stream(request.data(event)).next().await {
             Some(response) => {
-                let payload = Answer::from(response).into_sized().json;
+                let payload = Answer::from(response).into_json().json;
                 match payload.len() <= self.max {
                     true => Ok(Arc::new(Rendering { payload: payload.into(), cursor })),
-                    false => Err(Answer::over_budget(OverBudget::TooLarge { max: self.max })),
+                    false => Err(Answer::over_budget(BudgetExceeded::TooLarge { max: self.max })),
                 }
             }
-            None => Err(Answer::refused("INTERNAL", "the event could not be shown")),
+            None => Err(Answer::refused("INTERNAL", "the event could not be rendered")),
         }
     }
 }
 
-/// The variables that the fields of an event depend on: all but those that only the root field's arguments use.
+/// The variables that the fields of an event use: all except those used only by the root field's arguments.
 fn variables_of_fields(document: &ExecutableDocument) -> BTreeSet<Name> {
     let mut walk = Walk { document, seen: BTreeSet::new(), variables: BTreeSet::new() };
     for (_, operation) in document.operations.iter() {
@@ -273,7 +300,7 @@ fn variables_of_fields(document: &ExecutableDocument) -> BTreeSet<Name> {
 
 struct Walk<'a> {
     document: &'a ExecutableDocument,
-    /// Fragments that were walked, at the root and below it.
+    /// Fragments visited so far, separately at the root and below it.
     seen: BTreeSet<(&'a Name, bool)>,
     variables: BTreeSet<Name>,
 }
@@ -366,21 +393,20 @@ mod tests {
         renderings.share(operation, ClientKey::Unknown).expect("within the limit")
     }
 
-    /// A socket does not poll its subscriptions while its client takes no bytes.
+    /// A socket does not poll its subscriptions while its client reads nothing.
     #[tokio::test]
-    async fn whoever_is_not_polled_while_it_waits_for_a_rendering_keeps_nobody_from_theirs() {
-        let schema = crate::graphql::builder().finish();
-        let renderings = Renderings::new(schema, ClientLimit::new(9, 9), usize::MAX, Counter::default());
+    async fn a_subscription_that_is_not_polled_does_not_block_the_renderings_of_others() {
+        let renderings = Renderings::new(true, ClientLimit::new(9, 9), usize::MAX, Counter::default());
         let event = event();
         let turns = renderings.turns().of(event.room());
         let [stalled, other] = ["a", "b"].map(|alias| operation(&renderings, alias));
         let turn = turns.take().await;
-        let mut waiting = pin!(renderings.of(&stalled, &turns, Arc::clone(&event)));
-        assert!(waiting.as_mut().now_or_never().is_none(), "it is another's turn");
+        let mut waiting = pin!(renderings.get(&stalled, &turns, Arc::clone(&event)));
+        assert!(waiting.as_mut().now_or_never().is_none(), "another rendering has the turn");
         tokio::task::yield_now().await;
         drop(turn);
         for operation in [&other, &stalled] {
-            let rendering = renderings.of(operation, &turns, Arc::clone(&event));
+            let rendering = renderings.get(operation, &turns, Arc::clone(&event));
             let rendering = tokio::time::timeout(Duration::from_secs(10), rendering).await.expect("in time");
             assert!(rendering.expect("a rendering").payload.contains("MessageDeleted"));
         }

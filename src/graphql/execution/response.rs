@@ -1,18 +1,19 @@
-//! The answer to a query, a mutation or a refused subscription: how it is written, and whether it failed before anything
-//! was executed, which transports tell apart.
+//! The answer to a query, a mutation or a refused subscription: its JSON, and whether it failed before anything was executed,
+//! which decides how transports send it.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Response, ServerError, Value};
 use axum::body::Bytes;
 use serde::Serialize;
 
 use crate::chat::ChatError;
-use crate::graphql::execution::document::Refusal;
+use crate::graphql::execution::document::Rejection;
+use crate::graphql::execution::limited_json::{CountedJson, LimitedJson};
 use crate::graphql::execution::persisted_queries::Problem;
-use crate::graphql::execution::response_budget::{OverBudget, ResponseBudget, Sized};
 use crate::graphql::schema::error::chat_error;
+use crate::graphql::schema::response_budget::{BudgetExceeded, ResponseBudget};
 use crate::unsent_bytes::counted;
 
 /// A GraphQL response.
@@ -24,16 +25,16 @@ pub struct Answer {
 
 #[derive(Debug)]
 enum Content {
-    /// Boxed, because answers are rare where events are many.
+    /// Boxed, because it is much larger than the other variant and rare.
     Response(Box<Response>),
-    /// JSON, of a request that was executed.
+    /// JSON of a request that was executed.
     Written(Written),
 }
 
-/// Hides what it says: answers hold codes, tokens and texts.
+/// Hides its content in `Debug`: answers contain codes, tokens and texts.
 struct Written {
-    text: Sized,
-    /// The code of the first error, if there is an error.
+    text: CountedJson,
+    /// The code of the first error, if any.
     code: Option<String>,
     is_temporary: bool,
 }
@@ -47,17 +48,17 @@ impl fmt::Debug for Written {
 /// Why nothing was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The request is wrong, or a subscription was refused.
+    /// The request is invalid, or a subscription was refused.
     Request,
     /// A mutation came by GET.
     Method,
-    /// It named a document that is not kept here; the client sends it along then.
+    /// The request has only the hash of a document that is not cached. The client repeats it with the document.
     NotPersisted,
-    /// Too much is under way already, or it took too long.
+    /// Too many requests run already, or this one took too long.
     Overload,
-    /// The client has asked for too much of late.
+    /// The client has exceeded a rate limit.
     RateLimit,
-    /// It could not be answered, for a reason of ours.
+    /// An internal error.
     Fault,
 }
 
@@ -71,51 +72,51 @@ impl Answer {
         Self::failed(
             Failure::Method,
             "METHOD_NOT_ALLOWED",
-            "only queries and subscriptions can be asked with GET; use POST",
+            "only queries and subscriptions can be sent with GET; use POST",
         )
     }
 
     pub(in crate::graphql) fn overloaded() -> Self {
-        Self::failed(Failure::Overload, "OVERLOADED", "the server has too much to do right now; try again")
+        Self::failed(Failure::Overload, "OVERLOADED", "the server is overloaded; try again")
     }
 
-    /// A request that is refused before it is executed, because too much came before it.
+    /// A request beyond a rate limit.
     pub(in crate::graphql) fn rate_limited(error: ChatError) -> Self {
         let mut error = chat_error(error).into_server_error(Pos::default());
-        // It is not about any place in the document.
+        // The error does not concern any location in the document.
         error.locations.clear();
         Self::of_error(Failure::RateLimit, error)
     }
 
     pub(in crate::graphql) fn timed_out() -> Self {
-        Self::failed(Failure::Overload, "TIMEOUT", "this took too long; what it changes may still come to pass")
+        Self::failed(Failure::Overload, "TIMEOUT", "the request took too long; its changes may still be made")
     }
 
-    /// A request that went wrong on our side, which the log tells of.
+    /// An internal error, which is logged elsewhere.
     pub(in crate::graphql) fn fault() -> Self {
         Self::failed(Failure::Fault, "INTERNAL", "something went wrong on our side")
     }
 
-    /// A document, or its variables, beyond a limit.
-    pub(in crate::graphql) fn refused_document(refusal: &Refusal) -> Self {
-        let mut error = error_of(refusal.code(), refusal.to_string());
-        error.locations.extend(refusal.position());
+    /// A document that is invalid or, with its variables, beyond a limit.
+    pub(in crate::graphql) fn rejected_document(rejection: &Rejection) -> Self {
+        let mut error = error_of(rejection.code(), rejection.to_string());
+        error.locations.extend(rejection.position());
         Self::of_error(Failure::Request, error)
     }
 
-    /// A request that is not taken, and why.
+    /// A request that is refused, and why.
     pub fn refused(code: &str, message: impl Into<String>) -> Self {
         Self::failed(Failure::Request, code, message)
     }
 
-    /// A request that is not taken because of one of its fields.
+    /// A request that is refused because of one of its fields.
     pub(in crate::graphql) fn refused_field(code: &str, field: &str, message: String) -> Self {
         let mut error = error_of(code, message);
         error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("field", field);
         Self::of_error(Failure::Request, error)
     }
 
-    /// A request whose persisted query could not be had. The messages are those that clients look for.
+    /// A request whose persisted query cannot be used. Clients match these messages.
     pub(in crate::graphql) fn not_persisted(problem: Problem) -> Self {
         match problem {
             Problem::NotFound => {
@@ -124,45 +125,50 @@ impl Answer {
             Problem::NotSupported => {
                 Self::failed(Failure::NotPersisted, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
             }
-            Problem::Invalid(sentence) => Self::refused("PERSISTED_QUERY_INVALID", sentence),
+            Problem::Invalid(message) => Self::refused("PERSISTED_QUERY_INVALID", message),
         }
     }
 
-    /// A subscription whose first answer was not an event.
-    pub(in crate::graphql) fn refused_subscription(response: Response) -> Self {
-        Self { failure: Some(Failure::Request), content: Content::Response(Box::new(response)) }
+    /// A subscription that the service refuses to open. `position` and `response_key` are those of its root field.
+    pub(in crate::graphql) fn refused_subscription(error: ChatError, position: Pos, response_key: &str) -> Self {
+        Self::of_error(Failure::Request, field_error(error, position, response_key))
     }
 
-    /// What was executed without an error, in JSON.
-    pub(in crate::graphql) fn written(text: Sized) -> Self {
+    /// A failure at the only root field of an operation, as the schema would report it.
+    pub(in crate::graphql) fn failed_field(error: ChatError, position: Pos, response_key: &str) -> Self {
+        Self::from(Response::from_errors(vec![field_error(error, position, response_key)]))
+    }
+
+    /// The JSON of a request that was executed without an error.
+    pub(in crate::graphql) fn written(text: CountedJson) -> Self {
         Self { failure: None, content: Content::Written(Written { text, code: None, is_temporary: false }) }
     }
 
-    /// A response that is larger than it may be, or for which there is no room now.
-    pub(in crate::graphql) fn over_budget(refusal: OverBudget) -> Self {
-        match refusal {
-            OverBudget::TooLarge { .. } | OverBudget::ResultTooLarge { .. } => {
-                Self::refused("RESPONSE_TOO_LARGE", refusal.to_string())
+    /// A response beyond its budget.
+    pub(in crate::graphql) fn over_budget(exceeded: BudgetExceeded) -> Self {
+        match exceeded {
+            BudgetExceeded::TooLarge { .. } | BudgetExceeded::ResultTooLarge { .. } => {
+                Self::refused("RESPONSE_TOO_LARGE", exceeded.to_string())
             }
-            OverBudget::Unsent => Self::failed(Failure::Overload, "OVERLOADED", refusal.to_string()),
+            BudgetExceeded::Unsent => Self::failed(Failure::Overload, "OVERLOADED", exceeded.to_string()),
         }
     }
 
-    /// The response to what was executed, written within its budget.
+    /// The response of an execution, written within its budget.
     pub(in crate::graphql) fn executed(response: Response, budget: &ResponseBudget) -> Self {
-        if let Some(refusal) = budget.refusal() {
-            return Self::over_budget(refusal);
+        if let Some(exceeded) = budget.exceeded() {
+            return Self::over_budget(exceeded);
         }
         let answer = Self::from(response);
         let Content::Response(response) = &answer.content else { return answer };
         if answer.failure.is_some() {
             return answer;
         }
-        let mut json = budget.json();
+        let mut json = LimitedJson::new(budget);
         if let Err(error) = serde_json::to_writer(&mut json, response)
             && !error.is_io()
         {
-            tracing::error!(%error, "a response could not be written");
+            tracing::error!(%error, "cannot serialize a response");
             return Self::fault();
         }
         match json.finish() {
@@ -170,7 +176,7 @@ impl Answer {
                 let (code, is_temporary) = (answer.code().map(str::to_owned), answer.is_temporary());
                 Self { failure: None, content: Content::Written(Written { text, code, is_temporary }) }
             }
-            Err(refusal) => Self::over_budget(refusal),
+            Err(exceeded) => Self::over_budget(exceeded),
         }
     }
 
@@ -189,12 +195,12 @@ impl Answer {
         }
     }
 
-    /// Why nothing was executed, if nothing was.
+    /// Why nothing was executed; `None` if the request was executed.
     pub fn failure(&self) -> Option<Failure> {
         self.failure
     }
 
-    /// The code of its first error; empty for an error without one.
+    /// The code of the first error, if any; empty for an error without a code.
     pub(in crate::graphql) fn code(&self) -> Option<&str> {
         if let Content::Written(written) = &self.content {
             return written.code.as_deref();
@@ -204,17 +210,14 @@ impl Answer {
 
     /// Whether the same request may succeed a little later.
     pub fn is_temporary(&self) -> bool {
-        let passes = |error: &ServerError| {
-            let code = code_of(error);
-            ["UNAVAILABLE", "RATE_LIMITED"].iter().any(|passing| code == Some(passing))
-        };
+        let is_temporary = |error: &ServerError| matches!(code_of(error), Some("UNAVAILABLE" | "RATE_LIMITED"));
         match &self.content {
             Content::Written(written) => written.is_temporary,
-            Content::Response(_) => self.failure == Some(Failure::Overload) || self.errors().iter().any(passes),
+            Content::Response(_) => self.failure == Some(Failure::Overload) || self.errors().iter().any(is_temporary),
         }
     }
 
-    /// The response in JSON. One of a request that was never executed has no `data`.
+    /// The response as JSON. It has no `data` if the request was not executed.
     pub fn to_json(&self) -> Cow<'_, str> {
         match (&self.content, self.failure) {
             (Content::Written(written), _) => Cow::Borrowed(&written.text.json),
@@ -223,32 +226,38 @@ impl Answer {
         }
     }
 
-    /// The same, of an answer that is not needed any more, counted for as long as it is there.
-    pub(in crate::graphql) fn into_sized(self) -> Sized {
+    /// The response as JSON, counted until it is dropped.
+    pub(in crate::graphql) fn into_json(self) -> CountedJson {
         match self.content {
             Content::Written(written) => written.text,
-            Content::Response(_) => Sized { json: self.to_json().into_owned(), permit: None },
+            Content::Response(_) => CountedJson { json: self.to_json().into_owned(), permit: None },
         }
     }
 
-    /// The same, as the body of an HTTP response, which counts until it has been sent.
+    /// The body of an HTTP response, counted until it has been sent.
     pub(in crate::graphql) fn into_body(self) -> Bytes {
-        let Sized { json, permit } = self.into_sized();
+        let CountedJson { json, permit } = self.into_json();
         counted(json, permit)
     }
 
-    /// The errors alone, as a JSON list.
+    /// The errors alone, as a JSON array.
     pub fn errors_to_json(&self) -> String {
         json(&self.errors())
     }
 }
 
 impl From<Response> for Answer {
-    /// An error that happened at a field has a path; an error without one came before the execution.
+    /// An error at a field has a path; an error without one precedes the execution.
     fn from(response: Response) -> Self {
         let never_executed = response.is_err() && response.errors.iter().all(|error| error.path.is_empty());
         Self { failure: never_executed.then_some(Failure::Request), content: Content::Response(Box::new(response)) }
     }
+}
+
+/// The error of the only root field of an operation.
+fn field_error(error: ChatError, position: Pos, response_key: &str) -> ServerError {
+    let error = chat_error(error).into_server_error(position);
+    error.with_path(vec![PathSegment::Field(response_key.to_owned())])
 }
 
 fn error_of(code: &str, message: String) -> ServerError {
@@ -264,10 +273,10 @@ fn code_of(error: &ServerError) -> Option<&str> {
     }
 }
 
-/// A response holds nothing that cannot be written as JSON; should it ever, the client gets an error.
+/// Serializes a response. Everything in it is valid JSON; should that ever fail, the client gets an internal error.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer could not be written");
+        tracing::error!(%error, "cannot serialize a response");
         let mut internal = error_of("INTERNAL", "something went wrong on our side".to_owned());
         internal.locations.push(Pos::default());
         serde_json::to_string(&WithoutData { errors: &[internal] }).unwrap_or_default()

@@ -1,26 +1,26 @@
-//! Gives the errors of the schema itself their `extensions.code`, and keeps them short: what is wrong with a document or its
-//! variables before a resolver runs.
+//! Sets `extensions.code` of the errors that async-graphql itself reports, and shortens them. These errors concern a document
+//! or its variables, before a resolver runs.
 //!
-//! The schema has hooks for this, but who uses one of them has every field of every answer go through all of them.
+//! async-graphql has extensions for this, but with one of them every field of every response passes through all hooks.
 
 use async_graphql::{ErrorExtensionValues, ServerError};
 
 const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 
-/// Errors that one answer tells of a document that does not fit the schema, at most.
+/// Maximum number of errors that are reported for an invalid document.
 const ERRORS_MAX: usize = 5;
 
-/// Places in the document that one error tells, at most.
+/// Maximum number of locations of one error.
 const LOCATIONS_MAX: usize = 4;
 
-/// Characters of a message, of a word in it, and of a value that was sent.
+/// Maximum number of characters of a message, of a word in it, and of a quoted value.
 const MESSAGE_MAX: usize = 200;
 const WORD_MAX: usize = 40;
 const VALUE_MAX: usize = 20;
 
-/// Sets the code of errors that have none, and shortens them: their words are the schema's, with parts of the request in
-/// them. Of those that came before the execution, and so belong to no field, few are told.
-pub(in crate::graphql) fn name(errors: &mut Vec<ServerError>) {
+/// Sets the code of errors that have none, and shortens them, since they quote parts of the request. Of errors that precede
+/// the execution, and so have no path, only the first few are kept.
+pub(in crate::graphql) fn set_codes(errors: &mut Vec<ServerError>) {
     if errors.len() > ERRORS_MAX && errors.iter().all(|error| error.path.is_empty()) {
         errors.truncate(ERRORS_MAX);
     }
@@ -34,7 +34,7 @@ pub(in crate::graphql) fn name(errors: &mut Vec<ServerError>) {
     }
 }
 
-/// Cuts what was taken from the request: values, and words that are too long for a name of the schema.
+/// Shortens quotes of the request: values, and words too long to be names of the schema.
 pub(in crate::graphql) fn shorten(message: &str) -> String {
     let (message, found) = match message.split_once(", found ") {
         Some((message, found)) => (message, Some(found)),
@@ -56,7 +56,7 @@ pub(in crate::graphql) fn shorten(message: &str) -> String {
     message
 }
 
-/// Adds no more than `max` characters of `text`.
+/// Appends at most `max` characters of `text`.
 fn push_start(to: &mut String, text: &str, max: usize) {
     match text.char_indices().nth(max) {
         Some((end, _)) => to.extend([&text[..end], "…"]),
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_what_was_sent_only_the_beginning_comes_back() {
+    fn only_the_beginning_of_quoted_input_is_returned() {
         assert_eq!(shorten("Unknown field \"nme\" on type \"Room\"."), "Unknown field \"nme\" on type \"Room\".");
         let long = "ä".repeat(10_000);
         assert_eq!(shorten(&format!("Unknown field \"{long}\" on type")).chars().count(), 14 + WORD_MAX + 1 + 8);

@@ -4,7 +4,7 @@ use async_graphql::{Object, SimpleObject};
 
 use crate::graphql::schema::types::{ActiveRoom, Chatter, Message};
 
-/// A page of a list, with the place of each item, and how large the list is.
+/// A page of a list, with a cursor for each item and the size of the list.
 pub struct Page<T> {
     items: Vec<(String, T)>,
     has_previous: bool,
@@ -13,8 +13,8 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page of `items`, each with its cursor. `has_previous` and `has_next` say whether the list goes on on either
-    /// side, `total` how many items it has.
+    /// A page of `items`, each with its cursor. `has_previous` and `has_next` say whether the list continues on either side;
+    /// `total` is the size of the list.
     pub(in crate::graphql) fn new(
         items: impl Iterator<Item = (String, T)>,
         has_previous: bool,
@@ -35,12 +35,12 @@ impl<T> Page<T> {
     }
 }
 
-/// Where a page lies in its list.
+/// The position of a page in its list.
 #[derive(SimpleObject)]
 pub struct PageInfo {
     /// Whether items follow this page.
     has_next_page: bool,
-    /// Whether items come before this page.
+    /// Whether items precede this page.
     has_previous_page: bool,
     /// The cursor of the page's first item; null when the page is empty.
     start_cursor: Option<String>,
@@ -48,13 +48,13 @@ pub struct PageInfo {
     end_cursor: Option<String>,
 }
 
-/// GraphQL has no generic types, so each kind of item gets its two.
+/// Defines the connection and edge types of one kind of item, since GraphQL has no generic types.
 macro_rules! connection {
-    ($connection:ident, $edge:ident, $node:ty, $about:literal) => {
-        #[doc = $about]
+    ($connection:ident, $edge:ident, $node:ty, $description:literal) => {
+        #[doc = $description]
         pub struct $connection(pub(in crate::graphql) Page<$node>);
 
-        #[doc = $about]
+        #[doc = $description]
         #[Object]
         impl $connection {
             /// The items of this page, each with its cursor.
@@ -62,17 +62,17 @@ macro_rules! connection {
                 self.0.items.iter().map($edge).collect()
             }
 
-            /// The items of this page, for who needs no cursors.
+            /// The items of this page, without cursors.
             async fn nodes(&self) -> Vec<&$node> {
                 self.0.items.iter().map(|(_, node)| node).collect()
             }
 
-            /// Where this page lies in the list, and how to ask for the next one.
+            /// The position of this page in the list, and the cursors to request its neighbors.
             async fn page_info(&self) -> PageInfo {
                 self.0.info()
             }
 
-            /// Items in the whole list.
+            /// Number of items in the whole list.
             async fn total_count(&self) -> u64 {
                 self.0.total
             }
@@ -84,7 +84,7 @@ macro_rules! connection {
         /// One item of a page.
         #[Object]
         impl<'a> $edge<'a> {
-            /// Opaque. The item's place in its list, for `after` and `before`.
+            /// Opaque. The item's position in its list, for `after` and `before`.
             async fn cursor(&self) -> &str {
                 &self.0.0
             }
@@ -99,4 +99,4 @@ macro_rules! connection {
 
 connection!(MessageConnection, MessageEdge, Message, "A page of a room's messages.");
 connection!(ChatterConnection, ChatterEdge, Chatter, "A page of a room's chatters.");
-connection!(ActiveRoomConnection, ActiveRoomEdge, ActiveRoom, "A page of the rooms alive.");
+connection!(ActiveRoomConnection, ActiveRoomEdge, ActiveRoom, "A page of the rooms that have not ended.");

@@ -1,31 +1,34 @@
-//! Where a [`ChatError`] becomes a GraphQL error: message, `extensions.code`, and what the client needs to act on it.
+//! Converts a [`ChatError`] to a GraphQL error: message, `extensions.code`, and the details a client needs to act on it.
 
 use async_graphql::{Error, ErrorExtensions as _};
 
 use crate::chat::ChatError;
 use crate::domain::violation::Violation;
 
-/// The error as a client sees it. What is not the client's doing is logged here, once, with its cause.
+/// The error as clients see it. Errors that clients do not cause are logged here, once, with their source.
 pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
-    // Whether there is such a user is nobody's business but that user's.
+    // Do not reveal whether a user exists.
     let error = if matches!(error, ChatError::UserUnknown) { ChatError::TokenInvalid } else { error };
-    let told = with_code(&error, error.code());
+    let shown = with_code(&error, error.code());
     match &error {
         ChatError::Refused(Violation::Invalid { field, .. }) => {
-            told.extend_with(|_, extensions| extensions.set("field", field.name()))
+            shown.extend_with(|_, extensions| extensions.set("field", field.name()))
         }
         ChatError::RateLimited { retry_after, .. } => {
             let millis = retry_after.as_nanos().div_ceil(1_000_000);
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-            told.extend_with(|_, extensions| extensions.set("retryAfterMs", millis))
+            shown.extend_with(|_, extensions| extensions.set("retryAfterMs", millis))
         }
         ChatError::Unavailable(source) => {
             tracing::warn!(error = source.as_ref() as &dyn std::error::Error, "the store is unavailable");
-            told
+            shown
         }
         ChatError::Internal(source) => {
-            tracing::error!(error = source.as_ref() as &dyn std::error::Error, "a request failed on our side");
-            told
+            tracing::error!(
+                error = source.as_ref() as &dyn std::error::Error,
+                "a request failed because of an internal error"
+            );
+            shown
         }
         ChatError::RoomNotFound
         | ChatError::RoomCodeInvalid
@@ -34,18 +37,18 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
         | ChatError::Refused(_)
         | ChatError::RoomFull
         | ChatError::EditLimit
-        | ChatError::Conflict => told,
+        | ChatError::Conflict => shown,
     }
 }
 
-/// The error of a rule that input did not keep.
-pub(in crate::graphql) fn refusal(violation: &Violation) -> Error {
+/// The error of input that violates a rule.
+pub(in crate::graphql) fn violation_error(violation: &Violation) -> Error {
     chat_error(violation.clone().into())
 }
 
-/// The error of a query that must not come by this HTTP method.
+/// The error of a query that changes something and came by HTTP GET.
 pub(in crate::graphql) fn not_over_get() -> Error {
-    with_code("this field creates something; ask for it with POST", "METHOD_NOT_ALLOWED")
+    with_code("this field creates something; send the request with POST", "METHOD_NOT_ALLOWED")
 }
 
 fn with_code(message: impl ToString, code: &str) -> Error {

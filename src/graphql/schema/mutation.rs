@@ -1,29 +1,29 @@
-//! What can be changed.
+//! The mutation root, its inputs and its payloads.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage};
-use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
+use crate::graphql::schema::client_key;
 use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::types::{Chatter, Message, Room};
 
-/// What can be changed.
+/// The mutations.
 pub struct Mutation;
 
-/// What can be changed.
+/// The mutations.
 #[Object]
 impl Mutation {
-    /// Makes a room. Whoever gets its id and code can enter.
+    /// Creates a room. Everyone who has its id and code can enter.
     async fn create_room(&self, ctx: &Context<'_>) -> Result<CreateRoomPayload> {
-        CreateRoomPayload::make(ctx).await
+        CreateRoomPayload::create(ctx).await
     }
 
-    /// Sends a message to a room. A user is made known by its first message.
+    /// Sends a message to a room. The first message of a user registers that user.
     async fn send_message(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The message, the room it goes to, and who sends it.")] input: SendMessageInput,
+        #[graphql(desc = "The message, its room and its sender.")] input: SendMessageInput,
     ) -> Result<SendMessagePayload> {
         let send = SendMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
@@ -33,17 +33,17 @@ impl Mutation {
             text: &input.text,
             client_message_id: input.client_message_id.as_deref().map(String::as_str),
         };
-        let sent = ctx.data::<Chat>()?.send_message(*ctx.data::<ClientKey>()?, send).await.map_err(chat_error)?;
+        let sent = ctx.data::<Chat>()?.send_message(client_key(ctx), send).await.map_err(chat_error)?;
         let author = sent.author.clone().into();
-        let (message, token, cursor) = told(sent);
+        let (message, token, cursor) = parts_of(sent);
         Ok(SendMessagePayload { message, author, token, cursor })
     }
 
-    /// Replaces the text of a message. Only its author may.
+    /// Replaces the text of a message. Only its author may do this.
     async fn edit_message(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The message, its new text, and who edits it.")] input: EditMessageInput,
+        #[graphql(desc = "The message, its new text and its author.")] input: EditMessageInput,
     ) -> Result<EditMessagePayload> {
         let change = ChangeMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
@@ -51,20 +51,17 @@ impl Mutation {
             token: &input.token,
             message: MessageRef::Id(&input.message_id),
         };
-        let edited = ctx
-            .data::<Chat>()?
-            .edit_message(*ctx.data::<ClientKey>()?, change, &input.text)
-            .await
-            .map_err(chat_error)?;
-        let (message, token, cursor) = told(edited);
+        let edited =
+            ctx.data::<Chat>()?.edit_message(client_key(ctx), change, &input.text).await.map_err(chat_error)?;
+        let (message, token, cursor) = parts_of(edited);
         Ok(EditMessagePayload { message, token, cursor })
     }
 
-    /// Deletes a message: its place stays, its text is gone from every answer. Only its author may.
+    /// Deletes a message. It keeps its place in the room, and its text is gone from every response. Only its author may do this.
     async fn delete_message(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The message, and who deletes it.")] input: DeleteMessageInput,
+        #[graphql(desc = "The message and its author.")] input: DeleteMessageInput,
     ) -> Result<DeleteMessagePayload> {
         let change = ChangeMessage {
             room: RoomKey { id: &input.room_id, code: &input.room_code },
@@ -72,14 +69,14 @@ impl Mutation {
             token: &input.token,
             message: MessageRef::Id(&input.message_id),
         };
-        let deleted =
-            ctx.data::<Chat>()?.delete_message(*ctx.data::<ClientKey>()?, change).await.map_err(chat_error)?;
-        let (message, token, cursor) = told(deleted);
+        let deleted = ctx.data::<Chat>()?.delete_message(client_key(ctx), change).await.map_err(chat_error)?;
+        let (message, token, cursor) = parts_of(deleted);
         Ok(DeleteMessagePayload { message, token, cursor })
     }
 }
 
-fn told(accepted: Accepted) -> (Message, String, String) {
+/// The message, the next token and the cursor of an accepted action.
+fn parts_of(accepted: Accepted) -> (Message, String, String) {
     let cursor = cursor::of_event(accepted.event.room(), accepted.event.position);
     (Message(accepted.event.message), accepted.token.reveal(), cursor)
 }
@@ -91,21 +88,22 @@ pub struct SendMessageInput {
     room_id: ID,
     /// The room's code.
     room_code: String,
-    /// Chosen by the client, 10 to 128 characters; omitted: one is assigned and returned.
+    /// The sender, an id of 10 to 128 characters chosen by the client. If omitted, the server assigns and returns one.
     user_id: Option<ID>,
-    /// The token returned by this user's previous action; omitted on the first. A client that wants to repeat even its
-    /// first action when the answer is lost sends 32 random hex digits of its own with it.
+    /// The token returned by this user's previous action; omitted on the first. To be able to repeat even the first action
+    /// when its response is lost, send 32 random hex digits with it.
     token: Option<String>,
-    /// Used on the user's first message; without it: Anon# and five digits. 1 to 64 characters.
+    /// The user's name, 1 to 64 characters. Used with the user's first message only; if omitted: Anon# and five digits.
     display_name: Option<String>,
-    /// 1 to 4,000 characters, one of them visible; of control characters only newline and tab. CR LF is stored as newline.
+    /// The text, 1 to 4,000 characters, at least one of them visible. The only control characters allowed are newline and
+    /// tab. CR LF is stored as a newline.
     text: String,
-    /// Makes a repeat safe: the same id by the same user in the same room gives the first result again.
+    /// Makes a repeated send safe: the same id by the same user in the same room returns the first result again.
     /// 1 to 128 characters.
     client_message_id: Option<ID>,
 }
 
-/// A text to put in place of a message's.
+/// A message to edit.
 #[derive(InputObject)]
 pub struct EditMessageInput {
     /// The room the message is in.
@@ -145,8 +143,8 @@ pub struct CreateRoomPayload {
 }
 
 impl CreateRoomPayload {
-    pub(in crate::graphql) async fn make(ctx: &Context<'_>) -> Result<Self> {
-        let state = ctx.data::<Chat>()?.create_room(*ctx.data::<ClientKey>()?).await.map_err(chat_error)?;
+    pub(in crate::graphql) async fn create(ctx: &Context<'_>) -> Result<Self> {
+        let state = ctx.data::<Chat>()?.create_room(client_key(ctx)).await.map_err(chat_error)?;
         Ok(Self { room: Room::new(state) })
     }
 }
@@ -158,9 +156,9 @@ pub struct SendMessagePayload {
     message: Message,
     /// The user who sent it.
     author: Chatter,
-    /// Send it with this user's next action.
+    /// The token for this user's next action.
     token: String,
-    /// The position of the sending in the room's events.
+    /// The cursor of this event in the room.
     cursor: String,
 }
 
@@ -169,19 +167,19 @@ pub struct SendMessagePayload {
 pub struct EditMessagePayload {
     /// The message as it is now.
     message: Message,
-    /// Send it with this user's next action.
+    /// The token for this user's next action.
     token: String,
-    /// The position of the edit in the room's events.
+    /// The cursor of this event in the room.
     cursor: String,
 }
 
 /// A message that was deleted.
 #[derive(SimpleObject)]
 pub struct DeleteMessagePayload {
-    /// What is left of the message.
+    /// The message without its text.
     message: Message,
-    /// Send it with this user's next action.
+    /// The token for this user's next action.
     token: String,
-    /// The position of the deletion in the room's events.
+    /// The cursor of this event in the room.
     cursor: String,
 }

@@ -1,4 +1,4 @@
-//! What can be asked.
+//! The query root.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -6,54 +6,56 @@ use crate::chat::RoomKey;
 use crate::domain::cursor;
 use crate::domain::page;
 use crate::domain::room::RoomId;
-use crate::graphql::execution::operation::OverGet;
-use crate::graphql::execution::response_budget::hold;
 use crate::graphql::schema::connection::{ActiveRoomConnection, Page};
-use crate::graphql::schema::error::{not_over_get, refusal};
+use crate::graphql::schema::error::{not_over_get, violation_error};
 use crate::graphql::schema::mutation::CreateRoomPayload;
-use crate::graphql::schema::reads::Reads;
+use crate::graphql::schema::reads;
+use crate::graphql::schema::response_budget::count_read;
 use crate::graphql::schema::types::{ActiveRoom, PageArguments, Room, text_bytes};
 
-/// What can be asked.
+/// In the data of a request that came by HTTP GET and therefore must not change anything.
+pub(in crate::graphql) struct OverGet;
+
+/// The queries.
 pub struct Query;
 
-/// What can be asked.
+/// The queries.
 #[Object]
 impl Query {
-    /// One room. Null with an error (ROOM_NOT_FOUND, ROOM_CODE_INVALID) when it cannot be shown.
+    /// A room. Null, with an error, if there is no such room (ROOM_NOT_FOUND) or the code is wrong (ROOM_CODE_INVALID).
     async fn room(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "32 hex digits; the form of the legacy routes is taken too.")] id: ID,
-        #[graphql(desc = "The code its creator got.")] code: String,
+        #[graphql(desc = "32 hex digits. The form of the legacy routes is accepted as well.")] id: ID,
+        #[graphql(desc = "The room's code.")] code: String,
     ) -> Result<Option<Room>> {
         let messages = ctx.field().selection_set().find(|field| field.name() == "messages");
-        let window = messages.and_then(|field| PageArguments::ahead(&field)).and_then(|arguments| {
+        let window = messages.and_then(|field| PageArguments::look_ahead(&field)).and_then(|arguments| {
             let room = RoomId::parse(&id).ok()?;
             arguments.window(room).ok()
         });
         let key = RoomKey { id: &id, code: &code };
-        let snapshot = Reads::room(ctx, key, window).await?;
-        hold(ctx, text_bytes(&snapshot.messages))?;
+        let snapshot = reads::room(ctx, key, window).await?;
+        count_read(ctx, text_bytes(&snapshot.messages))?;
         Ok(Some(Room::with_page(snapshot, window)))
     }
 
-    /// Rooms alive now, newest first, without their codes.
+    /// The rooms that have not ended, newest first, without their codes.
     async fn active_rooms(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default = 50, desc = "How many, at most 100.")] first: i32,
-        #[graphql(desc = "Only rooms older than the one with this cursor.")] after: Option<String>,
+        #[graphql(default = 50, desc = "Number of rooms, at most 100.")] first: i32,
+        #[graphql(desc = "Only rooms created before the one with this cursor.")] after: Option<String>,
     ) -> Result<ActiveRoomConnection> {
-        let first = page::first(Some(first)).map_err(|violation| refusal(&violation))?;
+        let first = page::first(Some(first)).map_err(|violation| violation_error(&violation))?;
         let after = after.as_deref();
-        let page = Reads::active_rooms(ctx, first, after).await?;
-        // All at once, before the rooms are asked one by one.
+        let page = reads::active_rooms(ctx, first, after).await?;
+        // Read together, so that the rooms' resolvers do not read one by one.
         let fields = ctx.look_ahead();
         let in_nodes = fields.field("nodes").field("viewerCount").exists();
         let in_edges = fields.field("edges").field("node").field("viewerCount").exists();
         let viewers = match in_nodes || in_edges {
-            true => Reads::viewers_of_active_rooms(ctx, first, after, &page).await?.iter().copied().map(Some).collect(),
+            true => reads::viewers_of_active_rooms(ctx, first, after, &page).await?.iter().copied().map(Some).collect(),
             false => vec![None; page.rooms.len()],
         };
         let items = page.rooms.iter().zip(viewers).map(|(state, viewers)| {
@@ -63,11 +65,11 @@ impl Query {
         Ok(ActiveRoomConnection(Page::new(items, after.is_some(), page.more, page.total)))
     }
 
-    /// What `Mutation.createRoom` does, as a query, as callers of the legacy GET route expect. Not answered over HTTP GET.
+    /// The same as `Mutation.createRoom`, as a query, for clients of the legacy GET route. Refused over HTTP GET.
     async fn create_room(&self, ctx: &Context<'_>) -> Result<CreateRoomPayload> {
         if ctx.data_opt::<OverGet>().is_some() {
             return Err(not_over_get());
         }
-        CreateRoomPayload::make(ctx).await
+        CreateRoomPayload::create(ctx).await
     }
 }

@@ -1,4 +1,4 @@
-//! The types of the schema: rooms, messages, chatters and events as clients see them. Their wire form is written here.
+//! The object types of the schema: rooms, messages, chatters and events as clients see them.
 
 use std::sync::Arc;
 
@@ -9,42 +9,43 @@ use crate::domain::cursor;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::limits::PAGE_DEFAULT;
 use crate::domain::page::{self, Take, Window};
+use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;
 use crate::domain::{message, user};
-use crate::graphql::execution::response_budget::{hold, resolve};
 use crate::graphql::schema::connection::{ChatterConnection, MessageConnection, Page};
-use crate::graphql::schema::error::refusal;
-use crate::graphql::schema::reads::Reads;
+use crate::graphql::schema::error::violation_error;
+use crate::graphql::schema::reads;
+use crate::graphql::schema::response_budget::{count_read, count_text};
 
-/// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
+/// A time in RFC 3339, in UTC and to the millisecond: `2026-01-31T12:34:56.789Z`.
 pub struct DateTime(Timestamp);
 
-/// A moment in RFC 3339, UTC, to the millisecond: `2026-01-31T12:34:56.789Z`.
+/// A time in RFC 3339, in UTC and to the millisecond: `2026-01-31T12:34:56.789Z`.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(_: Value) -> async_graphql::InputValueResult<Self> {
-        Err("moments are only told, never asked for".into())
+        Err("a DateTime cannot be sent as input".into())
     }
 
     fn to_value(&self) -> Value {
         let mut written = String::with_capacity(24);
-        write_moment(self.0, &mut written);
+        write_timestamp(self.0, &mut written);
         Value::String(written)
     }
 }
 
-/// Writes a moment as clients see it.
-pub(in crate::graphql) fn write_moment(at: Timestamp, to: &mut impl std::fmt::Write) {
+/// Writes a time as clients see it.
+pub(in crate::graphql) fn write_timestamp(at: Timestamp, to: &mut impl std::fmt::Write) {
     let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-    let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-    let _ = write!(to, "{moment:.3}");
+    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    let _ = write!(to, "{timestamp:.3}");
 }
 
-/// A chat room: open to whoever knows its code, gone 24 hours after its creation.
+/// A chat room. It opens to everyone who knows its code and ends 24 hours after its creation.
 pub struct Room {
     state: RoomState,
-    /// A page of messages of the same instant as the state.
+    /// A page of messages, read at the same instant as the state.
     page: Option<(Window, Arc<Snapshot>)>,
 }
 
@@ -59,7 +60,7 @@ impl Room {
     }
 }
 
-/// A chat room: open to whoever knows its code, gone 24 hours after its creation.
+/// A chat room. It opens to everyone who knows its code and ends 24 hours after its creation.
 #[Object]
 impl Room {
     /// 32 hex digits.
@@ -67,80 +68,81 @@ impl Room {
         self.state.room.id.to_string().into()
     }
 
-    /// What opens the room. Share it with whom you want inside.
+    /// The code that opens the room. Share it with the people you want to invite.
     async fn code(&self) -> &str {
         self.state.room.code.reveal()
     }
 
-    /// When the room was made.
+    /// When the room was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.state.room.created_at)
     }
 
-    /// When the room ends, with everything in it.
+    /// When the room and everything in it ends.
     async fn expires_at(&self) -> DateTime {
         DateTime(self.state.room.expires_at)
     }
 
-    /// Distinct users who ever sent a message here.
+    /// Number of distinct users who have sent a message in this room.
     async fn chatter_count(&self) -> u64 {
         self.state.chatter_count
     }
 
-    /// The users who ever sent a message here, in the order of their first. A page holds at most 100, by default 50.
+    /// The users who have sent a message in this room, in the order of their first message. A page has at most 100 of them;
+    /// the default is 50.
     async fn chatters(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.")] first: Option<i32>,
-        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of chatters, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only chatters after this cursor.")] after: Option<String>,
     ) -> Result<ChatterConnection> {
         let room = &self.state.room;
         let read = || {
             let after = after.as_deref().map(|after| cursor::parse_chatter(room.id, after)).transpose()?;
             Ok(Window { after, before: None, take: Take::First(page::first(first)?) })
         };
-        let window = read().map_err(|violation| refusal(&violation))?;
-        let page = Reads::chatters(ctx, room, window).await?;
+        let window = read().map_err(|violation| violation_error(&violation))?;
+        let page = reads::chatters(ctx, room, window).await?;
         let names = page.chatters.iter().map(|chatter| chatter.id.as_str().len() + chatter.display_name.as_str().len());
-        hold(ctx, names.sum())?;
-        check_place(window.after, page.total)?;
+        count_read(ctx, names.sum())?;
+        check_index(window.after, page.total)?;
         let range = window.range(page.total);
         let chatters = page.chatters.iter().cloned().map(Chatter::from);
         let items = range.clone().map(|ordinal| cursor::of_chatter(room.id, ordinal)).zip(chatters);
         Ok(ChatterConnection(Page::new(items, range.start > 0, range.end < page.total, page.total)))
     }
 
-    /// Live subscriptions of this room now, on all nodes.
+    /// Number of open subscriptions of this room, on all nodes.
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
-        Reads::viewers(ctx, self.state.room.id).await
+        reads::viewers(ctx, self.state.room.id).await
     }
 
-    /// The position of this answer in the room's events: subscribe with `after: cursor` and nothing is missed in between.
+    /// The position of this response in the room's events. Subscribe with `after: cursor` to miss nothing in between.
     async fn cursor(&self) -> String {
         cursor::of_event(self.state.room.id, self.state.head)
     }
 
-    /// The messages, oldest first, deleted ones included; without arguments the last 50. A page holds at most 100.
+    /// The messages, oldest first, including deleted ones. A page has at most 100 of them; without arguments, it is the last 50.
     async fn messages(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the beginning, at most 100.")] first: Option<i32>,
-        #[graphql(desc = "Only messages behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Number of messages from the beginning, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only messages after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of messages from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only messages before this cursor.")] before: Option<String>,
     ) -> Result<MessageConnection> {
         let room = &self.state.room;
         let arguments = PageArguments { first, after, last, before };
-        let window = arguments.window(room.id).map_err(|violation| refusal(&violation))?;
-        // They are copied below, and those that were not read together with the room are in memory for this field as well.
+        let window = arguments.window(room.id).map_err(|violation| violation_error(&violation))?;
+        // The messages are copied below. Those that were not read together with the room occupy memory for this field, too.
         let (snapshot, copies) = match &self.page {
-            Some((asked, snapshot)) if *asked == window => (Arc::clone(snapshot), 1),
-            _ => (Reads::messages(ctx, room, window).await?, 2),
+            Some((read, snapshot)) if *read == window => (Arc::clone(snapshot), 1),
+            _ => (reads::messages(ctx, room, window).await?, 2),
         };
-        hold(ctx, copies * text_bytes(&snapshot.messages))?;
+        count_read(ctx, copies * text_bytes(&snapshot.messages))?;
         let total = snapshot.state.message_count;
-        check_place(window.after, total)?;
-        check_place(window.before, total)?;
+        check_index(window.after, total)?;
+        check_index(window.before, total)?;
         let range = window.range(total);
         let messages = snapshot.messages.iter().cloned();
         let items = messages.map(|m| (cursor::of_message(room.id, m.id.index), Message(m)));
@@ -158,9 +160,9 @@ pub(in crate::graphql) struct PageArguments {
 }
 
 impl PageArguments {
-    /// The arguments of a selection of the field, for reading its page ahead; `None` when the field's own resolver has
-    /// to say what is wrong with them.
-    pub(in crate::graphql) fn ahead(field: &SelectionField<'_>) -> Option<Self> {
+    /// The arguments of a selection of the field, to read its page together with the room; `None` if they are invalid, which
+    /// the field's own resolver then reports.
+    pub(in crate::graphql) fn look_ahead(field: &SelectionField<'_>) -> Option<Self> {
         let mut arguments = Self::default();
         for (name, value) in field.arguments().ok()? {
             match (name.as_str(), value) {
@@ -175,35 +177,35 @@ impl PageArguments {
         Some(arguments)
     }
 
-    pub(in crate::graphql) fn window(&self, room: crate::domain::room::RoomId) -> Result<Window, Violation> {
-        let place =
+    pub(in crate::graphql) fn window(&self, room: RoomId) -> Result<Window, Violation> {
+        let index =
             |cursor: &Option<String>| cursor.as_deref().map(|cursor| cursor::parse_message(room, cursor)).transpose();
         Ok(Window {
-            after: place(&self.after)?,
-            before: place(&self.before)?,
+            after: index(&self.after)?,
+            before: index(&self.before)?,
             take: page::take(self.first, self.last, Take::Last(PAGE_DEFAULT))?,
         })
     }
 }
 
-/// Bytes of what users wrote in these messages.
+/// Bytes of the texts of these messages.
 pub(in crate::graphql) fn text_bytes(messages: &[message::Message]) -> usize {
     messages.iter().map(|message| message.text.as_ref().map_or(0, |text| text.as_str().len())).sum()
 }
 
-/// Items never leave a list, so a place behind its end was made up.
-fn check_place(place: Option<u64>, total: u64) -> Result<()> {
-    if place.is_some_and(|place| place >= total) { Err(refusal(&Violation::CursorInvalid)) } else { Ok(()) }
+/// Items never leave a list, so a cursor behind its end is invalid.
+fn check_index(index: Option<u64>, total: u64) -> Result<()> {
+    if index.is_some_and(|index| index >= total) { Err(violation_error(&Violation::CursorInvalid)) } else { Ok(()) }
 }
 
-/// A room as everybody may see it: without its code and without what is said in it.
+/// A room as everyone may see it: without its code and its messages.
 pub struct ActiveRoom {
     pub(in crate::graphql) state: RoomState,
-    /// Its viewers, if they were read for the whole page.
+    /// Number of its viewers, if read for the whole page.
     pub(in crate::graphql) viewers: Option<u32>,
 }
 
-/// A room as everybody may see it: without its code and without what is said in it.
+/// A room as everyone may see it: without its code and its messages.
 #[Object]
 impl ActiveRoom {
     /// 32 hex digits.
@@ -211,7 +213,7 @@ impl ActiveRoom {
         self.state.room.id.to_string().into()
     }
 
-    /// When the room was made.
+    /// When the room was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.state.room.created_at)
     }
@@ -221,21 +223,21 @@ impl ActiveRoom {
         DateTime(self.state.room.expires_at)
     }
 
-    /// Distinct users who ever sent a message here.
+    /// Number of distinct users who have sent a message in this room.
     async fn chatter_count(&self) -> u64 {
         self.state.chatter_count
     }
 
-    /// Live subscriptions of this room now, on all nodes.
+    /// Number of open subscriptions of this room, on all nodes.
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
         match self.viewers {
             Some(viewers) => Ok(viewers),
-            None => Reads::viewers(ctx, self.state.room.id).await,
+            None => reads::viewers(ctx, self.state.room.id).await,
         }
     }
 }
 
-/// A user as a room sees it.
+/// A user in a room.
 pub struct Chatter(user::User);
 
 impl From<user::User> for Chatter {
@@ -244,74 +246,74 @@ impl From<user::User> for Chatter {
     }
 }
 
-/// A user as a room sees it.
+/// A user in a room.
 #[Object]
 impl Chatter {
-    /// The user id, chosen by the user's client or assigned by the server.
+    /// The user's id, chosen by the client or assigned by the server.
     async fn id(&self, ctx: &Context<'_>) -> Result<ID> {
-        Ok(resolve(ctx, self.0.id.as_str())?.into())
+        Ok(count_text(ctx, self.0.id.as_str())?.into())
     }
 
     /// The name given with the user's first message.
     async fn display_name(&self, ctx: &Context<'_>) -> Result<&str> {
-        resolve(ctx, self.0.display_name.as_str())
+        count_text(ctx, self.0.display_name.as_str())
     }
 }
 
-/// A message as it is now.
+/// A message in its current state.
 pub struct Message(pub(in crate::graphql) message::Message);
 
-/// A message as it is now.
+/// A message in its current state.
 #[Object]
 impl Message {
-    /// Unique over all rooms.
+    /// Unique across all rooms.
     async fn id(&self) -> ID {
         self.0.id.to_string().into()
     }
 
-    /// Place in its room, from 0; what the legacy routes call message_id.
+    /// Index in its room, from 0. The legacy routes call it message_id.
     async fn index(&self) -> u64 {
         self.0.id.index
     }
 
-    /// Who wrote it.
+    /// The author.
     async fn author(&self) -> Chatter {
         Chatter(self.0.author.clone())
     }
 
-    /// Null once deleted.
+    /// The text; null once the message is deleted.
     async fn text(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
-        self.0.text.as_ref().map(|text| resolve(ctx, text.as_str())).transpose()
+        self.0.text.as_ref().map(|text| count_text(ctx, text.as_str())).transpose()
     }
 
-    /// When it was sent.
+    /// When the message was sent.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it was last edited; null if never.
+    /// When the message was last edited; null if never.
     async fn edited_at(&self) -> Option<DateTime> {
         self.0.edited_at.map(DateTime)
     }
 
-    /// When it was deleted; null if it was not.
+    /// When the message was deleted; null if it is not deleted.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
     }
 
-    /// What the sender gave as clientMessageId, for matching optimistic entries.
+    /// The sender's clientMessageId, to match optimistic entries.
     async fn client_message_id(&self, ctx: &Context<'_>) -> Result<Option<ID>> {
-        self.0.client_message_id.as_ref().map(|id| Ok(resolve(ctx, id.as_str())?.into())).transpose()
+        self.0.client_message_id.as_ref().map(|id| Ok(count_text(ctx, id.as_str())?.into())).transpose()
     }
 }
 
-/// One accepted change of a room's messages. The message is as it is now, so an event read later from a cursor shows
-/// later edits, and no text once it is deleted.
+/// One change of a room's messages. The message is in its current state, so an event that is replayed from a cursor shows
+/// later edits, and no text once the message is deleted.
 #[derive(Interface)]
 #[graphql(
-    field(name = "cursor", ty = "String", desc = "Opaque. Give it back as `after` to go on from here."),
+    field(name = "cursor", ty = "String", desc = "Opaque. Pass it as `after` to resume after this event."),
     field(name = "at", ty = "DateTime", desc = "When the change was accepted."),
-    field(name = "message", ty = "Message", desc = "The message it happened to.")
+    field(name = "message", ty = "Message", desc = "The message that changed.")
 )]
 pub enum MessageEvent {
     Sent(MessageSent),
@@ -330,14 +332,14 @@ impl From<Arc<Event>> for MessageEvent {
 }
 
 macro_rules! message_event {
-    ($name:ident, $about:literal) => {
-        #[doc = $about]
+    ($name:ident, $description:literal) => {
+        #[doc = $description]
         pub struct $name(Arc<Event>);
 
-        #[doc = $about]
+        #[doc = $description]
         #[Object]
         impl $name {
-            /// Opaque. Give it back as `after` to go on from here.
+            /// Opaque. Pass it as `after` to resume after this event.
             async fn cursor(&self) -> String {
                 cursor::of_event(self.0.room(), self.0.position)
             }
@@ -347,7 +349,7 @@ macro_rules! message_event {
                 DateTime(self.0.at)
             }
 
-            /// The message it happened to.
+            /// The message that changed.
             async fn message(&self) -> Message {
                 Message(self.0.message.clone())
             }
@@ -357,4 +359,4 @@ macro_rules! message_event {
 
 message_event!(MessageSent, "A message was sent.");
 message_event!(MessageEdited, "The text of a message was replaced.");
-message_event!(MessageDeleted, "A message was deleted; its text is gone from every answer.");
+message_event!(MessageDeleted, "A message was deleted. Its text is gone from every response.");

@@ -11,8 +11,7 @@ use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::domain::client_key::ClientKey;
-use crate::graphql::execution::operation::{Carrier, Circumstances, Outcome, Parameters};
-use crate::graphql::execution::response::{Answer, Failure};
+use crate::graphql::execution::{Answer, Failure, Outcome, Parameters, RequestContext, TransportKind};
 use crate::graphql::transport::negotiation::{Accept, ResponseType, StreamType};
 use crate::graphql::transport::request::{self, BadRequest};
 use crate::graphql::transport::state::{TransportState, client_key};
@@ -71,9 +70,9 @@ async fn respond(
             None => {}
         }
     }
-    let carrier = accept.stream.map_or(Carrier::Http, StreamType::carrier);
-    let circumstances = Circumstances { client, carrier, over_get: is_get, resume_after };
-    let outcome = state.operations.run(parameters, circumstances).await;
+    let transport = accept.stream.map_or(TransportKind::Http, StreamType::transport);
+    let context = RequestContext { client, transport, over_get: is_get, resume_after };
+    let outcome = state.operations.run(parameters, context).await;
     match (outcome, accept.stream) {
         (Outcome::Answer(answer), Some(StreamType::EventStream)) if !accept.response_in_stream => {
             single_response(accept.response, answer)
@@ -119,7 +118,7 @@ fn single_response(kind: ResponseType, answer: Answer) -> Response {
 
 fn reject(state: &TransportState, kind: ResponseType, bad_request: BadRequest) -> Response {
     let (status, code) = bad_request.code();
-    state.operations.numbers().refused(code);
+    state.operations.metrics().record_refused(code);
     with_status(kind, status, bad_request.into_answer())
 }
 

@@ -9,7 +9,7 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 
 use crate::domain::client_key::ClientKey;
-use crate::graphql::execution::operation::{Delivery, Events};
+use crate::graphql::execution::{Delivery, Events};
 use crate::graphql::transport::send_budget::{SendBudget, streaming_response};
 use crate::graphql::transport::state::TransportState;
 

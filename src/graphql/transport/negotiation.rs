@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
-use crate::graphql::execution::operation::Carrier;
+use crate::graphql::execution::TransportKind;
 use crate::graphql::transport::header_list::{items, split};
 use crate::graphql::transport::request::media_type;
 
@@ -36,10 +36,10 @@ pub(super) enum StreamType {
 
 impl StreamType {
     /// The transport that sends this media type.
-    pub(super) const fn carrier(self) -> Carrier {
+    pub(super) const fn transport(self) -> TransportKind {
         match self {
-            Self::EventStream => Carrier::EventStream,
-            Self::Multipart => Carrier::Multipart,
+            Self::EventStream => TransportKind::EventStream,
+            Self::Multipart => TransportKind::Multipart,
         }
     }
 }

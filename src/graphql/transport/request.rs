@@ -11,8 +11,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::graphql::execution::operation::Parameters;
-use crate::graphql::execution::response::Answer;
+use crate::graphql::execution::{Answer, Parameters};
 use crate::graphql::transport::cursors::{self, is_cursor_name};
 use crate::graphql::transport::json_object::Object;
 use crate::graphql::transport::surrogates::has_unpaired;

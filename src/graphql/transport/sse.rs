@@ -13,9 +13,7 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 
 use crate::domain::client_key::ClientKey;
-use crate::graphql::execution::operation::{Delivery, Events, Outcome};
-use crate::graphql::execution::response::Answer;
-use crate::graphql::execution::response_budget::Sized;
+use crate::graphql::execution::{Answer, CountedJson, Delivery, Events, Outcome};
 use crate::graphql::transport::send_budget::{SendBudget, streaming_response};
 use crate::graphql::transport::state::TransportState;
 use crate::unsent_bytes::counted;
@@ -52,7 +50,7 @@ pub(super) fn stream(outcome: Outcome, client: ClientKey, state: &TransportState
 fn single_result(answer: Answer) -> Response {
     // After a temporary error the stream does not complete, so that the client reconnects and resumes.
     let end = if answer.is_temporary() { "" } else { COMPLETE };
-    let Sized { json: mut text, permit } = answer.into_sized();
+    let CountedJson { json: mut text, permit } = answer.into_json();
     text.insert_str(0, &format!("{RETRY}\nevent: next\ndata: "));
     text.push_str("\n\n");
     text.push_str(end);

@@ -7,7 +7,7 @@ use axum::http::Extensions;
 
 use crate::client_limit::ClientLimit;
 use crate::domain::client_key::ClientKey;
-use crate::graphql::execution::operation::Operations;
+use crate::graphql::execution::Executor;
 use crate::graphql::transport::drain::Drain;
 
 /// Settings of the transports.
@@ -28,7 +28,7 @@ pub struct Settings {
 
 /// State of the transports.
 pub(super) struct TransportState {
-    pub(super) operations: Operations,
+    pub(super) operations: Executor,
     pub(super) drain: Drain,
     pub(super) settings: Settings,
     /// Counts open sockets by client.
@@ -36,7 +36,7 @@ pub(super) struct TransportState {
 }
 
 impl TransportState {
-    pub(super) fn new(operations: Operations, drain: Drain, settings: Settings) -> Self {
+    pub(super) fn new(operations: Executor, drain: Drain, settings: Settings) -> Self {
         let sockets = ClientLimit::new(settings.max_sockets_per_address, usize::MAX);
         Self { operations, drain, settings, sockets }
     }

@@ -19,7 +19,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower_http::request_id::RequestId;
 
-use crate::graphql::execution::response::Answer;
+use crate::graphql::execution::Answer;
 use crate::graphql::transport::http;
 use crate::graphql::transport::negotiation::ResponseType;
 use crate::graphql::transport::state::{TransportState, client_key};
@@ -47,7 +47,7 @@ pub(super) fn upgrade(
     let request_id =
         request.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
     let open = state.drain.track();
-    let gauge = Held::by(&state.operations.numbers().sockets);
+    let gauge = Held::by(&state.operations.metrics().sockets);
     let drain_turn = state.drain.clone().wait_for_turn();
     let response = switch_protocols(&request.headers, protocol);
     let state = Arc::clone(state);

@@ -8,7 +8,7 @@ use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
 use async_graphql_value::ConstValue;
 use serde_json::{Map, Number, Value};
 
-use crate::graphql::execution::document::rejection::Refusal;
+use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::{Input, Types};
 
 /// The values of the variables that `operation` declares. One without a value and without a default is not among them.
@@ -16,7 +16,7 @@ pub(super) fn variables(
     operation: &OperationDefinition,
     mut given: Map<String, Value>,
     types: &Types,
-) -> Result<Map<String, Value>, Refusal> {
+) -> Result<Map<String, Value>, Rejection> {
     let mut coerced = Map::new();
     for definition in operation.variable_definitions.iter().map(|definition| &definition.node) {
         let name = definition.name.node.as_str();
@@ -28,7 +28,7 @@ pub(super) fn variables(
             }
             (None, Some(default)) => json(&default.node),
             (None, None) if ty.nullable => continue,
-            (None, None) => return Err(Refusal::MissingVariable { name: name.to_owned() }),
+            (None, None) => return Err(Rejection::MissingVariable { name: name.to_owned() }),
         };
         coerced.insert(name.to_owned(), value);
     }
@@ -47,9 +47,9 @@ struct Coercion<'a> {
 }
 
 impl<'a> Coercion<'a> {
-    fn value(&mut self, value: &mut Value, ty: &'a Type) -> Result<(), Refusal> {
+    fn value(&mut self, value: &mut Value, ty: &'a Type) -> Result<(), Rejection> {
         if value.is_null() {
-            return if ty.nullable { Ok(()) } else { Err(Refusal::MissingVariable { name: self.path() }) };
+            return if ty.nullable { Ok(()) } else { Err(Rejection::MissingVariable { name: self.path() }) };
         }
         match &ty.base {
             BaseType::List(item) => match value {
@@ -79,13 +79,13 @@ impl<'a> Coercion<'a> {
         ty: &Type,
         name: &Name,
         known: &'a BTreeMap<Name, Input>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         let Value::Object(fields) = value else {
             return Err(self.mismatch(ty));
         };
         for (field, value) in fields.iter_mut() {
             let Some((field, input)) = known.get_key_value(field.as_str()) else {
-                return Err(Refusal::UnknownVariableField { name: self.path(), of: name.to_string() });
+                return Err(Rejection::UnknownVariableField { name: self.path(), of: name.to_string() });
             };
             self.path.push(field);
             self.value(value, &input.ty)?;
@@ -94,14 +94,14 @@ impl<'a> Coercion<'a> {
         match known.iter().find(|(field, input)| input.is_required() && !fields.contains_key(field.as_str())) {
             Some((missing, _)) => {
                 self.path.push(missing);
-                Err(Refusal::MissingVariable { name: self.path() })
+                Err(Rejection::MissingVariable { name: self.path() })
             }
             None => Ok(()),
         }
     }
 
-    fn mismatch(&self, ty: &Type) -> Refusal {
-        Refusal::WrongVariable { name: self.path(), expected: ty.to_string() }
+    fn mismatch(&self, ty: &Type) -> Rejection {
+        Rejection::WrongVariable { name: self.path(), expected: ty.to_string() }
     }
 
     fn path(&self) -> String {

@@ -39,8 +39,8 @@ const ASKING: [&str; 10] = [
 /// What a field costs for which the store is asked.
 const ASKING_COST: u64 = 10;
 
-/// The cost of the dearest operation or fragment when every variable asks for as much as it can.
-pub(super) fn at_most(document: &ExecutableDocument) -> u64 {
+/// The cost of the most expensive operation or fragment if every variable has its largest value.
+pub(super) fn max(document: &ExecutableDocument) -> u64 {
     let mut count = Count::new(document, Sizes::Largest);
     let operations: Vec<_> =
         document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node).collect();
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(cost(query, serde_json::json!({ "n": "x" })), 11 + 100);
         assert_eq!(cost_of(query), 11 + 5);
         let document = parse_query(query).expect("a document");
-        assert_eq!(at_most(&document), 11 + 100);
+        assert_eq!(max(&document), 11 + 100);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use async_graphql::{Name, Positioned};
 use async_graphql_value::Value as Literal;
 use serde_json::{Map, Value};
 
-use crate::graphql::execution::document::rejection::Refusal;
+use crate::graphql::execution::document::rejection::Rejection;
 
 type Variables = Map<String, Value>;
 
@@ -19,7 +19,7 @@ pub(super) fn executable(
     operation: &OperationDefinition,
     name: Option<&str>,
     variables: &Variables,
-) -> Result<ExecutableDocument, Refusal> {
+) -> Result<ExecutableDocument, Rejection> {
     let mut executable = document.clone();
     if operation.ty == OperationType::Subscription {
         let field = root_field(document, operation, variables)?;
@@ -58,22 +58,22 @@ fn root_field(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-) -> Result<Positioned<Field>, Refusal> {
+) -> Result<Positioned<Field>, Rejection> {
     let mut fields = Vec::new();
     collect(document, &operation.selection_set.node, variables, &mut fields);
     let mut fields = fields.into_iter();
-    let Some(first) = fields.next() else { return Err(Refusal::SubscriptionRootSkipped) };
+    let Some(first) = fields.next() else { return Err(Rejection::SubscriptionRootSkipped) };
     let mut root = first.clone();
     root.node.directives.retain(|directive| condition_kind(&directive.node).is_none());
     for other in fields {
         // Those with the same key have been found to be the same field with the same arguments.
         if other.node.response_key().node != root.node.response_key().node {
-            return Err(Refusal::SubscriptionRoot);
+            return Err(Rejection::SubscriptionRoot);
         }
         root.node.selection_set.node.items.extend(other.node.selection_set.node.items.iter().cloned());
     }
     match root.node.name.node.starts_with("__") {
-        true => Err(Refusal::SubscriptionRoot),
+        true => Err(Rejection::SubscriptionRoot),
         false => Ok(root),
     }
 }

@@ -4,25 +4,26 @@
 
 use async_graphql::Pos;
 
-use crate::graphql::execution::document::{Limits, Refusal};
+use crate::graphql::execution::document::limits::Limits;
+use crate::graphql::execution::document::rejection::Rejection;
 
 /// Splits a text into tokens, and checks size, names and nesting on the way.
-pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>>, Refusal> {
+pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>>, Rejection> {
     if text.len() > limits.bytes {
-        return Err(Refusal::DocumentTooLarge { limit: limits.bytes });
+        return Err(Rejection::DocumentTooLarge { limit: limits.bytes });
     }
     let mut lexer = Lexer { text, at: 0, place: Place::default() };
     let (mut tokens, mut nesting) = (Vec::new(), 0_usize);
     while let Some(token) = lexer.next()? {
         if tokens.len() == limits.tokens {
-            return Err(Refusal::TooManyTokens { limit: limits.tokens });
+            return Err(Rejection::TooManyTokens { limit: limits.tokens });
         }
         match token.kind {
             Kind::Name if token.text.len() > limits.name => {
-                return Err(Refusal::NameTooLong { limit: limits.name });
+                return Err(Rejection::NameTooLong { limit: limits.name });
             }
             Kind::Punctuator(b'(' | b'[' | b'{') if nesting == limits.nesting => {
-                return Err(Refusal::NestedTooDeep { limit: limits.nesting });
+                return Err(Rejection::NestedTooDeep { limit: limits.nesting });
             }
             Kind::Punctuator(b'(' | b'[' | b'{') => nesting += 1,
             Kind::Punctuator(b')' | b']' | b'}') => {
@@ -60,8 +61,8 @@ pub(super) struct Token<'a> {
 }
 
 /// What is wrong at a place.
-pub(super) fn syntax(at: Pos, problem: String) -> Refusal {
-    Refusal::Syntax { at, problem }
+pub(super) fn syntax(at: Pos, problem: String) -> Rejection {
+    Rejection::Syntax { at, problem }
 }
 
 struct Lexer<'a> {
@@ -114,7 +115,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token; `None` at the end.
-    fn next(&mut self) -> Result<Option<Token<'a>>, Refusal> {
+    fn next(&mut self) -> Result<Option<Token<'a>>, Rejection> {
         self.skip_ignored();
         let Some(byte) = self.peek() else { return Ok(None) };
         let start = self.at;
@@ -248,10 +249,10 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_refused_with_its_place() {
-        let Err(Refusal::Syntax { at, .. }) = super::tokens("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
+        let Err(Rejection::Syntax { at, .. }) = super::tokens("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
         assert_eq!((at.line, at.column), (2, 3));
         for text in ["?", "..", "\"a", "\"a\n\"", "\"a\\", "\"\"\"a\"\"", "}", "\u{0}", "{ \u{a0} }"] {
-            assert!(matches!(super::tokens(text, &LIMITS), Err(Refusal::Syntax { .. })), "{text:?} was taken");
+            assert!(matches!(super::tokens(text, &LIMITS), Err(Rejection::Syntax { .. })), "{text:?} was taken");
         }
     }
 }

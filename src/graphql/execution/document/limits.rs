@@ -1,20 +1,58 @@
-//! How large a parsed document is once its fragments are put in: in linear time, as every fragment is measured once and
-//! remembered, and nothing is ever put in for real.
+//! The limits of documents, operations and variables, and the check of a parsed document against them.
+//!
+//! The check takes linear time: every fragment is measured once, and its size is added wherever it is spread.
 
 use std::collections::HashMap;
 
 use async_graphql::Name;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
-use crate::graphql::execution::document::{Limits, Refusal};
+use crate::graphql::execution::document::rejection::Rejection;
 
-/// The lists of a schema's description. No field of the schema itself has such a name.
-const SCHEMA_LISTS: [&str; 9] =
+/// The largest nesting that may be configured. The parser and all visitors of a document recurse. At this depth they need
+/// half of a worker's stack, even in a debug build.
+pub const NESTING_MAX: usize = 64;
+
+/// The maximum size of a document, an operation and its variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a document.
+    pub bytes: usize,
+    /// Tokens of a document.
+    pub tokens: usize,
+    /// Characters of a name.
+    pub name: usize,
+    /// Nested braces, brackets and parentheses, and nested selection sets with fragments spread. At most [`NESTING_MAX`].
+    pub nesting: usize,
+    /// Nested fields.
+    pub depth: u32,
+    /// Aliases.
+    pub aliases: u32,
+    /// Fields at the root of an operation.
+    pub root_fields: u32,
+    /// Directives.
+    pub directives: u32,
+    /// Fragment spreads, including inline fragments, in all operations of the document together.
+    pub fragments: u32,
+    /// Cost of the fields. The fields of a list count once for each item.
+    pub cost: u64,
+    /// Nested lists in an introspection query.
+    pub introspection_depth: u32,
+    /// Whether introspection is allowed.
+    pub introspection: bool,
+    /// Bytes of the variables, as JSON.
+    pub variables_bytes: usize,
+    /// Nested lists and objects in variables.
+    pub variables_depth: usize,
+}
+
+/// The list fields of introspection types. No field of the schema itself has such a name.
+const INTROSPECTION_LISTS: [&str; 9] =
     ["args", "directives", "enumValues", "fields", "inputFields", "interfaces", "locations", "possibleTypes", "types"];
 
-/// Checks every operation, and every fragment too, as the schema validates those that nobody uses.
-/// Returns how many aliases the operation has that has most.
-pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<u32, Refusal> {
+/// Checks every operation, and every fragment, since the schema validates unused fragments, too. Returns the highest number
+/// of aliases in one operation.
+pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<u32, Rejection> {
     let mut measure = Measure { document, limits, fragments: HashMap::new() };
     let (mut fragments, mut aliases) = (0_u32, 0);
     for (_, operation) in document.operations.iter() {
@@ -27,7 +65,7 @@ pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<u3
         aliases = aliases.max(size.aliases);
         size.check(limits, fragments)?;
         if size.root_fields > limits.root_fields {
-            return Err(Refusal::TooManyRootFields { limit: limits.root_fields });
+            return Err(Rejection::TooManyRootFields { limit: limits.root_fields });
         }
     }
     for name in document.fragments.keys() {
@@ -40,16 +78,16 @@ pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<u3
 /// The size of a selection set.
 #[derive(Clone, Copy, Default)]
 struct Size {
-    /// Selection sets inside of each other, this one included.
+    /// Nested selection sets, including this one.
     height: usize,
     depth: u32,
     introspection_depth: u32,
     introspects: bool,
-    /// Fields of this very selection set.
+    /// Fields of this selection set itself.
     root_fields: u32,
     aliases: u32,
     directives: u32,
-    /// Fragments put in.
+    /// Fragment spreads.
     fragments: u32,
 }
 
@@ -65,24 +103,24 @@ impl Size {
         self.fragments = self.fragments.saturating_add(other.fragments);
     }
 
-    fn check(&self, limits: &Limits, fragments: u32) -> Result<(), Refusal> {
+    fn check(&self, limits: &Limits, fragments: u32) -> Result<(), Rejection> {
         if self.introspects && !limits.introspection {
-            return Err(Refusal::IntrospectionOff);
+            return Err(Rejection::IntrospectionOff);
         }
         if fragments > limits.fragments {
-            return Err(Refusal::TooManyFragments { limit: limits.fragments });
+            return Err(Rejection::TooManyFragments { limit: limits.fragments });
         }
         if self.introspects && self.introspection_depth > limits.introspection_depth {
-            return Err(Refusal::IntrospectionTooDeep { limit: limits.introspection_depth });
+            return Err(Rejection::IntrospectionTooDeep { limit: limits.introspection_depth });
         }
         if self.depth > limits.depth {
-            return Err(Refusal::TooDeep { limit: limits.depth });
+            return Err(Rejection::TooDeep { limit: limits.depth });
         }
         if self.aliases > limits.aliases {
-            return Err(Refusal::TooManyAliases { limit: limits.aliases });
+            return Err(Rejection::TooManyAliases { limit: limits.aliases });
         }
         if self.directives > limits.directives {
-            return Err(Refusal::TooManyDirectives { limit: limits.directives });
+            return Err(Rejection::TooManyDirectives { limit: limits.directives });
         }
         Ok(())
     }
@@ -91,13 +129,13 @@ impl Size {
 struct Measure<'a> {
     document: &'a ExecutableDocument,
     limits: &'a Limits,
-    /// The sizes that are known; `None` for a fragment that is being measured.
+    /// The sizes measured so far; `None` for a fragment that is being measured.
     fragments: HashMap<&'a Name, Option<Size>>,
 }
 
 impl<'a> Measure<'a> {
-    /// Measures a selection set that is the `level`th inside of each other. That is what the recursion is bounded by.
-    fn selections(&mut self, set: &'a SelectionSet, level: usize) -> Result<Size, Refusal> {
+    /// Measures a selection set at nesting `level`, which bounds the recursion.
+    fn selections(&mut self, set: &'a SelectionSet, level: usize) -> Result<Size, Rejection> {
         self.check_height(level)?;
         let mut size = Size { height: 1, ..Size::default() };
         for selection in &set.items {
@@ -110,7 +148,7 @@ impl<'a> Measure<'a> {
                     };
                     let name = field.name.node.as_str();
                     size.depth = size.depth.saturating_add(1);
-                    size.introspection_depth += u32::from(SCHEMA_LISTS.contains(&name));
+                    size.introspection_depth += u32::from(INTROSPECTION_LISTS.contains(&name));
                     size.introspects |= name == "__schema" || name == "__type";
                     size.root_fields = 1;
                     size.aliases = size.aliases.saturating_add(field.alias.is_some().into());
@@ -134,8 +172,8 @@ impl<'a> Measure<'a> {
         Ok(size)
     }
 
-    /// Measures a fragment; one that is not there is empty, and the schema says that it is not there.
-    fn fragment(&mut self, name: &Name, level: usize) -> Result<Size, Refusal> {
+    /// Measures a fragment. An unknown fragment is empty; the schema reports it.
+    fn fragment(&mut self, name: &Name, level: usize) -> Result<Size, Rejection> {
         let Some((name, fragment)) = self.document.fragments.get_key_value(name) else {
             return Ok(Size::default());
         };
@@ -144,7 +182,7 @@ impl<'a> Measure<'a> {
                 self.check_height(level + size.height)?;
                 return Ok(*size);
             }
-            Some(None) => return Err(Refusal::FragmentCycle),
+            Some(None) => return Err(Rejection::FragmentCycle),
             None => {}
         }
         self.fragments.insert(name, None);
@@ -154,9 +192,9 @@ impl<'a> Measure<'a> {
         Ok(size)
     }
 
-    fn check_height(&self, height: usize) -> Result<(), Refusal> {
+    fn check_height(&self, height: usize) -> Result<(), Rejection> {
         let limit = self.limits.nesting;
-        if height > limit { Err(Refusal::NestedTooDeep { limit }) } else { Ok(()) }
+        if height > limit { Err(Rejection::NestedTooDeep { limit }) } else { Ok(()) }
     }
 }
 

@@ -9,11 +9,11 @@ use async_graphql::{Name, Pos};
 use async_graphql_value::Value;
 
 use crate::graphql::execution::document::parser::is_kept_integer;
-use crate::graphql::execution::document::rejection::Refusal;
+use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::Types;
 
 /// Brings the literals of a document into form; returns what is wrong with the first that does not fit.
-pub(super) fn normalize(document: &mut ExecutableDocument, types: &Types) -> Option<Refusal> {
+pub(super) fn normalize(document: &mut ExecutableDocument, types: &Types) -> Option<Rejection> {
     let mut walk = Walk { types, problem: None };
     let operations = match &mut document.operations {
         async_graphql::parser::types::DocumentOperations::Single(operation) => vec![operation],
@@ -40,7 +40,7 @@ pub(super) fn normalize(document: &mut ExecutableDocument, types: &Types) -> Opt
 
 struct Walk<'t> {
     types: &'t Types,
-    problem: Option<Refusal>,
+    problem: Option<Rejection>,
 }
 
 impl<'t> Walk<'t> {
@@ -98,12 +98,12 @@ impl<'t> Walk<'t> {
         for (field, value) in fields.iter_mut() {
             match known.get(field) {
                 Some(input) => self.value(value, &input.ty, at),
-                None => self.problem(Refusal::UnknownInputField { at, of: name.to_string() }),
+                None => self.problem(Rejection::UnknownInputField { at, of: name.to_string() }),
             }
         }
         let missing = known.iter().find(|(name, input)| input.is_required() && !fields.contains_key(*name));
         if let Some((missing, _)) = missing {
-            self.problem(Refusal::MissingInputField { at, of: name.to_string(), field: missing.to_string() });
+            self.problem(Rejection::MissingInputField { at, of: name.to_string(), field: missing.to_string() });
         }
     }
 
@@ -133,10 +133,10 @@ impl<'t> Walk<'t> {
     }
 
     fn mismatch(&mut self, at: Pos, ty: &Type) {
-        self.problem(Refusal::WrongLiteral { at, expected: ty.to_string() });
+        self.problem(Rejection::WrongLiteral { at, expected: ty.to_string() });
     }
 
-    fn problem(&mut self, problem: Refusal) {
+    fn problem(&mut self, problem: Rejection) {
         self.problem.get_or_insert(problem);
     }
 }

@@ -17,9 +17,10 @@ use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::Value;
 
 use crate::graphql::execution::document::lexer::{Kind, Token, syntax};
-use crate::graphql::execution::document::{Refusal, strings};
+use crate::graphql::execution::document::rejection::Rejection;
+use crate::graphql::execution::document::strings;
 
-type Parsed<T> = Result<T, Refusal>;
+type Parsed<T> = Result<T, Rejection>;
 type Argument = (Positioned<Name>, Positioned<Value>);
 
 /// Parses a document.
@@ -49,13 +50,13 @@ pub(super) fn parse(tokens: &[Token<'_>]) -> Parsed<ExecutableDocument> {
     let operations = match anonymous {
         Some(_) if !named.is_empty() => return Err(NOT_ALONE),
         Some(anonymous) => DocumentOperations::Single(anonymous),
-        None if named.is_empty() => return Err(Refusal::Malformed("the document has no operation")),
+        None if named.is_empty() => return Err(Rejection::Malformed("the document has no operation")),
         None => DocumentOperations::Multiple(named),
     };
     Ok(ExecutableDocument { operations, fragments })
 }
 
-const NOT_ALONE: Refusal = Refusal::Malformed("an operation without a name must be the only one of its document");
+const NOT_ALONE: Rejection = Rejection::Malformed("an operation without a name must be the only one of its document");
 
 fn insert<T>(known: &mut HashMap<Name, T>, name: Name, definition: T, kind: &str) -> Parsed<()> {
     match known.entry(name) {
@@ -64,9 +65,9 @@ fn insert<T>(known: &mut HashMap<Name, T>, name: Name, definition: T, kind: &str
             Ok(())
         }
         Entry::Occupied(_) if kind == "operations" => {
-            Err(Refusal::Malformed("two operations of the document have the same name"))
+            Err(Rejection::Malformed("two operations of the document have the same name"))
         }
-        Entry::Occupied(_) => Err(Refusal::Malformed("two fragments of the document have the same name")),
+        Entry::Occupied(_) => Err(Rejection::Malformed("two fragments of the document have the same name")),
     }
 }
 
@@ -108,7 +109,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn unexpected(&self, expected: &str) -> Refusal {
+    fn unexpected(&self, expected: &str) -> Rejection {
         match self.peek() {
             Some(_) => syntax(self.pos(), format!("expected {expected}")),
             None => syntax(self.pos(), format!("the document ends where {expected} is expected")),
@@ -307,7 +308,7 @@ impl<'a> Parser<'a, '_> {
             let name = self.name()?;
             self.expect(b':')?;
             if fields.insert(name.node, self.value()?.node).is_some() {
-                return Err(Refusal::InputFieldTwice { at: name.pos });
+                return Err(Rejection::InputFieldTwice { at: name.pos });
             }
         }
         Ok(Positioned::new(Value::Object(fields), pos))

@@ -6,7 +6,7 @@ use crate::graphql::execution::schema_errors::shorten;
 
 /// Why a document, an operation or its variables are not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     #[error("the document is longer than {limit} bytes; send what changes as variables")]
     DocumentTooLarge { limit: usize },
     #[error("the document has more than {limit} tokens")]
@@ -67,7 +67,7 @@ pub enum Refusal {
     VariablesTooDeep { limit: usize },
 }
 
-impl Refusal {
+impl Rejection {
     /// Which refusal it is, for programs.
     pub fn code(&self) -> &'static str {
         match self {

@@ -9,11 +9,11 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::{ConstValue, Value};
 
-use crate::graphql::execution::document::rejection::Refusal;
+use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::{Input, Types};
 
 /// What is wrong with the first variable that stands where it does not fit.
-pub(super) fn check(document: &ExecutableDocument, types: &Types) -> Option<Refusal> {
+pub(super) fn check(document: &ExecutableDocument, types: &Types) -> Option<Rejection> {
     let condition =
         Input { ty: Type { base: BaseType::Named(Name::new("Boolean")), nullable: false }, has_default: false };
     let walk = |set, of| {
@@ -34,7 +34,7 @@ pub(super) fn check(document: &ExecutableDocument, types: &Types) -> Option<Refu
         let directive = operation.variable_definitions.iter().find_map(|definition| definition.node.directives.first());
         if let Some(directive) = directive {
             // No directive of this schema may stand there.
-            return Some(Refusal::MisplacedDirective { at: directive.pos });
+            return Some(Rejection::MisplacedDirective { at: directive.pos });
         }
         let own = walk(&operation.selection_set.node, types.root(operation.ty));
         let (mut waiting, mut seen) = (vec![&own], HashSet::new());
@@ -66,7 +66,7 @@ struct Usage<'a> {
 
 impl Usage<'_> {
     /// What is wrong with it in an operation. One that is not declared is the schema's to refuse.
-    fn problem(&self, operation: &OperationDefinition) -> Option<Refusal> {
+    fn problem(&self, operation: &OperationDefinition) -> Option<Rejection> {
         let mut definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
         let definition = definitions.find(|definition| definition.name.node == *self.variable)?;
         let declared = &definition.var_type.node;
@@ -76,7 +76,7 @@ impl Usage<'_> {
             true => is_base_within(&declared.base, &self.ty.base),
             false => is_within(declared, self.ty),
         };
-        (!fits).then(|| Refusal::VariablePosition {
+        (!fits).then(|| Rejection::VariablePosition {
             at: self.at,
             name: self.variable.to_string(),
             expected: self.ty.to_string(),

@@ -2,23 +2,24 @@
 
 use serde_json::{Map, Value};
 
-use crate::graphql::execution::document::{Limits, Refusal};
+use crate::graphql::execution::document::limits::Limits;
+use crate::graphql::execution::document::rejection::Rejection;
 
 /// Checks size and depth.
-pub(super) fn check(values: &Map<String, Value>, limits: &Limits) -> Result<(), Refusal> {
+pub(super) fn check(values: &Map<String, Value>, limits: &Limits) -> Result<(), Rejection> {
     let mut bytes = 2_usize;
     for (name, value) in values {
         bytes = bytes.saturating_add(name.len() + 4).saturating_add(size(value, limits.variables_depth, limits)?);
     }
     if bytes > limits.variables_bytes {
-        return Err(Refusal::VariablesTooLarge { limit: limits.variables_bytes });
+        return Err(Rejection::VariablesTooLarge { limit: limits.variables_bytes });
     }
     Ok(())
 }
 
 /// About the bytes of a value as JSON. It may have `levels` levels of lists and objects.
-fn size(value: &Value, levels: usize, limits: &Limits) -> Result<usize, Refusal> {
-    let inside = || levels.checked_sub(1).ok_or(Refusal::VariablesTooDeep { limit: limits.variables_depth });
+fn size(value: &Value, levels: usize, limits: &Limits) -> Result<usize, Rejection> {
+    let inside = || levels.checked_sub(1).ok_or(Rejection::VariablesTooDeep { limit: limits.variables_depth });
     match value {
         Value::Null | Value::Bool(_) => Ok(4),
         Value::Number(_) => Ok(8),

@@ -12,8 +12,8 @@ use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
-use crate::graphql::execution::response_budget::LimitedJson;
-use crate::graphql::schema::types::write_moment;
+use crate::graphql::execution::limited_json::LimitedJson;
+use crate::graphql::schema::types::write_timestamp;
 
 /// A field that was chosen, and how the client calls it.
 #[derive(Debug)]
@@ -346,7 +346,7 @@ fn plain(id: impl std::fmt::Display, to: &mut LimitedJson<'_>) {
 fn moment(at: Timestamp, to: &mut LimitedJson<'_>) {
     let to = to.short();
     to.push('"');
-    write_moment(at, to);
+    write_timestamp(at, to);
     to.push('"');
 }
 

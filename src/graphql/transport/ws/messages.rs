@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::graphql::execution::operation::Parameters;
-use crate::graphql::execution::response_budget::Sized;
+use crate::graphql::execution::{CountedJson, Parameters};
 use crate::graphql::transport::json_object::Object;
 use crate::graphql::transport::request::{self, BadRequest};
 use crate::graphql::transport::surrogates::replace_unpaired;
@@ -117,18 +116,18 @@ pub(super) fn pong(payload: Option<&RawValue>) -> String {
 }
 
 /// The message for an output of the operation `id`.
-pub(super) fn write(id: &str, output: Output) -> Sized {
+pub(super) fn write(id: &str, output: Output) -> CountedJson {
     let json = match output {
         Output::Event(rendering) => next(id, &rendering.payload),
         Output::Result(result) => return wrap_in_next(id, result),
         Output::Errors(errors) => error(id, &errors),
         Output::Complete => complete(id),
     };
-    Sized { json, permit: None }
+    CountedJson { json, permit: None }
 }
 
 /// As [`next`], without copying the result, which may be large.
-fn wrap_in_next(id: &str, mut result: Sized) -> Sized {
+fn wrap_in_next(id: &str, mut result: CountedJson) -> CountedJson {
     result.json.insert_str(0, &[r#"{"id":""#, &escaped(id), r#"","type":"next","payload":"#].concat());
     result.json.push('}');
     result
@@ -214,7 +213,7 @@ mod tests {
         for id in ["1", "a-b_c", "\"", "\u{0}", "ü\n"] {
             let written: Value = serde_json::from_str(&next(id, "{}")).expect("JSON");
             assert_eq!(written, serde_json::json!({ "id": id, "type": "next", "payload": {} }));
-            let wrapped = wrap_in_next(id, Sized { json: "{}".to_owned(), permit: None });
+            let wrapped = wrap_in_next(id, CountedJson { json: "{}".to_owned(), permit: None });
             assert_eq!(wrapped.json, next(id, "{}"));
             let written: Value = serde_json::from_str(&complete(id)).expect("JSON");
             assert_eq!(written["id"], id);

@@ -9,16 +9,15 @@ use futures_util::stream::BoxStream;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span};
 
-use crate::graphql::execution::operation::{Circumstances, Delivery, Operations, Outcome, Parameters};
-use crate::graphql::execution::rendering::Rendering;
-use crate::graphql::execution::response::Answer;
-use crate::graphql::execution::response_budget::Sized;
+use crate::graphql::execution::{
+    Answer, CountedJson, Delivery, Executor, Outcome, Parameters, Rendering, RequestContext,
+};
 
 /// One item of an operation's output.
 pub(super) enum Output {
     Event(Arc<Rendering>),
     /// The result of a query or a mutation.
-    Result(Sized),
+    Result(CountedJson),
     /// The errors for which the operation was not executed or ended, as a JSON list. Nothing follows.
     Errors(String),
     /// Nothing follows.
@@ -43,13 +42,8 @@ pub(super) enum OperationStream {
 impl OperationStream {
     /// Starts a request, in `span` until it has a result or its subscription is open. It runs in a task of its own, because the
     /// socket's task does not poll it while the peer accepts no bytes, and it holds permits that other requests wait for.
-    pub(super) fn start(
-        operations: Operations,
-        parameters: Parameters,
-        circumstances: Circumstances,
-        span: Span,
-    ) -> Self {
-        let run = async move { operations.run(parameters, circumstances).await };
+    pub(super) fn start(operations: Executor, parameters: Parameters, context: RequestContext, span: Span) -> Self {
+        let run = async move { operations.run(parameters, context).await };
         Self::Running(AbortOnDropHandle::new(tokio::spawn(run.instrument(span))))
     }
 }
@@ -70,7 +64,7 @@ impl Stream for OperationStream {
                     Outcome::Events(events) => (None, Self::Events(events.deliveries)),
                     Outcome::Answer(answer) => match answer.failure() {
                         Some(_) => (Some(Output::Errors(answer.errors_to_json())), Self::Ended),
-                        None => (Some(Output::Result(answer.into_sized())), Self::Completing),
+                        None => (Some(Output::Result(answer.into_json())), Self::Completing),
                     },
                 },
                 Self::Completing => (Some(Output::Complete), Self::Ended),

@@ -13,9 +13,7 @@ use futures_util::StreamExt as _;
 use tokio_stream::StreamMap;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::graphql::execution::operation::{Carrier, Circumstances, Parameters};
-use crate::graphql::execution::response::Answer;
-use crate::graphql::execution::response_budget::Sized;
+use crate::graphql::execution::{Answer, CountedJson, Parameters, RequestContext, TransportKind};
 use crate::graphql::transport::ws::close_code::CloseCode;
 use crate::graphql::transport::ws::messages::{self, ClientMessage};
 use crate::graphql::transport::ws::operation_stream::{OperationStream, Output};
@@ -91,7 +89,7 @@ impl Connection<'_> {
             ClientMessage::Subscribe(id, parameters) => match *parameters {
                 Ok(parameters) => self.start_operation(id, parameters).await,
                 Err(bad_request) => {
-                    self.socket.state().operations.numbers().refused(bad_request.code().1);
+                    self.socket.state().operations.metrics().record_refused(bad_request.code().1);
                     let errors = bad_request.into_answer().errors_to_json();
                     self.socket.write(Message::text(messages::error(&id, &errors))).await
                 }
@@ -111,14 +109,14 @@ impl Connection<'_> {
             let answer = Answer::refused("TOO_MANY_SUBSCRIPTIONS", message);
             return self.socket.write(Message::text(messages::error(&id, &answer.errors_to_json()))).await;
         }
-        let circumstances = Circumstances {
+        let context = RequestContext {
             client: self.socket.client(),
-            carrier: Carrier::WebSocket,
+            transport: TransportKind::WebSocket,
             over_get: false,
             resume_after: self.resume.remove(&id),
         };
         let span = tracing::info_span!("operation", id = self.request_id.as_deref(), protocol = messages::NAME);
-        let operation = OperationStream::start(state.operations.clone(), parameters, circumstances, span);
+        let operation = OperationStream::start(state.operations.clone(), parameters, context, span);
         self.operations.insert(id.into(), operation);
         Ok(())
     }
@@ -137,7 +135,7 @@ impl Connection<'_> {
                         // From now on the client may use the id again.
                         self.operations.remove(&id);
                     }
-                    let Sized { json, permit } = messages::write(&id, output);
+                    let CountedJson { json, permit } = messages::write(&id, output);
                     self.socket.buffer_text(json.into(), permit).await?;
                     count += 1;
                 }
