@@ -3,6 +3,7 @@
 //! The map of the house, in the order of its imports:
 //!
 //! - [`domain`], the rules of rooms, messages, users and events, pure
+//! - [`error_code`], the error codes of both APIs
 //! - [`client_limit`], how much each client and all of them together may hold at once
 //! - [`open_files`], the limit of open files, and how many connections fit within it
 //! - [`unsent_bytes`], the bytes of responses that wait to be sent
@@ -32,6 +33,7 @@ pub mod config;
 pub mod critical_tasks;
 pub mod detached_tasks;
 pub mod domain;
+pub mod error_code;
 pub mod graphql;
 pub mod http;
 pub mod hub;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Modules of the house from the ground up: each may use only those before it, and those named beside it.
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("error_code", &[]),
     ("client_limit", &["domain"]),
     ("open_files", &[]),
     ("unsent_bytes", &["domain", "client_limit"]),
@@ -16,12 +17,26 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("hub", &["domain", "store", "critical_tasks", "metrics"]),
     ("access", &["domain", "client_limit", "detached_tasks", "store", "metrics"]),
     ("rate_limit", &["domain", "metrics"]),
-    ("chat", &["domain", "detached_tasks", "store", "hub", "access", "rate_limit", "metrics"]),
-    ("graphql", &["domain", "client_limit", "unsent_bytes", "chat", "metrics"]),
-    ("rest", &["domain", "client_limit", "unsent_bytes", "chat", "metrics"]),
+    ("chat", &["domain", "error_code", "detached_tasks", "store", "hub", "access", "rate_limit", "metrics"]),
+    ("graphql", &["domain", "error_code", "client_limit", "unsent_bytes", "chat", "metrics"]),
+    ("rest", &["domain", "error_code", "client_limit", "unsent_bytes", "chat", "metrics"]),
     ("web", &[]),
     ("telemetry", &[]),
-    ("http", &["domain", "client_limit", "unsent_bytes", "chat", "graphql", "rest", "web", "telemetry", "metrics"]),
+    (
+        "http",
+        &[
+            "domain",
+            "error_code",
+            "client_limit",
+            "unsent_bytes",
+            "chat",
+            "graphql",
+            "rest",
+            "web",
+            "telemetry",
+            "metrics",
+        ],
+    ),
     (
         "config",
         &[

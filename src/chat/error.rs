@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::access::{Denied, LockedOut};
 use crate::domain::violation::Violation;
+use crate::error_code::ErrorCode;
 use crate::rate_limit::RateLimited;
 use crate::store::{BoxError, StoreError};
 
@@ -41,23 +42,23 @@ pub enum ChatError {
 }
 
 impl ChatError {
-    /// Which error it is, for programs.
-    pub const fn code(&self) -> &'static str {
+    /// The error code.
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::RoomNotFound => "ROOM_NOT_FOUND",
-            Self::RoomCodeInvalid => "ROOM_CODE_INVALID",
-            Self::TokenInvalid => "TOKEN_INVALID",
-            Self::UserUnknown => "USER_UNKNOWN",
-            Self::Refused(Violation::Invalid { .. }) => "VALIDATION_FAILED",
-            Self::Refused(Violation::MessageNotFound) => "MESSAGE_NOT_FOUND",
-            Self::Refused(Violation::NotAuthor) => "NOT_AUTHOR",
-            Self::Refused(Violation::CursorInvalid) => "CURSOR_INVALID",
-            Self::RoomFull => "ROOM_FULL",
-            Self::EditLimit => "EDIT_LIMIT_REACHED",
-            Self::Conflict => "CONFLICT",
-            Self::RateLimited { .. } => "RATE_LIMITED",
-            Self::Unavailable(_) => "UNAVAILABLE",
-            Self::Internal(_) => "INTERNAL",
+            Self::RoomNotFound => ErrorCode::RoomNotFound,
+            Self::RoomCodeInvalid => ErrorCode::RoomCodeInvalid,
+            Self::TokenInvalid => ErrorCode::TokenInvalid,
+            Self::UserUnknown => ErrorCode::UserUnknown,
+            Self::Refused(Violation::Invalid { .. }) => ErrorCode::ValidationFailed,
+            Self::Refused(Violation::MessageNotFound) => ErrorCode::MessageNotFound,
+            Self::Refused(Violation::NotAuthor) => ErrorCode::NotAuthor,
+            Self::Refused(Violation::CursorInvalid) => ErrorCode::CursorInvalid,
+            Self::RoomFull => ErrorCode::RoomFull,
+            Self::EditLimit => ErrorCode::EditLimitReached,
+            Self::Conflict => ErrorCode::Conflict,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::Unavailable(_) => ErrorCode::Unavailable,
+            Self::Internal(_) => ErrorCode::Internal,
         }
     }
 

@@ -28,6 +28,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
 
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::{Answer, Executor};
 use crate::graphql::transport::negotiation::ResponseType;
 use crate::graphql::transport::state::TransportState;
@@ -51,8 +52,8 @@ async fn get_or_upgrade(State(state): State<Arc<TransportState>>, request: Reque
     // A socket carries many operations, so a cursor in its handshake belongs to none of them.
     if cursors::from_request(&parts.headers, &parts.uri) != Ok(None) {
         let message = "a socket has no cursor; send the cursor in connection_init, as resume, or in the argument after";
-        state.operations.metrics().record_refused("CURSOR_INVALID");
-        let answer = Answer::refused("CURSOR_INVALID", message);
+        state.operations.metrics().record_refused(ErrorCode::CursorInvalid);
+        let answer = Answer::refused(ErrorCode::CursorInvalid, message);
         return http::with_status(ResponseType::Json, StatusCode::BAD_REQUEST, answer);
     }
     handshake::normalize_headers(&mut parts.headers);

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tower_http::cors::AllowOrigin;
 
+use crate::error_code::ErrorCode;
 use crate::http::error_response;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -81,7 +82,7 @@ impl Origins {
         let is_refused = request.headers().contains_key(header::UPGRADE) && !self.let_open(request.headers());
         is_refused.then(|| {
             let sentence = "pages of this origin may not open sockets here";
-            error_response::refuse(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", sentence)
+            error_response::refuse(StatusCode::FORBIDDEN, ErrorCode::OriginNotAllowed, sentence)
         })
     }
 

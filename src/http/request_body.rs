@@ -12,6 +12,7 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
+use crate::error_code::ErrorCode;
 use crate::http::error_response;
 
 /// Bytes of too large a body that are read and thrown away. Most clients listen for an answer only when they have said
@@ -32,7 +33,7 @@ pub(super) async fn receive(bounds: Bounds, request: Request, next: Next) -> Res
     let (parts, body) = request.into_parts();
     if is_encoded(&parts.headers) {
         let sentence = "send the request body as it is, without content-encoding";
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "ENCODING_UNSUPPORTED", sentence);
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::EncodingUnsupported, sentence);
     }
     let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
     let asks_first = parts.headers.contains_key(header::EXPECT);
@@ -40,7 +41,7 @@ pub(super) async fn receive(bounds: Bounds, request: Request, next: Next) -> Res
         Ok(body) => body,
         Err(Late) => {
             let sentence = "the request body did not arrive in time";
-            return refuse(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", sentence);
+            return refuse(StatusCode::REQUEST_TIMEOUT, ErrorCode::RequestTimeout, sentence);
         }
     };
     let limit = if matches!(body, Arrived::TooLarge { .. }) { 0 } else { bounds.max };
@@ -129,7 +130,7 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 /// Refuses, and ends the connection: the rest of the body is not read.
-fn refuse(status: StatusCode, code: &str, sentence: &'static str) -> Response {
+fn refuse(status: StatusCode, code: ErrorCode, sentence: &'static str) -> Response {
     let mut response = error_response::refuse(status, code, sentence);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response

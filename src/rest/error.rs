@@ -10,6 +10,7 @@ use crate::chat::ChatError;
 use crate::client_limit::Exceeded;
 use crate::domain::limits::USER_ID_MIN;
 use crate::domain::violation::{Field, Violation};
+use crate::error_code::ErrorCode;
 use crate::rest::detail;
 use crate::rest::envelope::{Envelope, Nothing};
 use crate::rest::outcome::Code;
@@ -70,7 +71,7 @@ fn translate(error: &ChatError, asked: Asked<'_>, settings: Settings) -> Respons
 pub(super) fn embedded(settings: Settings) -> Response {
     let status = StatusCode::FORBIDDEN;
     let mut response = settings.refuse(status, Envelope::refusal(status.as_u16(), EMBEDDED));
-    response.extensions_mut().insert(Code("CROSS_SITE"));
+    response.extensions_mut().insert(Code(ErrorCode::CrossSite));
     response
 }
 
@@ -79,9 +80,9 @@ pub(super) fn too_many_reads(exceeded: Exceeded, settings: Settings) -> Response
     let (code, mut response) = match exceeded {
         Exceeded::PerClient => {
             let status = StatusCode::TOO_MANY_REQUESTS;
-            ("RATE_LIMITED", settings.refuse(status, Envelope::refusal(status.as_u16(), TOO_MANY_READS)))
+            (ErrorCode::RateLimited, settings.refuse(status, Envelope::refusal(status.as_u16(), TOO_MANY_READS)))
         }
-        Exceeded::Total => ("OVERLOADED", fault(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED)),
+        Exceeded::Total => (ErrorCode::Overloaded, fault(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED)),
     };
     response.headers_mut().insert(header::RETRY_AFTER, READ_AGAIN_AFTER);
     response.extensions_mut().insert(Code(code));

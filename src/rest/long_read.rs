@@ -88,7 +88,11 @@ impl LongRead {
             if beginning.len() > WHOLE_MAX {
                 let rest = chunks.inspect(|chunk| {
                     if let Err(error) = chunk {
-                        tracing::warn!(error = error.fault(), reason = error.code(), "a legacy answer was broken off");
+                        tracing::warn!(
+                            error = error.fault(),
+                            reason = error.code().as_str(),
+                            "a legacy answer was broken off"
+                        );
                     }
                 });
                 let chunks = stream::once(async { Ok(Bytes::from(beginning)) }).chain(rest);

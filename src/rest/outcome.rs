@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 
+use crate::error_code::ErrorCode;
 use crate::metrics::{OK, Served};
 use crate::rest::Rest;
 
@@ -17,7 +18,7 @@ const WIRE: &str = "rest";
 
 /// Beside an answer: the code of the error that it tells of.
 #[derive(Clone, Copy)]
-pub(super) struct Code(pub(super) &'static str);
+pub(super) struct Code(pub(super) ErrorCode);
 
 /// Counts what these methods answer, under the name of their shortest path.
 pub(super) fn told(methods: MethodRouter<Rest>, path: &'static str, served: &Served) -> MethodRouter<Rest> {
@@ -34,11 +35,11 @@ async fn tell(State((served, path)): State<(Served, &'static str)>, request: Req
 
 fn outcome(response: &Response) -> &'static str {
     match (response.extensions().get::<Code>(), response.status()) {
-        (Some(Code(code)), _) => code,
-        (None, StatusCode::METHOD_NOT_ALLOWED) => "METHOD_NOT_ALLOWED",
-        (None, status) if status.is_server_error() => "INTERNAL",
+        (Some(Code(code)), _) => code.as_str(),
+        (None, StatusCode::METHOD_NOT_ALLOWED) => ErrorCode::MethodNotAllowed.as_str(),
+        (None, status) if status.is_server_error() => ErrorCode::Internal.as_str(),
         // What is wrong with a body is said before the service sees it.
-        (None, status) if status.is_client_error() => "BAD_REQUEST",
+        (None, status) if status.is_client_error() => ErrorCode::BadRequest.as_str(),
         (None, _) => OK,
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::chat::Chat;
 use crate::client_limit::ClientLimit;
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::catch_panic;
 use crate::graphql::execution::document::{Document, Documents, Limits, Rejection, Types};
 use crate::graphql::execution::metrics::{self, GraphqlMetrics};
@@ -138,7 +139,7 @@ impl Executor {
         context.resume_after = context.resume_after.or(parameters.resume_after.take());
         if context.resume_after.is_some() && kind.is_some_and(|kind| kind != OperationType::Subscription) {
             let message = "a cursor came with an operation that has no events; send it with a subscription";
-            return Outcome::Answer(Answer::refused("CURSOR_INVALID", message));
+            return Outcome::Answer(Answer::refused(ErrorCode::CursorInvalid, message));
         }
         if let Some(operation) = operation {
             match self.documents.coerce(&document, operation, parameters.variables.take()) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
 
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::outcome::Outcome;
 use crate::graphql::execution::request::TransportKind;
 use crate::metrics::{Counter, Gauge, Gauges, Metrics, OK, Served};
@@ -23,61 +24,6 @@ const SEVERAL: &str = "several";
 const OTHER: &str = "other";
 /// No operation: an unreadable request or one without fields.
 pub(in crate::graphql) const NONE: &str = "none";
-
-/// The codes of errors.
-const CODES: [&str; 48] = [
-    "BAD_REQUEST",
-    "BATCH_NOT_SUPPORTED",
-    "CONFLICT",
-    "CURSOR_INVALID",
-    "DOCUMENT_TOO_LARGE",
-    "EDIT_LIMIT_REACHED",
-    "FRAGMENT_CYCLE",
-    "GRAPHQL_PARSE_FAILED",
-    "GRAPHQL_VALIDATION_FAILED",
-    "INTERNAL",
-    "INTROSPECTION_OFF",
-    "INTROSPECTION_TOO_DEEP",
-    "MESSAGE_NOT_FOUND",
-    "METHOD_NOT_ALLOWED",
-    "NAME_TOO_LONG",
-    "NESTED_TOO_DEEP",
-    "NOT_ACCEPTABLE",
-    "NOT_AUTHOR",
-    "OVERLOADED",
-    "PAYLOAD_TOO_LARGE",
-    "PERSISTED_QUERY_INVALID",
-    "PERSISTED_QUERY_NOT_FOUND",
-    "PERSISTED_QUERY_NOT_SUPPORTED",
-    "PREFLIGHT_REQUIRED",
-    "RATE_LIMITED",
-    "RESPONSE_TOO_LARGE",
-    "ROOM_CODE_INVALID",
-    "ROOM_FULL",
-    "ROOM_NOT_FOUND",
-    "TIMEOUT",
-    "TOKEN_INVALID",
-    "TOO_COSTLY",
-    "TOO_DEEP",
-    "TOO_MANY_ALIASES",
-    "TOO_MANY_DIRECTIVES",
-    "TOO_MANY_FRAGMENTS",
-    "TOO_MANY_ROOT_FIELDS",
-    "TOO_MANY_SOCKETS",
-    "TOO_MANY_SUBSCRIPTIONS",
-    "TOO_MANY_TOKENS",
-    "UNAVAILABLE",
-    "UNSUPPORTED_MEDIA_TYPE",
-    "VALIDATION_FAILED",
-    "VARIABLES_TOO_DEEP",
-    "VARIABLES_TOO_LARGE",
-    "ENCODING_UNSUPPORTED",
-    "ORIGIN_NOT_ALLOWED",
-    "REQUEST_TIMEOUT",
-];
-
-/// A code that is missing in the list, which is a defect.
-const OTHER_CODE: &str = "OTHER";
 
 /// The metrics of the GraphQL API.
 #[derive(Clone)]
@@ -112,20 +58,16 @@ impl GraphqlMetrics {
     /// Counts an operation.
     pub(in crate::graphql) fn record(&self, operation: &'static str, outcome: &Outcome, took: Duration) {
         let outcome = match outcome {
-            Outcome::Answer(answer) => answer.code().map_or(OK, known),
+            Outcome::Answer(answer) => answer.code().map_or(OK, ErrorCode::as_str),
             Outcome::Events(_) => OK,
         };
         self.served.tell(API, operation, outcome, took);
     }
 
     /// Counts a request that was refused before it was executed.
-    pub(in crate::graphql) fn record_refused(&self, code: &str) {
-        self.served.tell(API, NONE, known(code), Duration::ZERO);
+    pub(in crate::graphql) fn record_refused(&self, code: ErrorCode) {
+        self.served.tell(API, NONE, code.as_str(), Duration::ZERO);
     }
-}
-
-fn known(code: &str) -> &'static str {
-    CODES.iter().find(|known| **known == code).unwrap_or(&OTHER_CODE)
 }
 
 /// The name under which an operation is counted.
@@ -187,35 +129,5 @@ mod tests {
             assert_eq!(name_of(&document, Some(&operation.node)), name, "{text}");
         }
         assert_eq!(name_of(&parse_query("{ room }").expect("a document"), None), NONE);
-    }
-
-    #[test]
-    fn docs_clients_md_says_what_to_do_about_every_code() {
-        let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/clients.md")).expect("the page");
-        let missing: Vec<_> = CODES.iter().filter(|code| !docs.contains(&format!("`{code}`"))).collect();
-        assert!(missing.is_empty(), "{missing:?}");
-    }
-
-    #[test]
-    fn every_code_of_this_wire_is_in_the_list() {
-        let written = [
-            "chat/error.rs",
-            "graphql/document/refusal.rs",
-            "graphql/answer.rs",
-            "graphql/operation.rs",
-            "graphql/transport/parameters.rs",
-        ]
-        .map(|file| std::fs::read_to_string(format!("{}/src/{file}", env!("CARGO_MANIFEST_DIR"))).expect("a file"));
-        let codes = written.iter().flat_map(|text| text.split('"')).filter(|word| {
-            word.len() > 4 && word.contains('_') && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
-        });
-        // Only the legacy routes tell it; here it is TOKEN_INVALID.
-        let codes = codes.filter(|code| *code != "USER_UNKNOWN");
-        let mut seen = 0;
-        for code in codes {
-            assert_eq!(known(code), code);
-            seen += 1;
-        }
-        assert!(seen > 30, "this test does not see the codes any more");
     }
 }

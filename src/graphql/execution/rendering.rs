@@ -22,6 +22,7 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::cursor;
 use crate::domain::event::{Event, Position, Seq};
 use crate::domain::room::RoomId;
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::document::Document;
 use crate::graphql::execution::render_turns::{RenderTurns, RoomTurns};
 use crate::graphql::execution::request::Parameters;
@@ -283,7 +284,7 @@ impl Renderings {
                     false => Err(Answer::over_budget(BudgetExceeded::TooLarge { max: self.max })),
                 }
             }
-            None => Err(Answer::refused("INTERNAL", "the event could not be rendered")),
+            None => Err(Answer::refused(ErrorCode::Internal, "the event could not be rendered")),
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 
 use crate::chat::ChatError;
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::document::Rejection;
 use crate::graphql::execution::limited_json::{CountedJson, LimitedJson};
 use crate::graphql::execution::persisted_queries::Problem;
@@ -35,7 +36,7 @@ enum Content {
 struct Written {
     text: CountedJson,
     /// The code of the first error, if any.
-    code: Option<String>,
+    code: Option<ErrorCode>,
     is_temporary: bool,
 }
 
@@ -71,13 +72,13 @@ impl Answer {
     pub(in crate::graphql) fn mutation_over_get() -> Self {
         Self::failed(
             Failure::Method,
-            "METHOD_NOT_ALLOWED",
+            ErrorCode::MethodNotAllowed,
             "only queries and subscriptions can be sent with GET; use POST",
         )
     }
 
     pub(in crate::graphql) fn overloaded() -> Self {
-        Self::failed(Failure::Overload, "OVERLOADED", "the server is overloaded; try again")
+        Self::failed(Failure::Overload, ErrorCode::Overloaded, "the server is overloaded; try again")
     }
 
     /// A request beyond a rate limit.
@@ -89,12 +90,12 @@ impl Answer {
     }
 
     pub(in crate::graphql) fn timed_out() -> Self {
-        Self::failed(Failure::Overload, "TIMEOUT", "the request took too long; its changes may still be made")
+        Self::failed(Failure::Overload, ErrorCode::Timeout, "the request took too long; its changes may still be made")
     }
 
     /// An internal error, which is logged elsewhere.
     pub(in crate::graphql) fn fault() -> Self {
-        Self::failed(Failure::Fault, "INTERNAL", "something went wrong on our side")
+        Self::failed(Failure::Fault, ErrorCode::Internal, "something went wrong on our side")
     }
 
     /// A document that is invalid or, with its variables, beyond a limit.
@@ -105,12 +106,12 @@ impl Answer {
     }
 
     /// A request that is refused, and why.
-    pub fn refused(code: &str, message: impl Into<String>) -> Self {
+    pub fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::failed(Failure::Request, code, message)
     }
 
     /// A request that is refused because of one of its fields.
-    pub(in crate::graphql) fn refused_field(code: &str, field: &str, message: String) -> Self {
+    pub(in crate::graphql) fn refused_field(code: ErrorCode, field: &str, message: String) -> Self {
         let mut error = error_of(code, message);
         error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("field", field);
         Self::of_error(Failure::Request, error)
@@ -120,12 +121,12 @@ impl Answer {
     pub(in crate::graphql) fn not_persisted(problem: Problem) -> Self {
         match problem {
             Problem::NotFound => {
-                Self::failed(Failure::NotPersisted, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+                Self::failed(Failure::NotPersisted, ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
             }
             Problem::NotSupported => {
-                Self::failed(Failure::NotPersisted, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
+                Self::failed(Failure::NotPersisted, ErrorCode::PersistedQueryNotSupported, "PersistedQueryNotSupported")
             }
-            Problem::Invalid(message) => Self::refused("PERSISTED_QUERY_INVALID", message),
+            Problem::Invalid(message) => Self::refused(ErrorCode::PersistedQueryInvalid, message),
         }
     }
 
@@ -148,9 +149,9 @@ impl Answer {
     pub(in crate::graphql) fn over_budget(exceeded: BudgetExceeded) -> Self {
         match exceeded {
             BudgetExceeded::TooLarge { .. } | BudgetExceeded::ResultTooLarge { .. } => {
-                Self::refused("RESPONSE_TOO_LARGE", exceeded.to_string())
+                Self::refused(ErrorCode::ResponseTooLarge, exceeded.to_string())
             }
-            BudgetExceeded::Unsent => Self::failed(Failure::Overload, "OVERLOADED", exceeded.to_string()),
+            BudgetExceeded::Unsent => Self::failed(Failure::Overload, ErrorCode::Overloaded, exceeded.to_string()),
         }
     }
 
@@ -173,14 +174,14 @@ impl Answer {
         }
         match json.finish() {
             Ok(text) => {
-                let (code, is_temporary) = (answer.code().map(str::to_owned), answer.is_temporary());
+                let (code, is_temporary) = (answer.code(), answer.is_temporary());
                 Self { failure: None, content: Content::Written(Written { text, code, is_temporary }) }
             }
             Err(exceeded) => Self::over_budget(exceeded),
         }
     }
 
-    fn failed(failure: Failure, code: &str, message: impl Into<String>) -> Self {
+    fn failed(failure: Failure, code: ErrorCode, message: impl Into<String>) -> Self {
         Self::of_error(failure, error_of(code, message.into()))
     }
 
@@ -200,20 +201,22 @@ impl Answer {
         self.failure
     }
 
-    /// The code of the first error, if any; empty for an error without a code.
-    pub(in crate::graphql) fn code(&self) -> Option<&str> {
+    /// The code of the first error; `None` if there is no error.
+    pub(in crate::graphql) fn code(&self) -> Option<ErrorCode> {
         if let Content::Written(written) = &self.content {
-            return written.code.as_deref();
+            return written.code;
         }
-        self.errors().first().map(|error| code_of(error).unwrap_or_default())
+        // Every error has a code, so a missing one is a defect.
+        self.errors().first().map(|error| code_of(error).unwrap_or(ErrorCode::Internal))
     }
 
     /// Whether the same request may succeed a little later.
     pub fn is_temporary(&self) -> bool {
-        let is_temporary = |error: &ServerError| matches!(code_of(error), Some("UNAVAILABLE" | "RATE_LIMITED"));
         match &self.content {
             Content::Written(written) => written.is_temporary,
-            Content::Response(_) => self.failure == Some(Failure::Overload) || self.errors().iter().any(is_temporary),
+            Content::Response(_) => {
+                self.errors().iter().any(|error| code_of(error).is_some_and(ErrorCode::is_temporary))
+            }
         }
     }
 
@@ -260,15 +263,15 @@ fn field_error(error: ChatError, position: Pos, response_key: &str) -> ServerErr
     error.with_path(vec![PathSegment::Field(response_key.to_owned())])
 }
 
-fn error_of(code: &str, message: String) -> ServerError {
+fn error_of(code: ErrorCode, message: String) -> ServerError {
     let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
+    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code.as_str());
     error
 }
 
-fn code_of(error: &ServerError) -> Option<&str> {
+fn code_of(error: &ServerError) -> Option<ErrorCode> {
     match error.extensions.as_ref()?.get("code")? {
-        Value::String(code) => Some(code),
+        Value::String(code) => ErrorCode::parse(code),
         _ => None,
     }
 }
@@ -277,7 +280,7 @@ fn code_of(error: &ServerError) -> Option<&str> {
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| {
         tracing::error!(%error, "cannot serialize a response");
-        let mut internal = error_of("INTERNAL", "something went wrong on our side".to_owned());
+        let mut internal = error_of(ErrorCode::Internal, "something went wrong on our side".to_owned());
         internal.locations.push(Pos::default());
         serde_json::to_string(&WithoutData { errors: &[internal] }).unwrap_or_default()
     })

@@ -5,7 +5,7 @@
 
 use async_graphql::{ErrorExtensionValues, ServerError};
 
-const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+use crate::error_code::ErrorCode;
 
 /// Maximum number of errors that are reported for an invalid document.
 const ERRORS_MAX: usize = 5;
@@ -27,7 +27,7 @@ pub(in crate::graphql) fn set_codes(errors: &mut Vec<ServerError>) {
     for error in errors {
         let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
         if extensions.get("code").is_none() {
-            extensions.set("code", VALIDATION_FAILED);
+            extensions.set("code", ErrorCode::GraphqlValidationFailed.as_str());
             error.message = shorten(&error.message);
             error.locations.truncate(LOCATIONS_MAX);
         }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::chat::{Chat, ChatError, Follower, RoomKey};
 use crate::client_limit::{ClientLimit, Exceeded};
 use crate::domain::event::Event;
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::arguments::Argument;
 use crate::graphql::execution::catch_panic;
 use crate::graphql::execution::document::Document;
@@ -196,7 +197,7 @@ fn too_many_subscriptions(exceeded: Exceeded, of_what: &str) -> Answer {
     match exceeded {
         Exceeded::PerClient => {
             let message = format!("this client has as many {of_what} as it may; end one first");
-            Answer::refused("TOO_MANY_SUBSCRIPTIONS", message)
+            Answer::refused(ErrorCode::TooManySubscriptions, message)
         }
         Exceeded::Total => Answer::overloaded(),
     }

@@ -4,6 +4,7 @@ use async_graphql::{Error, ErrorExtensions as _};
 
 use crate::chat::ChatError;
 use crate::domain::violation::Violation;
+use crate::error_code::ErrorCode;
 
 /// The error as clients see it. Errors that clients do not cause are logged here, once, with their source.
 pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
@@ -48,9 +49,9 @@ pub(in crate::graphql) fn violation_error(violation: &Violation) -> Error {
 
 /// The error of a query that changes something and came by HTTP GET.
 pub(in crate::graphql) fn not_over_get() -> Error {
-    with_code("this field creates something; send the request with POST", "METHOD_NOT_ALLOWED")
+    with_code("this field creates something; send the request with POST", ErrorCode::MethodNotAllowed)
 }
 
-fn with_code(message: impl ToString, code: &str) -> Error {
-    Error::new(message.to_string()).extend_with(|_, extensions| extensions.set("code", code))
+fn with_code(message: impl ToString, code: ErrorCode) -> Error {
+    Error::new(message.to_string()).extend_with(|_, extensions| extensions.set("code", code.as_str()))
 }

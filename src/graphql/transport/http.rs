@@ -11,6 +11,7 @@ use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::domain::client_key::ClientKey;
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::{Answer, Failure, Outcome, Parameters, RequestContext, TransportKind};
 use crate::graphql::transport::negotiation::{Accept, ResponseType, StreamType};
 use crate::graphql::transport::request::{self, BadRequest};
@@ -83,7 +84,7 @@ async fn respond(
         (Outcome::Events(_), None) => {
             let message = "a subscription needs accept: text/event-stream, multipart/mixed;subscriptionSpec=1.0, or a \
                            WebSocket";
-            with_status(accept.response, StatusCode::NOT_ACCEPTABLE, Answer::refused("NOT_ACCEPTABLE", message))
+            with_status(accept.response, StatusCode::NOT_ACCEPTABLE, Answer::refused(ErrorCode::NotAcceptable, message))
         }
     }
 }

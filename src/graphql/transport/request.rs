@@ -11,6 +11,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::{Answer, Parameters};
 use crate::graphql::transport::cursors::{self, is_cursor_name};
 use crate::graphql::transport::json_object::Object;
@@ -40,15 +41,15 @@ impl From<cursors::InvalidCursor> for BadRequest {
 
 impl BadRequest {
     /// The HTTP status and the error code.
-    pub(super) const fn code(&self) -> (StatusCode, &'static str) {
+    pub(super) const fn code(&self) -> (StatusCode, ErrorCode) {
         match self {
-            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
-            Self::CrossSite => (StatusCode::BAD_REQUEST, "PREFLIGHT_REQUIRED"),
-            Self::Batch => (StatusCode::BAD_REQUEST, "BATCH_NOT_SUPPORTED"),
-            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
-            Self::UnpairedSurrogate(_) => (StatusCode::BAD_REQUEST, "VALIDATION_FAILED"),
-            Self::Cursor => (StatusCode::BAD_REQUEST, "CURSOR_INVALID"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
+            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedMediaType),
+            Self::CrossSite => (StatusCode::BAD_REQUEST, ErrorCode::PreflightRequired),
+            Self::Batch => (StatusCode::BAD_REQUEST, ErrorCode::BatchNotSupported),
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, ErrorCode::BadRequest),
+            Self::UnpairedSurrogate(_) => (StatusCode::BAD_REQUEST, ErrorCode::ValidationFailed),
+            Self::Cursor => (StatusCode::BAD_REQUEST, ErrorCode::CursorInvalid),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge),
         }
     }
 

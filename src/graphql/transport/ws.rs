@@ -19,6 +19,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower_http::request_id::RequestId;
 
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::Answer;
 use crate::graphql::transport::http;
 use crate::graphql::transport::negotiation::ResponseType;
@@ -35,12 +36,16 @@ pub(super) fn upgrade(
     request: &Parts,
 ) -> Response {
     if state.drain.has_begun() {
-        return reject(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "this server is shutting down; connect again");
+        return reject(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            "this server is shutting down; connect again",
+        );
     }
     let client = client_key(&request.extensions);
     let Ok(permit) = state.sockets.acquire(Some(client), 1) else {
         let message = "this address has as many open sockets as it may have; close one first";
-        return reject(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_SOCKETS", message);
+        return reject(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManySockets, message);
     };
     let upgrade = upgrade.protocols([messages::NAME]);
     let protocol = upgrade.selected_protocol().map(|_| messages::NAME);

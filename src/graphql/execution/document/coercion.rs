@@ -161,17 +161,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::error_code::ErrorCode;
     use crate::graphql::execution::document::lexer;
     use crate::graphql::execution::document::parser::parse;
     use crate::graphql::execution::document::tests::LIMITS;
 
-    fn coerce(definitions: &str, given: &Value) -> Result<Value, &'static str> {
+    fn coerce(definitions: &str, given: &Value) -> Result<Value, ErrorCode> {
         let types = Types::read(&crate::graphql::sdl());
         let text = format!("query({definitions}) {{ a }}");
         let document = lexer::tokens(&text, &LIMITS).and_then(|tokens| parse(&tokens)).expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let given = given.as_object().cloned().unwrap_or_default();
-        variables(&operation.node, given, &types).map(Value::Object).map_err(|refusal| refusal.code())
+        variables(&operation.node, given, &types).map(Value::Object).map_err(|rejection| rejection.code())
     }
 
     #[test]
@@ -228,9 +229,9 @@ mod tests {
             ("SendMessageInput", json!({ "roomId": "1", "roomCode": "2", "text": "x", "other": null })),
         ] {
             let coerced = coerce(&format!("$x: {ty}"), &json!({ "x": given }));
-            assert_eq!(coerced, Err("GRAPHQL_VALIDATION_FAILED"), "{given} as {ty}");
+            assert_eq!(coerced, Err(ErrorCode::GraphqlValidationFailed), "{given} as {ty}");
         }
-        assert_eq!(coerce("$x: Int!", &json!({})), Err("GRAPHQL_VALIDATION_FAILED"));
+        assert_eq!(coerce("$x: Int!", &json!({})), Err(ErrorCode::GraphqlValidationFailed));
     }
 
     #[test]

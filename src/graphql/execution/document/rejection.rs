@@ -2,6 +2,7 @@
 
 use async_graphql::Pos;
 
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::schema_errors::shorten;
 
 /// Why a document, an operation or its variables are not taken.
@@ -68,14 +69,14 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Which refusal it is, for programs.
-    pub fn code(&self) -> &'static str {
+    /// The error code.
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::DocumentTooLarge { .. } => "DOCUMENT_TOO_LARGE",
-            Self::TooManyTokens { .. } => "TOO_MANY_TOKENS",
-            Self::NameTooLong { .. } => "NAME_TOO_LONG",
-            Self::NestedTooDeep { .. } => "NESTED_TOO_DEEP",
-            Self::Syntax { .. } | Self::Malformed(_) => "GRAPHQL_PARSE_FAILED",
+            Self::DocumentTooLarge { .. } => ErrorCode::DocumentTooLarge,
+            Self::TooManyTokens { .. } => ErrorCode::TooManyTokens,
+            Self::NameTooLong { .. } => ErrorCode::NameTooLong,
+            Self::NestedTooDeep { .. } => ErrorCode::NestedTooDeep,
+            Self::Syntax { .. } | Self::Malformed(_) => ErrorCode::GraphqlParseFailed,
             Self::InputFieldTwice { .. }
             | Self::WrongLiteral { .. }
             | Self::UnknownInputField { .. }
@@ -87,18 +88,18 @@ impl Rejection {
             | Self::UnknownVariableField { .. }
             | Self::NullCondition { .. }
             | Self::SubscriptionRoot
-            | Self::SubscriptionRootSkipped => "GRAPHQL_VALIDATION_FAILED",
-            Self::FragmentCycle => "FRAGMENT_CYCLE",
-            Self::TooDeep { .. } => "TOO_DEEP",
-            Self::TooManyAliases { .. } => "TOO_MANY_ALIASES",
-            Self::TooManyRootFields { .. } => "TOO_MANY_ROOT_FIELDS",
-            Self::TooManyDirectives { .. } => "TOO_MANY_DIRECTIVES",
-            Self::TooManyFragments { .. } => "TOO_MANY_FRAGMENTS",
-            Self::TooCostly { .. } => "TOO_COSTLY",
-            Self::IntrospectionTooDeep { .. } => "INTROSPECTION_TOO_DEEP",
-            Self::IntrospectionOff => "INTROSPECTION_OFF",
-            Self::VariablesTooLarge { .. } => "VARIABLES_TOO_LARGE",
-            Self::VariablesTooDeep { .. } => "VARIABLES_TOO_DEEP",
+            | Self::SubscriptionRootSkipped => ErrorCode::GraphqlValidationFailed,
+            Self::FragmentCycle => ErrorCode::FragmentCycle,
+            Self::TooDeep { .. } => ErrorCode::TooDeep,
+            Self::TooManyAliases { .. } => ErrorCode::TooManyAliases,
+            Self::TooManyRootFields { .. } => ErrorCode::TooManyRootFields,
+            Self::TooManyDirectives { .. } => ErrorCode::TooManyDirectives,
+            Self::TooManyFragments { .. } => ErrorCode::TooManyFragments,
+            Self::TooCostly { .. } => ErrorCode::TooCostly,
+            Self::IntrospectionTooDeep { .. } => ErrorCode::IntrospectionTooDeep,
+            Self::IntrospectionOff => ErrorCode::IntrospectionOff,
+            Self::VariablesTooLarge { .. } => ErrorCode::VariablesTooLarge,
+            Self::VariablesTooDeep { .. } => ErrorCode::VariablesTooDeep,
         }
     }
 

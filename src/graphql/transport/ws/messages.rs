@@ -160,6 +160,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_code::ErrorCode;
 
     #[test]
     fn rejects_what_is_not_a_message_of_the_protocol() {
@@ -190,17 +191,17 @@ mod tests {
     #[test]
     fn invalid_parameters_do_not_make_the_message_invalid() {
         for (payload, code) in [
-            ("{}", "BAD_REQUEST"),
-            (r#"{"query":null}"#, "BAD_REQUEST"),
-            (r#"{"query":1}"#, "BAD_REQUEST"),
-            (r#"{"query":"{a}","variables":1}"#, "BAD_REQUEST"),
-            (r#"{"query":"{a}","operationName":1}"#, "BAD_REQUEST"),
-            (r#"{"query":"{a}","extensions":[]}"#, "BAD_REQUEST"),
-            (r#"{"query":"\ud800"}"#, "VALIDATION_FAILED"),
-            (r#"{"query":"{a}","operationName":"\udc00"}"#, "VALIDATION_FAILED"),
-            (r#"{"query":"{a}","variables":{"a":["\ud800"]}}"#, "VALIDATION_FAILED"),
-            (r#"{"query":"{a}","variables":{"\ud800":1}}"#, "VALIDATION_FAILED"),
-            (r#"{"query":"{a}","extensions":{"lastEventId":1}}"#, "CURSOR_INVALID"),
+            ("{}", ErrorCode::BadRequest),
+            (r#"{"query":null}"#, ErrorCode::BadRequest),
+            (r#"{"query":1}"#, ErrorCode::BadRequest),
+            (r#"{"query":"{a}","variables":1}"#, ErrorCode::BadRequest),
+            (r#"{"query":"{a}","operationName":1}"#, ErrorCode::BadRequest),
+            (r#"{"query":"{a}","extensions":[]}"#, ErrorCode::BadRequest),
+            (r#"{"query":"\ud800"}"#, ErrorCode::ValidationFailed),
+            (r#"{"query":"{a}","operationName":"\udc00"}"#, ErrorCode::ValidationFailed),
+            (r#"{"query":"{a}","variables":{"a":["\ud800"]}}"#, ErrorCode::ValidationFailed),
+            (r#"{"query":"{a}","variables":{"\ud800":1}}"#, ErrorCode::ValidationFailed),
+            (r#"{"query":"{a}","extensions":{"lastEventId":1}}"#, ErrorCode::CursorInvalid),
         ] {
             let text = format!(r#"{{"payload":{payload},"id":"1","type":"subscribe"}}"#);
             let Ok(ClientMessage::Subscribe(id, parameters)) = ClientMessage::parse(&text) else { panic!("{text}") };

@@ -13,6 +13,7 @@ use futures_util::StreamExt as _;
 use tokio_stream::StreamMap;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::error_code::ErrorCode;
 use crate::graphql::execution::{Answer, CountedJson, Parameters, RequestContext, TransportKind};
 use crate::graphql::transport::ws::close_code::CloseCode;
 use crate::graphql::transport::ws::messages::{self, ClientMessage};
@@ -106,7 +107,7 @@ impl Connection<'_> {
         let limit = state.settings.max_subscriptions_per_socket;
         if self.operations.len() >= limit {
             let message = format!("this socket already has {limit} operations in progress, the maximum");
-            let answer = Answer::refused("TOO_MANY_SUBSCRIPTIONS", message);
+            let answer = Answer::refused(ErrorCode::TooManySubscriptions, message);
             return self.socket.write(Message::text(messages::error(&id, &answer.errors_to_json()))).await;
         }
         let context = RequestContext {
