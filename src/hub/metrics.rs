@@ -1,16 +1,16 @@
-//! What the hub counts: readers, what they get, and how often and how far they fall back.
+//! Metrics of the hub: viewers, deliveries, and how often and how far readers fall back to the log.
 //!
-//! A delivery costs one addition here. Lag is not measured while a reader waits, which would cost every reader something,
-//! but when it turns to the log: how many events it had to catch up on.
+//! A delivery costs one addition. Lag is measured only when a reader falls back to the log, as the number of events it has to
+//! catch up on; measuring it all the time would cost every reader something.
 
 use crate::metrics::{Counter, Counters, Gauge, Histogram, Metrics, count_histogram};
 
 /// Why a reader reads the log.
 #[derive(Clone, Copy)]
-pub(super) enum Reason {
-    /// It begins behind events that happened before it came.
+pub(super) enum ReplayReason {
+    /// It starts after an event in the past.
     Resume,
-    /// An announcement with another number than the next.
+    /// A live event had another number than the next.
     Gap,
     /// It was too slow for its broadcast.
     Lag,
@@ -18,7 +18,7 @@ pub(super) enum Reason {
     Resync,
 }
 
-impl Reason {
+impl ReplayReason {
     const ALL: [Self; 4] = [Self::Resume, Self::Gap, Self::Lag, Self::Resync];
 
     const fn label(self) -> [(&'static str, &'static str); 1] {
@@ -32,23 +32,23 @@ impl Reason {
     }
 }
 
-pub(super) struct Numbers {
+pub(super) struct HubMetrics {
     pub(super) viewers: Gauge,
     /// Rooms with viewers.
     pub(super) rooms: Gauge,
     deliveries: Counters<1>,
-    /// Of these, what came while a reader was live.
+    /// Deliveries to live readers.
     pub(super) live: Counter,
-    /// And what came out of the log.
+    /// Deliveries from the log.
     pub(super) replayed: Counter,
     replays: Counters<1>,
-    caught_up: Histogram,
+    replay_lag: Histogram,
 }
 
-impl Default for Numbers {
+impl Default for HubMetrics {
     fn default() -> Self {
         let (deliveries, replays) = (Counters::default(), Counters::default());
-        Reason::ALL.iter().for_each(|reason| drop(replays.get_or_create(&reason.label())));
+        ReplayReason::ALL.iter().for_each(|reason| drop(replays.get_or_create(&reason.label())));
         Self {
             viewers: Gauge::default(),
             rooms: Gauge::default(),
@@ -56,31 +56,30 @@ impl Default for Numbers {
             replayed: deliveries.get_or_create_owned(&[("from", "log")]),
             deliveries,
             replays,
-            caught_up: count_histogram(),
+            replay_lag: count_histogram(),
         }
     }
 }
 
-impl Numbers {
+impl HubMetrics {
     pub(super) fn register(&self, metrics: &Metrics) {
-        metrics.register("livechat_viewers", "Subscriptions that follow a room here", self.viewers.clone());
-        metrics.register("livechat_rooms_watched", "Rooms that somebody follows here", self.rooms.clone());
-        let help = "Events handed to subscriptions, as they happened or out of the log";
+        metrics.register("livechat_viewers", "Open subscriptions of rooms on this node", self.viewers.clone());
+        metrics.register("livechat_rooms_watched", "Rooms with open subscriptions on this node", self.rooms.clone());
+        let help = "Events delivered to subscriptions, live or from the log";
         metrics.register("livechat_deliveries", help, self.deliveries.clone());
-        let help =
-            "How often a subscription turned to the log: to resume, or because it missed or may have missed something";
+        let help = "How often a subscription fell back to the log: to resume, or because it may have missed an event";
         metrics.register("livechat_replays", help, self.replays.clone());
-        let help = "Events that a subscription had to catch up on out of the log before it was live";
-        metrics.register("livechat_replay_lag_events", help, self.caught_up.clone());
+        let help = "Events that a subscription had to read from the log before it was live again";
+        metrics.register("livechat_replay_lag_events", help, self.replay_lag.clone());
     }
 
-    pub(super) fn goes_back(&self, reason: Reason) {
+    pub(super) fn record_replay(&self, reason: ReplayReason) {
         self.replays.get_or_create(&reason.label()).inc();
     }
 
-    pub(super) fn caught_up(&self, events: u32) {
+    pub(super) fn record_catch_up(&self, events: u32) {
         if events > 0 {
-            self.caught_up.observe(events.into());
+            self.replay_lag.observe(events.into());
         }
     }
 }
