@@ -38,7 +38,7 @@ fn by_readers(lines: &Lines) -> Plot {
         points: points(lines, "delivery-by-readers", "/readers", pointer),
     };
     Plot {
-        title: "Server CPU microseconds a delivery, by readers of the room, as fast as it goes",
+        title: "Server CPU microseconds per delivery, by readers of the room, at full speed",
         x: "readers",
         scale: Scale::Linear,
         series: vec![series("LiveChat", "a", "/ours"), series("floor", "c", "/floor")],
@@ -59,8 +59,8 @@ fn by_rate(lines: &Lines) -> Plot {
         }
     }
     Plot {
-        title: "Milliseconds from when a message was due to its delivery to 100 readers",
-        x: "messages a second",
+        title: "Milliseconds from the scheduled send of a message to its delivery to 100 readers",
+        x: "messages per second",
         scale: Scale::Logarithmic,
         series: all,
     }
@@ -198,7 +198,7 @@ fn goals(lines: &Lines) -> String {
     let most = goals.iter().fold(1.0_f64, |most, (_, ratio, goal)| most.max(*ratio).max(*goal));
     let x = |value: f64| LEFT + value / most * (RIGHT - LEFT);
     let height = TOP + goals.len() as f64 * 46.0 + 10.0;
-    let mut svg = begin(height, "Times the floor (bar), and the goal (mark)");
+    let mut svg = begin(height, "Ratio to the floor (bar) and goal (mark)");
     for (i, (work, ratio, goal)) in goals.iter().enumerate() {
         let (y, colour) = (TOP + i as f64 * 46.0, if ratio <= goal { "a" } else { "b" });
         svg += &format!("<text x=\"{LEFT}\" y=\"{:.1}\">{work}</text>\n", y + 12.0);

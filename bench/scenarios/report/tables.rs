@@ -28,8 +28,8 @@ const ROWS: [Row; 7] = [
         peers: ["7.5", "55", "51", "39", "15", "none"],
     },
     Row {
-        work: "the same, as fast as it goes",
-        short: "a delivery, 1,000 readers, as fast as it goes",
+        work: "the same, at full speed",
+        short: "a delivery, 1,000 readers, at full speed",
         scenario: "delivery-1000-full",
         ours: "/ours/cpu_us",
         beside: "/floor/cpu_us",
@@ -38,8 +38,8 @@ const ROWS: [Row; 7] = [
         peers: ["3.8", "20", "42", "30", "9.5", "none"],
     },
     Row {
-        work: "a delivery, 100 subscribers, as fast as it goes",
-        short: "a delivery, 100 readers, as fast as it goes",
+        work: "a delivery, 100 subscribers, at full speed",
+        short: "a delivery, 100 readers, at full speed",
         scenario: "delivery-100-full",
         ours: "/ours/cpu_us",
         beside: "/floor/cpu_us",
@@ -58,8 +58,8 @@ const ROWS: [Row; 7] = [
         peers: ["26", "61", "315", "127", "287", "1,805"],
     },
     Row {
-        work: "the same on the embedded store, on disk before it is answered; beside it on Redis",
-        short: "a send on the embedded store, beside one on Redis",
+        work: "a send on the embedded store, on disk before it is answered; compared with Redis",
+        short: "a send on the embedded store, compared with Redis",
         scenario: "send",
         ours: "/embedded",
         beside: "/redis",
@@ -105,21 +105,21 @@ const OTHERS: [(&str, &str, &str, [&str; 4]); 8] = [
         ["/ours/cpu_us", "", "/floor/cpu_us", "/ratio"],
     ),
     (
-        "a delivery, 1,000 subscribers with another `after` each",
+        "a delivery, 1,000 subscribers with a different `after` each",
         "CPU µs",
         "delivery-1000-after",
         ["/ours/cpu_us", "", "/floor/cpu_us", "/ratio"],
     ),
     ("a delivery, rooms of two", "CPU µs", "rooms-10000", ["/ours/cpu_us", "", "/floor/cpu_us", "/ratio"]),
     ("a socket in rooms of two", "KiB", "rooms-10000", ["/ours/kib_a_socket", "", "/floor/kib_a_socket", ""]),
-    ("a socket that comes back in a storm of 5,000", "CPU µs", "storm", ["/redis", "/embedded", "/floor", "/ratio"]),
+    ("a socket that reconnects in a storm of 5,000", "CPU µs", "storm", ["/redis", "/embedded", "/floor", "/ratio"]),
     (
         "until all 5,000 have caught up",
         "s",
         "storm",
         ["/caught_up_s/redis", "/caught_up_s/embedded", "/caught_up_s/floor", ""],
     ),
-    ("an event for a reader 10,000 behind", "CPU µs", "replay", ["/redis", "/embedded", "/floor", "/ratio"]),
+    ("an event for a reader that is 10,000 events behind", "CPU µs", "replay", ["/redis", "/embedded", "/floor", "/ratio"]),
     (
         "the same, time",
         "µs",
@@ -132,8 +132,8 @@ const OTHERS: [(&str, &str, &str, [&str; 4]); 8] = [
 pub(super) fn section(lines: &Lines) -> String {
     let mut text = heading(lines);
     text.push_str(
-        "The figures of the peers, written the idiomatic way, and of the floor beside them were **measured elsewhere, on another \
-         machine**; only ratios compare.\n\n\
+        "The peers are written idiomatically. Their figures, and those of the floor next to them, were **measured elsewhere, \
+         on another machine**: compare only ratios.\n\n\
          | server CPU µs, or KiB | floor, here | **ours, here** | ratio | goal | floor, elsewhere | \
          naive axum + async-graphql | GraphQL Yoga | Mercurius | Socket.IO | the original |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
@@ -150,9 +150,9 @@ pub(super) fn section(lines: &Lines) -> String {
             row.peers.join(" | ")
         ));
     }
-    text.push_str("\n![Each ratio beside its goal](plots/goals.svg)\n");
+    text.push_str("\n![Each ratio and its goal](plots/goals.svg)\n");
     text.push_str(
-        "\nOthers, here:\n\n| | unit | ours on Redis | ours, embedded | floor | ratio |\n|---|---|---|---|---|---|\n",
+        "\nOther scenarios, on this machine:\n\n| | unit | ours on Redis | ours, embedded | floor | ratio |\n|---|---|---|---|---|---|\n",
     );
     for (what, unit, scenario, pointers) in OTHERS {
         let cells =
@@ -163,7 +163,7 @@ pub(super) fn section(lines: &Lines) -> String {
     let rooms = lines.text("rooms-10000", "/rooms");
     text.push_str(&format!(
         "\nErrors in the storms: {storm_errors}. Rooms of two: {rooms}.\n\n\
-         ![CPU a delivery by the number of readers](plots/delivery-by-readers.svg)\n\n\
+         ![CPU time per delivery by the number of readers](plots/delivery-by-readers.svg)\n\n\
          ![Latency of a delivery by the rate of messages](plots/delivery-by-rate.svg)\n"
     ));
     text
