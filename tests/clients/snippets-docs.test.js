@@ -1,4 +1,4 @@
-// docs/clients.md shows the very lines that are tested, and all of them.
+// docs/clients.md shows exactly the code that is tested, and all of it.
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';

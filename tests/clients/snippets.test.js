@@ -1,4 +1,4 @@
-// What docs/clients.md shows, as it stands there: every snippet chats, loses its line, and shows what everybody else sees.
+// Tests the snippets of docs/clients.md: each one chats, loses its connection, and then shows what other clients see.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -18,7 +18,7 @@ import { until } from './support/until.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** A chat through `openChat` from its first message on: a line that is cut, and a server that forgets. */
+/** Chats through `openChat`, with a connection that is cut and a server that is restored from a backup. */
 async function chat(openChat) {
   const server = await startServer();
   const line = await openProxy(server.url);
@@ -35,7 +35,7 @@ async function chat(openChat) {
     await shows('before anybody looked');
     await mine.send('mine');
     await shows('before anybody looked', 'mine');
-    await until(() => shown[1].author?.displayName); // It is the server's, no longer the one shown before.
+    await until(() => shown[1].author?.displayName); // It is the server's, no longer the optimistic one.
     const { id } = shown[1];
     await mine.edit(id, 'mine, mended');
     await shows('before anybody looked', 'mine, mended');
@@ -47,7 +47,7 @@ async function chat(openChat) {
     await friend.send('said meanwhile');
     line.accept();
     await shows('before anybody looked', 'mine, mended', 'theirs, mended', 'said meanwhile');
-    // An action whose line is lost is repeated, and happens once.
+    // An action whose connection is lost is repeated, and happens once.
     line.refuse();
     line.cut();
     const before = line.refused;
@@ -59,9 +59,9 @@ async function chat(openChat) {
     await mine.remove(id);
     const all = ['before anybody looked', null, null, 'said meanwhile', 'said into the wind'];
     await shows(...all);
-    // A user is one and the same from the first action to the last.
+    // The user stays the same from the first action to the last.
     assert.equal(shown.filter(({ author }) => author.id === shown[1].author.id).length, 2);
-    // The server comes back without what was said last, so the cursor of that is refused.
+    // The server comes back without the last message, so the cursor of that message is refused.
     const setBack = await server.backUp();
     await friend.send('soon forgotten');
     await shows(...all, 'soon forgotten');
@@ -80,13 +80,13 @@ async function chat(openChat) {
   }
 }
 
-/** How many follow a room. */
+/** The number of viewers of a room. */
 async function viewers(server, { roomId, roomCode }) {
   const query = 'query ($id: ID!, $code: String!) { room(id: $id, code: $code) { viewerCount } }';
   return (await server.graphql(query, { id: roomId, code: roomCode })).data.room.viewerCount;
 }
 
-// Most of a chat is waiting for lines to come back, so they wait together.
+// Most of the time of a chat is spent waiting for reconnects, so the chats run concurrently.
 describe('the snippets', { concurrency: 4 }, () => {
   for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
     test(`the snippet for ${name} chats`, async () => chat((await import(`./snippets/${name}.js`)).openChat));
@@ -102,7 +102,7 @@ describe('the snippets', { concurrency: 4 }, () => {
     await chat((url, place, show) => openChat(url, place, show, overEvents(url)));
   });
 
-  test('who is refused for good is told why', async () => {
+  test('a permanent refusal rejects with its code', async () => {
     const server = await startServer();
     try {
       const place = await createRoom(post(server.url));
@@ -117,7 +117,7 @@ describe('the snippets', { concurrency: 4 }, () => {
     }
   });
 
-  test('who leaves is gone, however early', async () => {
+  test('a client that leaves no longer counts as a viewer, however early it leaves', async () => {
     const server = await startServer();
     try {
       const place = await createRoom(post(server.url));
@@ -134,7 +134,7 @@ describe('the snippets', { concurrency: 4 }, () => {
     }
   });
 
-  test('who is refused for a while comes in a little later, and once', async () => {
+  test('a client that is refused temporarily enters later, and only once', async () => {
     const settings = { RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '100/s:1000', RATE_SUBSCRIPTIONS_PER_ADDRESS: '20/m:1' };
     const server = await startServer(settings);
     try {
@@ -153,7 +153,7 @@ describe('the snippets', { concurrency: 4 }, () => {
       }
       await friend.send('to all');
       await until(() => chats.every(({ shown }) => shown.at(-1)?.text === 'to all'));
-      assert.equal(await viewers(server, place), chats.length, 'nobody follows twice');
+      assert.equal(await viewers(server, place), chats.length, 'no client subscribes twice');
       chats.forEach((chat) => chat.leave());
     } finally {
       await server.stop();
@@ -185,7 +185,7 @@ describe('the snippets', { concurrency: 4 }, () => {
   });
 
   test('the snippet for Relay chats, compiled by its own compiler', async () => {
-    // Outside of the repository, to which the compiler would add what it makes.
+    // Outside of the repository, because the compiler writes its output next to its input.
     const directory = await mkdtemp(join(tmpdir(), 'livechat-relay-'));
     try {
       const source = await readFile(here('snippets/relay.js'), 'utf8');
@@ -196,7 +196,7 @@ describe('the snippets', { concurrency: 4 }, () => {
       const config = { src: '.', schema: 'schema.graphql', language: 'javascript', eagerEsModules: true };
       await writeFile(join(directory, 'relay.config.json'), JSON.stringify(config));
       await promisify(execFile)(process.execPath, [here('node_modules/relay-compiler/cli.js')], { cwd: directory });
-      // What its plugin for Babel does with the tags.
+      // Does what Relay's Babel plugin does with the tags.
       const imports = [];
       const compiled = source.replace(/graphql`\s*(?:query|fragment|subscription|mutation) (\w+)[^`]*`/g, (_, name) => {
         imports.push(`import ${name} from './__generated__/${name}.graphql.js';`);

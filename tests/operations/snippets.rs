@@ -1,5 +1,5 @@
-//! What docs/clients.md and docs/migrating.md show: shell blocks are run as they stand there, Rust stands there as it is
-//! tested here. What is JavaScript is tried by `tests/clients`.
+//! Runs the shell blocks of docs/clients.md and docs/migrating.md, and tests the Rust that docs/clients.md shows. Its
+//! JavaScript is tested in `tests/clients`.
 
 mod chat;
 
@@ -26,50 +26,50 @@ fn blocks<'a>(document: &'a str, language: &str) -> Vec<&'a str> {
     document.split(&begin).skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
 
-/// Runs all shell blocks of a document in one shell, and these lines after them. It stops at the first command that fails.
-/// Gives what they said.
+/// Runs all shell blocks of a document in one shell, and `then` after them. Stops at the first command that fails. Returns
+/// their standard output.
 fn run(document: &str, then: &str, server: &Server) -> String {
     let script = (blocks(document, "sh").concat() + then).replace("127.0.0.1:8001", server.address());
     let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().expect("a shell");
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}{complained}");
-    said.into_owned()
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    stdout.into_owned()
 }
 
 #[test]
-fn the_shell_blocks_for_clients_run_as_they_stand() {
+fn the_shell_blocks_for_clients_run() {
     let elsewhere = r#"
         AFTER=$(gql '{"query": "mutation { createRoom { room { cursor } } }"}' | get cursor)
-        echo "read anew"
+        echo "read again"
         follow
         echo "from there"
         follow"#;
-    let said = run(CLIENTS, elsewhere, &Server::embedded());
-    let parts: Vec<_> = said.split("read anew").flat_map(|part| part.split("from there")).collect();
+    let output = run(CLIENTS, elsewhere, &Server::embedded());
+    let parts: Vec<_> = output.split("read again").flat_map(|part| part.split("from there")).collect();
     for expected in [r#""text":"Hello, all""#, "event: next", r#""__typename":"MessageEdited""#, r#""text":null"#] {
-        assert!(parts[0].contains(expected), "{expected} is not in\n{said}");
+        assert!(parts[0].contains(expected), "{expected} is not in\n{output}");
     }
-    // What the second look is told is what the first was not.
+    // The second look continues after the first.
     let events: Vec<_> = parts[0].match_indices("\"__typename\"").map(|(at, _)| &parts[0][at..]).collect();
     let kinds: Vec<_> = events.iter().filter_map(|event| event.split('"').nth(3)).collect();
-    assert_eq!(kinds, ["MessageSent", "MessageEdited", "MessageDeleted"], "{said}");
-    assert!(parts[1].contains("CURSOR_INVALID"), "{said}");
-    assert!(!parts[0].contains("\"errors\"") && !parts[2].contains("\"errors\""), "{said}");
+    assert_eq!(kinds, ["MessageSent", "MessageEdited", "MessageDeleted"], "{output}");
+    assert!(parts[1].contains("CURSOR_INVALID"), "{output}");
+    assert!(!parts[0].contains("\"errors\"") && !parts[2].contains("\"errors\""), "{output}");
 }
 
 #[test]
-fn the_shell_blocks_for_who_comes_from_the_original_run_as_they_stand() {
-    let said = run(MIGRATING, "", &Server::embedded());
-    assert_eq!(said.matches(r#""message":"sucessful"#).count(), 6, "every route is shown once:\n{said}");
+fn the_shell_blocks_of_the_migration_guide_run() {
+    let output = run(MIGRATING, "", &Server::embedded());
+    assert_eq!(output.matches(r#""message":"sucessful"#).count(), 6, "every route is shown once:\n{output}");
     for expected in ["createRoom", "sendMessage", "editMessage", "deleteMessage", "activeRooms", "\"room\":{\"cursor\""]
     {
-        assert!(said.contains(expected), "{expected} is not in\n{said}");
+        assert!(output.contains(expected), "{expected} is not in\n{output}");
     }
-    assert!(!said.contains("\"errors\"") && !said.contains("\"detail\""), "{said}");
+    assert!(!output.contains("\"errors\"") && !output.contains("\"detail\""), "{output}");
 }
 
 #[test]
-fn every_recorded_request_that_is_answered_in_another_way_is_listed() {
+fn every_deviation_from_the_recorded_requests_is_listed() {
     let words = MIGRATING.split_whitespace().collect::<Vec<_>>().join(" ");
     for Deviation { case, .. } in DEVIATIONS {
         assert!(words.contains(&format!("*{case}*")), "{case} is missing");
@@ -86,7 +86,7 @@ fn the_rust_for_clients_is_what_is_tested() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rust_for_clients_chats_over_a_line_that_is_cut_and_with_a_server_that_forgets() {
+async fn the_rust_for_clients_survives_a_cut_connection_and_a_restored_backup() {
     let mut server = Server::embedded();
     let line = Proxy::to(server.address()).await;
     let at = chat::Server { url: format!("http://{}", line.address()), http: reqwest::Client::new() };

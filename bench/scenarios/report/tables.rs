@@ -119,7 +119,12 @@ const OTHERS: [(&str, &str, &str, [&str; 4]); 8] = [
         "storm",
         ["/caught_up_s/redis", "/caught_up_s/embedded", "/caught_up_s/floor", ""],
     ),
-    ("an event for a reader that is 10,000 events behind", "CPU µs", "replay", ["/redis", "/embedded", "/floor", "/ratio"]),
+    (
+        "an event for a reader that is 10,000 events behind",
+        "CPU µs",
+        "replay",
+        ["/redis", "/embedded", "/floor", "/ratio"],
+    ),
     (
         "the same, time",
         "µs",
