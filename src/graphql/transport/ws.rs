@@ -79,7 +79,7 @@ pub(super) fn upgrade(
     response
 }
 
-fn reject(status: StatusCode, code: &'static str, message: &str) -> Response {
+fn reject(status: StatusCode, code: ErrorCode, message: &str) -> Response {
     http::with_status(ResponseType::Json, status, Answer::refused(code, message))
 }
 
