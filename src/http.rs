@@ -178,7 +178,7 @@ async fn readyz(State(Probes { chat, drain }): State<Probes>) -> impl IntoRespon
     if drain.has_begun() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match chat.ready().await {
+    match chat.check_ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
             tracing::warn!(error = error.fault(), "not ready");

@@ -1,13 +1,13 @@
-//! What can be set about the service.
+//! Settings of the service.
 
 use std::time::Duration;
 
 use crate::domain::limits::Limits;
 
-/// Steers [`super::Chat`].
+/// Settings of [`super::Chat`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a room lives from its creation.
+    /// How long a room lives after its creation.
     pub room_ttl: Duration,
     /// Decimal digits in a room code.
     pub room_code_length: usize,

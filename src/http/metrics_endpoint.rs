@@ -116,7 +116,7 @@ async fn tell(
             return (StatusCode::FORBIDDEN, sentence).into_response();
         }
     }
-    exposed.ready.set(exposed.chat.ready().await.is_ok().into());
+    exposed.ready.set(exposed.chat.check_ready().await.is_ok().into());
     ([(header::CONTENT_TYPE, MEDIA_TYPE)], exposed.metrics.text()).into_response()
 }
 

@@ -1,0 +1,71 @@
+//! Prepares the authentication of a user by the store, which sees hashes of tokens only.
+
+use std::time::Duration;
+
+use crate::chat::Accepted;
+use crate::domain::event::Event;
+use crate::domain::room::Room;
+use crate::domain::user::{DisplayName, Token, User, UserId};
+use crate::store::{Admission, Admitted, PresentedToken};
+
+/// How long a user is kept after the last room that it wrote in has ended.
+const USER_OUTLIVES_ROOM: Duration = Duration::from_secs(3_600);
+
+/// What to do with a user that does not exist.
+pub(super) enum OnUnknownUser {
+    /// Register it under this name.
+    Register(DisplayName),
+    Refuse,
+}
+
+/// The token that the client presented, if any, and the one offered for its next action.
+pub(super) struct Tokens {
+    presented: Option<Token>,
+    next_token: Token,
+}
+
+impl Tokens {
+    /// The user with its token for the next action, if the store admitted it.
+    pub(super) fn admitted_user(&self, admitted: &Admitted) -> Option<AdmittedUser> {
+        let user = admitted.chatter()?.clone();
+        let token = match (admitted, self.presented) {
+            (Admitted::Repeated(_, sealed), Some(presented)) => presented.unseal(sealed),
+            _ => self.next_token,
+        };
+        Some(AdmittedUser { user, token })
+    }
+}
+
+/// A user whose token was right, and the token for its next action.
+pub(super) struct AdmittedUser {
+    pub(super) user: User,
+    token: Token,
+}
+
+impl AdmittedUser {
+    pub(super) fn accepted(self, event: Event) -> Accepted {
+        Accepted { event, author: self.user, token: self.token }
+    }
+}
+
+/// Builds the store's request to admit a user who acts in a room. The returned [`Tokens`] interpret the answer.
+pub(super) fn prepare_admission(
+    room: &Room,
+    user: UserId,
+    token: Option<&str>,
+    on_unknown: OnUnknownUser,
+) -> (Admission, Tokens) {
+    let tokens = Tokens { presented: token.and_then(Token::parse), next_token: Token::random() };
+    let seal = |token: Token| PresentedToken { hash: token.hash(), sealed_next_token: token.seal(&tokens.next_token) };
+    let admission = Admission {
+        user,
+        presented: tokens.presented.map(seal),
+        next_token: tokens.next_token.hash(),
+        keep_until: room.expires_at.plus(USER_OUTLIVES_ROOM),
+        newcomer: match on_unknown {
+            OnUnknownUser::Register(name) => Some(name),
+            OnUnknownUser::Refuse => None,
+        },
+    };
+    (admission, tokens)
+}

@@ -1,0 +1,93 @@
+//! A cache of what never changes about a room, so that a send need not ask the store for it.
+//!
+//! An entry expires with its room, by the store's clock at the moment it was read. It may be wrong about one thing, that the
+//! room still exists: a store that has lost the room refuses the write, and the entry is removed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use quick_cache::sync::Cache;
+
+use crate::domain::room::{Room, RoomId};
+use crate::store::RoomState;
+
+/// Rooms in the cache, at some 200 bytes each.
+const CAPACITY: usize = 50_000;
+
+#[derive(Clone)]
+pub(super) struct RoomCache(Arc<Cache<RoomId, Entry>>);
+
+#[derive(Clone)]
+struct Entry {
+    room: Arc<Room>,
+    expires: Instant,
+}
+
+impl RoomCache {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Cache::new(CAPACITY)))
+    }
+
+    /// The room, if it is in the cache and has not ended.
+    pub(super) fn find(&self, id: RoomId) -> Option<Arc<Room>> {
+        let found = self.0.get(&id)?;
+        if Instant::now() < found.expires {
+            return Some(found.room);
+        }
+        self.forget(id);
+        None
+    }
+
+    /// Remembers a room whose state was requested at `asked_at`. The entry expires when the remaining life of the room has
+    /// passed since then, so never after the room.
+    pub(super) fn remember(&self, state: RoomState, asked_at: Instant) -> Arc<Room> {
+        let remaining = state.room.remaining(state.now);
+        let room = Arc::new(state.room);
+        if let Some(expires) = asked_at.checked_add(remaining) {
+            self.0.insert(room.id, Entry { room: Arc::clone(&room), expires });
+        }
+        room
+    }
+
+    pub(super) fn forget(&self, id: RoomId) {
+        self.0.remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::event::{EntryTag, Position, Seq};
+    use crate::domain::room::RoomCode;
+    use crate::domain::timestamp::Timestamp;
+
+    fn room(remaining: Duration) -> RoomState {
+        let now = Timestamp::from_millis(1_000_000);
+        let (id, code) = (RoomId::random(), RoomCode::random(6));
+        let room = Room { id, code, created_at: now, expires_at: now.plus(remaining) };
+        let head = Position { seq: Seq(0), check: EntryTag(0) };
+        RoomState { room, now, head, message_count: 0, chatter_count: 0 }
+    }
+
+    #[test]
+    fn an_entry_lasts_until_its_room_ends_or_is_forgotten() {
+        let (rooms, asked_at) = (RoomCache::new(), Instant::now());
+        let alive = rooms.remember(room(Duration::from_secs(60)), asked_at);
+        assert_eq!(rooms.find(alive.id), Some(Arc::clone(&alive)));
+        rooms.forget(alive.id);
+        assert_eq!(rooms.find(alive.id), None);
+        let over = rooms.remember(room(Duration::ZERO), asked_at);
+        assert_eq!(rooms.find(over.id), None);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let rooms = RoomCache::new();
+        for _ in 0..CAPACITY * 2 {
+            rooms.remember(room(Duration::from_secs(60)), Instant::now());
+        }
+        assert!(rooms.0.len() <= CAPACITY);
+    }
+}
