@@ -1,30 +1,30 @@
-//! Limits on how much is held at once: by each client, and by all of them together.
+//! Limits on what clients hold at once: each client, and all of them together.
 //!
 //! How *often* a client may act is limited by `rate_limit`.
 
-mod waiting;
+mod without_permit;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::domain::client_key::ClientKey;
 
-pub use crate::client_limit::waiting::without_permit;
+pub use crate::client_limit::without_permit::without_permit;
 
-/// A client's share may be so many times as large as what it leaves to everybody else.
+/// A client may hold this many times as much as it leaves free.
 const SHARE_FACTOR: usize = 3;
 
-/// Counts what clients hold, up to a limit for each client and one in total. What is counted (connections, bytes, jobs) is up
-/// to its user.
+/// Counts what clients hold, up to a limit for each client and one in total. The unit is up to the caller: connections, bytes,
+/// jobs.
 #[derive(Debug)]
 pub struct ClientLimit {
     per_client: usize,
     total: usize,
     /// Whether a client must leave a share to others.
-    shares: bool,
+    is_shared: bool,
     held: Mutex<Held>,
 }
 
@@ -35,16 +35,16 @@ struct Held {
     by_client: HashMap<ClientKey, usize>,
 }
 
-/// Which limit is reached.
+/// The limit that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exceeded {
     PerClient,
     Total,
 }
 
-/// What one client holds. Gives it back when dropped.
+/// An amount that one client holds. Released when dropped.
 #[derive(Debug)]
-#[must_use = "what it holds is given back when it is dropped"]
+#[must_use = "the permit is released when it is dropped"]
 pub struct ClientPermit {
     limit: Arc<ClientLimit>,
     client: Option<ClientKey>,
@@ -53,25 +53,25 @@ pub struct ClientPermit {
 
 impl ClientLimit {
     pub fn new(per_client: usize, total: usize) -> Arc<Self> {
-        Arc::new(Self { per_client, total, shares: false, held: Mutex::default() })
+        Arc::new(Self { per_client, total, is_shared: false, held: Mutex::default() })
     }
 
     /// A limit of which each client must leave a fair share to others: a client may hold up to three times as much as stays
-    /// free. So one client alone gets three quarters of the total, several that take all they can get equal shares, and
-    /// something is left for one that holds nothing yet.
+    /// free. So a single client gets three quarters of the total, several greedy clients get equal shares, and something is
+    /// left for a client that holds nothing yet.
     pub fn shared(per_client: usize, total: usize) -> Arc<Self> {
-        Arc::new(Self { per_client, total, shares: true, held: Mutex::default() })
+        Arc::new(Self { per_client, total, is_shared: true, held: Mutex::default() })
     }
 
-    /// Counts `amount` for `client`, or nothing if that would exceed a limit. Without a client it counts in total only.
+    /// Counts `amount` for `client`, or nothing if that would exceed a limit. Without a client it counts only in total.
     pub fn acquire(self: &Arc<Self>, client: Option<ClientKey>, amount: usize) -> Result<ClientPermit, Exceeded> {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         let total = sum_within(held.total, amount, self.total).ok_or(Exceeded::Total)?;
         if let Some(client) = client {
             let by_client = held.by_client.get(&client).copied().unwrap_or_default();
             let by_client = sum_within(by_client, amount, self.per_client).ok_or(Exceeded::PerClient)?;
             let share = (self.total - total).saturating_mul(SHARE_FACTOR).max(1);
-            if self.shares && by_client > share {
+            if self.is_shared && by_client > share {
                 return Err(Exceeded::PerClient);
             }
             held.by_client.insert(client, by_client);
@@ -80,9 +80,8 @@ impl ClientLimit {
         Ok(ClientPermit { limit: Arc::clone(self), client, amount })
     }
 
-    /// Gives back what a permit held.
     fn release(&self, client: Option<ClientKey>, amount: usize) {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         held.total -= amount;
         let Some(client) = client else { return };
         if let Entry::Occupied(mut by_client) = held.by_client.entry(client) {
@@ -93,30 +92,25 @@ impl ClientLimit {
         }
     }
 
-    /// How much is held in total.
+    /// The amount that all clients hold together.
     pub fn total_held(&self) -> usize {
-        self.lock().total
-    }
-
-    /// A panic under the lock leaves counts that are still right.
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock()
+        self.held.lock().total
     }
 }
 
 impl ClientPermit {
-    /// How much is held.
+    /// The amount held.
     pub fn amount(&self) -> usize {
         self.amount
     }
 
-    /// Holds `amount` from now on, or as much as before if that would exceed a limit.
+    /// Changes the amount held. If that would exceed a limit, it stays as it was.
     pub fn resize(&mut self, amount: usize) -> Result<(), Exceeded> {
         match amount.checked_sub(self.amount) {
             Some(0) => {}
             Some(more) => {
                 let mut added = self.limit.acquire(self.client, more)?;
-                // The permit takes over what was added, so that this is given back only once.
+                // This permit takes over the amount, so that it is released once.
                 added.amount = 0;
                 self.amount = amount;
             }
@@ -135,7 +129,7 @@ impl Drop for ClientPermit {
     }
 }
 
-/// The sum of both, if it is no more than `limit`.
+/// The sum, if it is within `limit`.
 fn sum_within(held: usize, amount: usize, limit: usize) -> Option<usize> {
     held.checked_add(amount).filter(|sum| *sum <= limit)
 }
@@ -149,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_limited_per_client_and_in_total_and_given_back() {
+    fn amounts_are_limited_per_client_and_in_total_and_released() {
         let limit = ClientLimit::new(2, 3);
         let first = limit.acquire(client(1), 1).expect("a permit");
         let _second = limit.acquire(client(1), 1).expect("a permit");
@@ -158,18 +152,18 @@ mod tests {
         assert_eq!(limit.acquire(client(3), 1).err(), Some(Exceeded::Total));
         drop((first, third));
         assert!(limit.acquire(client(1), 1).is_ok());
-        assert_eq!((limit.total_held(), limit.lock().by_client.len()), (1, 1));
+        assert_eq!((limit.total_held(), limit.held.lock().by_client.len()), (1, 1));
     }
 
     #[test]
-    fn what_counts_for_no_client_counts_in_total() {
+    fn without_a_client_the_total_limit_holds() {
         let limit = ClientLimit::new(1, 2);
         let _permits = [limit.acquire(None, 1), limit.acquire(None, 1)].map(|permit| permit.expect("a permit"));
         assert_eq!(limit.acquire(None, 1).err(), Some(Exceeded::Total));
     }
 
     #[test]
-    fn a_client_alone_may_hold_most_and_leaves_room_for_others() {
+    fn a_single_client_may_hold_most_and_leaves_a_share_to_others() {
         let limit = ClientLimit::shared(usize::MAX, 100);
         let take_all = |octet| {
             let permits = std::iter::from_fn(|| limit.acquire(client(octet), 1).ok());
@@ -180,7 +174,7 @@ mod tests {
         assert_eq!(take_all(2).len(), 18);
         let both = (take_all(2), take_all(3));
         assert_eq!((both.0.len(), both.1.len()), (18, 5));
-        // Whoever holds nothing gets one as long as there is any.
+        // A client that holds nothing gets one as long as any is left.
         let last: Vec<_> = (4..=255).map_while(|octet| limit.acquire(client(octet), 1).ok()).collect();
         assert_eq!(last.len(), 2);
         drop(greedy);
@@ -197,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_add_up_and_what_is_refused_counts_nothing() {
+    fn amounts_add_up_and_a_refusal_counts_nothing() {
         let limit = ClientLimit::new(10, 100);
         let _seven = limit.acquire(client(1), 7).expect("a permit");
         assert_eq!(limit.acquire(client(1), 4).err(), Some(Exceeded::PerClient));
@@ -217,6 +211,6 @@ mod tests {
         assert_eq!((permit.resize(2), limit.total_held()), (Ok(()), 7));
         assert_eq!((other.resize(6), limit.total_held()), (Ok(()), 8));
         drop((permit, other));
-        assert_eq!((limit.total_held(), limit.lock().by_client.len()), (0, 0));
+        assert_eq!((limit.total_held(), limit.held.lock().by_client.len()), (0, 0));
     }
 }

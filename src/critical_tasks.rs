@@ -1,28 +1,30 @@
-//! Tasks that everything depends on. When one of them panics, nothing brings it back: the process ends, with an error, so
-//! that whoever started it starts it again. What is done for one request never gets this far: its panic is caught there.
+//! Tasks without which the process cannot work.
+//!
+//! When one of them panics, the process ends with an error, so that its supervisor restarts it. A panic while serving a
+//! request is caught there and does not get this far.
 
 use tokio_util::sync::CancellationToken;
 
-/// Knows whether one of several tasks has panicked.
+/// A group of tasks. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct CriticalTasks(CancellationToken);
 
 impl CriticalTasks {
-    /// Runs a task to its end.
+    /// Runs a task. If it panics, the group has failed.
     pub async fn task(self, task: impl Future<Output = ()>) {
-        let until_the_end = self.0.drop_guard();
+        let fail_on_panic = self.0.drop_guard();
         task.await;
-        until_the_end.disarm();
+        fail_on_panic.disarm();
     }
 
-    /// Runs what a thread has to do to its end.
+    /// Runs the work of a thread. If it panics, the group has failed.
     pub fn thread(self, work: impl FnOnce()) {
-        let until_the_end = self.0.drop_guard();
+        let fail_on_panic = self.0.drop_guard();
         work();
-        until_the_end.disarm();
+        fail_on_panic.disarm();
     }
 
-    /// Waits for one of them to panic, which should be for ever.
+    /// Waits until one of the tasks has panicked.
     pub async fn failed(&self) {
         self.0.cancelled().await;
     }

@@ -1,7 +1,7 @@
-//! Runs work to its end even if whoever asked for it goes away.
+//! Tasks that run to their end even if their caller goes away.
 //!
-//! A future that is dropped stops at its next await. Clients hang up and deadlines pass at any moment, so work of several steps that
-//! must not stop half-way runs in a task of its own, and its caller only waits for the result.
+//! A future that is dropped stops at its last await. Clients disconnect and deadlines pass at any moment, so work of several
+//! steps that must not stop half-way runs in its own task, and the caller only waits for the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,40 +11,40 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// Protects work from the cancellation of its callers. Owns the tasks; clones share them.
+/// A bounded set of tasks. Clones share it.
 #[derive(Clone, Debug)]
 pub struct DetachedTasks {
     tasks: TaskTracker,
     permits: Arc<Semaphore>,
-    /// How long any work may take.
+    /// How long each task may take.
     deadline: Duration,
-    /// Ends whatever is still running.
+    /// Aborts the tasks that are still running.
     abort: CancellationToken,
 }
 
-/// Why there is no result.
+/// Why a task has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
     /// Nothing was started.
-    #[error("too much work is under way")]
+    #[error("too many tasks are running")]
     Overloaded,
-    /// The work was started and did not end in time, or the process is stopping.
-    #[error("the work did not end in time")]
+    /// The task was started and did not end in time, or the process is stopping.
+    #[error("the task did not end in time")]
     TimedOut,
-    /// The work was started and panicked, which is in the log.
-    #[error("the work panicked")]
+    /// The task was started and panicked; the panic is in the log.
+    #[error("the task panicked")]
     Panicked,
 }
 
 impl DetachedTasks {
-    /// A detached_tasks under which at most `max_tasks` run at a time, each for `deadline` at most.
+    /// At most `max_tasks` run at a time, each for `deadline` at most.
     pub fn new(max_tasks: usize, deadline: Duration) -> Self {
         let permits = Arc::new(Semaphore::new(max_tasks.min(Semaphore::MAX_PERMITS)));
         Self { tasks: TaskTracker::new(), permits, deadline, abort: CancellationToken::new() }
     }
 
-    /// Starts `work` and waits for its result. Nothing is started before the returned future is polled; from then on the
-    /// work goes on even if that future is dropped. Whatever the work holds (a permit, for example) is released when it ends.
+    /// Starts `work` in a task and waits for its result. Nothing is started before the returned future is polled; from then on
+    /// the task goes on even if that future is dropped. What `work` owns, a permit for example, is released when it ends.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -64,11 +64,11 @@ impl DetachedTasks {
         }
     }
 
-    /// Waits until everything has ended; what has not after `grace` is aborted. Work can still be started.
+    /// Waits until all tasks have ended, and aborts those that have not after `grace`. New tasks can still be started.
     pub async fn close(&self, grace: Duration) {
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "some work did not end before the server stops");
+            tracing::warn!(tasks = self.tasks.len(), "some tasks did not end before the server stops");
             self.abort.cancel();
             self.tasks.wait().await;
         }
@@ -86,7 +86,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn work_goes_on_when_its_caller_goes_away() {
+    async fn a_task_goes_on_when_its_caller_goes_away() {
         let detached_tasks = DetachedTasks::new(1, LONG);
         let (go_on, is_done) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         let work = {
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_started_by_a_caller_who_never_waits() {
+    async fn nothing_is_started_before_the_first_poll() {
         let detached_tasks = DetachedTasks::new(1, LONG);
         drop(detached_tasks.run(async { panic!("started") }));
         assert_eq!(detached_tasks.run(async { 7 }).await, Ok(7));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_never_ends_is_aborted_at_its_deadline_and_at_the_end() {
+    async fn an_endless_task_is_aborted_at_its_deadline_and_on_close() {
         let detached_tasks = DetachedTasks::new(2, LONG);
         assert_eq!(detached_tasks.run(std::future::pending::<()>()).await, Err(Interrupted::TimedOut));
         let (waiting, other) = (detached_tasks.clone(), detached_tasks.clone());
@@ -124,10 +124,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_and_gives_its_place_back() {
+    async fn a_panic_is_an_error_and_releases_its_permit() {
         let detached_tasks = DetachedTasks::new(1, LONG);
         for _ in 0..2 {
-            assert_eq!(detached_tasks.run(async { panic!("in the work") }).await, Err::<(), _>(Interrupted::Panicked));
+            assert_eq!(detached_tasks.run(async { panic!("in the task") }).await, Err::<(), _>(Interrupted::Panicked));
         }
     }
 }

@@ -1,19 +1,19 @@
-//! The limit of open files, and how many connections fit within it: every connection is one file.
+//! The limit of open files, and the number of connections that fit within it. Each connection is one file.
 
-/// Files that are not connections of clients, at least: the database, connections to Redis, the log.
+/// Files kept for other uses than client connections, at least: the database, connections to Redis, the log.
 const RESERVE_MIN: u64 = 64;
-/// Files that are kept for that, at most.
+/// Files kept for other uses, at most.
 const RESERVE_MAX: u64 = 1_024;
 
-/// Connections that are allowed by default, at most, however many files there may be: memory is limited too.
+/// Maximum number of connections by default, however many files may be open: memory is limited, too.
 pub const DEFAULT_CONNECTIONS_MAX: usize = 100_000;
 
-/// Raises the soft limit to the hard one, as far as that is allowed, and returns the limit that holds then.
+/// Raises the soft limit to the hard limit, as far as that is allowed, and returns the new limit.
 fn raise_limit() -> std::io::Result<u64> {
     rlimit::increase_nofile_limit(u64::MAX).or_else(|_| rlimit::Resource::NOFILE.get_soft())
 }
 
-/// How many connections fit within the limit of open files, once it is raised; [`DEFAULT_CONNECTIONS_MAX`] at most.
+/// Raises the limit of open files, and returns how many connections fit within it; [`DEFAULT_CONNECTIONS_MAX`] at most.
 pub fn connections_that_fit() -> usize {
     raise_limit().map_or(DEFAULT_CONNECTIONS_MAX, connections_within)
 }
@@ -23,13 +23,13 @@ fn connections_within(limit: u64) -> usize {
     usize::try_from(limit.saturating_sub(reserve)).unwrap_or(usize::MAX).clamp(1, DEFAULT_CONNECTIONS_MAX)
 }
 
-/// Raises the limit for `connections`, and warns when they are more than it allows.
+/// Raises the limit of open files, and warns if so many connections do not fit within it.
 pub fn raise_limit_for(connections: usize) {
     match raise_limit() {
         Ok(limit) if limit < (connections as u64).saturating_add(RESERVE_MIN) => tracing::warn!(
             limit,
             MAX_CONNECTIONS = connections,
-            "this process may have fewer files open than MAX_CONNECTIONS asks for; raise the hard limit of open files \
+            "the limit of open files is too low for MAX_CONNECTIONS; raise the hard limit of open files \
              (LimitNOFILE, ulimit -Hn), or lower MAX_CONNECTIONS"
         ),
         Ok(_) => {}

@@ -1,7 +1,7 @@
-//! Limits on the bytes of responses that wait to be sent: of each client, and of all clients together.
+//! Limits on the bytes of responses that wait to be sent: per client, and for all clients together.
 //!
-//! A response is counted from when it is being put together until its last byte has been handed to the operating system, or
-//! its connection is gone. How large one response may be is decided where it is made.
+//! A response counts from the moment it is assembled until the operating system has taken its last byte, or its connection is
+//! gone. The maximum size of one response is checked where it is assembled.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use hyper::body::Bytes;
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
 
-/// Bytes of one response, or waiting on one stream, that are not worth counting: a connection costs as much by itself.
+/// Up to so many bytes of one response or stream are not counted: a connection costs as much by itself.
 pub const UNCOUNTED: usize = 16 * 1024;
 
-/// How much may wait to be sent.
+/// Settings of [`UnsentBytes`].
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Bytes for one client.
@@ -36,31 +36,32 @@ impl UnsentBytes {
         self.0.acquire(Some(client), amount)
     }
 
-    /// Counts `bytes` for `client` until the last of them is dropped, as [`counted`] does; few bytes are not counted.
+    /// Counts `bytes` for `client` until the last of them is dropped. Up to [`UNCOUNTED`] bytes are not counted.
     pub fn count(&self, client: ClientKey, bytes: Vec<u8>) -> Result<Bytes, Exceeded> {
         if bytes.len() <= UNCOUNTED {
             return Ok(bytes.into());
         }
         let permit = self.reserve(client, bytes.len())?;
-        Ok(counted(bytes, Some(permit)))
+        Ok(with_permit(bytes, Some(permit)))
     }
 }
 
-/// Keeps `permit` for as long as any part of `bytes` is held: a connection drops them once they are written.
-pub fn counted(bytes: impl Into<Vec<u8>>, permit: Option<ClientPermit>) -> Bytes {
+/// Ties `permit` to `bytes`: it is released when the last part of them is dropped, which a connection does once they are
+/// written.
+pub fn with_permit(bytes: impl Into<Vec<u8>>, permit: Option<ClientPermit>) -> Bytes {
     let bytes = bytes.into();
     match permit {
         None => bytes.into(),
-        Some(permit) => Bytes::from_owner(Counted { bytes, _permit: permit }),
+        Some(permit) => Bytes::from_owner(BytesWithPermit { bytes, _permit: permit }),
     }
 }
 
-struct Counted {
+struct BytesWithPermit {
     bytes: Vec<u8>,
     _permit: ClientPermit,
 }
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for BytesWithPermit {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

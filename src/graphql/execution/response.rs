@@ -15,7 +15,7 @@ use crate::graphql::execution::limited_json::{CountedJson, LimitedJson};
 use crate::graphql::execution::persisted_queries::Problem;
 use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::response_budget::{BudgetExceeded, ResponseBudget};
-use crate::unsent_bytes::counted;
+use crate::unsent_bytes::with_permit;
 
 /// A GraphQL response.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ impl Answer {
     /// The body of an HTTP response, counted until it has been sent.
     pub(in crate::graphql) fn into_body(self) -> Bytes {
         let CountedJson { json, permit } = self.into_json();
-        counted(json, permit)
+        with_permit(json, permit)
     }
 
     /// The errors alone, as a JSON array.

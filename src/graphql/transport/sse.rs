@@ -16,7 +16,7 @@ use crate::domain::client_key::ClientKey;
 use crate::graphql::execution::{Answer, CountedJson, Delivery, Events, Outcome};
 use crate::graphql::transport::send_budget::{SendBudget, streaming_response};
 use crate::graphql::transport::state::TransportState;
-use crate::unsent_bytes::counted;
+use crate::unsent_bytes::with_permit;
 
 /// The id of the last event of a completed stream.
 pub(super) const LAST_ID: &str = "complete";
@@ -54,7 +54,7 @@ fn single_result(answer: Answer) -> Response {
     text.insert_str(0, &format!("{RETRY}\nevent: next\ndata: "));
     text.push_str("\n\n");
     text.push_str(end);
-    respond(Body::from(counted(text, permit)))
+    respond(Body::from(with_permit(text, permit)))
 }
 
 fn stream_events(mut events: Events, client: ClientKey, state: &TransportState) -> Response {

@@ -1,8 +1,8 @@
-//! Giving a permit back while its holder waits for something that is not the limited resource.
+//! Releases a permit while its holder waits for something else than the limited resource.
 //!
-//! A request holds a permit while it is under way. Some requests queue behind others of their client; a permit that is held
-//! meanwhile is one that nobody uses and others lack. The queue is far below the place where the permit is taken, so the
-//! permit is in a task-local variable in between.
+//! A request holds a permit while it runs. Some requests queue behind others of their client; a permit held in the queue
+//! would be of no use to them and missing for others. The queue is many calls below the place where the permit is acquired,
+//! so the permit is kept in a task-local variable.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -21,13 +21,12 @@ tokio::task_local! {
 struct Held {
     limit: Arc<ClientLimit>,
     client: ClientKey,
-    /// `None` while it is given back.
+    /// `None` while it is released.
     permit: Option<ClientPermit>,
 }
 
 impl ClientLimit {
-    /// Runs `work` while one of the limit is held for `client`, except while a part of it is [`without_permit`]. Refuses it if
-    /// the limit is used up.
+    /// Runs `work` with a permit for one, which [`without_permit`] releases in between. Fails if the limit is reached.
     pub async fn run<T>(self: &Arc<Self>, client: ClientKey, work: impl Future<Output = T>) -> Result<T, Exceeded> {
         let permit = self.acquire(Some(client), 1)?;
         let held = Held { limit: Arc::clone(self), client, permit: Some(permit) };
@@ -35,14 +34,14 @@ impl ClientLimit {
     }
 }
 
-/// Waits while the permit of the current [`ClientLimit::run`], if any, is given back. Fails if there is none to be had
-/// afterwards. What need not be waited for changes nothing.
+/// Releases the permit of the enclosing [`ClientLimit::run`], if any, while it waits, and acquires one again. Fails if there is
+/// none then. Keeps the permit if `wait` is ready at once.
 pub async fn without_permit<T>(wait: impl Future<Output = T>) -> Result<T, Exceeded> {
     let mut wait = pin!(wait);
     if let Poll::Ready(done) = poll!(wait.as_mut()) {
         return Ok(done);
     }
-    // Dropped outside of the cell's borrow.
+    // Drop the permit outside of the borrow.
     let permit = HELD.try_with(|held| held.borrow_mut().permit.take());
     drop(permit);
     let waited = wait.await;
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_leaves_the_permit_to_others_and_takes_one_again() {
+    async fn a_waiting_request_leaves_its_permit_to_others_and_acquires_one_again() {
         let limit = ClientLimit::new(1, 1);
         let (go_on, signal) = oneshot::channel();
         let waiting = limit.run(client(1), async {
@@ -77,17 +76,17 @@ mod tests {
         });
         let other = async {
             let other = limit.run(client(2), async { 7 }).await;
-            go_on.send(()).expect("somebody who waits");
+            go_on.send(()).expect("a waiting request");
             other
         };
         let (waited, other) = tokio::join!(waiting, other);
-        assert_eq!(other, Ok(7), "with the permit of whoever waits");
+        assert_eq!(other, Ok(7), "with the permit of the waiting request");
         assert_eq!(waited, Ok((1, Ok(Ok(())), 1)));
         assert_eq!(limit.total_held(), 0);
     }
 
     #[tokio::test]
-    async fn whoever_finds_no_permit_after_waiting_is_refused() {
+    async fn a_request_that_finds_no_permit_after_waiting_is_refused() {
         let limit = ClientLimit::new(1, 1);
         let work = async {
             let taken_meanwhile = async {
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_without_a_permit_is_just_waiting() {
+    async fn without_an_enclosing_run_it_just_waits() {
         assert_eq!(without_permit(async { 7 }).await, Ok(7));
     }
 }
