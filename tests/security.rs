@@ -1,14 +1,17 @@
-//! What the server does with those who mean harm. The tables in docs/security.md name these tests.
+//! How the server resists abuse and attacks. The tables in docs/security.md name these tests.
 
-mod battery;
-mod budgets;
+mod attacks;
+mod client_budgets;
 mod connections;
 mod cross_site;
 mod documents;
-mod lockouts;
 mod networks;
+mod nodes;
 mod origins;
 mod panics;
+mod permits;
 mod proxies;
-mod rates;
+mod rate_limits;
+mod room_codes;
 mod secrets;
+mod wrong_tokens;

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn keys_take_bounded_memory() {
         let budgets = budgets("1/h:1");
         for key in 0..CAPACITY * 3 {
             let _ = budgets.take(key);

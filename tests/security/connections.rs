@@ -25,7 +25,7 @@ async fn assert_answers_others(server: &Server) {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_answered_once_and_cut_off() {
+async fn bytes_that_are_not_http_get_one_response_and_the_connection_ends() {
     let server = Server::embedded();
     let hello: &[u8] =
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n";
@@ -40,7 +40,7 @@ async fn what_is_not_http_is_answered_once_and_cut_off() {
 }
 
 #[tokio::test]
-async fn a_request_whose_length_can_be_read_in_two_ways_is_refused() {
+async fn a_request_of_ambiguous_length_is_refused() {
     let server = Server::embedded();
     for headers in [
         "content-length: 5\r\ncontent-length: 6\r\n",
@@ -62,7 +62,7 @@ async fn a_request_whose_length_can_be_read_in_two_ways_is_refused() {
 }
 
 #[tokio::test]
-async fn nothing_is_smuggled_behind_a_chunked_body() {
+async fn no_request_is_smuggled_behind_a_chunked_body() {
     let server = Server::embedded();
     let chunked = format!("{:x}\r\n{QUERY}\r\n0\r\n\r\n", QUERY.len());
     let smuggled = "GET /room/create HTTP/1.1\r\nhost: server\r\n\r\n";
@@ -82,7 +82,7 @@ async fn nothing_is_smuggled_behind_a_chunked_body() {
 }
 
 #[tokio::test]
-async fn a_head_has_so_many_headers_and_bytes() {
+async fn request_heads_are_limited_in_headers_and_bytes() {
     let server = Server::embedded();
     let lines = |count: usize| (0..count).map(|i| format!("x-{i}: y\r\n")).collect::<String>();
     let get = |path: &str, lines: &str| format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{lines}\r\n");
@@ -104,7 +104,7 @@ async fn a_head_has_so_many_headers_and_bytes() {
 }
 
 #[tokio::test]
-async fn chunks_with_endless_extensions_or_trailers_are_cut_off() {
+async fn endless_chunk_extensions_and_trailers_end_the_connection() {
     let server = Server::embedded();
     let endless = "y".repeat(256 * 1024);
     let trailers = "x: y\r\n".repeat(50_000);
@@ -117,7 +117,7 @@ async fn chunks_with_endless_extensions_or_trailers_are_cut_off() {
 }
 
 #[tokio::test]
-async fn a_head_that_comes_byte_by_byte_is_cut_off() {
+async fn a_slow_request_head_ends_the_connection() {
     let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
     let endless = "x".repeat(400);
     let dripped = join_all(["GET /", "GET / HTTP/1.1\r\nhost: server\r\nx: ", "\r\n"].map(async |start| {
@@ -129,7 +129,7 @@ async fn a_head_that_comes_byte_by_byte_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_byte_by_byte_is_refused_and_cut_off() {
+async fn a_slow_request_body_is_refused_and_ends_the_connection() {
     let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
     let endless = " ".repeat(400);
     let length = "content-length: 10000\r\n";
@@ -149,7 +149,7 @@ async fn a_body_that_comes_byte_by_byte_is_refused_and_cut_off() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_or_nothing_more_is_cut_off_but_no_stream_and_no_socket_is() {
+async fn idle_connections_are_closed_but_streams_and_sockets_are_not() {
     let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -176,14 +176,14 @@ async fn who_says_nothing_or_nothing_more_is_cut_off_but_no_stream_and_no_socket
 }
 
 #[tokio::test]
-async fn a_socket_that_says_nothing_is_closed() {
+async fn a_socket_without_connection_init_is_closed() {
     let server = Server::with(&[("WS_INIT_TIMEOUT", "1s")]);
     let mut socket = Socket::open(server.address()).await;
     assert_eq!(socket.closed().await.0, 4408);
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_take_its_answers_is_given_up() {
+async fn a_client_that_does_not_read_its_responses_is_disconnected() {
     let server = Server::with(&[("WRITE_TIMEOUT", "1s")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -212,7 +212,7 @@ async fn a_client_that_does_not_take_its_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_connections_and_a_socket_is_one() {
+async fn connections_per_address_are_limited_and_a_socket_counts_as_one() {
     let server = Server::with(&[("MAX_CONNECTIONS_PER_ADDRESS", "3")]);
     let mut held = vec![Raw::open(server.address()).await, Raw::open(server.address()).await];
     let _socket = Socket::ready(server.address()).await;
@@ -227,7 +227,7 @@ async fn an_address_has_so_many_connections_and_a_socket_is_one() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_connections_in_all_and_a_trusted_proxy_may_have_them_all() {
+async fn total_connections_are_limited_and_a_trusted_proxy_may_use_them_all() {
     let server = Server::with(&[
         ("MAX_CONNECTIONS", "3"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "1"),
@@ -244,7 +244,7 @@ async fn there_are_so_many_connections_in_all_and_a_trusted_proxy_may_have_them_
 }
 
 #[tokio::test]
-async fn a_server_without_files_left_waits_and_takes_connections_again() {
+async fn a_server_out_of_file_descriptors_recovers() {
     let server = Server::embedded();
     assert_answers_others(&server).await;
     let limit = format!("--nofile={0}:{0}", 64);
@@ -279,7 +279,7 @@ async fn a_compressed_body_is_refused() {
 }
 
 #[tokio::test]
-async fn who_asks_before_sending_too_much_is_refused_at_once() {
+async fn a_large_request_that_expects_100_continue_is_refused_at_once() {
     let server = Server::embedded();
     for (path, words) in [("/graphql", "PAYLOAD_TOO_LARGE"), ("/room", "Request body too large")] {
         let request = post(path, "expect: 100-continue\r\ncontent-length: 65537\r\n", "");
@@ -295,7 +295,7 @@ async fn who_asks_before_sending_too_much_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_body_that_grows_too_large_on_the_way_is_refused() {
+async fn a_chunked_body_that_grows_too_large_is_refused() {
     let server = Server::embedded();
     let chunk = format!("8000\r\n{}\r\n", " ".repeat(0x8000));
     for (path, words) in [("/graphql", "PAYLOAD_TOO_LARGE"), ("/room", "Request body too large")] {

@@ -55,7 +55,7 @@ async fn a_get_that_a_form_or_an_image_could_have_sent_is_refused() {
 }
 
 #[tokio::test]
-async fn nothing_is_changed_but_by_a_post_of_json() {
+async fn only_a_json_post_changes_anything() {
     let server = Server::embedded();
     let http = reqwest::Client::new();
     let url = server.url("/graphql");
@@ -111,7 +111,7 @@ async fn nothing_is_changed_but_by_a_post_of_json() {
 const CREATE: [&str; 4] = ["/room/create", "/room/create/", "/v1/room/create", "/v1/room/create/"];
 
 #[tokio::test]
-async fn no_image_or_link_of_another_site_makes_a_room_over_the_legacy_routes() {
+async fn no_image_or_link_of_another_site_creates_a_room_over_the_legacy_routes() {
     for (setting, status) in [("same", 403), ("200", 200)] {
         let server = Server::with(&[("REST_ERROR_STATUS", setting)]);
         let http = reqwest::Client::new();
@@ -142,7 +142,7 @@ async fn no_image_or_link_of_another_site_makes_a_room_over_the_legacy_routes() 
 }
 
 #[tokio::test]
-async fn scripts_programs_and_the_address_bar_make_rooms_over_the_legacy_routes() {
+async fn scripts_programs_and_the_address_bar_create_rooms_over_the_legacy_routes() {
     let server = Server::embedded();
     let http = reqwest::Client::new();
     for path in CREATE {

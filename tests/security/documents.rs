@@ -97,7 +97,7 @@ async fn every_limit_has_a_setting_and_a_code_and_ends_where_it_says() {
 }
 
 #[tokio::test]
-async fn an_operation_that_takes_too_long_is_given_up() {
+async fn an_operation_that_takes_too_long_times_out() {
     let redis = crate::support::redis_server::RedisServer::start().await;
     let server = Server::with(&[("REDIS_URL", &redis.url()), ("REDIS_TIMEOUT", "30s"), ("OPERATION_TIMEOUT", "200ms")]);
     let client = server.client();
@@ -114,7 +114,7 @@ async fn an_operation_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn the_largest_nesting_that_can_be_set_leaves_the_server_standing() {
+async fn the_largest_nesting_setting_does_not_crash_the_server() {
     let server = Server::with(&[("DOCUMENT_MAX_NESTING", "64"), ("OPERATION_MAX_DEPTH", "64")]);
     let client = server.client();
     for query in [
@@ -136,7 +136,7 @@ async fn the_largest_nesting_that_can_be_set_leaves_the_server_standing() {
 }
 
 #[tokio::test]
-async fn what_clients_really_ask_is_within_the_defaults() {
+async fn typical_documents_are_within_the_default_limits() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -176,7 +176,7 @@ fn introspection(levels: usize) -> String {
 }
 
 #[tokio::test]
-async fn an_error_shows_no_more_than_a_few_characters_of_the_request() {
+async fn an_error_quotes_only_a_few_characters_of_the_request() {
     let server = Server::embedded();
     let client = server.client();
     let secret = "sekret ".repeat(300);
@@ -223,7 +223,7 @@ async fn an_error_shows_no_more_than_a_few_characters_of_the_request() {
 }
 
 #[tokio::test]
-async fn the_schema_and_the_playground_can_be_kept_to_oneself() {
+async fn introspection_and_graphiql_can_be_turned_off() {
     let server = Server::with(&[("INTROSPECTION", "off"), ("GRAPHIQL", "off")]);
     let client = server.client();
     for query in [
@@ -246,7 +246,7 @@ async fn the_schema_and_the_playground_can_be_kept_to_oneself() {
 }
 
 #[tokio::test]
-async fn a_document_is_bounded_over_event_streams_and_multipart_too() {
+async fn document_limits_hold_over_event_streams_and_multipart() {
     let server = Server::embedded();
     let url = server.url("/graphql");
     let query = format!("subscription {{ messageEvents(roomId: {} }}", "[".repeat(1_750));

@@ -1,21 +1,21 @@
-//! Who counts as one client, and what the wider network around clients has in common.
+//! Which addresses count as one client, and the limits that the clients of a wider network share.
 
 use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::rates::{CREATE, Nodes, limited, outcome, wrong};
+use super::nodes::{CREATE, Nodes, expect_limited, outcome, wrong};
 use crate::support::client::{Client, RoomKey};
 use crate::support::server::Server;
 
 const BEHIND_A_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.0/8");
 
-/// A client of the `n`th server, over and over, at this address as its proxy tells it.
+/// A client of server `n` modulo the number of servers, behind a proxy that reports this address.
 fn client_at(nodes: &Nodes, n: usize, address: &str) -> Client {
     Client::behind_proxy(nodes.url(n), address)
 }
 
-/// What becomes of one wrong code from each of these addresses.
+/// The outcomes of one wrong code from each of these addresses.
 async fn try_wrong_codes(nodes: &Nodes, rooms: &[RoomKey], addresses: impl Iterator<Item = String>) -> Vec<String> {
     let mut outcomes = Vec::new();
     for (n, address) in addresses.enumerate() {
@@ -26,13 +26,13 @@ async fn try_wrong_codes(nodes: &Nodes, rooms: &[RoomKey], addresses: impl Itera
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wider_network_has_a_bounded_number_of_guesses_however_many_clients_it_has() {
+async fn guesses_of_a_network_are_bounded_however_many_clients_it_has() {
     type Address = fn(usize) -> String;
     let networks: [(Address, &str, &str); 2] = [
         (|n| format!("2001:db8:7:{n:x}::1"), "2001:db8:7:ffff::1", "2001:db8:8::1"),
         (|n| format!("203.0.113.{n}"), "203.0.113.250", "203.0.114.1"),
     ];
-    for (address, neighbour, elsewhere) in networks {
+    for (address, neighbor, elsewhere) in networks {
         for nodes in Nodes::on_each_store(&[BEHIND_A_PROXY, ("WRONG_CODES_PER_NETWORK", "6:1m")]).await {
             let creator = client_at(&nodes, 0, &address(100));
             let rooms = [creator.create_room().await, creator.create_room().await];
@@ -41,9 +41,9 @@ async fn a_wider_network_has_a_bounded_number_of_guesses_however_many_clients_it
             let outcomes = try_wrong_codes(&nodes, &rooms, (1..=20).map(address)).await;
             assert_eq!(outcomes[..6], vec!["ROOM_CODE_INVALID"; 6], "over all rooms and servers");
             assert_eq!(outcomes[6..], vec!["RATE_LIMITED"; 14]);
-            let stranger = client_at(&nodes, 1, neighbour);
+            let stranger = client_at(&nodes, 1, neighbor);
             assert_eq!(outcome(&stranger, &rooms[0], &rooms[0].code).await, "RATE_LIMITED", "a stranger next door");
-            // Whoever is known to a room enters it, from any server.
+            // Clients that a room knows still enter it, on any server.
             for n in 0..2 {
                 assert_eq!(outcome(&client_at(&nodes, n, &address(100)), &rooms[1], &rooms[1].code).await, "OK");
                 assert_eq!(outcome(&client_at(&nodes, n, &friend), &rooms[0], &rooms[0].code).await, "OK");
@@ -54,19 +54,19 @@ async fn a_wider_network_has_a_bounded_number_of_guesses_however_many_clients_it
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn right_codes_of_neighbours_count_for_nothing() {
+async fn right_codes_of_neighbors_are_not_counted() {
     for nodes in Nodes::on_each_store(&[BEHIND_A_PROXY, ("WRONG_CODES_PER_NETWORK", "2:1h")]).await {
         let room = client_at(&nodes, 0, "192.0.2.1").create_room().await;
         for n in 1..=10 {
-            let newcomer = client_at(&nodes, n, &format!("203.0.113.{n}"));
-            assert_eq!(outcome(&newcomer, &room, &room.code).await, "OK", "newcomer {n}");
+            let stranger = client_at(&nodes, n, &format!("203.0.113.{n}"));
+            assert_eq!(outcome(&stranger, &room, &room.code).await, "OK", "stranger {n}");
         }
         assert_eq!(outcome(&client_at(&nodes, 0, "203.0.113.99"), &room, &wrong(&room)).await, "ROOM_CODE_INVALID");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_width_of_a_client_and_of_its_network_can_be_set() {
+async fn client_and_network_prefix_lengths_can_be_set() {
     let settings = [
         BEHIND_A_PROXY,
         ("RATE_LIMITS", "on"),
@@ -78,9 +78,9 @@ async fn the_width_of_a_client_and_of_its_network_can_be_set() {
     let server = Server::with(&settings);
     let at = |address: &str| Client::behind_proxy(server.url("/graphql"), address);
     let room = at("2001:db8:0:100::1").create_room().await;
-    limited(&at("2001:db8:0:1ff::1").request(CREATE, json!({})).await, "too many rooms");
+    expect_limited(&at("2001:db8:0:1ff::1").request(CREATE, json!({})).await, "too many rooms");
     at("2001:db8:0:200::1").create_room().await;
-    // 40 bits of IPv6 are one network, of IPv4 each address is by itself.
+    // IPv6 addresses share a network of 40 bits; each IPv4 address is a network of its own.
     assert_eq!(outcome(&at("2001:db8:10::1"), &room, &wrong(&room)).await, "ROOM_CODE_INVALID");
     assert_eq!(outcome(&at("2001:db8:ff::1"), &room, &wrong(&room)).await, "RATE_LIMITED");
     for host in 1..=3 {
@@ -89,7 +89,7 @@ async fn the_width_of_a_client_and_of_its_network_can_be_set() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_nobody_knows_stays_a_stranger_to_every_room() {
+async fn an_unknown_client_stays_a_stranger_to_every_room() {
     for nodes in Nodes::on_each_store(&[BEHIND_A_PROXY, ("WRONG_CODES_PER_ADDRESS", "3:1h")]).await {
         let unknown = |n| client_at(&nodes, n, "unknown");
         let room = unknown(0).create_room().await;
@@ -102,7 +102,7 @@ async fn a_client_that_nobody_knows_stays_a_stranger_to_every_room() {
             assert_eq!(outcome(&unknown(n), &room, &wrong(&room)).await, "ROOM_CODE_INVALID");
         }
         for n in 0..2 {
-            // To know the code of a room that was entered before is no privilege, as others may have entered it.
+            // Earlier entries give no privilege, because other clients may have made them.
             assert_eq!(outcome(&unknown(n), &room, &room.code).await, "RATE_LIMITED");
         }
         assert_eq!(outcome(&proxy, &room, &room.code).await, "OK", "the proxy is somebody else");

@@ -19,7 +19,7 @@ async fn handshake(server: &Server, headers: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_socket_is_opened_to_pages_of_the_sites_that_may() {
+async fn only_allowed_origins_may_open_sockets() {
     let server = Server::with(&[("CORS_ORIGINS", "https://chat.example, http://localhost:3000")]);
     let own = server.address();
     let port = own.rsplit(':').next().expect("a port");
@@ -45,7 +45,7 @@ async fn a_socket_is_opened_to_pages_of_the_sites_that_may() {
 }
 
 #[tokio::test]
-async fn every_page_may_open_a_socket_unless_told_otherwise() {
+async fn by_default_every_origin_may_open_sockets() {
     let server = Server::embedded();
     for origin in ["https://evil.example", "null"] {
         assert_eq!(handshake(&server, &format!("origin: {origin}\r\n")).await, 101);
@@ -53,7 +53,7 @@ async fn every_page_may_open_a_socket_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn answers_are_for_pages_of_the_sites_that_may_and_never_with_credentials() {
+async fn only_allowed_origins_may_read_responses_and_never_with_credentials() {
     let any = Server::embedded();
     let some = Server::with(&[("CORS_ORIGINS", OURS)]);
     for (server, origin, allowed) in [

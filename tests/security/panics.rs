@@ -182,7 +182,7 @@ fn room_query(room: &RoomKey) -> String {
 }
 
 #[tokio::test]
-async fn a_request_that_panics_is_answered_without_a_word_of_why_and_the_next_ones_as_ever() {
+async fn a_panicking_request_reveals_nothing_and_later_requests_succeed() {
     let house = House::open().await;
     let room = house.client.create_room().await;
     house.store.snapshots.store(0, Ordering::SeqCst);
@@ -207,7 +207,7 @@ async fn a_request_that_panics_is_answered_without_a_word_of_why_and_the_next_on
 }
 
 #[tokio::test]
-async fn an_operation_that_panics_leaves_the_others_of_its_socket_alone() {
+async fn a_panicking_operation_does_not_affect_others_of_its_socket() {
     let house = House::open().await;
     let room = house.client.create_room().await;
     let mut socket = Socket::ready(&house.address).await;
@@ -224,7 +224,7 @@ async fn an_operation_that_panics_leaves_the_others_of_its_socket_alone() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_panics_under_way_says_so_over_every_transport() {
+async fn every_transport_reports_a_panicking_subscription() {
     let house = House::open().await;
     let room = house.client.create_room().await;
     let start = house.client.cursor(&room).await;
@@ -257,7 +257,7 @@ async fn a_subscription_that_panics_under_way_says_so_over_every_transport() {
 }
 
 #[tokio::test]
-async fn a_hub_whose_own_task_panics_is_noticed() {
+async fn a_panicking_hub_task_is_reported() {
     let house = House::open().await;
     let room = house.client.create_room().await;
     let mut socket = Socket::ready(&house.address).await;
@@ -278,7 +278,7 @@ fn a_process_that_panics() {
 }
 
 #[test]
-fn a_panic_is_one_line_of_the_log_that_quotes_nobody() {
+fn a_panic_is_one_log_line_without_user_data() {
     let own = env::current_exe().expect("the program of the tests");
     let mut run = Command::new(own);
     run.args(["--exact", "--ignored", "--nocapture", "security::panics::a_process_that_panics"]);

@@ -14,7 +14,7 @@ fn full() -> Option<Refused> {
 }
 
 #[tokio::test]
-async fn without_a_trusted_proxy_no_header_changes_who_the_client_is() {
+async fn without_a_trusted_proxy_no_header_changes_the_client() {
     let server = Server::with(&[("MAX_SOCKETS_PER_ADDRESS", "1")]);
     let _first = open(&server, "").await.expect("a socket");
     for headers in [
@@ -28,7 +28,7 @@ async fn without_a_trusted_proxy_no_header_changes_who_the_client_is() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_each_client_is_its_own_and_cannot_say_otherwise() {
+async fn behind_a_trusted_proxy_clients_are_separate_and_cannot_forge_addresses() {
     let server = Server::with(&[("MAX_SOCKETS_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.1")]);
     let _one = open(&server, "x-forwarded-for: 1.2.3.4\r\n").await.expect("a socket");
     let _other = open(&server, "forwarded: for=\"[2001:db8::1]:4711\";proto=https\r\n").await.expect("a socket");

@@ -21,7 +21,7 @@ const TEXT: &str = "open-sesame";
 const PASSWORD: &str = "a-password-of-redis";
 
 #[tokio::test]
-async fn nothing_that_is_written_over_a_whole_round_holds_a_secret() {
+async fn no_output_of_the_server_contains_a_secret() {
     let redis = RedisServer::start_with_password(PASSWORD).await;
     let url = redis.url();
     let (host, port) = url.rsplit_once('@').and_then(|(_, at)| at.split_once(':')).expect("host and port");
@@ -116,7 +116,7 @@ async fn over_graphql(server: &Server, secrets: &mut Vec<String>) {
 }
 
 #[test]
-fn nothing_that_holds_a_secret_shows_it_in_debug_output() {
+fn debug_output_contains_no_secret() {
     let token = Token::random();
     let limits = Limits::default();
     let config = |pairs: &[(&str, &str)]| {

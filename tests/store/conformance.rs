@@ -138,14 +138,14 @@ macro_rules! every_case {
                 contract_10_viewers_of_another_node_are_counted_and_forgotten,
             }
             strikes {
-                contract_11_no_more_misses_are_counted_than_are_free,
-                contract_11_each_further_miss_doubles_the_lockout,
-                contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout,
-                contract_11_misses_are_forgotten_in_time,
-                contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers,
-                contract_11_past_the_first_limit_each_block_has_one_guess_left,
-                contract_11_who_is_welcome_is_known_on_every_node,
-                contract_11_no_room_is_not_found,
+                contract_11_no_more_failures_are_counted_than_the_policy_allows,
+                contract_11_each_further_failure_doubles_the_lockout,
+                contract_11_an_undone_failure_undoes_its_lockout,
+                contract_11_failures_are_forgotten_in_time,
+                contract_11_wrong_codes_of_a_room_are_limited_over_all_clients,
+                contract_11_past_the_first_limit_each_block_has_one_attempt_left,
+                contract_11_a_trusted_client_is_known_on_every_node,
+                contract_11_an_unknown_room_is_not_found,
             }
             abandoned {
                 contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown,

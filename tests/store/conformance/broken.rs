@@ -85,9 +85,9 @@ controls! {
         contract_7_a_feed_goes_on_after_a_cut,
         contract_7_a_reader_misses_nothing_over_a_cut
     ];
-    a_store_that_ignores_misses_is_caught: Fault::MissesIgnored, [
-        contract_11_no_more_misses_are_counted_than_are_free,
-        contract_11_each_further_miss_doubles_the_lockout
+    a_store_that_ignores_failures_is_caught: Fault::MissesIgnored, [
+        contract_11_no_more_failures_are_counted_than_the_policy_allows,
+        contract_11_each_further_failure_doubles_the_lockout
     ];
     a_store_that_withdraws_a_user_who_was_admitted_again_is_caught: Fault::OthersWithdrawn, [
         contract_12_withdraw_leaves_a_user_who_was_admitted_again,

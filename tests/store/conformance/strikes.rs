@@ -42,7 +42,7 @@ async fn counted(store: &Arc<dyn Store>, subject: Subject, policy: LockoutPolicy
     }
 }
 
-pub async fn contract_11_no_more_misses_are_counted_than_are_free(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_no_more_failures_are_counted_than_the_policy_allows(on: &dyn Fixture) -> Outcome {
     let (here, there, subject) = (on.store(), on.second_handle(), somebody());
     let strikes = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.record_failure(subject, LOCKOUT));
     let struck = join_all(strikes).await.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -57,7 +57,7 @@ pub async fn contract_11_no_more_misses_are_counted_than_are_free(on: &dyn Fixtu
     Ok(())
 }
 
-pub async fn contract_11_each_further_miss_doubles_the_lockout(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_each_further_failure_doubles_the_lockout(on: &dyn Fixture) -> Outcome {
     let (store, subject) = (on.store(), somebody());
     let first = Duration::from_millis(600);
     let lockout = LockoutPolicy { max_failures: 2, first, longest: first * 3, ..LOCKOUT };
@@ -71,7 +71,7 @@ pub async fn contract_11_each_further_miss_doubles_the_lockout(on: &dyn Fixture)
     Ok(())
 }
 
-pub async fn contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_an_undone_failure_undoes_its_lockout(on: &dyn Fixture) -> Outcome {
     let (here, there, subject) = (on.store(), on.second_handle(), somebody());
     let lockout = LockoutPolicy { max_failures: 1, ..LOCKOUT };
     for _ in 0..3 {
@@ -93,7 +93,7 @@ pub async fn contract_11_a_miss_that_was_none_is_taken_back_with_its_lockout(on:
     Ok(())
 }
 
-pub async fn contract_11_misses_are_forgotten_in_time(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_failures_are_forgotten_in_time(on: &dyn Fixture) -> Outcome {
     let (store, subject) = (on.store(), somebody());
     let kept = Duration::from_secs(1);
     let lockout = LockoutPolicy { max_failures: 2, first: kept, longest: kept, forget_after: kept };
@@ -106,7 +106,7 @@ pub async fn contract_11_misses_are_forgotten_in_time(on: &dyn Fixture) -> Outco
     locked_out(&store, subject, lockout).await.map(drop)
 }
 
-pub async fn contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_wrong_codes_of_a_room_are_limited_over_all_clients(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
     let room = room(&here).await?;
     let limits = Some(AttemptLimits { unrestricted: 10, total: 30 });
@@ -119,7 +119,7 @@ pub async fn contract_11_a_room_bears_so_many_wrong_codes_over_all_guessers(on: 
     Ok(())
 }
 
-pub async fn contract_11_past_the_first_limit_each_block_has_one_guess_left(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_past_the_first_limit_each_block_has_one_attempt_left(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
     let (room, one) = (room(&here).await?, guesser());
     let neighbour = AttemptingClient { subject: somebody(), ..one };
@@ -153,7 +153,7 @@ pub async fn contract_11_past_the_first_limit_each_block_has_one_guess_left(on: 
     Ok(())
 }
 
-pub async fn contract_11_who_is_welcome_is_known_on_every_node(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_a_trusted_client_is_known_on_every_node(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
     let (room, other, guest) = (room(&here).await?, room(&here).await?, guesser());
     let limits = Some(AttemptLimits { unrestricted: 1, total: 1 });
@@ -178,7 +178,7 @@ pub async fn contract_11_who_is_welcome_is_known_on_every_node(on: &dyn Fixture)
     Ok(())
 }
 
-pub async fn contract_11_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
+pub async fn contract_11_an_unknown_room_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let limits = Some(AttemptLimits { unrestricted: 1, total: 1 });
     ensure_refused!(

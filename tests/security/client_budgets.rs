@@ -1,9 +1,9 @@
-//! What one client may send and read in all, whoever it says it is and over whichever API.
+//! The limits on what one client may send and read, whatever user ids it uses and over both APIs.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::rates::{CREATE, Nodes, limited};
+use super::nodes::{CREATE, Nodes, expect_limited, input};
 use crate::support::client::{Client, DELETE, EDIT, RoomKey, SEND, User, error_code};
 use crate::support::http;
 use crate::support::server::Server;
@@ -11,16 +11,12 @@ use crate::support::socket::{Socket, events_of};
 use crate::support::stream;
 
 const LIST: &str = "{ activeRooms(first: 50) { nodes { id } } }";
-const TOO_MUCH_READ: &str = "too much is read from this address";
-
-fn input(room: &RoomKey, user: &User) -> Value {
-    json!({ "roomId": room.id, "roomCode": room.code, "userId": user.id, "token": user.token })
-}
+const READ_LIMITED: &str = "too much is read from this address";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_sends_so_much_however_many_users_it_is_over_both_apis() {
+async fn the_send_limit_of_a_client_covers_all_its_users_over_both_apis() {
     for nodes in Nodes::on_each_store(&[("RATE_SENDS_PER_CLIENT", "1/h:4"), ("TRUSTED_PROXIES", "127.9.9.9")]).await {
-        let (client, words) = (nodes.client(0, 1), "too much is sent from this address");
+        let (client, message) = (nodes.client(0, 1), "too much is sent from this address");
         let room = client.create_room().await;
         let mut first = User::of(client.clone());
         let id = first.send(&room, "one").await["id"].as_str().expect("an id").to_owned();
@@ -29,17 +25,17 @@ async fn a_client_sends_so_much_however_many_users_it_is_over_both_apis() {
         User::of(client.clone()).send(&room, "of another user").await;
         let mut change = input(&room, &first);
         change["messageId"] = json!(id);
-        limited(&client.request(DELETE, json!({ "input": change })).await, words);
+        expect_limited(&client.request(DELETE, json!({ "input": change })).await, message);
         change["text"] = json!("x");
-        limited(&client.request(EDIT, json!({ "input": change })).await, words);
-        let newcomer = json!({ "roomId": room.id, "roomCode": room.code, "text": "x" });
-        limited(&client.request(SEND, json!({ "input": newcomer })).await, words);
+        expect_limited(&client.request(EDIT, json!({ "input": change })).await, message);
+        let new_user = json!({ "roomId": room.id, "roomCode": room.code, "text": "x" });
+        expect_limited(&client.request(SEND, json!({ "input": new_user })).await, message);
         User::of(nodes.client(0, 2)).send(&room, "of another client").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_legacy_routes_spend_the_same_budget_for_sends_and_say_when_there_is_more() {
+async fn legacy_sends_share_the_client_limit_and_return_retry_after() {
     let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_SENDS_PER_CLIENT", "1/h:2")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -55,7 +51,7 @@ async fn the_legacy_routes_spend_the_same_budget_for_sends_and_say_when_there_is
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_user_is_refused_costs_its_neighbours_nothing() {
+async fn a_refused_send_of_a_user_uses_up_no_shared_budget() {
     let settings = [("RATE_LIMITS", "on"), ("RATE_SENDS_PER_USER", "1/h:1"), ("RATE_SENDS_PER_CLIENT", "1/h:3")];
     let server = Server::with(&settings);
     let client = server.client();
@@ -63,33 +59,33 @@ async fn what_a_user_is_refused_costs_its_neighbours_nothing() {
     let mut hasty = User { id: Some("hasty-0123456789".into()), ..User::of(client.clone()) };
     hasty.send(&room, "one").await;
     for _ in 0..5 {
-        limited(&hasty.try_send(&room, "again").await.expect("an answer"), "this user sends too fast");
+        expect_limited(&hasty.try_send(&room, "again").await.expect("an answer"), "this user sends too fast");
     }
-    for id in ["neighbour-0123456789", "other-neighbour-0123"] {
-        User { id: Some(id.into()), ..User::of(client.clone()) }.send(&room, "of a neighbour").await;
+    for id in ["neighbor-0123456789", "other-neighbor-0123"] {
+        User { id: Some(id.into()), ..User::of(client.clone()) }.send(&room, "of a neighbor").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_reads_so_much_over_every_transport_and_goes_on_sending() {
+async fn the_read_limit_covers_every_document_and_does_not_limit_sends() {
     // Each list costs 61.
     for nodes in Nodes::on_each_store(&[("RATE_READS_PER_CLIENT", "1/h:100")]).await {
         let client = nodes.client(0, 1);
         let room = client.create_room().await;
         client.data(LIST, json!({})).await;
-        limited(&client.request(LIST, json!({})).await, TOO_MUCH_READ);
+        expect_limited(&client.request(LIST, json!({})).await, READ_LIMITED);
         let aliased =
             format!("{{ {} }}", ["a", "b", "c"].map(|key| format!("{key}: {}", &LIST[2..LIST.len() - 2])).join(" "));
-        limited(&client.request(&aliased, json!({})).await, TOO_MUCH_READ);
+        expect_limited(&client.request(&aliased, json!({})).await, READ_LIMITED);
         nodes.client(0, 2).data(LIST, json!({})).await;
-        User::of(client.clone()).send(&room, "sends are counted by themselves").await;
-        limited(&client.request(LIST, json!({})).await, TOO_MUCH_READ);
+        User::of(client.clone()).send(&room, "sends have a budget of their own").await;
+        expect_limited(&client.request(LIST, json!({})).await, READ_LIMITED);
         client.request(CREATE, json!({})).await["data"]["createRoom"]["room"]["id"].as_str().expect("a room");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_read_says_so_in_the_way_of_its_transport() {
+async fn every_transport_reports_a_refused_read() {
     let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_READS_PER_CLIENT", "1/h:100")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -98,21 +94,21 @@ async fn a_refused_read_says_so_in_the_way_of_its_transport() {
         let answer = stream::post(client.url(), accept, LIST, json!({})).send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), status, "{accept}");
         let answer: Value = answer.json().await.expect("JSON");
-        limited(&answer, TOO_MUCH_READ);
+        expect_limited(&answer, READ_LIMITED);
         assert!(answer.get("data").is_none(), "nothing was executed: {answer}");
     }
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("1", LIST, json!({})).await;
     let refused = socket.hear().await;
     assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("1")));
-    limited(&json!({ "errors": refused["payload"] }), TOO_MUCH_READ);
-    // The socket itself is as good as before; a subscription from now on costs 10.
-    let neighbour = Client::from_address(server.url("/graphql"), [127, 1, 0, 9].into());
-    socket.follow("2", &neighbour, &room).await;
+    expect_limited(&json!({ "errors": refused["payload"] }), READ_LIMITED);
+    // The socket still works. A subscription that starts now costs 10.
+    let neighbor = Client::from_address(server.url("/graphql"), [127, 1, 0, 9].into());
+    socket.follow("2", &neighbor, &room).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replay_costs_what_was_missed() {
+async fn a_replay_costs_as_much_as_the_missed_events() {
     for nodes in Nodes::on_each_store(&[("RATE_READS_PER_CLIENT", "1/h:100")]).await {
         let creator = nodes.client(0, 1);
         let room = creator.create_room().await;
@@ -133,12 +129,12 @@ async fn a_replay_costs_what_was_missed() {
         };
         assert_eq!(open(&replay).await, None, "the first costs 50");
         assert_eq!(open(&replay).await, None, "the second, too");
-        limited(&open(&replay).await.expect("a refusal"), TOO_MUCH_READ);
+        expect_limited(&open(&replay).await.expect("a refusal"), READ_LIMITED);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn legacy_reads_cost_what_is_read() {
+async fn legacy_reads_cost_as_much_as_they_return() {
     let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_READS_PER_CLIENT", "1/h:100")]);
     let at = |host: u8| Client::from_address(server.url("/graphql"), [127, 1, 0, host].into());
     let (creator, rest) = (at(1), http::Client::of(&server.url("")));
@@ -152,7 +148,7 @@ async fn legacy_reads_cost_what_is_read() {
     assert_eq!(rest.post("/v1/room/", &open(&room)).await.status, 200);
     let refused = rest.post("/v1/room/", &open(&room)).await;
     assert_eq!(refused.status, 429, "{}", refused.body);
-    assert!(refused.body.contains(TOO_MUCH_READ) && refused.header("retry-after").is_some(), "{}", refused.body);
+    assert!(refused.body.contains(READ_LIMITED) && refused.header("retry-after").is_some(), "{}", refused.body);
     assert_eq!(rest.post("/v1/room/", &open(&empty)).await.status, 200);
     let mut statuses = Vec::new();
     for _ in 0..6 {
@@ -162,14 +158,14 @@ async fn legacy_reads_cost_what_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_real_clients_read_and_send_behind_one_address_is_within_the_defaults() {
+async fn typical_clients_behind_one_address_stay_within_the_defaults() {
     let server = Server::with(&[("RATE_LIMITS", "on")]);
     let client = server.client();
     let room = client.create_room().await;
     let page = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id createdAt expiresAt viewerCount cursor
         chatters { nodes { id displayName } } messages(last: 100) { totalCount pageInfo { startCursor hasPreviousPage }
         edges { cursor node { id index text createdAt editedAt deletedAt clientMessageId author { id displayName } } } } } }";
-    // A class comes in at once, and everybody says something.
+    // A school class enters at once, and everybody sends something.
     let members = (0..30).map(async |n| {
         for _ in 0..3 {
             client.data(page, json!({ "id": room.id, "code": room.code })).await;

@@ -1,4 +1,4 @@
-//! Requests that are known to bring GraphQL servers down, against one server, over every way in.
+//! Requests that are known to bring GraphQL servers down, against one server, over every transport.
 
 use serde_json::{Value, json};
 
@@ -8,13 +8,13 @@ use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::stream::get;
 
-/// Bytes by which the process may have grown when all is over.
-const GROWTH_MAX: u64 = 50 * 1024 * 1024;
+/// Bytes by which the process may grow.
+const MAX_GROWTH: u64 = 50 * 1024 * 1024;
 
 /// The longest query string that is sent with a GET.
-const GET_MAX: usize = 8 * 1024;
+const MAX_GET_BYTES: usize = 8 * 1024;
 
-/// What is tried, with what document, and the code of the answer; none where it is answered, as it does no harm.
+/// The name of each attack, its document, and the error code; `None` for a harmless one, which is executed.
 fn attacks() -> Vec<(&'static str, String, Option<&'static str>)> {
     let many = |count: usize, piece: &dyn Fn(usize) -> String| (0..count).map(piece).collect::<String>();
     let bomb = many(24, &|i| format!("fragment F{i} on Query {{ ...F{n} ...F{n} }} ", n = i + 1));
@@ -32,7 +32,7 @@ fn attacks() -> Vec<(&'static str, String, Option<&'static str>)> {
         ("a fragment within itself", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".into(), Some("FRAGMENT_CYCLE")),
         ("deep lists", lists(1_750), Some("NESTED_TOO_DEEP")),
         ("deeper lists", lists(7_800), Some("NESTED_TOO_DEEP")),
-        ("deep lists without an end", format!("{{ a(b: {}", "[".repeat(3_000)), Some("NESTED_TOO_DEEP")),
+        ("unclosed deep lists", format!("{{ a(b: {}", "[".repeat(3_000)), Some("NESTED_TOO_DEEP")),
         ("deep objects", objects(1_500), Some("NESTED_TOO_DEEP")),
         ("deep lists as a default", format!("query($a: Int = {}1{}) {{ a }}", "[".repeat(1_750), "]".repeat(1_750)), Some("NESTED_TOO_DEEP")),
         ("deep lists in a directive", format!("{{ a @b(c: {}1{}) }}", "[".repeat(1_750), "]".repeat(1_750)), Some("NESTED_TOO_DEEP")),
@@ -56,8 +56,8 @@ fn attacks() -> Vec<(&'static str, String, Option<&'static str>)> {
         ("circular introspection", "query cop { __schema { types { fields { type { fields { type { fields { type { fields { type { name } } } } } } } } } } }".into(), Some("INTROSPECTION_TOO_DEEP")),
         ("deep introspection", format!("{{ __schema {{ types {{ {}name{} }} }} }}", "ofType { ".repeat(24), " }".repeat(24)), Some("TOO_DEEP")),
         ("pages of pages", format!("{{ {} }}", many(8, &|i| format!("a{i}: activeRooms(first: 100) {{ nodes {{ viewerCount id }} edges {{ node {{ viewerCount }} }} }} "))), Some("TOO_COSTLY")),
-        ("a string without an end", format!("{{ a(b: \"{}", "\\\"".repeat(5_000)), Some("GRAPHQL_PARSE_FAILED")),
-        ("a number without an end", format!("{{ a(b: {}) }}", "9".repeat(10_000)), Some("GRAPHQL_VALIDATION_FAILED")),
+        ("an endless string", format!("{{ a(b: \"{}", "\\\"".repeat(5_000)), Some("GRAPHQL_PARSE_FAILED")),
+        ("an endless number", format!("{{ a(b: {}) }}", "9".repeat(10_000)), Some("GRAPHQL_VALIDATION_FAILED")),
         ("a long comment", format!("#{}\n{{ __typename }}", "[".repeat(10_000)), None),
         ("an unknown word", "qwerty cop { abc }".into(), Some("GRAPHQL_PARSE_FAILED")),
     ]
@@ -77,7 +77,7 @@ fn assert_answer(what: &str, answer: &Value, code: Option<&str>) {
     }
 }
 
-/// Whether the server does what it is there for.
+/// Checks that the server still serves clients.
 async fn assert_serves(server: &Server) {
     let client = server.client();
     let room = client.create_room().await;
@@ -87,7 +87,7 @@ async fn assert_serves(server: &Server) {
 }
 
 #[tokio::test]
-async fn after_all_of_it_the_same_process_answers_and_is_no_larger() {
+async fn after_all_attacks_the_same_process_answers_with_bounded_memory() {
     let server = Server::embedded();
     let raw = http::Client::of(&server.url(""));
     let url = server.url("/graphql");
@@ -104,7 +104,7 @@ async fn after_all_of_it_the_same_process_answers_and_is_no_larger() {
                 assert_eq!(answer.status, status, "{what} by POST");
                 assert_answer(what, &answer.json(), code);
             }
-            if query.len() <= GET_MAX && !query.starts_with("mutation") {
+            if query.len() <= MAX_GET_BYTES && !query.starts_with("mutation") {
                 let answer = http::Answer::to(get(&url, &query).header("accept", accept)).await;
                 assert_eq!(answer.status, status, "{what} by GET");
                 assert_answer(what, &answer.json(), code);
@@ -127,8 +127,8 @@ async fn after_all_of_it_the_same_process_answers_and_is_no_larger() {
     }
     assert_serves(&server).await;
     let after = memory(server.process_id());
-    assert!(after < before + GROWTH_MAX, "it grew from {before} to {after} bytes");
-    assert!(!server.log().contains("panic"), "it panicked");
+    assert!(after < before + MAX_GROWTH, "the process grew from {before} to {after} bytes");
+    assert!(!server.log().contains("panic"), "the server panicked");
 }
 
 async fn huge_variables(server: &Server) {

@@ -1,4 +1,4 @@
-//! What a locked-out client that keeps asking costs everybody else: nothing.
+//! Queued, locked-out and greedy clients leave operation permits to others.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::rates::{outcome, wrong};
+use super::nodes::{outcome, wrong};
 use crate::support::client::{Client, RoomKey, User};
 use crate::support::http;
 use crate::support::proxy::Proxy;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// How long each call of the store takes in these tests.
+/// The delay of each call of the store.
 const STORE_CALL: Duration = Duration::from_millis(100);
 
-/// A server with few permits on a Redis that is some way off.
+/// A server with few operation permits, and a proxy that delays its Redis.
 async fn server_with_a_slow_store(permits: &str) -> (RedisServer, Proxy, Server) {
     let redis = RedisServer::start().await;
     let proxy = Proxy::to(&redis.address()).await;
@@ -39,7 +39,7 @@ async fn lock_out(client: &Client, room: &RoomKey) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_who_queue_to_have_their_codes_looked_at_take_no_permit_from_others() {
+async fn queued_code_attempts_hold_no_operation_permits() {
     let (_redis, proxy, server) = server_with_a_slow_store("8").await;
     let creator = client_at(&server, 1);
     let room = creator.create_room().await;
@@ -47,7 +47,7 @@ async fn strangers_who_queue_to_have_their_codes_looked_at_take_no_permit_from_o
     user.send(&room, "before").await;
     proxy.delay(STORE_CALL);
     let (code, stranger) = (wrong(&room), client_at(&server, 2));
-    let guesses = join_all((0..60).map(|_| outcome(&stranger, &room, &code)));
+    let attempts = join_all((0..60).map(|_| outcome(&stranger, &room, &code)));
     let sends = async {
         tokio::time::sleep(STORE_CALL * 2).await;
         for n in 0..10 {
@@ -55,12 +55,12 @@ async fn strangers_who_queue_to_have_their_codes_looked_at_take_no_permit_from_o
             assert_eq!(outcome(&creator, &room, &room.code).await, "OK");
         }
     };
-    let (guesses, ()) = tokio::join!(guesses, sends);
-    assert!(guesses.iter().filter(|outcome| *outcome == "ROOM_CODE_INVALID").count() <= 10, "{guesses:?}");
+    let (attempts, ()) = tokio::join!(attempts, sends);
+    assert!(attempts.iter().filter(|outcome| *outcome == "ROOM_CODE_INVALID").count() <= 10, "{attempts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_out_client_that_keeps_asking_takes_no_permit_from_others() {
+async fn a_locked_out_client_that_keeps_trying_holds_no_operation_permits() {
     let (_redis, proxy, server) = server_with_a_slow_store("8").await;
     let creator = client_at(&server, 1);
     let room = creator.create_room().await;
@@ -71,7 +71,7 @@ async fn a_locked_out_client_that_keeps_asking_takes_no_permit_from_others() {
     proxy.delay(STORE_CALL);
     let code = wrong(&room);
     let attack = async {
-        // 50 requests a second, whatever becomes of them.
+        // 50 requests a second, without waiting for the responses.
         let mut pace = tokio::time::interval(STORE_CALL);
         let mut requests = FuturesUnordered::new();
         loop {
@@ -94,7 +94,7 @@ async fn a_locked_out_client_that_keeps_asking_takes_no_permit_from_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lockout_that_is_known_is_told_without_asking_the_store() {
+async fn a_known_lockout_is_reported_without_store_calls() {
     for (server, _redis) in Server::on_each_store(&[("RATE_LIMITS", "on")]).await {
         let room = client_at(&server, 1).create_room().await;
         let stranger = client_at(&server, 2);
@@ -104,7 +104,7 @@ async fn a_lockout_that_is_known_is_told_without_asking_the_store() {
             let counts = scrape.lines().filter_map(|line| {
                 let (series, count) = line.rsplit_once(' ')?;
                 let call = series.strip_prefix("livechat_store_call_duration_seconds_count{call=\"")?;
-                // The scrape itself asks whether the store is there.
+                // The scrape itself pings the store.
                 (!call.starts_with("ping")).then(|| count.parse::<u64>().expect("a count"))
             });
             counts.sum::<u64>()
@@ -113,14 +113,14 @@ async fn a_lockout_that_is_known_is_told_without_asking_the_store() {
         for _ in 0..100 {
             assert_eq!(outcome(&stranger, &room, &wrong(&room)).await, "RATE_LIMITED");
         }
-        // Once a second it is asked whether that still holds.
-        let (asked, allowed) = (calls().await - before, 5 * (1 + start.elapsed().as_secs()));
-        assert!(asked <= allowed, "{asked} calls of the store for 100 refusals in {:?}", start.elapsed());
+        // The store is asked again once a second.
+        let (store_calls, allowed) = (calls().await - before, 5 * (1 + start.elapsed().as_secs()));
+        assert!(store_calls <= allowed, "{store_calls} calls of the store for 100 refusals in {:?}", start.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_asks_for_much_at_once_leaves_permits_to_others() {
+async fn a_greedy_client_leaves_operation_permits_to_others() {
     let (_redis, proxy, server) = server_with_a_slow_store("8").await;
     let (greedy, modest) = (client_at(&server, 1), client_at(&server, 2));
     let (room, other) = (greedy.create_room().await, modest.create_room().await);
