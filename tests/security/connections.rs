@@ -1,4 +1,4 @@
-//! Connections of those who send garbage, too much, too slowly, or nothing at all; and too many of them.
+//! Connections that send garbage, too much, too slowly or nothing, and too many connections.
 
 use std::process::Command;
 
@@ -14,10 +14,10 @@ use crate::support::{PATIENCE, eventually};
 
 const QUERY: &str = r#"{"query":"{ __typename }"}"#;
 
-/// The status of an answer, and that nothing came after it but the end.
+/// The status of the only response on a connection.
 fn status(answer: &str) -> u16 {
-    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "one answer and no more: {answer}");
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer:?}"))
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "not exactly one response: {answer}");
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no response: {answer:?}"))
 }
 
 async fn assert_answers_others(server: &Server) {
@@ -34,7 +34,7 @@ async fn bytes_that_are_not_http_get_one_response_and_the_connection_ends() {
         assert_eq!(status(&line.rest().await), 400, "{bytes:?}");
         assert_answers_others(&server).await;
     }
-    // Another version is not spoken here, and whoever speaks it would not understand an answer in this one.
+    // HTTP/2 is not served, and its client would not understand a response in HTTP/1.1.
     let heard = Raw::saying(server.address(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.rest().await;
     assert!(heard.is_empty() || status(&heard) == 400, "{heard}");
 }
@@ -96,7 +96,7 @@ async fn request_heads_are_limited_in_headers_and_bytes() {
         get("/healthz", &format!("x: {megabyte}\r\n")),
         megabyte,
     ] {
-        // Whoever is still talking when it is refused may not get to hear it.
+        // A client that is still sending when it is refused may not receive the response.
         let heard = Raw::saying(server.address(), request).await.rest().await;
         assert!(heard.is_empty() || [400, 414, 431].contains(&status(&heard)), "{heard}");
         assert_answers_others(&server).await;
@@ -162,7 +162,7 @@ async fn idle_connections_are_closed_but_streams_and_sockets_are_not() {
     client.viewers_become(&room, 3).await;
     for _ in 0..2 {
         assert_eq!(Raw::open(server.address()).await.rest().await, "");
-        // An upgrade that is not asked for to the end.
+        // An incomplete upgrade request.
         let half = "GET /graphql HTTP/1.1\r\nhost: server\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
         assert_eq!(Raw::saying(server.address(), half).await.rest().await, "");
         let kept = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
@@ -197,7 +197,7 @@ async fn a_client_that_does_not_read_its_responses_is_disconnected() {
     );
     let body = format!(r#"{{"query":"{query}"}}"#);
     let request = post("/graphql", &format!("content-length: {}\r\n", body.len()), &body);
-    // More than the operating system keeps for anybody.
+    // More than the operating system buffers.
     let line = Raw::saying(server.address(), request.repeat(200)).await;
     let lost = async {
         loop {
@@ -207,7 +207,7 @@ async fn a_client_that_does_not_read_its_responses_is_disconnected() {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, lost).await.expect("the server gives up in time");
+    tokio::time::timeout(PATIENCE, lost).await.expect("the server disconnects in time");
     assert_answers_others(&server).await;
 }
 
@@ -222,8 +222,8 @@ async fn connections_per_address_are_limited_and_a_socket_counts_as_one() {
         let line = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
         line.rest().await.starts_with("HTTP/1.1 200")
     };
-    eventually("a place is free again", again).await;
-    assert!(server.log().contains("an address has too many"), "the operator is told");
+    eventually("a connection is free again", again).await;
+    assert!(server.log().contains("an address has too many"), "the log says so");
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn total_connections_are_limited_and_a_trusted_proxy_may_use_them_all() {
         held.push(line);
     }
     assert_eq!(status(&Raw::open(server.address()).await.rest().await), 503);
-    assert!(server.log().contains("there are too many"), "the operator is told");
+    assert!(server.log().contains("there are too many"), "the log says so");
 }
 
 #[tokio::test]

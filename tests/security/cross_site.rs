@@ -1,4 +1,4 @@
-//! What a page of another site can have a browser send must not do anything.
+//! Requests that a page of another site can make a browser send must change nothing.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ async fn only_a_json_post_changes_anything() {
             answer.bytes().await.expect("a body");
         }
     }
-    assert_eq!(rooms(&server).await, 0, "a room was made");
+    assert_eq!(rooms(&server).await, 0, "a room was created");
     let post = |content_type: &'static str| http.post(&url).header("content-type", content_type).body(body.clone());
     for content_type in ["application/json", "application/json;charset=utf-8", "Application/JSON; charset=\"UTF-8\""] {
         assert_eq!(post(content_type).send().await.expect("an answer").status(), 200, "{content_type}");
@@ -107,7 +107,7 @@ async fn only_a_json_post_changes_anything() {
     assert_eq!(rooms(&server).await, 3);
 }
 
-/// All paths at which the legacy route that makes a room is served.
+/// All paths of the legacy route that creates a room.
 const CREATE: [&str; 4] = ["/room/create", "/room/create/", "/v1/room/create", "/v1/room/create/"];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every limit on documents, operations and variables: what lies within it is answered, one more is refused with its code.
+//! The limits of documents, operations and variables: a request at a limit is executed, one above it is refused with the code.
 
 use serde_json::{Value, json};
 
@@ -10,17 +10,17 @@ use crate::support::stream::{Stream, get, post};
 
 const GRAPHQL: &str = "application/graphql-response+json";
 
-/// `count` pieces, each made of its number.
+/// `count` pieces, each made from its number.
 fn pieces(count: usize, piece: impl Fn(usize) -> String) -> String {
     (0..count).map(piece).collect()
 }
 
-/// A selection of `depth` fields inside of each other.
+/// A selection of `depth` nested fields.
 fn deep(depth: usize) -> String {
     format!("{{ __type(name: \"Room\") {{ {} name {} }} }}", "ofType { ".repeat(depth - 2), "} ".repeat(depth - 2))
 }
 
-/// A document and its variables that need exactly so much of what a setting limits.
+/// Makes a document and its variables that need exactly this much of what is limited.
 type Needing = fn(usize) -> (String, Value);
 
 /// Every limit: its setting, a value for it, the code of who wants one more, and who wants how much.
@@ -156,7 +156,7 @@ async fn typical_documents_are_within_the_default_limits() {
     client.data(&introspection(9), json!({})).await;
 }
 
-/// The question with which GraphiQL 4 and 5 learn the schema, with types that wrap `levels` others.
+/// The introspection query of GraphiQL 4 and 5, for types that wrap up to `levels` others.
 fn introspection(levels: usize) -> String {
     let of_type = format!("{}kind name{}", "kind name ofType { ".repeat(levels), " }".repeat(levels));
     format!(

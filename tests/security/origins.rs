@@ -1,12 +1,12 @@
-//! Pages of other sites: which may read answers, and which may open sockets.
+//! Which origins may read responses and open sockets.
 
 use crate::support::http::{Answer, Client};
 use crate::support::server::Server;
 use crate::support::socket::{PROTOCOL, Refused, Socket};
 
-const OURS: &str = "https://chat.example";
+const ALLOWED: &str = "https://chat.example";
 
-/// The status of a handshake with these lines in its head.
+/// The status of a handshake with these header lines.
 async fn handshake(server: &Server, headers: &str) -> u16 {
     let headers = format!("sec-websocket-protocol: {PROTOCOL}\r\n{headers}");
     match Socket::with_headers(server.address(), &headers).await {
@@ -25,9 +25,9 @@ async fn only_allowed_origins_may_open_sockets() {
     let port = own.rsplit(':').next().expect("a port");
     for (headers, status) in [
         (String::new(), 101),
-        (format!("origin: {OURS}\r\n"), 101),
+        (format!("origin: {ALLOWED}\r\n"), 101),
         ("origin: http://localhost:3000\r\n".to_owned(), 101),
-        // The server's own pages, as they are and behind a proxy that puts its own host.
+        // The server's own pages, directly and behind a proxy that changes the host.
         (format!("origin: http://{own}\r\n"), 101),
         ("origin: https://proxy.example\r\nx-forwarded-host: proxy.example\r\n".to_owned(), 101),
         ("origin: https://proxy.example\r\nx-forwarded-host: proxy.example:443, inner\r\n".to_owned(), 101),
@@ -38,7 +38,7 @@ async fn only_allowed_origins_may_open_sockets() {
         (format!("origin: http://evil.example:{port}\r\n"), 403),
         ("origin: http://127.0.0.1\r\n".to_owned(), 403),
         ("origin: null\r\n".to_owned(), 403),
-        (format!("origin: {OURS}\r\norigin: https://evil.example\r\n"), 403),
+        (format!("origin: {ALLOWED}\r\norigin: https://evil.example\r\n"), 403),
     ] {
         assert_eq!(handshake(&server, &headers).await, status, "{headers}");
     }
@@ -55,11 +55,11 @@ async fn by_default_every_origin_may_open_sockets() {
 #[tokio::test]
 async fn only_allowed_origins_may_read_responses_and_never_with_credentials() {
     let any = Server::embedded();
-    let some = Server::with(&[("CORS_ORIGINS", OURS)]);
+    let some = Server::with(&[("CORS_ORIGINS", ALLOWED)]);
     for (server, origin, allowed) in [
-        (&any, OURS, Some("*")),
+        (&any, ALLOWED, Some("*")),
         (&any, "https://evil.example", Some("*")),
-        (&some, OURS, Some(OURS)),
+        (&some, ALLOWED, Some(ALLOWED)),
         (&some, "https://evil.example", None),
         (&some, "null", None),
     ] {
@@ -75,7 +75,10 @@ async fn only_allowed_origins_may_read_responses_and_never_with_credentials() {
             assert_eq!(answer.header("access-control-allow-credentials"), None);
             let vary =
                 answer.headers.get_all("vary").iter().map(|value| value.to_str().expect("text")).collect::<String>();
-            assert!(vary.contains("origin") || std::ptr::eq(server, &any), "caches keep the answers apart: {vary:?}");
+            assert!(
+                vary.contains("origin") || std::ptr::eq(server, &any),
+                "caches must keep the responses apart: {vary:?}"
+            );
         }
     }
 }

@@ -1,5 +1,4 @@
-//! A panic is the trouble of one request, shows nobody anything, and ends the process only where nothing would work
-//! without what panicked.
+//! A panic fails one request and reveals nothing. It ends the process only if a critical task panicked.
 
 use std::env;
 use std::net::SocketAddr;
@@ -37,29 +36,29 @@ use crate::support::client::{Client, RoomKey, User, error_code};
 use crate::support::socket::{Socket, events_of};
 use crate::support::stream::{Stream, http, post};
 
-/// In what every panic says.
+/// Part of every panic message.
 const SECRET: &str = "open-sesame";
 
-/// A store that panics when told to.
-struct Panicking {
+/// A store that panics on demand.
+struct PanickingStore {
     inner: EmbeddedStore,
-    /// Calls of each kind that go well before all others panic.
+    /// Calls of each kind that succeed before the next one panics.
     snapshots: AtomicU32,
-    readings: AtomicU32,
+    log_reads: AtomicU32,
     reports: AtomicU32,
 }
 
 const NEVER: u32 = u32::MAX / 2;
 
-/// Counts down, and panics at the end.
+/// Counts a call, and panics if none is left.
 fn count_down(calls: &AtomicU32) {
     let left = calls.load(Ordering::SeqCst);
-    assert!(left > 0, "a panic that says {SECRET}");
+    assert!(left > 0, "a panic with {SECRET}");
     calls.store(left - 1, Ordering::SeqCst);
 }
 
 #[async_trait]
-impl FailureCounters for Panicking {
+impl FailureCounters for PanickingStore {
     async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
         self.inner.record_failure(subject, policy).await
     }
@@ -70,7 +69,7 @@ impl FailureCounters for Panicking {
 }
 
 #[async_trait]
-impl Store for Panicking {
+impl Store for PanickingStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         self.inner.create_room(id, code, ttl).await
     }
@@ -101,7 +100,7 @@ impl Store for Panicking {
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
-        count_down(&self.readings);
+        count_down(&self.log_reads);
         self.inner.read_log(room, after, limit).await
     }
 
@@ -144,21 +143,21 @@ impl Store for Panicking {
     }
 }
 
-/// The whole service in this process, over a store that panics.
-struct House {
+/// The service in this process, over a store that panics.
+struct TestServer {
     address: String,
     client: Client,
-    store: Arc<Panicking>,
+    store: Arc<PanickingStore>,
     hub: Hub,
     _directory: TempDir,
 }
 
-impl House {
-    async fn open() -> Self {
+impl TestServer {
+    async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let inner = EmbeddedStore::open(directory.path()).expect("a store");
-        let (snapshots, readings, reports) = (NEVER.into(), NEVER.into(), NEVER.into());
-        let store = Arc::new(Panicking { inner, snapshots, readings, reports });
+        let (snapshots, log_reads, reports) = (NEVER.into(), NEVER.into(), NEVER.into());
+        let store = Arc::new(PanickingStore { inner, snapshots, log_reads, reports });
         let hub = Hub::start(store.clone());
         let config = Config::from_values(&Default::default()).expect("the defaults");
         let chat = Chat::new(store.clone(), hub.clone(), config.chat, config.access, config.rate_limit);
@@ -183,18 +182,18 @@ fn room_query(room: &RoomKey) -> String {
 
 #[tokio::test]
 async fn a_panicking_request_reveals_nothing_and_later_requests_succeed() {
-    let house = House::open().await;
-    let room = house.client.create_room().await;
-    house.store.snapshots.store(0, Ordering::SeqCst);
+    let server = TestServer::start().await;
+    let room = server.client.create_room().await;
+    server.store.snapshots.store(0, Ordering::SeqCst);
     let legacy = json!({ "room_id": format!("room:*{}", room.id), "room_code": room.code });
     for request in [
-        post(house.client.url(), "application/json", &room_query(&room), json!({})),
-        http().post(house.url("/room")).json(&legacy),
+        post(server.client.url(), "application/json", &room_query(&room), json!({})),
+        http().post(server.url("/room")).json(&legacy),
     ] {
         let answer = Stream::of(request.header("origin", "http://example.com")).await;
         assert_eq!(answer.status, 500);
-        assert_eq!(answer.header("access-control-allow-origin"), "*", "a browser can read that it failed");
-        assert!(!answer.header("x-request-id").is_empty(), "and its user can say which request it was");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "a browser can read the error");
+        assert!(!answer.header("x-request-id").is_empty(), "its user can report the request");
         let body = answer.rest().await;
         assert!(!body.contains(SECRET) && !body.contains(".rs"), "{body}");
         match serde_json::from_str::<Value>(&body) {
@@ -202,34 +201,34 @@ async fn a_panicking_request_reveals_nothing_and_later_requests_succeed() {
             Err(_) => assert_eq!(body, "Internal Server Error"),
         }
     }
-    house.store.snapshots.store(NEVER, Ordering::SeqCst);
-    assert_eq!(house.client.of_room(&room, "id").await["id"], room.id.as_str());
+    server.store.snapshots.store(NEVER, Ordering::SeqCst);
+    assert_eq!(server.client.of_room(&room, "id").await["id"], room.id.as_str());
 }
 
 #[tokio::test]
 async fn a_panicking_operation_does_not_affect_others_of_its_socket() {
-    let house = House::open().await;
-    let room = house.client.create_room().await;
-    let mut socket = Socket::ready(&house.address).await;
-    socket.follow("1", &house.client, &room).await;
-    house.store.snapshots.store(0, Ordering::SeqCst);
+    let server = TestServer::start().await;
+    let room = server.client.create_room().await;
+    let mut socket = Socket::ready(&server.address).await;
+    socket.follow("1", &server.client, &room).await;
+    server.store.snapshots.store(0, Ordering::SeqCst);
     socket.subscribe("2", &room_query(&room), json!({})).await;
     assert_eq!(socket.refusal("2").await, "INTERNAL");
     socket.subscribe("3", &events_of(&room), json!({})).await;
     assert_eq!(socket.refusal("3").await, "INTERNAL");
-    house.store.snapshots.store(NEVER, Ordering::SeqCst);
-    User::of(house.client.clone()).send(&room, "still here").await;
+    server.store.snapshots.store(NEVER, Ordering::SeqCst);
+    User::of(server.client.clone()).send(&room, "still here").await;
     assert_eq!(socket.text_of_event("1").await, "still here");
     assert!(!socket.raw.contains(SECRET), "{}", socket.raw);
 }
 
 #[tokio::test]
 async fn every_transport_reports_a_panicking_subscription() {
-    let house = House::open().await;
-    let room = house.client.create_room().await;
-    let start = house.client.cursor(&room).await;
-    let mut ada = User::of(house.client.clone());
-    // More than a reader takes from the log at once.
+    let server = TestServer::start().await;
+    let room = server.client.create_room().await;
+    let start = server.client.cursor(&room).await;
+    let mut ada = User::of(server.client.clone());
+    // More than one page of the log.
     for _ in 0..12 {
         ada.send(&room, &"x".repeat(4_000)).await;
     }
@@ -238,13 +237,13 @@ async fn every_transport_reports_a_panicking_subscription() {
         "subscription {{ messageEvents(roomId: \"{id}\", roomCode: \"{code}\", after: \"{start}\") {{ cursor }} }}"
     );
     for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
-        house.store.readings.store(1, Ordering::SeqCst);
-        let told = Stream::of(post(house.client.url(), accept, &query, json!({}))).await.rest().await;
-        assert!(told.matches("cursor").count() > 1, "some events come before the panic: {told}");
-        assert!(told.contains("INTERNAL") && !told.contains(SECRET), "{told}");
+        server.store.log_reads.store(1, Ordering::SeqCst);
+        let body = Stream::of(post(server.client.url(), accept, &query, json!({}))).await.rest().await;
+        assert!(body.matches("cursor").count() > 1, "some events come before the panic: {body}");
+        assert!(body.contains("INTERNAL") && !body.contains(SECRET), "{body}");
     }
-    house.store.readings.store(1, Ordering::SeqCst);
-    let mut socket = Socket::ready(&house.address).await;
+    server.store.log_reads.store(1, Ordering::SeqCst);
+    let mut socket = Socket::ready(&server.address).await;
     socket.subscribe("1", &query, json!({})).await;
     let last = loop {
         let said = socket.hear().await;
@@ -258,23 +257,23 @@ async fn every_transport_reports_a_panicking_subscription() {
 
 #[tokio::test]
 async fn a_panicking_hub_task_is_reported() {
-    let house = House::open().await;
-    let room = house.client.create_room().await;
-    let mut socket = Socket::ready(&house.address).await;
-    socket.follow("1", &house.client, &room).await;
-    house.store.reports.store(0, Ordering::SeqCst);
-    timeout(PATIENCE, house.hub.critical_tasks().failed()).await.expect("the hub says so");
+    let server = TestServer::start().await;
+    let room = server.client.create_room().await;
+    let mut socket = Socket::ready(&server.address).await;
+    socket.follow("1", &server.client, &room).await;
+    server.store.reports.store(0, Ordering::SeqCst);
+    timeout(PATIENCE, server.hub.critical_tasks().failed()).await.expect("the hub reports the panic");
 }
 
 #[test]
-#[ignore = "what the test below runs, in a process of its own"]
+#[ignore = "run by the test below, in a process of its own"]
 fn a_process_that_panics() {
     let level = tracing::level_filters::LevelFilter::INFO;
     let settings = telemetry::Settings { format: LogFormat::Json, level, collector: None };
     telemetry::start(&settings).expect("a log");
     let text = format!("{SECRET}ä");
     let _ = std::panic::catch_unwind(|| text[..SECRET.len() + 1].len());
-    let _ = std::panic::catch_unwind(|| panic!("words that stand in the code"));
+    let _ = std::panic::catch_unwind(|| panic!("text from the source code"));
 }
 
 #[test]
@@ -289,6 +288,6 @@ fn a_panic_is_one_log_line_without_user_data() {
     assert!(
         lines.iter().all(|line| line["level"] == "ERROR" && line["place"].as_str().is_some_and(|p| p.contains(".rs:")))
     );
-    assert_eq!(lines[1]["what"], "words that stand in the code");
+    assert_eq!(lines[1]["what"], "text from the source code");
     assert!(!log.contains(SECRET), "{log}");
 }

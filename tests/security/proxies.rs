@@ -1,15 +1,15 @@
-//! Who counts as the client, behind proxies and behind none. Seen in how many sockets an address may have.
+//! Which address counts as the client, with and without proxies. Shown by the limit of sockets per address.
 
 use crate::support::server::Server;
 use crate::support::socket::{PROTOCOL, Refused, Socket};
 
-/// Opens a socket with these lines in its head.
+/// Opens a socket with these header lines.
 async fn open(server: &Server, headers: &str) -> Result<Socket, Refused> {
     let headers = format!("sec-websocket-protocol: {PROTOCOL}\r\n{headers}");
     Socket::with_headers(server.address(), &headers).await.map(|(socket, _)| socket)
 }
 
-fn full() -> Option<Refused> {
+fn too_many_sockets() -> Option<Refused> {
     Some(Refused(429, "TOO_MANY_SOCKETS".to_owned()))
 }
 
@@ -23,7 +23,7 @@ async fn without_a_trusted_proxy_no_header_changes_the_client() {
         "x-real-ip: 1.2.3.4\r\n",
         "x-forwarded-for: ?\r\n",
     ] {
-        assert_eq!(open(&server, headers).await.err(), full(), "{headers}");
+        assert_eq!(open(&server, headers).await.err(), too_many_sockets(), "{headers}");
     }
 }
 
@@ -36,15 +36,15 @@ async fn behind_a_trusted_proxy_clients_are_separate_and_cannot_forge_addresses(
         "x-forwarded-for: 1.2.3.4\r\n",
         "x-forwarded-for: 1.2.3.4:9999\r\n",
         "x-forwarded-for: ::ffff:1.2.3.4\r\n",
-        // What the client wrote itself stands on the left.
+        // The client itself wrote the entries on the left.
         "x-forwarded-for: 9.9.9.9, 1.2.3.4\r\n",
         "x-forwarded-for: 9.9.9.9\r\nx-forwarded-for: 1.2.3.4, 10.0.0.1\r\n",
         "forwarded: for=9.9.9.9, for=\"[2001:db8::1]\"\r\n",
     ] {
-        assert_eq!(open(&server, headers).await.err(), full(), "{headers}");
+        assert_eq!(open(&server, headers).await.err(), too_many_sockets(), "{headers}");
     }
-    // A client that writes the header its proxy does not: nobody can tell who it is. All like that count as one, which is
-    // not the proxy.
+    // A client that writes the header which its proxy does not write has no known address. All such clients count as one,
+    // which is not the proxy.
     let unknown = [
         "forwarded: for=9.9.9.9\r\nx-forwarded-for: 1.2.3.4\r\n",
         "forwarded: for=8.8.8.8\r\nx-forwarded-for: 1.2.3.4\r\n",
@@ -53,10 +53,10 @@ async fn behind_a_trusted_proxy_clients_are_separate_and_cannot_forge_addresses(
         "x-real-ip: 7.7.7.7\r\n",
         "via: 1.1 somebody\r\n",
     ];
-    let _nobody = open(&server, unknown[0]).await.expect("a socket");
+    let _unknown = open(&server, unknown[0]).await.expect("a socket");
     for headers in unknown {
-        assert_eq!(open(&server, headers).await.err(), full(), "{headers}");
+        assert_eq!(open(&server, headers).await.err(), too_many_sockets(), "{headers}");
     }
     let _proxy = open(&server, "").await.expect("a socket");
-    assert_eq!(open(&server, "").await.err(), full());
+    assert_eq!(open(&server, "").await.err(), too_many_sockets());
 }

@@ -1,5 +1,5 @@
-//! Secrets stay where they belong: over every wire and transport, with good requests and bad ones, nothing the server
-//! writes holds a room's code, a token, a text or the password of Redis. What `tests/operations/logging.rs` tries is not tried again.
+//! Nothing that the server writes contains a room code, a token, a text or the password of Redis: over both APIs and every
+//! transport, for valid and invalid requests. `tests/operations/logging.rs` has more cases.
 
 use std::collections::HashMap;
 
@@ -36,15 +36,15 @@ async fn no_output_of_the_server_contains_a_secret() {
         over_graphql(&server, &mut secrets).await;
         assert!(server.terminate().await.success());
         let written = format!("{}{}", server.output(), server.log());
-        assert!(written.contains("stopping"), "there is no log to look into:\n{written}");
+        assert!(written.contains("stopping"), "there is no log:\n{written}");
         for secret in &secrets {
-            let told: Vec<_> = written.lines().filter(|line| line.contains(secret.as_str())).collect();
-            assert!(told.is_empty(), "the server tells {secret}: {told:#?}");
+            let leaks: Vec<_> = written.lines().filter(|line| line.contains(secret.as_str())).collect();
+            assert!(leaks.is_empty(), "the server wrote {secret}: {leaks:#?}");
         }
     }
 }
 
-/// Every legacy route, as it should be asked, with wrong secrets, and with bodies that break off.
+/// Every legacy route: with valid bodies, wrong secrets, and truncated bodies.
 async fn over_rest(server: &Server, secrets: &mut Vec<String>) {
     let room: Value =
         http().get(server.url("/room/create")).send().await.expect("an answer").json().await.expect("JSON");
@@ -54,7 +54,7 @@ async fn over_rest(server: &Server, secrets: &mut Vec<String>) {
         let sent = http().post(server.url(route)).json(&body).send().await.expect("an answer");
         sent.json::<Value>().await.expect("JSON")
     };
-    // Nobody yet, in whatever Redis: the id of a room is as good a name as any.
+    // The id of the room serves as the id of a user that does not exist in any Redis.
     let good = json!({ "room_id": id, "room_code": code, "user_id": id, "message": TEXT, "message_id": 0 });
     let sent = ask("/room/message/send", good.clone()).await;
     let token = text(&sent["data"]["token"]);
@@ -68,7 +68,7 @@ async fn over_rest(server: &Server, secrets: &mut Vec<String>) {
             body["token"] = json!(token);
             body[field] = json!(value);
             let answer = ask(route, body).await;
-            // A wrong code of the right kind, too, and whatever token an accepted action gave out.
+            // Tokens of accepted actions are secrets, too.
             secrets.extend(answer["data"]["token"].as_str().map(str::to_owned));
         }
         let broken = format!("{{\"room_code\": \"{code}\", \"token\": \"{token}\", \"{TEXT}");
@@ -79,7 +79,7 @@ async fn over_rest(server: &Server, secrets: &mut Vec<String>) {
     }
 }
 
-/// Sockets, event streams and multipart, followed and refused, and messages that are none.
+/// Sockets, event streams and multipart: accepted and refused subscriptions, and invalid messages.
 async fn over_graphql(server: &Server, secrets: &mut Vec<String>) {
     let client = server.client();
     let room = client.create_room().await;

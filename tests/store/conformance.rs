@@ -16,12 +16,12 @@ pub mod fixture;
 mod kill;
 pub mod kit;
 mod limits;
+mod lockouts;
 mod log;
 mod repeat;
 mod sends;
 mod seq;
 mod snapshot;
-mod strikes;
 mod users;
 mod viewers;
 mod written_forms;
@@ -137,7 +137,7 @@ macro_rules! every_case {
                 contract_10_viewers_of_this_node_are_not_elsewhere,
                 contract_10_viewers_of_another_node_are_counted_and_forgotten,
             }
-            strikes {
+            lockouts {
                 contract_11_no_more_failures_are_counted_than_the_policy_allows,
                 contract_11_each_further_failure_doubles_the_lockout,
                 contract_11_an_undone_failure_undoes_its_lockout,

@@ -85,7 +85,7 @@ controls! {
         contract_7_a_feed_goes_on_after_a_cut,
         contract_7_a_reader_misses_nothing_over_a_cut
     ];
-    a_store_that_ignores_failures_is_caught: Fault::MissesIgnored, [
+    a_store_that_ignores_failures_is_caught: Fault::FailuresIgnored, [
         contract_11_no_more_failures_are_counted_than_the_policy_allows,
         contract_11_each_further_failure_doubles_the_lockout
     ];

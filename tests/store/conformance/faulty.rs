@@ -36,8 +36,8 @@ pub enum Fault {
     NoResync,
     /// The fifth and the sixth change of a room have one number.
     SharedSeq,
-    /// Misses are seen and not counted.
-    MissesIgnored,
+    /// Failures are accepted and not counted.
+    FailuresIgnored,
     /// A user whom a refused message made known is withdrawn even if it was admitted again meanwhile.
     OthersWithdrawn,
     /// A send stops where it is when its caller goes away.
@@ -181,11 +181,11 @@ fn renumbered(mut event: Event) -> Event {
 #[async_trait]
 impl FailureCounters for FaultyStore {
     async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
-        let struck = self.inner.record_failure(subject, policy).await?;
-        if let (Fault::MissesIgnored, FailureOutcome::Counted(record)) = (self.fault, struck) {
+        let outcome = self.inner.record_failure(subject, policy).await?;
+        if let (Fault::FailuresIgnored, FailureOutcome::Counted(record)) = (self.fault, outcome) {
             self.inner.undo_failure(subject, record).await?;
         }
-        Ok(struck)
+        Ok(outcome)
     }
 
     async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Clause 11: misses and guesses are counted, in one step, over all nodes.
+//! Clause 11: failures and code attempts are counted in one step, for all nodes together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,22 +19,23 @@ const LOCKOUT: LockoutPolicy = LockoutPolicy {
     forget_after: Duration::from_secs(86_400),
 };
 
-fn somebody() -> Subject {
+fn random_subject() -> Subject {
     Subject(rand::random())
 }
 
-fn guesser() -> AttemptingClient {
-    AttemptingClient { subject: somebody(), block: somebody() }
+fn random_client() -> AttemptingClient {
+    AttemptingClient { subject: random_subject(), block: random_subject() }
 }
 
-/// The lock-out that a further miss finds.
+/// Records a failure that must be refused. Returns the remaining lockout.
 async fn locked_out(store: &Arc<dyn Store>, subject: Subject, policy: LockoutPolicy) -> Outcome<Duration> {
     match store.record_failure(subject, policy).await? {
         FailureOutcome::LockedOut(left) => Ok(left),
-        FailureOutcome::Counted(_) => Err(Breach("a miss was counted during the lock-out".into())),
+        FailureOutcome::Counted(_) => Err(Breach("a failure was counted during the lockout".into())),
     }
 }
 
+/// Records a failure that must be counted.
 async fn counted(store: &Arc<dyn Store>, subject: Subject, policy: LockoutPolicy) -> Outcome<()> {
     match store.record_failure(subject, policy).await? {
         FailureOutcome::Counted(_) => Ok(()),
@@ -43,22 +44,22 @@ async fn counted(store: &Arc<dyn Store>, subject: Subject, policy: LockoutPolicy
 }
 
 pub async fn contract_11_no_more_failures_are_counted_than_the_policy_allows(on: &dyn Fixture) -> Outcome {
-    let (here, there, subject) = (on.store(), on.second_handle(), somebody());
-    let strikes = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.record_failure(subject, LOCKOUT));
-    let struck = join_all(strikes).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let counted = struck.iter().filter(|struck| matches!(struck, FailureOutcome::Counted(_))).count();
-    ensure_eq!(counted, 10, "misses counted of a hundred at once");
+    let (here, there, subject) = (on.store(), on.second_handle(), random_subject());
+    let recorded = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.record_failure(subject, LOCKOUT));
+    let outcomes = join_all(recorded).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let counted = outcomes.iter().filter(|outcome| matches!(outcome, FailureOutcome::Counted(_))).count();
+    ensure_eq!(counted, 10, "failures counted of a hundred at once");
     let left = locked_out(&there, subject, LOCKOUT).await?;
-    ensure!(left <= LOCKOUT.first && left > Duration::from_secs(30), "the first lock-out lasts {left:?}");
+    ensure!(left <= LOCKOUT.first && left > Duration::from_secs(30), "the first lockout lasts {left:?}");
     ensure!(
-        matches!(here.record_failure(somebody(), LOCKOUT).await?, FailureOutcome::Counted(_)),
-        "somebody else is locked out"
+        matches!(here.record_failure(random_subject(), LOCKOUT).await?, FailureOutcome::Counted(_)),
+        "another subject is locked out"
     );
     Ok(())
 }
 
 pub async fn contract_11_each_further_failure_doubles_the_lockout(on: &dyn Fixture) -> Outcome {
-    let (store, subject) = (on.store(), somebody());
+    let (store, subject) = (on.store(), random_subject());
     let first = Duration::from_millis(600);
     let lockout = LockoutPolicy { max_failures: 2, first, longest: first * 3, ..LOCKOUT };
     counted(&store, subject, lockout).await?;
@@ -72,11 +73,11 @@ pub async fn contract_11_each_further_failure_doubles_the_lockout(on: &dyn Fixtu
 }
 
 pub async fn contract_11_an_undone_failure_undoes_its_lockout(on: &dyn Fixture) -> Outcome {
-    let (here, there, subject) = (on.store(), on.second_handle(), somebody());
+    let (here, there, subject) = (on.store(), on.second_handle(), random_subject());
     let lockout = LockoutPolicy { max_failures: 1, ..LOCKOUT };
     for _ in 0..3 {
         let FailureOutcome::Counted(record) = here.record_failure(subject, lockout).await? else {
-            return Err(Breach("locked out by misses that were taken back".into()));
+            return Err(Breach("locked out by failures that were undone".into()));
         };
         locked_out(&here, subject, lockout).await?;
         there.undo_failure(subject, record).await?;
@@ -84,17 +85,17 @@ pub async fn contract_11_an_undone_failure_undoes_its_lockout(on: &dyn Fixture) 
     let FailureOutcome::Counted(early) =
         here.record_failure(subject, LockoutPolicy { max_failures: 2, ..LOCKOUT }).await?
     else {
-        return Err(Breach("locked out before the second miss".into()));
+        return Err(Breach("locked out before the second failure".into()));
     };
     counted(&here, subject, LockoutPolicy { max_failures: 1, ..LOCKOUT }).await?;
     here.undo_failure(subject, early).await?;
     locked_out(&here, subject, lockout).await?;
-    there.undo_failure(somebody(), early).await?;
+    there.undo_failure(random_subject(), early).await?;
     Ok(())
 }
 
 pub async fn contract_11_failures_are_forgotten_in_time(on: &dyn Fixture) -> Outcome {
-    let (store, subject) = (on.store(), somebody());
+    let (store, subject) = (on.store(), random_subject());
     let kept = Duration::from_secs(1);
     let lockout = LockoutPolicy { max_failures: 2, first: kept, longest: kept, forget_after: kept };
     for _ in 0..3 {
@@ -110,71 +111,84 @@ pub async fn contract_11_wrong_codes_of_a_room_are_limited_over_all_clients(on: 
     let (here, there) = (on.store(), on.second_handle());
     let room = room(&here).await?;
     let limits = Some(AttemptLimits { unrestricted: 10, total: 30 });
-    let guesses = (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.begin_code_attempt(room, guesser(), limits));
-    let guesses = join_all(guesses).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let counted = guesses.iter().filter(|guess| **guess == CodeAttempt::Counted).count();
-    ensure_eq!(counted, 30, "guesses counted of a hundred at once");
-    let closed = here.begin_code_attempt(room, guesser(), limits).await?;
+    let attempts =
+        (0..100).map(|n| if n % 2 == 0 { &here } else { &there }.begin_code_attempt(room, random_client(), limits));
+    let attempts = join_all(attempts).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let counted = attempts.iter().filter(|attempt| **attempt == CodeAttempt::Counted).count();
+    ensure_eq!(counted, 30, "attempts counted of a hundred at once");
+    let closed = here.begin_code_attempt(room, random_client(), limits).await?;
     ensure!(matches!(closed, CodeAttempt::Closed(left) if left <= DAY && left > DAY / 2), "closed until: {closed:?}");
     Ok(())
 }
 
 pub async fn contract_11_past_the_first_limit_each_block_has_one_attempt_left(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
-    let (room, one) = (room(&here).await?, guesser());
-    let neighbour = AttemptingClient { subject: somebody(), ..one };
+    let (room, one) = (room(&here).await?, random_client());
+    let neighbor = AttemptingClient { subject: random_subject(), ..one };
     let limits = Some(AttemptLimits { unrestricted: 5, total: 50 });
     for _ in 0..6 {
         ensure_eq!(
             here.begin_code_attempt(room, one, limits).await?,
             CodeAttempt::Counted,
-            "a guess within the limits"
+            "an attempt within the limits"
         );
     }
     ensure!(
         matches!(there.begin_code_attempt(room, one, limits).await?, CodeAttempt::Closed(_)),
-        "a guesser has two guesses left"
+        "a client has two attempts left"
     );
     ensure!(
-        matches!(here.begin_code_attempt(room, neighbour, limits).await?, CodeAttempt::Closed(_)),
-        "a block has two guesses left"
+        matches!(here.begin_code_attempt(room, neighbor, limits).await?, CodeAttempt::Closed(_)),
+        "a block has two attempts left"
     );
     ensure_eq!(
-        there.begin_code_attempt(room, guesser(), limits).await?,
+        there.begin_code_attempt(room, random_client(), limits).await?,
         CodeAttempt::Counted,
-        "the one guess of somebody else"
+        "the one attempt of another block"
     );
     here.trust_client(room, one, true).await?;
     ensure_eq!(
-        there.begin_code_attempt(room, neighbour, limits).await?,
+        there.begin_code_attempt(room, neighbor, limits).await?,
         CodeAttempt::Counted,
-        "the guess that was taken back"
+        "the attempt that was undone"
     );
     Ok(())
 }
 
 pub async fn contract_11_a_trusted_client_is_known_on_every_node(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
-    let (room, other, guest) = (room(&here).await?, room(&here).await?, guesser());
+    let (room, other, trusted) = (room(&here).await?, room(&here).await?, random_client());
     let limits = Some(AttemptLimits { unrestricted: 1, total: 1 });
     ensure!(
-        matches!(here.begin_code_attempt(room, guest, None).await?, CodeAttempt::Closed(_)),
-        "a guess without limits was counted"
+        matches!(here.begin_code_attempt(room, trusted, None).await?, CodeAttempt::Closed(_)),
+        "an attempt without limits was counted"
     );
-    ensure_eq!(here.begin_code_attempt(room, guest, limits).await?, CodeAttempt::Counted, "the first guess");
-    here.trust_client(room, guest, true).await?;
-    ensure_eq!(there.begin_code_attempt(room, guest, limits).await?, CodeAttempt::Known, "a guest on the other node");
-    ensure_eq!(there.begin_code_attempt(room, guest, None).await?, CodeAttempt::Known, "a guest who may not guess");
+    ensure_eq!(here.begin_code_attempt(room, trusted, limits).await?, CodeAttempt::Counted, "the first attempt");
+    here.trust_client(room, trusted, true).await?;
     ensure_eq!(
-        there.begin_code_attempt(room, guesser(), limits).await?,
+        there.begin_code_attempt(room, trusted, limits).await?,
+        CodeAttempt::Known,
+        "a trusted client on the other node"
+    );
+    ensure_eq!(
+        there.begin_code_attempt(room, trusted, None).await?,
+        CodeAttempt::Known,
+        "a trusted client without limits"
+    );
+    ensure_eq!(
+        there.begin_code_attempt(room, random_client(), limits).await?,
         CodeAttempt::Counted,
-        "the guess that was taken back"
+        "the attempt that was undone"
     );
     ensure!(
-        matches!(here.begin_code_attempt(room, guesser(), limits).await?, CodeAttempt::Closed(_)),
-        "one guess too many"
+        matches!(here.begin_code_attempt(room, random_client(), limits).await?, CodeAttempt::Closed(_)),
+        "one attempt too many"
     );
-    ensure_eq!(here.begin_code_attempt(other, guest, limits).await?, CodeAttempt::Counted, "a guest of another room");
+    ensure_eq!(
+        here.begin_code_attempt(other, trusted, limits).await?,
+        CodeAttempt::Counted,
+        "a trusted client of another room"
+    );
     Ok(())
 }
 
@@ -182,14 +196,14 @@ pub async fn contract_11_an_unknown_room_is_not_found(on: &dyn Fixture) -> Outco
     let store = on.store();
     let limits = Some(AttemptLimits { unrestricted: 1, total: 1 });
     ensure_refused!(
-        store.begin_code_attempt(RoomId::random(), guesser(), limits).await,
+        store.begin_code_attempt(RoomId::random(), random_client(), limits).await,
         StoreError::NotFound,
-        "a guess in no room"
+        "an attempt at an unknown room"
     );
     ensure_refused!(
-        store.trust_client(RoomId::random(), guesser(), false).await,
+        store.trust_client(RoomId::random(), random_client(), false).await,
         StoreError::NotFound,
-        "a welcome to no room"
+        "trust in an unknown room"
     );
     Ok(())
 }
