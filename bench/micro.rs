@@ -16,8 +16,8 @@ use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::BodyExt as _;
 use livechat::chat::Chat;
+use livechat::chat::cursor;
 use livechat::config::Config;
-use livechat::domain::cursor;
 use livechat::domain::event::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
 use livechat::graphql::execution::document::{Document, Types};
@@ -51,11 +51,11 @@ fn rules(criterion: &mut Criterion) {
     criterion.bench_function("document, read and measured", |bench| {
         bench.iter(|| Document::read(black_box(SEND), &limits, &types).is_ok());
     });
-    let (room, position) = (RoomId::random(), Position { seq: Seq(1_234_567), check: EntryTag::random() });
-    let written = cursor::of_event(room, position);
-    criterion.bench_function("cursor, written", |bench| bench.iter(|| cursor::of_event(black_box(room), position)));
+    let (room, position) = (RoomId::random(), Position { seq: Seq(1_234_567), tag: EntryTag::random() });
+    let written = cursor::encode_event(room, position);
+    criterion.bench_function("cursor, written", |bench| bench.iter(|| cursor::encode_event(black_box(room), position)));
     criterion
-        .bench_function("cursor, read", |bench| bench.iter(|| cursor::parse_event(room, black_box(&written)).is_ok()));
+        .bench_function("cursor, read", |bench| bench.iter(|| cursor::decode_event(room, black_box(&written)).is_ok()));
 }
 
 /// The service as `http` mounts it, over the embedded store.

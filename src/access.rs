@@ -128,7 +128,7 @@ impl Access {
     /// Opens a room with a code, unless the client is locked out.
     pub async fn open_room(&self, client: ClientKey, room: &Room, code: &str) -> Result<(), Denied> {
         let Some(room_codes) = &self.room_codes else {
-            return if room.code.opens_with(code) { Ok(()) } else { Err(Denied::WrongCode) };
+            return if room.code.matches(code) { Ok(()) } else { Err(Denied::WrongCode) };
         };
         room_codes.open_room(client, room, code).await.map_err(|denied| match denied {
             Denied::LockedOut(locked_out) => Denied::LockedOut(self.count(locked_out)),

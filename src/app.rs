@@ -116,7 +116,7 @@ impl App {
         let metrics = Metrics::default();
         let facts = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", store.name().to_owned())];
         metrics.register_info("livechat", "Which version this is, and which store it uses", facts);
-        let port: Arc<dyn Store> = Arc::new(MeasuredStore::around(store.port(), &metrics));
+        let port: Arc<dyn Store> = Arc::new(MeasuredStore::new(store.port(), &metrics));
         let hub = Hub::start(Arc::clone(&port));
         hub.register(&metrics);
         let limits = config.chat.limits;

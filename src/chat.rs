@@ -4,8 +4,10 @@
 //! [`ChatError`]s, which each API writes in its own way.
 
 mod admission;
+pub mod cursor;
 mod error;
 mod follower;
+pub mod ids;
 mod input;
 mod room_cache;
 mod settings;
@@ -18,10 +20,9 @@ use tracing::instrument;
 use crate::access::{Access, Denied};
 use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::client_key::ClientKey;
-use crate::domain::cursor;
 use crate::domain::event::{EntryTag, Event};
 use crate::domain::limits::Limits;
-use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::user::{DisplayName, Token, User, UserId};
@@ -29,7 +30,7 @@ use crate::domain::violation::Violation;
 use crate::hub::Hub;
 use crate::metrics::{Counters, Metrics};
 use crate::rate_limit::RateLimiter;
-use crate::store::{Admitted, Change, Commit, Committed, RoomLimits, Sending, Sent, Store, StoreError};
+use crate::store::{Admitted, Change, Commit, Committed, NewMessage, RoomLimits, Sent, Store, StoreError};
 use crate::{access, rate_limit};
 
 use crate::chat::admission::{AdmittedUser, OnUnknownUser, prepare_admission};
@@ -140,7 +141,7 @@ impl Chat {
     /// The live rooms, newest first: up to `first` of them, after the one that the cursor `after` names.
     #[instrument(level = "debug", skip_all)]
     pub async fn active_rooms(&self, first: u32, after: Option<&str>) -> Result<ActiveRooms, ChatError> {
-        let after = after.map(cursor::parse_room).transpose()?;
+        let after = after.map(cursor::decode_room).transpose()?;
         with_deadline(self.store.active_rooms(after, first)).await
     }
 
@@ -153,7 +154,7 @@ impl Chat {
     /// A page of the chatters of a room that the client has entered.
     #[instrument(level = "debug", skip_all)]
     pub async fn chatters(&self, room: &Room, window: Window) -> Result<UserPage, ChatError> {
-        with_deadline(self.store.chatters(room.id, window)).await
+        with_deadline(self.store.users(room.id, window)).await
     }
 
     /// Live subscriptions of each of `rooms`, on all nodes, in the same order.
@@ -182,9 +183,9 @@ impl Chat {
         };
         let on_unknown = OnUnknownUser::Register(name.unwrap_or_else(DisplayName::anonymous));
         let (admission, tokens) = prepare_admission(&room, user.clone(), input.token, on_unknown);
-        let (check, limits) = (EntryTag::random(), self.room_limits());
-        let sending = Sending { room: room.id, check, text, client_message_id, limits };
-        let sent = self.store.send(admission, sending).await;
+        let (tag, limits) = (EntryTag::random(), self.room_limits());
+        let message = NewMessage { room: room.id, tag, text, client_message_id, limits };
+        let sent = self.store.send(admission, message).await;
         if matches!(sent, Err(StoreError::NotFound)) {
             self.rooms.forget(room.id);
         }
@@ -227,9 +228,9 @@ impl Chat {
         input: ChangeMessage<'_>,
         change: impl Fn(&Message) -> Change + Send + Sync + 'static,
     ) -> Result<Accepted, ChatError> {
-        let room_id = RoomId::parse(input.room.id)?;
+        let room_id = ids::parse_room_id(input.room.id)?;
         let index = match input.message {
-            MessageRef::Id(id) => Some(MessageId::parse(id)?).filter(|id| id.room == room_id).map(|id| id.index),
+            MessageRef::Id(id) => Some(ids::parse_message_id(id)?).filter(|id| id.room == room_id).map(|id| id.index),
             MessageRef::Index(index) => u64::try_from(index).ok(),
         };
         let room = self.open_room(client, input.room).await?.room;
@@ -243,7 +244,7 @@ impl Chat {
             let index = index.ok_or(Violation::MessageNotFound)?;
             for _ in 0..MAX_ATTEMPTS {
                 let message = snapshot.messages.pop().ok_or(Violation::MessageNotFound)?;
-                message.may_be_changed_by(&admitted.user.id)?;
+                message.authorize_change(&admitted.user.id)?;
                 match chat.commit(&room, change(&message)).await {
                     Ok(event) => return Ok(admitted.accepted(event)),
                     // Nothing was written, because the message has changed since it was read. Check the rules again.
@@ -271,12 +272,12 @@ impl Chat {
         self.rate_limiter.check_subscribe(client)?;
         let state = with_deadline(self.open_and_read_room(client, key, None)).await?.state;
         let after = match after {
-            Some(after) => cursor::parse_event(state.room.id, after)?,
+            Some(after) => cursor::decode_event(state.room.id, after)?,
             None => state.head,
         };
         self.rate_limiter.check_read(client, FOLLOW_COST + state.head.seq.0.saturating_sub(after.seq.0))?;
         let follower = with_deadline(self.hub.follow(&state, after)).await?;
-        Ok((cursor::of_event(state.room.id, after), Follower(follower)))
+        Ok((cursor::encode_event(state.room.id, after), Follower(follower)))
     }
 
     /// Bytes that the longest text of a message can have.
@@ -311,7 +312,7 @@ impl Chat {
     /// Finds a room and opens it with its code, unless the client is locked out. An unknown id does not count as a failure:
     /// nobody guesses 122 random bits, and there is no code to protect.
     async fn open_room(&self, client: ClientKey, key: RoomKey<'_>) -> Result<OpenedRoom, ChatError> {
-        let id = RoomId::parse(key.id)?;
+        let id = ids::parse_room_id(key.id)?;
         self.access.check_lockout(client, id)?;
         let opened = match self.rooms.find(id) {
             Some(room) => OpenedRoom { room, fresh_state: None },
@@ -366,7 +367,7 @@ impl Chat {
     }
 
     async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
-        let commit = Commit { room: room.id, check: EntryTag::random(), change };
+        let commit = Commit { room: room.id, tag: EntryTag::random(), change };
         self.store.commit(commit).await.map(Committed::into_event)
     }
 

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn client(last_octet: u8) -> Option<ClientKey> {
-        Some(ClientKey::of([192, 0, 2, last_octet].into(), 64))
+        Some(ClientKey::from_address([192, 0, 2, last_octet].into(), 64))
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! The rules of a chat room, pure: no async, no clock, no storage, no wire format.
+//! The rules of a chat room as pure values and functions: no async, no clock, no storage, no wire format.
 //!
-//! Everything here is a value or a decision about values. What a value looks like on a wire or in a store is written in
-//! `graphql`, `rest` and `store`, not here.
+//! The text forms of cursors and legacy ids are in `chat`, the names of fields in `graphql` and `rest`, and stored forms
+//! in `store`.
 
 pub mod client_key;
-pub mod cursor;
 pub mod event;
 pub mod limits;
 pub mod message;

@@ -26,7 +26,7 @@ use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::{Event, Position};
 use crate::domain::room::RoomId;
 use crate::metrics::Metrics;
-use crate::store::{Feed, FeedItem, RoomState, Store, StoreError, VIEWERS_KEPT};
+use crate::store::{Feed, FeedItem, RoomState, Store, StoreError, VIEWER_REPORT_TTL};
 
 use crate::hub::metrics::{HubMetrics, ReplayReason};
 use crate::hub::recent_changes::{AsOf, RecentChanges};
@@ -44,7 +44,8 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// How often this node reports its viewers to the others.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
-const _: () = assert!(REPORT_INTERVAL.as_millis() * 2 < VIEWERS_KEPT.as_millis(), "one lost report must not matter");
+const _: () =
+    assert!(REPORT_INTERVAL.as_millis() * 2 < VIEWER_REPORT_TTL.as_millis(), "one lost report must not matter");
 
 /// The readers on this node, by room.
 #[derive(Clone)]

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn bytes_count_until_the_last_part_of_them_is_dropped() {
         let unsent = UnsentBytes::new(Settings { per_client: 100_000, total: 150_000 });
-        let [one, other] = [1, 2].map(|last| ClientKey::of([192, 0, 2, last].into(), 64));
+        let [one, other] = [1, 2].map(|last| ClientKey::from_address([192, 0, 2, last].into(), 64));
         let mut whole = unsent.count(one, vec![7; 90_000]).expect("within the limits");
         assert!(unsent.count(one, vec![7; UNCOUNTED]).is_ok(), "few bytes are not counted");
         assert_eq!(unsent.count(one, vec![7; 20_000]).err(), Some(Exceeded::PerClient));

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn client(n: u32) -> ClientKey {
-        ClientKey::of(std::net::Ipv4Addr::from_bits(n).into(), 64)
+        ClientKey::from_address(std::net::Ipv4Addr::from_bits(n).into(), 64)
     }
 
     #[tokio::test]

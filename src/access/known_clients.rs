@@ -60,7 +60,7 @@ impl KnownClient {
         if let Some(retry_after) = failures.remaining_lockout() {
             return Err(Denied::LockedOut(LockedOut { reason: LockoutReason::WrongCodes, retry_after }));
         }
-        if room.code.opens_with(code) {
+        if room.code.matches(code) {
             return Ok(());
         }
         failures.count = failures.count.saturating_add(1);

@@ -130,7 +130,7 @@ impl RoomCodes {
             Ok(CodeAttempt::Known) => {
                 self.known_clients.insert(client, room.id).open_room(room, code, self.known_client_policy)
             }
-            Ok(CodeAttempt::Counted) if room.code.opens_with(code) => {
+            Ok(CodeAttempt::Counted) if room.code.matches(code) => {
                 let trust = self.store.trust_client(room.id, trusted(client, attempting), true);
                 // Run both even if one fails: a right code must not stay counted as wrong.
                 let (trusted, undone) = future::join(trust, self.undo_failures(&recorded)).await;

@@ -62,7 +62,7 @@ mod tests {
     const PREFIXES: NetworkPrefixes = NetworkPrefixes { ipv4: 24, ipv6: 48 };
 
     fn client(address: &str) -> ClientKey {
-        ClientKey::of(address.parse().expect("an address"), 64)
+        ClientKey::from_address(address.parse().expect("an address"), 64)
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) struct Tokens {
 impl Tokens {
     /// The user with its token for the next action, if the store admitted it.
     pub(super) fn admitted_user(&self, admitted: &Admitted) -> Option<AdmittedUser> {
-        let user = admitted.chatter()?.clone();
+        let user = admitted.user()?.clone();
         let token = match (admitted, self.presented) {
             (Admitted::Repeated(_, sealed), Some(presented)) => presented.unseal(sealed),
             _ => self.next_token,
@@ -62,7 +62,7 @@ pub(super) fn prepare_admission(
         presented: tokens.presented.map(seal),
         next_token: tokens.next_token.hash(),
         keep_until: room.expires_at.plus(USER_OUTLIVES_ROOM),
-        newcomer: match on_unknown {
+        register_as: match on_unknown {
             OnUnknownUser::Register(name) => Some(name),
             OnUnknownUser::Refuse => None,
         },

@@ -67,8 +67,8 @@ mod tests {
         let now = Timestamp::from_millis(1_000_000);
         let (id, code) = (RoomId::random(), RoomCode::random(6));
         let room = Room { id, code, created_at: now, expires_at: now.plus(remaining) };
-        let head = Position { seq: Seq(0), check: EntryTag(0) };
-        RoomState { room, now, head, message_count: 0, chatter_count: 0 }
+        let head = Position { seq: Seq(0), tag: EntryTag(0) };
+        RoomState { room, now, head, message_count: 0, user_count: 0 }
     }
 
     #[test]

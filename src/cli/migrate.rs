@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::config::Config;
 use crate::domain::event::Seq;
 use crate::store::embedded::export::Export;
-use crate::store::migration::Moved;
+use crate::store::migration::MoveOutcome;
 use crate::store::redis::import::Import;
 use crate::store::{RoomState, StoreError};
 
@@ -63,12 +63,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, moved: Moved) {
+    fn count(&mut self, moved: MoveOutcome) {
         match moved {
-            Moved::Now => self.moved += 1,
-            Moved::Before => self.there += 1,
-            Moved::Differs => self.differ += 1,
-            Moved::Ended => self.ended += 1,
+            MoveOutcome::Copied => self.moved += 1,
+            MoveOutcome::AlreadyThere => self.there += 1,
+            MoveOutcome::Differs => self.differ += 1,
+            MoveOutcome::Expired => self.ended += 1,
         }
     }
 }
@@ -91,7 +91,7 @@ impl Migration {
             }
             self.bar.inc(users.len() as u64);
             match users.last() {
-                Some(user) => last = Some(user.chatter.id.clone()),
+                Some(user) => last = Some(user.user.id.clone()),
                 None => return Ok(tally),
             }
         }
@@ -113,29 +113,29 @@ impl Migration {
         }
     }
 
-    async fn room(&self, state: &RoomState) -> Result<Moved, StoreError> {
+    async fn room(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
         let moved = match self.target.find(state).await? {
             Some(found) => found,
             None => match self.copy(state).await {
-                Err(StoreError::NotFound) => Moved::Ended,
+                Err(StoreError::NotFound) => MoveOutcome::Expired,
                 copied => copied?,
             },
         };
         // Again for a room that is there: an earlier run may have ended just before.
-        if matches!(moved, Moved::Now | Moved::Before) {
+        if matches!(moved, MoveOutcome::Copied | MoveOutcome::AlreadyThere) {
             self.target.list(state).await?;
         }
         Ok(moved)
     }
 
-    async fn copy(&self, state: &RoomState) -> Result<Moved, StoreError> {
+    async fn copy(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
         let (id, step) = (state.room.id, u64::from(IN_A_CALL));
         self.target.begin(id).await?;
         for first in (0..state.message_count).step_by(IN_A_CALL as usize) {
             self.target.messages(state, &self.source.messages(id, first..first + step)?).await?;
         }
-        for first in (0..state.chatter_count).step_by(IN_A_CALL as usize) {
-            self.target.chatters(state, &self.source.chatters(id, first..first + step)?).await?;
+        for first in (0..state.user_count).step_by(IN_A_CALL as usize) {
+            self.target.room_users(state, &self.source.room_users(id, first..first + step)?).await?;
         }
         for first in (1..=state.head.seq.0).step_by(IN_A_CALL as usize) {
             let entries = self.source.log(id, Seq(first), IN_A_CALL)?;
@@ -152,7 +152,7 @@ impl Migration {
             let rooms = self.source.rooms(last, PAGE)?;
             let finding = stream::iter(&rooms).map(|state| self.target.find(state)).buffer_unordered(AT_A_TIME);
             for found in finding.try_collect::<Vec<_>>().await? {
-                missing += u64::from(matches!(found, None | Some(Moved::Differs)));
+                missing += u64::from(matches!(found, None | Some(MoveOutcome::Differs)));
             }
             match rooms.last() {
                 Some(state) => last = Some((state.room.created_at, state.room.id)),

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn client(last_octet: u8) -> ClientKey {
-        ClientKey::of([192, 0, 2, last_octet].into(), 64)
+        ClientKey::from_address([192, 0, 2, last_octet].into(), 64)
     }
 
     #[tokio::test]

@@ -1,21 +1,21 @@
-//! The key under which everything that is limited per client is counted.
+//! The key of all per-client limits.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A client, as far as limits go: the network that one customer of a provider usually gets, or unknown.
+/// Identifies a client for limits: by the network that a provider usually assigns to one customer.
 ///
-/// Built by `http`, in one place; whatever counts by client counts by this.
+/// Only `http` creates keys of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientKey {
-    /// Nobody can tell where the request came from. All such requests count as one client, which has no privileges.
+    /// The origin of the request is unknown. All such requests count as one client, which has no privileges.
     Unknown,
-    /// The client's network: an IPv4 address, or the first bits of an IPv6 address with the rest zero.
+    /// The client's network: an IPv4 address, or an IPv6 prefix with the remaining bits zero.
     Network(IpAddr),
 }
 
-/// How many bits of an address make up a network.
+/// The prefix lengths of a network, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkPrefixes {
     /// 0 to 32.
@@ -24,34 +24,34 @@ pub struct NetworkPrefixes {
     pub ipv6: u8,
 }
 
-/// Text that is not two prefix lengths.
+/// The error of parsing a text that is not two valid prefix lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotPrefixes;
+pub struct InvalidPrefixes;
 
 impl FromStr for NetworkPrefixes {
-    type Err = NotPrefixes;
+    type Err = InvalidPrefixes;
 
-    /// Reads the length for IPv4, from 8 to 32, and the one for IPv6, from 16 to 128, with a comma between them.
-    fn from_str(text: &str) -> Result<Self, NotPrefixes> {
-        let (ipv4, ipv6) = text.split_once(',').ok_or(NotPrefixes)?;
-        let length = |text: &str| text.trim().parse::<u8>().map_err(|_| NotPrefixes);
+    /// Parses `IPV4,IPV6`: prefix lengths of 8 to 32 and of 16 to 128.
+    fn from_str(text: &str) -> Result<Self, InvalidPrefixes> {
+        let (ipv4, ipv6) = text.split_once(',').ok_or(InvalidPrefixes)?;
+        let length = |text: &str| text.trim().parse::<u8>().map_err(|_| InvalidPrefixes);
         let (ipv4, ipv6) = (length(ipv4)?, length(ipv6)?);
-        let sane = (8..=32).contains(&ipv4) && (16..=128).contains(&ipv6);
-        if sane { Ok(Self { ipv4, ipv6 }) } else { Err(NotPrefixes) }
+        let is_valid = (8..=32).contains(&ipv4) && (16..=128).contains(&ipv6);
+        if is_valid { Ok(Self { ipv4, ipv6 }) } else { Err(InvalidPrefixes) }
     }
 }
 
 impl ClientKey {
-    /// The key of a client at `address`, of which `ipv6_prefix` bits count if it is an IPv6 address (0 to 128). An IPv4
-    /// address written as IPv6 counts as IPv4.
-    pub fn of(address: IpAddr, ipv6_prefix: u8) -> Self {
+    /// The key of a client at `address`. Of an IPv6 address only the first `ipv6_prefix` bits (0 to 128) count. An
+    /// IPv4-mapped IPv6 address counts as IPv4.
+    pub fn from_address(address: IpAddr, ipv6_prefix: u8) -> Self {
         Self::Network(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => masked_v6(address, ipv6_prefix).into(),
         })
     }
 
-    /// The wider network around the client; `None` if that is a single address, or unknown.
+    /// The key of the wider network that contains the client; `None` if it is a single address or the client is unknown.
     pub fn wider(self, prefixes: NetworkPrefixes) -> Option<Self> {
         let wider = match self {
             Self::Unknown => return None,
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn key(address: &str, ipv6_prefix: u8) -> ClientKey {
-        ClientKey::of(address.parse().expect("an address"), ipv6_prefix)
+        ClientKey::from_address(address.parse().expect("an address"), ipv6_prefix)
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv4_addresses_are_clients_of_their_own_however_they_are_written() {
+    fn each_ipv4_address_is_one_client_in_either_notation() {
         assert_eq!(key("::ffff:192.0.2.7", 64), key("192.0.2.7", 64));
         assert_ne!(key("192.0.2.7", 64), key("192.0.2.8", 64));
     }
@@ -118,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn prefix_lengths_are_read_as_they_are_written() {
+    fn prefix_lengths_are_parsed_and_validated() {
         assert_eq!("24, 48".parse(), Ok(NetworkPrefixes { ipv4: 24, ipv6: 48 }));
         for text in ["", "24", "33,48", "24,129", "7,48", "24,8", "24,48,1", "-1,48"] {
-            assert_eq!(text.parse::<NetworkPrefixes>(), Err(NotPrefixes), "{text}");
+            assert_eq!(text.parse::<NetworkPrefixes>(), Err(InvalidPrefixes), "{text}");
         }
     }
 

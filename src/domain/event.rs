@@ -1,4 +1,4 @@
-//! The log of a room: numbered entries, positions in it, and the events that readers see.
+//! The log of a room: numbered entries, positions in the log, and the events that subscribers receive.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use crate::domain::message::Message;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 
-/// The number of an entry in its room's log: contiguous from 1. Zero is the place before the first.
+/// The number of an entry in its room's log, contiguous from 1. Zero is the position before the first entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The number that follows this one.
+    /// The number after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// A random mark of one log entry. A store that lost its last writes may number another entry the same; the check
-/// tells the two apart.
+/// A random tag of one log entry. A store that lost its last writes may give their numbers to other entries; the tag
+/// tells them apart.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct EntryTag(pub u64);
 
 impl EntryTag {
-    /// A mark for a new entry.
+    /// A tag for a new entry.
     pub fn random() -> Self {
         Self(rand::rng().random())
     }
@@ -38,20 +38,20 @@ impl fmt::Debug for EntryTag {
     }
 }
 
-/// A place in a room's log: just after the entry with this number and this mark.
+/// A position in a room's log: just after the entry with this number and tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     pub seq: Seq,
-    /// Zero at the start of the log, where there is no entry to name.
-    pub check: EntryTag,
+    /// Zero at the start of the log, where there is no entry.
+    pub tag: EntryTag,
 }
 
 impl Position {
     /// Before the first entry.
-    pub const START: Self = Self { seq: Seq(0), check: EntryTag(0) };
+    pub const START: Self = Self { seq: Seq(0), tag: EntryTag(0) };
 }
 
-/// What an entry says happened to its message.
+/// What happened to the message of a log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     Sent,
@@ -59,19 +59,18 @@ pub enum EventKind {
     Deleted,
 }
 
-/// One accepted change of a room, with its message as it was when the event was made: at the commit for a live event,
-/// at the reading for a replayed one.
+/// One accepted change of a room. A live event has its message as of the commit, a replayed event as of the read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub kind: EventKind,
-    /// Where a reader stands who has seen this event.
+    /// The position to resume from after this event.
     pub position: Position,
     pub at: Timestamp,
     pub message: Message,
 }
 
 impl Event {
-    /// The room it happened in.
+    /// The room of the message.
     pub const fn room(&self) -> RoomId {
         self.message.id.room
     }

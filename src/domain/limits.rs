@@ -1,22 +1,22 @@
-//! How much of everything a room takes, and the checks that text from outside goes through.
+//! Limits of what clients may store or request, and the validation of text against them.
 
 use crate::domain::violation::{Field, Violation};
 use crate::domain::visible::has_visible;
 
-/// The bounds of what clients may store. All settable; the defaults are the documented ones.
+/// The configurable limits of what clients may store, all inclusive. The defaults are documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Characters in a message, at most.
+    /// Characters in a message.
     pub text: usize,
-    /// Characters in a display name, at most.
+    /// Characters in a display name.
     pub display_name: usize,
-    /// Characters in a user id, at most.
+    /// Characters in a user id.
     pub user_id: usize,
-    /// Messages in a room, at most, deleted ones included.
+    /// Messages in a room, including deleted ones.
     pub messages_per_room: u64,
-    /// Entries in a room's log, at most: sends, edits and deletions, with one reserved for the deletion of each message.
+    /// Entries in a room's log: sends, edits and deletions. One entry per message is reserved for its deletion.
     pub events_per_room: u64,
-    /// Edits of a message, at most.
+    /// Edits of a message.
     pub edits_per_message: u64,
 }
 
@@ -33,21 +33,21 @@ impl Default for Limits {
     }
 }
 
-/// Characters in a user id, at least. Fixed by the legacy contract.
+/// Minimum characters in a user id. Fixed by the legacy contract.
 pub const USER_ID_MIN: usize = 10;
 
-/// Characters in a `clientMessageId`, at most.
+/// Maximum characters in a `clientMessageId`.
 pub const CLIENT_MESSAGE_ID_MAX: usize = 128;
 
-/// Items in one page of any list, at most.
+/// Maximum items in a page of any list.
 pub const PAGE_MAX: u32 = 100;
 
-/// Items in a page when the client names no number.
+/// Items in a page if the client does not say how many.
 pub const PAGE_DEFAULT: u32 = 50;
 
-/// Checks the length of `value` in characters, that it holds no control character but those in `allowed_controls`, and that
-/// something of it can be seen.
-pub(super) fn check_text(
+/// Validates that `value` has `min` to `max` characters, no control characters other than `allowed_controls`, and at least one
+/// visible character.
+pub(super) fn validate_text(
     field: Field,
     value: &str,
     min: usize,

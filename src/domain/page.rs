@@ -1,22 +1,22 @@
-//! Which part of a list is asked for, after the Relay cursor connections specification
-//! (<https://relay.dev/graphql/connections.htm>), and the rule for reading the arguments.
+//! Pages of a list, after the Relay cursor connections specification (<https://relay.dev/graphql/connections.htm>), and the
+//! validation of page sizes.
 
 use std::ops::Range;
 
 use crate::domain::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::domain::violation::{Field, Violation};
 
-/// A page of a list whose items are numbered from 0 and never move.
+/// A requested page of a list whose items have fixed indexes from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// Only items behind this one.
+    /// Only items after this index.
     pub after: Option<u64>,
-    /// Only items before this one.
+    /// Only items before this index.
     pub before: Option<u64>,
     pub take: Take,
 }
 
-/// From which end of the window to take how many items.
+/// How many items to take, and from which end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Take {
     First(u32),
@@ -24,17 +24,17 @@ pub enum Take {
 }
 
 impl Window {
-    /// The one item numbered `index`.
+    /// The single item at `index`.
     pub fn only(index: u64) -> Self {
         Self { after: index.checked_sub(1), before: None, take: Take::First(1) }
     }
 
-    /// At most `limit` items from number `start` on.
+    /// At most `limit` items from index `start` on.
     pub fn starting_at(start: u64, limit: u32) -> Self {
         Self { after: start.checked_sub(1), before: None, take: Take::First(limit) }
     }
 
-    /// The numbers of the items on this page, in a list of `count` items.
+    /// The indexes of the items on this page, in a list of `count` items.
     pub fn range(&self, count: u64) -> Range<u64> {
         let start = self.after.map_or(0, |after| after.saturating_add(1)).min(count);
         let end = self.before.unwrap_or(count).clamp(start, count);
@@ -45,22 +45,24 @@ impl Window {
     }
 }
 
-/// Reads `first` and `last`: 0 to [`PAGE_MAX`], not both. Without either, `default` is taken.
-pub fn take(first: Option<i32>, last: Option<i32>, default: Take) -> Result<Take, Violation> {
-    match (first, last) {
-        (Some(_), Some(_)) => Err(Field::Last.invalid("cannot be combined with first")),
-        (Some(n), None) => size(Field::First, n).map(Take::First),
-        (None, Some(n)) => size(Field::Last, n).map(Take::Last),
-        (None, None) => Ok(default),
+impl Take {
+    /// Parses `first` and `last`, each 0 to [`PAGE_MAX`]. Both together are rejected; without either the result is `default`.
+    pub fn parse(first: Option<i32>, last: Option<i32>, default: Self) -> Result<Self, Violation> {
+        match (first, last) {
+            (Some(_), Some(_)) => Err(Field::Last.invalid("cannot be combined with first")),
+            (Some(n), None) => parse_size_of(Field::First, n).map(Self::First),
+            (None, Some(n)) => parse_size_of(Field::Last, n).map(Self::Last),
+            (None, None) => Ok(default),
+        }
     }
 }
 
-/// Reads the size of a page: 0 to [`PAGE_MAX`]; [`PAGE_DEFAULT`] when none is given.
-pub fn first(first: Option<i32>) -> Result<u32, Violation> {
-    first.map_or(Ok(PAGE_DEFAULT), |n| size(Field::First, n))
+/// Parses `first` as a page size: 0 to [`PAGE_MAX`], [`PAGE_DEFAULT`] if absent.
+pub fn parse_size(first: Option<i32>) -> Result<u32, Violation> {
+    first.map_or(Ok(PAGE_DEFAULT), |n| parse_size_of(Field::First, n))
 }
 
-fn size(field: Field, n: i32) -> Result<u32, Violation> {
+fn parse_size_of(field: Field, n: i32) -> Result<u32, Violation> {
     u32::try_from(n)
         .ok()
         .filter(|n| *n <= PAGE_MAX)
@@ -75,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_page_is_what_filtering_the_list_would_give(
+        fn a_page_equals_the_filtered_list(
             count in 0u64..20, after in proptest::option::of(0u64..25), before in proptest::option::of(0u64..25),
             n in 0u32..25, from_the_end: bool,
         ) {
@@ -94,10 +96,11 @@ mod tests {
 
     #[test]
     fn a_page_has_at_most_a_hundred_items() {
-        assert_eq!(take(Some(100), None, Take::Last(50)), Ok(Take::First(100)));
-        assert!(take(Some(101), None, Take::Last(50)).is_err());
-        assert!(take(None, Some(-1), Take::Last(50)).is_err());
-        assert!(take(Some(1), Some(1), Take::Last(50)).is_err());
-        assert_eq!(take(None, None, Take::Last(50)), Ok(Take::Last(50)));
+        let parse = Take::parse;
+        assert_eq!(parse(Some(100), None, Take::Last(50)), Ok(Take::First(100)));
+        assert!(parse(Some(101), None, Take::Last(50)).is_err());
+        assert!(parse(None, Some(-1), Take::Last(50)).is_err());
+        assert!(parse(Some(1), Some(1), Take::Last(50)).is_err());
+        assert_eq!(parse(None, None, Take::Last(50)), Ok(Take::Last(50)));
     }
 }

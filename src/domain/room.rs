@@ -1,4 +1,4 @@
-//! Rooms: their id, their code, their life.
+//! Rooms: their ids, codes and lifetimes.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,30 +10,20 @@ use uuid::Uuid;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::{Field, Violation};
 
-/// What legacy callers write before the 32 digits of a room id.
-const LEGACY_PREFIX: &str = "room:*";
-
-/// Names a room for its whole life: a version 4 UUID.
+/// Identifies a room: a version 4 UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(Uuid);
 
 impl RoomId {
-    /// A new id that no other room has.
+    /// A new, unique id.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// Reads 32 hex digits, or `room:*` and 32 hex digits. Anything else violates [`Field::RoomId`].
+    /// Parses 32 hex digits.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        let digits = text.strip_prefix(LEGACY_PREFIX).unwrap_or(text);
-        if digits.len() != 32 {
-            return Err(Self::invalid());
-        }
-        Uuid::try_parse(digits).map(Self).map_err(|_| Self::invalid())
-    }
-
-    fn invalid() -> Violation {
-        Field::RoomId.invalid("must be 32 hex digits")
+        let uuid = Some(text).filter(|text| text.len() == 32).and_then(|text| Uuid::try_parse(text).ok());
+        uuid.map(Self).ok_or_else(|| Field::RoomId.invalid("must be 32 hex digits"))
     }
 
     /// The id from its 16 bytes.
@@ -45,11 +35,6 @@ impl RoomId {
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
-
-    /// The id as the legacy routes write it: `room:*` and 32 hex digits.
-    pub fn legacy(&self) -> String {
-        format!("{LEGACY_PREFIX}{self}")
-    }
 }
 
 /// 32 lower-case hex digits.
@@ -59,7 +44,7 @@ impl fmt::Display for RoomId {
     }
 }
 
-/// What opens a room: decimal digits, given to its creator.
+/// The secret code of a room: decimal digits, returned to the room's creator.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RoomCode(String);
 
@@ -70,41 +55,41 @@ impl RoomCode {
         Self((0..digits).map(|_| char::from(b'0' + rng.random_range(0..10u8))).collect())
     }
 
-    /// A code that a store kept.
+    /// Wraps a code that was stored.
     pub const fn from_stored(code: String) -> Self {
         Self(code)
     }
 
-    /// Whether `given` is this code, in time that does not depend on where the two differ.
-    pub fn opens_with(&self, given: &str) -> bool {
+    /// Whether `given` is this code. Compares in constant time.
+    pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
-    /// The digits, for whoever has shown that they know them, and for a store.
+    /// The digits. Only for clients that proved they know them, and for a store.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// Hides the digits: codes never reach a log.
+/// Hides the digits, so that codes never reach a log.
 impl fmt::Debug for RoomCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RoomCode(…)")
     }
 }
 
-/// What never changes about a room.
+/// The part of a room that never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     pub id: RoomId,
     pub code: RoomCode,
     pub created_at: Timestamp,
-    /// From this moment on the room is absent everywhere.
+    /// From this time on the room does not exist for any operation.
     pub expires_at: Timestamp,
 }
 
 impl Room {
-    /// How much of its life is left at `now`; zero once it is over.
+    /// The time until the room expires; zero if it has expired.
     pub fn remaining(&self, now: Timestamp) -> Duration {
         self.expires_at.since(now)
     }
@@ -115,30 +100,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_of_a_room_id_name_the_same_room() {
+    fn a_room_id_parses_in_either_case() {
         let id = RoomId::random();
         assert_eq!(RoomId::parse(&id.to_string()), Ok(id));
-        assert_eq!(RoomId::parse(&id.legacy()), Ok(id));
         assert_eq!(RoomId::parse(&id.to_string().to_uppercase()), Ok(id));
     }
 
     #[test]
-    fn what_is_not_a_room_id_is_refused() {
+    fn malformed_room_ids_are_rejected() {
         let id = RoomId::random();
         let hyphenated = Uuid::from_bytes(*id.as_bytes()).to_string();
-        for text in ["", "1", "room:*", "None", &hyphenated, &format!("{id}0"), &format!("room:{id}"), &"g".repeat(32)]
-        {
-            assert!(RoomId::parse(text).is_err(), "{text} was taken for a room id");
+        for text in ["", "1", "None", &hyphenated, &format!("{id}0"), &format!("room:*{id}"), &"g".repeat(32)] {
+            assert!(RoomId::parse(text).is_err(), "{text} was accepted");
         }
     }
 
     #[test]
-    fn a_code_opens_with_itself_only_and_never_shows_in_debug_output() {
+    fn a_code_matches_only_itself_and_is_hidden_in_debug_output() {
         let code = RoomCode::random(6);
         assert_eq!(code.reveal().len(), 6);
-        assert!(code.opens_with(code.reveal()));
-        assert!(!code.opens_with(&code.reveal()[..5]));
-        assert!(!code.opens_with(""));
+        assert!(code.matches(code.reveal()));
+        assert!(!code.matches(&code.reveal()[..5]));
+        assert!(!code.matches(""));
         assert!(!format!("{code:?}").contains(code.reveal()));
     }
 }

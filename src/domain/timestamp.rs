@@ -1,4 +1,4 @@
-//! A moment. Who tells the time is the store's business, how it is written a wire's.
+//! Points in time. The store reads the clock; each API formats timestamps in its own way.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after the Unix epoch.
+    /// The timestamp `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
@@ -17,14 +17,14 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment `span` later, to the millisecond.
+    /// The timestamp `span` later, truncated to milliseconds.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// How long it is from `earlier` to this moment; zero when `earlier` is later.
+    /// The time from `earlier` to this timestamp; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

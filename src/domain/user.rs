@@ -1,36 +1,35 @@
-//! Users as a room sees them, and the tokens by which we know them again.
+//! Users, and the rotating tokens that authenticate them.
 //!
-//! A token is good for one action and replaced with every answer. So that a lost answer locks nobody out, the token
-//! before stays good until its next_token is first used, and presenting it again yields that same next_token. A store can
-//! give the next_token back without knowing it: it keeps only hashes, and the next_token *sealed* under the token it
-//! replaces, which only the client has.
+//! A token is valid for one action; every response carries the next one. The previous token stays valid until the next token
+//! is first used, so that a client can repeat an action whose response was lost. Presenting the previous token again yields
+//! the same next token. The store can return it without knowing it: it keeps only hashes, and the next token *sealed* under
+//! the token that it replaces, which only the client has.
 
 use std::fmt;
 
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::limits::{Limits, USER_ID_MIN, check_text};
+use crate::domain::limits::{Limits, USER_ID_MIN, validate_text};
 use crate::domain::violation::{Field, Violation};
 
-/// Names a user over all rooms; chosen by the client, or assigned.
+/// Identifies a user across all rooms; chosen by the client or assigned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
 impl UserId {
-    /// Takes an id of [`USER_ID_MIN`] to `limits.user_id` characters without control characters, of which one at
-    /// least can be seen.
+    /// Parses [`USER_ID_MIN`] to `limits.user_id` characters without control characters, at least one of them visible.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, Violation> {
-        check_text(Field::UserId, text, USER_ID_MIN, limits.user_id, &[])?;
+        validate_text(Field::UserId, text, USER_ID_MIN, limits.user_id, &[])?;
         Ok(Self(text.to_owned()))
     }
 
-    /// An id for a client that brought none.
+    /// An id for a client that did not choose one.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string())
     }
 
-    /// An id that a store kept.
+    /// Wraps an id that was validated before it was stored.
     pub const fn from_stored(id: String) -> Self {
         Self(id)
     }
@@ -40,15 +39,14 @@ impl UserId {
     }
 }
 
-/// The name shown beside a user's messages, fixed by the user's first message.
+/// The name shown with a user's messages. Set by the user's first message and never changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// Takes a name of 1 to `limits.display_name` characters without control characters, of which one at
-    /// least can be seen.
+    /// Parses 1 to `limits.display_name` characters without control characters, at least one of them visible.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, Violation> {
-        check_text(Field::DisplayName, text, 1, limits.display_name, &[])?;
+        validate_text(Field::DisplayName, text, 1, limits.display_name, &[])?;
         Ok(Self(text.to_owned()))
     }
 
@@ -57,7 +55,7 @@ impl DisplayName {
         Self(format!("Anon#{:05}", rand::rng().random_range(0..100_000)))
     }
 
-    /// A name that a store kept.
+    /// Wraps a name that was validated before it was stored.
     pub const fn from_stored(name: String) -> Self {
         Self(name)
     }
@@ -67,7 +65,7 @@ impl DisplayName {
     }
 }
 
-/// A user as the room sees it.
+/// A user as other members of a room see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
@@ -76,7 +74,7 @@ pub struct User {
 
 const TOKEN_BYTES: usize = 16;
 
-/// Proves that an action comes from the user it names: 128 random bits, written as 32 hex digits.
+/// Authenticates the user of an action: 128 random bits, written as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Token([u8; TOKEN_BYTES]);
 
@@ -88,34 +86,34 @@ impl Token {
         Self(bytes)
     }
 
-    /// Reads 32 hex digits; `None` for whatever cannot be a token of ours.
+    /// Parses 32 hex digits; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; TOKEN_BYTES];
         hex::decode_to_slice(text, &mut bytes).ok()?;
         Some(Self(bytes))
     }
 
-    /// The 32 hex digits, for the client whose token it is.
+    /// The 32 hex digits. Only for the client that owns the token.
     pub fn reveal(&self) -> String {
         hex::encode(self.0)
     }
 
-    /// What a store keeps to know the token again.
+    /// The hash by which a store recognizes the token.
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.0).into())
     }
 
-    /// Seals `next_token` so that only the holder of this token can read it.
+    /// Encrypts `next_token` so that only the holder of this token can read it.
     pub fn seal(&self, next_token: &Self) -> SealedToken {
         SealedToken(xor(next_token.0, self.mask()))
     }
 
-    /// Reads a token that was sealed under this one.
+    /// Decrypts a token that was sealed under this one.
     pub fn unseal(&self, sealed: &SealedToken) -> Self {
         Self(xor(sealed.0, self.mask()))
     }
 
-    /// A one-time pad: every token seals one next_token only, and its plain hash says nothing about this one.
+    /// A one-time pad: every token seals only one next token, and the token's stored hash reveals nothing about the pad.
     fn mask(&self) -> [u8; TOKEN_BYTES] {
         let digest = Sha256::new().chain_update(b"livechat token seal").chain_update(self.0).finalize();
         std::array::from_fn(|i| digest[i])
@@ -127,7 +125,7 @@ fn xor(mut left: [u8; TOKEN_BYTES], right: [u8; TOKEN_BYTES]) -> [u8; TOKEN_BYTE
     left
 }
 
-/// Hides the digits: tokens never reach a log.
+/// Hides the digits, so that tokens never reach a log.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
@@ -144,7 +142,7 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// A token under the seal of the one it replaces; see [`Token::seal`].
+/// A token encrypted with the token that it replaces; see [`Token::seal`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealedToken(pub [u8; TOKEN_BYTES]);
 
@@ -159,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_sealing_token_reads_what_it_sealed() {
+    fn only_the_sealing_token_unseals() {
         let (token, next_token) = (Token::random(), Token::random());
         let sealed = token.seal(&next_token);
         assert_eq!(token.unseal(&sealed), next_token);
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_back_from_its_digits_and_nothing_else_is() {
+    fn a_token_parses_from_its_digits_and_from_nothing_else() {
         let token = Token::random();
         assert_eq!(Token::parse(&token.reveal()), Some(token));
         for text in ["", "bad", "garbage-token", &token.reveal()[..31], &"z".repeat(32)] {
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_id_is_counted_in_characters() {
+    fn the_length_of_a_user_id_is_counted_in_characters() {
         let limits = Limits::default();
         assert!(UserId::parse("ääääääääää", &limits).is_ok());
         assert!(UserId::parse("ääääääääa", &limits).is_err());

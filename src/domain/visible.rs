@@ -1,15 +1,16 @@
-//! Which characters can be seen.
+//! Detects whether a text contains a visible character.
 //!
-//! The classes are those of the Unicode standard; the few characters that it gives a place but no ink are listed here.
+//! Most invisible characters are known by their Unicode properties. The few that have a width but an empty glyph are listed
+//! here.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, PrependedConcatenationMark, WhiteSpace};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Letters, marks and symbols whose glyph is empty: the blank Braille pattern, the blank hieroglyphs, the Khitan filler and the
-/// null notehead. The fillers of Hangul are ignorable by their property.
+/// Letters, marks and symbols with an empty glyph: the blank Braille pattern, the blank hieroglyphs, the Khitan filler and the
+/// null notehead. The Hangul fillers are not listed: their Unicode property marks them as ignorable.
 const EMPTY_GLYPHS: [char; 5] = ['\u{2800}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}'];
 
-/// Whether any character of `text` can be seen.
+/// Whether any character of `text` is visible.
 pub(super) fn has_visible(text: &str) -> bool {
     text.chars().any(is_visible)
 }
@@ -24,8 +25,8 @@ fn is_visible(character: char) -> bool {
         && !EMPTY_GLYPHS.contains(&character)
 }
 
-/// Whether a character only controls how others are shown. Signs that are written before a number are of the same category and can
-/// be seen.
+/// Whether a character only controls how others are displayed. Prepended concatenation marks have the same category but are
+/// visible.
 fn is_control(character: char) -> bool {
     match CodePointMapData::<GeneralCategory>::new().get(character) {
         GeneralCategory::Control | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => true,
@@ -38,7 +39,7 @@ fn is_control(character: char) -> bool {
 mod tests {
     use super::*;
 
-    /// One or more of every kind that has been used to write nothing.
+    /// At least one character of every invisible kind.
     const INVISIBLE: &[char] = &[
         ' ',
         '\t',
@@ -96,7 +97,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_kind_of_nothing_can_be_seen() {
+    fn no_invisible_kind_counts_as_visible() {
         for character in INVISIBLE {
             assert!(!is_visible(*character), "U+{:04X}", u32::from(*character));
         }
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_can_be_seen_in_any_script() {
+    fn text_in_any_script_is_visible() {
         for character in "a0.~äßΩжאبहक한か漢𠮷🦀👍́\u{600}\u{6dd}\u{110bd}\u{e000}".chars() {
             assert!(is_visible(character), "U+{:04X}", u32::from(character));
         }

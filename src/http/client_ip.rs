@@ -63,7 +63,7 @@ impl Clients {
     }
 
     fn key(&self, address: IpAddr) -> ClientKey {
-        ClientKey::of(address, self.ipv6_prefix)
+        ClientKey::from_address(address, self.ipv6_prefix)
     }
 }
 

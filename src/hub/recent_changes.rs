@@ -154,7 +154,7 @@ mod tests {
             client_message_id: None,
             revision: Seq(seq),
         };
-        Arc::new(Event { kind, position: Position { seq: Seq(seq), check: EntryTag(seq) }, at, message })
+        Arc::new(Event { kind, position: Position { seq: Seq(seq), tag: EntryTag(seq) }, at, message })
     }
 
     fn text_now(changes: &RecentChanges, event: &Event) -> Option<String> {

@@ -117,7 +117,9 @@ impl Settings {
             Field::Text => "message",
             Field::MessageId => "message_id",
             // Not fields of these routes.
-            Field::ClientMessageId | Field::First | Field::Last => field.name(),
+            Field::ClientMessageId => "client_message_id",
+            Field::First => "first",
+            Field::Last => "last",
         };
         detail::list(&[detail::refused(name, format!("{name} {problem}"))])
     }

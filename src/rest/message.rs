@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage};
+use crate::chat::{Accepted, ChangeMessage, ChatError, MessageRef, RoomKey, SendMessage, ids};
 use crate::domain::message::MessageText;
 use crate::rest::body::Body;
 use crate::rest::date::Date;
@@ -199,7 +199,7 @@ pub(super) struct Sent<'a> {
 impl<'a> Sent<'a> {
     fn of(accepted: &'a Accepted) -> Self {
         Self {
-            room_id: accepted.event.room().legacy(),
+            room_id: ids::legacy_room_id(accepted.event.room()),
             user_id: accepted.author.id.as_str(),
             display_name: accepted.author.display_name.as_str(),
             created_at: Date(accepted.event.message.created_at),
@@ -226,7 +226,7 @@ pub(super) struct Changed<'a> {
 impl<'a> Changed<'a> {
     fn of(accepted: &'a Accepted) -> Self {
         Self {
-            room: accepted.event.room().legacy(),
+            room: ids::legacy_room_id(accepted.event.room()),
             user_id: accepted.author.id.as_str(),
             message: text(accepted),
             message_id: accepted.event.message.id.index,

@@ -13,8 +13,7 @@ use futures_util::Stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::chat::{Chat, ChatError, RoomKey, RoomState};
-use crate::domain::cursor;
+use crate::chat::{Chat, ChatError, RoomKey, RoomState, cursor, ids};
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
 use crate::rest::body::Body;
@@ -67,7 +66,7 @@ pub(super) async fn create(State(rest): State<Rest>, Client(client): Client, hea
     }
     match rest.chat.create_room(client).await {
         Ok(state) => {
-            let id = state.room.id.legacy();
+            let id = ids::legacy_room_id(state.room.id);
             Envelope::with(Record::empty(&state, &id)).saying(CREATED).about(&id).into_response()
         }
         Err(error) => error::answer(&error, Asked::default(), rest.settings),
@@ -96,7 +95,7 @@ pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(
         Ok(read) => read,
         Err(exceeded) => return error::too_many_reads(exceeded, rest.settings),
     };
-    match rest.chat.charge_read(client, READ_COST + state.message_count + state.chatter_count) {
+    match rest.chat.charge_read(client, READ_COST + state.message_count + state.user_count) {
         Ok(()) => read.send(room_chunks(rest.chat.clone(), state)).await.unwrap_or_else(refuse),
         Err(error) => refuse(error),
     }
@@ -149,12 +148,12 @@ impl Form for OpenRoom {
 /// read. There are fewer only when a store has lost its last writes since then.
 fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes, ChatError>> {
     try_stream! {
-        let id = state.room.id.legacy();
+        let id = ids::legacy_room_id(state.room.id);
         let mut writer = EnvelopeWriter::new(&Envelope::with(Record::empty(&state, &id)).about(&id), "[]")?;
         writer.open();
         let mut read = 0;
-        while let Some(window) = window_behind(read, state.chatter_count, PAGE) {
-            let page = read_page(|| chat.chatters(&state.room, window)).await?.chatters;
+        while let Some(window) = window_behind(read, state.user_count, PAGE) {
+            let page = read_page(|| chat.chatters(&state.room, window)).await?.users;
             if page.is_empty() {
                 break;
             }
@@ -202,13 +201,13 @@ fn list_chunks(chat: Chat, rooms_listed: Arc<AtomicU64>) -> impl Stream<Item = R
             let page = read_page(|| chat.active_rooms(PAGE, after.as_deref())).await?;
             rooms_listed.store(page.total, Ordering::Relaxed);
             let mut rooms_left = left.unwrap_or(page.total);
-            after = page.rooms.last().map(|last| cursor::of_room(last.room.created_at, last.room.id));
+            after = page.rooms.last().map(|last| cursor::encode_room(last.room.created_at, last.room.id));
             for state in page.rooms {
                 if rooms_left == 0 {
                     break;
                 }
                 rooms_left -= 1;
-                writer.entry(&state.room.id.legacy(), &state.chatter_count)?;
+                writer.entry(&ids::legacy_room_id(state.room.id), &state.user_count)?;
                 if let Some(chunk) = writer.take_chunk() {
                     yield chunk;
                 }
@@ -247,7 +246,7 @@ impl<'a> Record<'a> {
             room_id: id,
             room_code: state.room.code.reveal(),
             created_at: Date(state.room.created_at),
-            chatters_amount: state.chatter_count,
+            chatters_amount: state.user_count,
             chatters: Vec::new(),
             messages: Vec::new(),
         }

@@ -45,7 +45,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, UserId};
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
-    RoomState, Sending, Sent, Snapshot, Store, StoreError, UserPage,
+    NewMessage, RoomState, Sent, Snapshot, Store, StoreError, UserPage,
 };
 
 pub use crate::store::embedded::open::OpenError;
@@ -166,11 +166,11 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
+    async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         self.read_room(room, move |connection, room| {
-            let total = room.state.chatter_count;
+            let total = room.state.user_count;
             let chatters = rows::chatters(connection, &room, window.range(total))?;
-            Ok(Ok(UserPage { chatters, total }))
+            Ok(Ok(UserPage { users: chatters, total }))
         })
         .await
     }
@@ -213,8 +213,8 @@ impl Store for EmbeddedStore {
             .await
     }
 
-    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
-        self.writer.write(move |work| writes::send(work, admission, sending)).await
+    async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
+        self.writer.write(move |work| writes::send(work, admission, message)).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -223,7 +223,7 @@ impl Store for EmbeddedStore {
                 0 => after == Position::START,
                 // Cursors come from outside, and the tables hold no number beyond 63 bits.
                 _ if after.seq > room.state.head.seq => false,
-                _ => rows::mark(connection, &room, after.seq)? == Some(after.check),
+                _ => rows::mark(connection, &room, after.seq)? == Some(after.tag),
             };
             if !is_ours {
                 return Ok(Err(StoreError::ForeignPosition));
@@ -234,7 +234,7 @@ impl Store for EmbeddedStore {
     }
 
     fn feed(&self) -> Feed {
-        Feed::of(&self.announcements)
+        Feed::new(&self.announcements)
     }
 
     /// Every announcement of this process reaches every feed, watched or not.

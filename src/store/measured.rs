@@ -1,6 +1,6 @@
-//! A store around a store, which tells how long each call took and how it failed, and is a span of its own in a trace.
+//! A wrapper that measures a [`Store`]: the duration and the failures of each call, and one trace span per call.
 //!
-//! What a use case expects to be told ([`StoreError::NotFound`] and the like) is an answer and no error here.
+//! Errors that a use case expects, such as [`StoreError::NotFound`], do not count as failures.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,60 +18,59 @@ use crate::domain::user::{TokenHash, UserId};
 use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
-    FailureOutcome, FailureRecord, Feed, LockoutPolicy, RoomState, Sending, Sent, Snapshot, Store, StoreError, Subject,
-    UserPage,
+    FailureOutcome, FailureRecord, Feed, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
+    Subject, UserPage,
 };
 
-/// Every call that is measured.
-const CALLS: [&str; 16] = [
+/// The `call` label of every measured operation.
+const CALLS: [&str; 17] = [
     "create_room",
     "snapshot",
-    "chatters",
+    "users",
     "active_rooms",
-    "admit",
-    "withdraw",
+    "authenticate",
+    "forget_new_user",
     "commit",
     "send",
     "read_log",
-    "watch",
+    "subscribe",
     "report_viewers",
     "viewers_elsewhere",
     "record_failure",
     "undo_failure",
     "begin_code_attempt",
     "trust_client",
+    "ping",
 ];
 
-/// The call that only asks whether the store is there.
-const PING: &str = "ping";
-
-/// Measures a store.
+/// Measures the calls of a store.
 pub struct MeasuredStore {
     store: Arc<dyn Store>,
-    numbers: Numbers,
+    metrics: StoreMetrics,
 }
 
 #[derive(Clone)]
-struct Numbers {
+struct StoreMetrics {
     seconds: Histograms<1>,
     errors: Counters<2>,
 }
 
 impl MeasuredStore {
-    pub fn around(store: Arc<dyn Store>, metrics: &Metrics) -> Self {
+    /// Wraps `store` and registers its metrics.
+    pub fn new(store: Arc<dyn Store>, registry: &Metrics) -> Self {
         let seconds = Histograms::new_with_constructor(duration_histogram as fn() -> _);
-        let numbers = Numbers { seconds, errors: Counters::default() };
-        for call in CALLS.into_iter().chain([PING]) {
-            let _ = numbers.seconds.get_or_create(&[("call", call)]);
-            for error in Failure::ALL {
-                let _ = numbers.errors.get_or_create(&labels(call, error));
+        let metrics = StoreMetrics { seconds, errors: Counters::default() };
+        for call in CALLS {
+            let _ = metrics.seconds.get_or_create(&[("call", call)]);
+            for failure in Failure::ALL {
+                let _ = metrics.errors.get_or_create(&labels(call, failure));
             }
         }
-        let help = "How long calls of the store took, those that failed included";
-        metrics.register("livechat_store_call_duration_seconds", help, numbers.seconds.clone());
-        let help = "Calls of the store that failed, or that nobody waited for any longer";
-        metrics.register("livechat_store_errors", help, numbers.errors.clone());
-        Self { store, numbers }
+        let help = "Duration of store calls, including failed ones";
+        registry.register("livechat_store_call_duration_seconds", help, metrics.seconds.clone());
+        let help = "Store calls that failed, or whose caller stopped waiting";
+        registry.register("livechat_store_errors", help, metrics.errors.clone());
+        Self { store, metrics }
     }
 
     async fn measure<T>(
@@ -79,37 +78,37 @@ impl MeasuredStore {
         call: &'static str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.numbers.clone().measure(call, work).await
+        self.metrics.clone().measure(call, work).await
     }
 }
 
-impl Numbers {
+impl StoreMetrics {
     async fn measure<T>(
         self,
         call: &'static str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut under_way = UnderWay { numbers: self, call, begun: Instant::now(), failure: Some(Failure::Abandoned) };
+        let mut timer = CallTimer { metrics: self, call, started: Instant::now(), failure: Some(Failure::Abandoned) };
         let outcome = work.instrument(tracing::debug_span!("store", otel.name = call)).await;
-        under_way.failure = outcome.as_ref().err().and_then(Failure::of);
+        timer.failure = outcome.as_ref().err().and_then(Failure::from_error);
         outcome
     }
 }
 
-/// A call that is told of when it ends, also if it ends because nobody waits for it any longer.
-struct UnderWay {
-    numbers: Numbers,
+/// Records a call when dropped, even if its caller stops waiting.
+struct CallTimer {
+    metrics: StoreMetrics,
     call: &'static str,
-    begun: Instant,
+    started: Instant,
     failure: Option<Failure>,
 }
 
-impl Drop for UnderWay {
+impl Drop for CallTimer {
     fn drop(&mut self) {
-        let took = self.begun.elapsed().as_secs_f64();
-        self.numbers.seconds.get_or_create(&[("call", self.call)]).observe(took);
+        let elapsed = self.started.elapsed().as_secs_f64();
+        self.metrics.seconds.get_or_create(&[("call", self.call)]).observe(elapsed);
         if let Some(failure) = self.failure {
-            self.numbers.errors.get_or_create(&labels(self.call, failure)).inc();
+            self.metrics.errors.get_or_create(&labels(self.call, failure)).inc();
         }
     }
 }
@@ -119,14 +118,14 @@ impl Drop for UnderWay {
 enum Failure {
     Unavailable,
     Corrupt,
-    /// Whoever asked has given up, or is gone.
+    /// The caller stopped waiting.
     Abandoned,
 }
 
 impl Failure {
     const ALL: [Self; 3] = [Self::Unavailable, Self::Corrupt, Self::Abandoned];
 
-    fn of(error: &StoreError) -> Option<Self> {
+    fn from_error(error: &StoreError) -> Option<Self> {
         match error {
             StoreError::Unavailable(_) => Some(Self::Unavailable),
             StoreError::Corrupt(_) => Some(Self::Corrupt),
@@ -154,6 +153,7 @@ impl fmt::Debug for MeasuredStore {
     }
 }
 
+#[deny(clippy::missing_trait_methods, reason = "a default body would bypass the wrapped store and its metrics")]
 #[async_trait]
 impl Store for MeasuredStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
@@ -164,8 +164,8 @@ impl Store for MeasuredStore {
         self.measure("snapshot", self.store.snapshot(room, window)).await
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
-        self.measure("chatters", self.store.chatters(room, window)).await
+    async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
+        self.measure("users", self.store.users(room, window)).await
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
@@ -173,19 +173,19 @@ impl Store for MeasuredStore {
     }
 
     async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.measure("admit", self.store.authenticate(admission)).await
+        self.measure("authenticate", self.store.authenticate(admission)).await
     }
 
     async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.measure("withdraw", self.store.forget_new_user(user, token)).await
+        self.measure("forget_new_user", self.store.forget_new_user(user, token)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         self.measure("commit", self.store.commit(commit)).await
     }
 
-    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
-        self.measure("send", self.store.send(admission, sending)).await
+    async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
+        self.measure("send", self.store.send(admission, message)).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -197,8 +197,8 @@ impl Store for MeasuredStore {
     }
 
     fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
-        // The wish counts from the call on, so it is made here and now.
-        Box::pin(self.numbers.clone().measure("watch", self.store.subscribe(room)))
+        // Calls the store here, not in the future: the subscription is requested by the call itself.
+        Box::pin(self.metrics.clone().measure("subscribe", self.store.subscribe(room)))
     }
 
     fn unsubscribe(&self, room: RoomId) {
@@ -227,7 +227,7 @@ impl Store for MeasuredStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.measure(PING, self.store.ping()).await
+        self.measure("ping", self.store.ping()).await
     }
 }
 

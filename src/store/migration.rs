@@ -1,30 +1,30 @@
-//! What one store hands to another when everything moves: users as they are kept, and how it went. Rooms move as the state,
-//! messages, chatters and events that the [`Store`](super::Store) knows already.
+//! Types of a migration from one store to another that the [`Store`](super::Store) trait does not have: stored users, and
+//! the outcome of each copy.
 
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, User};
 use crate::store::PresentedToken;
 
-/// A user with all that makes its tokens work.
+/// A user with everything that its tokens need to stay valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptUser {
-    pub chatter: User,
-    /// The token that is good.
+pub struct UserRecord {
+    pub user: User,
+    /// The hash of the current token.
     pub current: TokenHash,
-    /// The one before, with the current one sealed under it.
+    /// The previous token, with the current one sealed under it.
     pub previous: Option<PresentedToken>,
     pub expires_at: Timestamp,
 }
 
-/// What came of moving a room or a user.
+/// The outcome of copying a room or a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moved {
-    /// It is there now, and was not before.
-    Now,
-    /// The very same was there before.
-    Before,
-    /// Another one is there under its id, and was left as it is.
+pub enum MoveOutcome {
+    /// It was copied.
+    Copied,
+    /// The target already had the same.
+    AlreadyThere,
+    /// The target has a different one under the same id, which was left as it is.
     Differs,
-    /// It has ended, by the clock of one of the two stores.
-    Ended,
+    /// It has expired by the clock of one of the two stores.
+    Expired,
 }

@@ -45,7 +45,7 @@ use crate::store::redis::scripts::Scripts;
 use crate::store::redis::startup::Patience;
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
-    KNOWN_MAX, RoomState, Sending, Sent, Snapshot, Store, StoreError, UserPage, send_in_two_steps,
+    NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage, send_in_two_steps,
 };
 
 /// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
@@ -205,12 +205,12 @@ impl Store for RedisStore {
         Ok(Snapshot { messages: messages.collect::<Result<_, _>>()?, state })
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
+    async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.chatters, room, &PARTS);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let total = reply.number()?;
         let chatters = reply.strings().map(|written| codec::read_chatter(&written?));
-        Ok(UserPage { chatters: chatters.collect::<Result<_, _>>()?, total })
+        Ok(UserPage { users: chatters.collect::<Result<_, _>>()?, total })
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
@@ -228,10 +228,10 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let Commit { room, check, change } = commit;
+        let Commit { room, tag, change } = commit;
         let mut call = self.on_room(&self.inner.scripts.commit, room, &PARTS);
         call.key(self.inner.keys.of_room(room, EVENTS));
-        call.arg(codec::write_kind(kind_of(&change))).arg(codec::write_check(check));
+        call.arg(codec::write_kind(kind_of(&change))).arg(codec::write_tag(tag));
         match change {
             Change::Send { author, text, client_message_id, limits } => call
                 .arg(author.id.as_str())
@@ -251,17 +251,17 @@ impl Store for RedisStore {
         committed(reply.outcome(), event).ok_or_else(|| reply.unknown())
     }
 
-    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
+    async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
         if self.is_cluster() {
-            let send = async move |store: Self| send_in_two_steps(&store, admission, sending).await;
+            let send = async move |store: Self| send_in_two_steps(&store, admission, message).await;
             return self.shielded(send).await;
         }
-        let Sending { room, check, text, client_message_id, limits } = sending;
+        let NewMessage { room, tag, text, client_message_id, limits } = message;
         let mut call = self.on_room(&self.inner.scripts.send, room, &PARTS);
         call.key(self.inner.keys.of_room(room, EVENTS)).key(self.inner.keys.user(&admission.user));
         let [before, behind] = codec::write_around_name(&admission.user, client_message_id.as_ref());
         pass_admission(&mut call, &admission)
-            .arg(codec::write_check(check))
+            .arg(codec::write_tag(tag))
             .arg(admission.user.as_str())
             .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
             .arg(limits.messages)
@@ -271,7 +271,7 @@ impl Store for RedisStore {
             .arg(limits.events);
         let mut reply = self.run(&call).await?;
         let admitted = admitted(admission.user, &mut reply)?;
-        if admitted.chatter().is_none() {
+        if admitted.user().is_none() {
             return Ok(Sent { admitted, committed: None });
         }
         if !matches!(admitted, Admitted::Repeated(..)) {
@@ -285,7 +285,7 @@ impl Store for RedisStore {
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.read_log, room, &PARTS);
-        call.arg(after.seq.0).arg(codec::write_check(after.check)).arg(limit);
+        call.arg(after.seq.0).arg(codec::write_tag(after.tag)).arg(limit);
         let reply = self.run(&call).await?;
         Ok(reply.strings().map(|written| codec::read_event(room, &written?)).collect::<Result<_, _>>()?)
     }
@@ -329,7 +329,9 @@ impl Store for RedisStore {
 
     async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
         let mut call = self.on_room(&self.inner.scripts.welcome, room, &["room", "guesses", "last", "known"]);
-        self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(u8::from(counted)).arg(KNOWN_MAX)).await.map(drop)
+        self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(u8::from(counted)).arg(TRUSTED_CLIENTS_MAX))
+            .await
+            .map(drop)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -338,12 +340,12 @@ impl Store for RedisStore {
 }
 
 fn pass_admission<'a, 'b>(call: &'a mut ScriptInvocation<'b>, admission: &Admission) -> &'a mut ScriptInvocation<'b> {
-    let Admission { presented, next_token, keep_until, newcomer, user: _ } = admission;
+    let Admission { presented, next_token, keep_until, register_as, user: _ } = admission;
     call.arg(presented.map_or_else(String::new, |presented| hex::encode(presented.hash.0)))
         .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_next_token.0)))
         .arg(hex::encode(next_token.0))
         .arg(keep_until.as_millis())
-        .arg(newcomer.as_ref().map_or("", |name| name.as_str()))
+        .arg(register_as.as_ref().map_or("", |name| name.as_str()))
 }
 
 fn admitted(id: UserId, reply: &mut Reply) -> Result<Admitted, StoreError> {

@@ -79,8 +79,8 @@ impl Store for PanickingStore {
         self.inner.snapshot(room, window).await
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
-        self.inner.chatters(room, window).await
+    async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
+        self.inner.users(room, window).await
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {

@@ -12,7 +12,7 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::user::{DisplayName, Token, User, UserId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
-    Admission, Admitted, Change, Commit, FeedItem, PresentedToken, RoomLimits, Sending, Store, StoreError,
+    Admission, Admitted, Change, Commit, FeedItem, NewMessage, PresentedToken, RoomLimits, Store, StoreError,
 };
 
 use crate::store::conformance::kit::ROOMY;
@@ -57,7 +57,7 @@ fn send(room: RoomId, text: &str) -> Commit {
     let author = User { id: UserId::from_stored("ada".into()), display_name: DisplayName::from_stored("Ada".into()) };
     let text = MessageText::from_stored(text.to_owned());
     let change = Change::Send { author, text, client_message_id: None, limits: ROOMY };
-    Commit { room, check: EntryTag::random(), change }
+    Commit { room, tag: EntryTag::random(), change }
 }
 
 #[tokio::test]
@@ -120,9 +120,9 @@ async fn the_author_of_an_accepted_message_stays_known_whatever_becomes_of_anoth
     let other = connect(settings(&cluster)).await;
     let (full, roomy) = (room_at(&store, &cluster, 0).await, room_at(&store, &cluster, 1).await);
     store.commit(send(full, "the only one")).await.expect("a commit");
-    let say = |room: RoomId, capacity: u64| Sending {
+    let say = |room: RoomId, capacity: u64| NewMessage {
         room,
-        check: EntryTag::random(),
+        tag: EntryTag::random(),
         text: MessageText::from_stored("hello".into()),
         client_message_id: None,
         limits: RoomLimits { messages: capacity, ..ROOMY },
@@ -138,7 +138,7 @@ async fn the_author_of_an_accepted_message_stays_known_whatever_becomes_of_anoth
                 presented: token.map(presented),
                 next_token: next_token.hash(),
                 keep_until: Timestamp::from_millis(4_000_000_000_000),
-                newcomer: Some(DisplayName::from_stored("Nat".into())),
+                register_as: Some(DisplayName::from_stored("Nat".into())),
             }
         };
         let (refused, accepted) =

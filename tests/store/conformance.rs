@@ -100,10 +100,10 @@ macro_rules! every_case {
             snapshot {
                 contract_6_a_snapshot_is_one_instant,
                 contract_6_a_window_is_a_filter_over_the_messages,
-                contract_6_a_window_is_a_filter_over_the_chatters,
+                contract_6_a_window_is_a_filter_over_the_users,
                 contract_6_without_a_window_there_are_no_messages,
-                contract_6_chatters_are_distinct_and_in_the_order_of_their_first_message,
-                contract_6_chatters_are_counted_right_under_contention,
+                contract_6_users_are_distinct_and_in_the_order_of_their_first_message,
+                contract_6_users_are_counted_right_under_contention,
             }
             active_rooms {
                 contract_6_a_new_room_is_as_it_was_asked_for,

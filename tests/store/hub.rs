@@ -20,7 +20,7 @@ const MANY: usize = 257;
 /// So many messages, sent side by side.
 async fn send_many(on: &dyn Fixture, room: RoomId, messages: usize) -> Outcome {
     let store = on.store();
-    let sends = (0..messages).map(|n| new(&store, send(room, &chatter("ann"), &format!("words {n}"))));
+    let sends = (0..messages).map(|n| new(&store, send(room, &named_user("ann"), &format!("words {n}"))));
     futures_util::future::try_join_all(sends).await?;
     Ok(())
 }
@@ -72,7 +72,7 @@ pub async fn readers_who_join_in_the_middle_get_every_event_once_and_in_order(on
         let store = if writer % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
             for n in 0..SENDS {
-                new(&store, send(room, &chatter(&format!("writer {writer}")), &format!("words {n}"))).await?;
+                new(&store, send(room, &named_user(&format!("writer {writer}")), &format!("words {n}"))).await?;
             }
             Outcome::Ok(())
         }
@@ -111,7 +111,7 @@ pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
     let room = room(&store).await?;
     let hub = Hub::start(on.second_handle());
     let mut live = Follower::of(on, &hub, room, None).await?;
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
     let edited = new(&store, edit(&sent.message, "changed")).await?;
     let deleted = new(&store, delete(&edited.message)).await?;
     // Each with its message as it was then, or as it had become by the time it was taken.
@@ -144,7 +144,7 @@ pub async fn readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile
     let mut witness = Follower::of(on, &hub, room, None).await?;
     let mut sent = Vec::new();
     for n in 0..20 {
-        sent.push(new(&store, send(room, &chatter("ann"), &format!("words {n}"))).await?);
+        sent.push(new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?);
     }
     // This one has a page of the log at hand.
     let mut catching_up = Follower::of(on, &hub, room, Some(Position::START)).await?;
@@ -181,7 +181,7 @@ pub async fn a_stream_completes_when_its_room_ends(on: &dyn Fixture) -> Outcome 
         Follower::of(on, &hub, room, Some(Position::START)).await?,
         Follower::of(on, &hub, room, None).await?,
     ];
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
     for reader in &mut readers[..2] {
         reader.gets(std::slice::from_ref(&sent)).await?;
     }
@@ -200,14 +200,14 @@ pub async fn a_lost_cursor_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(faulty.clone());
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
     let state = store.snapshot(room, None).await?.state;
-    let Position { seq, check } = sent.position;
+    let Position { seq, tag } = sent.position;
     for lost in [
-        Position { seq, check: EntryTag(check.0 ^ 1) },
-        Position { seq: seq.next(), check },
-        Position { seq: Seq(u64::MAX), check },
-        Position { seq: Seq(0), check },
+        Position { seq, tag: EntryTag(tag.0 ^ 1) },
+        Position { seq: seq.next(), tag },
+        Position { seq: Seq(u64::MAX), tag },
+        Position { seq: Seq(0), tag },
     ] {
         let answer = hub.follow(&state, lost).await.map(drop);
         ensure_refused!(answer, StoreError::ForeignPosition, "following behind {lost:?}");
@@ -217,7 +217,7 @@ pub async fn a_lost_cursor_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
     let mut reader = Follower::of(on, &hub, room, None).await?;
     faulty.lose_log();
     faulty.cut();
-    new(&store, send(room, &chatter("ann"), "lost as well")).await?;
+    new(&store, send(room, &named_user("ann"), "lost as well")).await?;
     let next = reader.next().await?;
     ensure!(matches!(next, Some(Err(StoreError::ForeignPosition))), "a lost position was answered with {next:?}");
     ensure!(reader.next().await?.is_none(), "the stream goes on after an error");
@@ -243,7 +243,7 @@ pub async fn an_unavailable_store_only_delays(on: &dyn Fixture) -> Outcome {
     let room = room(&store).await?;
     let hub = Hub::start(faulty.clone());
     let mut reader = Follower::of(on, &hub, room, None).await?;
-    reader.gets(&[new(&store, send(room, &chatter("ann"), "before")).await?]).await?;
+    reader.gets(&[new(&store, send(room, &named_user("ann"), "before")).await?]).await?;
     faulty.set_down(true);
     let state = store.snapshot(room, None).await?.state;
     let answer = hub.follow(&state, state.head).await.map(drop);
@@ -269,13 +269,13 @@ pub async fn a_gap_in_the_numbers_is_filled_from_the_log(on: &dyn Fixture) -> Ou
     let room = room(&store).await?;
     let hub = Hub::start(faulty.clone());
     let mut reader = Follower::of(on, &hub, room, None).await?;
-    reader.gets(&[new(&store, send(room, &chatter("ann"), "before")).await?]).await?;
+    reader.gets(&[new(&store, send(room, &named_user("ann"), "before")).await?]).await?;
     faulty.cut();
     send_many(on, room, 3).await?;
     while faulty.is_cut() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    new(&store, send(room, &chatter("ann"), "after")).await?;
+    new(&store, send(room, &named_user("ann"), "after")).await?;
     reader.gets(&log_of(&store, room).await?[1..]).await?;
     hub.close().await;
     Ok(())
@@ -295,7 +295,7 @@ pub async fn a_reader_who_leaves_is_not_counted(on: &dyn Fixture) -> Outcome {
     drop(second);
     let mut again = Follower::of(on, &hub, one, None).await?;
     ensure_eq!(hub.viewers(one), 1, "the viewers after one came back");
-    again.gets(&[new(&on.store(), send(one, &chatter("ann"), "hello")).await?]).await?;
+    again.gets(&[new(&on.store(), send(one, &named_user("ann"), "hello")).await?]).await?;
     hub.close().await;
     Ok(())
 }

@@ -48,7 +48,7 @@ fn send(room: RoomId, text: &str, client_message_id: Option<&str>) -> Commit {
     let client_message_id = client_message_id.map(|id| ClientMessageId::from_stored(id.to_owned()));
     let text = MessageText::from_stored(text.to_owned());
     let change = Change::Send { author: chatter("Ada"), text, client_message_id, limits: ROOMY };
-    Commit { room, check: EntryTag::random(), change }
+    Commit { room, tag: EntryTag::random(), change }
 }
 
 async fn say(store: &RedisStore, room: RoomId, text: &str) -> Event {
@@ -92,7 +92,7 @@ async fn use_typically(store: &RedisStore, room: RoomId) {
         presented: None,
         next_token: token.hash(),
         keep_until,
-        newcomer: Some(chatter("Ada").display_name),
+        register_as: Some(chatter("Ada").display_name),
     };
     assert_eq!(store.authenticate(admission.clone()).await.expect("admitted"), Admitted::Created(chatter("Ada")));
     assert_eq!(store.authenticate(admission).await.expect("an answer"), Admitted::WrongToken);
@@ -102,9 +102,9 @@ async fn use_typically(store: &RedisStore, room: RoomId) {
     assert_eq!((first.position.seq, second.position.seq), (Seq(1), Seq(2)));
     let edit =
         Change::Edit { index: 1, revision: Seq(2), text: MessageText::from_stored("three".into()), limits: ROOMY };
-    store.commit(Commit { room, check: EntryTag::random(), change: edit }).await.expect("an edit");
+    store.commit(Commit { room, tag: EntryTag::random(), change: edit }).await.expect("an edit");
     let delete = Change::Delete { index: 0, revision: Seq(1) };
-    store.commit(Commit { room, check: EntryTag::random(), change: delete }).await.expect("a deletion");
+    store.commit(Commit { room, tag: EntryTag::random(), change: delete }).await.expect("a deletion");
     store.report_viewers(&[(room, 3)]).await.expect("a report");
     store.ping().await.expect("a ping");
 }
@@ -156,7 +156,7 @@ async fn the_keys_of_one_call_are_in_one_slot() {
     let room = new_room(&store).await;
     use_typically(&store, room).await;
     assert_eq!(store.read_log(room, Position::START, 10).await.expect("the log").len(), 4);
-    assert_eq!(store.chatters(room, Window::starting_at(0, 10)).await.expect("chatters").total, 1);
+    assert_eq!(store.users(room, Window::starting_at(0, 10)).await.expect("chatters").total, 1);
     assert_eq!(store.active_rooms(None, 10).await.expect("a page").rooms.len(), 1);
     assert_eq!(store.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
     store.forget_new_user(&chatter("Ada").id, Token::random().hash()).await.expect("nothing");
@@ -401,7 +401,7 @@ async fn a_redis_that_cannot_write_fails_the_ping_and_every_write_as_a_whole() {
         redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec_async(&mut redis).await.expect("less memory");
     }
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
-    let delete = || Commit { room, check: EntryTag::random(), change: Change::Delete { index: 0, revision: Seq(1) } };
+    let delete = || Commit { room, tag: EntryTag::random(), change: Change::Delete { index: 0, revision: Seq(1) } };
     for commit in [send(room, "no", Some("id")), delete()] {
         assert!(matches!(store.commit(commit).await, Err(StoreError::Unavailable(_))));
     }
@@ -474,7 +474,7 @@ async fn repeats_windows_positions_and_tokens_are_kept_as_asked() {
     assert_eq!(log.len(), 700);
     assert_eq!(store.read_log(room, log[9].position, 3).await.expect("the log"), log[10..13]);
     assert_eq!(store.read_log(room, log[699].position, 3).await.expect("the log"), []);
-    let foreign = |seq, check| Position { seq: Seq(seq), check: EntryTag(check) };
+    let foreign = |seq, tag| Position { seq: Seq(seq), tag: EntryTag(tag) };
     for position in [foreign(0, 1), foreign(10, 1), foreign(701, 1), foreign(u64::MAX, 1)] {
         let answer = store.read_log(room, position, 3).await;
         assert!(matches!(answer, Err(StoreError::ForeignPosition)), "{position:?}: {answer:?}");
@@ -491,8 +491,8 @@ async fn repeats_windows_positions_and_tokens_are_kept_as_asked() {
         let indexes: Vec<_> = snapshot.messages.iter().map(|message| message.id.index).collect();
         assert_eq!(indexes, window.range(700).collect::<Vec<_>>());
     }
-    let page = store.chatters(room, Window::starting_at(0, 10)).await.expect("chatters");
-    assert_eq!((page.chatters, page.total), (vec![chatter("Ada")], 1));
+    let page = store.users(room, Window::starting_at(0, 10)).await.expect("chatters");
+    assert_eq!((page.users, page.total), (vec![chatter("Ada")], 1));
 
     let tokens: Vec<_> = (0..4).map(|_| Token::random()).collect();
     let admit = |presented: Option<usize>, next_token: usize, newcomer: bool| {
@@ -504,7 +504,7 @@ async fn repeats_windows_positions_and_tokens_are_kept_as_asked() {
             }),
             next_token: tokens[next_token].hash(),
             keep_until: first.at.plus(HOUR),
-            newcomer: newcomer.then(|| chatter("Bob").display_name),
+            register_as: newcomer.then(|| chatter("Bob").display_name),
         })
     };
     let (bob, sealed) = (chatter("Bob"), |token: usize, next_token: usize| tokens[token].seal(&tokens[next_token]));

@@ -234,7 +234,8 @@ impl Executor {
         let variables = parameters.variables.as_ref().and_then(|values| serde_json::to_string(values).ok());
         let inputs =
             [&parameters.query, &variables.unwrap_or_default()].map(|part| (part.len(), part.contains(REPEATABLE)));
-        let earlier = if inputs.iter().any(|(_, is_repeatable)| *is_repeatable) { self.chat.max_text_bytes() } else { 0 };
+        let earlier =
+            if inputs.iter().any(|(_, is_repeatable)| *is_repeatable) { self.chat.max_text_bytes() } else { 0 };
         let sent: usize = inputs.iter().map(|(length, _)| length).sum();
         (sent + earlier).saturating_mul(aliases as usize)
     }

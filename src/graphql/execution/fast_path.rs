@@ -15,11 +15,10 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Pos};
 use serde_json::{Map, Value};
 
-use crate::chat::{Chat, ChatError, RoomKey, SendMessage};
+use crate::chat::{Chat, ChatError, RoomKey, SendMessage, ids};
 use crate::domain::client_key::ClientKey;
 use crate::domain::limits::PAGE_DEFAULT;
-use crate::domain::page::{self, Take, Window};
-use crate::domain::room::RoomId;
+use crate::domain::page::{Take, Window};
 use crate::graphql::execution::arguments::{Argument, Variables};
 use crate::graphql::execution::limited_json::LimitedJson;
 use crate::graphql::execution::response::Answer;
@@ -106,7 +105,7 @@ impl Plan {
                     None => None,
                 };
                 // What is wrong with the arguments of a page is said by the schema, and a room without an id has no page.
-                RoomId::parse(key.id).ok()?;
+                ids::parse_room_id(key.id).ok()?;
                 Some(match chat.room(client, key, window).await {
                     Ok(snapshot) => match budget.count_read(text_bytes(&snapshot.messages)) {
                         Ok(()) => {
@@ -160,7 +159,7 @@ impl PageArguments {
 
     fn window(&self, variables: Variables<'_>) -> Option<Window> {
         let count = |given: &Option<Argument>| given.as_ref().map_or(Some(None), |given| given.integer(variables));
-        let take = page::take(count(&self.first)?, count(&self.last)?, Take::Last(PAGE_DEFAULT)).ok()?;
+        let take = Take::parse(count(&self.first)?, count(&self.last)?, Take::Last(PAGE_DEFAULT)).ok()?;
         Some(Window { after: None, before: None, take })
     }
 }

@@ -17,9 +17,9 @@ use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::chat::cursor;
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
-use crate::domain::cursor;
 use crate::domain::event::{Event, Position, Seq};
 use crate::domain::room::RoomId;
 use crate::error_code::ErrorCode;
@@ -272,7 +272,7 @@ impl Renderings {
     ) -> Result<Arc<Rendering>, Answer> {
         let _turn = turns.take().await;
         self.count.inc();
-        let cursor = cursor::of_event(event.room(), event.position).into();
+        let cursor = cursor::encode_event(event.room(), event.position).into();
         let mut request = Request::new("").variables(operation.variables.clone());
         request.operation_name.clone_from(&operation.operation_name);
         request.set_parsed_query(operation.document.clone());
@@ -380,7 +380,7 @@ mod tests {
             client_message_id: None,
             revision: Seq(1),
         };
-        let position = Position { seq: Seq(1), check: EntryTag::random() };
+        let position = Position { seq: Seq(1), tag: EntryTag::random() };
         Arc::new(Event { kind: EventKind::Deleted, position, at, message })
     }
 

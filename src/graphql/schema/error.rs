@@ -3,7 +3,7 @@
 use async_graphql::{Error, ErrorExtensions as _};
 
 use crate::chat::ChatError;
-use crate::domain::violation::Violation;
+use crate::domain::violation::{Field, Violation};
 use crate::error_code::ErrorCode;
 
 /// The error as clients see it. Errors that clients do not cause are logged here, once, with their source.
@@ -12,8 +12,10 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
     let error = if matches!(error, ChatError::UserUnknown) { ChatError::TokenInvalid } else { error };
     let shown = with_code(&error, error.code());
     match &error {
-        ChatError::Refused(Violation::Invalid { field, .. }) => {
-            shown.extend_with(|_, extensions| extensions.set("field", field.name()))
+        ChatError::Refused(Violation::Invalid { field, problem }) => {
+            let name = field_name(*field);
+            with_code(format_args!("{name} {problem}"), error.code())
+                .extend_with(|_, extensions| extensions.set("field", name))
         }
         ChatError::RateLimited { retry_after, .. } => {
             let millis = retry_after.as_nanos().div_ceil(1_000_000);
@@ -39,6 +41,20 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
         | ChatError::RoomFull
         | ChatError::EditLimit
         | ChatError::Conflict => shown,
+    }
+}
+
+/// The name of an input in the schema.
+const fn field_name(field: Field) -> &'static str {
+    match field {
+        Field::RoomId => "roomId",
+        Field::UserId => "userId",
+        Field::DisplayName => "displayName",
+        Field::Text => "text",
+        Field::ClientMessageId => "clientMessageId",
+        Field::MessageId => "messageId",
+        Field::First => "first",
+        Field::Last => "last",
     }
 }
 

@@ -2,8 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage};
-use crate::domain::cursor;
+use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage, cursor};
 use crate::graphql::schema::client_key;
 use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::types::{Chatter, Message, Room};
@@ -77,7 +76,7 @@ impl Mutation {
 
 /// The message, the next token and the cursor of an accepted action.
 fn parts_of(accepted: Accepted) -> (Message, String, String) {
-    let cursor = cursor::of_event(accepted.event.room(), accepted.event.position);
+    let cursor = cursor::encode_event(accepted.event.room(), accepted.event.position);
     (Message(accepted.event.message), accepted.token.reveal(), cursor)
 }
 

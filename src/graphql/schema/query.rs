@@ -2,10 +2,8 @@
 
 use async_graphql::{Context, ID, Object, Result};
 
-use crate::chat::RoomKey;
-use crate::domain::cursor;
+use crate::chat::{RoomKey, cursor, ids};
 use crate::domain::page;
-use crate::domain::room::RoomId;
 use crate::graphql::schema::connection::{ActiveRoomConnection, Page};
 use crate::graphql::schema::error::{not_over_get, violation_error};
 use crate::graphql::schema::mutation::CreateRoomPayload;
@@ -31,7 +29,7 @@ impl Query {
     ) -> Result<Option<Room>> {
         let messages = ctx.field().selection_set().find(|field| field.name() == "messages");
         let window = messages.and_then(|field| PageArguments::look_ahead(&field)).and_then(|arguments| {
-            let room = RoomId::parse(&id).ok()?;
+            let room = ids::parse_room_id(&id).ok()?;
             arguments.window(room).ok()
         });
         let key = RoomKey { id: &id, code: &code };
@@ -47,7 +45,7 @@ impl Query {
         #[graphql(default = 50, desc = "Number of rooms, at most 100.")] first: i32,
         #[graphql(desc = "Only rooms created before the one with this cursor.")] after: Option<String>,
     ) -> Result<ActiveRoomConnection> {
-        let first = page::first(Some(first)).map_err(|violation| violation_error(&violation))?;
+        let first = page::parse_size(Some(first)).map_err(|violation| violation_error(&violation))?;
         let after = after.as_deref();
         let page = reads::active_rooms(ctx, first, after).await?;
         // Read together, so that the rooms' resolvers do not read one by one.
@@ -59,7 +57,7 @@ impl Query {
             false => vec![None; page.rooms.len()],
         };
         let items = page.rooms.iter().zip(viewers).map(|(state, viewers)| {
-            let cursor = cursor::of_room(state.room.created_at, state.room.id);
+            let cursor = cursor::encode_room(state.room.created_at, state.room.id);
             (cursor, ActiveRoom { state: state.clone(), viewers })
         });
         Ok(ActiveRoomConnection(Page::new(items, after.is_some(), page.more, page.total)))

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, SelectionField, Value};
 
-use crate::chat::{RoomState, Snapshot};
-use crate::domain::cursor;
+use crate::chat::{RoomState, Snapshot, cursor};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::limits::PAGE_DEFAULT;
 use crate::domain::page::{self, Take, Window};
@@ -85,7 +84,7 @@ impl Room {
 
     /// Number of distinct users who have sent a message in this room.
     async fn chatter_count(&self) -> u64 {
-        self.state.chatter_count
+        self.state.user_count
     }
 
     /// The users who have sent a message in this room, in the order of their first message. A page has at most 100 of them;
@@ -98,17 +97,17 @@ impl Room {
     ) -> Result<ChatterConnection> {
         let room = &self.state.room;
         let read = || {
-            let after = after.as_deref().map(|after| cursor::parse_chatter(room.id, after)).transpose()?;
-            Ok(Window { after, before: None, take: Take::First(page::first(first)?) })
+            let after = after.as_deref().map(|after| cursor::decode_user(room.id, after)).transpose()?;
+            Ok(Window { after, before: None, take: Take::First(page::parse_size(first)?) })
         };
         let window = read().map_err(|violation| violation_error(&violation))?;
         let page = reads::chatters(ctx, room, window).await?;
-        let names = page.chatters.iter().map(|chatter| chatter.id.as_str().len() + chatter.display_name.as_str().len());
+        let names = page.users.iter().map(|chatter| chatter.id.as_str().len() + chatter.display_name.as_str().len());
         count_read(ctx, names.sum())?;
         check_index(window.after, page.total)?;
         let range = window.range(page.total);
-        let chatters = page.chatters.iter().cloned().map(Chatter::from);
-        let items = range.clone().map(|ordinal| cursor::of_chatter(room.id, ordinal)).zip(chatters);
+        let chatters = page.users.iter().cloned().map(Chatter::from);
+        let items = range.clone().map(|ordinal| cursor::encode_user(room.id, ordinal)).zip(chatters);
         Ok(ChatterConnection(Page::new(items, range.start > 0, range.end < page.total, page.total)))
     }
 
@@ -119,7 +118,7 @@ impl Room {
 
     /// The position of this response in the room's events. Subscribe with `after: cursor` to miss nothing in between.
     async fn cursor(&self) -> String {
-        cursor::of_event(self.state.room.id, self.state.head)
+        cursor::encode_event(self.state.room.id, self.state.head)
     }
 
     /// The messages, oldest first, including deleted ones. A page has at most 100 of them; without arguments, it is the last 50.
@@ -145,7 +144,7 @@ impl Room {
         check_index(window.before, total)?;
         let range = window.range(total);
         let messages = snapshot.messages.iter().cloned();
-        let items = messages.map(|m| (cursor::of_message(room.id, m.id.index), Message(m)));
+        let items = messages.map(|m| (cursor::encode_message(room.id, m.id.index), Message(m)));
         Ok(MessageConnection(Page::new(items, range.start > 0, range.end < total, total)))
     }
 }
@@ -179,11 +178,11 @@ impl PageArguments {
 
     pub(in crate::graphql) fn window(&self, room: RoomId) -> Result<Window, Violation> {
         let index =
-            |cursor: &Option<String>| cursor.as_deref().map(|cursor| cursor::parse_message(room, cursor)).transpose();
+            |cursor: &Option<String>| cursor.as_deref().map(|cursor| cursor::decode_message(room, cursor)).transpose();
         Ok(Window {
             after: index(&self.after)?,
             before: index(&self.before)?,
-            take: page::take(self.first, self.last, Take::Last(PAGE_DEFAULT))?,
+            take: Take::parse(self.first, self.last, Take::Last(PAGE_DEFAULT))?,
         })
     }
 }
@@ -225,7 +224,7 @@ impl ActiveRoom {
 
     /// Number of distinct users who have sent a message in this room.
     async fn chatter_count(&self) -> u64 {
-        self.state.chatter_count
+        self.state.user_count
     }
 
     /// Number of open subscriptions of this room, on all nodes.
@@ -341,7 +340,7 @@ macro_rules! message_event {
         impl $name {
             /// Opaque. Pass it as `after` to resume after this event.
             async fn cursor(&self) -> String {
-                cursor::of_event(self.0.room(), self.0.position)
+                cursor::encode_event(self.0.room(), self.0.position)
             }
 
             /// When the change was accepted.

@@ -16,7 +16,7 @@ use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::open::OpenError;
 use crate::store::embedded::rows::{self, RoomRow};
-use crate::store::migration::KeptUser;
+use crate::store::migration::UserRecord;
 use crate::store::{PresentedToken, RoomState, StoreError};
 
 /// A data directory that is read from.
@@ -46,11 +46,11 @@ impl Export {
     }
 
     /// The users that are known, from behind `after` on, at most `limit`.
-    pub fn users(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<KeptUser>, StoreError> {
+    pub fn users(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<UserRecord>, StoreError> {
         self.read_users(after, limit).map_err(error::from_sqlite)
     }
 
-    fn read_users(&self, after: Option<&UserId>, limit: u32) -> rusqlite::Result<Vec<KeptUser>> {
+    fn read_users(&self, after: Option<&UserId>, limit: u32) -> rusqlite::Result<Vec<UserRecord>> {
         self.connection
             .prepare_cached(
                 "SELECT id, display_name, current, previous, sealed, expires_at FROM user
@@ -58,8 +58,8 @@ impl Export {
             )?
             .query_map(params![after.map_or("", UserId::as_str), self.clock.now().as_millis(), limit], |row| {
                 let (previous, sealed): (Option<[u8; 32]>, Option<[u8; 16]>) = (row.get(3)?, row.get(4)?);
-                Ok(KeptUser {
-                    chatter: User {
+                Ok(UserRecord {
+                    user: User {
                         id: UserId::from_stored(row.get(0)?),
                         display_name: DisplayName::from_stored(row.get(1)?),
                     },
@@ -85,7 +85,7 @@ impl Export {
     }
 
     /// Chatters of a room. [`StoreError::NotFound`] when it has ended.
-    pub fn chatters(&self, room: RoomId, range: Range<u64>) -> Result<Vec<User>, StoreError> {
+    pub fn room_users(&self, room: RoomId, range: Range<u64>) -> Result<Vec<User>, StoreError> {
         self.of_room(room, |room| rows::chatters(&self.connection, room, range))
     }
 

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use crate::domain::room::RoomId;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{
-    AttemptLimits, AttemptingClient, CodeAttempt, FailureCounters, FailureOutcome, FailureRecord, KNOWN_MAX,
-    LockoutPolicy, StoreError, Subject,
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureCounters, FailureOutcome, FailureRecord, LockoutPolicy,
+    StoreError, Subject, TRUSTED_CLIENTS_MAX,
 };
 
 /// Subjects remembered. Past it, the half whose last failure is the oldest is forgotten. That does not help to guess a code
@@ -115,7 +115,7 @@ impl Lockouts {
             attempts.wrong = attempts.wrong.saturating_sub(1);
             attempts.exhausted.remove(&client.block);
         }
-        if attempts.known.len() < KNOWN_MAX {
+        if attempts.known.len() < TRUSTED_CLIENTS_MAX {
             attempts.known.insert(client.subject);
         }
     }

@@ -95,9 +95,9 @@ impl Rooms {
                 .execute(params![
                     key,
                     state.head.seq.0,
-                    mark_of(state.head.check),
+                    mark_of(state.head.tag),
                     state.message_count,
-                    state.chatter_count,
+                    state.user_count,
                     room.row.deleted,
                 ])?;
         }

@@ -61,8 +61,8 @@ fn room_row(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<RoomRow> {
         created_at: Timestamp::from_millis(row.get(3)?),
         expires_at: Timestamp::from_millis(row.get(4)?),
     };
-    let head = Position { seq: Seq(row.get(5)?), check: check(row.get(6)?) };
-    let state = RoomState { room, now, head, message_count: row.get(7)?, chatter_count: row.get(8)? };
+    let head = Position { seq: Seq(row.get(5)?), tag: tag(row.get(6)?) };
+    let state = RoomState { room, now, head, message_count: row.get(7)?, user_count: row.get(8)? };
     Ok(RoomRow { key: row.get(0)?, state, deleted: row.get(9)? })
 }
 
@@ -137,7 +137,7 @@ pub(super) fn events(connection: &Connection, room: &RoomRow, from: Seq, limit: 
         ))?
         .query_map(params![room.key, from.0, limit], |row| {
             Ok(Event {
-                position: Position { seq: Seq(row.get(0)?), check: check(row.get(1)?) },
+                position: Position { seq: Seq(row.get(0)?), tag: tag(row.get(1)?) },
                 kind: kind(row.get(2)?)?,
                 at: Timestamp::from_millis(row.get(3)?),
                 message: message(row, id, 4)?,
@@ -150,16 +150,16 @@ pub(super) fn events(connection: &Connection, room: &RoomRow, from: Seq, limit: 
 pub(super) fn mark(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlite::Result<Option<EntryTag>> {
     connection
         .prepare_cached("SELECT mark FROM log WHERE room = ?1 AND seq = ?2")?
-        .query_row(params![room.key, seq.0], |row| row.get(0).map(check))
+        .query_row(params![room.key, seq.0], |row| row.get(0).map(tag))
         .optional()
 }
 
 /// A mark uses all 64 bits, so its sign is one of them.
-pub(super) fn mark_of(check: EntryTag) -> i64 {
-    check.0.cast_signed()
+pub(super) fn mark_of(tag: EntryTag) -> i64 {
+    tag.0.cast_signed()
 }
 
-fn check(mark: i64) -> EntryTag {
+fn tag(mark: i64) -> EntryTag {
     EntryTag(mark.cast_unsigned())
 }
 

@@ -321,7 +321,7 @@ mod tests {
             let text = MessageText::from_stored("hello".into());
             let limits = RoomLimits { messages: 9, events: 99, edits: 9 };
             let change = crate::store::Change::Send { author, text, client_message_id: None, limits };
-            Commit { room: id, check: EntryTag::random(), change }
+            Commit { room: id, tag: EntryTag::random(), change }
         };
         for sent in 1..=3 {
             let (undone, kept) = (send(), send());
@@ -334,7 +334,7 @@ mod tests {
             assert_eq!(committed.into_event().position.seq, Seq(sent));
             let written = writer.write(move |work: &mut Work<'_>| {
                 let room = rows::room(work.connection, id, work.now)?.expect("the room").state;
-                Ok(Ok(Written::quietly((room.head.seq.0, room.message_count, room.chatter_count))))
+                Ok(Ok(Written::quietly((room.head.seq.0, room.message_count, room.user_count))))
             });
             assert_eq!(written.await.expect("a reading"), (sent, sent, sent));
         }

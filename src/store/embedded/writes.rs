@@ -11,7 +11,7 @@ use crate::store::embedded::layout;
 use crate::store::embedded::room_cache::Remembered;
 use crate::store::embedded::rows::{self, RoomRow, kind_number, mark_of};
 use crate::store::embedded::writer::{Outcome, Work, Written};
-use crate::store::{Admission, Admitted, Change, Commit, Committed, RoomState, Sending, Sent, StoreError};
+use crate::store::{Admission, Admitted, Change, Commit, Committed, NewMessage, RoomState, Sent, StoreError};
 
 pub(super) fn create_room(work: &mut Work<'_>, room: Room) -> Outcome<Written<RoomState>> {
     let (connection, now) = (work.connection, work.now);
@@ -34,18 +34,18 @@ pub(super) fn create_room(work: &mut Work<'_>, room: Room) -> Outcome<Written<Ro
     if inserted == 0 {
         return Ok(Err(StoreError::Conflict));
     }
-    let state = RoomState { room, now, head: Position::START, message_count: 0, chatter_count: 0 };
+    let state = RoomState { room, now, head: Position::START, message_count: 0, user_count: 0 };
     Ok(Ok(Written::quietly(state)))
 }
 
 /// Both in one step, each as below.
-pub(super) fn send(work: &mut Work<'_>, admission: Admission, sending: Sending) -> Outcome<Written<Sent>> {
+pub(super) fn send(work: &mut Work<'_>, admission: Admission, message: NewMessage) -> Outcome<Written<Sent>> {
     let token = admission.next_token;
     let admitted = admitted(work, admission)?;
-    let Some(author) = admitted.chatter() else {
+    let Some(author) = admitted.user() else {
         return Ok(Ok(Written::quietly(Sent { admitted, committed: None })));
     };
-    Ok(match commit(work, sending.by(author.clone()))? {
+    Ok(match commit(work, message.into_commit(author.clone()))? {
         Ok(Written { answer, announce }) => {
             Ok(Written { answer: Sent { admitted, committed: Some(answer) }, announce })
         }
@@ -64,7 +64,7 @@ pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Com
         return Ok(Err(StoreError::NotFound));
     };
     let entries = room.row.state.head.seq;
-    let position = Position { seq: entries.next(), check: commit.check };
+    let position = Position { seq: entries.next(), tag: commit.tag };
     let (kind, message) = match commit.change {
         Change::Send { author, text, client_message_id, limits } => {
             if let Some(id) = &client_message_id
@@ -72,7 +72,7 @@ pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Com
             {
                 return Ok(Ok(Written::quietly(Committed::Repeated(first))));
             }
-            if room.row.state.message_count >= limits.messages || !limits.take_message(entries.0, room.row.live()) {
+            if room.row.state.message_count >= limits.messages || !limits.allow_message(entries.0, room.row.live()) {
                 return Ok(Err(StoreError::Full));
             }
             (EventKind::Sent, append(connection, room, author, text, client_message_id, position.seq)?)
@@ -82,7 +82,7 @@ pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Com
             Ok(_) if rows::edits(connection, &room.row, index)? >= limits.edits => {
                 return Ok(Err(StoreError::EditLimit));
             }
-            Ok(_) if !limits.take_edit(entries.0, room.row.live()) => return Ok(Err(StoreError::Full)),
+            Ok(_) if !limits.allow_edit(entries.0, room.row.live()) => return Ok(Err(StoreError::Full)),
             Ok(message) => {
                 let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
                 (EventKind::Edited, update(connection, &room.row, edited, 1)?)
@@ -152,11 +152,11 @@ fn append(
             )?
             .execute(params![
                 room.row.key,
-                room.row.state.chatter_count,
+                room.row.state.user_count,
                 author.id.as_str(),
                 author.display_name.as_str()
             ])?;
-        room.row.state.chatter_count += newcomers as u64;
+        room.row.state.user_count += newcomers as u64;
     }
     room.row.state.message_count += 1;
     Ok(Message {
@@ -210,7 +210,7 @@ fn update(connection: &Connection, room: &RoomRow, message: Message, edits: u64)
 }
 
 fn log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Result<()> {
-    let (seq, mark) = (event.position.seq.0, mark_of(event.position.check));
+    let (seq, mark) = (event.position.seq.0, mark_of(event.position.tag));
     connection
         .prepare_cached("INSERT INTO log (room, seq, kind, idx, at, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![room.key, seq, kind_number(event.kind), event.message.id.index, event.at.as_millis(), mark])?;
@@ -254,9 +254,9 @@ pub(super) fn authenticate(work: &mut Work<'_>, admission: Admission) -> Outcome
 
 fn admitted(work: &mut Work<'_>, admission: Admission) -> rusqlite::Result<Admitted> {
     let (connection, now) = (work.connection, work.now);
-    let Admission { user: id, presented, next_token, keep_until, newcomer } = admission;
+    let Admission { user: id, presented, next_token, keep_until, register_as } = admission;
     let Some(known) = user(connection, &id, now)? else {
-        let Some(display_name) = newcomer else { return Ok(Admitted::Unknown) };
+        let Some(display_name) = register_as else { return Ok(Admitted::Unknown) };
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO user (id, display_name, current, previous, sealed, expires_at)

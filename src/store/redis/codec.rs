@@ -1,7 +1,7 @@
 //! The written form of what is kept in Redis, and of what the scripts answer. Where it is kept is written in `keys`.
 //!
 //! A message is a line of numbers that the scripts read (`revision:created:edited:deleted`), a line of JSON that they
-//! do not, and its text as it is. An event is a line of its own before its message (`kind:seq:check:at:index`).
+//! do not, and its text as it is. An event is a line of its own before its message (`kind:seq:tag:at:index`).
 
 use redis::Value;
 use serde::{Deserialize, Serialize};
@@ -117,24 +117,24 @@ pub const fn write_kind(kind: EventKind) -> &'static str {
 pub fn read_event(room: RoomId, written: &str) -> Result<Event, Unreadable> {
     let unreadable = Unreadable("an event");
     let Some((numbers, message)) = written.split_once('\n') else { return Err(unreadable) };
-    let Some([kind, seq, check, at, index]) = fields(numbers) else { return Err(unreadable) };
+    let Some([kind, seq, tag, at, index]) = fields(numbers) else { return Err(unreadable) };
     let kinds = [EventKind::Sent, EventKind::Edited, EventKind::Deleted];
     let Some(kind) = kinds.into_iter().find(|known| write_kind(*known) == kind) else { return Err(unreadable) };
     Ok(Event {
         kind,
-        position: Position { seq: Seq(number(seq)?), check: read_check(check)? },
+        position: Position { seq: Seq(number(seq)?), tag: read_tag(tag)? },
         at: moment(at)?,
         message: read_message(room, number(index)?, message)?,
     })
 }
 
-/// Writes a check. Never as a number: the scripts' numbers are not wide enough.
-pub fn write_check(check: EntryTag) -> String {
-    format!("{:016x}", check.0)
+/// Writes a tag. Never as a number: the scripts' numbers are not wide enough.
+pub fn write_tag(tag: EntryTag) -> String {
+    format!("{:016x}", tag.0)
 }
 
-fn read_check(digits: &str) -> Result<EntryTag, Unreadable> {
-    u64::from_str_radix(digits, 16).map(EntryTag).map_err(|_| Unreadable("a check"))
+fn read_tag(digits: &str) -> Result<EntryTag, Unreadable> {
+    u64::from_str_radix(digits, 16).map(EntryTag).map_err(|_| Unreadable("a tag"))
 }
 
 /// Reads a token that was kept as hex digits.
@@ -227,9 +227,9 @@ impl Reply {
         let code = RoomCode::from_stored(self.string()?);
         let created_at = Timestamp::from_millis(self.number()?);
         let expires_at = Timestamp::from_millis(self.number()?);
-        let head = Position { seq: Seq(self.number()?), check: read_check(&self.string()?)? };
-        let (message_count, chatter_count) = (self.number()?, self.number()?);
-        Ok(RoomState { room: Room { id, code, created_at, expires_at }, now, head, message_count, chatter_count })
+        let head = Position { seq: Seq(self.number()?), tag: read_tag(&self.string()?)? };
+        let (message_count, user_count) = (self.number()?, self.number()?);
+        Ok(RoomState { room: Room { id, code, created_at, expires_at }, now, head, message_count, user_count })
     }
 
     /// Whether no part is left.

@@ -86,7 +86,7 @@ impl Announcements {
 
     /// A feed from now on.
     pub fn feed(&self) -> Feed {
-        Feed::of(&self.sender)
+        Feed::new(&self.sender)
     }
 
     /// See [`Store::subscribe`](crate::store::Store::subscribe).

@@ -8,7 +8,7 @@ use crate::domain::event::{Event, EventKind};
 use crate::domain::message::Message;
 use crate::domain::room::RoomId;
 use crate::domain::user::User;
-use crate::store::migration::{KeptUser, Moved};
+use crate::store::migration::{MoveOutcome, UserRecord};
 use crate::store::redis::codec::{self, Reply};
 use crate::store::redis::keys::{Keys, list_entry};
 use crate::store::redis::link::connection::Commands;
@@ -55,9 +55,9 @@ impl Import {
     }
 
     /// Makes a user known.
-    pub async fn user(&self, user: &KeptUser) -> Result<Moved, StoreError> {
-        let mut call = self.scripts.user.key(self.keys.user(&user.chatter.id));
-        call.arg(user.chatter.display_name.as_str())
+    pub async fn user(&self, user: &UserRecord) -> Result<MoveOutcome, StoreError> {
+        let mut call = self.scripts.user.key(self.keys.user(&user.user.id));
+        call.arg(user.user.display_name.as_str())
             .arg(hex::encode(user.current.0))
             .arg(user.previous.map_or_else(String::new, |previous| hex::encode(previous.hash.0)))
             .arg(user.previous.map_or_else(String::new, |previous| hex::encode(previous.sealed_next_token.0)))
@@ -66,7 +66,7 @@ impl Import {
     }
 
     /// Whether the room is there, whole, and the same, except that it may have gone on since; `None` when no room is.
-    pub async fn find(&self, state: &RoomState) -> Result<Option<Moved>, StoreError> {
+    pub async fn find(&self, state: &RoomState) -> Result<Option<MoveOutcome>, StoreError> {
         let mut call = self.scripts.compare.prepare_invoke();
         for name in ["room", "messages", "log", "chatters", "roster"] {
             call.key(self.keys.of_room(state.room.id, name));
@@ -95,11 +95,11 @@ impl Import {
         self.run(&call).await.map(drop)
     }
 
-    /// Writes chatters aside, in order.
-    pub async fn chatters(&self, state: &RoomState, chatters: &[User]) -> Result<(), StoreError> {
+    /// Writes users aside, in order.
+    pub async fn room_users(&self, state: &RoomState, users: &[User]) -> Result<(), StoreError> {
         let mut call = self.stage(state, "chatters");
-        for chatter in chatters {
-            call.arg(chatter.id.as_str()).arg(codec::write_chatter(chatter));
+        for user in users {
+            call.arg(user.id.as_str()).arg(codec::write_chatter(user));
         }
         self.run(&call).await.map(drop)
     }
@@ -114,14 +114,14 @@ impl Import {
                 .arg(codec::write_kind(event.kind))
                 .arg(event.message.id.index)
                 .arg(event.at.as_millis())
-                .arg(codec::write_check(event.position.check))
+                .arg(codec::write_tag(event.position.tag))
                 .arg(name.map_or_else(String::new, |name| format!("{}\n{}", author.id.as_str(), name.as_str())));
         }
         self.run(&call).await.map(drop)
     }
 
     /// Lets the room that was written aside appear.
-    pub async fn reveal(&self, state: &RoomState) -> Result<Moved, StoreError> {
+    pub async fn reveal(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
         let mut call = self.scripts.reveal.key(self.keys.of_room(state.room.id, "room"));
         for part in PARTS {
             call.key(self.aside(state.room.id, part));
@@ -165,17 +165,17 @@ fn pass_state(call: &mut ScriptInvocation<'_>, state: &RoomState) {
         .arg(state.room.created_at.as_millis())
         .arg(state.room.expires_at.as_millis())
         .arg(state.head.seq.0)
-        .arg(codec::write_check(state.head.check))
+        .arg(codec::write_tag(state.head.tag))
         .arg(state.message_count)
-        .arg(state.chatter_count);
+        .arg(state.user_count);
 }
 
-fn outcome(reply: &Reply) -> Result<Option<Moved>, StoreError> {
+fn outcome(reply: &Reply) -> Result<Option<MoveOutcome>, StoreError> {
     match reply.outcome() {
-        "moved" => Ok(Some(Moved::Now)),
-        "there" => Ok(Some(Moved::Before)),
-        "differs" => Ok(Some(Moved::Differs)),
-        "ended" => Ok(Some(Moved::Ended)),
+        "moved" => Ok(Some(MoveOutcome::Copied)),
+        "there" => Ok(Some(MoveOutcome::AlreadyThere)),
+        "differs" => Ok(Some(MoveOutcome::Differs)),
+        "ended" => Ok(Some(MoveOutcome::Expired)),
         "absent" => Ok(None),
         _ => Err(reply.unknown()),
     }

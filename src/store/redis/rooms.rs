@@ -16,7 +16,7 @@ use crate::store::redis::keys::{Keys, LIST_PARTS, list_entry, list_part, room_of
 use crate::store::redis::link::connection::Commands;
 use crate::store::redis::link::slots::{Address, slot_of};
 use crate::store::redis::{PARTS, RedisStore, millis};
-use crate::store::{ActiveRooms, RoomState, StoreError, VIEWERS_KEPT};
+use crate::store::{ActiveRooms, RoomState, StoreError, VIEWER_REPORT_TTL};
 
 /// Rooms in one call, at most: while a script runs, everybody else waits.
 pub(super) const IN_A_CALL: usize = 100;
@@ -43,7 +43,7 @@ impl LastViewers {
 
     /// The number that was read last, as long as the report behind it may still count.
     fn recent(&self, room: RoomId) -> Option<u32> {
-        self.0.get(&room).filter(|(_, read)| read.elapsed() < VIEWERS_KEPT).map(|(viewers, _)| viewers)
+        self.0.get(&room).filter(|(_, read)| read.elapsed() < VIEWER_REPORT_TTL).map(|(viewers, _)| viewers)
     }
 }
 
@@ -201,7 +201,7 @@ impl RedisStore {
     pub(super) async fn tell_viewers<'a>(&'a self, counts: &'a [(RoomId, u32)]) -> Result<(), StoreError> {
         let tell = |counts: &'a [(RoomId, u32)]| async move {
             let mut call = self.inner.scripts.report_viewers.prepare_invoke();
-            call.arg(&self.inner.node).arg(millis(VIEWERS_KEPT));
+            call.arg(&self.inner.node).arg(millis(VIEWER_REPORT_TTL));
             for (room, count) in counts {
                 call.key(self.inner.keys.of_room(*room, "room"));
                 call.key(self.inner.keys.of_room(*room, "viewers")).arg(*count);

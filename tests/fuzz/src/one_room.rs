@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, ready};
-use livechat::domain::user::{User, DisplayName, TokenHash, UserId};
 use livechat::domain::event::{Event, Position};
 use livechat::domain::page::Window;
 use livechat::domain::room::{Room, RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
+use livechat::domain::user::{DisplayName, TokenHash, User, UserId};
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
     FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, RoomState, Snapshot, Store, StoreError, Subject,
@@ -34,7 +34,7 @@ fn state(id: RoomId) -> RoomState {
     let (created_at, now) = (Timestamp::from_millis(1_000_000), Timestamp::from_millis(1_001_000));
     let expires_at = created_at.plus(Duration::from_secs(86_400));
     let room = Room { id, code: RoomCode::from_stored(CODE.to_owned()), created_at, expires_at };
-    RoomState { room, now, head: Position::START, message_count: 0, chatter_count: 0 }
+    RoomState { room, now, head: Position::START, message_count: 0, user_count: 0 }
 }
 
 #[async_trait]
@@ -58,8 +58,8 @@ impl Store for OneRoom {
         Ok(Snapshot { state: state(room), messages: Vec::new() })
     }
 
-    async fn chatters(&self, _: RoomId, _: Window) -> Result<UserPage, StoreError> {
-        Ok(UserPage { chatters: Vec::new(), total: 0 })
+    async fn users(&self, _: RoomId, _: Window) -> Result<UserPage, StoreError> {
+        Ok(UserPage { users: Vec::new(), total: 0 })
     }
 
     async fn active_rooms(&self, _: Option<(Timestamp, RoomId)>, _: u32) -> Result<ActiveRooms, StoreError> {
@@ -67,7 +67,7 @@ impl Store for OneRoom {
     }
 
     async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        let display_name = admission.newcomer.unwrap_or_else(|| DisplayName::from_stored("Ada".to_owned()));
+        let display_name = admission.register_as.unwrap_or_else(|| DisplayName::from_stored("Ada".to_owned()));
         Ok(Admitted::Rotated(User { id: admission.user, display_name }))
     }
 
@@ -84,7 +84,7 @@ impl Store for OneRoom {
     }
 
     fn feed(&self) -> Feed {
-        Feed::of(&self.announcements)
+        Feed::new(&self.announcements)
     }
 
     fn subscribe(&self, _: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use livechat::domain::event::EntryTag;
 use livechat::domain::room::{RoomCode, RoomId};
-use livechat::store::{Admitted, RoomLimits, Sending, Store, StoreError};
+use livechat::store::{Admitted, NewMessage, RoomLimits, Store, StoreError};
 
 use super::fixture::Fixture;
 use super::kit::*;
@@ -26,10 +26,10 @@ async fn abandon_after(polls: usize, operation: impl Future) {
     .await;
 }
 
-fn sending(room: RoomId, words: &str, capacity: u64) -> Sending {
-    Sending {
+fn sending(room: RoomId, words: &str, capacity: u64) -> NewMessage {
+    NewMessage {
         room,
-        check: EntryTag::random(),
+        tag: EntryTag::random(),
         text: text(words),
         client_message_id: None,
         limits: RoomLimits { messages: capacity, ..ROOMY },
@@ -58,7 +58,7 @@ async fn settles<F: Future<Output = Outcome<bool>>>(
 pub async fn contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    new(&store, send(room, &chatter("ann"), "the only one")).await?;
+    new(&store, send(room, &named_user("ann"), "the only one")).await?;
     for polls in 1..=CALLERS {
         let newcomer = Wallet::of(&format!("newcomer {polls}"));
         abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "no", 1))).await;
@@ -78,8 +78,8 @@ pub async fn contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neith
         let newcomer = Wallet::of(&format!("newcomer {polls}"));
         abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "hello", ROOMY.messages))).await;
         settles(on, &format!("the end of a send that was abandoned after {polls} polls"), async || {
-            let chatters = store.chatters(room, ALL).await?.chatters;
-            Ok(is_known(&store, &newcomer).await? == chatters.contains(newcomer.chatter()))
+            let users = store.users(room, ALL).await?.users;
+            Ok(is_known(&store, &newcomer).await? == users.contains(newcomer.user()))
         })
         .await?;
     }

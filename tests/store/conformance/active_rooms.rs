@@ -32,7 +32,7 @@ pub async fn contract_6_a_new_room_is_as_it_was_asked_for(on: &dyn Fixture) -> O
     let state = on.store().create_room(id, &code, DAY).await?;
     ensure_eq!((state.room.id, &state.room.code), (id, &code), "id and code");
     ensure_eq!(state.room.expires_at, state.room.created_at.plus(DAY), "the end");
-    ensure_eq!((state.head, state.message_count, state.chatter_count), (Position::START, 0, 0), "what is in it");
+    ensure_eq!((state.head, state.message_count, state.user_count), (Position::START, 0, 0), "what is in it");
     for store in [on.store(), on.second_handle()] {
         let seen = store.snapshot(id, None).await?.state;
         ensure!(seen.now >= state.now, "the store's clock went back");
@@ -45,7 +45,7 @@ pub async fn contract_6_a_taken_id_is_refused_and_its_room_kept(on: &dyn Fixture
     let store = on.store();
     let id = RoomId::random();
     store.create_room(id, &RoomCode::from_stored("111111".into()), DAY).await?;
-    new(&store, send(id, &chatter("ann"), "hello")).await?;
+    new(&store, send(id, &named_user("ann"), "hello")).await?;
     let before = Picture::of(&store, id).await?;
     for store in [on.store(), on.second_handle()] {
         let again = store.create_room(id, &RoomCode::from_stored("222222".into()), DAY * 2).await;
@@ -131,13 +131,13 @@ pub async fn contract_6_active_rooms_are_paged_from_any_place(on: &dyn Fixture) 
 pub async fn contract_6_a_listed_room_is_as_its_snapshot(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     for room in ids(&rooms(&store, 3).await?) {
-        let sent = new(&store, send(room, &chatter("ann"), "hello")).await?;
+        let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
         new(&store, edit(&sent.message, "changed")).await?;
-        new(&store, send(room, &chatter("bob"), "hello")).await?;
+        new(&store, send(room, &named_user("bob"), "hello")).await?;
     }
     for state in on.second_handle().active_rooms(None, 100).await?.rooms {
         let seen = store.snapshot(state.room.id, None).await?.state;
-        ensure_eq!((state.head.seq.0, state.message_count, state.chatter_count), (3, 2, 2), "what is in a listed room");
+        ensure_eq!((state.head.seq.0, state.message_count, state.user_count), (3, 2, 2), "what is in a listed room");
         ensure_eq!(RoomState { now: state.now, ..seen }, state, "a listed room");
     }
     Ok(())

@@ -25,11 +25,11 @@ pub async fn contract_1_a_send_is_in_every_answer_at_once(on: &dyn Fixture) -> O
     let room = room(&store).await?;
     let mut listener = Listener::to(on, &store, room).await?;
     let before = store.snapshot(room, None).await?.state.now;
-    let (ann, commit) = (chatter("ann"), send_as(room, &chatter("ann"), "hello", "one"));
-    let check = commit.check;
+    let (ann, commit) = (named_user("ann"), send_as(room, &named_user("ann"), "hello", "one"));
+    let tag = commit.tag;
     let event = new(&store, commit).await?;
     ensure_eq!(event.kind, EventKind::Sent, "the kind");
-    ensure_eq!(event.position, Position { seq: Seq(1), check }, "the position");
+    ensure_eq!(event.position, Position { seq: Seq(1), tag }, "the position");
     let message = &event.message;
     ensure_eq!((message.id.room, message.id.index), (room, 0), "the id");
     ensure_eq!(message.author, ann, "the author");
@@ -39,21 +39,21 @@ pub async fn contract_1_a_send_is_in_every_answer_at_once(on: &dyn Fixture) -> O
     ensure_eq!((message.created_at, message.revision), (event.at, Seq(1)), "created and revised");
     ensure!(event.at >= before, "it was sent at {:?}, which is before {before:?}", event.at);
     is_everywhere(on, &event, &mut listener).await?;
-    ensure_eq!(store.chatters(room, ALL).await?.chatters, [ann], "the chatters");
-    ensure_eq!(store.snapshot(room, None).await?.state.chatter_count, 1, "the number of chatters");
+    ensure_eq!(store.users(room, ALL).await?.users, [ann], "the users");
+    ensure_eq!(store.snapshot(room, None).await?.state.user_count, 1, "the number of users");
     Ok(())
 }
 
 pub async fn contract_1_an_edit_is_in_every_answer_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send_as(room, &chatter("ann"), "hello", "one")).await?;
+    let sent = new(&store, send_as(room, &named_user("ann"), "hello", "one")).await?;
     let mut listener = Listener::to(on, &store, room).await?;
     let commit = edit(&sent.message, "hello again");
-    let check = commit.check;
+    let tag = commit.tag;
     let edited = new(&store, commit).await?;
     ensure_eq!(edited.kind, EventKind::Edited, "the kind");
-    ensure_eq!(edited.position, Position { seq: Seq(2), check }, "the position");
+    ensure_eq!(edited.position, Position { seq: Seq(2), tag }, "the position");
     let mut expected = sent.message;
     expected.text = Some(text("hello again"));
     expected.edited_at = Some(edited.at);
@@ -65,14 +65,14 @@ pub async fn contract_1_an_edit_is_in_every_answer_at_once(on: &dyn Fixture) -> 
 pub async fn contract_1_a_delete_is_in_every_answer_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send_as(room, &chatter("ann"), "hello", "one")).await?;
+    let sent = new(&store, send_as(room, &named_user("ann"), "hello", "one")).await?;
     let edited = new(&store, edit(&sent.message, "hello again")).await?;
     let mut listener = Listener::to(on, &store, room).await?;
     let commit = delete(&edited.message);
-    let check = commit.check;
+    let tag = commit.tag;
     let deleted = new(&store, commit).await?;
     ensure_eq!(deleted.kind, EventKind::Deleted, "the kind");
-    ensure_eq!(deleted.position, Position { seq: Seq(3), check }, "the position");
+    ensure_eq!(deleted.position, Position { seq: Seq(3), tag }, "the position");
     let mut expected = edited.message;
     expected.text = None;
     expected.deleted_at = Some(deleted.at);
@@ -95,7 +95,7 @@ async fn leaves_no_trace(
     ensure!(is_expected(&answer), "{commit:?} was answered with {answer:?}");
     ensure_eq!(Picture::of(&store, room).await?, before, "the room after {commit:?}");
     // Announcements come in order, so nothing of the refused change may come before what follows it.
-    let next = new(&store, send(room, &chatter("bob"), "what follows")).await?;
+    let next = new(&store, send(room, &named_user("bob"), "what follows")).await?;
     ensure_eq!(next.position.seq, before.head.seq.next(), "the number of what follows {commit:?}");
     ensure_eq!(listener.event().await?, next, "the announcement of what follows {commit:?}");
     Ok(())
@@ -104,11 +104,11 @@ async fn leaves_no_trace(
 pub async fn contract_1_a_send_to_no_room_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let (room, nowhere) = (room(&store).await?, RoomId::random());
-    let lost = send_as(nowhere, &chatter("ann"), "lost", "one");
+    let lost = send_as(nowhere, &named_user("ann"), "lost", "one");
     leaves_no_trace(on, room, lost.clone(), |answer| matches!(answer, Err(StoreError::NotFound))).await?;
     store.create_room(nowhere, &livechat::domain::room::RoomCode::random(6), DAY).await?;
     let there = Picture::of(&store, nowhere).await?;
-    ensure!(there.messages.is_empty() && there.log.is_empty() && there.chatters.is_empty(), "it left {there:?}");
+    ensure!(there.messages.is_empty() && there.log.is_empty() && there.users.is_empty(), "it left {there:?}");
     ensure_eq!(there.head, Position::START, "the head");
     ensure_eq!(new(&store, lost).await?.position.seq, Seq(1), "its number once there is a room");
     Ok(())
@@ -117,7 +117,7 @@ pub async fn contract_1_a_send_to_no_room_leaves_no_trace(on: &dyn Fixture) -> O
 pub async fn contract_1_a_change_of_no_message_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
     for index in [1_000, u64::from(u32::MAX), i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX] {
         let mut message = sent.message.clone();
         message.id.index = index;
@@ -131,7 +131,7 @@ pub async fn contract_1_a_change_of_no_message_leaves_no_trace(on: &dyn Fixture)
 pub async fn contract_1_a_stale_edit_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?.message;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
     let edited = new(&store, edit(&sent, "changed")).await?.message;
     let refused = |answer: &_| matches!(answer, Err(StoreError::Conflict));
     leaves_no_trace(on, room, edit(&sent, "changed on what was there before"), refused).await?;
@@ -145,7 +145,7 @@ pub async fn contract_1_a_stale_edit_leaves_no_trace(on: &dyn Fixture) -> Outcom
 pub async fn contract_1_a_stale_delete_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?.message;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
     let edited = new(&store, edit(&sent, "changed")).await?.message;
     let refused = |answer: &_| matches!(answer, Err(StoreError::Conflict));
     leaves_no_trace(on, room, delete(&sent), refused).await?;
@@ -157,11 +157,11 @@ pub async fn contract_1_a_send_to_a_full_room_leaves_no_trace(on: &dyn Fixture) 
     let store = on.store();
     let room = room(&store).await?;
     for words in ["one", "two"] {
-        new(&store, with_capacity(send(room, &chatter("ann"), words), 2)).await?;
+        new(&store, with_capacity(send(room, &named_user("ann"), words), 2)).await?;
     }
     let refused = |answer: &_| matches!(answer, Err(StoreError::Full));
     // By somebody new, with an id of its own, so that none of these may be kept either.
-    let three = with_capacity(send_as(room, &chatter("carol"), "three", "three"), 2);
+    let three = with_capacity(send_as(room, &named_user("carol"), "three", "three"), 2);
     leaves_no_trace(on, room, three.clone(), refused).await?;
     leaves_no_trace(on, room, with_capacity(three.clone(), 0), refused).await?;
     new(&store, with_capacity(three, 5)).await?;
@@ -171,7 +171,7 @@ pub async fn contract_1_a_send_to_a_full_room_leaves_no_trace(on: &dyn Fixture) 
 pub async fn contract_1_a_full_room_still_takes_edits_and_deletes(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, with_capacity(send(room, &chatter("ann"), "one"), 1)).await?;
+    let sent = new(&store, with_capacity(send(room, &named_user("ann"), "one"), 1)).await?;
     let edited = new(&store, edit(&sent.message, "changed")).await?;
     new(&store, delete(&edited.message)).await?;
     Ok(())
@@ -180,9 +180,9 @@ pub async fn contract_1_a_full_room_still_takes_edits_and_deletes(on: &dyn Fixtu
 pub async fn contract_1_a_deleted_message_still_fills_its_room(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, with_capacity(send(room, &chatter("ann"), "one"), 1)).await?;
+    let sent = new(&store, with_capacity(send(room, &named_user("ann"), "one"), 1)).await?;
     new(&store, delete(&sent.message)).await?;
-    let another = store.commit(with_capacity(send(room, &chatter("ann"), "two"), 1)).await;
+    let another = store.commit(with_capacity(send(room, &named_user("ann"), "two"), 1)).await;
     ensure_refused!(another, StoreError::Full, "a send into a room full of a deleted message");
     Ok(())
 }
@@ -192,21 +192,21 @@ pub async fn contract_1_capacity_holds_under_contention(on: &dyn Fixture) -> Out
     let room = room(&store).await?;
     let answers = side_by_side((0..24).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
-        async move { store.commit(with_capacity(send(room, &chatter(&format!("user {n}")), "me too"), 5)).await }
+        async move { store.commit(with_capacity(send(room, &named_user(&format!("user {n}")), "me too"), 5)).await }
     }))
     .await;
     let accepted = answers.iter().filter(|answer| matches!(answer, Ok(Committed::New(_)))).count();
     let full = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Full))).count();
     ensure_eq!((accepted, full), (5, 19), "accepted and refused of 24 sends into a room of 5");
     let picture = Picture::of(&store, room).await?;
-    ensure_eq!((picture.message_count, picture.chatter_count, picture.log.len()), (5, 5, 5), "what they wrote");
+    ensure_eq!((picture.message_count, picture.user_count, picture.log.len()), (5, 5, 5), "what they wrote");
     Ok(())
 }
 
 pub async fn contract_1_one_of_many_concurrent_edits_wins(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?.message;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
     let answers = side_by_side((0..16).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
         let commit = if n == 7 { delete(&sent) } else { edit(&sent, &format!("changed by {n}")) };
@@ -225,19 +225,19 @@ pub async fn contract_1_every_check_is_kept_bit_by_bit(on: &dyn Fixture) -> Outc
     let store = on.store();
     let room = room(&store).await?;
     // Zero, both ends of signed numbers, and the first whole number that a floating point one cannot hold.
-    for check in [0, 1, u64::MAX, 1 << 63, (1 << 63) - 1, (1 << 53) + 1, 0x0123_4567_89ab_cdef] {
-        let commit = Commit { check: EntryTag(check), ..send(room, &chatter("ann"), "hello") };
+    for tag in [0, 1, u64::MAX, 1 << 63, (1 << 63) - 1, (1 << 53) + 1, 0x0123_4567_89ab_cdef] {
+        let commit = Commit { tag: EntryTag(tag), ..send(room, &named_user("ann"), "hello") };
         let mut listener = Listener::to(on, &store, room).await?;
         let event = new(&store, commit).await?;
-        ensure_eq!(event.position.check, EntryTag(check), "the check of the event");
+        ensure_eq!(event.position.tag, EntryTag(tag), "the tag of the event");
         is_everywhere(on, &event, &mut listener).await?;
         let rest = store.read_log(room, event.position, 10).await?;
         ensure!(rest.is_empty(), "{rest:?} is behind the last entry");
-        let wrong = Position { check: EntryTag(check ^ 1), ..event.position };
+        let wrong = Position { tag: EntryTag(tag ^ 1), ..event.position };
         ensure_refused!(store.read_log(room, wrong, 10).await, StoreError::ForeignPosition, "{wrong:?}");
     }
     // Nor do limits as large as there are overflow.
     let most = RoomLimits { messages: u64::MAX, events: u64::MAX, edits: u64::MAX };
-    new(&store, with_limits(send(room, &chatter("ann"), "x"), most)).await?;
+    new(&store, with_limits(send(room, &named_user("ann"), "x"), most)).await?;
     Ok(())
 }

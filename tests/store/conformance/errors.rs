@@ -11,21 +11,21 @@ use super::kit::*;
 
 pub async fn contract_9_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let sent = new(&store, send(room(&store).await?, &chatter("ann"), "hello")).await?.message;
+    let sent = new(&store, send(room(&store).await?, &named_user("ann"), "hello")).await?.message;
     let nowhere = RoomId::random();
     let message = Message { id: MessageId { room: nowhere, index: 0 }, ..sent };
     ensure_refused!(store.snapshot(nowhere, None).await, StoreError::NotFound, "the room");
     ensure_refused!(store.snapshot(nowhere, Some(Window::only(0))).await, StoreError::NotFound, "a message");
-    ensure_refused!(store.chatters(nowhere, ALL).await, StoreError::NotFound, "the chatters");
+    ensure_refused!(store.users(nowhere, ALL).await, StoreError::NotFound, "the users");
     for position in
-        [Position::START, Position { seq: Seq(1), check: EntryTag(1) }, Position { seq: Seq(0), check: EntryTag(1) }]
+        [Position::START, Position { seq: Seq(1), tag: EntryTag(1) }, Position { seq: Seq(0), tag: EntryTag(1) }]
     {
         ensure_refused!(store.read_log(nowhere, position, 10).await, StoreError::NotFound, "the log");
     }
     for commit in [
-        send(nowhere, &chatter("ann"), "hello"),
-        send_as(nowhere, &chatter("ann"), "hello", "one"),
-        with_capacity(send(nowhere, &chatter("ann"), "hello"), 0),
+        send(nowhere, &named_user("ann"), "hello"),
+        send_as(nowhere, &named_user("ann"), "hello", "one"),
+        with_capacity(send(nowhere, &named_user("ann"), "hello"), 0),
         edit(&message, "changed"),
         delete(&message),
     ] {
@@ -37,7 +37,7 @@ pub async fn contract_9_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
 pub async fn contract_9_no_message_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let (room, other) = (room(&store).await?, room(&store).await?);
-    let only = new(&store, send(room, &chatter("ann"), "hello")).await?.message;
+    let only = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
     let elsewhere = Message { id: MessageId { room: other, index: 0 }, ..only.clone() };
     let behind = Message { id: MessageId { room, index: 1 }, ..only };
     for message in [elsewhere, behind] {
@@ -50,7 +50,7 @@ pub async fn contract_9_no_message_is_not_found(on: &dyn Fixture) -> Outcome {
 pub async fn contract_9_a_stale_revision_is_a_conflict(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &chatter("ann"), "hello")).await?.message;
+    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
     new(&store, edit(&sent, "changed")).await?;
     for revision in [Seq(0), sent.revision, Seq(3), Seq(u64::MAX)] {
         let stale = Message { revision, ..sent.clone() };
@@ -63,10 +63,10 @@ pub async fn contract_9_a_stale_revision_is_a_conflict(on: &dyn Fixture) -> Outc
 pub async fn contract_9_a_full_room_is_full(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let none = store.commit(with_capacity(send(room, &chatter("ann"), "hello"), 0)).await;
+    let none = store.commit(with_capacity(send(room, &named_user("ann"), "hello"), 0)).await;
     ensure_refused!(none, StoreError::Full, "a send into a room for none");
-    new(&store, with_capacity(send(room, &chatter("ann"), "hello"), 1)).await?;
-    let second = store.commit(with_capacity(send(room, &chatter("ann"), "hello"), 1)).await;
+    new(&store, with_capacity(send(room, &named_user("ann"), "hello"), 1)).await?;
+    let second = store.commit(with_capacity(send(room, &named_user("ann"), "hello"), 1)).await;
     ensure_refused!(second, StoreError::Full, "a second send into a room for one");
     Ok(())
 }

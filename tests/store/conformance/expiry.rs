@@ -31,7 +31,7 @@ async fn wait_until(store: &Arc<dyn Store>, end: Timestamp) -> Outcome {
 async fn ended_room(store: &Arc<dyn Store>) -> Outcome<Picture> {
     let id = RoomId::random();
     let RoomState { room, .. } = store.create_room(id, &RoomCode::random(6), SHORT).await?;
-    let kept = new(store, send_as(id, &chatter("ann"), "hello", "one")).await?;
+    let kept = new(store, send_as(id, &named_user("ann"), "hello", "one")).await?;
     new(store, edit(&kept.message, "changed")).await?;
     let picture = Picture::of(store, id).await?;
     wait_until(store, room.expires_at).await?;
@@ -44,7 +44,7 @@ pub async fn contract_4_an_ended_room_is_in_no_answer(on: &dyn Fixture) -> Outco
     for store in [on.store(), on.second_handle()] {
         ensure_refused!(store.snapshot(id, None).await, StoreError::NotFound, "the room");
         ensure_refused!(store.snapshot(id, Some(ALL)).await, StoreError::NotFound, "its messages");
-        ensure_refused!(store.chatters(id, ALL).await, StoreError::NotFound, "its chatters");
+        ensure_refused!(store.users(id, ALL).await, StoreError::NotFound, "its users");
         for after in [Position::START, ended.log[0].position, ended.head] {
             ensure_refused!(store.read_log(id, after, 10).await, StoreError::NotFound, "its log after {after:?}");
         }
@@ -77,9 +77,9 @@ pub async fn contract_4_an_ended_room_takes_no_change(on: &dyn Fixture) -> Outco
     let (id, message) = (ended.room.id, &ended.messages[0]);
     for store in [on.store(), on.second_handle()] {
         for commit in [
-            send(id, &chatter("ann"), "too late"),
-            send_as(id, &chatter("ann"), "hello", "one"),
-            with_capacity(send(id, &chatter("ann"), "too late and too many"), 0),
+            send(id, &named_user("ann"), "too late"),
+            send_as(id, &named_user("ann"), "hello", "one"),
+            with_capacity(send(id, &named_user("ann"), "too late and too many"), 0),
             edit(message, "too late"),
             delete(message),
         ] {
@@ -94,21 +94,21 @@ pub async fn contract_4_nothing_of_an_ended_room_is_found_under_its_id_again(on:
     let store = on.store();
     let ended = ended_room(&store).await?;
     let id = ended.room.id;
-    ensure_refused!(store.commit(send(id, &chatter("ann"), "late")).await, StoreError::NotFound, "a late send");
+    ensure_refused!(store.commit(send(id, &named_user("ann"), "late")).await, StoreError::NotFound, "a late send");
     let code = RoomCode::random(6);
     let state = store.create_room(id, &code, DAY).await?;
     ensure_eq!(state.room.code, code, "the code");
-    ensure_eq!((state.head, state.message_count, state.chatter_count), (Position::START, 0, 0), "the new room");
+    ensure_eq!((state.head, state.message_count, state.user_count), (Position::START, 0, 0), "the new room");
     let picture = Picture::of(&store, id).await?;
-    ensure_eq!((picture.head, picture.message_count, picture.chatter_count), (Position::START, 0, 0), "the new room");
-    ensure!(picture.messages.is_empty() && picture.log.is_empty() && picture.chatters.is_empty(), "left: {picture:?}");
+    ensure_eq!((picture.head, picture.message_count, picture.user_count), (Position::START, 0, 0), "the new room");
+    ensure!(picture.messages.is_empty() && picture.log.is_empty() && picture.users.is_empty(), "left: {picture:?}");
     for position in [ended.log[0].position, ended.head] {
         ensure_refused!(store.read_log(id, position, 10).await, StoreError::ForeignPosition, "an old position");
     }
-    let first = new(&store, send_as(id, &chatter("ann"), "hello", "one")).await?;
+    let first = new(&store, send_as(id, &named_user("ann"), "hello", "one")).await?;
     ensure_eq!((first.position.seq.0, first.message.id.index), (1, 0), "the first send of the new room");
     ensure_eq!(log_of(&store, id).await?, [first], "the log of the new room");
-    ensure_eq!(store.chatters(id, ALL).await?.total, 1, "the chatters of the new room");
+    ensure_eq!(store.users(id, ALL).await?.total, 1, "the users of the new room");
     Ok(())
 }
 
@@ -126,7 +126,7 @@ pub async fn contract_4_a_room_is_never_seen_at_its_end_or_later(on: &dyn Fixtur
                 Err(StoreError::NotFound) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
-            match store.commit(send(room.id, &chatter("ann"), "still here")).await {
+            match store.commit(send(room.id, &named_user("ann"), "still here")).await {
                 Ok(sent) => {
                     let at = sent.into_event().at;
                     ensure!(at < room.expires_at, "a send at {at:?} was taken after the end");
@@ -148,10 +148,10 @@ pub async fn contract_4_a_user_outlives_its_rooms(on: &dyn Fixture) -> Outcome {
     let created = store.authenticate(wallet.ask(keep_until, true)).await?;
     ensure!(matches!(created, Admitted::Created(_)), "a new user: {created:?}");
     wallet.take_next();
-    new(&store, send(state.room.id, wallet.chatter(), "hello")).await?;
+    new(&store, send(state.room.id, wallet.user(), "hello")).await?;
     wait_until(&store, state.room.expires_at).await?;
     let later = store.authenticate(wallet.ask(keep_until, false)).await?;
-    ensure_eq!(later, Admitted::Rotated(wallet.chatter().clone()), "the user after the room's end");
+    ensure_eq!(later, Admitted::Rotated(wallet.user().clone()), "the user after the room's end");
     Ok(())
 }
 
@@ -166,7 +166,7 @@ pub async fn contract_4_an_expired_user_is_unknown(on: &dyn Fixture) -> Outcome 
     ensure_eq!(asked, Admitted::Unknown, "the user after its end, with the token it had");
     let mut somebody = Wallet::of("ann");
     let created = store.authenticate(somebody.ask(end.plus(DAY), true)).await?;
-    ensure_eq!(created, Admitted::Created(somebody.chatter().clone()), "the id, taken by somebody else");
+    ensure_eq!(created, Admitted::Created(somebody.user().clone()), "the id, taken by somebody else");
     somebody.take_next();
     let old = store.authenticate(wallet.ask(end.plus(DAY), true)).await?;
     ensure_eq!(old, Admitted::WrongToken, "the token of the user who had the id before");
@@ -194,7 +194,7 @@ pub async fn contract_4_every_admission_can_lengthen_a_users_life_and_none_short
     wait_until(&store, soon).await?;
     for wallet in [kept, rotated_late, repeated_late] {
         let asked = store.authenticate(wallet.ask(late, false)).await?;
-        ensure!(matches!(asked, Admitted::Repeated(..)), "{:?} was forgotten early: {asked:?}", wallet.chatter().id);
+        ensure!(matches!(asked, Admitted::Repeated(..)), "{:?} was forgotten early: {asked:?}", wallet.user().id);
     }
     Ok(())
 }

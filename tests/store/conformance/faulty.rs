@@ -14,7 +14,7 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::user::{TokenHash, User, UserId};
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, RoomLimits, RoomState, Sending,
+    FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, NewMessage, RoomLimits, RoomState,
     Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 use tokio::sync::broadcast;
@@ -30,7 +30,7 @@ pub enum Fault {
     LagIgnored,
     /// Rooms say when they end, and go on.
     ExpiryIgnored,
-    /// The room itself ends, its log and its chatters stay.
+    /// The room itself ends, its log and its users stay.
     SideKeysStay,
     /// A feed that was cut goes on as if nothing had been lost.
     NoResync,
@@ -209,12 +209,12 @@ impl Store for FaultyStore {
         Ok(Snapshot { state: self.shown(state), messages })
     }
 
-    async fn chatters(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
-        let answer = self.inner.chatters(room, window).await;
+    async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
+        let answer = self.inner.users(room, window).await;
         match self.written.lock().expect("no panic").get(&room) {
             Some(written) if answer.is_err() && self.fault == Fault::SideKeysStay => {
-                let chatters: Vec<_> = written.iter().map(|event| event.message.author.clone()).collect();
-                Ok(UserPage { total: chatters.len() as u64, chatters })
+                let users: Vec<_> = written.iter().map(|event| event.message.author.clone()).collect();
+                Ok(UserPage { total: users.len() as u64, users })
             }
             _ => answer,
         }
@@ -233,27 +233,27 @@ impl Store for FaultyStore {
             admission.user = UserId::from_stored(format!("{} once more", user.as_str()));
         }
         let admitted = self.inner.authenticate(admission).await?;
-        let own = |chatter: User| User { id: user.clone(), ..chatter };
+        let own = |found: User| User { id: user.clone(), ..found };
         Ok(match admitted {
-            Admitted::Created(chatter) => {
+            Admitted::Created(found) => {
                 self.created.lock().expect("no panic").insert(user.clone(), token);
-                Admitted::Created(own(chatter))
+                Admitted::Created(own(found))
             }
-            Admitted::Rotated(chatter) => Admitted::Rotated(own(chatter)),
-            Admitted::Repeated(chatter, sealed) => Admitted::Repeated(own(chatter), sealed),
+            Admitted::Rotated(found) => Admitted::Rotated(own(found)),
+            Admitted::Repeated(found, sealed) => Admitted::Repeated(own(found), sealed),
             refused => refused,
         })
     }
 
-    async fn send(&self, admission: Admission, sending: Sending) -> Result<Sent, StoreError> {
+    async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
         if !matches!(self.fault, Fault::OthersWithdrawn | Fault::StopsHalfWay) {
-            return self.inner.send(admission, sending).await;
+            return self.inner.send(admission, message).await;
         }
         let token = admission.next_token;
         let admitted = self.authenticate(admission).await?;
-        let Some(author) = admitted.chatter().cloned() else { return Ok(Sent { admitted, committed: None }) };
+        let Some(author) = admitted.user().cloned() else { return Ok(Sent { admitted, committed: None }) };
         tokio::time::sleep(BETWEEN_STEPS).await;
-        match self.inner.commit(sending.by(author.clone())).await {
+        match self.inner.commit(message.into_commit(author.clone())).await {
             Ok(committed) => Ok(Sent { admitted, committed: Some(committed) }),
             Err(refused) => {
                 if matches!(admitted, Admitted::Created(_)) {
@@ -315,7 +315,7 @@ impl Store for FaultyStore {
     }
 
     fn feed(&self) -> Feed {
-        Feed::of(&self.announcements)
+        Feed::new(&self.announcements)
     }
 
     fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {

@@ -86,7 +86,7 @@ impl Fixture for Embedded {
 
     /// A feed in this process has no connection to lose: it loses what it has no room for.
     async fn cut_feeds(&self) {
-        kit::chatter_away(&self.store(), MORE_THAN_A_FEED).await;
+        kit::send_many(&self.store(), MORE_THAN_A_FEED).await;
     }
 
     /// A killed process leaves its files as they are at that moment, so a copy of them is what the next one finds.

@@ -12,7 +12,7 @@ pub async fn contract_8_what_was_acknowledged_survives_a_kill(on: &dyn Fixture) 
     let store = on.store();
     let rooms = [room(&store).await?, room(&store).await?];
     let sends = (0..50).map(|n| {
-        let author = chatter(&format!("user {}", n % 5));
+        let author = named_user(&format!("user {}", n % 5));
         new(&store, send_as(rooms[n % 2], &author, &format!("words {n}"), &format!("{n}")))
     });
     let sent = futures_util::future::try_join_all(sends).await?;
@@ -38,7 +38,7 @@ pub async fn contract_8_what_was_acknowledged_survives_a_kill(on: &dyn Fixture) 
 pub async fn contract_8_a_room_goes_on_where_it_was_after_a_kill(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let ann = chatter("ann");
+    let ann = named_user("ann");
     let first = new(&store, send_as(room, &ann, "hello", "one")).await?;
 
     let store = on.after_a_kill().await;

@@ -90,7 +90,7 @@ pub async fn room(store: &Arc<dyn Store>) -> Outcome<RoomId> {
     Ok(store.create_room(RoomId::random(), &RoomCode::random(6), DAY).await?.room.id)
 }
 
-pub fn chatter(name: &str) -> User {
+pub fn named_user(name: &str) -> User {
     User {
         id: UserId::from_stored(format!("{name}-with-an-id")),
         display_name: DisplayName::from_stored(format!("{name} with a name")),
@@ -106,7 +106,7 @@ pub fn client_id(id: &str) -> ClientMessageId {
 }
 
 fn change(room: RoomId, change: Change) -> Commit {
-    Commit { room, check: EntryTag::random(), change }
+    Commit { room, tag: EntryTag::random(), change }
 }
 
 /// The sending of a message into a roomy room.
@@ -186,18 +186,18 @@ pub struct Picture {
     pub room: Room,
     pub head: Position,
     pub message_count: u64,
-    pub chatter_count: u64,
+    pub user_count: u64,
     pub messages: Vec<Message>,
     pub log: Vec<Event>,
-    pub chatters: Vec<User>,
+    pub users: Vec<User>,
 }
 
 impl Picture {
     pub async fn of(store: &Arc<dyn Store>, id: RoomId) -> Outcome<Self> {
         let snapshot = store.snapshot(id, Some(ALL)).await?;
-        let RoomState { room, head, message_count, chatter_count, .. } = snapshot.state;
-        let (log, chatters) = (log_of(store, id).await?, store.chatters(id, ALL).await?.chatters);
-        Ok(Self { room, head, message_count, chatter_count, messages: snapshot.messages, log, chatters })
+        let RoomState { room, head, message_count, user_count, .. } = snapshot.state;
+        let (log, users) = (log_of(store, id).await?, store.users(id, ALL).await?.users);
+        Ok(Self { room, head, message_count, user_count, messages: snapshot.messages, log, users })
     }
 }
 
@@ -267,14 +267,14 @@ where
 }
 
 /// Sends so many messages into a room of their own.
-pub async fn chatter_away(store: &Arc<dyn Store>, messages: usize) {
+pub async fn send_many(store: &Arc<dyn Store>, messages: usize) {
     const AT_ONCE: usize = 256;
-    let room = room(store).await.expect("a room to chatter in");
-    let author = chatter("chatterbox");
+    let room = room(store).await.expect("a room");
+    let author = named_user("busy");
     for sent in (0..messages).step_by(AT_ONCE) {
         let sends = (sent..messages.min(sent + AT_ONCE)).map(|_| store.commit(send(room, &author, "blah")));
         for sent in futures_util::future::join_all(sends).await {
-            sent.expect("chatter is accepted");
+            sent.expect("a commit");
         }
     }
 }

@@ -12,18 +12,18 @@ fn with_events(events: u64) -> RoomLimits {
 
 pub async fn contract_14_a_log_that_is_full_takes_deletions_and_nothing_else(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, ann) = (room(&store).await?, chatter("ann"));
+    let (room, ann) = (room(&store).await?, named_user("ann"));
     let limits = with_events(6);
     // Two messages, two entries for their deletion, and two edits.
     let one = new(&store, with_limits(send(room, &ann, "one"), limits)).await?.message;
     let two = new(&store, with_limits(send(room, &ann, "two"), limits)).await?.message;
     let one = new(&store, with_limits(edit(&one, "one, edited"), limits)).await?.message;
-    let another = store.commit(with_limits(send(room, &chatter("bob"), "three"), limits)).await;
+    let another = store.commit(with_limits(send(room, &named_user("bob"), "three"), limits)).await;
     ensure_refused!(another, StoreError::Full, "a third message");
     let two = new(&store, with_limits(edit(&two, "two, edited"), limits)).await?.message;
     let before = Picture::of(&store, room).await?;
     for store in [on.store(), on.second_handle()] {
-        let another = store.commit(with_limits(send_as(room, &chatter("bob"), "three", "id"), limits)).await;
+        let another = store.commit(with_limits(send_as(room, &named_user("bob"), "three", "id"), limits)).await;
         ensure_refused!(another, StoreError::Full, "a message for a log that is full");
         let change = store.commit(with_limits(edit(&two, "again"), limits)).await;
         ensure_refused!(change, StoreError::Full, "an edit for a log that is full");
@@ -44,7 +44,7 @@ pub async fn contract_14_a_log_that_is_full_takes_deletions_and_nothing_else(on:
 
 pub async fn contract_14_a_message_takes_so_many_edits(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, ann) = (room(&store).await?, chatter("ann"));
+    let (room, ann) = (room(&store).await?, named_user("ann"));
     let limits = RoomLimits { edits: 3, ..ROOMY };
     let never = RoomLimits { edits: 0, ..ROOMY };
     let (mut one, two) =
@@ -71,11 +71,16 @@ pub async fn contract_14_each_message_keeps_an_entry_for_its_deletion_under_cont
     let store = on.store();
     let room = room(&store).await?;
     let limits = with_events(15);
-    let answers = side_by_side((0..24).map(|n| {
-        let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
-        async move { store.commit(with_limits(send(room, &chatter(&format!("user {n}")), "me too"), limits)).await }
-    }))
-    .await;
+    let answers =
+        side_by_side(
+            (0..24).map(|n| {
+                let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
+                async move {
+                    store.commit(with_limits(send(room, &named_user(&format!("user {n}")), "me too"), limits)).await
+                }
+            }),
+        )
+        .await;
     let full = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Full))).count();
     let messages: Vec<_> = answers.into_iter().filter_map(Result::ok).map(|it| it.into_event().message).collect();
     ensure_eq!((messages.len(), full), (7, 17), "accepted and refused of 24 sends into a log of 15");
@@ -98,7 +103,7 @@ pub async fn contract_14_edits_of_one_message_are_counted_under_contention(on: &
     const MOST: u64 = 6;
     let store = on.store();
     let room = room(&store).await?;
-    new(&store, send(room, &chatter("ann"), "hello")).await?;
+    new(&store, send(room, &named_user("ann"), "hello")).await?;
     let accepted = side_by_side((0..4).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
@@ -126,7 +131,7 @@ pub async fn contract_14_edits_of_one_message_are_counted_under_contention(on: &
 pub async fn contract_14_a_repeat_is_known_where_the_log_is_full(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let commit = || with_limits(send_as(room, &chatter("ann"), "once", "id"), with_events(2));
+    let commit = || with_limits(send_as(room, &named_user("ann"), "once", "id"), with_events(2));
     let first = new(&store, commit()).await?;
     ensure_eq!(repeated(&on.second_handle(), commit()).await?, first, "the repeat");
     Ok(())

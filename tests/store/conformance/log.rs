@@ -12,7 +12,7 @@ async fn busy_room(on: &dyn Fixture) -> Outcome<Vec<Event>> {
     let room = room(&store).await?;
     let mut sent = Vec::new();
     for n in 0..4 {
-        sent.push(new(&store, send(room, &chatter(&format!("user {}", n % 3)), &format!("words {n}"))).await?);
+        sent.push(new(&store, send(room, &named_user(&format!("user {}", n % 3)), &format!("words {n}"))).await?);
     }
     new(&store, edit(&sent[0].message, "changed")).await?;
     let edited = new(&store, edit(&sent[2].message, "changed too")).await?;
@@ -69,15 +69,15 @@ pub async fn contract_5_a_foreign_position_is_refused(on: &dyn Fixture) -> Outco
     let (store, log) = (on.store(), busy_room(on).await?);
     let (room, head) = (log[0].room(), log[6].position);
     let mut foreign = vec![
-        Position { seq: Seq(0), check: EntryTag(1) },
-        Position { seq: Seq(0), check: head.check },
-        Position { seq: Seq(8), check: head.check },
-        Position { seq: Seq(8), check: EntryTag(0) },
+        Position { seq: Seq(0), tag: EntryTag(1) },
+        Position { seq: Seq(0), tag: head.tag },
+        Position { seq: Seq(8), tag: head.tag },
+        Position { seq: Seq(8), tag: EntryTag(0) },
     ];
     for event in &log {
-        let Position { seq, check } = event.position;
-        foreign.extend([check.0 ^ 1, check.0 ^ 1 << 63, 0].map(|check| Position { seq, check: EntryTag(check) }));
-        foreign.push(Position { seq: seq.next(), check });
+        let Position { seq, tag } = event.position;
+        foreign.extend([tag.0 ^ 1, tag.0 ^ 1 << 63, 0].map(|tag| Position { seq, tag: EntryTag(tag) }));
+        foreign.push(Position { seq: seq.next(), tag });
     }
     for position in foreign {
         ensure_refused!(store.read_log(room, position, 10).await, StoreError::ForeignPosition, "{position:?}");
@@ -98,8 +98,8 @@ pub async fn contract_5_numbers_no_log_reaches_are_refused(on: &dyn Fixture) -> 
     let (store, log) = (on.store(), busy_room(on).await?);
     // Cursors come from outside, so any 64 bits can.
     for seq in [1 << 32, 1 << 53, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX] {
-        for check in [EntryTag(0), log[6].position.check, EntryTag(u64::MAX)] {
-            let position = Position { seq: Seq(seq), check };
+        for tag in [EntryTag(0), log[6].position.tag, EntryTag(u64::MAX)] {
+            let position = Position { seq: Seq(seq), tag };
             let answer = store.read_log(log[0].room(), position, 10).await;
             ensure_refused!(answer, StoreError::ForeignPosition, "{position:?}");
         }
@@ -111,8 +111,8 @@ pub async fn contract_5_a_replay_shows_each_message_as_it_is_now(on: &dyn Fixtur
     let store = on.store();
     let room = room(&store).await?;
     let sent = [
-        new(&store, send(room, &chatter("ann"), "one")).await?,
-        new(&store, send(room, &chatter("bob"), "two")).await?,
+        new(&store, send(room, &named_user("ann"), "one")).await?,
+        new(&store, send(room, &named_user("bob"), "two")).await?,
     ];
     let edited = new(&store, edit(&sent[0].message, "one, changed")).await?;
     let deleted = new(&store, delete(&sent[1].message)).await?;
@@ -130,11 +130,11 @@ pub async fn contract_5_a_replay_shows_each_message_as_it_is_now(on: &dyn Fixtur
 pub async fn contract_5_deleted_text_is_in_no_answer(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send_as(room, &chatter("ann"), "a secret", "one")).await?;
+    let sent = new(&store, send_as(room, &named_user("ann"), "a secret", "one")).await?;
     let edited = new(&store, edit(&sent.message, "another secret")).await?;
     let mut listener = Listener::to(on, &store, room).await?;
     let deleted = new(&store, delete(&edited.message)).await?;
-    let again = repeated(&store, send_as(room, &chatter("ann"), "a secret", "one")).await?;
+    let again = repeated(&store, send_as(room, &named_user("ann"), "a secret", "one")).await?;
     let mut answers = vec![deleted.message, again.message, listener.event().await?.message];
     for store in [on.store(), on.second_handle()] {
         answers.extend(messages_of(&store, room).await?);

@@ -2,15 +2,15 @@
 
 use livechat::domain::event::EntryTag;
 use livechat::domain::room::RoomId;
-use livechat::store::{Admitted, Committed, RoomLimits, Sending, Sent, StoreError};
+use livechat::store::{Admitted, Committed, NewMessage, RoomLimits, Sent, StoreError};
 
 use super::fixture::Fixture;
 use super::kit::*;
 use super::users::{KEPT, Wallet, is_current};
 
-fn saying(room: RoomId, words: &str, id: Option<&str>) -> Sending {
+fn saying(room: RoomId, words: &str, id: Option<&str>) -> NewMessage {
     let client_message_id = id.map(client_id);
-    Sending { room, check: EntryTag::random(), text: text(words), client_message_id, limits: ROOMY }
+    NewMessage { room, tag: EntryTag::random(), text: text(words), client_message_id, limits: ROOMY }
 }
 
 /// The event of a send that must be accepted as new.
@@ -27,9 +27,9 @@ pub async fn a_send_makes_its_author_known_and_is_in_every_answer_at_once(on: &d
     let mut listener = Listener::to(on, &store, room).await?;
     let mut events = Vec::new();
     for (words, expected) in [
-        ("one", Admitted::Created(ann.chatter().clone())),
-        ("two", Admitted::Rotated(ann.chatter().clone())),
-        ("three", Admitted::Rotated(ann.chatter().clone())),
+        ("one", Admitted::Created(ann.user().clone())),
+        ("two", Admitted::Rotated(ann.user().clone())),
+        ("three", Admitted::Rotated(ann.user().clone())),
     ] {
         let sent = store.send(ann.ask(KEPT, true), saying(room, words, None)).await?;
         ann.take_next();
@@ -39,8 +39,8 @@ pub async fn a_send_makes_its_author_known_and_is_in_every_answer_at_once(on: &d
     let picture = Picture::of(&on.second_handle(), room).await?;
     ensure_eq!(picture.log, events, "the log");
     ensure_eq!(picture.head, events[2].position, "where the log ends");
-    ensure_eq!((picture.message_count, picture.chatter_count), (3, 1), "messages and chatters");
-    ensure_eq!(picture.chatters, vec![ann.chatter().clone()], "the chatters");
+    ensure_eq!((picture.message_count, picture.user_count), (3, 1), "messages and users");
+    ensure_eq!(picture.users, vec![ann.user().clone()], "the users");
     let messages: Vec<_> = events.iter().map(|event| event.message.clone()).collect();
     ensure_eq!(picture.messages, messages, "the messages");
     for event in &events {
@@ -84,7 +84,7 @@ pub async fn a_refused_send_leaves_a_newcomer_unknown_and_a_known_user_its_token
     store.send(ann.ask(KEPT, true), saying(room, "before", None)).await?;
     ann.take_next();
     let before = Picture::of(&store, room).await?;
-    let full = || Sending { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(room, "no", None) };
+    let full = || NewMessage { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(room, "no", None) };
     let nowhere = || saying(RoomId::random(), "no", None);
     for name in ["bob", "cid"] {
         let newcomer = Wallet::of(name);
@@ -119,9 +119,9 @@ pub async fn sends_of_one_user_and_many_at_once_are_each_in_the_log_once(on: &dy
     all.into_iter().collect::<Result<Vec<_>, _>>()?;
     for room in [one, other] {
         let picture = Picture::of(&store, room).await?;
-        ensure_eq!((picture.message_count, picture.chatter_count), (20 * EACH as u64 / 2, 20), "messages and chatters");
+        ensure_eq!((picture.message_count, picture.user_count), (20 * EACH as u64 / 2, 20), "messages and users");
         ensure_eq!(picture.messages.len(), 20 * EACH / 2, "messages");
-        ensure_eq!(picture.chatters.len(), 20, "chatters");
+        ensure_eq!(picture.users.len(), 20, "users");
         for (place, event) in picture.log.iter().enumerate() {
             ensure_eq!((event.position.seq.0, event.message.id.index), (place as u64 + 1, place as u64), "an entry");
         }
@@ -135,7 +135,7 @@ pub async fn contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_
 ) -> Outcome {
     let store = on.store();
     let (full, roomy) = (room(&store).await?, room(&store).await?);
-    new(&store, send(full, &chatter("ann"), "the only one")).await?;
+    new(&store, send(full, &named_user("ann"), "the only one")).await?;
     for n in 0..30 {
         let name = format!("newcomer {n}");
         let newcomer = Wallet::with_own_token(&name);
@@ -143,7 +143,7 @@ pub async fn contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_
         let (one, other) = (on.store(), on.second_handle());
         let (asks, asks_again) = (newcomer.ask(KEPT, true), again.ask(KEPT, true));
         let (refused, accepted) = tokio::join!(
-            one.send(asks, Sending { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(full, "no", None) }),
+            one.send(asks, NewMessage { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(full, "no", None) }),
             other.send(asks_again, saying(roomy, "yes", None)),
         );
         ensure_refused!(refused, StoreError::Full, "the send to a full room");

@@ -14,7 +14,7 @@ async fn contention(on: &dyn Fixture, room: RoomId) -> Outcome<Vec<Event>> {
     let written = side_by_side((0..WRITERS).map(|writer| {
         let store = if writer % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
-            let author = chatter(&format!("writer {writer}"));
+            let author = named_user(&format!("writer {writer}"));
             let mut events = Vec::new();
             for n in 0..SENDS {
                 let sent = new(&store, send(room, &author, &format!("{writer} says {n}"))).await?;
@@ -45,7 +45,7 @@ pub async fn contract_2_seq_counts_from_one_in_each_room(on: &dyn Fixture) -> Ou
     let (one, two) = (room(&store).await?, room(&store).await?);
     for n in 1..=3 {
         for room in [one, two] {
-            let event = new(&store, send(room, &chatter("ann"), "hello")).await?;
+            let event = new(&store, send(room, &named_user("ann"), "hello")).await?;
             ensure_eq!(event.position.seq, Seq(n), "the number of send {n}");
             ensure_eq!(event.message.id.index, n - 1, "the index of send {n}");
         }

@@ -1,4 +1,4 @@
-//! Clause 6: a snapshot is one instant; and what its windows and the chatters show.
+//! Clause 6: a snapshot is one instant; and what its windows and the users show.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub async fn contract_6_a_snapshot_is_one_instant(on: &dyn Fixture) -> Outcome {
     let written = side_by_side((0..6).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
-            let author = chatter(&format!("writer {n}"));
+            let author = named_user(&format!("writer {n}"));
             let mut events = Vec::new();
             for round in 0..8 {
                 let sent = new(&store, send(room, &author, &format!("{n} says {round}"))).await?;
@@ -63,7 +63,7 @@ fn is_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::event:
     let head = state.head;
     ensure_eq!(state.message_count, messages.len() as u64, "the messages of a snapshot at {head:?}");
     let authors: HashSet<_> = messages.iter().map(|message| &message.author.id).collect();
-    ensure_eq!(state.chatter_count, authors.len() as u64, "the chatters of a snapshot at {head:?}");
+    ensure_eq!(state.user_count, authors.len() as u64, "the users of a snapshot at {head:?}");
     let newest = messages.iter().map(|message| message.revision).max().unwrap_or_default();
     ensure_eq!(newest, head.seq, "the newest revision of a snapshot at {head:?}");
     for (index, message) in messages.iter().enumerate() {
@@ -105,7 +105,7 @@ pub async fn contract_6_a_window_is_a_filter_over_the_messages(on: &dyn Fixture)
     let store = on.store();
     let room = room(&store).await?;
     for n in 0..7 {
-        new(&store, send(room, &chatter("ann"), &format!("words {n}"))).await?;
+        new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?;
     }
     let all = messages_of(&store, room).await?;
     new(&store, delete(&all[3])).await?;
@@ -123,17 +123,17 @@ pub async fn contract_6_a_window_is_a_filter_over_the_messages(on: &dyn Fixture)
     Ok(())
 }
 
-pub async fn contract_6_a_window_is_a_filter_over_the_chatters(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_a_window_is_a_filter_over_the_users(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let everybody: Vec<User> = (0..7).map(|n| chatter(&format!("user {}", (n * 5) % 7))).collect();
-    for chatter in &everybody {
-        new(&store, send(room, chatter, "hello")).await?;
+    let everybody: Vec<User> = (0..7).map(|n| named_user(&format!("user {}", (n * 5) % 7))).collect();
+    for user in &everybody {
+        new(&store, send(room, user, "hello")).await?;
     }
     for window in windows(7) {
-        let page = store.chatters(room, window).await?;
-        ensure_eq!(page.chatters, filter(&everybody, window), "the chatters in {window:?}");
-        ensure_eq!(page.total, 7, "all chatters beside {window:?}");
+        let page = store.users(room, window).await?;
+        ensure_eq!(page.users, filter(&everybody, window), "the users in {window:?}");
+        ensure_eq!(page.total, 7, "all users beside {window:?}");
     }
     Ok(())
 }
@@ -141,19 +141,19 @@ pub async fn contract_6_a_window_is_a_filter_over_the_chatters(on: &dyn Fixture)
 pub async fn contract_6_without_a_window_there_are_no_messages(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    new(&store, send(room, &chatter("ann"), "hello")).await?;
+    new(&store, send(room, &named_user("ann"), "hello")).await?;
     let (without, with) = (store.snapshot(room, None).await?, store.snapshot(room, Some(ALL)).await?);
     ensure!(without.messages.is_empty(), "messages nobody asked for");
     ensure_eq!(livechat::store::RoomState { now: with.state.now, ..without.state }, with.state, "the room itself");
     Ok(())
 }
 
-pub async fn contract_6_chatters_are_distinct_and_in_the_order_of_their_first_message(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_users_are_distinct_and_in_the_order_of_their_first_message(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let empty = store.chatters(room, ALL).await?;
-    ensure_eq!((empty.chatters.len(), empty.total), (0, 0), "the chatters of a room without messages");
-    let (ann, bob, carol) = (chatter("ann"), chatter("bob"), chatter("carol"));
+    let empty = store.users(room, ALL).await?;
+    ensure_eq!((empty.users.len(), empty.total), (0, 0), "the users of a room without messages");
+    let (ann, bob, carol) = (named_user("ann"), named_user("bob"), named_user("carol"));
     for (author, id) in [(&carol, "1"), (&ann, "1"), (&carol, "2"), (&ann, "1"), (&bob, "1"), (&ann, "2"), (&bob, "1")]
     {
         store.commit(send_as(room, author, "hello", id)).await?;
@@ -163,24 +163,24 @@ pub async fn contract_6_chatters_are_distinct_and_in_the_order_of_their_first_me
     }
     let renamed = User { display_name: DisplayName::from_stored("renamed".into()), ..bob.clone() };
     new(&store, send(room, &renamed, "hello")).await?;
-    let page = store.chatters(room, ALL).await?;
-    let ids: Vec<_> = page.chatters.iter().map(|chatter| &chatter.id).collect();
-    ensure_eq!(ids, [&carol.id, &ann.id, &bob.id], "the chatters");
-    ensure_eq!((page.total, store.snapshot(room, None).await?.state.chatter_count), (3, 3), "their number");
+    let page = store.users(room, ALL).await?;
+    let ids: Vec<_> = page.users.iter().map(|user| &user.id).collect();
+    ensure_eq!(ids, [&carol.id, &ann.id, &bob.id], "the users");
+    ensure_eq!((page.total, store.snapshot(room, None).await?.state.user_count), (3, 3), "their number");
     ensure_refused!(
-        store.chatters(livechat::domain::room::RoomId::random(), ALL).await,
+        store.users(livechat::domain::room::RoomId::random(), ALL).await,
         StoreError::NotFound,
-        "the chatters of no room"
+        "the users of no room"
     );
     Ok(())
 }
 
-pub async fn contract_6_chatters_are_counted_right_under_contention(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_users_are_counted_right_under_contention(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let sent = side_by_side((0..32).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
-        async move { new(&store, send(room, &chatter(&format!("user {}", n % 8)), "hello")).await }
+        async move { new(&store, send(room, &named_user(&format!("user {}", n % 8)), "hello")).await }
     }))
     .await;
     sent.into_iter().collect::<Outcome<Vec<_>>>()?;
@@ -190,8 +190,8 @@ pub async fn contract_6_chatters_are_counted_right_under_contention(on: &dyn Fix
             first_seen.push(message.author);
         }
     }
-    let page = store.chatters(room, ALL).await?;
-    ensure_eq!(page.chatters, first_seen, "the chatters in the order of their first message");
+    let page = store.users(room, ALL).await?;
+    ensure_eq!(page.users, first_seen, "the users in the order of their first message");
     ensure_eq!((page.total, first_seen.len()), (8, 8), "their number");
     Ok(())
 }

@@ -15,7 +15,7 @@ pub const KEPT: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 /// What a client has: its id, the token it shows, and the one offered to the store as that one's next_token.
 #[derive(Clone)]
 pub struct Wallet {
-    chatter: User,
+    user: User,
     token: Option<Token>,
     next: Token,
 }
@@ -23,11 +23,11 @@ pub struct Wallet {
 impl Wallet {
     /// A client without a token.
     pub fn of(name: &str) -> Self {
-        Self::of_chatter(chatter(name))
+        Self::of_user(named_user(name))
     }
 
-    pub fn of_chatter(chatter: User) -> Self {
-        Self { chatter, token: None, next: Token::random() }
+    pub fn of_user(user: User) -> Self {
+        Self { user, token: None, next: Token::random() }
     }
 
     /// A client that makes up its own first token.
@@ -36,7 +36,7 @@ impl Wallet {
     }
 
     fn showing(&self, token: Option<Token>) -> Self {
-        Self { token, next: Token::random(), chatter: self.chatter.clone() }
+        Self { token, next: Token::random(), user: self.user.clone() }
     }
 
     /// The same client, which has not got its last answer and asks again.
@@ -44,19 +44,19 @@ impl Wallet {
         self.showing(self.token)
     }
 
-    pub fn chatter(&self) -> &User {
-        &self.chatter
+    pub fn user(&self) -> &User {
+        &self.user
     }
 
     pub fn ask(&self, keep_until: Timestamp, as_newcomer: bool) -> Admission {
         Admission {
-            user: self.chatter.id.clone(),
+            user: self.user.id.clone(),
             presented: self
                 .token
                 .map(|token| PresentedToken { hash: token.hash(), sealed_next_token: token.seal(&self.next) }),
             next_token: self.next.hash(),
             keep_until,
-            newcomer: as_newcomer.then(|| self.chatter.display_name.clone()),
+            register_as: as_newcomer.then(|| self.user.display_name.clone()),
         }
     }
 
@@ -69,12 +69,12 @@ impl Wallet {
 /// Makes the client's user known, or takes the next token for it.
 pub async fn authenticate(store: &Arc<dyn Store>, wallet: &mut Wallet, keep_until: Timestamp) -> Outcome {
     match store.authenticate(wallet.ask(keep_until, true)).await? {
-        Admitted::Created(chatter) | Admitted::Rotated(chatter) => {
-            ensure_eq!(chatter, *wallet.chatter(), "the admitted user");
+        Admitted::Created(user) | Admitted::Rotated(user) => {
+            ensure_eq!(user, *wallet.user(), "the admitted user");
             wallet.take_next();
             Ok(())
         }
-        other => Err(Breach(format!("{:?} was not admitted: {other:?}", wallet.chatter().id))),
+        other => Err(Breach(format!("{:?} was not admitted: {other:?}", wallet.user().id))),
     }
 }
 
@@ -88,7 +88,7 @@ async fn known(store: &Arc<dyn Store>, name: &str) -> Outcome<Wallet> {
 /// That the wallet's token is the current one.
 pub async fn is_current(store: &Arc<dyn Store>, wallet: &mut Wallet) -> Outcome {
     let asked = store.authenticate(wallet.ask(KEPT, false)).await?;
-    ensure_eq!(asked, Admitted::Rotated(wallet.chatter().clone()), "the current token");
+    ensure_eq!(asked, Admitted::Rotated(wallet.user().clone()), "the current token");
     wallet.take_next();
     Ok(())
 }
@@ -102,7 +102,7 @@ pub async fn admit_leaves_an_unknown_user_without_a_name_unknown(on: &dyn Fixtur
         ensure_eq!(store.authenticate(somebody.ask(KEPT, false)).await?, Admitted::Unknown, "a user with a token");
     }
     let created = store.authenticate(nobody.ask(KEPT, true)).await?;
-    ensure_eq!(created, Admitted::Created(nobody.chatter().clone()), "the user with a name");
+    ensure_eq!(created, Admitted::Created(nobody.user().clone()), "the user with a name");
     Ok(())
 }
 
@@ -113,10 +113,10 @@ pub async fn admit_makes_a_user_known_once(on: &dyn Fixture) -> Outcome {
         let again = store.authenticate(ann.showing(None).ask(KEPT, true)).await?;
         ensure_eq!(again, Admitted::WrongToken, "the same id without a token");
     }
-    let name = ann.chatter.display_name.clone();
-    ann.chatter.display_name = DisplayName::from_stored("another name".into());
+    let name = ann.user.display_name.clone();
+    ann.user.display_name = DisplayName::from_stored("another name".into());
     let asked = store.authenticate(ann.ask(KEPT, true)).await?;
-    let expected = User { display_name: name, ..ann.chatter.clone() };
+    let expected = User { display_name: name, ..ann.user.clone() };
     ensure_eq!(asked, Admitted::Rotated(expected), "a known user who brings another name");
     Ok(())
 }
@@ -138,10 +138,10 @@ pub async fn admit_repeats_the_successor_for_the_token_before(on: &dyn Fixture) 
     for store in [on.store(), on.second_handle(), on.store()] {
         // Each repeat offers a next_token of its own, which does not count.
         let asked = store.authenticate(ann.showing(used).ask(KEPT, true)).await?;
-        let Admitted::Repeated(chatter, sealed) = asked else {
+        let Admitted::Repeated(user, sealed) = asked else {
             return Err(Breach(format!("the token before was answered with {asked:?}")));
         };
-        ensure_eq!(chatter, *ann.chatter(), "the user");
+        ensure_eq!(user, *ann.user(), "the user");
         let unsealed = used.map(|token| token.unseal(&sealed));
         ensure!(unsealed == Some(ann.next), "the sealed token is not the next_token");
     }
@@ -181,7 +181,7 @@ pub async fn admit_counts_an_own_token_as_the_one_before(on: &dyn Fixture) -> Ou
     let own = Token::random();
     let mut ann = Wallet::of("ann").showing(Some(own));
     let created = store.authenticate(ann.ask(KEPT, true)).await?;
-    ensure_eq!(created, Admitted::Created(ann.chatter().clone()), "a first action with an own token");
+    ensure_eq!(created, Admitted::Created(ann.user().clone()), "a first action with an own token");
     let repeated = store.authenticate(ann.showing(Some(own)).ask(KEPT, true)).await?;
     let Admitted::Repeated(_, sealed) = repeated else {
         return Err(Breach(format!("the repeated first action was answered with {repeated:?}")));
@@ -246,9 +246,9 @@ pub async fn withdraw_forgets_a_user_while_its_token_is_current(on: &dyn Fixture
     let store = on.store();
     let ann = known(&store, "ann").await?;
     let Some(token) = ann.token else { return Err(Breach("a known user has a token".into())) };
-    on.second_handle().forget_new_user(&ann.chatter.id, token.hash()).await?;
+    on.second_handle().forget_new_user(&ann.user.id, token.hash()).await?;
     ensure_eq!(store.authenticate(ann.ask(KEPT, false)).await?, Admitted::Unknown, "a withdrawn user");
-    store.forget_new_user(&ann.chatter.id, token.hash()).await?;
+    store.forget_new_user(&ann.user.id, token.hash()).await?;
     let mut again = known(&store, "ann").await?;
     ensure_eq!(
         store.authenticate(ann.ask(KEPT, true)).await?,
@@ -264,9 +264,9 @@ pub async fn withdraw_does_nothing_for_another_token(on: &dyn Fixture) -> Outcom
     let Some(before) = ann.token else { return Err(Breach("a known user has a token".into())) };
     is_current(&store, &mut ann).await?;
     for other in [before, Token::random()] {
-        store.forget_new_user(&ann.chatter.id, other.hash()).await?;
+        store.forget_new_user(&ann.user.id, other.hash()).await?;
     }
-    store.forget_new_user(&chatter("nobody").id, before.hash()).await?;
+    store.forget_new_user(&named_user("nobody").id, before.hash()).await?;
     let asked = store.authenticate(ann.showing(Some(before)).ask(KEPT, false)).await?;
     ensure!(matches!(asked, Admitted::Repeated(..)), "the token before, after wrong withdrawals: {asked:?}");
     is_current(&store, &mut ann).await
@@ -277,10 +277,10 @@ pub async fn contract_12_withdraw_leaves_a_user_who_was_admitted_again(on: &dyn 
     // With the token that was made up for the first action.
     let first = Wallet::with_own_token("ann");
     let created = store.authenticate(first.ask(KEPT, true)).await?;
-    ensure_eq!(created, Admitted::Created(first.chatter().clone()), "a first action");
+    ensure_eq!(created, Admitted::Created(first.user().clone()), "a first action");
     let repeated = on.second_handle().authenticate(first.showing_again().ask(KEPT, true)).await?;
     ensure!(matches!(repeated, Admitted::Repeated(..)), "the same token again: {repeated:?}");
-    store.forget_new_user(&first.chatter.id, first.next.hash()).await?;
+    store.forget_new_user(&first.user.id, first.next.hash()).await?;
     let claimed = store.authenticate(Wallet::of("ann").ask(KEPT, true)).await?;
     ensure_eq!(claimed, Admitted::WrongToken, "somebody else who claims the id");
     let mut ann = first.clone();
@@ -290,6 +290,6 @@ pub async fn contract_12_withdraw_leaves_a_user_who_was_admitted_again(on: &dyn 
     let mut bob = known(&store, "bob").await?;
     let Some(given) = bob.token else { return Err(Breach("a known user has a token".into())) };
     is_current(&on.second_handle(), &mut bob).await?;
-    store.forget_new_user(&bob.chatter.id, given.hash()).await?;
+    store.forget_new_user(&bob.user.id, given.hash()).await?;
     is_current(&store, &mut bob).await
 }

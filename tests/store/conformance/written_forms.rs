@@ -48,7 +48,7 @@ async fn comes_back(on: &dyn Fixture, author: &User, words: &str, id: &str) -> O
     for store in [on.store(), on.second_handle()] {
         ensure_eq!(messages_of(&store, room).await?, from_ref(&sent.message), "the message {words:?}");
         ensure_eq!(log_of(&store, room).await?, from_ref(&sent), "the log of {words:?}");
-        ensure_eq!(store.chatters(room, ALL).await?.chatters, from_ref(author), "the chatters");
+        ensure_eq!(store.users(room, ALL).await?.users, from_ref(author), "the users");
     }
     let edited = new(&store, edit(&sent.message, &format!("{words}{words}"))).await?;
     ensure_eq!(edited.message.text, Some(text(&format!("{words}{words}"))), "the answer to an edit");
@@ -59,14 +59,14 @@ async fn comes_back(on: &dyn Fixture, author: &User, words: &str, id: &str) -> O
 
 pub async fn texts_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
     for trap in TRAPS.iter().chain(&["x", "one\ntwo\n\nthree\n", "\ttabs\tand\nnewlines\t", "\n", " "]) {
-        comes_back(on, &chatter("ann"), trap, "one").await?;
+        comes_back(on, &named_user("ann"), trap, "one").await?;
     }
     Ok(())
 }
 
 pub async fn the_longest_text_comes_back_whole(on: &dyn Fixture) -> Outcome {
-    comes_back(on, &chatter("ann"), &"🦀".repeat(4_000), "one").await?;
-    comes_back(on, &chatter("ann"), &"\u{10ffff}\n".repeat(2_000), "two").await
+    comes_back(on, &named_user("ann"), &"🦀".repeat(4_000), "one").await?;
+    comes_back(on, &named_user("ann"), &"\u{10ffff}\n".repeat(2_000), "two").await
 }
 
 pub async fn users_and_names_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
@@ -77,7 +77,7 @@ pub async fn users_and_names_come_back_as_they_were_written(on: &dyn Fixture) ->
             display_name: DisplayName::from_stored((*other).to_owned()),
         };
         comes_back(on, &author, "hello", "one").await?;
-        let mut wallet = Wallet::of_chatter(author.clone());
+        let mut wallet = Wallet::of_user(author.clone());
         let keep_until = Timestamp::from_millis(4_000_000_000_000);
         ensure_eq!(
             store.authenticate(wallet.ask(keep_until, true)).await?,
@@ -91,14 +91,14 @@ pub async fn users_and_names_come_back_as_they_were_written(on: &dyn Fixture) ->
             "a known user"
         );
         let repeated = store.authenticate(wallet.ask(keep_until, false)).await?;
-        ensure!(matches!(&repeated, Admitted::Repeated(chatter, _) if *chatter == author), "{repeated:?}");
+        ensure!(matches!(&repeated, Admitted::Repeated(user, _) if *user == author), "{repeated:?}");
     }
     Ok(())
 }
 
 pub async fn client_ids_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
     for trap in TRAPS {
-        comes_back(on, &chatter("ann"), "hello", trap).await?;
+        comes_back(on, &named_user("ann"), "hello", trap).await?;
     }
-    comes_back(on, &chatter("ann"), "hello", &"🦀".repeat(128)).await
+    comes_back(on, &named_user("ann"), "hello", &"🦀".repeat(128)).await
 }

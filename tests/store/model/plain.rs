@@ -15,7 +15,7 @@ use livechat::store::{
 };
 
 use super::operation::{Limited, Operation, Pane, Place, Revision, Shown};
-use crate::store::conformance::kit::{DAY, chatter, client_id, text};
+use crate::store::conformance::kit::{DAY, client_id, named_user, text};
 
 /// Far enough away not to matter.
 const KEPT: Timestamp = Timestamp::from_millis(4_000_000_000_000);
@@ -41,7 +41,7 @@ struct Entry {
 }
 
 struct PlainUser {
-    chatter: User,
+    user: User,
     current: Token,
     previous: Option<(Token, SealedToken)>,
     old: Vec<Token>,
@@ -69,7 +69,7 @@ fn room_id(room: u8) -> RoomId {
 }
 
 fn user(user: u8) -> User {
-    chatter(&format!("user {user}"))
+    named_user(&format!("user {user}"))
 }
 
 fn words(words: u8) -> MessageText {
@@ -103,14 +103,14 @@ impl PlainRoom {
         self.log.last().map_or(Position::START, |entry| entry.position)
     }
 
-    fn chatters(&self) -> Vec<User> {
-        let mut chatters: Vec<User> = Vec::new();
+    fn users(&self) -> Vec<User> {
+        let mut users: Vec<User> = Vec::new();
         for message in &self.messages {
-            if !chatters.contains(&message.author) {
-                chatters.push(message.author.clone());
+            if !users.contains(&message.author) {
+                users.push(message.author.clone());
             }
         }
-        chatters
+        users
     }
 
     fn state(&self, now: Timestamp) -> RoomState {
@@ -119,7 +119,7 @@ impl PlainRoom {
             now,
             head: self.head(),
             message_count: self.messages.len() as u64,
-            chatter_count: self.chatters().len() as u64,
+            user_count: self.users().len() as u64,
         }
     }
 
@@ -143,7 +143,7 @@ impl PlainRoom {
 
     /// Applies the change at the moment that the store gave it.
     fn commit(&mut self, commit: &Commit, at: Timestamp) -> Result<Committed, StoreError> {
-        let position = Position { seq: Seq(self.log.len() as u64 + 1), check: commit.check };
+        let position = Position { seq: Seq(self.log.len() as u64 + 1), tag: commit.tag };
         let (kind, index) = match &commit.change {
             Change::Send { author, text, client_message_id, limits } => {
                 let first = self.messages.iter().position(|message| {
@@ -267,9 +267,9 @@ impl Plain {
                 same(said, answer(model))
             }
             Operation::Chatters { room, window: pane } => {
-                let model = self.room(room).map(PlainRoom::chatters);
-                let model = model.map(|all| UserPage { total: all.len() as u64, chatters: in_window(&all, pane) });
-                same(answer(store.chatters(room_id(room), window(pane)).await), answer(model))
+                let model = self.room(room).map(PlainRoom::users);
+                let model = model.map(|all| UserPage { total: all.len() as u64, users: in_window(&all, pane) });
+                same(answer(store.users(room_id(room), window(pane)).await), answer(model))
             }
             Operation::ActiveRooms { limit } => self.active_rooms(store, limit).await,
             Operation::Admit { user, shows, with_name } => self.authenticate(store, user, shows, with_name).await,
@@ -294,12 +294,12 @@ impl Plain {
         match place {
             Place::Behind(entries) => behind(room, entries),
             Place::Forged(entries) => {
-                let Position { seq, check } = behind(room, entries);
-                Position { seq, check: EntryTag(check.0 ^ 1) }
+                let Position { seq, tag } = behind(room, entries);
+                Position { seq, tag: EntryTag(tag.0 ^ 1) }
             }
             Place::Beyond(far) => {
-                let Position { seq, check } = behind(room, u8::MAX);
-                Position { seq: Seq(seq.0 + u64::from(far)), check }
+                let Position { seq, tag } = behind(room, u8::MAX);
+                Position { seq: Seq(seq.0 + u64::from(far)), tag }
             }
             Place::OfRoom(other) => behind(other, u8::MAX),
         }
@@ -324,7 +324,7 @@ impl Plain {
         if self.room(room).is_ok_and(|room| room.is_gone(&change)) {
             return Ok(());
         }
-        let commit = Commit { room: room_id(room), check: EntryTag::random(), change };
+        let commit = Commit { room: room_id(room), tag: EntryTag::random(), change };
         let said = answer(store.commit(commit.clone()).await);
         let at = said.clone().map_or(KEPT, |committed| committed.into_event().at);
         let model = match self.rooms.get_mut(&room) {
@@ -358,7 +358,7 @@ impl Plain {
         shows: Shown,
         named: bool,
     ) -> Result<(), String> {
-        let chatter = user(number);
+        let user = user(number);
         let known = self.users.get_mut(&number);
         let shown = match &known {
             Some(known) => known.token(shows),
@@ -367,28 +367,23 @@ impl Plain {
         let next_token = Token::random();
         let sealed = shown.map(|token| token.seal(&next_token));
         let admission = Admission {
-            user: chatter.id.clone(),
+            user: user.id.clone(),
             presented: shown
                 .zip(sealed)
                 .map(|(token, sealed_next_token)| PresentedToken { hash: token.hash(), sealed_next_token }),
             next_token: next_token.hash(),
             keep_until: KEPT,
-            newcomer: named.then(|| chatter.display_name.clone()),
+            register_as: named.then(|| user.display_name.clone()),
         };
         let said = answer(store.authenticate(admission).await)?;
         let model = match known {
             None if !named => Admitted::Unknown,
             None => {
                 let previous = shown.zip(sealed);
-                let user = PlainUser {
-                    chatter: chatter.clone(),
-                    current: next_token,
-                    previous,
-                    old: Vec::new(),
-                    again: false,
-                };
-                self.users.insert(number, user);
-                Admitted::Created(chatter)
+                let plain =
+                    PlainUser { user: user.clone(), current: next_token, previous, old: Vec::new(), again: false };
+                self.users.insert(number, plain);
+                Admitted::Created(user)
             }
             Some(known) if shown == Some(known.current) => {
                 let retired = known.previous.map(|(token, _)| token);
@@ -396,12 +391,12 @@ impl Plain {
                 known.previous = shown.zip(sealed);
                 known.current = next_token;
                 known.again = true;
-                Admitted::Rotated(known.chatter.clone())
+                Admitted::Rotated(known.user.clone())
             }
             Some(known) => match known.previous {
                 Some((previous, sealed)) if shown == Some(previous) => {
                     known.again = true;
-                    Admitted::Repeated(known.chatter.clone(), sealed)
+                    Admitted::Repeated(known.user.clone(), sealed)
                 }
                 _ => Admitted::WrongToken,
             },

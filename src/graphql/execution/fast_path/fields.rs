@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet, TypeCondition};
 
-use crate::chat::{Accepted, Snapshot};
-use crate::domain::cursor;
+use crate::chat::{Accepted, Snapshot, cursor};
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::timestamp::Timestamp;
@@ -217,7 +216,7 @@ impl Written for Accepted {
     fn write_field(&self, field: &OfSent, to: &mut LimitedJson<'_>) {
         match field {
             OfSent::Token => string(&self.token.reveal(), to),
-            OfSent::Cursor => string(&cursor::of_event(self.event.room(), self.event.position), to),
+            OfSent::Cursor => string(&cursor::encode_event(self.event.room(), self.event.position), to),
             OfSent::Message(chosen) => self.event.message.write(chosen, to),
             OfSent::Author(chosen) => self.author.write(chosen, to),
         }
@@ -242,8 +241,8 @@ impl Written for Page<'_> {
             OfRoom::Code => string(state.room.code.reveal(), to),
             OfRoom::CreatedAt => moment(state.room.created_at, to),
             OfRoom::ExpiresAt => moment(state.room.expires_at, to),
-            OfRoom::ChatterCount => number(state.chatter_count, to),
-            OfRoom::Cursor => string(&cursor::of_event(state.room.id, state.head), to),
+            OfRoom::ChatterCount => number(state.user_count, to),
+            OfRoom::Cursor => string(&cursor::encode_event(state.room.id, state.head), to),
             OfRoom::Messages(chosen) => Messages(*self).write(chosen, to),
         }
     }
@@ -306,7 +305,7 @@ pub(super) fn key(name: &str, to: &mut String) {
 
 /// Writes the place of a message in its list.
 fn place(message: &Message, to: &mut LimitedJson<'_>) {
-    string(&cursor::of_message(message.id.room, message.id.index), to);
+    string(&cursor::encode_message(message.id.room, message.id.index), to);
 }
 
 fn list<T>(items: &[T], to: &mut LimitedJson<'_>, mut write: impl FnMut(&T, &mut LimitedJson<'_>)) {
