@@ -1,9 +1,8 @@
-//! The store in this process: one SQLite database in the data directory, durable, for one process at a time.
+//! The embedded store: one durable SQLite database in the data directory, used by one process at a time.
 //!
-//! All changes go through one `writer`, which puts whatever waits on disk in one commit; `reader` answers from
-//! connections of its own; `sweep` removes what has ended; `checkpoint` moves what was written from the log to the
-//! database. SQLite was chosen over faster engines because deleted text leaves its file and a full disk leaves it usable;
-//! docs/architecture.md has the figures.
+//! One `writer` thread commits all waiting `writes` together. `reader` has its own connections. `sweep` removes expired
+//! data, and `checkpoint` copies the write-ahead log into the database. SQLite was chosen over faster engines because it
+//! removes deleted text from its file and stays usable on a full disk; docs/architecture.md has the figures.
 
 mod checkpoint;
 mod clock;
@@ -45,7 +44,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, UserId};
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
-    NewMessage, RoomState, Sent, Snapshot, Store, StoreError, UserPage,
+    FeedItem, NewMessage, RoomState, Sent, Snapshot, Store, StoreError, UserPage,
 };
 
 pub use crate::store::embedded::open::OpenError;
@@ -53,80 +52,81 @@ pub use crate::store::embedded::open::OpenError;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::lockouts::Lockouts;
-use crate::store::embedded::reader::Readers;
+use crate::store::embedded::reader::ReaderPool;
 use crate::store::embedded::rows::RoomRow;
-use crate::store::embedded::writer::{Outcome, Surroundings, Writer};
+use crate::store::embedded::writer::{Outcome, Shared, Writer};
 
-/// Announcements a slow feed may lie behind before it is told to read the logs again.
-const FEED: usize = 4_096;
+/// How many items a feed may lag behind before it gets a resync instead.
+const FEED_CAPACITY: usize = 4_096;
 
-/// Rooms, messages and users in one database file of this process.
+/// The embedded store.
 pub struct EmbeddedStore {
-    // Before the writer, so that the writer's connection is the last to close and can put the log away.
-    readers: Readers,
+    // Declared before the writer, so that the writer's connection is the last to close, and removes the log.
+    readers: ReaderPool,
     writer: Arc<Writer>,
-    announcements: broadcast::Sender<crate::store::FeedItem>,
+    feed: broadcast::Sender<FeedItem>,
     lockouts: Lockouts,
-    /// Wakes the sweeper.
-    wake: Arc<Notify>,
-    /// Asks for the write-ahead log to be emptied, soon.
-    empty_log: Arc<Notify>,
+    wake_sweeper: Arc<Notify>,
+    /// Requests that the write-ahead log be truncated soon.
+    truncate_log: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
     critical_tasks: CriticalTasks,
 }
 
 impl EmbeddedStore {
-    /// Opens the store in `directory`, creating both where missing. Needs a Tokio runtime.
+    /// Opens the store in `directory`, and creates both if missing. Must be called in a Tokio runtime.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let (file, connection) = DatabaseFile::take(directory)?;
-        let (file, clock) = (Arc::new(file), Clock::set_now());
-        let (announcements, _) = broadcast::channel(FEED);
+        let (file, connection) = DatabaseFile::open_or_create(directory)?;
+        let (file, clock) = (Arc::new(file), Clock::start());
+        let (feed, _) = broadcast::channel(FEED_CAPACITY);
         let (critical_tasks, gate, log_size) = (CriticalTasks::default(), Arc::default(), Arc::default());
-        let written = remnants::WrittenPages::of(&file, &connection)?.map(Arc::new);
-        let around = Surroundings {
+        let written_pages = remnants::WrittenPages::new(&file, &connection)?.map(Arc::new);
+        let shared = Shared {
             file: Arc::clone(&file),
             clock,
-            announcements: announcements.clone(),
+            feed: feed.clone(),
             gate: Arc::clone(&gate),
             log_size: Arc::clone(&log_size),
-            written: written.clone(),
+            written_pages: written_pages.clone(),
         };
-        let writer = Writer::start(connection, around, critical_tasks.clone())
+        let writer = Writer::start(connection, shared, critical_tasks.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
             writer: Arc::new(writer),
-            readers: Readers::of(Arc::clone(&file), clock, gate),
-            announcements,
+            readers: ReaderPool::new(Arc::clone(&file), clock, gate),
+            feed,
             lockouts: Lockouts::default(),
-            wake: Arc::default(),
-            empty_log: Arc::default(),
+            wake_sweeper: Arc::default(),
+            truncate_log: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             critical_tasks,
         };
-        let (writer, empty_log, stop) = (&store.writer, &store.empty_log, &store.stop);
-        let sweep = sweep::run(Arc::clone(writer), Arc::clone(&store.wake), Arc::clone(empty_log), stop.clone());
+        let (writer, truncate_log, stop) = (&store.writer, &store.truncate_log, &store.stop);
+        let sweep =
+            sweep::run(Arc::clone(writer), Arc::clone(&store.wake_sweeper), Arc::clone(truncate_log), stop.clone());
         store.tasks.spawn(store.critical_tasks.clone().task(sweep));
-        let (writer, empty_log, stop) = (Arc::clone(writer), Arc::clone(empty_log), stop.clone());
-        let checkpoint = checkpoint::run(writer, file, log_size, written, empty_log, stop);
+        let (writer, truncate_log, stop) = (Arc::clone(writer), Arc::clone(truncate_log), stop.clone());
+        let checkpoint = checkpoint::run(writer, file, log_size, written_pages, truncate_log, stop);
         store.tasks.spawn(store.critical_tasks.clone().task(checkpoint));
         Ok(store)
     }
 
-    /// Ends the store's own tasks. Changes under way are still put on disk; the file is let go of with the last handle.
+    /// Stops the store's background tasks. Writes in progress still complete. The file is unlocked when the last handle is
+    /// dropped.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }
 
-    /// What of the store works by itself: without it no change is taken any more.
+    /// The store's background tasks. If one of them fails, the store accepts no more writes.
     pub const fn critical_tasks(&self) -> &CriticalTasks {
         &self.critical_tasks
     }
 
-    /// Reads from `room`, if it is alive, at one instant.
+    /// Reads from `room` at one instant, if it is alive.
     async fn read_room<T, W>(&self, room: RoomId, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -144,13 +144,13 @@ impl EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let (code, wake) = (code.clone(), Arc::clone(&self.wake));
+        let (code, wake_sweeper) = (code.clone(), Arc::clone(&self.wake_sweeper));
         self.writer
-            .write(move |work| {
-                let room = Room { id, code, created_at: work.now, expires_at: work.now.plus(ttl) };
-                // Here, not behind the await: the caller may have stopped waiting by then.
-                wake.notify_one();
-                writes::create_room(work, room)
+            .write(move |ctx| {
+                let room = Room { id, code, created_at: ctx.now, expires_at: ctx.now.plus(ttl) };
+                // Not after the await: the caller may stop waiting before that.
+                wake_sweeper.notify_one();
+                writes::create_room(ctx, room)
             })
             .await
     }
@@ -169,8 +169,8 @@ impl Store for EmbeddedStore {
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         self.read_room(room, move |connection, room| {
             let total = room.state.user_count;
-            let chatters = rows::chatters(connection, &room, window.range(total))?;
-            Ok(Ok(UserPage { users: chatters, total }))
+            let users = rows::users(connection, &room, window.range(total))?;
+            Ok(Ok(UserPage { users, total }))
         })
         .await
     }
@@ -190,42 +190,42 @@ impl Store for EmbeddedStore {
     }
 
     async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.writer.write(move |work| writes::authenticate(work, admission)).await
+        self.writer.write(move |ctx| writes::authenticate(ctx, admission)).await
     }
 
     async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
         let user = user.clone();
-        self.writer.write(move |work| writes::forget_new_user(work, &user, token)).await
+        self.writer.write(move |ctx| writes::forget_new_user(ctx, &user, token)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let replaces_text = !matches!(commit.change, Change::Send { .. });
-        let empty_log = Arc::clone(&self.empty_log);
+        let truncate_log = Arc::clone(&self.truncate_log);
         self.writer
-            .write(move |work| {
-                // Here, not behind the await: text is removed from disk also when the caller has stopped waiting. The
-                // request to empty the log waits in line behind this transaction.
+            .write(move |ctx| {
+                // Not after the await: text must leave the disk even if the caller stops waiting. The checkpoint is queued
+                // after this transaction.
                 if replaces_text {
-                    empty_log.notify_one();
+                    truncate_log.notify_one();
                 }
-                writes::commit(work, commit)
+                writes::commit(ctx, commit)
             })
             .await
     }
 
     async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
-        self.writer.write(move |work| writes::send(work, admission, message)).await
+        self.writer.write(move |ctx| writes::send(ctx, admission, message)).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.read_room(room, move |connection, room| {
-            let is_ours = match after.seq.0 {
+            let is_in_log = match after.seq.0 {
                 0 => after == Position::START,
-                // Cursors come from outside, and the tables hold no number beyond 63 bits.
+                // The position comes from a client, and SQLite integers have 63 bits.
                 _ if after.seq > room.state.head.seq => false,
-                _ => rows::mark(connection, &room, after.seq)? == Some(after.tag),
+                _ => rows::entry_tag(connection, &room, after.seq)? == Some(after.tag),
             };
-            if !is_ours {
+            if !is_in_log {
                 return Ok(Err(StoreError::ForeignPosition));
             }
             rows::events(connection, &room, after.seq.next(), limit).map(Ok)
@@ -234,17 +234,17 @@ impl Store for EmbeddedStore {
     }
 
     fn feed(&self) -> Feed {
-        Feed::new(&self.announcements)
+        Feed::new(&self.feed)
     }
 
-    /// Every announcement of this process reaches every feed, watched or not.
+    /// Does nothing, because every feed gets the events of all rooms.
     fn subscribe(&self, _room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
         future::ready(Ok(())).boxed()
     }
 
     fn unsubscribe(&self, _room: RoomId) {}
 
-    /// There are no other nodes.
+    /// Does nothing, because there are no other nodes.
     async fn report_viewers(&self, _counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Store for EmbeddedStore {
         Ok(())
     }
 
-    /// Takes the whole way of a change, disk included.
+    /// Goes through the writer to the disk, like any write.
     async fn ping(&self) -> Result<(), StoreError> {
         self.writer.write(writes::ping).await
     }

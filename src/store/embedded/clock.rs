@@ -1,11 +1,11 @@
-//! The clock of the embedded store: set once, at the opening, and steady from then on.
+//! The clock of the embedded store: reads the system clock once, when the store opens, and is monotonic from then on.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::timestamp::Timestamp;
 
-/// Tells the time from the system's clock as it stood at the opening. Setting that clock forward or back while the
-/// store is open neither ends rooms early nor lets them live longer.
+/// Counts from the system time at which the store opened. Changing the system clock while the store is open neither expires
+/// rooms early nor makes them live longer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     opened: Instant,
@@ -13,7 +13,8 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn set_now() -> Self {
+    /// A clock that starts at the current system time.
+    pub(super) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { opened: Instant::now(), opened_at: Timestamp::from_millis(0).plus(since_epoch) }
     }

@@ -1,39 +1,39 @@
-//! What an error of the database means to the service.
+//! Maps SQLite errors to [`StoreError`]s.
 
 use rusqlite::ErrorCode;
 
 use crate::store::{BoxError, StoreError};
 
-/// The meaning of an error, with the error as its source.
+/// Maps an error and keeps it as the source.
 pub(super) fn from_sqlite(error: rusqlite::Error) -> StoreError {
     if is_corrupt(&error) { StoreError::Corrupt(error.into()) } else { StoreError::Unavailable(error.into()) }
 }
 
-/// What undid a whole batch of changes.
+/// Why a batch of writes was rolled back.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Undone {
+pub(super) enum RollbackCause {
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
-    /// With what it said in the log.
-    #[error("one of the changes written together panicked")]
+    /// The panic hook has already logged the panic.
+    #[error("one of the writes in the batch panicked")]
     Panic,
 }
 
-/// What it means for each change of a batch that it was undone. After a panic that is for those that had no part in it.
-pub(super) fn from_batch(undone: &Undone) -> StoreError {
-    let source: BoxError = undone.to_string().into();
-    match undone {
-        Undone::Database(error) if is_corrupt(error) => StoreError::Corrupt(source),
-        Undone::Database(_) | Undone::Panic => StoreError::Unavailable(source),
+/// The error of each write in a batch that was rolled back. After a panic, this is for the writes that did not panic.
+pub(super) fn from_rollback(cause: &RollbackCause) -> StoreError {
+    let source: BoxError = cause.to_string().into();
+    match cause {
+        RollbackCause::Database(error) if is_corrupt(error) => StoreError::Corrupt(source),
+        RollbackCause::Database(_) | RollbackCause::Panic => StoreError::Unavailable(source),
     }
 }
 
-/// What it means for somebody whose own reading or change panicked.
+/// The error of a read or write that panicked.
 pub(super) fn panicked() -> StoreError {
-    StoreError::Corrupt("a reading or a change panicked".into())
+    StoreError::Corrupt("a read or a write panicked".into())
 }
 
-/// Whether it is the data that is wrong, not the disk, the space or the permission.
+/// Whether the data is wrong, rather than the disk, the space or the permissions.
 fn is_corrupt(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => matches!(

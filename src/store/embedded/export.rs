@@ -1,5 +1,5 @@
-//! Reading everything that lives out of the data directory, for another store. The directory is taken as a server takes it,
-//! so no server can change it meanwhile; nothing in it is changed but the layout of an older version's database.
+//! Reads everything that is alive from a data directory, for a migration to another store. The directory is locked as by a
+//! server, so no server can change it meanwhile. Only the layout of an older version's database is changed.
 
 use std::ops::Range;
 use std::path::Path;
@@ -19,23 +19,23 @@ use crate::store::embedded::rows::{self, RoomRow};
 use crate::store::migration::UserRecord;
 use crate::store::{PresentedToken, RoomState, StoreError};
 
-/// A data directory that is read from.
+/// A locked data directory.
 #[derive(Debug)]
 pub struct Export {
     connection: Connection,
     clock: Clock,
-    /// Holds the lock.
+    /// Keeps the lock.
     _file: DatabaseFile,
 }
 
 impl Export {
-    /// Opens the store in `directory`, where there must be one.
+    /// Opens the existing store in `directory`.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let (file, connection) = DatabaseFile::take_existing(directory)?;
-        Ok(Self { connection, clock: Clock::set_now(), _file: file })
+        let (file, connection) = DatabaseFile::open_existing(directory)?;
+        Ok(Self { connection, clock: Clock::start(), _file: file })
     }
 
-    /// How much there is: users, and log entries of all rooms.
+    /// The number of users and of log entries of all rooms, together.
     pub fn size(&self) -> Result<u64, StoreError> {
         let count = |statement: &str| -> rusqlite::Result<u64> {
             self.connection.query_row(statement, params![self.clock.now().as_millis()], |row| row.get(0))
@@ -45,7 +45,7 @@ impl Export {
         Ok(users.map_err(error::from_sqlite)? + entries.map_err(error::from_sqlite)?)
     }
 
-    /// The users that are known, from behind `after` on, at most `limit`.
+    /// Reads up to `limit` users, ordered by id, starting after `after`.
     pub fn users(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<UserRecord>, StoreError> {
         self.read_users(after, limit).map_err(error::from_sqlite)
     }
@@ -74,27 +74,28 @@ impl Export {
             .collect()
     }
 
-    /// The rooms that live, newest first, from just behind the place `after` on, at most `limit`.
+    /// Reads up to `limit` rooms that are alive, newest first, starting after `after`.
     pub fn rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<Vec<RoomState>, StoreError> {
         rows::rooms(&self.connection, after, limit, self.clock.now()).map_err(error::from_sqlite)
     }
 
-    /// Messages of a room. [`StoreError::NotFound`] when it has ended.
+    /// Reads messages of a room. Fails with [`StoreError::NotFound`] if the room has expired.
     pub fn messages(&self, room: RoomId, range: Range<u64>) -> Result<Vec<Message>, StoreError> {
-        self.of_room(room, |room| rows::messages(&self.connection, room, range))
+        self.read_room(room, |room| rows::messages(&self.connection, room, range))
     }
 
-    /// Chatters of a room. [`StoreError::NotFound`] when it has ended.
+    /// Reads users of a room. Fails with [`StoreError::NotFound`] if the room has expired.
     pub fn room_users(&self, room: RoomId, range: Range<u64>) -> Result<Vec<User>, StoreError> {
-        self.of_room(room, |room| rows::chatters(&self.connection, room, range))
+        self.read_room(room, |room| rows::users(&self.connection, room, range))
     }
 
-    /// Entries of a room's log, from number `from` on, at most `limit`. [`StoreError::NotFound`] when it has ended.
+    /// Reads up to `limit` entries of a room's log from number `from` on. Fails with [`StoreError::NotFound`] if the room has
+    /// expired.
     pub fn log(&self, room: RoomId, from: Seq, limit: u32) -> Result<Vec<Event>, StoreError> {
-        self.of_room(room, |room| rows::events(&self.connection, room, from, limit))
+        self.read_room(room, |room| rows::events(&self.connection, room, from, limit))
     }
 
-    fn of_room<T>(&self, id: RoomId, read: impl FnOnce(&RoomRow) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    fn read_room<T>(&self, id: RoomId, read: impl FnOnce(&RoomRow) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let room = rows::room(&self.connection, id, self.clock.now()).map_err(error::from_sqlite)?;
         read(&room.ok_or(StoreError::NotFound)?).map_err(error::from_sqlite)
     }

@@ -1,60 +1,60 @@
-//! The layout of the database: its tables, by version, and the upgrade of an older version to the one this program uses.
+//! The layout of the database (its tables), and the upgrade from older versions.
 //!
-//! A version is a file of statements that turn the version before it into this one; a new database goes through all of
-//! them, so there is one way to every layout. Each version is reached in one transaction together with its number, so an
-//! upgrade that is interrupted, by `kill -9` too, goes on at the next start where it stopped. To change the layout, add a
-//! file; never change one that was released, and add a database of the layout before it to `tests/upgrade`.
+//! Each version is a file of statements that upgrade the previous version. A new database runs all of them, so every layout
+//! has one origin. Each upgrade commits together with its version number, so an interrupted upgrade, even by `kill -9`,
+//! continues at the next start. To change the layout, add a file; never change a released one; add a database of the previous
+//! layout to `tests/upgrade`.
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// Statements that lead to version 1, 2, and so on. The version is kept in the file as SQLite's `user_version`.
-const STEPS: [&str; 2] = [include_str!("layout/1.sql"), include_str!("layout/2.sql")];
+/// The statements that upgrade to version 1, 2, and so on. SQLite's `user_version` stores the version in the file.
+const UPGRADES: [&str; 2] = [include_str!("layout/1.sql"), include_str!("layout/2.sql")];
 
 /// The version that this program reads and writes.
-pub(super) const CURRENT: i32 = STEPS.len() as i32;
+pub(super) const CURRENT: i32 = UPGRADES.len() as i32;
 
-/// Marks the file as a LiveChat database (`file` and the SQLite shell show it); the bytes spell "LCha".
+/// Identifies the file as a LiveChat database, also to `file` and the SQLite shell. The bytes spell "LCha".
 pub(super) const APPLICATION_ID: i32 = 0x4c43_6861;
 
-/// What a database turned out to be.
+/// What a database is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// One of ours, of this version, which is [`CURRENT`] or older.
-    Ours(i32),
-    /// One of ours, written by a later program.
+pub(super) enum Identity {
+    /// A LiveChat database of this version, which is [`CURRENT`] or older.
+    LiveChat(i32),
+    /// A LiveChat database of a newer version.
     Newer(i32),
-    /// It holds no tables: nothing was ever stored in it.
+    /// A database without tables: nothing was ever stored in it.
     Empty,
-    /// It belongs to another program.
+    /// A database of another program.
     Foreign,
 }
 
-/// Looks whose database it is.
-pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Found> {
+/// Identifies a database.
+pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let count = |statement: &str| connection.query_row(statement, [], |row| row.get::<_, u32>(0));
     if count("SELECT count(*) FROM sqlite_schema")? == 0 {
-        return Ok(if [0, APPLICATION_ID].contains(&application) { Found::Empty } else { Found::Foreign });
+        return Ok(if [0, APPLICATION_ID].contains(&application) { Identity::Empty } else { Identity::Foreign });
     }
-    // Version 1 was written without the mark at first; its tables tell.
-    let has_mark = application == APPLICATION_ID;
+    // Early databases of version 1 have no application id; they are recognized by their tables.
+    let has_id = application == APPLICATION_ID;
     let has_tables = count("SELECT count(*) FROM sqlite_schema WHERE name IN ('room', 'message', 'log')")? == 3;
     Ok(match version {
-        _ if !has_tables || !(has_mark || application == 0 && version == 1) => Found::Foreign,
-        ..=0 => Found::Foreign,
-        1..=CURRENT => Found::Ours(version),
-        newer => Found::Newer(newer),
+        _ if !has_tables || !(has_id || application == 0 && version == 1) => Identity::Foreign,
+        ..=0 => Identity::Foreign,
+        1..=CURRENT => Identity::LiveChat(version),
+        newer => Identity::Newer(newer),
     })
 }
 
-/// Brings a database of the version `from` (0: a new one) to [`CURRENT`].
+/// Upgrades a database from version `from` (0 for a new one) to [`CURRENT`].
 pub(super) fn upgrade(connection: &mut Connection, from: i32) -> rusqlite::Result<()> {
-    apply(connection, from, &STEPS)
+    apply(connection, from, &UPGRADES)
 }
 
-fn apply(connection: &mut Connection, from: i32, steps: &[&str]) -> rusqlite::Result<()> {
-    for (version, statements) in (1..).zip(steps).filter(|(version, _)| *version > from) {
+fn apply(connection: &mut Connection, from: i32, upgrades: &[&str]) -> rusqlite::Result<()> {
+    for (version, statements) in (1..).zip(upgrades).filter(|(version, _)| *version > from) {
         if from > 0 {
             tracing::info!(from = version - 1, to = version, "upgrading the layout of the database");
         }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_version_before_it_whole_and_the_next_try_goes_on_from_there() {
+    fn a_failed_upgrade_leaves_the_previous_version_intact_and_can_be_retried() {
         let mut connection = Connection::open_in_memory().expect("a database");
         let bad = "CREATE TABLE half (done TEXT); INSERT INTO nowhere VALUES (1);";
         let steps = ["CREATE TABLE room (a TEXT)", "INSERT INTO room VALUES ('kept')", bad];
@@ -84,30 +84,30 @@ mod tests {
         assert_eq!(version(&connection), 2);
         let tables: u32 =
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).expect("a count");
-        assert_eq!(tables, 1, "nothing of the failed step stays");
+        assert_eq!(tables, 1, "the failed upgrade left something");
         apply(&mut connection, 2, &[steps[0], steps[1], "CREATE TABLE whole (done TEXT)"]).expect("the next try");
         assert_eq!(version(&connection), 3);
         let rows: u32 = connection.query_row("SELECT count(*) FROM room", [], |row| row.get(0)).expect("a count");
-        assert_eq!(rows, 1, "no step is taken twice");
+        assert_eq!(rows, 1, "an upgrade ran twice");
     }
 
     #[test]
-    fn a_database_is_known_by_its_mark_version_and_tables() {
+    fn a_database_is_identified_by_application_id_version_and_tables() {
         let mut ours = Connection::open_in_memory().expect("a database");
-        assert_eq!(identify(&ours).expect("an answer"), Found::Empty);
+        assert_eq!(identify(&ours).expect("an answer"), Identity::Empty);
         upgrade(&mut ours, 0).expect("all steps");
-        assert_eq!(identify(&ours).expect("an answer"), Found::Ours(CURRENT));
+        assert_eq!(identify(&ours).expect("an answer"), Identity::LiveChat(CURRENT));
         ours.pragma_update(None, "user_version", CURRENT + 1).expect("a version");
-        assert_eq!(identify(&ours).expect("an answer"), Found::Newer(CURRENT + 1));
-        // The mark was not there from the beginning of version 1, but in all later ones.
-        ours.pragma_update(None, "application_id", 0).expect("no mark");
-        assert_eq!(identify(&ours).expect("an answer"), Found::Foreign);
+        assert_eq!(identify(&ours).expect("an answer"), Identity::Newer(CURRENT + 1));
+        // Only version 1 may lack the application id.
+        ours.pragma_update(None, "application_id", 0).expect("no application id");
+        assert_eq!(identify(&ours).expect("an answer"), Identity::Foreign);
         ours.pragma_update(None, "user_version", 1).expect("a version");
-        assert_eq!(identify(&ours).expect("an answer"), Found::Ours(1));
+        assert_eq!(identify(&ours).expect("an answer"), Identity::LiveChat(1));
         for (application, version) in [(0x1234, 1), (0, 0), (APPLICATION_ID, -1), (0, 74)] {
-            ours.pragma_update(None, "application_id", application).expect("a mark");
+            ours.pragma_update(None, "application_id", application).expect("an application id");
             ours.pragma_update(None, "user_version", version).expect("a version");
-            assert_eq!(identify(&ours).expect("an answer"), Found::Foreign, "{application} {version}");
+            assert_eq!(identify(&ours).expect("an answer"), Identity::Foreign, "{application} {version}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Makes a new database aside and gives it its name when it is whole and on disk. So a first start that dies leaves no
-//! database, and a database that is empty is never one of ours.
+//! Creates a new database under a temporary name and renames it when it is complete and on disk. So a first start that is
+//! killed leaves no database, and an empty database is never ours.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,31 +8,31 @@ use std::path::Path;
 use rusqlite::{Connection, ffi};
 
 use crate::store::embedded::layout;
-use crate::store::embedded::open::{DATABASE, OpenError, set_up, with_suffix};
+use crate::store::embedded::open::{DATABASE, OpenError, configure, with_suffix};
 
-/// The name of the database while it is made.
+/// The name of the database until it is complete.
 const UNFINISHED: &str = "livechat.db.new";
 
-/// Makes a database in `directory`, which has none. The caller has the directory for itself.
+/// Creates a database in `directory`, which has none. The caller has locked the directory.
 pub(super) fn create(directory: &Path) -> Result<(), OpenError> {
     let unfinished = directory.join(UNFINISHED);
     let unwritable = |error| OpenError::Directory(directory.to_owned(), error);
-    // What a first start that died has left.
+    // A first start that was killed may have left files.
     remove(&unfinished).map_err(unwritable)?;
-    let made = build(&unfinished).map_err(|error| OpenError::Database(directory.join(DATABASE), error));
-    let made = made.and_then(|()| publish(directory, &unfinished).map_err(unwritable));
-    if made.is_err() {
-        // The start fails with that error, and the next one removes what this one cannot.
+    let created = build(&unfinished).map_err(|error| OpenError::Database(directory.join(DATABASE), error));
+    let created = created.and_then(|()| publish(directory, &unfinished).map_err(unwritable));
+    if created.is_err() {
+        // If this fails, too, the next start removes the files.
         let _ = remove(&unfinished);
     }
-    made
+    created
 }
 
 fn build(path: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(path)?;
-    set_up(&connection)?;
+    configure(&connection)?;
     layout::upgrade(&mut connection, 0)?;
-    // To close would move all of it into the database, too, but says nothing when the disk is full.
+    // Closing the connection would do this, too, but does not report a full disk.
     let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy {
         return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None));
@@ -40,7 +40,7 @@ fn build(path: &Path) -> rusqlite::Result<()> {
     connection.close().map_err(|(_, error)| error)
 }
 
-/// Syncs the file, renames it, and syncs the directory that names it.
+/// Syncs the file, renames it, and syncs the directory.
 fn publish(directory: &Path, unfinished: &Path) -> io::Result<()> {
     File::open(unfinished)?.sync_all()?;
     fs::rename(unfinished, directory.join(DATABASE))?;

@@ -1,42 +1,42 @@
-//! Users whom `admit` made known and nobody was admitted as since: the only ones that `withdraw` forgets.
+//! Users that `authenticate` registered and that have not been authenticated since. `forget_new_user` forgets only these.
 //!
-//! In memory only. A user who is not remembered here is not withdrawn, which is the safe side; `send`, which makes users known
-//! all day, needs none of this, because it admits and commits in one transaction.
+//! Kept in memory only. A user that is missing here is not forgotten, which is the safe side. `send`, which registers most
+//! users, does not need this, because it authenticates and commits in one transaction.
 
 use std::collections::HashMap;
 
 use crate::domain::user::{TokenHash, UserId};
 
-/// Users remembered, at most, before all of them are forgotten.
-const REMEMBERED: usize = 4_096;
+/// Maximum number of entries; beyond that, all are dropped.
+const CAPACITY: usize = 4_096;
 
-/// New users and the token that each was made known with.
+/// New users, each with the token that it was registered with.
 #[derive(Default)]
-pub(super) struct Newcomers(HashMap<UserId, TokenHash>);
+pub(super) struct NewUsers(HashMap<UserId, TokenHash>);
 
-impl Newcomers {
+impl NewUsers {
     pub(super) fn insert(&mut self, user: UserId, token: TokenHash) {
-        if self.0.len() >= REMEMBERED {
+        if self.0.len() >= CAPACITY {
             self.0.clear();
         }
         self.0.insert(user, token);
     }
 
-    /// Forgets the user, whom somebody was admitted as, or who is withdrawn.
+    /// Removes a user that was authenticated or forgotten.
     pub(super) fn remove(&mut self, user: &UserId) {
-        // Nearly always nobody is remembered; then the user need not be hashed.
+        // The map is nearly always empty; then the user need not be hashed.
         if !self.0.is_empty() {
             self.0.remove(user);
         }
     }
 
-    /// Whether the user was made known with this token and nobody was admitted as it since.
-    pub(super) fn is(&self, user: &UserId, token: TokenHash) -> bool {
+    /// Whether the user was registered with this token and has not been authenticated since.
+    pub(super) fn contains(&self, user: &UserId, token: TokenHash) -> bool {
         self.0.get(user) == Some(&token)
     }
 
-    /// Forgets everything: the transaction is undone.
-    pub(super) fn forget_all(&mut self) {
+    /// Removes all entries, because a transaction was rolled back.
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }

@@ -1,4 +1,5 @@
-//! Opening a database that is there: whose it is, whether it is whole, its layout, and how the writing connection is set up.
+//! Opens an existing database: verifies that it is ours and intact, upgrades its layout, and configures the writer's
+//! connection.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,43 +7,42 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use crate::store::embedded::layout::{self, CURRENT, Found};
+use crate::store::embedded::layout::{self, CURRENT, Identity};
 
 /// The name of the database in the data directory.
 pub(super) const DATABASE: &str = "livechat.db";
 
-/// How long a change waits for another process that writes to the database, which only an operator's tool can be.
+/// How long a write waits for another process that writes to the database. Only an operator's tool can do that.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the embedded store cannot be opened, as a sentence for whoever starts the server.
+/// Why the embedded store cannot be opened, with advice for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the data directory {} is in use by another livechat process; stop it or set another DATA_DIR", .0.display())]
     InUse(PathBuf),
     #[error("the data directory {} cannot be written to", .0.display())]
     Directory(PathBuf, #[source] std::io::Error),
-    #[error("the database {} cannot be opened; if the disk is full, make room; if it is damaged, restore a backup or move it away", .0.display())]
+    #[error("the database {} cannot be opened; if the disk is full, free some space; if the database is damaged, restore a backup or move it away", .0.display())]
     Database(PathBuf, #[source] rusqlite::Error),
-    #[error("there is no database in {}; set DATA_DIR to the directory that has livechat.db", .0.display())]
+    #[error("there is no database in {}; set DATA_DIR to the directory that contains livechat.db", .0.display())]
     Missing(PathBuf),
-    #[error("the database {} is empty, but an empty database is never left by a server that started; restore a backup, or remove the file to begin with no rooms", .0.display())]
+    #[error("the database {} is empty, which it never is once a server has started; restore a backup, or remove the file to start with no rooms", .0.display())]
     Empty(PathBuf),
-    #[error("{} is {what}, not a database file; move it away, or set DATA_DIR to the directory that has the database itself", .path.display())]
+    #[error("{} is {what}, not a database file; move it away, or set DATA_DIR to the directory that contains the database itself", .path.display())]
     NotAFile { path: PathBuf, what: &'static str },
     #[error("the database {} was written by another program; move it away, or set another DATA_DIR", .0.display())]
     Foreign(PathBuf),
-    #[error("{} is there, but the database it belongs to is not, and it may hold the latest messages; put livechat.db back beside it, or remove it to begin with no rooms", .0.display())]
+    #[error("{} exists without its database and may contain the latest messages; put livechat.db back next to it, or remove it to start with no rooms", .0.display())]
     Orphan(PathBuf),
     #[error("the database {path} was written by a newer livechat (version {found}, this one reads {CURRENT})", path = .path.display())]
     Newer { path: PathBuf, found: i32 },
 }
 
-/// Whether there is a database that may be opened. SQLite would take an empty file for a new database, remove a
-/// write-ahead log that has lost its database, and put the log of a linked database beside the link's target, where no lock
-/// of ours protects it.
-pub(super) fn is_there(path: &Path) -> Result<bool, OpenError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
+/// Whether there is a database that is safe to open. SQLite would treat an empty file as a new database, remove a write-ahead
+/// log without a database, and put the log of a symbolic link next to the link's target, where our lock does not protect it.
+pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let companions = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
             return match companions.into_iter().find(|companion| fs::symlink_metadata(companion).is_ok()) {
@@ -52,8 +52,8 @@ pub(super) fn is_there(path: &Path) -> Result<bool, OpenError> {
         }
         Err(error) => return Err(OpenError::Directory(path.to_owned(), error)),
     };
-    let what = match found.file_type() {
-        kind if kind.is_file() && found.len() == 0 => return Err(OpenError::Empty(path.to_owned())),
+    let what = match metadata.file_type() {
+        kind if kind.is_file() && metadata.len() == 0 => return Err(OpenError::Empty(path.to_owned())),
         kind if kind.is_file() => return Ok(true),
         kind if kind.is_symlink() => "a symbolic link",
         kind if kind.is_dir() => "a directory",
@@ -62,39 +62,39 @@ pub(super) fn is_there(path: &Path) -> Result<bool, OpenError> {
     Err(OpenError::NotAFile { path: path.to_owned(), what })
 }
 
-/// The path of a file that SQLite keeps beside a database.
+/// The path of a file that SQLite puts next to a database.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Opens the database for writing, looks it over for damage, and upgrades its layout.
+/// Opens the database for writing, checks it for damage, and upgrades its layout.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::Database(path.to_owned(), error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     let version = match layout::identify(&connection).map_err(failed)? {
-        Found::Ours(version) => version,
-        Found::Newer(found) => return Err(OpenError::Newer { path: path.to_owned(), found }),
-        Found::Empty => return Err(OpenError::Empty(path.to_owned())),
-        Found::Foreign => return Err(OpenError::Foreign(path.to_owned())),
+        Identity::LiveChat(version) => version,
+        Identity::Newer(found) => return Err(OpenError::Newer { path: path.to_owned(), found }),
+        Identity::Empty => return Err(OpenError::Empty(path.to_owned())),
+        Identity::Foreign => return Err(OpenError::Foreign(path.to_owned())),
     };
-    set_up(&connection).map_err(failed)?;
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
-    if found != "ok" {
-        return Err(failed(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found))));
+    configure(&connection).map_err(failed)?;
+    let result: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if result != "ok" {
+        return Err(failed(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(result))));
     }
     layout::upgrade(&mut connection, version).map_err(failed)?;
-    make_space_reclaimable(&connection).map_err(failed)?;
+    enable_incremental_vacuum(&connection).map_err(failed)?;
     Ok(connection)
 }
 
-/// Sets up the writing connection of a database, new or not.
-pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
-    // What is deleted is overwritten, and space is given back to the file system: text that is gone is gone from disk.
-    // The write-ahead log is copied into the database by `checkpoint`, not by whichever change finds it long.
+/// Configures the writer's connection.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    // Deleted text must leave the disk: deleted rows are overwritten, and free pages can be returned to the file system.
+    // `checkpoint` copies the write-ahead log, so SQLite must not do so in the middle of a write.
     connection.execute_batch(
         "PRAGMA auto_vacuum = INCREMENTAL;
          PRAGMA journal_mode = WAL;
@@ -107,13 +107,13 @@ pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Space can be given back in steps only if the file is kept for that from its beginning. Ours are; one that an operator
-/// rebuilt with another tool may not be, and is rebuilt here.
-fn make_space_reclaimable(connection: &Connection) -> rusqlite::Result<()> {
+/// Free pages can be returned step by step only in a database that was created for it. Ours are, but an operator may have
+/// rebuilt one with another tool. Such a database is rebuilt here.
+fn enable_incremental_vacuum(connection: &Connection) -> rusqlite::Result<()> {
     const INCREMENTAL: i32 = 2;
     let mode: i32 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
     if mode != INCREMENTAL {
-        tracing::info!("rebuilding the database once, so that it can give space back later");
+        tracing::info!("rebuilding the database once, so that it can return free space to the file system later");
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")?;
     }
     Ok(())

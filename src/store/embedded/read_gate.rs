@@ -1,9 +1,9 @@
-//! A gate that readings of this process pass, so that the writer can let those under way end before it empties the
+//! A gate that every read in this process passes, so that the writer can wait for running reads before it truncates the
 //! write-ahead log.
 
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 /// Open, unless the writer holds it closed.
 #[derive(Debug, Default)]
@@ -14,53 +14,49 @@ pub(super) struct ReadGate {
 
 #[derive(Debug, Default)]
 struct State {
-    readings: usize,
+    running_reads: usize,
     is_closed: bool,
 }
 
-/// A reading under way, until dropped.
-pub(super) struct Reading<'a>(&'a ReadGate);
+/// A running read, until dropped.
+pub(super) struct ReadGuard<'a>(&'a ReadGate);
 
-/// The gate closed, until dropped.
-pub(super) struct Closed<'a>(&'a ReadGate);
+/// Keeps the gate closed until dropped.
+pub(super) struct ClosedGuard<'a>(&'a ReadGate);
 
 impl ReadGate {
-    /// Begins a reading; waits while the gate is closed.
-    pub(super) fn enter(&self) -> Reading<'_> {
-        let mut state = self.lock();
+    /// Begins a read; waits while the gate is closed.
+    pub(super) fn enter(&self) -> ReadGuard<'_> {
+        let mut state = self.state.lock();
         self.changed.wait_while(&mut state, |state| state.is_closed);
-        state.readings += 1;
-        Reading(self)
+        state.running_reads += 1;
+        ReadGuard(self)
     }
 
-    /// Lets no further reading begin, and waits until none is under way, for `patience` at most. Closed by one at a time.
-    pub(super) fn close(&self, patience: Duration) -> Closed<'_> {
-        let mut state = self.lock();
+    /// Closes the gate and waits until no read is running, but no longer than `timeout`. Only one caller at a time may close
+    /// the gate.
+    pub(super) fn close(&self, timeout: Duration) -> ClosedGuard<'_> {
+        let mut state = self.state.lock();
         state.is_closed = true;
-        self.changed.wait_while_for(&mut state, |state| state.readings > 0, patience);
+        self.changed.wait_while_for(&mut state, |state| state.running_reads > 0, timeout);
         drop(state);
-        Closed(self)
-    }
-
-    /// Held for a few instructions only, so a panic leaves a valid state.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+        ClosedGuard(self)
     }
 }
 
-impl Drop for Reading<'_> {
+impl Drop for ReadGuard<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.readings -= 1;
-        if state.readings == 0 {
+        let mut state = self.0.state.lock();
+        state.running_reads -= 1;
+        if state.running_reads == 0 {
             self.0.changed.notify_all();
         }
     }
 }
 
-impl Drop for Closed<'_> {
+impl Drop for ClosedGuard<'_> {
     fn drop(&mut self) {
-        self.0.lock().is_closed = false;
+        self.0.state.lock().is_closed = false;
         self.0.changed.notify_all();
     }
 }
@@ -72,22 +68,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_waits_for_readings_but_not_forever_and_no_reading_begins_meanwhile() {
+    fn closing_waits_for_running_reads_up_to_the_timeout_and_blocks_new_ones() {
         let gate = ReadGate::default();
-        let reading = gate.enter();
-        let began = Instant::now();
+        let read = gate.enter();
+        let started = Instant::now();
         drop(gate.close(Duration::from_millis(50)));
-        assert!(began.elapsed() >= Duration::from_millis(50), "a reading was under way");
+        assert!(started.elapsed() >= Duration::from_millis(50), "a read was running");
         std::thread::scope(|scope| {
             let closed = gate.close(Duration::ZERO);
             let late = scope.spawn(|| drop(gate.enter()));
-            drop(reading);
+            drop(read);
             std::thread::sleep(Duration::from_millis(20));
-            assert!(!late.is_finished(), "a reading began behind a closed gate");
+            assert!(!late.is_finished(), "a read began while the gate was closed");
             drop(closed);
         });
-        let began = Instant::now();
+        let started = Instant::now();
         drop(gate.close(Duration::from_secs(60)));
-        assert!(began.elapsed() < Duration::from_secs(30), "no reading was under way");
+        assert!(started.elapsed() < Duration::from_secs(30), "no read was running");
     }
 }

@@ -1,4 +1,4 @@
-//! Reading: a few connections of their own, each answer from one instant, off the threads that serve sockets.
+//! The read connections: a small pool, each read from one instant of the database, on blocking threads.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::read_gate::ReadGate;
 use crate::store::embedded::writer::Outcome;
 
-/// Readings under way at once; more wait in line.
+/// Maximum number of concurrent reads; more wait.
 const CONNECTIONS: usize = 4;
 
-/// A small pool of reading connections, opened when first needed.
+/// A pool of read connections, opened when first needed.
 #[derive(Clone, Debug)]
-pub(super) struct Readers(Arc<Inner>);
+pub(super) struct ReaderPool(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -30,9 +30,9 @@ struct Inner {
     gate: Arc<ReadGate>,
 }
 
-impl Readers {
-    /// Readings pass `gate`.
-    pub(super) fn of(file: Arc<DatabaseFile>, clock: Clock, gate: Arc<ReadGate>) -> Self {
+impl ReaderPool {
+    /// A pool whose reads pass `gate`.
+    pub(super) fn new(file: Arc<DatabaseFile>, clock: Clock, gate: Arc<ReadGate>) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         Self(Arc::new(Inner { file, clock, idle: Mutex::default(), permits, gate }))
     }
@@ -45,13 +45,13 @@ impl Readers {
     {
         let inner = Arc::clone(&self.0);
         let permit = Arc::clone(&inner.permits).acquire_owned().await.map_err(|e| StoreError::Unavailable(e.into()))?;
-        let reading = tokio::task::spawn_blocking(move || {
+        let task = tokio::task::spawn_blocking(move || {
             let outcome = inner.read(work);
             drop(permit);
             outcome
         });
-        // The words of a panic may be those of a message, so they go no further than its own line in the log.
-        let outcome = reading.await.map_err(|error| match error.is_panic() {
+        // A panic message may contain the text of a message, so it does not become part of the error.
+        let outcome = task.await.map_err(|error| match error.is_panic() {
             true => error::panicked(),
             false => StoreError::Unavailable(error.into()),
         })?;
@@ -61,16 +61,14 @@ impl Readers {
 
 impl Inner {
     fn read<T>(&self, work: impl FnOnce(&Connection, Timestamp) -> Outcome<T>) -> Outcome<T> {
-        // Held only to take or give back a connection; a panic in between leaves a valid list.
-        let idle = || self.idle.lock();
-        let taken = idle().pop();
-        let mut connection = taken.map_or_else(|| self.file.reader(), Ok)?;
-        let reading = self.gate.enter();
+        let idle = self.idle.lock().pop();
+        let mut connection = idle.map_or_else(|| self.file.open_reader(), Ok)?;
+        let guard = self.gate.enter();
         let transaction = connection.transaction()?;
         let outcome = work(&transaction, self.clock.now())?;
         drop(transaction);
-        drop(reading);
-        idle().push(connection);
+        drop(guard);
+        self.idle.lock().push(connection);
         Ok(outcome)
     }
 }
@@ -80,10 +78,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_reading_that_panics_says_nothing_of_what_it_read_and_the_next_ones_are_answered() {
+    async fn a_panicking_read_reveals_nothing_and_later_reads_succeed() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (file, _connection) = DatabaseFile::take(directory.path()).expect("a database");
-        let readers = Readers::of(Arc::new(file), Clock::set_now(), Arc::default());
+        let (file, _connection) = DatabaseFile::open_or_create(directory.path()).expect("a database");
+        let readers = ReaderPool::new(Arc::new(file), Clock::start(), Arc::default());
         for _ in 0..=CONNECTIONS {
             let panicking = readers.read(|_, _| -> Outcome<()> { panic!("open sesame") }).await;
             let Err(StoreError::Corrupt(source)) = panicking else { panic!("{panicking:?}") };

@@ -1,8 +1,8 @@
-//! Clears the copies of deleted text that SQLite leaves in the unused part of its pages.
+//! Clears remnants: copies of deleted text that SQLite leaves in the unused space of its pages.
 //!
-//! `secure_delete` overwrites a row where it is deleted. But rows also move from one full page to another, and then SQLite
-//! leaves the old copy behind, in the space between a page's row pointers and its rows. Every page that was written is
-//! therefore looked at once more, before the write-ahead log is emptied, and that space is overwritten with zeros.
+//! `secure_delete` overwrites a deleted row in place. But when SQLite moves rows from a full page to another, it leaves the old
+//! copy in the space between the page's row pointers and its rows. So before the write-ahead log is truncated, that space is
+//! overwritten with zeros in every page that was written.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -15,10 +15,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::open::OpenError;
 
-/// Page numbers remembered one by one; beyond that, all pages are looked at.
-const REMEMBERED: usize = 65_536;
+/// Maximum number of tracked page numbers; beyond that, all pages are examined.
+const MAX_TRACKED: usize = 65_536;
 
-/// The pages that were written since they were last looked at.
+/// The pages that were written since they were last examined.
 #[derive(Debug)]
 pub(super) struct WrittenPages {
     log: File,
@@ -28,20 +28,21 @@ pub(super) struct WrittenPages {
 
 #[derive(Debug)]
 struct State {
-    /// All of the database is to be looked at.
-    is_everything: bool,
+    /// Whether all pages must be examined; then `numbers` is empty.
+    is_all: bool,
     numbers: BTreeSet<u32>,
-    /// Which log the frames were counted in: SQLite raises this number each time it begins the log again.
+    /// The checkpoint sequence number of the log. SQLite increments it each time it restarts the log.
     log_sequence: u32,
+    /// How many frames of that log have been read.
     frames: u32,
 }
 
 impl WrittenPages {
-    /// Of the database `file`, `None` if this program's SQLite was built without a table of pages. Begins with every page,
-    /// because an earlier process may have ended before it looked at what it wrote.
-    pub(super) fn of(file: &DatabaseFile, connection: &Connection) -> Result<Option<Self>, OpenError> {
+    /// Tracks the database `file`. `None` if this program's SQLite was built without access to pages. All pages are examined
+    /// first, because an earlier process may have ended before it examined the pages that it wrote.
+    pub(super) fn new(file: &DatabaseFile, connection: &Connection) -> Result<Option<Self>, OpenError> {
         let failed = |error| OpenError::Database(file.path().to_owned(), error);
-        if !can_be_cleared(connection).map_err(failed)? {
+        if !has_page_access(connection).map_err(failed)? {
             tracing::warn!(
                 "this program was built outside of its own directory, without SQLITE_ENABLE_DBPAGE_VTAB; parts of \
                  deleted text may stay in livechat.db"
@@ -49,23 +50,24 @@ impl WrittenPages {
             return Ok(None);
         }
         let page_size = connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(failed)?;
-        let log = File::open(file.log()).map_err(|error| OpenError::Directory(file.log().to_owned(), error))?;
-        let state = State { is_everything: true, numbers: BTreeSet::new(), log_sequence: 0, frames: 0 };
+        let log =
+            File::open(file.log_path()).map_err(|error| OpenError::Directory(file.log_path().to_owned(), error))?;
+        let state = State { is_all: true, numbers: BTreeSet::new(), log_sequence: 0, frames: 0 };
         Ok(Some(Self { log, page_size, state: Mutex::new(state) }))
     }
 
-    /// Adds the pages of the log's first `frames` frames that were not added before.
-    pub(super) fn add(&self, frames: u32) {
+    /// Adds the pages of the first `frames` frames of the log, except those that were added before.
+    pub(super) fn add_frames(&self, frames: u32) {
         let mut state = self.state.lock();
-        if self.read_log(&mut state, frames).is_err() || state.numbers.len() > REMEMBERED {
-            state.is_everything = true;
+        if self.read_log(&mut state, frames).is_err() || state.numbers.len() > MAX_TRACKED {
+            state.is_all = true;
         }
-        if state.is_everything {
+        if state.is_all {
             state.numbers.clear();
         }
     }
 
-    /// The layout is described under <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
+    /// Reads the log's format: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
     fn read_log(&self, state: &mut State, frames: u32) -> std::io::Result<()> {
         const HEADER: u64 = 32;
         const FRAME_HEADER: u64 = 24;
@@ -74,10 +76,10 @@ impl WrittenPages {
             self.log.read_exact_at(&mut bytes, offset).map(|()| u32::from_be_bytes(bytes))
         };
         let sequence = number_at(12)?;
-        let known = if sequence == state.log_sequence { state.frames } else { 0 };
+        let read = if sequence == state.log_sequence { state.frames } else { 0 };
         (state.log_sequence, state.frames) = (sequence, frames);
-        if !state.is_everything {
-            for frame in known..frames {
+        if !state.is_all {
+            for frame in read..frames {
                 let offset = HEADER + u64::from(frame) * (FRAME_HEADER + u64::from(self.page_size));
                 state.numbers.insert(number_at(offset)?);
             }
@@ -85,45 +87,45 @@ impl WrittenPages {
         Ok(())
     }
 
-    /// Takes all of them, in order.
+    /// Removes and returns all tracked pages, in order.
     pub(super) fn take(&self, connection: &Connection) -> rusqlite::Result<Vec<u32>> {
         let mut state = self.state.lock();
-        if !state.is_everything {
+        if !state.is_all {
             return Ok(std::mem::take(&mut state.numbers).into_iter().collect());
         }
         let last: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        state.is_everything = false;
+        state.is_all = false;
         Ok((1..=last).collect())
     }
 
-    /// Has all pages looked at again, because those that were taken could not be.
-    pub(super) fn add_everything(&self) {
-        self.state.lock().is_everything = true;
+    /// Adds all pages, because the pages that were taken could not be examined.
+    pub(super) fn add_all(&self) {
+        self.state.lock().is_all = true;
     }
 }
 
-/// Whether this program's SQLite lets pages be read and written, which is decided when it is built.
-fn can_be_cleared(connection: &Connection) -> rusqlite::Result<bool> {
+/// Whether this program's SQLite was built with access to pages.
+fn has_page_access(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare("SELECT 1 FROM pragma_compile_options WHERE compile_options = 'ENABLE_DBPAGE_VTAB'")?.exists([])
 }
 
-/// Those of `numbers` that hold something in their unused part.
+/// Returns those of the pages `numbers` that contain remnants.
 pub(super) fn find(connection: &Connection, numbers: &[u32]) -> rusqlite::Result<Vec<u32>> {
-    let mut pages = Pages::of(connection)?;
+    let mut pages = PageReader::new(connection)?;
     let mut found = Vec::new();
     for &number in numbers {
-        if pages.with_remnant(number)?.is_some() {
+        if pages.find_remnant(number)?.is_some() {
             found.push(number);
         }
     }
     Ok(found)
 }
 
-/// Overwrites the unused part of the pages `numbers`. Needs a transaction that writes.
+/// Overwrites the unused space of the pages `numbers`. Must be called in a write transaction.
 pub(super) fn clear(connection: &Connection, numbers: &[u32]) -> rusqlite::Result<()> {
-    let mut pages = Pages::of(connection)?;
+    let mut pages = PageReader::new(connection)?;
     for &number in numbers {
-        if let Some((mut page, unused)) = pages.with_remnant(number)? {
+        if let Some((mut page, unused)) = pages.find_remnant(number)? {
             page[unused].fill(0);
             connection.prepare_cached("UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1")?.execute((number, page))?;
         }
@@ -131,22 +133,22 @@ pub(super) fn clear(connection: &Connection, numbers: &[u32]) -> rusqlite::Resul
     Ok(())
 }
 
-/// Reads pages, and remembers the last page of the map that tells what the others are.
-struct Pages<'a> {
+/// Reads pages and caches the last pointer-map page, which tells what other pages are used for.
+struct PageReader<'a> {
     connection: &'a Connection,
-    size: u32,
-    /// Bytes of a page that SQLite uses; some programs reserve the rest.
-    usable: u32,
-    map: Option<(u32, Vec<u8>)>,
+    page_size: u32,
+    /// Bytes of a page that SQLite uses. A database may reserve the rest.
+    usable_size: u32,
+    pointer_map: Option<(u32, Vec<u8>)>,
 }
 
-impl<'a> Pages<'a> {
-    fn of(connection: &'a Connection) -> rusqlite::Result<Self> {
-        const RESERVED: usize = 20;
-        let mut pages = Self { connection, size: 0, usable: 0, map: None };
+impl<'a> PageReader<'a> {
+    fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+        const RESERVED_OFFSET: usize = 20;
+        let mut pages = Self { connection, page_size: 0, usable_size: 0, pointer_map: None };
         let first = pages.read(1)?.unwrap_or_default();
-        pages.size = u32::try_from(first.len()).unwrap_or(0);
-        pages.usable = pages.size.saturating_sub(first.get(RESERVED).copied().unwrap_or(0).into());
+        pages.page_size = u32::try_from(first.len()).unwrap_or(0);
+        pages.usable_size = pages.page_size.saturating_sub(first.get(RESERVED_OFFSET).copied().unwrap_or(0).into());
         Ok(pages)
     }
 
@@ -157,46 +159,47 @@ impl<'a> Pages<'a> {
             .optional()
     }
 
-    /// The page, if it holds rows and something in its unused part, and where that is.
-    fn with_remnant(&mut self, number: u32) -> rusqlite::Result<Option<(Vec<u8>, Range<usize>)>> {
+    /// Returns the page and its unused space, if the page contains rows and that space is not all zeros.
+    fn find_remnant(&mut self, number: u32) -> rusqlite::Result<Option<(Vec<u8>, Range<usize>)>> {
         if !self.has_rows(number)? {
             return Ok(None);
         }
         let Some(page) = self.read(number)? else {
             return Ok(None);
         };
-        Ok(unused(&page).filter(|part| page[part.clone()].iter().any(|&byte| byte != 0)).map(|part| (page, part)))
+        let is_dirty = |space: &Range<usize>| page[space.clone()].iter().any(|&byte| byte != 0);
+        Ok(unused_space(&page).filter(is_dirty).map(|space| (page, space)))
     }
 
-    /// Whether the page belongs to a table or an index and has no other use, as the map has it, which a database has
-    /// that can shrink: <https://www.sqlite.org/fileformat2.html#pointer_map_or_ptrmap_pages>.
+    /// Whether the page is a b-tree page of a table or an index, according to the pointer map, which every database with
+    /// `auto_vacuum` has: <https://www.sqlite.org/fileformat2.html#pointer_map_or_ptrmap_pages>.
     fn has_rows(&mut self, number: u32) -> rusqlite::Result<bool> {
-        const FIRST_BYTE_FOR_LOCKS: u32 = 0x4000_0000;
-        const ENTRY: u32 = 5;
-        const ROOT: u8 = 1;
-        const BELOW_ROOT: u8 = 5;
-        if number < 3 || self.usable < 512 {
+        const LOCK_BYTE_OFFSET: u32 = 0x4000_0000;
+        const ENTRY_SIZE: u32 = 5;
+        const ROOT_PAGE: u8 = 1;
+        const NON_ROOT_PAGE: u8 = 5;
+        if number < 3 || self.usable_size < 512 {
             return Ok(false);
         }
-        let for_locks = FIRST_BYTE_FOR_LOCKS / self.size + 1;
-        let per_map = self.usable / ENTRY + 1;
-        let mut map = (number - 2) / per_map * per_map + 2;
-        map += u32::from(map == for_locks);
-        if number <= map || number == for_locks {
+        let lock_page = LOCK_BYTE_OFFSET / self.page_size + 1;
+        let pages_per_map = self.usable_size / ENTRY_SIZE + 1;
+        let mut map = (number - 2) / pages_per_map * pages_per_map + 2;
+        map += u32::from(map == lock_page);
+        if number <= map || number == lock_page {
             return Ok(false);
         }
-        if self.map.as_ref().is_none_or(|(kept, _)| *kept != map) {
-            self.map = self.read(map)?.map(|page| (map, page));
+        if self.pointer_map.as_ref().is_none_or(|(cached, _)| *cached != map) {
+            self.pointer_map = self.read(map)?.map(|page| (map, page));
         }
-        let entry = ((number - map - 1) * ENTRY) as usize;
-        let kind = self.map.as_ref().and_then(|(_, page)| page.get(entry).copied());
-        Ok(kind.is_some_and(|kind| kind == ROOT || kind == BELOW_ROOT))
+        let offset = ((number - map - 1) * ENTRY_SIZE) as usize;
+        let kind = self.pointer_map.as_ref().and_then(|(_, page)| page.get(offset).copied());
+        Ok(kind.is_some_and(|kind| kind == ROOT_PAGE || kind == NON_ROOT_PAGE))
     }
 }
 
-/// The space between the pointers to a page's rows and the rows, if it is a page of a table or an index:
+/// The space between a b-tree page's row pointers and its rows; `None` for any other page:
 /// <https://www.sqlite.org/fileformat2.html#b_tree_pages>.
-fn unused(page: &[u8]) -> Option<Range<usize>> {
+fn unused_space(page: &[u8]) -> Option<Range<usize>> {
     let header = match page.first()? {
         2 | 5 => 12,
         10 | 13 => 8,
@@ -217,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// Rows of a table without row numbers, as messages are, in pages that were split and merged.
+    /// A database with tables with and without row ids, whose pages were split and merged.
     fn database(path: &Path, page_size: u32) -> Connection {
         let connection = Connection::open(path).expect("a database");
         connection
@@ -236,7 +239,7 @@ mod tests {
         connection
     }
 
-    fn all(connection: &Connection) -> Vec<u32> {
+    fn all_pages(connection: &Connection) -> Vec<u32> {
         let last = connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("a number");
         (1..=last).collect()
     }
@@ -248,22 +251,22 @@ mod tests {
     }
 
     fn clear_all(connection: &Connection) -> usize {
-        let found = find(connection, &all(connection)).expect("pages");
+        let found = find(connection, &all_pages(connection)).expect("pages");
         connection.execute_batch("BEGIN IMMEDIATE").expect("a transaction");
-        clear(connection, &all(connection)).expect("pages");
+        clear(connection, &all_pages(connection)).expect("pages");
         connection.execute_batch("COMMIT").expect("a commit");
         found.len()
     }
 
     #[test]
-    fn what_was_moved_is_cleared_and_every_row_stays() {
+    fn remnants_are_cleared_and_every_row_stays() {
         for page_size in [512, 4_096, 65_536] {
             let directory = tempfile::tempdir().expect("a directory");
             let path = directory.path().join("a.db");
             let connection = database(&path, page_size);
             let before = rows(&connection);
             assert!(clear_all(&connection) > 0, "nothing to clear with pages of {page_size} bytes");
-            assert_eq!(find(&connection, &all(&connection)).expect("pages"), Vec::<u32>::new());
+            assert_eq!(find(&connection, &all_pages(&connection)).expect("pages"), Vec::<u32>::new());
             assert_eq!(rows(&connection), before);
             let found: String =
                 connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("an answer");
@@ -278,35 +281,35 @@ mod tests {
     }
 
     #[test]
-    fn each_written_page_is_taken_once_also_after_the_log_was_begun_again() {
+    fn each_written_page_is_taken_once_even_after_the_log_restarts() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.db");
         let connection = database(&path, 4_096);
-        let state = State { is_everything: true, numbers: BTreeSet::new(), log_sequence: 0, frames: 0 };
+        let state = State { is_all: true, numbers: BTreeSet::new(), log_sequence: 0, frames: 0 };
         let log = File::open(directory.path().join("a.db-wal")).expect("the log");
         let written = WrittenPages { log, page_size: 4_096, state: Mutex::new(state) };
-        assert_eq!(written.take(&connection).expect("pages"), all(&connection));
+        assert_eq!(written.take(&connection).expect("pages"), all_pages(&connection));
         assert_eq!(written.take(&connection).expect("pages"), Vec::<u32>::new());
         let frames = || {
             let length = written.log.metadata().expect("a length").len();
             u32::try_from((length - 32) / (4_096 + 24)).expect("a few")
         };
         let before = frames();
-        written.add(before);
+        written.add_frames(before);
         let in_log = written.take(&connection).expect("pages");
         assert!(!in_log.is_empty());
         connection.execute("UPDATE message SET text = 'x' WHERE room = 1 AND idx = 1", []).expect("a change");
-        written.add(frames());
+        written.add_frames(frames());
         assert_eq!(written.take(&connection).expect("pages").len(), (frames() - before) as usize);
         for mode in ["RESTART", "TRUNCATE"] {
             let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-            connection.query_row(&checkpoint, [], |_| Ok(())).expect("a log begun again");
+            connection.query_row(&checkpoint, [], |_| Ok(())).expect("a checkpoint");
             connection.execute("UPDATE message SET text = ?1 WHERE room = 1 AND idx = 1", [mode]).expect("a change");
-            // It is as long as before where it was not emptied.
-            written.add(1);
+            // RESTART leaves the file at its length.
+            written.add_frames(1);
             assert_eq!(written.take(&connection).expect("pages").len(), 1, "{mode}");
         }
-        written.add(u32::MAX);
-        assert_eq!(written.take(&connection).expect("pages"), all(&connection), "a log that cannot be read");
+        written.add_frames(u32::MAX);
+        assert_eq!(written.take(&connection).expect("pages"), all_pages(&connection), "the log cannot be read");
     }
 }

@@ -1,8 +1,8 @@
-//! The rooms as the writing thread remembers them: a change finds its room here, and a room that was changed is written
-//! once a transaction, however many changes it had.
+//! The writer's cache of rooms. Writes find their room here, and a changed room is written once per transaction, however many
+//! changes it had.
 //!
-//! Nobody else writes, so what is remembered is what the tables hold, or will hold when the transaction is on disk. When
-//! one is undone, everything is forgotten.
+//! Only the writer changes the database, so the cache equals what the tables contain, or will contain after the current
+//! transaction. When a transaction is rolled back, the cache is cleared.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -13,80 +13,80 @@ use crate::domain::event::Event;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::UserId;
-use crate::store::embedded::rows::{self, RoomRow, mark_of};
+use crate::store::embedded::rows::{self, RoomRow, tag_to_sql};
 
-/// Rooms and chatters that are remembered, at most, before all of them are forgotten: some 10 MB.
-const REMEMBERED: usize = 65_536;
+/// Maximum number of cached rooms and users, some 10 MB; beyond that, the cache is cleared.
+const CAPACITY: usize = 65_536;
 
-/// What is remembered of a room.
-pub(super) struct Remembered {
+/// A cached room.
+pub(super) struct CachedRoom {
     pub(super) row: RoomRow,
-    /// Some of those who sent a message there.
-    chatters: HashSet<UserId>,
+    /// Some of the users who have sent a message in the room.
+    users: HashSet<UserId>,
 }
 
-impl Remembered {
-    /// Whether `user` is known to have sent a message there. When not, it may have.
-    pub(super) fn remembers(&self, user: &UserId) -> bool {
-        self.chatters.contains(user)
+impl CachedRoom {
+    /// Whether `user` is known to have sent a message in the room. If not, it may still have.
+    pub(super) fn has_user(&self, user: &UserId) -> bool {
+        self.users.contains(user)
     }
 }
 
-/// All rooms that are remembered.
+/// The cache.
 #[derive(Default)]
-pub(super) struct Rooms {
-    by_id: HashMap<RoomId, Remembered>,
-    /// Those that the tables do not hold as they are here.
+pub(super) struct RoomCache {
+    rooms: HashMap<RoomId, CachedRoom>,
+    /// Rooms that differ from their rows in the tables.
     changed: HashSet<RoomId>,
-    /// Rooms and chatters.
+    /// Number of cached rooms and users.
     size: usize,
 }
 
-impl Rooms {
-    /// The room, if it is alive at `now`.
+impl RoomCache {
+    /// Returns the room if it is alive at `now`; reads it if it is not cached.
     pub(super) fn find(
         &mut self,
         connection: &Connection,
         id: RoomId,
         now: Timestamp,
-    ) -> rusqlite::Result<Option<&mut Remembered>> {
-        let room = match self.by_id.entry(id) {
-            Entry::Occupied(remembered) => remembered.into_mut(),
-            Entry::Vacant(place) => {
+    ) -> rusqlite::Result<Option<&mut CachedRoom>> {
+        let room = match self.rooms.entry(id) {
+            Entry::Occupied(cached) => cached.into_mut(),
+            Entry::Vacant(vacant) => {
                 let Some(row) = rows::room(connection, id, now)? else { return Ok(None) };
                 self.size += 1;
-                place.insert(Remembered { row, chatters: HashSet::new() })
+                vacant.insert(CachedRoom { row, users: HashSet::new() })
             }
         };
         room.row.state.now = now;
         Ok((room.row.state.room.expires_at > now).then_some(room))
     }
 
-    /// Takes note that the room of this event is as [`find`](Self::find) gave it out and the caller changed it.
-    pub(super) fn note(&mut self, event: &Event) {
+    /// Marks the room of this event as changed since [`find`](Self::find) returned it.
+    pub(super) fn mark_changed(&mut self, event: &Event) {
         let (id, author) = (event.room(), &event.message.author.id);
         self.changed.insert(id);
-        if let Some(room) = self.by_id.get_mut(&id)
-            && !room.remembers(author)
+        if let Some(room) = self.rooms.get_mut(&id)
+            && !room.has_user(author)
         {
-            room.chatters.insert(author.clone());
+            room.users.insert(author.clone());
             self.size += 1;
         }
     }
 
-    /// Forgets a room whose id another one gets.
-    pub(super) fn forget(&mut self, id: RoomId) {
-        self.by_id.remove(&id);
+    /// Removes a room whose id is given to a new room.
+    pub(super) fn remove(&mut self, id: RoomId) {
+        self.rooms.remove(&id);
     }
 
-    /// Forgets everything: the transaction is undone.
-    pub(super) fn forget_all(&mut self) {
+    /// Removes everything, because a transaction was rolled back.
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Writes what has changed: the last thing in a transaction.
-    pub(super) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        for room in self.changed.drain().filter_map(|id| self.by_id.get(&id)) {
+    /// Writes the changed rooms. The last step of a transaction.
+    pub(super) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        for room in self.changed.drain().filter_map(|id| self.rooms.get(&id)) {
             let (key, state) = (room.row.key, &room.row.state);
             connection
                 .prepare_cached(
@@ -95,14 +95,14 @@ impl Rooms {
                 .execute(params![
                     key,
                     state.head.seq.0,
-                    mark_of(state.head.tag),
+                    tag_to_sql(state.head.tag),
                     state.message_count,
                     state.user_count,
                     room.row.deleted,
                 ])?;
         }
-        if self.size > REMEMBERED {
-            self.forget_all();
+        if self.size > CAPACITY {
+            self.clear();
         }
         Ok(())
     }

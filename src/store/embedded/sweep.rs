@@ -1,8 +1,7 @@
-//! Removes from disk what has ended, expired rooms with all that is in them and expired users, and gives the space back
-//! to the file system.
+//! The sweeper: removes expired rooms and users from disk and returns the space to the file system.
 //!
-//! Nothing depends on this for being absent: readers ask for what is alive. So it is done in steps that are small enough
-//! not to be noticed by users, who may write between any two.
+//! Correctness does not depend on it, because reads skip what has expired. So it works in small steps that clients do not
+//! notice, with their writes in between.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -14,119 +13,123 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::embedded::writer::{Outcome, Work, Writer, Written};
+use crate::store::embedded::writer::{Outcome, WriteContext, Writer, Written};
 
-/// What one step removes of a room, at most: so many rows, and messages until they come to so many bytes of text.
-const ROWS: u32 = 500;
-const BYTES: u64 = 256 * 1_024;
+/// Maximum number of a room's rows that one step removes.
+const ROWS_PER_STEP: u32 = 500;
 
-/// Users removed in one step, at most. Each lies on a page of its own.
-const USERS: u32 = 100;
+/// Bytes of text after which a step removes no further messages.
+const TEXT_PER_STEP: u64 = 256 * 1_024;
 
-/// Pages given back to the file system in one step, at most, and at a time. The more pages are free, the longer one takes, so
-/// a step also ends after this much time.
-const PAGES: u32 = 128;
-const PAGES_AT_A_TIME: u32 = 8;
-const GIVING_BACK: Duration = Duration::from_millis(4);
+/// Maximum number of users that one step removes. Each is on a different page.
+const USERS_PER_STEP: u32 = 100;
 
-/// A step is followed by a pause as long as the step took, within these bounds: half of the time is users'.
-const YIELD: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(200);
+/// Maximum number of pages that one step returns to the file system, and that one statement returns.
+const PAGES_PER_STEP: u32 = 128;
+const PAGES_PER_STATEMENT: u32 = 8;
 
-/// The pause between two rounds, at least.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Time after which a step returns no further pages. With more free pages, each takes longer.
+const VACUUM_TIME: Duration = Duration::from_millis(4);
 
-/// The pause between two rounds, at most.
-const IDLE: Duration = Duration::from_secs(60);
+/// The bounds of the pause after a step. The pause is as long as the step, so that clients have half of the writer's time.
+const STEP_PAUSE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(200);
 
-/// What one change of the sweeper found.
-struct Swept {
-    /// Whether it removed something, so that there may be more.
+/// The minimum pause between two rounds.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// The maximum pause between two rounds.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// The result of one step.
+struct StepResult {
+    /// Whether the step removed something. Then there may be more to remove.
     removed: bool,
-    /// How long until the next room or user ends.
-    next: Option<Duration>,
+    /// The time until the next room or user expires.
+    next_expiry: Option<Duration>,
 }
 
-/// Sweeps until `stop`, when the next room ends or `wake` says that one may end earlier. What it removes must leave the
-/// write-ahead log as well, which is asked for by `empty_log`.
-pub(super) async fn run(writer: Arc<Writer>, wake: Arc<Notify>, empty_log: Arc<Notify>, stop: CancellationToken) {
+/// Sweeps until `stop`, each time that a room expires. `wake` signals that a new room may expire earlier. After each step that
+/// removes something, `truncate_log` requests that the removed text leave the write-ahead log, too.
+pub(super) async fn run(writer: Arc<Writer>, wake: Arc<Notify>, truncate_log: Arc<Notify>, stop: CancellationToken) {
     loop {
-        let swept = tokio::select! {
+        let next_expiry = tokio::select! {
             () = stop.cancelled() => return,
-            swept = round(&writer, &empty_log) => swept,
+            next_expiry = run_round(&writer, &truncate_log) => next_expiry,
         };
-        let nap = match swept {
-            Ok(next) => next.unwrap_or(IDLE).clamp(PAUSE, IDLE),
+        let pause = match next_expiry {
+            Ok(next_expiry) => next_expiry.unwrap_or(MAX_PAUSE).clamp(MIN_PAUSE, MAX_PAUSE),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "expired rooms could not be removed from disk"
                 );
-                IDLE
+                MAX_PAUSE
             }
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(nap) => {}
-            () = async { wake.notified().await; tokio::time::sleep(PAUSE).await } => {}
+            () = tokio::time::sleep(pause) => {}
+            () = async { wake.notified().await; tokio::time::sleep(MIN_PAUSE).await } => {}
         }
     }
 }
 
-async fn round(writer: &Writer, empty_log: &Notify) -> Result<Option<Duration>, StoreError> {
+/// Runs steps until nothing is left to remove. Returns the time until the next room or user expires.
+async fn run_round(writer: &Writer, truncate_log: &Notify) -> Result<Option<Duration>, StoreError> {
     loop {
-        let began = Instant::now();
-        let swept = writer.write(sweep).await?;
-        if !swept.removed {
-            return Ok(swept.next);
+        let started = Instant::now();
+        let step = writer.write(run_step).await?;
+        if !step.removed {
+            return Ok(step.next_expiry);
         }
-        empty_log.notify_one();
-        tokio::time::sleep(began.elapsed().clamp(*YIELD.start(), *YIELD.end())).await;
+        truncate_log.notify_one();
+        tokio::time::sleep(started.elapsed().clamp(*STEP_PAUSE.start(), *STEP_PAUSE.end())).await;
     }
 }
 
-fn sweep(work: &mut Work<'_>) -> Outcome<Written<Swept>> {
-    let (connection, now) = (work.connection, work.now);
-    let removed = remove_users(connection, now)? || remove_of_a_room(connection, now)?;
-    // In the same step, so that free pages never become many.
-    let removed = give_back(connection)? || removed;
+fn run_step(ctx: &mut WriteContext<'_>) -> Outcome<Written<StepResult>> {
+    let (connection, now) = (ctx.connection, ctx.now);
+    let removed = remove_users(connection, now)? || remove_part_of_room(connection, now)?;
+    // In the same step, so that free pages do not accumulate.
+    let removed = release_free_pages(connection)? || removed;
     let next: Option<u64> = connection
         .prepare_cached(
             "SELECT min(ends) FROM (SELECT min(expires_at) AS ends FROM room UNION ALL SELECT min(expires_at) FROM user)",
         )?
         .query_row([], |row| row.get(0))?;
-    let next = next.map(|at| Timestamp::from_millis(at).since(now));
-    Ok(Ok(Written::quietly(Swept { removed, next })))
+    let next_expiry = next.map(|at| Timestamp::from_millis(at).since(now));
+    Ok(Ok(Written::without_event(StepResult { removed, next_expiry })))
 }
 
 fn remove_users(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     let removed = connection
         .prepare_cached("DELETE FROM user WHERE id IN (SELECT id FROM user WHERE expires_at <= ?1 LIMIT ?2)")?
-        .execute(params![now.as_millis(), USERS])?;
+        .execute(params![now.as_millis(), USERS_PER_STEP])?;
     Ok(removed > 0)
 }
 
-/// Removes a part of a room that has ended; the last part is the room.
-fn remove_of_a_room(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
-    let ended: Option<i64> = connection
+/// Removes a part of an expired room: first messages, then the log and the users, at last the room itself.
+fn remove_part_of_room(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    let expired: Option<i64> = connection
         .prepare_cached("SELECT key FROM room WHERE expires_at <= ?1 LIMIT 1")?
         .query_row(params![now.as_millis()], |row| row.get(0))
         .optional()?;
-    let Some(room) = ended else { return Ok(false) };
-    // What is removed in part must stay ended, also by the clock of a later start.
+    let Some(room) = expired else { return Ok(false) };
+    // A partly removed room must stay expired even if the clock of a later start is behind.
     connection
         .prepare_cached("UPDATE room SET expires_at = 0 WHERE key = ?1 AND expires_at > 0")?
         .execute(params![room])?;
-    if let Some(last) = last_of_a_step(connection, room)? {
+    if let Some(last) = last_message_of_step(connection, room)? {
         connection.prepare_cached("DELETE FROM message WHERE room = ?1 AND idx <= ?2")?.execute(params![room, last])?;
         return Ok(true);
     }
-    for (table, place) in [("log", "seq"), ("chatter", "ordinal")] {
+    for (table, key) in [("log", "seq"), ("chatter", "ordinal")] {
         let rows = connection
             .prepare_cached(&format!(
                 "DELETE FROM {table} WHERE room = ?1
-                 AND {place} IN (SELECT {place} FROM {table} WHERE room = ?1 ORDER BY {place} LIMIT ?2)"
+                 AND {key} IN (SELECT {key} FROM {table} WHERE room = ?1 ORDER BY {key} LIMIT ?2)"
             ))?
-            .execute(params![room, ROWS])?;
+            .execute(params![room, ROWS_PER_STEP])?;
         if rows > 0 {
             return Ok(true);
         }
@@ -135,39 +138,39 @@ fn remove_of_a_room(connection: &Connection, now: Timestamp) -> rusqlite::Result
     Ok(true)
 }
 
-/// The index up to which one step removes the messages of a room, by the size of their text.
-fn last_of_a_step(connection: &Connection, room: i64) -> rusqlite::Result<Option<u64>> {
+/// The index of the last message that one step removes, limited by the size of the texts.
+fn last_message_of_step(connection: &Connection, room: i64) -> rusqlite::Result<Option<u64>> {
     let mut statement = connection.prepare_cached(
         "SELECT idx, coalesce(octet_length(text), 0) FROM message WHERE room = ?1 ORDER BY idx LIMIT ?2",
     )?;
-    let mut rows = statement.query(params![room, ROWS])?;
+    let mut rows = statement.query(params![room, ROWS_PER_STEP])?;
     let (mut last, mut bytes) = (None, 0);
     while let Some(row) = rows.next()? {
         last = Some(row.get(0)?);
         bytes += row.get::<_, u64>(1)?;
-        if bytes >= BYTES {
+        if bytes >= TEXT_PER_STEP {
             break;
         }
     }
     Ok(last)
 }
 
-/// Gives back free pages, if there are any.
-fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
+/// Returns free pages to the file system. Returns whether there were any.
+fn release_free_pages(connection: &Connection) -> rusqlite::Result<bool> {
     let free: u32 = connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
     if free == 0 {
         return Ok(false);
     }
-    let began = Instant::now();
-    for _ in 0..PAGES / PAGES_AT_A_TIME {
-        let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({PAGES_AT_A_TIME})"))?;
+    let started = Instant::now();
+    for _ in 0..PAGES_PER_STEP / PAGES_PER_STATEMENT {
+        let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({PAGES_PER_STATEMENT})"))?;
         let mut pages = vacuum.query([])?;
         while pages.next()?.is_some() {}
-        if began.elapsed() > GIVING_BACK {
+        if started.elapsed() > VACUUM_TIME {
             break;
         }
     }
     let left: u32 = connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
-    // A database that cannot give space back must not be asked forever.
+    // Without progress there would be no end: not every database can return pages.
     Ok(left < free)
 }

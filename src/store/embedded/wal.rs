@@ -1,4 +1,4 @@
-//! The write-ahead log as SQLite tells of it: how long it is, and how much of it has been copied into the database.
+//! SQLite's write-ahead log: its length, and checkpoints, which copy it into the database.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
-/// Frames, of a page of 4 KiB each, from which on the log is copied.
-pub(super) const LONG: u32 = 4_000;
+/// Length in frames, each a page of 4 KiB, from which on the log is copied.
+pub(super) const LONG_LOG: u32 = 4_000;
 
 thread_local! {
-    /// SQLite tells a plain function, which has no other place to keep it.
+    /// The length of the log. SQLite's hook is a plain function, so it has no other place to store it.
     static FRAMES: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Lets the calling thread know how long the log is after each transaction of `connection`, which stays on that thread.
+/// Records the length of the log for the calling thread after each transaction of `connection`, which stays on that thread.
 pub(super) fn count_frames(connection: &Connection) {
     connection.wal_hook(Some(|_, frames| {
         FRAMES.set(frames.unsigned_abs());
@@ -22,7 +22,7 @@ pub(super) fn count_frames(connection: &Connection) {
     }));
 }
 
-/// How long the log is, told by the one thread that writes.
+/// The length of the log, updated by the writer.
 #[derive(Debug, Default)]
 pub(super) struct WalSize {
     frames: AtomicU32,
@@ -30,61 +30,64 @@ pub(super) struct WalSize {
 }
 
 impl WalSize {
-    /// Tells how long it is after what the calling thread has just written. Whoever waits is woken when the log was begun, and
-    /// when it is long.
-    pub(super) fn tell(&self) {
+    /// Takes over the length that the calling thread has recorded. Wakes the waiting task if the log was empty before or is
+    /// long.
+    pub(super) fn update(&self) {
         let frames = FRAMES.get();
         let before = self.frames.swap(frames, Ordering::Relaxed);
-        if before == 0 || frames >= LONG {
+        if before == 0 || frames >= LONG_LOG {
             self.changed.notify_one();
         }
     }
 
-    /// Takes note that the calling thread begins it anew.
-    pub(super) fn restart(&self) {
+    /// Sets the length to zero, because the calling thread restarts the log.
+    pub(super) fn reset(&self) {
         FRAMES.set(0);
         self.frames.store(0, Ordering::Relaxed);
     }
 
-    /// Frames, each a page, after the last transaction.
+    /// Length in frames after the last transaction; each frame is a page.
     pub(super) fn frames(&self) -> u32 {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Waits until, since the last call, something was written to a log that was empty or to one that is long.
+    /// Waits until, since the last call, something was written to an empty log or to a long one.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 }
 
-/// How much of the log is in the database, in frames.
+/// How much of the log has been copied into the database, in frames.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Copied {
-    pub(super) done: i64,
-    pub(super) left: i64,
+pub(super) struct CheckpointProgress {
+    pub(super) copied: i64,
+    pub(super) remaining: i64,
 }
 
-/// What becomes of the log.
+/// A mode of SQLite's checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Checkpoint {
-    /// It is copied as far as readers allow.
-    Copy,
-    /// It is copied whole and begun anew, in the same file, which keeps what it holds until that is overwritten.
+pub(super) enum CheckpointMode {
+    /// Copies the log as far as readers allow.
+    Passive,
+    /// Copies all of the log and restarts it in the same file, whose content stays until it is overwritten.
     Restart,
-    /// It is copied whole and its file emptied.
-    Empty,
+    /// Copies all of the log and truncates its file.
+    Truncate,
 }
 
-/// Does so; `None` when somebody is in the way, longer than the connection's busy timeout.
-pub(super) fn checkpoint(connection: &Connection, how: Checkpoint) -> rusqlite::Result<Option<Copied>> {
-    let mode = match how {
-        Checkpoint::Copy => "PASSIVE",
-        Checkpoint::Restart => "RESTART",
-        Checkpoint::Empty => "TRUNCATE",
+/// Runs a checkpoint. `None` if another connection blocks it for longer than the connection's busy timeout.
+pub(super) fn checkpoint(
+    connection: &Connection,
+    mode: CheckpointMode,
+) -> rusqlite::Result<Option<CheckpointProgress>> {
+    let mode = match mode {
+        CheckpointMode::Passive => "PASSIVE",
+        CheckpointMode::Restart => "RESTART",
+        CheckpointMode::Truncate => "TRUNCATE",
     };
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (is_busy, log, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok((!is_busy).then_some(Copied { done: copied, left: log.saturating_sub(copied) }))
+        let (is_busy, frames, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok((!is_busy).then_some(CheckpointProgress { copied, remaining: frames.saturating_sub(copied) }))
     })
 }
 
@@ -95,17 +98,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_waits_is_woken_by_a_log_that_was_begun_and_by_one_that_is_long() {
+    fn a_new_log_and_a_long_one_wake_the_waiting_task() {
         let size = WalSize::default();
         let wakes = |frames| {
             FRAMES.set(frames);
-            size.tell();
+            size.update();
             size.changed().now_or_never().is_some()
         };
-        assert!(wakes(1) && !wakes(2) && !wakes(LONG - 1));
-        assert!(wakes(LONG) && wakes(LONG + 1));
-        assert!(!wakes(3), "SQLite began it anew by itself, which leaves its text where it was");
-        size.restart();
-        assert!(wakes(1), "it was emptied");
+        assert!(wakes(1) && !wakes(2) && !wakes(LONG_LOG - 1));
+        assert!(wakes(LONG_LOG) && wakes(LONG_LOG + 1));
+        assert!(!wakes(3), "SQLite restarted the log by itself, which leaves its text in the file");
+        size.reset();
+        assert!(wakes(1), "the log was truncated");
     }
 }

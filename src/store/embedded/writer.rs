@@ -1,5 +1,5 @@
-//! The one thread that writes: it takes all changes that wait, applies them in one transaction, and answers when that
-//! transaction is on disk. So many senders share one commit, and whatever is answered survives.
+//! The writer: one thread that applies all waiting writes in one transaction and answers when that is on disk. So many
+//! clients share one disk sync, and every acknowledged write survives a crash.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,52 +13,52 @@ use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
-use crate::store::embedded::error::{self, Undone};
+use crate::store::embedded::error::{self, RollbackCause};
 use crate::store::embedded::file::DatabaseFile;
-use crate::store::embedded::new_users::Newcomers;
+use crate::store::embedded::new_users::NewUsers;
 use crate::store::embedded::open::BUSY_TIMEOUT;
 use crate::store::embedded::read_gate::ReadGate;
 use crate::store::embedded::remnants::WrittenPages;
-use crate::store::embedded::room_cache::Rooms;
-use crate::store::embedded::wal::{self, Checkpoint, WalSize};
+use crate::store::embedded::room_cache::RoomCache;
+use crate::store::embedded::wal::{self, CheckpointMode, WalSize};
 use crate::store::{FeedItem, StoreError};
 
-/// Changes that may wait for the writer before senders wait in line.
-const QUEUE: usize = 1_024;
+/// Requests in the writer's queue; more wait to enter it.
+const QUEUE_CAPACITY: usize = 1_024;
 
-/// Changes in one transaction, at most.
-const BATCH: usize = 256;
+/// Maximum number of writes in one transaction.
+const MAX_BATCH: usize = 256;
 
-/// How long the log waits to be emptied for readings of this process, which are short. For others it never waits.
-const READINGS_END: Duration = Duration::from_millis(20);
+/// How long a checkpoint waits for the reads of this process, which are short. It never waits for other processes.
+const READ_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// What a change gives back: the answer, and the event to announce once it is on disk.
+/// The result of a write, and the event to publish once it is on disk.
 pub(super) struct Written<T> {
-    pub(super) answer: T,
-    pub(super) announce: Option<Event>,
+    pub(super) result: T,
+    pub(super) event: Option<Event>,
 }
 
 impl<T> Written<T> {
-    pub(super) const fn quietly(answer: T) -> Self {
-        Self { answer, announce: None }
+    pub(super) const fn without_event(result: T) -> Self {
+        Self { result, event: None }
     }
 }
 
-/// What a change works with.
-pub(super) struct Work<'a> {
-    /// Inside the transaction.
+/// What a write operation works with.
+pub(super) struct WriteContext<'a> {
+    /// The connection, inside the transaction.
     pub(super) connection: &'a Connection,
-    pub(super) rooms: &'a mut Rooms,
-    pub(super) newcomers: &'a mut Newcomers,
-    /// The moment that counts as now for it.
+    pub(super) rooms: &'a mut RoomCache,
+    pub(super) new_users: &'a mut NewUsers,
+    /// The current time for this write.
     pub(super) now: Timestamp,
 }
 
-/// What a change or a reading comes to. The outer error undoes the whole transaction; the inner one is an answer, and what
-/// was written before it stands.
+/// The outcome of a read or a write. The outer error rolls back the whole transaction. The inner one is a regular answer, and
+/// what was written before it is kept.
 pub(super) type Outcome<T> = rusqlite::Result<Result<T, StoreError>>;
 
-/// The handle of the writing thread.
+/// The handle of the writer thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     requests: mpsc::Sender<Request>,
@@ -66,59 +66,59 @@ pub(super) struct Writer {
 }
 
 enum Request {
-    Change(Box<dyn Change>),
-    Checkpoint(Checkpoint, oneshot::Sender<rusqlite::Result<bool>>),
+    Write(Box<dyn QueuedWrite>),
+    Checkpoint(CheckpointMode, oneshot::Sender<rusqlite::Result<bool>>),
 }
 
-/// What the writing thread has besides its connection.
-pub(super) struct Surroundings {
+/// What the writer shares with the rest of the store.
+pub(super) struct Shared {
     pub(super) file: Arc<DatabaseFile>,
     pub(super) clock: Clock,
-    pub(super) announcements: broadcast::Sender<FeedItem>,
-    /// Passed by the readings of this process.
+    pub(super) feed: broadcast::Sender<FeedItem>,
+    /// Passed by every read in this process.
     pub(super) gate: Arc<ReadGate>,
-    /// Told after each transaction.
+    /// Updated after each transaction.
     pub(super) log_size: Arc<WalSize>,
-    /// Told after each transaction, if pages can be cleared.
-    pub(super) written: Option<Arc<WrittenPages>>,
+    /// Updated after each transaction; `None` if pages cannot be cleared.
+    pub(super) written_pages: Option<Arc<WrittenPages>>,
 }
 
 impl Writer {
-    /// Starts the thread on `connection`.
+    /// Starts the thread with `connection`.
     pub(super) fn start(
         connection: Connection,
-        around: Surroundings,
+        shared: Shared,
         critical_tasks: CriticalTasks,
     ) -> std::io::Result<Self> {
-        let (requests, waiting) = mpsc::channel(QUEUE);
+        let (requests, queue) = mpsc::channel(QUEUE_CAPACITY);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || critical_tasks.thread(|| run(connection, &around, waiting)))?;
+            .spawn(move || critical_tasks.thread(|| run(connection, &shared, queue)))?;
         Ok(Self { requests, thread: Some(thread) })
     }
 
-    /// Applies `work` with whatever else waits; answers when it is on disk.
+    /// Applies `work` together with all other waiting writes. Returns when it is on disk.
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Work<'_>) -> Outcome<Written<T>> + Send + 'static,
+        W: FnOnce(&mut WriteContext<'_>) -> Outcome<Written<T>> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let change = Pending { work: Some(work), outcome: None, answer };
-        self.requests.send(Request::Change(Box::new(change))).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        let (reply, receiver) = oneshot::channel();
+        let write = PendingWrite { work: Some(work), outcome: None, reply };
+        self.requests.send(Request::Write(Box::new(write))).await.map_err(|_| closed())?;
+        receiver.await.map_err(|_| closed())?
     }
 
-    /// Copies the rest of the write-ahead log, and restarts or empties it, unless another process still reads from it:
-    /// whether that was done. Meant for a log most of which has been copied already.
-    pub(super) async fn finish_log(&self, how: Checkpoint) -> Result<bool, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.requests.send(Request::Checkpoint(how, answer)).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?.map_err(error::from_sqlite)
+    /// Copies the rest of the write-ahead log and restarts or truncates it. Returns `false` if another process still reads
+    /// from the log. Meant for a log that has nearly been copied.
+    pub(super) async fn finish_checkpoint(&self, mode: CheckpointMode) -> Result<bool, StoreError> {
+        let (reply, receiver) = oneshot::channel();
+        self.requests.send(Request::Checkpoint(mode, reply)).await.map_err(|_| closed())?;
+        receiver.await.map_err(|_| closed())?.map_err(error::from_sqlite)
     }
 }
 
-/// Lets what waits be written, then closes the database.
+/// Completes the queued writes, then closes the database.
 impl Drop for Writer {
     fn drop(&mut self) {
         let (unused, _) = mpsc::channel(1);
@@ -135,124 +135,126 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the embedded store is closed".into())
 }
 
-/// A change in the queue, whatever it answers with.
-trait Change: Send {
-    fn apply(&mut self, to: &mut Work<'_>) -> rusqlite::Result<()>;
-    fn settle(self: Box<Self>, durable: Result<(), &Undone>) -> Option<Event>;
+/// A write in the queue, independent of the type of its result.
+trait QueuedWrite: Send {
+    fn apply(&mut self, ctx: &mut WriteContext<'_>) -> rusqlite::Result<()>;
+
+    /// Replies to the caller, given the outcome of the transaction. Returns the event to publish.
+    fn finish(self: Box<Self>, committed: Result<(), &RollbackCause>) -> Option<Event>;
 }
 
-struct Pending<T, W> {
+struct PendingWrite<T, W> {
     work: Option<W>,
     outcome: Option<Result<Written<T>, StoreError>>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, W> Change for Pending<T, W>
+impl<T, W> QueuedWrite for PendingWrite<T, W>
 where
     T: Send + 'static,
-    W: FnOnce(&mut Work<'_>) -> Outcome<Written<T>> + Send,
+    W: FnOnce(&mut WriteContext<'_>) -> Outcome<Written<T>> + Send,
 {
-    fn apply(&mut self, to: &mut Work<'_>) -> rusqlite::Result<()> {
+    fn apply(&mut self, ctx: &mut WriteContext<'_>) -> rusqlite::Result<()> {
         if let Some(work) = self.work.take() {
-            self.outcome = Some(work(to)?);
+            self.outcome = Some(work(ctx)?);
         }
         Ok(())
     }
 
-    /// Answers, and gives back the event to announce. Whoever asked may have stopped waiting; the change stands.
-    fn settle(self: Box<Self>, durable: Result<(), &Undone>) -> Option<Event> {
-        let (answer, announce) = match (durable, self.outcome) {
-            (Ok(()), Some(Ok(written))) => (Ok(written.answer), written.announce),
+    fn finish(self: Box<Self>, committed: Result<(), &RollbackCause>) -> Option<Event> {
+        let (reply, event) = match (committed, self.outcome) {
+            (Ok(()), Some(Ok(written))) => (Ok(written.result), written.event),
             (Ok(()), Some(Err(error))) => (Err(error), None),
             (Ok(()), None) => (Err(closed()), None),
-            (Err(Undone::Panic), None) if self.work.is_none() => (Err(error::panicked()), None),
-            (Err(cause), _) => (Err(error::from_batch(cause)), None),
+            (Err(RollbackCause::Panic), None) if self.work.is_none() => (Err(error::panicked()), None),
+            (Err(cause), _) => (Err(error::from_rollback(cause)), None),
         };
-        let _ = self.answer.send(answer);
-        announce
+        // The caller may have stopped waiting; the write stands.
+        let _ = self.reply.send(reply);
+        event
     }
 }
 
-fn run(connection: Connection, around: &Surroundings, mut waiting: mpsc::Receiver<Request>) {
+fn run(connection: Connection, shared: &Shared, mut queue: mpsc::Receiver<Request>) {
     wal::count_frames(&connection);
-    let mut desk = Desk { connection, around, rooms: Rooms::default(), newcomers: Newcomers::default() };
-    let mut requests = Vec::with_capacity(BATCH);
-    while waiting.blocking_recv_many(&mut requests, BATCH) > 0 {
-        let mut changes = Vec::with_capacity(requests.len());
+    let mut state = WriterState { connection, shared, rooms: RoomCache::default(), new_users: NewUsers::default() };
+    let mut requests = Vec::with_capacity(MAX_BATCH);
+    while queue.blocking_recv_many(&mut requests, MAX_BATCH) > 0 {
+        let mut writes = Vec::with_capacity(requests.len());
         let mut checkpoints = Vec::new();
         for request in requests.drain(..) {
             match request {
-                Request::Change(change) => changes.push(change),
-                Request::Checkpoint(how, answer) => checkpoints.push((how, answer)),
+                Request::Write(write) => writes.push(write),
+                Request::Checkpoint(mode, reply) => checkpoints.push((mode, reply)),
             }
         }
-        let durable = desk.commit_or_undo(&mut changes);
-        if let Err(cause) = &durable {
-            tracing::error!(%cause, changes = changes.len(), "the embedded store could not write");
+        let committed = state.commit_or_roll_back(&mut writes);
+        if let Err(cause) = &committed {
+            tracing::error!(%cause, writes = writes.len(), "the embedded store could not write");
         }
-        for change in changes {
-            if let Some(event) = change.settle(durable.as_ref().map(|&()| ())) {
-                // Nobody may be listening, which is fine: the log has it.
-                let _ = around.announcements.send(FeedItem::Event(Arc::new(event)));
+        for write in writes {
+            if let Some(event) = write.finish(committed.as_ref().map(|&()| ())) {
+                // An error means that no feed is open. That is fine: the log has the event.
+                let _ = shared.feed.send(FeedItem::Event(Arc::new(event)));
             }
         }
-        for (how, answer) in checkpoints {
-            let _ = answer.send(desk.checkpoint(how));
+        for (mode, reply) in checkpoints {
+            let _ = reply.send(state.checkpoint(mode));
         }
     }
 }
 
-/// What the thread writes with.
-struct Desk<'a> {
+/// The state of the writer thread.
+struct WriterState<'a> {
     connection: Connection,
-    around: &'a Surroundings,
-    rooms: Rooms,
-    newcomers: Newcomers,
+    shared: &'a Shared,
+    rooms: RoomCache,
+    new_users: NewUsers,
 }
 
-impl Desk<'_> {
-    /// Commits, or leaves everything as it was: a panic undoes the transaction like any error, and the next one goes on.
-    fn commit_or_undo(&mut self, changes: &mut [Box<dyn Change>]) -> Result<(), Undone> {
-        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(changes)))
-            .map_or(Err(Undone::Panic), |committed| committed.map_err(Undone::Database));
+impl WriterState<'_> {
+    /// Commits all writes or none. A panic rolls back the transaction like an error; later transactions are not affected.
+    fn commit_or_roll_back(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<(), RollbackCause> {
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(writes)))
+            .map_or(Err(RollbackCause::Panic), |committed| committed.map_err(RollbackCause::Database));
         if committed.is_err() {
-            self.rooms.forget_all();
-            self.newcomers.forget_all();
+            self.rooms.clear();
+            self.new_users.clear();
         }
         committed
     }
 
-    fn commit(&mut self, changes: &mut [Box<dyn Change>]) -> rusqlite::Result<()> {
-        if changes.is_empty() {
+    fn commit(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> rusqlite::Result<()> {
+        if writes.is_empty() {
             return Ok(());
         }
-        self.around.file.check_in_place()?;
+        self.shared.file.check_not_moved()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for change in changes {
-            let now = self.around.clock.now();
-            let (rooms, newcomers) = (&mut self.rooms, &mut self.newcomers);
-            change.apply(&mut Work { connection: &transaction, rooms, newcomers, now })?;
+        for write in writes {
+            let now = self.shared.clock.now();
+            let (rooms, new_users) = (&mut self.rooms, &mut self.new_users);
+            write.apply(&mut WriteContext { connection: &transaction, rooms, new_users, now })?;
         }
-        self.rooms.write(&transaction)?;
+        self.rooms.flush(&transaction)?;
         transaction.commit()?;
-        self.around.log_size.tell();
-        if let Some(written) = &self.around.written {
-            written.add(self.around.log_size.frames());
+        self.shared.log_size.update();
+        if let Some(pages) = &self.shared.written_pages {
+            pages.add_frames(self.shared.log_size.frames());
         }
-        // Once more: what is acknowledged must be where it is found again.
-        self.around.file.check_in_place()
+        // Checked again: an acknowledged write must be in the file that the next start opens.
+        self.shared.file.check_not_moved()
     }
 
-    fn checkpoint(&self, how: Checkpoint) -> rusqlite::Result<bool> {
-        self.around.file.check_in_place()?;
-        let closed = self.around.gate.close(READINGS_END);
-        // SQLite would wait for readers as long as for other writers.
+    fn checkpoint(&self, mode: CheckpointMode) -> rusqlite::Result<bool> {
+        self.shared.file.check_not_moved()?;
+        let closed = self.shared.gate.close(READ_TIMEOUT);
+        // The busy timeout, meant for other writers, would also make SQLite wait for readers.
         self.connection.busy_timeout(Duration::ZERO)?;
-        let finished = wal::checkpoint(&self.connection, how).map(|copied| copied.is_some());
+        let finished = wal::checkpoint(&self.connection, mode).map(|progress| progress.is_some());
         self.connection.busy_timeout(BUSY_TIMEOUT)?;
         drop(closed);
         if let Ok(true) = finished {
-            self.around.log_size.restart();
+            self.shared.log_size.reset();
         }
         finished
     }
@@ -272,12 +274,12 @@ mod tests {
 
     fn writer(critical_tasks: CriticalTasks) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
-        let (file, connection) = DatabaseFile::take(directory.path()).expect("a database");
+        let (file, connection) = DatabaseFile::open_or_create(directory.path()).expect("a database");
         connection.execute_batch("CREATE TABLE word (text TEXT)").expect("a table");
         let (gate, log_size) = Default::default();
-        let (clock, announcements) = (Clock::set_now(), broadcast::channel(1).0);
-        let around = Surroundings { file: Arc::new(file), clock, announcements, gate, log_size, written: None };
-        let writer = Writer::start(connection, around, critical_tasks).expect("a thread");
+        let (clock, feed) = (Clock::start(), broadcast::channel(1).0);
+        let shared = Shared { file: Arc::new(file), clock, feed, gate, log_size, written_pages: None };
+        let writer = Writer::start(connection, shared, critical_tasks).expect("a thread");
         (writer, directory)
     }
 
@@ -286,36 +288,36 @@ mod tests {
     }
 
     async fn words(writer: &Writer) -> u64 {
-        let count = |work: &mut Work<'_>| {
-            work.connection
+        let count = |ctx: &mut WriteContext<'_>| {
+            ctx.connection
                 .query_row("SELECT count(*) FROM word", [], |row| row.get(0))
-                .map(|n| Ok(Written::quietly(n)))
+                .map(|n| Ok(Written::without_event(n)))
         };
         writer.write(count).await.expect("an answer")
     }
 
     #[tokio::test]
-    async fn a_change_that_panics_is_undone_and_the_next_ones_are_written() {
+    async fn a_panicking_write_is_rolled_back_and_later_writes_succeed() {
         let (writer, _directory) = writer(CriticalTasks::default());
-        let panicking = writer.write(|work: &mut Work<'_>| -> Outcome<Written<()>> {
-            add(work.connection)?;
-            panic!("in a change")
+        let panicking = writer.write(|ctx: &mut WriteContext<'_>| -> Outcome<Written<()>> {
+            add(ctx.connection)?;
+            panic!("in a write")
         });
         assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
         assert_eq!(words(&writer).await, 0);
         writer
-            .write(|work: &mut Work<'_>| add(work.connection).map(|_| Ok(Written::quietly(()))))
+            .write(|ctx: &mut WriteContext<'_>| add(ctx.connection).map(|_| Ok(Written::without_event(()))))
             .await
             .expect("an answer");
         assert_eq!(words(&writer).await, 1);
     }
 
     #[tokio::test]
-    async fn what_was_undone_is_not_remembered() {
+    async fn the_cache_does_not_keep_what_was_rolled_back() {
         let (writer, _directory) = writer(CriticalTasks::default());
-        let (id, ends) = (RoomId::random(), Timestamp::from_millis(4_000_000_000_000));
-        let room = Room { id, code: RoomCode::random(6), created_at: Timestamp::from_millis(0), expires_at: ends };
-        writer.write(move |work| writes::create_room(work, room)).await.expect("a room");
+        let (id, expires_at) = (RoomId::random(), Timestamp::from_millis(4_000_000_000_000));
+        let room = Room { id, code: RoomCode::random(6), created_at: Timestamp::from_millis(0), expires_at };
+        writer.write(move |ctx| writes::create_room(ctx, room)).await.expect("a room");
         let send = || {
             let author = User { id: UserId::random(), display_name: DisplayName::anonymous() };
             let text = MessageText::from_stored("hello".into());
@@ -324,40 +326,40 @@ mod tests {
             Commit { room: id, tag: EntryTag::random(), change }
         };
         for sent in 1..=3 {
-            let (undone, kept) = (send(), send());
-            let panicking = writer.write(move |work: &mut Work<'_>| -> Outcome<Written<()>> {
-                let _ = writes::commit(work, undone)?;
+            let (rolled_back, kept) = (send(), send());
+            let panicking = writer.write(move |ctx: &mut WriteContext<'_>| -> Outcome<Written<()>> {
+                let _ = writes::commit(ctx, rolled_back)?;
                 panic!("after a commit")
             });
             assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
-            let committed = writer.write(move |work| writes::commit(work, kept)).await.expect("a commit");
+            let committed = writer.write(move |ctx| writes::commit(ctx, kept)).await.expect("a commit");
             assert_eq!(committed.into_event().position.seq, Seq(sent));
-            let written = writer.write(move |work: &mut Work<'_>| {
-                let room = rows::room(work.connection, id, work.now)?.expect("the room").state;
-                Ok(Ok(Written::quietly((room.head.seq.0, room.message_count, room.user_count))))
+            let written = writer.write(move |ctx: &mut WriteContext<'_>| {
+                let room = rows::room(ctx.connection, id, ctx.now)?.expect("the room").state;
+                Ok(Ok(Written::without_event((room.head.seq.0, room.message_count, room.user_count))))
             });
             assert_eq!(written.await.expect("a reading"), (sent, sent, sent));
         }
     }
 
-    /// Nothing of ours does this; it stands for what panics outside of any change.
+    /// Stands for a panic of the writer itself, outside of any write operation.
     struct Poison;
 
-    impl Change for Poison {
-        fn apply(&mut self, _: &mut Work<'_>) -> rusqlite::Result<()> {
+    impl QueuedWrite for Poison {
+        fn apply(&mut self, _: &mut WriteContext<'_>) -> rusqlite::Result<()> {
             Ok(())
         }
 
-        fn settle(self: Box<Self>, _: Result<(), &Undone>) -> Option<Event> {
-            panic!("outside of a change")
+        fn finish(self: Box<Self>, _: Result<(), &RollbackCause>) -> Option<Event> {
+            panic!("in the writer")
         }
     }
 
     #[tokio::test]
-    async fn a_writer_that_panics_itself_is_noticed() {
+    async fn a_panic_of_the_writer_itself_is_reported() {
         let critical_tasks = CriticalTasks::default();
         let (writer, _directory) = writer(critical_tasks.clone());
-        assert!(writer.requests.send(Request::Change(Box::new(Poison))).await.is_ok());
+        assert!(writer.requests.send(Request::Write(Box::new(Poison))).await.is_ok());
         critical_tasks.failed().await;
     }
 }

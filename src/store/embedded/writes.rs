@@ -1,4 +1,4 @@
-//! The changes: each runs inside the writer's transaction, decides first and writes afterwards.
+//! The write operations. Each runs inside the writer's transaction, and checks everything before it writes anything.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -8,15 +8,15 @@ use crate::domain::room::Room;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
 use crate::store::embedded::layout;
-use crate::store::embedded::room_cache::Remembered;
-use crate::store::embedded::rows::{self, RoomRow, kind_number, mark_of};
-use crate::store::embedded::writer::{Outcome, Work, Written};
+use crate::store::embedded::room_cache::CachedRoom;
+use crate::store::embedded::rows::{self, RoomRow, kind_to_sql, tag_to_sql};
+use crate::store::embedded::writer::{Outcome, WriteContext, Written};
 use crate::store::{Admission, Admitted, Change, Commit, Committed, NewMessage, RoomState, Sent, StoreError};
 
-pub(super) fn create_room(work: &mut Work<'_>, room: Room) -> Outcome<Written<RoomState>> {
-    let (connection, now) = (work.connection, work.now);
-    work.rooms.forget(room.id);
-    // A room that has ended lets go of its id at once; the sweeper finds the rest of it by its key.
+pub(super) fn create_room(ctx: &mut WriteContext<'_>, room: Room) -> Outcome<Written<RoomState>> {
+    let (connection, now) = (ctx.connection, ctx.now);
+    ctx.rooms.remove(room.id);
+    // Frees the id of an expired room. The sweeper finds the room by its key.
     connection
         .prepare_cached("UPDATE room SET id = randomblob(16) WHERE id = ?1 AND expires_at <= ?2")?
         .execute(params![room.id.as_bytes(), now.as_millis()])?;
@@ -35,32 +35,30 @@ pub(super) fn create_room(work: &mut Work<'_>, room: Room) -> Outcome<Written<Ro
         return Ok(Err(StoreError::Conflict));
     }
     let state = RoomState { room, now, head: Position::START, message_count: 0, user_count: 0 };
-    Ok(Ok(Written::quietly(state)))
+    Ok(Ok(Written::without_event(state)))
 }
 
-/// Both in one step, each as below.
-pub(super) fn send(work: &mut Work<'_>, admission: Admission, message: NewMessage) -> Outcome<Written<Sent>> {
+/// Authenticates and commits in one step.
+pub(super) fn send(ctx: &mut WriteContext<'_>, admission: Admission, message: NewMessage) -> Outcome<Written<Sent>> {
     let token = admission.next_token;
-    let admitted = admitted(work, admission)?;
+    let admitted = admit(ctx, admission)?;
     let Some(author) = admitted.user() else {
-        return Ok(Ok(Written::quietly(Sent { admitted, committed: None })));
+        return Ok(Ok(Written::without_event(Sent { admitted, committed: None })));
     };
-    Ok(match commit(work, message.into_commit(author.clone()))? {
-        Ok(Written { answer, announce }) => {
-            Ok(Written { answer: Sent { admitted, committed: Some(answer) }, announce })
-        }
+    Ok(match commit(ctx, message.into_commit(author.clone()))? {
+        Ok(Written { result, event }) => Ok(Written { result: Sent { admitted, committed: Some(result) }, event }),
         Err(refused) => {
             if let Admitted::Created(author) = &admitted {
-                forget(work.connection, &author.id, token)?;
+                delete_user(ctx.connection, &author.id, token)?;
             }
             Err(refused)
         }
     })
 }
 
-pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Committed>> {
-    let (connection, now) = (work.connection, work.now);
-    let Some(room) = work.rooms.find(connection, commit.room, now)? else {
+pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Outcome<Written<Committed>> {
+    let (connection, now) = (ctx.connection, ctx.now);
+    let Some(room) = ctx.rooms.find(connection, commit.room, now)? else {
         return Ok(Err(StoreError::NotFound));
     };
     let entries = room.row.state.head.seq;
@@ -68,45 +66,47 @@ pub(super) fn commit(work: &mut Work<'_>, commit: Commit) -> Outcome<Written<Com
     let (kind, message) = match commit.change {
         Change::Send { author, text, client_message_id, limits } => {
             if let Some(id) = &client_message_id
-                && let Some(first) = sent_before(connection, &room.row, &author.id, id)?
+                && let Some(first) = find_repeated(connection, &room.row, &author.id, id)?
             {
-                return Ok(Ok(Written::quietly(Committed::Repeated(first))));
+                return Ok(Ok(Written::without_event(Committed::Repeated(first))));
             }
             if room.row.state.message_count >= limits.messages || !limits.allow_message(entries.0, room.row.live()) {
                 return Ok(Err(StoreError::Full));
             }
-            (EventKind::Sent, append(connection, room, author, text, client_message_id, position.seq)?)
+            (EventKind::Sent, append_message(connection, room, author, text, client_message_id, position.seq)?)
         }
-        Change::Edit { index, revision, text, limits } => match changeable(connection, &room.row, index, revision)? {
-            Err(refused) => return Ok(Err(refused)),
-            Ok(_) if rows::edits(connection, &room.row, index)? >= limits.edits => {
-                return Ok(Err(StoreError::EditLimit));
+        Change::Edit { index, revision, text, limits } => {
+            match find_for_change(connection, &room.row, index, revision)? {
+                Err(refused) => return Ok(Err(refused)),
+                Ok(_) if rows::edit_count(connection, &room.row, index)? >= limits.edits => {
+                    return Ok(Err(StoreError::EditLimit));
+                }
+                Ok(_) if !limits.allow_edit(entries.0, room.row.live()) => return Ok(Err(StoreError::Full)),
+                Ok(message) => {
+                    let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
+                    (EventKind::Edited, update_message(connection, &room.row, edited, 1)?)
+                }
             }
-            Ok(_) if !limits.allow_edit(entries.0, room.row.live()) => return Ok(Err(StoreError::Full)),
-            Ok(message) => {
-                let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
-                (EventKind::Edited, update(connection, &room.row, edited, 1)?)
-            }
-        },
-        Change::Delete { index, revision } => match changeable(connection, &room.row, index, revision)? {
+        }
+        Change::Delete { index, revision } => match find_for_change(connection, &room.row, index, revision)? {
             Err(refused) => return Ok(Err(refused)),
             Ok(message) => {
                 let deleted = Message { text: None, deleted_at: Some(now), revision: position.seq, ..message };
-                let deleted = update(connection, &room.row, deleted, 0)?;
+                let deleted = update_message(connection, &room.row, deleted, 0)?;
                 room.row.deleted += 1;
                 (EventKind::Deleted, deleted)
             }
         },
     };
     let event = Event { kind, position, at: now, message };
-    log(connection, &room.row, &event)?;
+    append_log(connection, &room.row, &event)?;
     room.row.state.head = position;
-    work.rooms.note(&event);
-    Ok(Ok(Written { answer: Committed::New(event.clone()), announce: Some(event) }))
+    ctx.rooms.mark_changed(&event);
+    Ok(Ok(Written { result: Committed::New(event.clone()), event: Some(event) }))
 }
 
-/// The event of an earlier send with the same client's id.
-fn sent_before(
+/// Finds the event of an earlier send with the same client message id.
+fn find_repeated(
     connection: &Connection,
     room: &RoomRow,
     author: &UserId,
@@ -120,9 +120,9 @@ fn sent_before(
     Ok(rows::events(connection, room, sent, 1)?.pop())
 }
 
-fn append(
+fn append_message(
     connection: &Connection,
-    room: &mut Remembered,
+    room: &mut CachedRoom,
     author: User,
     text: MessageText,
     client_message_id: Option<ClientMessageId>,
@@ -144,8 +144,8 @@ fn append(
             now.as_millis(),
             client_message_id.as_ref().map(ClientMessageId::as_str),
         ])?;
-    if !room.remembers(&author.id) {
-        let newcomers = connection
+    if !room.has_user(&author.id) {
+        let inserted = connection
             .prepare_cached(
                 "INSERT INTO chatter (room, ordinal, user, display_name) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (room, user) DO NOTHING",
@@ -156,7 +156,7 @@ fn append(
                 author.id.as_str(),
                 author.display_name.as_str()
             ])?;
-        room.row.state.user_count += newcomers as u64;
+        room.row.state.user_count += inserted as u64;
     }
     room.row.state.message_count += 1;
     Ok(Message {
@@ -171,14 +171,14 @@ fn append(
     })
 }
 
-/// The message at `index`, if it still is as it was when the change was decided.
-fn changeable(
+/// Reads the message at `index`, if it still has the revision that the change was decided on.
+fn find_for_change(
     connection: &Connection,
     room: &RoomRow,
     index: u64,
     revision: Seq,
 ) -> rusqlite::Result<Result<Message, StoreError>> {
-    // An index beyond what the tables can hold would undo the whole transaction, and other senders' changes with it.
+    // SQLite integers have 63 bits. A larger index would fail the transaction, and other clients' writes with it.
     if index >= room.state.message_count {
         return Ok(Err(StoreError::NotFound));
     }
@@ -191,7 +191,8 @@ fn changeable(
     })
 }
 
-fn update(connection: &Connection, room: &RoomRow, message: Message, edits: u64) -> rusqlite::Result<Message> {
+/// Stores the new content of a message and adds `edits` to its count of edits.
+fn update_message(connection: &Connection, room: &RoomRow, message: Message, edits: u64) -> rusqlite::Result<Message> {
     connection
         .prepare_cached(
             "UPDATE message SET text = ?3, edited_at = ?4, deleted_at = ?5, revision = ?6, edits = edits + ?7
@@ -209,15 +210,15 @@ fn update(connection: &Connection, room: &RoomRow, message: Message, edits: u64)
     Ok(message)
 }
 
-fn log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Result<()> {
-    let (seq, mark) = (event.position.seq.0, mark_of(event.position.tag));
+fn append_log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Result<()> {
+    let (seq, tag) = (event.position.seq.0, tag_to_sql(event.position.tag));
     connection
         .prepare_cached("INSERT INTO log (room, seq, kind, idx, at, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![room.key, seq, kind_number(event.kind), event.message.id.index, event.at.as_millis(), mark])?;
+        .execute(params![room.key, seq, kind_to_sql(event.kind), event.message.id.index, event.at.as_millis(), tag])?;
     Ok(())
 }
 
-/// What the tables know of a user.
+/// A row of the `user` table.
 struct UserRow {
     display_name: DisplayName,
     current: [u8; 32],
@@ -226,7 +227,7 @@ struct UserRow {
     expires_at: Timestamp,
 }
 
-fn user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::Result<Option<UserRow>> {
+fn find_user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::Result<Option<UserRow>> {
     connection
         .prepare_cached(
             "SELECT display_name, current, previous, sealed, expires_at FROM user WHERE id = ?1 AND expires_at > ?2",
@@ -243,19 +244,19 @@ fn user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::Resul
         .optional()
 }
 
-pub(super) fn authenticate(work: &mut Work<'_>, admission: Admission) -> Outcome<Written<Admitted>> {
+pub(super) fn authenticate(ctx: &mut WriteContext<'_>, admission: Admission) -> Outcome<Written<Admitted>> {
     let token = admission.next_token;
-    let admitted = admitted(work, admission)?;
-    if let Admitted::Created(chatter) = &admitted {
-        work.newcomers.insert(chatter.id.clone(), token);
+    let admitted = admit(ctx, admission)?;
+    if let Admitted::Created(user) = &admitted {
+        ctx.new_users.insert(user.id.clone(), token);
     }
-    Ok(Ok(Written::quietly(admitted)))
+    Ok(Ok(Written::without_event(admitted)))
 }
 
-fn admitted(work: &mut Work<'_>, admission: Admission) -> rusqlite::Result<Admitted> {
-    let (connection, now) = (work.connection, work.now);
+fn admit(ctx: &mut WriteContext<'_>, admission: Admission) -> rusqlite::Result<Admitted> {
+    let (connection, now) = (ctx.connection, ctx.now);
     let Admission { user: id, presented, next_token, keep_until, register_as } = admission;
-    let Some(known) = user(connection, &id, now)? else {
+    let Some(known) = find_user(connection, &id, now)? else {
         let Some(display_name) = register_as else { return Ok(Admitted::Unknown) };
         connection
             .prepare_cached(
@@ -282,37 +283,37 @@ fn admitted(work: &mut Work<'_>, admission: Admission) -> rusqlite::Result<Admit
     } else if sealed.is_none() {
         return Ok(Admitted::WrongToken);
     }
-    work.newcomers.remove(&id);
-    // Apart, because it moves an entry of an index, and is seldom due.
+    ctx.new_users.remove(&id);
+    // A separate statement, because it moves an index entry and is rarely needed.
     if keep_until > known.expires_at {
         connection
             .prepare_cached("UPDATE user SET expires_at = ?2 WHERE id = ?1")?
             .execute(params![id.as_str(), keep_until.as_millis()])?;
     }
-    let chatter = User { id, display_name: known.display_name };
+    let user = User { id, display_name: known.display_name };
     Ok(match sealed {
-        Some(sealed) if !is_current => Admitted::Repeated(chatter, SealedToken(sealed)),
-        _ => Admitted::Rotated(chatter),
+        Some(sealed) if !is_current => Admitted::Repeated(user, SealedToken(sealed)),
+        _ => Admitted::Rotated(user),
     })
 }
 
-pub(super) fn forget_new_user(work: &mut Work<'_>, user: &UserId, token: TokenHash) -> Outcome<Written<()>> {
-    if work.newcomers.is(user, token) {
-        work.newcomers.remove(user);
-        forget(work.connection, user, token)?;
+pub(super) fn forget_new_user(ctx: &mut WriteContext<'_>, user: &UserId, token: TokenHash) -> Outcome<Written<()>> {
+    if ctx.new_users.contains(user, token) {
+        ctx.new_users.remove(user);
+        delete_user(ctx.connection, user, token)?;
     }
-    Ok(Ok(Written::quietly(())))
+    Ok(Ok(Written::without_event(())))
 }
 
-fn forget(connection: &Connection, user: &UserId, token: TokenHash) -> rusqlite::Result<()> {
+fn delete_user(connection: &Connection, user: &UserId, token: TokenHash) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM user WHERE id = ?1 AND current = ?2")?
         .execute(params![user.as_str(), token.0])
         .map(drop)
 }
 
-/// Changes nothing, but dirties a page, so that the commit has to reach the disk.
-pub(super) fn ping(work: &mut Work<'_>) -> Outcome<Written<()>> {
-    work.connection.pragma_update(None, "application_id", layout::APPLICATION_ID)?;
-    Ok(Ok(Written::quietly(())))
+/// Writes a page with the same content, so that the commit has to reach the disk.
+pub(super) fn ping(ctx: &mut WriteContext<'_>) -> Outcome<Written<()>> {
+    ctx.connection.pragma_update(None, "application_id", layout::APPLICATION_ID)?;
+    Ok(Ok(Written::without_event(())))
 }
