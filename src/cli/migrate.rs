@@ -1,5 +1,7 @@
-//! `livechat migrate`: copies all that lives in the embedded store to Redis. What can be interrupted and repeated at will, and
-//! never replaces anything, is the work of the two stores; here is the order, the bar and the report.
+//! `livechat migrate`: copies everything that is alive in the embedded store to Redis.
+//!
+//! This module decides the order, shows progress and prints the report. The two stores ensure that a migration can be
+//! interrupted and repeated, and that it never replaces anything.
 
 use std::error::Error;
 use std::fmt;
@@ -15,14 +17,14 @@ use crate::store::migration::MoveOutcome;
 use crate::store::redis::import::Import;
 use crate::store::{RoomState, StoreError};
 
-/// Rooms or users read at a time.
-const PAGE: u32 = 500;
-/// Messages, chatters or log entries in one call of Redis: at 64 KiB a message it takes well under a second.
-const IN_A_CALL: u32 = 100;
-/// Users under way at a time.
-const AT_A_TIME: usize = 64;
+/// Rooms or users per read.
+const PAGE_SIZE: u32 = 500;
+/// Messages, users or log entries per call to Redis. With messages of 64 KiB, a call takes well under a second.
+const CALL_SIZE: u32 = 100;
+/// Concurrent calls for users or rooms.
+const CONCURRENCY: usize = 64;
 
-/// Copies, verifies, and says what came of it. Fails when something is not at the target.
+/// Copies, verifies and prints a report. The exit code is a failure if the target does not have everything.
 #[tokio::main]
 pub async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let (directory, redis) = Config::of_migration()?;
@@ -32,18 +34,18 @@ pub async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} users and log entries, {eta} left")?;
     let bar = ProgressBar::new(source.size()?).with_style(style);
     let migration = Migration { source, target, bar };
-    // Users go first: in a room that is there, every token has to be known.
-    let users = migration.users().await?;
-    let rooms = migration.rooms().await?;
+    // Users go first, so that every token is valid in a room once the room exists.
+    let users = migration.copy_users().await?;
+    let rooms = migration.copy_rooms().await?;
     migration.bar.finish_and_clear();
     println!("Users: {users}");
     println!("Rooms: {rooms}");
-    let missing = migration.missing().await?;
-    println!("Verified: {missing} of the rooms that live are not there as they were.");
+    let missing = migration.count_missing().await?;
+    println!("Verified: {missing} of the rooms alive are missing or differ.");
     if users.differ + rooms.differ + missing == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("livechat: at the target are other rooms or users under the same ids; they were left as they are");
+    eprintln!("livechat: the target has different rooms or users under the same ids; they were left unchanged");
     Ok(ExitCode::FAILURE)
 }
 
@@ -53,41 +55,41 @@ struct Migration {
     bar: ProgressBar,
 }
 
-/// How many of them came to what.
+/// Counts the outcomes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    moved: u64,
-    there: u64,
+    copied: u64,
+    already_there: u64,
     differ: u64,
-    ended: u64,
+    expired: u64,
 }
 
 impl Tally {
-    fn count(&mut self, moved: MoveOutcome) {
-        match moved {
-            MoveOutcome::Copied => self.moved += 1,
-            MoveOutcome::AlreadyThere => self.there += 1,
+    fn count(&mut self, outcome: MoveOutcome) {
+        match outcome {
+            MoveOutcome::Copied => self.copied += 1,
+            MoveOutcome::AlreadyThere => self.already_there += 1,
             MoveOutcome::Differs => self.differ += 1,
-            MoveOutcome::Expired => self.ended += 1,
+            MoveOutcome::Expired => self.expired += 1,
         }
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { moved, there, differ, ended } = self;
-        write!(f, "{moved} moved, {there} were there already, {differ} differ, {ended} ended meanwhile.")
+        let Self { copied, already_there, differ, expired } = self;
+        write!(f, "{copied} copied, {already_there} were already there, {differ} differ, {expired} expired meanwhile.")
     }
 }
 
 impl Migration {
-    async fn users(&self) -> Result<Tally, StoreError> {
+    async fn copy_users(&self) -> Result<Tally, StoreError> {
         let (mut tally, mut last) = (Tally::default(), None);
         loop {
-            let users = self.source.users(last.as_ref(), PAGE)?;
-            let moving = stream::iter(&users).map(|user| self.target.user(user)).buffer_unordered(AT_A_TIME);
-            for moved in moving.try_collect::<Vec<_>>().await? {
-                tally.count(moved);
+            let users = self.source.users(last.as_ref(), PAGE_SIZE)?;
+            let outcomes = stream::iter(&users).map(|user| self.target.user(user)).buffer_unordered(CONCURRENCY);
+            for outcome in outcomes.try_collect::<Vec<_>>().await? {
+                tally.count(outcome);
             }
             self.bar.inc(users.len() as u64);
             match users.last() {
@@ -97,13 +99,13 @@ impl Migration {
         }
     }
 
-    async fn rooms(&self) -> Result<Tally, StoreError> {
+    async fn copy_rooms(&self) -> Result<Tally, StoreError> {
         let (mut tally, mut last) = (Tally::default(), None);
         loop {
-            let rooms = self.source.rooms(last, PAGE)?;
+            let rooms = self.source.rooms(last, PAGE_SIZE)?;
             for state in &rooms {
                 let before = self.bar.position();
-                tally.count(self.room(state).await?);
+                tally.count(self.copy_room(state).await?);
                 self.bar.set_position(before + state.head.seq.0);
             }
             match rooms.last() {
@@ -113,44 +115,44 @@ impl Migration {
         }
     }
 
-    async fn room(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
-        let moved = match self.target.find(state).await? {
+    async fn copy_room(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
+        let outcome = match self.target.find(state).await? {
             Some(found) => found,
-            None => match self.copy(state).await {
+            None => match self.copy_content(state).await {
                 Err(StoreError::NotFound) => MoveOutcome::Expired,
                 copied => copied?,
             },
         };
-        // Again for a room that is there: an earlier run may have ended just before.
-        if matches!(moved, MoveOutcome::Copied | MoveOutcome::AlreadyThere) {
+        // Even if the room is already there: an earlier run may have been interrupted just before this.
+        if matches!(outcome, MoveOutcome::Copied | MoveOutcome::AlreadyThere) {
             self.target.list(state).await?;
         }
-        Ok(moved)
+        Ok(outcome)
     }
 
-    async fn copy(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
-        let (id, step) = (state.room.id, u64::from(IN_A_CALL));
+    async fn copy_content(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
+        let (id, size) = (state.room.id, u64::from(CALL_SIZE));
         self.target.begin(id).await?;
-        for first in (0..state.message_count).step_by(IN_A_CALL as usize) {
-            self.target.messages(state, &self.source.messages(id, first..first + step)?).await?;
+        for first in (0..state.message_count).step_by(CALL_SIZE as usize) {
+            self.target.messages(state, &self.source.messages(id, first..first + size)?).await?;
         }
-        for first in (0..state.user_count).step_by(IN_A_CALL as usize) {
-            self.target.room_users(state, &self.source.room_users(id, first..first + step)?).await?;
+        for first in (0..state.user_count).step_by(CALL_SIZE as usize) {
+            self.target.room_users(state, &self.source.room_users(id, first..first + size)?).await?;
         }
-        for first in (1..=state.head.seq.0).step_by(IN_A_CALL as usize) {
-            let entries = self.source.log(id, Seq(first), IN_A_CALL)?;
+        for first in (1..=state.head.seq.0).step_by(CALL_SIZE as usize) {
+            let entries = self.source.log(id, Seq(first), CALL_SIZE)?;
             self.target.log(state, &entries).await?;
             self.bar.inc(entries.len() as u64);
         }
         self.target.reveal(state).await
     }
 
-    /// How many rooms that live are not at the target, whole and as they were.
-    async fn missing(&self) -> Result<u64, StoreError> {
+    /// Counts the rooms alive that are missing at the target or differ there.
+    async fn count_missing(&self) -> Result<u64, StoreError> {
         let (mut missing, mut last) = (0, None);
         loop {
-            let rooms = self.source.rooms(last, PAGE)?;
-            let finding = stream::iter(&rooms).map(|state| self.target.find(state)).buffer_unordered(AT_A_TIME);
+            let rooms = self.source.rooms(last, PAGE_SIZE)?;
+            let finding = stream::iter(&rooms).map(|state| self.target.find(state)).buffer_unordered(CONCURRENCY);
             for found in finding.try_collect::<Vec<_>>().await? {
                 missing += u64::from(matches!(found, None | Some(MoveOutcome::Differs)));
             }

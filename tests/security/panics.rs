@@ -68,6 +68,7 @@ impl FailureCounters for PanickingStore {
     }
 }
 
+#[deny(clippy::missing_trait_methods, reason = "a default body would bypass the wrapped store")]
 #[async_trait]
 impl Store for PanickingStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {

@@ -1,4 +1,4 @@
-//! A backup of the embedded store that is taken while the server works, and what is there when it is restored.
+//! A backup of the embedded store taken while the server runs, and its restoration.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::load::Senders;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
-/// What docs/operations.md tells an operator to say to the database.
+/// The SQL statement of the backup in docs/operations.md, with another target.
 fn statement(target: &str) -> String {
     let page = include_str!("../../docs/operations.md");
     let statement = page.split("livechat.db\" \"").nth(1).and_then(|rest| rest.split('"').next()).expect("the command");
@@ -17,7 +17,7 @@ fn statement(target: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_backup_of_a_working_server_holds_what_was_accepted_before_it() {
+async fn a_backup_of_a_running_server_contains_everything_accepted_before() {
     let mut server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -35,7 +35,7 @@ async fn a_backup_of_a_working_server_holds_what_was_accepted_before_it() {
     let database = Connection::open(server.data().join("livechat.db")).expect("the database");
     database.execute_batch(&statement(copy.to_str().expect("text"))).expect("a backup");
     drop(database);
-    // The server goes on as if nothing had been.
+    // The server continues without interruption.
     load.accept(20).await;
     load.stop().await;
     ada.send(&room, "after").await;
@@ -47,13 +47,13 @@ async fn a_backup_of_a_working_server_holds_what_was_accepted_before_it() {
     assert_eq!(client.texts(&room).await, [Some("before".to_owned())]);
     let texts = client.texts(&busy).await;
     assert!(texts.len() >= 20 && texts.iter().all(Option::is_some), "{} messages", texts.len());
-    // A cursor of before goes on, one of after is told so.
+    // A cursor from before the backup can be resumed; a later one is refused.
     let mut reader = Subscriber::open(server.address(), &room, Some(start)).await;
     assert_eq!(reader.event().await["message"]["text"], "before");
     assert_eq!(reader.cursor, before);
     let mut lost = Subscriber::open(server.address(), &room, after).await;
     assert_eq!(lost.refusal().await, "CURSOR_INVALID");
-    // So is a token of after; the one of before is good.
+    // The same holds for tokens.
     ada.client = client;
     assert_eq!(error_code(&ada.try_send(&room, "lost").await.expect("an answer")), "TOKEN_INVALID");
     ada.token = token;

@@ -1,8 +1,8 @@
 //! The conformance suite: the contract of `livechat::store::Store`, clause by clause, over every store.
 //!
-//! A case is a function over a [`Fixture`](fixture::Fixture) that says which promise was broken. All cases stand in one
-//! list, [`every_case`]; the tests of each store are made from it, and the negative controls in [`broken`] pick from it,
-//! so no case can be left out for one store.
+//! A case is a function that takes a [`Fixture`](fixture::Fixture) and fails with the promise that the store breaks. The list
+//! [`every_case`] generates the tests of each store, so no store can omit a case. The negative controls in [`broken`] use the
+//! same list.
 
 mod abandoned;
 mod active_rooms;
@@ -19,12 +19,12 @@ mod limits;
 mod lockouts;
 mod log;
 mod repeat;
+mod round_trips;
 mod sends;
 mod seq;
 mod snapshot;
 mod users;
 mod viewers;
-mod written_forms;
 
 use futures_util::future::BoxFuture;
 
@@ -32,110 +32,110 @@ use crate::store::hub;
 use fixture::Fixture;
 use kit::Outcome;
 
-/// A promise, checked on one store.
+/// A case: checks one promise on one store.
 type Case = for<'a> fn(&'a dyn Fixture) -> BoxFuture<'a, Outcome>;
 
-/// Hands the list of all cases to the macro `$then`, behind whatever else it is to be given.
+/// Passes the list of all cases to the macro `$then`, after its own arguments.
 macro_rules! every_case {
     ($then:ident!($($given:tt)*)) => {
         $then! { $($given)*
             commit {
-                contract_1_a_send_is_in_every_answer_at_once,
-                contract_1_an_edit_is_in_every_answer_at_once,
-                contract_1_a_delete_is_in_every_answer_at_once,
-                contract_1_a_send_to_no_room_leaves_no_trace,
-                contract_1_a_change_of_no_message_leaves_no_trace,
+                contract_1_a_send_is_visible_everywhere_at_once,
+                contract_1_an_edit_is_visible_everywhere_at_once,
+                contract_1_a_deletion_is_visible_everywhere_at_once,
+                contract_1_a_send_to_a_missing_room_leaves_no_trace,
+                contract_1_a_change_of_a_missing_message_leaves_no_trace,
                 contract_1_a_stale_edit_leaves_no_trace,
                 contract_1_a_stale_delete_leaves_no_trace,
                 contract_1_a_send_to_a_full_room_leaves_no_trace,
-                contract_1_a_full_room_still_takes_edits_and_deletes,
-                contract_1_a_deleted_message_still_fills_its_room,
-                contract_1_capacity_holds_under_contention,
+                contract_1_a_full_room_still_accepts_edits_and_deletions,
+                contract_1_a_deleted_message_still_counts_towards_the_limit,
+                contract_1_the_message_limit_holds_under_contention,
                 contract_1_one_of_many_concurrent_edits_wins,
-                contract_1_every_check_is_kept_bit_by_bit,
+                contract_1_tags_are_stored_bit_for_bit,
             }
             seq {
                 contract_2_seq_counts_from_one_in_each_room,
                 contract_2_seq_is_contiguous_under_contention,
-                contract_2_announcements_come_in_order_and_equal_the_log,
+                contract_2_feed_events_are_in_order_and_equal_the_log,
                 contract_2_indexes_are_contiguous_under_contention,
             }
             limits {
-                contract_14_a_log_that_is_full_takes_deletions_and_nothing_else,
-                contract_14_a_message_takes_so_many_edits,
-                contract_14_each_message_keeps_an_entry_for_its_deletion_under_contention,
-                contract_14_edits_of_one_message_are_counted_under_contention,
-                contract_14_a_repeat_is_known_where_the_log_is_full,
+                contract_14_a_full_log_accepts_only_deletions,
+                contract_14_the_edit_limit_holds,
+                contract_14_each_message_reserves_an_entry_for_its_deletion,
+                contract_14_the_edit_limit_holds_under_contention,
+                contract_14_a_repeat_is_recognized_in_a_full_log,
             }
             repeat {
                 contract_3_a_repeat_returns_the_first_result_and_writes_nothing,
-                contract_3_a_repeat_shows_the_message_as_it_is_now,
+                contract_3_a_repeat_returns_the_message_in_its_current_state,
                 contract_3_a_repeat_of_a_deleted_message_has_no_text,
                 contract_3_another_user_or_room_or_id_is_not_a_repeat,
-                contract_3_ids_that_look_alike_are_not_repeats,
+                contract_3_similar_ids_are_not_repeats,
                 contract_3_sends_without_an_id_are_never_repeats,
-                contract_3_a_repeat_is_known_in_a_full_room,
-                contract_3_concurrent_repeats_are_one_message,
+                contract_3_a_repeat_is_recognized_in_a_full_room,
+                contract_3_concurrent_repeats_create_one_message,
             }
             expiry {
-                contract_4_an_ended_room_is_in_no_answer,
-                contract_4_an_ended_room_is_not_listed_nor_counted,
-                contract_4_an_ended_room_takes_no_change,
-                contract_4_nothing_of_an_ended_room_is_found_under_its_id_again,
-                contract_4_a_room_is_never_seen_at_its_end_or_later,
+                contract_4_an_expired_room_is_not_found,
+                contract_4_an_expired_room_is_neither_listed_nor_counted,
+                contract_4_an_expired_room_accepts_no_change,
+                contract_4_a_reused_id_shows_nothing_of_the_expired_room,
+                contract_4_a_room_is_never_visible_from_its_expiry_on,
                 contract_4_a_user_outlives_its_rooms,
                 contract_4_an_expired_user_is_unknown,
-                contract_4_every_admission_can_lengthen_a_users_life_and_none_shortens_it,
+                contract_4_an_admission_can_extend_a_users_lifetime_but_not_shorten_it,
             }
             log {
-                contract_5_pages_of_the_log_join_without_gap_or_repeat,
-                contract_5_a_page_has_at_most_as_many_entries_as_asked_for,
-                contract_5_an_empty_log_is_read_from_its_start,
+                contract_5_pages_of_the_log_have_no_gaps_or_duplicates,
+                contract_5_a_page_respects_its_limit,
+                contract_5_an_empty_log_can_be_read_from_its_start,
                 contract_5_a_foreign_position_is_refused,
                 contract_5_a_position_of_another_room_is_refused,
-                contract_5_numbers_no_log_reaches_are_refused,
-                contract_5_a_replay_shows_each_message_as_it_is_now,
-                contract_5_deleted_text_is_in_no_answer,
+                contract_5_positions_beyond_any_log_are_refused,
+                contract_5_a_replay_returns_each_message_in_its_current_state,
+                contract_5_deleted_text_is_never_returned,
             }
             snapshot {
                 contract_6_a_snapshot_is_one_instant,
-                contract_6_a_window_is_a_filter_over_the_messages,
-                contract_6_a_window_is_a_filter_over_the_users,
+                contract_6_a_window_filters_the_messages,
+                contract_6_a_window_filters_the_users,
                 contract_6_without_a_window_there_are_no_messages,
-                contract_6_users_are_distinct_and_in_the_order_of_their_first_message,
-                contract_6_users_are_counted_right_under_contention,
+                contract_6_users_are_distinct_and_ordered_by_their_first_message,
+                contract_6_users_are_counted_correctly_under_contention,
             }
             active_rooms {
-                contract_6_a_new_room_is_as_it_was_asked_for,
-                contract_6_a_taken_id_is_refused_and_its_room_kept,
+                contract_6_a_new_room_has_the_requested_id_code_and_lifetime,
+                contract_6_a_taken_id_is_refused_and_its_room_unchanged,
                 contract_6_active_rooms_come_newest_first,
-                contract_6_pages_of_active_rooms_join_without_gap_or_repeat,
-                contract_6_active_rooms_are_paged_from_any_place,
-                contract_6_a_listed_room_is_as_its_snapshot,
+                contract_6_pages_of_active_rooms_have_no_gaps_or_duplicates,
+                contract_6_active_rooms_can_be_read_from_any_position,
+                contract_6_a_listed_room_equals_its_snapshot,
             }
             feed {
-                contract_7_a_watched_room_is_announced,
-                contract_7_every_feed_gets_every_announcement,
-                contract_7_a_room_can_be_watched_again,
-                contract_7_a_feed_that_lost_something_says_so,
-                contract_7_a_feed_goes_on_after_a_cut,
-                contract_7_a_slow_reader_misses_nothing,
-                contract_7_a_reader_misses_nothing_over_a_cut,
+                contract_7_a_feed_delivers_the_events_of_a_subscribed_room,
+                contract_7_every_feed_gets_every_event,
+                contract_7_a_room_can_be_subscribed_again,
+                contract_7_a_feed_that_lost_events_yields_a_resync,
+                contract_7_a_feed_continues_after_a_cut,
+                contract_7_a_slow_subscriber_misses_nothing,
+                contract_7_a_subscriber_misses_nothing_over_a_cut,
             }
             kill {
-                contract_8_what_was_acknowledged_survives_a_kill,
-                contract_8_a_room_goes_on_where_it_was_after_a_kill,
+                contract_8_acknowledged_writes_survive_a_kill,
+                contract_8_a_room_continues_after_a_kill,
             }
             errors {
-                contract_9_no_room_is_not_found,
-                contract_9_no_message_is_not_found,
+                contract_9_a_missing_room_is_not_found,
+                contract_9_a_missing_message_is_not_found,
                 contract_9_a_stale_revision_is_a_conflict,
-                contract_9_a_full_room_is_full,
-                contract_9_a_store_that_works_answers_a_ping,
+                contract_9_a_send_to_a_full_room_is_refused_as_full,
+                contract_9_a_working_store_answers_a_ping,
             }
             viewers {
-                contract_10_viewers_of_this_node_are_not_elsewhere,
-                contract_10_viewers_of_another_node_are_counted_and_forgotten,
+                contract_10_own_viewers_do_not_count_as_elsewhere,
+                contract_10_viewers_of_another_node_are_counted_and_expire,
             }
             lockouts {
                 contract_11_no_more_failures_are_counted_than_the_policy_allows,
@@ -148,37 +148,37 @@ macro_rules! every_case {
                 contract_11_an_unknown_room_is_not_found,
             }
             abandoned {
-                contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown,
-                contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neither,
-                contract_13_an_abandoned_room_is_made_and_listed_or_neither,
+                contract_13_an_abandoned_refused_send_leaves_its_author_unknown,
+                contract_13_an_abandoned_send_stores_message_and_author_or_neither,
+                contract_13_an_abandoned_room_is_created_and_listed_or_neither,
             }
             users {
-                admit_leaves_an_unknown_user_without_a_name_unknown,
-                admit_makes_a_user_known_once,
-                admit_rotates_the_current_token,
-                admit_repeats_the_successor_for_the_token_before,
-                admit_lets_the_token_before_die_when_its_successor_is_used,
-                admit_changes_nothing_for_a_wrong_token,
-                admit_counts_an_own_token_as_the_one_before,
-                admit_rotates_once_under_contention,
-                admit_creates_once_under_contention,
-                withdraw_forgets_a_user_while_its_token_is_current,
-                withdraw_does_nothing_for_another_token,
-                contract_12_withdraw_leaves_a_user_who_was_admitted_again,
+                authenticate_does_not_register_a_user_without_a_name,
+                authenticate_registers_a_user_once,
+                authenticate_rotates_the_current_token,
+                authenticate_returns_the_same_next_token_for_the_previous_token,
+                authenticate_invalidates_the_previous_token_once_the_next_one_is_used,
+                authenticate_changes_nothing_for_a_wrong_token,
+                authenticate_treats_a_client_made_token_as_the_previous_one,
+                authenticate_rotates_once_under_contention,
+                authenticate_registers_once_under_contention,
+                forget_new_user_forgets_a_user_whose_token_is_current,
+                forget_new_user_does_nothing_for_another_token,
+                contract_12_forget_new_user_keeps_a_user_that_was_authenticated_again,
             }
             sends {
-                a_send_makes_its_author_known_and_is_in_every_answer_at_once,
-                a_send_whose_answer_was_lost_is_repeated_with_its_token,
-                a_send_by_whom_is_not_admitted_leaves_no_trace,
-                a_refused_send_leaves_a_newcomer_unknown_and_a_known_user_its_token,
-                sends_of_one_user_and_many_at_once_are_each_in_the_log_once,
-                contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_undo_the_other,
+                a_send_registers_its_author_and_is_visible_everywhere_at_once,
+                a_send_whose_response_was_lost_can_be_repeated_with_its_token,
+                a_send_by_a_user_who_is_not_admitted_leaves_no_trace,
+                a_refused_send_registers_no_user_and_still_rotates_a_token,
+                concurrent_sends_are_each_in_the_log_once,
+                contract_12_one_refused_first_send_does_not_undo_a_concurrent_one,
             }
-            written_forms {
-                texts_come_back_as_they_were_written,
-                the_longest_text_comes_back_whole,
-                users_and_names_come_back_as_they_were_written,
-                client_ids_come_back_as_they_were_written,
+            round_trips {
+                texts_survive_a_round_trip,
+                the_longest_text_survives_a_round_trip,
+                users_and_names_survive_a_round_trip,
+                client_ids_survive_a_round_trip,
             }
             hub {
                 a_resumed_reader_gets_every_event_once_and_in_order,
@@ -200,7 +200,7 @@ macro_rules! every_case {
 
 macro_rules! register {
     ($($module:ident { $($case:ident,)* })*) => {
-        /// Every case, by its name.
+        /// Every case with its name.
         const CASES: &[(&str, Case)] = &[$($((stringify!($case), |on| Box::pin($module::$case(on))),)*)*];
     };
 }

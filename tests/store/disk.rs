@@ -1,4 +1,4 @@
-//! What the embedded store leaves on the disk: nothing of what was deleted, and nothing of rooms that have ended.
+//! Deleted text and expired rooms leave the disk of the embedded store.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,8 +12,8 @@ use crate::support::eventually;
 use crate::support::load::Senders;
 use crate::support::server::Server;
 
-/// Whether any file below `directory` holds `needle`.
-fn holds(directory: &Path, needle: &str) -> bool {
+/// Whether any file in `directory` contains `needle`.
+fn contains(directory: &Path, needle: &str) -> bool {
     let files = fs::read_dir(directory).expect("the data directory").map(|file| file.expect("a file").path());
     files
         .map(|file| fs::read(file).expect("a readable file"))
@@ -26,53 +26,53 @@ fn size(directory: &Path) -> u64 {
 }
 
 #[tokio::test]
-async fn text_that_was_deleted_or_replaced_leaves_the_disk() {
+async fn deleted_and_replaced_text_leaves_the_disk() {
     let server = Server::embedded();
     let (mut ada, room) = (User::of(server.client()), server.client().create_room().await);
     let deleted = ada.send(&room, "the-text-that-is-deleted").await;
     let edited = ada.send(&room, "the-text-that-is-replaced").await;
     ada.send(&room, "the-text-that-stays").await;
     for needle in ["the-text-that-is-deleted", "the-text-that-is-replaced", "the-text-that-stays"] {
-        assert!(holds(&server.data(), needle), "this test would not find a text that is there");
+        assert!(contains(&server.data(), needle), "this test does not find a stored text");
     }
     ada.delete(&room, &text(&deleted["id"])).await;
     ada.edit(&room, &text(&edited["id"]), "something else").await;
-    eventually("what was deleted is gone from the disk", || async {
-        !holds(&server.data(), "the-text-that-is-deleted") && !holds(&server.data(), "the-text-that-is-replaced")
+    eventually("the deleted text leaves the disk", || async {
+        !contains(&server.data(), "the-text-that-is-deleted") && !contains(&server.data(), "the-text-that-is-replaced")
     })
     .await;
-    assert!(holds(&server.data(), "the-text-that-stays"));
+    assert!(contains(&server.data(), "the-text-that-stays"));
 }
 
 #[tokio::test]
-async fn rooms_that_have_ended_give_their_space_back() {
+async fn expired_rooms_release_their_space() {
     let server = Server::with(&[("ROOM_TTL", "10s")]);
     let (mut ada, room) = (User::of(server.client()), server.client().create_room().await);
-    let long = format!("the-text-of-a-room-that-ends {}", "x".repeat(3_900));
+    let long = format!("the-text-of-an-expired-room {}", "x".repeat(3_900));
     for _ in 0..60 {
         ada.send(&room, &long).await;
     }
-    assert!(holds(&server.data(), "the-text-of-a-room-that-ends") && size(&server.data()) > 240_000);
-    eventually("the room is gone from the disk", || async {
-        !holds(&server.data(), "the-text-of-a-room-that-ends") && size(&server.data()) < 150_000
+    assert!(contains(&server.data(), "the-text-of-an-expired-room") && size(&server.data()) > 240_000);
+    eventually("the room leaves the disk", || async {
+        !contains(&server.data(), "the-text-of-an-expired-room") && size(&server.data()) < 150_000
     })
     .await;
 }
 
-/// What is deleted leaves the disk so long after the last reader that could need it.
+/// How long after the last reader deleted text may stay on the disk.
 const GONE_WITHIN: Duration = Duration::from_secs(15);
 
-/// Another process's connection, as a backup or a shell has it, in the middle of reading.
+/// A connection like that of a backup or a shell, in the middle of a read transaction.
 fn outside_reader(server: &Server) -> Connection {
     let connection = Connection::open(server.data().join("livechat.db")).expect("the database");
     connection.execute_batch("BEGIN").expect("a transaction");
-    let rooms: u32 = connection.query_row("SELECT count(*) FROM room", [], |row| row.get(0)).expect("a reading");
+    let rooms: u32 = connection.query_row("SELECT count(*) FROM room", [], |row| row.get(0)).expect("a count");
     assert!(rooms > 0);
     connection
 }
 
 #[tokio::test]
-async fn a_reader_from_outside_holds_up_no_change_and_deleted_text_goes_soon_after_it() {
+async fn an_outside_reader_blocks_no_change_and_deleted_text_leaves_soon_after_it() {
     let server = Server::embedded();
     let (client, room) = (server.client(), server.client().create_room().await);
     let mut ada = User::of(client.clone());
@@ -81,7 +81,7 @@ async fn a_reader_from_outside_holds_up_no_change_and_deleted_text_goes_soon_aft
     let reader = outside_reader(&server);
     ada.delete(&room, &deleted).await;
     ada.edit(&room, &edited, "something else").await;
-    // Longer than the server tries anything once, with more to be cleared away all the time. Each change must succeed.
+    // Longer than any single attempt of the server, with new text to remove all the time. Each change must succeed.
     let (start, mut changes) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(10) {
         let sent = text(&ada.send(&room, "the-text-of-a-message").await["id"]);
@@ -89,20 +89,23 @@ async fn a_reader_from_outside_holds_up_no_change_and_deleted_text_goes_soon_aft
         ada.delete(&room, &sent).await;
         changes += 3;
     }
-    println!("{changes} changes beside a reader");
-    assert!(changes >= 30, "only {changes} changes beside a reader");
-    assert!(holds(&server.data(), "the-text-that-is-deleted"), "the reader needs it, so this test would prove nothing");
+    println!("{changes} changes during the read");
+    assert!(changes >= 30, "only {changes} changes during the read");
+    assert!(
+        contains(&server.data(), "the-text-that-is-deleted"),
+        "the text left the disk while a reader needed it, so this test proves nothing"
+    );
     drop(reader);
     let left = Instant::now();
-    while holds(&server.data(), "the-text-that-is") {
+    while contains(&server.data(), "the-text-that-is") {
         assert!(left.elapsed() < GONE_WITHIN, "deleted text is still there");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    println!("gone after {:?}", left.elapsed());
+    println!("it left after {:?}", left.elapsed());
 }
 
 #[tokio::test]
-async fn deleted_text_leaves_the_disk_while_much_is_read_and_written() {
+async fn deleted_text_leaves_the_disk_under_load() {
     let server = Server::embedded();
     let (client, room) = (server.client(), server.client().create_room().await);
     let mut ada = User::of(client.clone());
@@ -122,7 +125,7 @@ async fn deleted_text_leaves_the_disk_while_much_is_read_and_written() {
     load.accept(50).await;
     ada.delete(&room, &deleted).await;
     let start = Instant::now();
-    while holds(&server.data(), "the-text-that-is-deleted") {
+    while contains(&server.data(), "the-text-that-is-deleted") {
         assert!(start.elapsed() < GONE_WITHIN, "deleted text is still there");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -131,7 +134,7 @@ async fn deleted_text_leaves_the_disk_while_much_is_read_and_written() {
     readers.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-/// The marks that texts begin with in [`chat_at_random`], found anywhere below `directory`.
+/// The marks (see [`chat_at_random`]) of all texts in the files of `directory`.
 fn marks_in(directory: &Path) -> BTreeSet<String> {
     const LENGTH: usize = 16;
     let files = fs::read_dir(directory).expect("the data directory").map(|file| file.expect("a file").path());
@@ -143,27 +146,28 @@ fn marks_in(directory: &Path) -> BTreeSet<String> {
     read.flat_map(marks).collect()
 }
 
-/// A user sends, edits and deletes, with texts of all lengths: the marks of the texts that are still there in the end.
+/// Sends, edits and deletes as one user, with texts of all lengths that begin with a unique mark. Returns the marks of the
+/// remaining texts.
 async fn chat_at_random(client: Client, room: RoomKey, user: usize, changes: usize) -> Vec<String> {
     const LENGTHS: [usize; 8] = [3, 20, 50, 100, 300, 900, 1_500, 3_000];
-    let mut user_of_room = User::of(client);
+    let mut author = User::of(client);
     let mut live: Vec<(String, String)> = Vec::new();
     for change in 0..changes {
         let mark = format!("[mark {user:03}.{change:05}]");
         let new_text = format!("{mark}{}", "x".repeat(LENGTHS[rand::random_range(0..LENGTHS.len())]));
         match rand::random_range(0..10) {
             0..5 => {
-                let message = user_of_room.send(&room, &new_text).await;
+                let message = author.send(&room, &new_text).await;
                 live.push((text(&message["id"]), mark));
             }
             5..8 if !live.is_empty() => {
-                let place = rand::random_range(0..live.len());
-                user_of_room.edit(&room, &live[place].0, &new_text).await;
-                live[place].1 = mark;
+                let index = rand::random_range(0..live.len());
+                author.edit(&room, &live[index].0, &new_text).await;
+                live[index].1 = mark;
             }
             _ if !live.is_empty() => {
                 let (message, _) = live.swap_remove(rand::random_range(0..live.len()));
-                user_of_room.delete(&room, &message).await;
+                author.delete(&room, &message).await;
             }
             _ => {}
         }
@@ -171,7 +175,7 @@ async fn chat_at_random(client: Client, room: RoomKey, user: usize, changes: usi
     live.into_iter().map(|(_, mark)| mark).collect()
 }
 
-/// Five users chat at random in each of five rooms: the marks of the texts that are still there.
+/// Lets five users chat at random in each of five rooms. Returns the marks of the remaining texts.
 async fn five_rooms_at_random(server: &Server) -> BTreeSet<String> {
     let mut users = tokio::task::JoinSet::new();
     for room in 0..5 {
@@ -183,40 +187,40 @@ async fn five_rooms_at_random(server: &Server) -> BTreeSet<String> {
     users.join_all().await.into_iter().flatten().collect()
 }
 
-/// Soon, the texts with these marks are the only ones on the disk.
-async fn assert_only_on_disk(server: &Server, live: &BTreeSet<String>) {
+/// Waits until the texts with these marks are the only ones on the disk.
+async fn wait_for_only_on_disk(server: &Server, live: &BTreeSet<String>) {
     let start = Instant::now();
     loop {
         let found = marks_in(&server.data());
-        assert!(found.is_superset(live), "this test would not find a text that is there");
+        assert!(found.is_superset(live), "this test does not find a stored text");
         let left: Vec<_> = found.difference(live).collect();
         if left.is_empty() {
             break;
         }
-        assert!(start.elapsed() < GONE_WITHIN, "{} of the texts that are gone are still there: {left:?}", left.len());
+        assert!(start.elapsed() < GONE_WITHIN, "{} deleted texts are still there: {left:?}", left.len());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    println!("{} texts alone are left after {:?}", live.len(), start.elapsed());
+    println!("only the {} remaining texts are left after {:?}", live.len(), start.elapsed());
 }
 
 #[tokio::test]
-async fn no_copy_of_deleted_text_stays_where_rows_were_moved_from() {
+async fn moved_rows_leave_no_copy_of_deleted_text() {
     let server = Server::embedded();
     let live = five_rooms_at_random(&server).await;
-    assert_only_on_disk(&server, &live).await;
+    wait_for_only_on_disk(&server, &live).await;
 }
 
 #[tokio::test]
-async fn copies_of_deleted_text_that_a_killed_server_left_go_at_the_next_start() {
+async fn copies_of_deleted_text_left_by_a_killed_server_are_removed_at_the_next_start() {
     let mut server = Server::embedded();
     let live = five_rooms_at_random(&server).await;
     server.kill();
     server.start();
-    assert_only_on_disk(&server, &live).await;
+    wait_for_only_on_disk(&server, &live).await;
 }
 
 #[tokio::test]
-async fn a_writer_from_outside_is_an_error_while_it_writes_and_nothing_after_it() {
+async fn an_outside_writer_makes_writes_fail_only_while_it_writes() {
     let server = Server::embedded();
     let (client, room) = (server.client(), server.client().create_room().await);
     let mut ada = User::of(client.clone());
@@ -225,22 +229,22 @@ async fn a_writer_from_outside_is_an_error_while_it_writes_and_nothing_after_it(
     outside.execute_batch("BEGIN EXCLUSIVE").expect("a transaction");
     let answer = tokio::time::timeout(Duration::from_secs(10), ada.try_send(&room, "meanwhile")).await;
     assert_eq!(error_code(&answer.expect("an answer in time").expect("an answer")), "UNAVAILABLE");
-    assert_eq!(client.texts(&room).await.len(), 1, "reading goes on");
-    outside.execute_batch("ROLLBACK").expect("its end");
+    assert_eq!(client.texts(&room).await.len(), 1, "reads succeed");
+    outside.execute_batch("ROLLBACK").expect("a rollback");
     let start = Instant::now();
     while ada.try_send(&room, "after").await.expect("an answer").get("errors").is_some() {
         assert!(start.elapsed() < crate::support::PATIENCE, "sends are still refused");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // One that rebuilds the whole database is such a writer, for as long as that takes.
+    // Rebuilding the whole database is such a write.
     outside.execute_batch("VACUUM").expect("a rebuilt database");
     ada.send(&room, "after the rebuild").await;
     let texts = client.texts(&room).await;
     assert_eq!((texts.first(), texts.last()), (Some(&Some("before".into())), Some(&Some("after the rebuild".into()))));
 }
 
-/// Puts a room that has ended into the database of a server that is stopped, with so many messages of 16 kB.
-fn add_ended_room(server: &Server, messages: u32) {
+/// Adds an expired room with so many messages of 16 kB to the database of a stopped server.
+fn add_expired_room(server: &Server, messages: u32) {
     let database = Connection::open(server.data().join("livechat.db")).expect("the database");
     database
         .execute_batch(&format!(
@@ -259,11 +263,11 @@ fn add_ended_room(server: &Server, messages: u32) {
 }
 
 #[tokio::test]
-async fn a_large_room_that_has_ended_gives_all_of_its_space_back_between_the_changes_of_others() {
+async fn a_large_expired_room_releases_its_space_between_the_writes_of_others() {
     let mut server = Server::embedded();
     let room = server.client().create_room().await;
     assert!(server.terminate().await.success());
-    add_ended_room(&server, 1_600);
+    add_expired_room(&server, 1_600);
     let before = size(&server.data());
     assert!(before > 25_000_000, "{before} bytes");
     server.start();
@@ -275,12 +279,12 @@ async fn a_large_room_that_has_ended_gives_all_of_its_space_back_between_the_cha
         changes += 1;
         assert!(start.elapsed() < crate::support::PATIENCE, "{} bytes are left", size(&server.data()));
     }
-    println!("{before} bytes given back in {:?}, {changes} changes meanwhile", start.elapsed());
+    println!("{before} bytes released in {:?}, {changes} changes meanwhile", start.elapsed());
     assert_eq!(server.client().texts(&room).await.len(), changes);
 }
 
 #[tokio::test]
-async fn a_database_that_was_rebuilt_without_room_to_shrink_gives_space_back_as_well() {
+async fn a_database_rebuilt_without_auto_vacuum_releases_space_too() {
     let mut server = Server::embedded();
     let room = server.client().create_room().await;
     User::of(server.client()).send(&room, "still there").await;
@@ -289,9 +293,9 @@ async fn a_database_that_was_rebuilt_without_room_to_shrink_gives_space_back_as_
     Connection::open(&file)
         .and_then(|database| database.execute_batch("PRAGMA auto_vacuum = NONE; VACUUM;"))
         .expect("a rebuilt database");
-    add_ended_room(&server, 200);
+    add_expired_room(&server, 200);
     assert!(size(&server.data()) > 3_000_000);
     server.start();
-    eventually("the space is given back", async || size(&server.data()) < 1_000_000).await;
+    eventually("the space is released", async || size(&server.data()) < 1_000_000).await;
     assert_eq!(server.client().texts(&room).await, [Some("still there".to_owned())]);
 }

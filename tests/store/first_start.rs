@@ -1,5 +1,5 @@
-//! What lies in the data directory when the server starts with the embedded store: it begins with no rooms only where there
-//! never were any, and says what is wrong otherwise.
+//! Starts of the embedded store on all kinds of data directories: it creates a database only if there never was one, and
+//! otherwise reports what is wrong.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,14 +11,14 @@ use rusqlite::Connection;
 
 use crate::support::server::{self, Server};
 
-/// What the server says when it must not start on this directory.
-fn refusal(data: &Path) -> String {
-    let said = server::failure(&[("DATA_DIR", data.to_str().expect("text"))]);
-    assert!(!said.contains("panicked"), "{said}");
-    said
+/// Starts the server, which must fail on this directory. Returns its output.
+fn failed_start(data: &Path) -> String {
+    let output = server::failure(&[("DATA_DIR", data.to_str().expect("text"))]);
+    assert!(!output.contains("panicked"), "{output}");
+    output
 }
 
-/// What lies there, links not followed.
+/// The names and contents of the files in the directory. Does not follow links.
 fn content(data: &Path) -> Vec<(String, Option<Vec<u8>>)> {
     let entries = fs::read_dir(data).expect("a directory").map(|entry| entry.expect("an entry"));
     let mut content: Vec<_> = entries
@@ -33,7 +33,7 @@ fn content(data: &Path) -> Vec<(String, Option<Vec<u8>>)> {
     content
 }
 
-fn foreign(data: &Path, statements: &str) {
+fn create_database(data: &Path, statements: &str) {
     let database = Connection::open(data.join("livechat.db")).expect("a database");
     database.execute_batch(statements).expect("statements");
 }
@@ -42,21 +42,21 @@ fn foreign(data: &Path, statements: &str) {
 fn an_empty_database_file_is_refused_and_left_alone() {
     let data = tempfile::tempdir().expect("a directory");
     fs::write(data.path().join("livechat.db"), "").expect("an empty file");
-    // SQLite removes the log of a database that is empty.
+    // SQLite would remove the log of an empty database.
     fs::write(data.path().join("livechat.db-wal"), "the latest messages").expect("a log");
     let before = content(data.path());
-    let said = refusal(data.path());
+    let output = failed_start(data.path());
     let database = data.path().join("livechat.db");
-    assert!(said.contains(&format!("the database {} is empty", database.display())), "{said}");
-    assert!(said.contains("restore a backup"), "{said}");
+    assert!(output.contains(&format!("the database {} is empty", database.display())), "{output}");
+    assert!(output.contains("restore a backup"), "{output}");
     assert_eq!(content(data.path()), before);
 }
 
 #[test]
-fn what_is_no_database_of_ours_is_refused_by_its_kind_and_left_alone() {
+fn anything_but_our_database_is_refused_with_a_reason_and_left_alone() {
     type Case = (&'static str, fn(&Path), &'static str);
     let cases: [Case; 10] = [
-        ("a directory", |data| fs::create_dir(data.join("livechat.db")).expect("made"), "is a directory"),
+        ("a directory", |data| fs::create_dir(data.join("livechat.db")).expect("a directory"), "is a directory"),
         (
             "a link to a database",
             |data| {
@@ -77,7 +77,7 @@ fn what_is_no_database_of_ours_is_refused_by_its_kind_and_left_alone() {
         ),
         (
             "a journal without its database",
-            |data| fs::write(data.join("livechat.db-journal"), "what was there before").expect("a journal"),
+            |data| fs::write(data.join("livechat.db-journal"), "the previous content").expect("a journal"),
             "livechat.db-journal exists without its database",
         ),
         (
@@ -90,15 +90,17 @@ fn what_is_no_database_of_ours_is_refused_by_its_kind_and_left_alone() {
             |data| fs::write(data.join("livechat.db"), &FIRST_LAYOUT[..4_000]).expect("a file"),
             "restore a backup",
         ),
-        ("a database without tables", |data| foreign(data, "PRAGMA user_version = 0; VACUUM;"), "is empty"),
+        ("a database without tables", |data| create_database(data, "PRAGMA user_version = 0; VACUUM;"), "is empty"),
         (
             "a database of another program",
-            |data| foreign(data, "CREATE TABLE room (key); PRAGMA user_version = 1;"),
+            |data| create_database(data, "CREATE TABLE room (key); PRAGMA user_version = 1;"),
             "was written by another program",
         ),
         (
-            "a database of another program with a mark of its own",
-            |data| foreign(data, "CREATE TABLE places (url); PRAGMA application_id = 7; PRAGMA user_version = 74;"),
+            "a database of another program with an application id",
+            |data| {
+                create_database(data, "CREATE TABLE places (url); PRAGMA application_id = 7; PRAGMA user_version = 74;")
+            },
             "was written by another program",
         ),
     ];
@@ -106,9 +108,9 @@ fn what_is_no_database_of_ours_is_refused_by_its_kind_and_left_alone() {
         let data = tempfile::tempdir().expect("a directory");
         prepare(data.path());
         let before = content(data.path());
-        let said = refusal(data.path());
-        assert!(said.contains(expected), "{kind}: {said}");
-        assert!(said.contains(data.path().to_str().expect("text")), "{kind}: {said}");
+        let output = failed_start(data.path());
+        assert!(output.contains(expected), "{kind}: {output}");
+        assert!(output.contains(data.path().to_str().expect("text")), "{kind}: {output}");
         assert_eq!(content(data.path()), before, "{kind} was changed");
     }
 }
@@ -116,7 +118,7 @@ fn what_is_no_database_of_ours_is_refused_by_its_kind_and_left_alone() {
 const FIRST_LAYOUT: &[u8] = include_bytes!("upgrade/layout-1.db");
 
 #[tokio::test]
-async fn a_first_start_that_dies_at_any_moment_leaves_nothing_that_stops_the_next() {
+async fn a_first_start_killed_at_any_moment_does_not_prevent_the_next() {
     for delay in (0..40).map(|n| Duration::from_millis(n * 3)) {
         let directory = tempfile::tempdir().expect("a directory");
         let mut process = server::command(directory.path(), &[])
@@ -127,7 +129,7 @@ async fn a_first_start_that_dies_at_any_moment_leaves_nothing_that_stops_the_nex
         tokio::time::sleep(delay).await;
         process.kill().and_then(|()| process.wait()).expect("a process of our own");
         let database = directory.path().join("data/livechat.db");
-        // A database that is there is whole from its first moment on.
+        // A database that exists is complete.
         if database.exists() {
             let connection = Connection::open(&database).expect("a database");
             let rooms: u32 = connection.query_row("SELECT count(*) FROM room", [], |row| row.get(0)).expect("a table");
@@ -140,7 +142,7 @@ async fn a_first_start_that_dies_at_any_moment_leaves_nothing_that_stops_the_nex
 }
 
 #[tokio::test]
-async fn what_an_unfinished_first_start_left_is_cleared_away() {
+async fn files_of_an_unfinished_first_start_are_removed() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
     fs::create_dir(&data).expect("a directory");

@@ -20,7 +20,7 @@ const MANY: usize = 257;
 /// So many messages, sent side by side.
 async fn send_many(on: &dyn Fixture, room: RoomId, messages: usize) -> Outcome {
     let store = on.store();
-    let sends = (0..messages).map(|n| new(&store, send(room, &named_user("ann"), &format!("words {n}"))));
+    let sends = (0..messages).map(|n| commit_new(&store, send(room, &named_user("ann"), &format!("words {n}"))));
     futures_util::future::try_join_all(sends).await?;
     Ok(())
 }
@@ -30,14 +30,14 @@ pub async fn a_resumed_reader_gets_every_event_once_and_in_order(on: &dyn Fixtur
     let room = room(&store).await?;
     let hub = Hub::start(on.second_handle());
     send_many(on, room, 8).await?;
-    let mut readers = vec![Follower::of(on, &hub, room, Some(Position::START)).await?];
+    let mut readers = vec![Follower::open(on, &hub, room, Some(Position::START)).await?];
     for event in log_of(&store, room).await? {
-        readers.push(Follower::of(on, &hub, room, Some(event.position)).await?);
+        readers.push(Follower::open(on, &hub, room, Some(event.position)).await?);
     }
     send_many(on, room, 8).await?;
     let log = log_of(&store, room).await?;
     for (read_before, reader) in readers.iter_mut().enumerate() {
-        reader.gets(&log[read_before..]).await?;
+        reader.expect_events(&log[read_before..]).await?;
     }
     hub.close().await;
     Ok(())
@@ -48,14 +48,14 @@ pub async fn a_reader_far_behind_gets_every_event_once_and_in_order(on: &dyn Fix
     let room = room(&store).await?;
     let hub = Hub::start(on.store());
     send_many(on, room, MANY).await?;
-    let mut reader = Follower::of(on, &hub, room, Some(Position::START)).await?;
+    let mut reader = Follower::open(on, &hub, room, Some(Position::START)).await?;
     // Behind in the log first, then, having caught up, behind in what is live.
     let mut read = 0_usize;
     for pace in [1, MANY, usize::MAX, 1, usize::MAX] {
         send_many(on, room, MANY).await?;
         let log = log_of(&store, room).await?;
         let next = log.len().min(read.saturating_add(pace));
-        reader.gets(&log[read..next]).await?;
+        reader.expect_events(&log[read..next]).await?;
         read = next;
     }
     hub.close().await;
@@ -72,7 +72,7 @@ pub async fn readers_who_join_in_the_middle_get_every_event_once_and_in_order(on
         let store = if writer % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
             for n in 0..SENDS {
-                new(&store, send(room, &named_user(&format!("writer {writer}")), &format!("words {n}"))).await?;
+                commit_new(&store, send(room, &named_user(&format!("writer {writer}")), &format!("words {n}"))).await?;
             }
             Outcome::Ok(())
         }
@@ -86,7 +86,7 @@ pub async fn readers_who_join_in_the_middle_get_every_event_once_and_in_order(on
             tokio::time::sleep(Duration::from_millis(2)).await;
         };
         let after = if joins_at.is_multiple_of(40) { Position::START } else { state.head };
-        let mut reader = Follower::of(on, &hubs[joins_at as usize % 2], room, Some(after)).await?;
+        let mut reader = Follower::open(on, &hubs[joins_at as usize % 2], room, Some(after)).await?;
         let mut events: Vec<Event> = Vec::new();
         while events.last().map_or(after.seq, |event| event.position.seq) < Seq((WRITERS * SENDS) as u64) {
             events.push(reader.event().await?);
@@ -94,7 +94,7 @@ pub async fn readers_who_join_in_the_middle_get_every_event_once_and_in_order(on
         Outcome::Ok((after, events))
     };
     let readers = futures_util::future::try_join_all((0..12).map(|n| reader(n * 20 + n % 2)));
-    let (written, readers) = tokio::join!(side_by_side(writers), readers);
+    let (written, readers) = tokio::join!(run_concurrently(writers), readers);
     written.into_iter().collect::<Outcome>()?;
     let log = log_of(&store, room).await?;
     for (after, events) in readers? {
@@ -110,10 +110,10 @@ pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(on.second_handle());
-    let mut live = Follower::of(on, &hub, room, None).await?;
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
-    let edited = new(&store, edit(&sent.message, "changed")).await?;
-    let deleted = new(&store, delete(&edited.message)).await?;
+    let mut live = Follower::open(on, &hub, room, None).await?;
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
+    let edited = commit_new(&store, edit(&sent.message, "changed")).await?;
+    let deleted = commit_new(&store, delete(&edited.message)).await?;
     // Each with its message as it was then, or as it had become by the time it was taken.
     for expected in [&sent, &edited, &deleted] {
         let event = live.event().await?;
@@ -127,7 +127,7 @@ pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
         let is_shown = shown.is_some_and(|message| message.revision >= expected.message.revision);
         ensure!(is_shown, "a live event with a message that never was so, or not any more");
     }
-    let mut replay = Follower::of(on, &hub, room, Some(Position::START)).await?;
+    let mut replay = Follower::open(on, &hub, room, Some(Position::START)).await?;
     for kind in [EventKind::Sent, EventKind::Edited, EventKind::Deleted] {
         let event = replay.event().await?;
         ensure_eq!((event.kind, &event.message), (kind, &deleted.message), "a replayed event");
@@ -140,19 +140,19 @@ pub async fn readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(on.second_handle());
-    let mut live = Follower::of(on, &hub, room, None).await?;
-    let mut witness = Follower::of(on, &hub, room, None).await?;
+    let mut live = Follower::open(on, &hub, room, None).await?;
+    let mut witness = Follower::open(on, &hub, room, None).await?;
     let mut sent = Vec::new();
     for n in 0..20 {
-        sent.push(new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?);
+        sent.push(commit_new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?);
     }
     // This one has a page of the log at hand.
-    let mut catching_up = Follower::of(on, &hub, room, Some(Position::START)).await?;
-    catching_up.gets(&sent[..1]).await?;
-    let deleted = new(&store, delete(&sent[10].message)).await?;
-    let edited = new(&store, edit(&sent[11].message, "other words")).await?;
+    let mut catching_up = Follower::open(on, &hub, room, Some(Position::START)).await?;
+    catching_up.expect_events(&sent[..1]).await?;
+    let deleted = commit_new(&store, delete(&sent[10].message)).await?;
+    let edited = commit_new(&store, edit(&sent[11].message, "other words")).await?;
     // Once one reader was told, this process knows.
-    witness.gets(&sent[..10]).await?;
+    witness.expect_events(&sent[..10]).await?;
     while witness.event().await?.position != edited.position {}
     for (reader, from) in [(&mut live, 0), (&mut catching_up, 1)] {
         for expected in &sent[from..] {
@@ -165,7 +165,7 @@ pub async fn readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile
             ensure_eq!((event.kind, event.position), (EventKind::Sent, expected.position), "an event of a late reader");
             ensure_eq!(&event.message, message, "the message of an event that is taken late");
         }
-        reader.gets(&[deleted.clone(), edited.clone()]).await?;
+        reader.expect_events(&[deleted.clone(), edited.clone()]).await?;
     }
     hub.close().await;
     Ok(())
@@ -177,30 +177,30 @@ pub async fn a_stream_completes_when_its_room_ends(on: &dyn Fixture) -> Outcome 
     let room = state.room.id;
     let hub = Hub::start(on.second_handle());
     let mut readers = [
-        Follower::of(on, &hub, room, None).await?,
-        Follower::of(on, &hub, room, Some(Position::START)).await?,
-        Follower::of(on, &hub, room, None).await?,
+        Follower::open(on, &hub, room, None).await?,
+        Follower::open(on, &hub, room, Some(Position::START)).await?,
+        Follower::open(on, &hub, room, None).await?,
     ];
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
     for reader in &mut readers[..2] {
-        reader.gets(std::slice::from_ref(&sent)).await?;
+        reader.expect_events(std::slice::from_ref(&sent)).await?;
     }
     // The third has not read what was announced; it still gets that before the end.
     let [first, second, third] = &mut readers;
     ensure!(first.next().await?.is_none(), "the stream goes on after the end of its room");
     ensure!(second.next().await?.is_none(), "a resumed stream goes on after the end of its room");
-    third.gets(&[sent]).await?;
+    third.expect_events(&[sent]).await?;
     ensure!(third.next().await?.is_none(), "a slow stream goes on after the end of its room");
     hub.close().await;
     Ok(())
 }
 
 pub async fn a_lost_cursor_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
-    let faulty = FaultyStore::around(on.store(), Fault::None);
+    let faulty = FaultyStore::new(on.store(), Fault::None);
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(faulty.clone());
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
     let state = store.snapshot(room, None).await?.state;
     let Position { seq, tag } = sent.position;
     for lost in [
@@ -214,10 +214,10 @@ pub async fn a_lost_cursor_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
     }
     ensure_eq!(hub.viewers(room), 0, "the viewers after refused ones");
     // The same for a position that is lost while it is being followed.
-    let mut reader = Follower::of(on, &hub, room, None).await?;
+    let mut reader = Follower::open(on, &hub, room, None).await?;
     faulty.lose_log();
     faulty.cut();
-    new(&store, send(room, &named_user("ann"), "lost as well")).await?;
+    commit_new(&store, send(room, &named_user("ann"), "lost as well")).await?;
     let next = reader.next().await?;
     ensure!(matches!(next, Some(Err(StoreError::ForeignPosition))), "a lost position was answered with {next:?}");
     ensure!(reader.next().await?.is_none(), "the stream goes on after an error");
@@ -238,12 +238,12 @@ pub async fn a_room_that_is_not_there_is_an_error_at_once(on: &dyn Fixture) -> O
 }
 
 pub async fn an_unavailable_store_only_delays(on: &dyn Fixture) -> Outcome {
-    let faulty = FaultyStore::around(on.store(), Fault::None);
+    let faulty = FaultyStore::new(on.store(), Fault::None);
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(faulty.clone());
-    let mut reader = Follower::of(on, &hub, room, None).await?;
-    reader.gets(&[new(&store, send(room, &named_user("ann"), "before")).await?]).await?;
+    let mut reader = Follower::open(on, &hub, room, None).await?;
+    reader.expect_events(&[commit_new(&store, send(room, &named_user("ann"), "before")).await?]).await?;
     faulty.set_down(true);
     let state = store.snapshot(room, None).await?.state;
     let answer = hub.follow(&state, state.head).await.map(drop);
@@ -252,31 +252,31 @@ pub async fn an_unavailable_store_only_delays(on: &dyn Fixture) -> Outcome {
     send_many(on, room, MANY).await?;
     let log = log_of(&store, room).await?;
     let comes_back = async {
-        while faulty.readings_refused() < 4 {
+        while faulty.refused_reads() < 4 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         faulty.set_down(false);
     };
-    let (read, ()) = tokio::join!(reader.gets(&log[1..]), comes_back);
+    let (read, ()) = tokio::join!(reader.expect_events(&log[1..]), comes_back);
     read?;
     hub.close().await;
     Ok(())
 }
 
 pub async fn a_gap_in_the_numbers_is_filled_from_the_log(on: &dyn Fixture) -> Outcome {
-    let faulty = FaultyStore::around(on.store(), Fault::NoResync);
+    let faulty = FaultyStore::new(on.store(), Fault::NoResync);
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(faulty.clone());
-    let mut reader = Follower::of(on, &hub, room, None).await?;
-    reader.gets(&[new(&store, send(room, &named_user("ann"), "before")).await?]).await?;
+    let mut reader = Follower::open(on, &hub, room, None).await?;
+    reader.expect_events(&[commit_new(&store, send(room, &named_user("ann"), "before")).await?]).await?;
     faulty.cut();
     send_many(on, room, 3).await?;
     while faulty.is_cut() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    new(&store, send(room, &named_user("ann"), "after")).await?;
-    reader.gets(&log_of(&store, room).await?[1..]).await?;
+    commit_new(&store, send(room, &named_user("ann"), "after")).await?;
+    reader.expect_events(&log_of(&store, room).await?[1..]).await?;
     hub.close().await;
     Ok(())
 }
@@ -286,16 +286,16 @@ pub async fn a_reader_who_leaves_is_not_counted(on: &dyn Fixture) -> Outcome {
     let (one, two) = (room(&store).await?, room(&store).await?);
     let hub = Hub::start(store);
     ensure_eq!((hub.viewers(one), hub.viewers(two)), (0, 0), "the viewers before anybody came");
-    let first = Follower::of(on, &hub, one, None).await?;
-    let second = Follower::of(on, &hub, one, None).await?;
-    let other = Follower::of(on, &hub, two, None).await?;
+    let first = Follower::open(on, &hub, one, None).await?;
+    let second = Follower::open(on, &hub, one, None).await?;
+    let other = Follower::open(on, &hub, two, None).await?;
     ensure_eq!((hub.viewers(one), hub.viewers(two)), (2, 1), "the viewers of both rooms");
     drop((first, other));
     ensure_eq!((hub.viewers(one), hub.viewers(two)), (1, 0), "the viewers after some left");
     drop(second);
-    let mut again = Follower::of(on, &hub, one, None).await?;
+    let mut again = Follower::open(on, &hub, one, None).await?;
     ensure_eq!(hub.viewers(one), 1, "the viewers after one came back");
-    again.gets(&[new(&on.store(), send(one, &named_user("ann"), "hello")).await?]).await?;
+    again.expect_events(&[commit_new(&on.store(), send(one, &named_user("ann"), "hello")).await?]).await?;
     hub.close().await;
     Ok(())
 }
@@ -305,9 +305,9 @@ pub async fn closing_ends_every_stream(on: &dyn Fixture) -> Outcome {
     let room = room(&store).await?;
     let hub = Hub::start(store);
     let mut readers =
-        [Follower::of(on, &hub, room, None).await?, Follower::of(on, &hub, room, Some(Position::START)).await?];
+        [Follower::open(on, &hub, room, None).await?, Follower::open(on, &hub, room, Some(Position::START)).await?];
     let [read, unread] = &mut readers;
-    let closing = within(on.patience(), "the closing of the hub", hub.close());
+    let closing = with_timeout(on.timeout(), "the closing of the hub", hub.close());
     let (closed, end) = tokio::join!(closing, read.next());
     closed?;
     ensure!(end?.is_none(), "a stream that is being read goes on after the closing");

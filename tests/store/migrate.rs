@@ -1,4 +1,4 @@
-//! Moving from the embedded store to Redis: everything is there afterwards, whatever happened on the way.
+//! `livechat migrate`: everything arrives at Redis, even if the migration is interrupted.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,13 +15,13 @@ use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, command};
 use crate::support::subscriber::Subscriber;
 
-/// All that a room tells.
+/// All fields of a room.
 const FIELDS: &str = "id code createdAt expiresAt chatterCount cursor
     chatters(first: 100) { totalCount nodes { id displayName } }
     messages(last: 100) { totalCount nodes {
         id index text createdAt editedAt deletedAt clientMessageId author { id displayName } } }";
 
-/// The command that moves what is in `data` to the Redis at `url`.
+/// The command that migrates the store in `data` to the Redis at `url`.
 fn migrate(data: &Path, url: &str) -> Command {
     let environment = [("DATA_DIR", data.to_str().expect("text")), ("REDIS_URL", url), ("REDIS_TIMEOUT", "30s")];
     let environment: Vec<_> = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
@@ -30,18 +30,18 @@ fn migrate(data: &Path, url: &str) -> Command {
     command
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Moves, which must succeed; what was said.
-pub fn moved(data: &Path, url: &str) -> String {
+/// Migrates, which must succeed. Returns the report.
+pub fn run_migration(data: &Path, url: &str) -> String {
     let output = migrate(data, url).output().expect("the command");
-    assert!(output.status.success(), "{}", said(&output));
-    said(&output)
+    assert!(output.status.success(), "{}", printed(&output));
+    printed(&output)
 }
 
-/// All events of a room so far, up to the sending of `last`, as a reader from its start gets them.
+/// The events of a room from the cursor `start` up to the send of `last`.
 async fn events(server: &Server, room: &RoomKey, start: &str, last: &str) -> Vec<Value> {
     Subscriber::open(server.address(), room, Some(start.to_owned())).await.until_sent(last).await
 }
@@ -53,7 +53,7 @@ async fn room_and_start(client: &Client) -> (RoomKey, String) {
 }
 
 #[tokio::test]
-async fn everything_is_as_it_was_and_goes_on() {
+async fn everything_arrives_and_stays_usable() {
     let mut server = Server::embedded();
     let client = server.client();
     let (room, start) = room_and_start(&client).await;
@@ -73,8 +73,8 @@ async fn everything_is_as_it_was_and_goes_on() {
     assert!(server.terminate().await.success());
 
     let (redis, data) = (RedisServer::start().await, server.data());
-    let report = moved(&data, &redis.url());
-    assert!(report.contains("Users: 2 moved, 0 were") && report.contains("Rooms: 2 moved, 0 were"), "{report}");
+    let report = run_migration(&data, &redis.url());
+    assert!(report.contains("Users: 2 copied, 0 were") && report.contains("Rooms: 2 copied, 0 were"), "{report}");
     assert!(!report.contains(&room.code), "no secrets: {report}");
 
     let server = Server::on_redis(&redis.url());
@@ -83,24 +83,24 @@ async fn everything_is_as_it_was_and_goes_on() {
     assert_eq!(client.of_room(&empty, FIELDS).await, nothing);
     assert_eq!(active_rooms(&client).await, rooms);
     assert_eq!(events(&server, &room, &start, "last").await, told);
-    // An earlier run may have ended before a room was listed; the next one lists it.
+    // An earlier run may have been interrupted before it listed a room; the next run lists it.
     let mut unlist = redis::cmd("DEL");
     for part in 0..16 {
         unlist.arg(format!("livechat:{{rooms:{part:02}}}:age")).arg(format!("livechat:{{rooms:{part:02}}}:expiry"));
     }
     unlist.exec_async(&mut redis.connection().await).await.expect("no list any more");
     assert_ne!(active_rooms(&client).await, rooms);
-    let report = moved(&data, &redis.url());
-    assert!(report.contains("Users: 0 moved, 2 were") && report.contains("Rooms: 0 moved, 2 were"), "{report}");
+    let report = run_migration(&data, &redis.url());
+    assert!(report.contains("Users: 0 copied, 2 were") && report.contains("Rooms: 0 copied, 2 were"), "{report}");
     assert_eq!(active_rooms(&client).await, rooms);
-    // Who stood in the middle goes on from there.
+    // A subscriber resumes with its cursor.
     let mut reader = Subscriber::open(server.address(), &room, middle).await;
     assert_eq!(reader.events(2).await, told[3..]);
-    // A repeated send is known again, by whoever holds the token that is good.
+    // A repeated send is recognized, with the current token.
     (ada.client, bob.client) = (client.clone(), client.clone());
     let again = bob.try_send_once(&room, "another text", Some("bob's 1")).await.expect("an answer");
     assert_eq!(again["data"]["sendMessage"]["message"]["id"], second["id"], "{again}");
-    // The token before is good as long as its next_token is unused, and then no more.
+    // The previous token is valid until its next token is used.
     ada.token = before_last.clone();
     let sent = ada.send(&room, "after").await;
     assert_eq!((&sent["index"], &reader.event().await["message"]["text"]), (&json!(3), &json!("after")));
@@ -114,14 +114,14 @@ async fn active_rooms(client: &Client) -> Value {
 }
 
 #[tokio::test]
-async fn no_key_outlives_its_room_and_nothing_is_left_aside() {
+async fn no_key_outlives_its_room_and_no_staging_key_is_left() {
     let mut server = Server::with(&[("ROOM_TTL", "1h")]);
     let client = server.client();
     let room = client.create_room().await;
     User::with_own_token(client.clone()).try_send_once(&room, "text", Some("1")).await.expect("an answer");
     server.kill();
     let redis = RedisServer::start().await;
-    moved(&server.data(), &redis.url());
+    run_migration(&server.data(), &redis.url());
     let mut connection = redis.connection().await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
     assert!(keys.len() >= 8, "{keys:?}");
@@ -134,7 +134,7 @@ async fn no_key_outlives_its_room_and_nothing_is_left_aside() {
 }
 
 #[tokio::test]
-async fn a_large_room_moves_whole_however_often_it_is_interrupted() {
+async fn a_large_room_arrives_complete_after_interruptions() {
     let mut server = Server::embedded();
     let client = server.client();
     let (room, start) = room_and_start(&client).await;
@@ -151,7 +151,7 @@ async fn a_large_room_moves_whole_however_often_it_is_interrupted() {
     let redis = RedisServer::start().await;
     let other = Server::on_redis(&redis.url());
     let url = redis.url();
-    let place: SocketAddr = url
+    let address: SocketAddr = url
         .trim_start_matches("redis://")
         .trim_end_matches('/')
         .split('/')
@@ -159,28 +159,31 @@ async fn a_large_room_moves_whole_however_often_it_is_interrupted() {
         .and_then(|a| a.parse().ok())
         .expect("an address");
     for bytes in [40_000, 400_000, 900_000] {
-        let bottleneck = Bottleneck::before(place, bytes).await;
+        let bottleneck = Bottleneck::before(address, bytes).await;
         let mut migration = migrate(&server.data(), &format!("redis://{}/", bottleneck.address()));
         let mut migration = migration.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command");
-        eventually("it stands still", async || bottleneck.stands_still()).await;
-        assert!(migration.try_wait().expect("a process of our own").is_none(), "it is in the middle");
+        eventually("the migration stalls", async || bottleneck.stands_still()).await;
+        assert!(migration.try_wait().expect("a process of our own").is_none(), "the migration has already ended");
         let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id } }";
         let answer = other.client().request(query, json!({ "id": room.id, "code": room.code })).await;
-        assert_eq!(error_code(&answer), "ROOM_NOT_FOUND", "nobody sees half a room");
+        assert_eq!(error_code(&answer), "ROOM_NOT_FOUND", "an incomplete room is visible");
         migration.kill().and_then(|()| migration.wait()).expect("a process of our own");
     }
-    let report = moved(&server.data(), &url);
-    assert!(report.contains("Users: 0 moved, 51 were there already") && report.contains("Rooms: 1 moved"), "{report}");
+    let report = run_migration(&server.data(), &url);
+    assert!(
+        report.contains("Users: 0 copied, 51 were already there") && report.contains("Rooms: 1 copied"),
+        "{report}"
+    );
     let client = other.client();
     assert_eq!(client.texts(&room).await, texts);
     assert_eq!(client.of_room(&room, FIELDS).await, state);
     assert_eq!(events(&other, &room, &start, "last").await, told);
-    let report = moved(&server.data(), &url);
-    assert!(report.contains("Rooms: 0 moved, 1 were there already"), "{report}");
+    let report = run_migration(&server.data(), &url);
+    assert!(report.contains("Rooms: 0 copied, 1 were already there"), "{report}");
 }
 
 #[tokio::test]
-async fn what_has_gone_on_since_or_is_another_is_never_overwritten() {
+async fn changed_or_different_rooms_are_never_overwritten() {
     let mut server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -189,45 +192,45 @@ async fn what_has_gone_on_since_or_is_another_is_never_overwritten() {
     bob.send(&room, "two").await;
     server.kill();
     let redis = RedisServer::start().await;
-    moved(&server.data(), &redis.url());
+    run_migration(&server.data(), &redis.url());
     let other = Server::on_redis(&redis.url());
     ada.client = other.client();
     ada.send(&room, "three").await;
 
     let output = migrate(&server.data(), &redis.url()).output().expect("the command");
-    let report = said(&output);
+    let report = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{report}");
-    assert!(report.contains("Users: 0 moved, 1 were there already, 1 differ"), "{report}");
-    assert!(report.contains("Rooms: 0 moved, 1 were there already, 0 differ"), "{report}");
+    assert!(report.contains("Users: 0 copied, 1 were already there, 1 differ"), "{report}");
+    assert!(report.contains("Rooms: 0 copied, 1 were already there, 0 differ"), "{report}");
     assert_eq!(other.client().texts(&room).await.len(), 3);
     ada.send(&room, "four").await;
 
-    // The embedded store went on as well, by mistake: two histories under one id.
+    // The embedded store was used again by mistake: two histories under one id.
     server.start();
     bob.client = server.client();
     bob.send(&room, "another three").await;
     server.kill();
     let output = migrate(&server.data(), &redis.url()).output().expect("the command");
-    let report = said(&output);
+    let report = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{report}");
-    assert!(report.contains("Rooms: 0 moved, 0 were there already, 1 differ"), "{report}");
+    assert!(report.contains("Rooms: 0 copied, 0 were already there, 1 differ"), "{report}");
     assert_eq!(other.client().texts(&room).await[2..], ["three", "four"].map(|text| Some(text.to_owned())));
 }
 
 #[tokio::test]
-async fn it_is_refused_with_a_sentence_where_it_cannot_be() {
+async fn an_impossible_migration_fails_with_a_reason() {
     let server = Server::embedded();
     let redis = RedisServer::start().await;
     let refused = |data: &Path, url: &str| {
         let output = migrate(data, url).output().expect("the command");
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        said(&output)
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+        printed(&output)
     };
     assert!(refused(&server.data(), &redis.url()).contains("in use by another livechat process"));
     let nowhere = tempfile::tempdir().expect("a directory");
     let data = nowhere.path().join("data");
     assert!(refused(&data, &redis.url()).contains("there is no database in"));
-    assert!(!data.exists(), "and none is made");
+    assert!(!data.exists(), "a directory was created");
     assert!(refused(&server.data(), "").contains("REDIS_URL: must say where the rooms are to go"));
     let mut server = server;
     server.kill();
@@ -235,7 +238,7 @@ async fn it_is_refused_with_a_sentence_where_it_cannot_be() {
 }
 
 #[tokio::test]
-async fn a_cluster_takes_over_as_a_single_redis_does() {
+async fn everything_arrives_at_a_cluster_too() {
     let mut server = Server::embedded();
     let client = server.client();
     let mut rooms = Vec::new();
@@ -248,8 +251,8 @@ async fn a_cluster_takes_over_as_a_single_redis_does() {
     let listed = active_rooms(&client).await;
     assert!(server.terminate().await.success());
     let (cluster, data) = (RedisCluster::with(3, 0, &[]).await, server.data());
-    let report = moved(&data, &cluster.url());
-    assert!(report.contains("Users: 5 moved") && report.contains("Rooms: 5 moved"), "{report}");
+    let report = run_migration(&data, &cluster.url());
+    assert!(report.contains("Users: 5 copied") && report.contains("Rooms: 5 copied"), "{report}");
     let server = Server::on_redis(&cluster.url());
     let client = server.client();
     for (room, state) in rooms {

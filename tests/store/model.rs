@@ -1,11 +1,10 @@
-//! Random operations on a store, each answer compared with that of a small model which is right by being plain.
+//! Runs random operations on a store and compares each result with that of a simple model.
 //!
-//! What nobody can foretell is taken from the store once, when it first says it: moments. Everything said later must
-//! agree with it. An operation names rooms, users and messages by small numbers, so that a failing sequence shrinks to
-//! one that can be read.
+//! The model takes over unpredictable values (timestamps) when the store first returns them; all later results must agree.
+//! Operations identify rooms, users and messages by small numbers, so that a failing sequence shrinks to a readable one.
 
 mod operation;
-mod plain;
+mod reference;
 
 use std::sync::Arc;
 
@@ -15,15 +14,15 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use crate::store::conformance::broken::Broken;
 use crate::store::conformance::faulty::Fault;
 use crate::store::conformance::fixture::{Fixture, every_store};
-use operation::{Limited, Operation};
-use plain::Plain;
+use operation::{Operation, SmallLimits};
+use reference::Model;
 
-/// Unless `PROPTEST_CASES` says otherwise.
+/// The number of cases, unless `PROPTEST_CASES` is set.
 const CASES: u32 = 64;
 
 const OPERATIONS: std::ops::Range<usize> = 1..40;
 
-fn agrees_with_the_model<F, Fresh>(fresh: Fresh)
+fn ensure_agreement<F, Fresh>(fresh: Fresh)
 where
     F: Fixture,
     Fresh: AsyncFn() -> F,
@@ -32,7 +31,7 @@ where
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = CASES;
     }
-    // What is costly to start is kept while anybody uses it.
+    // Keeps expensive servers running between the cases.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _kept = runtime.block_on(fresh());
     let operations = proptest::collection::vec(operation::any(), OPERATIONS);
@@ -50,9 +49,9 @@ where
 
 async fn run(on: &dyn Fixture, operations: &[Operation]) -> Result<(), String> {
     let stores: [Arc<dyn Store>; 2] = [on.store(), on.second_handle()];
-    let mut plain = Plain::default();
+    let mut model = Model::default();
     for (n, operation) in operations.iter().enumerate() {
-        let agreed = plain.compare(&stores[n % 2], operation).await;
+        let agreed = model.compare(&stores[n % 2], operation).await;
         agreed.map_err(|difference| format!("operation {n}, {operation:?}: {difference}"))?;
     }
     Ok(())
@@ -63,19 +62,19 @@ macro_rules! tests_of_every_store {
         $(#[test]
         fn $store() {
             use crate::store::conformance::fixture::*;
-            agrees_with_the_model(async || $fixture.await);
+            ensure_agreement(async || $fixture.await);
         })*
     };
 }
 every_store!(tests_of_every_store!());
 
-/// The negative control: a difference is found.
+/// Negative control: a broken store disagrees with the model.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_whose_commits_share_a_seq_disagrees() {
-    let send = Operation::Send { room: 0, user: 0, words: 0, client_id: None, limits: Limited::ROOMY };
+    let send = Operation::Send { room: 0, user: 0, text: 0, client_id: None, limits: SmallLimits::ROOMY };
     let mut operations = vec![Operation::Create { room: 0 }];
     operations.extend(std::iter::repeat_n(send, 6));
-    let broken = Broken::by(Fault::SharedSeq).await;
-    assert!(run(&Broken::by(Fault::None).await, &operations).await.is_ok());
+    let broken = Broken::with(Fault::SharedSeq).await;
+    assert!(run(&Broken::with(Fault::None).await, &operations).await.is_ok());
     assert!(run(&broken, &operations).await.is_err_and(|difference| difference.contains("operation 6")));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use livechat::store::redis::{RedisStore, Settings};
 
-use crate::store::migrate::moved;
+use crate::store::migrate::run_migration;
 use crate::support::client::{User, error_code};
 use crate::support::crowd::Crowd;
 use crate::support::eventually;
@@ -80,7 +80,7 @@ async fn everything_works_on(url: &str, nodes: &[&RedisServer]) {
     let room = embedded.client().create_room().await;
     User::of(embedded.client()).send(&room, "from the other store").await;
     assert!(embedded.terminate().await.success());
-    let report = moved(&embedded.data(), url);
+    let report = run_migration(&embedded.data(), url);
     assert!(report.contains("Rooms: 1 moved"), "{report}");
 
     let servers = [(); 2].map(|()| Server::with(&[("REDIS_URL", url), ("RATE_LIMITS", "on")]));

@@ -1,5 +1,5 @@
-//! Databases that earlier versions left, opened by this one. `tests/store/upgrade/layout-1.db` is one of 0.1.0, as a server leaves
-//! it that is stopped; only the ends of its rooms and users were set far away, so that it does not age.
+//! Opens databases of earlier versions. `tests/store/upgrade/layout-1.db` was left by a stopped server of version 0.1.0; only the
+//! expiry of its rooms and users was moved to the far future.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -16,7 +16,7 @@ use crate::support::subscriber::Subscriber;
 
 const FIRST_LAYOUT: &[u8] = include_bytes!("upgrade/layout-1.db");
 
-/// Layouts of the database, one more with each file of `src/store/embedded/layout`.
+/// The current version of the layout: the number of files in `src/store/embedded/layout`.
 const CURRENT: i32 = 2;
 
 fn room() -> RoomKey {
@@ -27,7 +27,7 @@ fn other_room() -> RoomKey {
     RoomKey { id: "008ae957e1144742a3768b43b433654d".into(), code: "060400".into() }
 }
 
-/// Ada, who wrote the first message of the room, and then the second, which she edited twice.
+/// The author of the first message of the room and of the second, which she edited twice.
 fn ada(server: &Server) -> User {
     User {
         id: Some("386c18189ceb4d1e826952dd6e46fe06".into()),
@@ -36,7 +36,7 @@ fn ada(server: &Server) -> User {
     }
 }
 
-/// Bob, who wrote the third message, which he deleted, the fourth, and the one of the other room.
+/// The author of the third message, which he deleted, of the fourth, and of the one in the other room.
 fn bob(server: &Server) -> User {
     User {
         id: Some("af67e4053d5b4e95abc5b5e964d5ea2a".into()),
@@ -45,15 +45,15 @@ fn bob(server: &Server) -> User {
     }
 }
 
-/// The cursor behind the first message.
-const BEHIND_THE_FIRST: &str = "ZUYRNyAeV0CUmyo_6pZqJbwAAAAAAAAAAWtHOmpAX7-1";
+/// The cursor after the first message.
+const AFTER_THE_FIRST: &str = "ZUYRNyAeV0CUmyo_6pZqJbwAAAAAAAAAAWtHOmpAX7-1";
 
 fn texts() -> [Option<String>; 4] {
     [Some("the first message"), Some("edited two times"), None, Some("the last message")]
         .map(|it| it.map(str::to_owned))
 }
 
-/// A server's directory with the old database in it.
+/// A server's directory with the old database.
 fn directory() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     fs::create_dir(directory.path().join("data")).expect("a directory");
@@ -71,13 +71,13 @@ fn version(database: &Path) -> i32 {
 }
 
 #[tokio::test]
-async fn a_database_of_the_first_layout_opens_with_all_that_is_in_it_and_goes_on() {
+async fn a_database_of_the_first_layout_opens_with_all_its_content_and_stays_usable() {
     assert_eq!(version(&database(directory().path())), 1, "the database of this test was replaced");
     let mut server = Server::in_directory(directory(), &[]);
     for _ in 0..2 {
         assert_eq!(server.client().texts(&room()).await, texts());
         assert_eq!(server.client().texts(&other_room()).await, [Some("in the other room".to_owned())]);
-        let mut reader = Subscriber::open(server.address(), &room(), Some(BEHIND_THE_FIRST.into())).await;
+        let mut reader = Subscriber::open(server.address(), &room(), Some(AFTER_THE_FIRST.into())).await;
         let events = reader.events(6).await;
         let seen: Vec<_> = events.iter().map(|event| event["message"]["text"].as_str()).collect();
         let last = Some("the last message");
@@ -89,7 +89,7 @@ async fn a_database_of_the_first_layout_opens_with_all_that_is_in_it_and_goes_on
         assert_eq!(version(&database(server.data().parent().expect("its directory"))), CURRENT);
         server.start();
     }
-    // Tokens are good, repeats are known, and what is there can be changed.
+    // Tokens are valid, repeats are recognized, and messages can be changed.
     let (mut ada, mut bob) = (ada(&server), bob(&server));
     let repeated = ada.try_send_once(&room(), "the first message, again", Some("one")).await.expect("an answer");
     assert_eq!(repeated["data"]["sendMessage"]["message"]["index"], 0);
@@ -101,7 +101,7 @@ async fn a_database_of_the_first_layout_opens_with_all_that_is_in_it_and_goes_on
 }
 
 #[tokio::test]
-async fn limits_count_what_was_done_before_the_upgrade() {
+async fn limits_count_changes_from_before_the_upgrade() {
     // The log has seven entries, and three messages are not deleted.
     let server = Server::in_directory(directory(), &[("ROOM_MAX_EVENTS", "13"), ("MESSAGE_MAX_EDITS", "3")]);
     let (mut ada, second) = (ada(&server), format!("{}-1", room().id));
@@ -114,8 +114,8 @@ async fn limits_count_what_was_done_before_the_upgrade() {
     ada.delete(&room(), &second).await;
 }
 
-/// Makes the old database so large that its upgrade takes a while, and leaves half of it in the write-ahead log, as an old
-/// server leaves it that was killed.
+/// Makes the old database so large that its upgrade takes a while, and leaves half of it in the write-ahead log, like a killed
+/// server.
 fn grow(directory: &Path) {
     const STATEMENTS: &str = "
         WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)
@@ -137,7 +137,7 @@ fn grow(directory: &Path) {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_is_killed_is_taken_up_by_the_next_start() {
+async fn a_killed_upgrade_is_continued_by_the_next_start() {
     let directory = directory();
     grow(directory.path());
     let mut interrupted = 0;
@@ -153,7 +153,7 @@ async fn an_upgrade_that_is_killed_is_taken_up_by_the_next_start() {
             std::thread::sleep(delay);
         }
         process.kill().and_then(|()| process.wait()).expect("a process of our own");
-        // Looked at in a copy, so that nobody but the server ever recovers the database.
+        // Examines a copy, so that only the server ever recovers the database.
         let copy = tempfile::tempdir().expect("a directory");
         for name in ["livechat.db", "livechat.db-wal"] {
             fs::copy(directory.path().join("data").join(name), copy.path().join(name)).expect("a copy");
@@ -182,7 +182,7 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
         .expect("a version");
     drop(connection);
     let before = fs::read(&file).expect("a file");
-    let said = server::failure(&[("DATA_DIR", directory.path().join("data").to_str().expect("text"))]);
-    assert!(said.contains("was written by a newer livechat (version 99"), "{said}");
+    let output = server::failure(&[("DATA_DIR", directory.path().join("data").to_str().expect("text"))]);
+    assert!(output.contains("was written by a newer livechat (version 99"), "{output}");
     assert!(fs::read(&file).expect("a file") == before, "the database was changed");
 }

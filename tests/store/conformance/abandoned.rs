@@ -1,4 +1,4 @@
-//! Clause 13: an operation whose caller stops waiting is completed, or leaves nothing behind.
+//! Clause 13: an operation whose caller stops waiting completes or leaves nothing behind.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use livechat::store::{Admitted, NewMessage, RoomLimits, Store, StoreError};
 
 use super::fixture::Fixture;
 use super::kit::*;
-use super::users::{KEPT, Wallet};
+use super::users::{Credentials, FAR_FUTURE};
 
-/// Callers that go away, each after it was woken once more than the one before.
+/// How many callers stop waiting. Each is polled once more often than the one before.
 const CALLERS: usize = 24;
 
-/// Goes away from `operation` after `polls` polls, or when it is done.
+/// Drops `operation` after `polls` polls, or when it is done.
 async fn abandon_after(polls: usize, operation: impl Future) {
     let (mut operation, mut polled) = (pin!(operation), 0);
     std::future::poll_fn(|cx| {
@@ -26,7 +26,7 @@ async fn abandon_after(polls: usize, operation: impl Future) {
     .await;
 }
 
-fn sending(room: RoomId, words: &str, capacity: u64) -> NewMessage {
+fn new_message(room: RoomId, words: &str, capacity: u64) -> NewMessage {
     NewMessage {
         room,
         tag: EntryTag::random(),
@@ -36,17 +36,17 @@ fn sending(room: RoomId, words: &str, capacity: u64) -> NewMessage {
     }
 }
 
-async fn is_known(store: &Arc<dyn Store>, wallet: &Wallet) -> Outcome<bool> {
-    Ok(store.authenticate(wallet.showing_again().ask(KEPT, false)).await? != Admitted::Unknown)
+async fn is_registered(store: &Arc<dyn Store>, credentials: &Credentials) -> Outcome<bool> {
+    Ok(store.authenticate(credentials.retry().admission(FAR_FUTURE, false)).await? != Admitted::Unknown)
 }
 
-/// Waits until nothing is half done any more.
-async fn settles<F: Future<Output = Outcome<bool>>>(
+/// Waits until `is_settled` holds.
+async fn wait_until_settled<F: Future<Output = Outcome<bool>>>(
     on: &dyn Fixture,
     what: &str,
     mut is_settled: impl FnMut() -> F,
 ) -> Outcome {
-    within(on.patience(), what, async {
+    with_timeout(on.timeout(), what, async {
         while !is_settled().await? {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -55,15 +55,15 @@ async fn settles<F: Future<Output = Outcome<bool>>>(
     .await?
 }
 
-pub async fn contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unknown(on: &dyn Fixture) -> Outcome {
+pub async fn contract_13_an_abandoned_refused_send_leaves_its_author_unknown(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    new(&store, send(room, &named_user("ann"), "the only one")).await?;
+    commit_new(&store, send(room, &named_user("ann"), "the only one")).await?;
     for polls in 1..=CALLERS {
-        let newcomer = Wallet::of(&format!("newcomer {polls}"));
-        abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "no", 1))).await;
-        settles(on, &format!("the undoing of a send that was abandoned after {polls} polls"), async || {
-            Ok(!is_known(&store, &newcomer).await?)
+        let new_user = Credentials::new(&format!("new user {polls}"));
+        abandon_after(polls, store.send(new_user.admission(FAR_FUTURE, true), new_message(room, "no", 1))).await;
+        wait_until_settled(on, &format!("the undoing of a send that was abandoned after {polls} polls"), async || {
+            Ok(!is_registered(&store, &new_user).await?)
         })
         .await?;
     }
@@ -71,27 +71,31 @@ pub async fn contract_13_an_abandoned_send_that_is_refused_leaves_its_author_unk
     Ok(())
 }
 
-pub async fn contract_13_an_abandoned_send_is_sent_and_its_author_known_or_neither(on: &dyn Fixture) -> Outcome {
+pub async fn contract_13_an_abandoned_send_stores_message_and_author_or_neither(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     for polls in 1..=CALLERS {
-        let newcomer = Wallet::of(&format!("newcomer {polls}"));
-        abandon_after(polls, store.send(newcomer.ask(KEPT, true), sending(room, "hello", ROOMY.messages))).await;
-        settles(on, &format!("the end of a send that was abandoned after {polls} polls"), async || {
+        let new_user = Credentials::new(&format!("new user {polls}"));
+        abandon_after(
+            polls,
+            store.send(new_user.admission(FAR_FUTURE, true), new_message(room, "hello", ROOMY.messages)),
+        )
+        .await;
+        wait_until_settled(on, &format!("the end of a send that was abandoned after {polls} polls"), async || {
             let users = store.users(room, ALL).await?.users;
-            Ok(is_known(&store, &newcomer).await? == users.contains(newcomer.user()))
+            Ok(is_registered(&store, &new_user).await? == users.contains(new_user.user()))
         })
         .await?;
     }
     Ok(())
 }
 
-pub async fn contract_13_an_abandoned_room_is_made_and_listed_or_neither(on: &dyn Fixture) -> Outcome {
+pub async fn contract_13_an_abandoned_room_is_created_and_listed_or_neither(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     for polls in 1..=CALLERS {
         let (id, code) = (RoomId::random(), RoomCode::random(6));
         abandon_after(polls, store.create_room(id, &code, DAY)).await;
-        settles(on, &format!("the end of a creation that was abandoned after {polls} polls"), async || {
+        wait_until_settled(on, &format!("the end of a creation that was abandoned after {polls} polls"), async || {
             let is_there = match store.snapshot(id, None).await {
                 Ok(_) => true,
                 Err(StoreError::NotFound) => false,

@@ -1,4 +1,4 @@
-//! Creating rooms, and the list of those alive.
+//! Creating rooms, and the list of active rooms.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ fn ids(rooms: &[RoomState]) -> Vec<RoomId> {
     rooms.iter().map(|state| state.room.id).collect()
 }
 
-fn place(state: &RoomState) -> (Timestamp, RoomId) {
+fn position(state: &RoomState) -> (Timestamp, RoomId) {
     (state.room.created_at, state.room.id)
 }
 
-/// Rooms made one after the other.
-async fn rooms(store: &Arc<dyn Store>, count: usize) -> Outcome<Vec<RoomState>> {
+/// Creates rooms one after the other.
+async fn create_rooms(store: &Arc<dyn Store>, count: usize) -> Outcome<Vec<RoomState>> {
     let mut rooms = Vec::new();
     for _ in 0..count {
         rooms.push(store.create_room(RoomId::random(), &RoomCode::random(6), DAY).await?);
@@ -27,11 +27,11 @@ async fn rooms(store: &Arc<dyn Store>, count: usize) -> Outcome<Vec<RoomState>> 
     Ok(rooms)
 }
 
-pub async fn contract_6_a_new_room_is_as_it_was_asked_for(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_a_new_room_has_the_requested_id_code_and_lifetime(on: &dyn Fixture) -> Outcome {
     let (id, code) = (RoomId::random(), RoomCode::from_stored("007007".into()));
     let state = on.store().create_room(id, &code, DAY).await?;
     ensure_eq!((state.room.id, &state.room.code), (id, &code), "id and code");
-    ensure_eq!(state.room.expires_at, state.room.created_at.plus(DAY), "the end");
+    ensure_eq!(state.room.expires_at, state.room.created_at.plus(DAY), "the expiry");
     ensure_eq!((state.head, state.message_count, state.user_count), (Position::START, 0, 0), "what is in it");
     for store in [on.store(), on.second_handle()] {
         let seen = store.snapshot(id, None).await?.state;
@@ -41,19 +41,19 @@ pub async fn contract_6_a_new_room_is_as_it_was_asked_for(on: &dyn Fixture) -> O
     Ok(())
 }
 
-pub async fn contract_6_a_taken_id_is_refused_and_its_room_kept(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_a_taken_id_is_refused_and_its_room_unchanged(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let id = RoomId::random();
     store.create_room(id, &RoomCode::from_stored("111111".into()), DAY).await?;
-    new(&store, send(id, &named_user("ann"), "hello")).await?;
-    let before = Picture::of(&store, id).await?;
+    commit_new(&store, send(id, &named_user("ann"), "hello")).await?;
+    let before = RoomContents::read(&store, id).await?;
     for store in [on.store(), on.second_handle()] {
         let again = store.create_room(id, &RoomCode::from_stored("222222".into()), DAY * 2).await;
         ensure_refused!(again, StoreError::Conflict, "a taken id");
     }
-    ensure_eq!(Picture::of(&store, id).await?, before, "the room whose id was asked for again");
+    ensure_eq!(RoomContents::read(&store, id).await?, before, "the room whose id was requested again");
     ensure_eq!(store.active_rooms(None, 10).await?.total, 1, "the rooms in all");
-    let attempts = side_by_side((0..8).map(|_| {
+    let attempts = run_concurrently((0..8).map(|_| {
         let (store, id) = (on.store(), RoomId::from_bytes([7; 16]));
         async move { store.create_room(id, &RoomCode::random(6), DAY).await }
     }))
@@ -66,20 +66,20 @@ pub async fn contract_6_active_rooms_come_newest_first(on: &dyn Fixture) -> Outc
     let store = on.store();
     let none = store.active_rooms(None, 10).await?;
     ensure_eq!((none.rooms.len(), none.more, none.total), (0, false, 0), "the rooms of a new store");
-    let made = rooms(&store, 6).await?;
+    let created = create_rooms(&store, 6).await?;
     for store in [on.store(), on.second_handle()] {
         let listed = store.active_rooms(None, 10).await?;
         ensure_eq!((listed.rooms.len(), listed.more, listed.total), (6, false, 6), "listed, more, and in all");
         let is_ordered = listed.rooms.is_sorted_by_key(|state| std::cmp::Reverse(state.room.created_at));
         ensure!(is_ordered, "the rooms are not listed newest first: {:?}", listed.rooms);
-        ensure!(made.iter().all(|state| ids(&listed.rooms).contains(&state.room.id)), "a room is not listed");
+        ensure!(created.iter().all(|state| ids(&listed.rooms).contains(&state.room.id)), "a room is not listed");
     }
     Ok(())
 }
 
-pub async fn contract_6_pages_of_active_rooms_join_without_gap_or_repeat(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_pages_of_active_rooms_have_no_gaps_or_duplicates(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    rooms(&store, 7).await?;
+    create_rooms(&store, 7).await?;
     let all = ids(&store.active_rooms(None, 100).await?.rooms);
     for limit in [1, 2, 3, 6, 7, 8, u32::MAX] {
         let (mut read, mut after) = (Vec::new(), None);
@@ -89,7 +89,7 @@ pub async fn contract_6_pages_of_active_rooms_join_without_gap_or_repeat(on: &dy
             ensure_eq!(page.total, all.len() as u64, "the rooms in all");
             read.extend(ids(&page.rooms));
             ensure_eq!(page.more, read.len() < all.len(), "whether more follow after {} rooms", read.len());
-            after = page.rooms.last().map(place);
+            after = page.rooms.last().map(position);
             if !page.more {
                 break;
             }
@@ -102,12 +102,12 @@ pub async fn contract_6_pages_of_active_rooms_join_without_gap_or_repeat(on: &dy
     Ok(())
 }
 
-pub async fn contract_6_active_rooms_are_paged_from_any_place(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_active_rooms_can_be_read_from_any_position(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    rooms(&store, 4).await?;
+    create_rooms(&store, 4).await?;
     let listed = store.active_rooms(None, 100).await?.rooms;
     let (first, last) = (&listed[0].room, &listed[3].room);
-    // Cursors come from outside, so any moment can.
+    // The position comes from a client's cursor, so any number is possible.
     for later in [first.created_at.as_millis() + 1, 1 << 53, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX] {
         let page = store.active_rooms(Some((Timestamp::from_millis(later), RoomId::from_bytes([0; 16]))), 100).await?;
         ensure_eq!(ids(&page.rooms), ids(&listed), "the rooms behind {later}");
@@ -117,10 +117,10 @@ pub async fn contract_6_active_rooms_are_paged_from_any_place(on: &dyn Fixture) 
             store.active_rooms(Some((Timestamp::from_millis(earlier), RoomId::from_bytes([255; 16]))), 100).await?;
         ensure_eq!((page.rooms.len(), page.more, page.total), (0, false, 4), "the rooms behind {earlier}");
     }
-    // A page stays where it is, whatever is made meanwhile.
-    rooms(&store, 2).await?;
+    // New rooms do not move a page.
+    create_rooms(&store, 2).await?;
     for (read, state) in listed.iter().enumerate() {
-        let page = store.active_rooms(Some(place(state)), 100).await?;
+        let page = store.active_rooms(Some(position(state)), 100).await?;
         let behind = ids(&listed[read + 1..]);
         ensure!(behind.iter().all(|id| ids(&page.rooms).contains(id)), "a room behind {read} is missing");
         ensure!(!ids(&page.rooms).contains(&state.room.id), "a room is behind itself");
@@ -128,12 +128,12 @@ pub async fn contract_6_active_rooms_are_paged_from_any_place(on: &dyn Fixture) 
     Ok(())
 }
 
-pub async fn contract_6_a_listed_room_is_as_its_snapshot(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_a_listed_room_equals_its_snapshot(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    for room in ids(&rooms(&store, 3).await?) {
-        let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
-        new(&store, edit(&sent.message, "changed")).await?;
-        new(&store, send(room, &named_user("bob"), "hello")).await?;
+    for room in ids(&create_rooms(&store, 3).await?) {
+        let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
+        commit_new(&store, edit(&sent.message, "changed")).await?;
+        commit_new(&store, send(room, &named_user("bob"), "hello")).await?;
     }
     for state in on.second_handle().active_rooms(None, 100).await?.rooms {
         let seen = store.snapshot(state.room.id, None).await?.state;

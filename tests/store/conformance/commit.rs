@@ -1,4 +1,4 @@
-//! Clause 1: `commit` is one step, or nothing at all.
+//! Clause 1: `commit` is one atomic step.
 
 use livechat::domain::event::{EntryTag, Event, EventKind, Position, Seq};
 use livechat::domain::room::RoomId;
@@ -7,8 +7,8 @@ use livechat::store::{Commit, Committed, RoomLimits, StoreError};
 use super::fixture::Fixture;
 use super::kit::*;
 
-/// That all answers agree that `event` just happened, and the announcement with them.
-async fn is_everywhere(on: &dyn Fixture, event: &Event, listener: &mut Listener) -> Outcome {
+/// Ensures that every read and the feed show that `event` has just happened.
+async fn ensure_visible_everywhere(on: &dyn Fixture, event: &Event, feed: &mut FeedReader) -> Outcome {
     for store in [on.store(), on.second_handle()] {
         let snapshot = store.snapshot(event.room(), Some(ALL)).await?;
         ensure_eq!(snapshot.state.head, event.position, "the head");
@@ -16,18 +16,18 @@ async fn is_everywhere(on: &dyn Fixture, event: &Event, listener: &mut Listener)
         ensure_eq!(snapshot.messages.get(event.message.id.index as usize), Some(&event.message), "the message");
         ensure_eq!(log_of(&store, event.room()).await?.last(), Some(event), "the last entry of the log");
     }
-    ensure_eq!(listener.event().await?, *event, "the announcement");
+    ensure_eq!(feed.event().await?, *event, "the event of the feed");
     Ok(())
 }
 
-pub async fn contract_1_a_send_is_in_every_answer_at_once(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_a_send_is_visible_everywhere_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let mut listener = Listener::to(on, &store, room).await?;
+    let mut feed = FeedReader::open(on, &store, room).await?;
     let before = store.snapshot(room, None).await?.state.now;
-    let (ann, commit) = (named_user("ann"), send_as(room, &named_user("ann"), "hello", "one"));
+    let (ann, commit) = (named_user("ann"), send_with_id(room, &named_user("ann"), "hello", "one"));
     let tag = commit.tag;
-    let event = new(&store, commit).await?;
+    let event = commit_new(&store, commit).await?;
     ensure_eq!(event.kind, EventKind::Sent, "the kind");
     ensure_eq!(event.position, Position { seq: Seq(1), tag }, "the position");
     let message = &event.message;
@@ -38,20 +38,20 @@ pub async fn contract_1_a_send_is_in_every_answer_at_once(on: &dyn Fixture) -> O
     ensure_eq!((message.edited_at, message.deleted_at), (None, None), "edited and deleted");
     ensure_eq!((message.created_at, message.revision), (event.at, Seq(1)), "created and revised");
     ensure!(event.at >= before, "it was sent at {:?}, which is before {before:?}", event.at);
-    is_everywhere(on, &event, &mut listener).await?;
+    ensure_visible_everywhere(on, &event, &mut feed).await?;
     ensure_eq!(store.users(room, ALL).await?.users, [ann], "the users");
     ensure_eq!(store.snapshot(room, None).await?.state.user_count, 1, "the number of users");
     Ok(())
 }
 
-pub async fn contract_1_an_edit_is_in_every_answer_at_once(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_an_edit_is_visible_everywhere_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send_as(room, &named_user("ann"), "hello", "one")).await?;
-    let mut listener = Listener::to(on, &store, room).await?;
+    let sent = commit_new(&store, send_with_id(room, &named_user("ann"), "hello", "one")).await?;
+    let mut feed = FeedReader::open(on, &store, room).await?;
     let commit = edit(&sent.message, "hello again");
     let tag = commit.tag;
-    let edited = new(&store, commit).await?;
+    let edited = commit_new(&store, commit).await?;
     ensure_eq!(edited.kind, EventKind::Edited, "the kind");
     ensure_eq!(edited.position, Position { seq: Seq(2), tag }, "the position");
     let mut expected = sent.message;
@@ -59,18 +59,18 @@ pub async fn contract_1_an_edit_is_in_every_answer_at_once(on: &dyn Fixture) -> 
     expected.edited_at = Some(edited.at);
     expected.revision = Seq(2);
     ensure_eq!(edited.message, expected, "the message");
-    is_everywhere(on, &edited, &mut listener).await
+    ensure_visible_everywhere(on, &edited, &mut feed).await
 }
 
-pub async fn contract_1_a_delete_is_in_every_answer_at_once(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_a_deletion_is_visible_everywhere_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send_as(room, &named_user("ann"), "hello", "one")).await?;
-    let edited = new(&store, edit(&sent.message, "hello again")).await?;
-    let mut listener = Listener::to(on, &store, room).await?;
+    let sent = commit_new(&store, send_with_id(room, &named_user("ann"), "hello", "one")).await?;
+    let edited = commit_new(&store, edit(&sent.message, "hello again")).await?;
+    let mut feed = FeedReader::open(on, &store, room).await?;
     let commit = delete(&edited.message);
     let tag = commit.tag;
-    let deleted = new(&store, commit).await?;
+    let deleted = commit_new(&store, commit).await?;
     ensure_eq!(deleted.kind, EventKind::Deleted, "the kind");
     ensure_eq!(deleted.position, Position { seq: Seq(3), tag }, "the position");
     let mut expected = edited.message;
@@ -78,51 +78,51 @@ pub async fn contract_1_a_delete_is_in_every_answer_at_once(on: &dyn Fixture) ->
     expected.deleted_at = Some(deleted.at);
     expected.revision = Seq(3);
     ensure_eq!(deleted.message, expected, "the message");
-    is_everywhere(on, &deleted, &mut listener).await
+    ensure_visible_everywhere(on, &deleted, &mut feed).await
 }
 
-/// That `commit` is refused as expected, writes nothing and announces nothing.
-async fn leaves_no_trace(
+/// Ensures that `commit` is refused as expected, writes nothing and publishes nothing.
+async fn ensure_no_trace(
     on: &dyn Fixture,
     room: RoomId,
     commit: Commit,
     is_expected: fn(&Result<Committed, StoreError>) -> bool,
 ) -> Outcome {
     let store = on.store();
-    let before = Picture::of(&store, room).await?;
-    let mut listener = Listener::to(on, &store, room).await?;
-    let answer = store.commit(commit.clone()).await;
-    ensure!(is_expected(&answer), "{commit:?} was answered with {answer:?}");
-    ensure_eq!(Picture::of(&store, room).await?, before, "the room after {commit:?}");
-    // Announcements come in order, so nothing of the refused change may come before what follows it.
-    let next = new(&store, send(room, &named_user("bob"), "what follows")).await?;
-    ensure_eq!(next.position.seq, before.head.seq.next(), "the number of what follows {commit:?}");
-    ensure_eq!(listener.event().await?, next, "the announcement of what follows {commit:?}");
+    let before = RoomContents::read(&store, room).await?;
+    let mut feed = FeedReader::open(on, &store, room).await?;
+    let result = store.commit(commit.clone()).await;
+    ensure!(is_expected(&result), "{commit:?} returned {result:?}");
+    ensure_eq!(RoomContents::read(&store, room).await?, before, "the room after {commit:?}");
+    // Events come in order, so an event of the refused change would come before the next one.
+    let next = commit_new(&store, send(room, &named_user("bob"), "next")).await?;
+    ensure_eq!(next.position.seq, before.head.seq.next(), "the number of the next event after {commit:?}");
+    ensure_eq!(feed.event().await?, next, "the next event of the feed after {commit:?}");
     Ok(())
 }
 
-pub async fn contract_1_a_send_to_no_room_leaves_no_trace(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_a_send_to_a_missing_room_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, nowhere) = (room(&store).await?, RoomId::random());
-    let lost = send_as(nowhere, &named_user("ann"), "lost", "one");
-    leaves_no_trace(on, room, lost.clone(), |answer| matches!(answer, Err(StoreError::NotFound))).await?;
-    store.create_room(nowhere, &livechat::domain::room::RoomCode::random(6), DAY).await?;
-    let there = Picture::of(&store, nowhere).await?;
+    let (room, missing) = (room(&store).await?, RoomId::random());
+    let refused = send_with_id(missing, &named_user("ann"), "refused", "one");
+    ensure_no_trace(on, room, refused.clone(), |result| matches!(result, Err(StoreError::NotFound))).await?;
+    store.create_room(missing, &livechat::domain::room::RoomCode::random(6), DAY).await?;
+    let there = RoomContents::read(&store, missing).await?;
     ensure!(there.messages.is_empty() && there.log.is_empty() && there.users.is_empty(), "it left {there:?}");
     ensure_eq!(there.head, Position::START, "the head");
-    ensure_eq!(new(&store, lost).await?.position.seq, Seq(1), "its number once there is a room");
+    ensure_eq!(commit_new(&store, refused).await?.position.seq, Seq(1), "its number once there is a room");
     Ok(())
 }
 
-pub async fn contract_1_a_change_of_no_message_leaves_no_trace(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_a_change_of_a_missing_message_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?;
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
     for index in [1_000, u64::from(u32::MAX), i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX] {
         let mut message = sent.message.clone();
         message.id.index = index;
         for commit in [edit(&message, "changed"), delete(&message)] {
-            leaves_no_trace(on, room, commit, |answer| matches!(answer, Err(StoreError::NotFound))).await?;
+            ensure_no_trace(on, room, commit, |result| matches!(result, Err(StoreError::NotFound))).await?;
         }
     }
     Ok(())
@@ -131,113 +131,113 @@ pub async fn contract_1_a_change_of_no_message_leaves_no_trace(on: &dyn Fixture)
 pub async fn contract_1_a_stale_edit_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
-    let edited = new(&store, edit(&sent, "changed")).await?.message;
-    let refused = |answer: &_| matches!(answer, Err(StoreError::Conflict));
-    leaves_no_trace(on, room, edit(&sent, "changed on what was there before"), refused).await?;
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?.message;
+    let edited = commit_new(&store, edit(&sent, "changed")).await?.message;
+    let refused = |result: &_| matches!(result, Err(StoreError::Conflict));
+    ensure_no_trace(on, room, edit(&sent, "changed on what was there before"), refused).await?;
     let mut ahead = edited.clone();
     ahead.revision = edited.revision.next();
-    leaves_no_trace(on, room, edit(&ahead, "changed on what is not there yet"), refused).await?;
-    new(&store, delete(&edited)).await?;
-    leaves_no_trace(on, room, edit(&edited, "changed on what is gone"), refused).await
+    ensure_no_trace(on, room, edit(&ahead, "changed on what is not there yet"), refused).await?;
+    commit_new(&store, delete(&edited)).await?;
+    ensure_no_trace(on, room, edit(&edited, "changed on what is gone"), refused).await
 }
 
 pub async fn contract_1_a_stale_delete_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
-    let edited = new(&store, edit(&sent, "changed")).await?.message;
-    let refused = |answer: &_| matches!(answer, Err(StoreError::Conflict));
-    leaves_no_trace(on, room, delete(&sent), refused).await?;
-    new(&store, delete(&edited)).await?;
-    leaves_no_trace(on, room, delete(&edited), refused).await
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?.message;
+    let edited = commit_new(&store, edit(&sent, "changed")).await?.message;
+    let refused = |result: &_| matches!(result, Err(StoreError::Conflict));
+    ensure_no_trace(on, room, delete(&sent), refused).await?;
+    commit_new(&store, delete(&edited)).await?;
+    ensure_no_trace(on, room, delete(&edited), refused).await
 }
 
 pub async fn contract_1_a_send_to_a_full_room_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     for words in ["one", "two"] {
-        new(&store, with_capacity(send(room, &named_user("ann"), words), 2)).await?;
+        commit_new(&store, with_capacity(send(room, &named_user("ann"), words), 2)).await?;
     }
-    let refused = |answer: &_| matches!(answer, Err(StoreError::Full));
-    // By somebody new, with an id of its own, so that none of these may be kept either.
-    let three = with_capacity(send_as(room, &named_user("carol"), "three", "three"), 2);
-    leaves_no_trace(on, room, three.clone(), refused).await?;
-    leaves_no_trace(on, room, with_capacity(three.clone(), 0), refused).await?;
-    new(&store, with_capacity(three, 5)).await?;
+    let refused = |result: &_| matches!(result, Err(StoreError::Full));
+    // A new user and a new client message id, neither of which may be stored.
+    let three = with_capacity(send_with_id(room, &named_user("carol"), "three", "three"), 2);
+    ensure_no_trace(on, room, three.clone(), refused).await?;
+    ensure_no_trace(on, room, with_capacity(three.clone(), 0), refused).await?;
+    commit_new(&store, with_capacity(three, 5)).await?;
     Ok(())
 }
 
-pub async fn contract_1_a_full_room_still_takes_edits_and_deletes(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_a_full_room_still_accepts_edits_and_deletions(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, with_capacity(send(room, &named_user("ann"), "one"), 1)).await?;
-    let edited = new(&store, edit(&sent.message, "changed")).await?;
-    new(&store, delete(&edited.message)).await?;
+    let sent = commit_new(&store, with_capacity(send(room, &named_user("ann"), "one"), 1)).await?;
+    let edited = commit_new(&store, edit(&sent.message, "changed")).await?;
+    commit_new(&store, delete(&edited.message)).await?;
     Ok(())
 }
 
-pub async fn contract_1_a_deleted_message_still_fills_its_room(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_a_deleted_message_still_counts_towards_the_limit(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, with_capacity(send(room, &named_user("ann"), "one"), 1)).await?;
-    new(&store, delete(&sent.message)).await?;
+    let sent = commit_new(&store, with_capacity(send(room, &named_user("ann"), "one"), 1)).await?;
+    commit_new(&store, delete(&sent.message)).await?;
     let another = store.commit(with_capacity(send(room, &named_user("ann"), "two"), 1)).await;
     ensure_refused!(another, StoreError::Full, "a send into a room full of a deleted message");
     Ok(())
 }
 
-pub async fn contract_1_capacity_holds_under_contention(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_the_message_limit_holds_under_contention(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let answers = side_by_side((0..24).map(|n| {
+    let results = run_concurrently((0..24).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
         async move { store.commit(with_capacity(send(room, &named_user(&format!("user {n}")), "me too"), 5)).await }
     }))
     .await;
-    let accepted = answers.iter().filter(|answer| matches!(answer, Ok(Committed::New(_)))).count();
-    let full = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Full))).count();
+    let accepted = results.iter().filter(|result| matches!(result, Ok(Committed::New(_)))).count();
+    let full = results.iter().filter(|result| matches!(result, Err(StoreError::Full))).count();
     ensure_eq!((accepted, full), (5, 19), "accepted and refused of 24 sends into a room of 5");
-    let picture = Picture::of(&store, room).await?;
-    ensure_eq!((picture.message_count, picture.user_count, picture.log.len()), (5, 5, 5), "what they wrote");
+    let contents = RoomContents::read(&store, room).await?;
+    ensure_eq!((contents.message_count, contents.user_count, contents.log.len()), (5, 5, 5), "what they wrote");
     Ok(())
 }
 
 pub async fn contract_1_one_of_many_concurrent_edits_wins(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
-    let answers = side_by_side((0..16).map(|n| {
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?.message;
+    let results = run_concurrently((0..16).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
         let commit = if n == 7 { delete(&sent) } else { edit(&sent, &format!("changed by {n}")) };
         async move { store.commit(commit).await }
     }))
     .await;
-    let conflicts = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Conflict))).count();
+    let conflicts = results.iter().filter(|result| matches!(result, Err(StoreError::Conflict))).count();
     ensure_eq!(conflicts, 15, "the conflicts of 16 changes decided on one revision");
-    let winner = answers.into_iter().find_map(Result::ok).map(Committed::into_event);
+    let winner = results.into_iter().find_map(Result::ok).map(Committed::into_event);
     ensure_eq!(log_of(&store, room).await?.get(1), winner.as_ref(), "the second entry");
     ensure_eq!(messages_of(&store, room).await?.first(), winner.as_ref().map(|event| &event.message), "the message");
     Ok(())
 }
 
-pub async fn contract_1_every_check_is_kept_bit_by_bit(on: &dyn Fixture) -> Outcome {
+pub async fn contract_1_tags_are_stored_bit_for_bit(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    // Zero, both ends of signed numbers, and the first whole number that a floating point one cannot hold.
+    // Zero, both ends of signed integers, and the first integer that a floating-point number cannot represent.
     for tag in [0, 1, u64::MAX, 1 << 63, (1 << 63) - 1, (1 << 53) + 1, 0x0123_4567_89ab_cdef] {
         let commit = Commit { tag: EntryTag(tag), ..send(room, &named_user("ann"), "hello") };
-        let mut listener = Listener::to(on, &store, room).await?;
-        let event = new(&store, commit).await?;
+        let mut feed = FeedReader::open(on, &store, room).await?;
+        let event = commit_new(&store, commit).await?;
         ensure_eq!(event.position.tag, EntryTag(tag), "the tag of the event");
-        is_everywhere(on, &event, &mut listener).await?;
+        ensure_visible_everywhere(on, &event, &mut feed).await?;
         let rest = store.read_log(room, event.position, 10).await?;
         ensure!(rest.is_empty(), "{rest:?} is behind the last entry");
         let wrong = Position { tag: EntryTag(tag ^ 1), ..event.position };
         ensure_refused!(store.read_log(room, wrong, 10).await, StoreError::ForeignPosition, "{wrong:?}");
     }
-    // Nor do limits as large as there are overflow.
-    let most = RoomLimits { messages: u64::MAX, events: u64::MAX, edits: u64::MAX };
-    new(&store, with_limits(send(room, &named_user("ann"), "x"), most)).await?;
+    // The largest limits do not overflow.
+    let largest = RoomLimits { messages: u64::MAX, events: u64::MAX, edits: u64::MAX };
+    commit_new(&store, with_limits(send(room, &named_user("ann"), "x"), largest)).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Clause 9: each refusal has one name. What refusals leave behind is clause 1's matter.
+//! Clause 9: errors mean the same in every store. That refused changes leave no trace is part of clause 1.
 
 use livechat::domain::event::{EntryTag, Position, Seq};
 use livechat::domain::message::{Message, MessageId};
@@ -9,23 +9,23 @@ use livechat::store::StoreError;
 use super::fixture::Fixture;
 use super::kit::*;
 
-pub async fn contract_9_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
+pub async fn contract_9_a_missing_room_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let sent = new(&store, send(room(&store).await?, &named_user("ann"), "hello")).await?.message;
-    let nowhere = RoomId::random();
-    let message = Message { id: MessageId { room: nowhere, index: 0 }, ..sent };
-    ensure_refused!(store.snapshot(nowhere, None).await, StoreError::NotFound, "the room");
-    ensure_refused!(store.snapshot(nowhere, Some(Window::only(0))).await, StoreError::NotFound, "a message");
-    ensure_refused!(store.users(nowhere, ALL).await, StoreError::NotFound, "the users");
+    let sent = commit_new(&store, send(room(&store).await?, &named_user("ann"), "hello")).await?.message;
+    let missing = RoomId::random();
+    let message = Message { id: MessageId { room: missing, index: 0 }, ..sent };
+    ensure_refused!(store.snapshot(missing, None).await, StoreError::NotFound, "the room");
+    ensure_refused!(store.snapshot(missing, Some(Window::only(0))).await, StoreError::NotFound, "a message");
+    ensure_refused!(store.users(missing, ALL).await, StoreError::NotFound, "the users");
     for position in
         [Position::START, Position { seq: Seq(1), tag: EntryTag(1) }, Position { seq: Seq(0), tag: EntryTag(1) }]
     {
-        ensure_refused!(store.read_log(nowhere, position, 10).await, StoreError::NotFound, "the log");
+        ensure_refused!(store.read_log(missing, position, 10).await, StoreError::NotFound, "the log");
     }
     for commit in [
-        send(nowhere, &named_user("ann"), "hello"),
-        send_as(nowhere, &named_user("ann"), "hello", "one"),
-        with_capacity(send(nowhere, &named_user("ann"), "hello"), 0),
+        send(missing, &named_user("ann"), "hello"),
+        send_with_id(missing, &named_user("ann"), "hello", "one"),
+        with_capacity(send(missing, &named_user("ann"), "hello"), 0),
         edit(&message, "changed"),
         delete(&message),
     ] {
@@ -34,10 +34,10 @@ pub async fn contract_9_no_room_is_not_found(on: &dyn Fixture) -> Outcome {
     Ok(())
 }
 
-pub async fn contract_9_no_message_is_not_found(on: &dyn Fixture) -> Outcome {
+pub async fn contract_9_a_missing_message_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let (room, other) = (room(&store).await?, room(&store).await?);
-    let only = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
+    let only = commit_new(&store, send(room, &named_user("ann"), "hello")).await?.message;
     let elsewhere = Message { id: MessageId { room: other, index: 0 }, ..only.clone() };
     let behind = Message { id: MessageId { room, index: 1 }, ..only };
     for message in [elsewhere, behind] {
@@ -50,8 +50,8 @@ pub async fn contract_9_no_message_is_not_found(on: &dyn Fixture) -> Outcome {
 pub async fn contract_9_a_stale_revision_is_a_conflict(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send(room, &named_user("ann"), "hello")).await?.message;
-    new(&store, edit(&sent, "changed")).await?;
+    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?.message;
+    commit_new(&store, edit(&sent, "changed")).await?;
     for revision in [Seq(0), sent.revision, Seq(3), Seq(u64::MAX)] {
         let stale = Message { revision, ..sent.clone() };
         ensure_refused!(store.commit(edit(&stale, "late")).await, StoreError::Conflict, "an edit of {revision:?}");
@@ -60,18 +60,18 @@ pub async fn contract_9_a_stale_revision_is_a_conflict(on: &dyn Fixture) -> Outc
     Ok(())
 }
 
-pub async fn contract_9_a_full_room_is_full(on: &dyn Fixture) -> Outcome {
+pub async fn contract_9_a_send_to_a_full_room_is_refused_as_full(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let none = store.commit(with_capacity(send(room, &named_user("ann"), "hello"), 0)).await;
     ensure_refused!(none, StoreError::Full, "a send into a room for none");
-    new(&store, with_capacity(send(room, &named_user("ann"), "hello"), 1)).await?;
+    commit_new(&store, with_capacity(send(room, &named_user("ann"), "hello"), 1)).await?;
     let second = store.commit(with_capacity(send(room, &named_user("ann"), "hello"), 1)).await;
     ensure_refused!(second, StoreError::Full, "a second send into a room for one");
     Ok(())
 }
 
-pub async fn contract_9_a_store_that_works_answers_a_ping(on: &dyn Fixture) -> Outcome {
+pub async fn contract_9_a_working_store_answers_a_ping(on: &dyn Fixture) -> Outcome {
     for store in [on.store(), on.second_handle(), on.after_a_kill().await] {
         store.ping().await?;
     }

@@ -1,4 +1,4 @@
-//! What a case runs on: a store with nothing in it, and the few things that are done to each store in its own way.
+//! Fixtures: an empty store for a case, and the operations that differ between stores.
 
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::support::redis_cluster::RedisCluster;
 use crate::support::redis_server::RedisServer;
 use crate::support::watchdog;
 
-/// Hands the list of the stores under test to the macro `$then`: a name for the tests, and how to make a fresh fixture.
-/// A further store is added here, and nowhere else.
+/// Passes the list of the stores under test to the macro `$then`: a name for the tests, and an expression for a new fixture.
+/// Add further stores only here.
 macro_rules! every_store {
     ($then:ident!($($given:tt)*)) => {
         $then! { $($given)*
@@ -27,30 +27,30 @@ macro_rules! every_store {
 }
 pub(crate) use every_store;
 
-/// A store with nothing in it, which nobody else writes to.
+/// An empty store for one case.
 #[async_trait]
 pub trait Fixture: Send + Sync {
     fn store(&self) -> Arc<dyn Store>;
 
-    /// Another way to the same data: another node where the store can have one, else the same store again.
+    /// Another handle of the same data: another node if the store can have one, or else the same store.
     fn second_handle(&self) -> Arc<dyn Store>;
 
     /// Whether [`second_handle`](Self::second_handle) is another node.
     fn has_other_nodes(&self) -> bool;
 
-    /// Makes every feed that is not being read lose announcements, whether by a cut connection or by too many of them.
+    /// Makes every feed lose events, by a cut connection or by more events than it has space for.
     async fn cut_feeds(&self);
 
-    /// The store as a new process finds it when this one was killed. Nothing may be under way.
+    /// The store as a new process finds it after this one was killed. No operation may be running.
     async fn after_a_kill(&self) -> Arc<dyn Store>;
 
-    /// How long to wait for what must happen some time.
-    fn patience(&self) -> Duration {
+    /// How long to wait for anything that must happen.
+    fn timeout(&self) -> Duration {
         Duration::from_secs(30)
     }
 }
 
-/// More announcements than the embedded store keeps for a slow feed.
+/// More events than a feed of the embedded store has space for.
 const MORE_THAN_A_FEED: usize = 4_200;
 
 /// The embedded store in a directory of its own.
@@ -84,14 +84,14 @@ impl Fixture for Embedded {
         false
     }
 
-    /// A feed in this process has no connection to lose: it loses what it has no room for.
+    /// A feed in this process has no connection, but it loses events when it lags.
     async fn cut_feeds(&self) {
         kit::send_many(&self.store(), MORE_THAN_A_FEED).await;
     }
 
-    /// A killed process leaves its files as they are at that moment, so a copy of them is what the next one finds.
+    /// A killed process leaves its files as they are at that moment, so a copy of them simulates a kill.
     async fn after_a_kill(&self) -> Arc<dyn Store> {
-        // Else the sweeper might write between the copying of one file and the next.
+        // Otherwise the sweeper might write between two copies.
         self.store.close().await;
         for file in std::fs::read_dir(self.directory.path()).expect("the directory of the store") {
             let file = file.expect("a file of the store").path();
@@ -102,7 +102,7 @@ impl Fixture for Embedded {
     }
 }
 
-/// Two nodes on a Redis of their own.
+/// Two nodes on a new Redis.
 pub struct Redis {
     store: Arc<RedisStore>,
     other_node: Arc<RedisStore>,
@@ -141,13 +141,13 @@ impl Fixture for Redis {
         cut.expect("the connections are cut");
     }
 
-    /// What was acknowledged lies in Redis, so another node finds it.
+    /// Acknowledged writes are in Redis, so a new node finds them.
     async fn after_a_kill(&self) -> Arc<dyn Store> {
         node(&self.server).await
     }
 }
 
-/// Two nodes on a Redis Cluster that nobody else uses meanwhile.
+/// Two nodes on a Redis Cluster that no other case uses meanwhile.
 pub struct Cluster {
     store: Arc<RedisStore>,
     other_node: Arc<RedisStore>,
@@ -156,12 +156,12 @@ pub struct Cluster {
     pool: Arc<Pool>,
 }
 
-/// Clusters that wait for the next case: to start one takes a while. They end when no case runs any more.
+/// Clusters that can be reused by the next case, because starting one takes a while. They stop when no case runs any more.
 #[derive(Default)]
 struct Pool(Mutex<Vec<RedisCluster>>);
 
 impl Pool {
-    fn of_all_cases() -> Arc<Self> {
+    fn shared() -> Arc<Self> {
         static POOL: Mutex<Weak<Pool>> = Mutex::new(Weak::new());
         let mut known = POOL.lock().expect("the pool");
         known.upgrade().unwrap_or_else(|| {
@@ -174,7 +174,7 @@ impl Pool {
 
 impl Cluster {
     pub async fn fresh() -> Self {
-        let pool = Pool::of_all_cases();
+        let pool = Pool::shared();
         let waiting = pool.0.lock().expect("the pool").pop();
         let cluster = match waiting {
             Some(cluster) => cluster,

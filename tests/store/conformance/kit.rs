@@ -1,4 +1,4 @@
-//! What the cases are written with: changes, readings, waiting, and saying what was broken.
+//! Helpers for the cases: changes, reads, waits and checks.
 
 use std::fmt;
 use std::future::Future;
@@ -15,14 +15,14 @@ use livechat::store::{Change, Commit, Committed, Feed, FeedItem, RoomLimits, Roo
 
 use super::fixture::Fixture;
 
-/// Which promise was not kept, and how that showed.
+/// A broken promise of the contract.
 pub struct Breach(pub String);
 
 pub type Outcome<T = ()> = Result<T, Breach>;
 
 impl From<StoreError> for Breach {
     fn from(error: StoreError) -> Self {
-        Self(format!("an operation failed that should not: {error} ({error:?})"))
+        Self(format!("an operation failed unexpectedly: {error} ({error:?})"))
     }
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Breach {
     }
 }
 
-/// Ends the case with what was broken, unless the condition holds.
+/// Fails the case with a message unless the condition holds.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
@@ -48,7 +48,7 @@ macro_rules! ensure {
 }
 pub(crate) use ensure;
 
-/// Ends the case, unless both are equal.
+/// Fails the case unless both are equal.
 macro_rules! ensure_eq {
     ($left:expr, $right:expr, $($message:tt)+) => {
         match (&$left, &$right) {
@@ -62,7 +62,7 @@ macro_rules! ensure_eq {
 }
 pub(crate) use ensure_eq;
 
-/// Ends the case, unless the operation was refused with this very error.
+/// Fails the case unless the operation was refused with this error.
 macro_rules! ensure_refused {
     ($result:expr, $error:pat, $($message:tt)+) => {
         match $result {
@@ -79,13 +79,13 @@ pub(crate) use ensure_refused;
 
 pub const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// The limits of a room that is not meant to be full.
+/// Limits that no case reaches by accident.
 pub const ROOMY: RoomLimits = RoomLimits { messages: 100_000, events: 300_000, edits: 10_000 };
 
 /// All items of a list.
 pub const ALL: Window = Window { after: None, before: None, take: livechat::domain::page::Take::First(1_000_000) };
 
-/// A new room that lives for a day.
+/// Creates a room that lives for a day.
 pub async fn room(store: &Arc<dyn Store>) -> Outcome<RoomId> {
     Ok(store.create_room(RoomId::random(), &RoomCode::random(6), DAY).await?.room.id)
 }
@@ -109,59 +109,59 @@ fn change(room: RoomId, change: Change) -> Commit {
     Commit { room, tag: EntryTag::random(), change }
 }
 
-/// The sending of a message into a roomy room.
+/// A send with [`ROOMY`] limits.
 pub fn send(room: RoomId, author: &User, words: &str) -> Commit {
     let author = author.clone();
     change(room, Change::Send { author, text: text(words), client_message_id: None, limits: ROOMY })
 }
 
-/// The sending of a message with its sender's own id for it.
-pub fn send_as(room: RoomId, author: &User, words: &str, id: &str) -> Commit {
+/// A send with a client message id.
+pub fn send_with_id(room: RoomId, author: &User, words: &str, id: &str) -> Commit {
     let (author, client_message_id) = (author.clone(), Some(client_id(id)));
     change(room, Change::Send { author, text: text(words), client_message_id, limits: ROOMY })
 }
 
-/// The same send into a room that takes `messages` messages only.
+/// The same send with a limit of `messages` messages.
 pub fn with_capacity(commit: Commit, messages: u64) -> Commit {
     with_limits(commit, RoomLimits { messages, ..ROOMY })
 }
 
-/// The same change of a room with these limits.
-pub fn with_limits(mut commit: Commit, of_room: RoomLimits) -> Commit {
+/// The same change with other limits.
+pub fn with_limits(mut commit: Commit, new_limits: RoomLimits) -> Commit {
     if let Change::Send { limits, .. } | Change::Edit { limits, .. } = &mut commit.change {
-        *limits = of_room;
+        *limits = new_limits;
     }
     commit
 }
 
-/// An edit, decided on the message as given.
+/// An edit of the message at its given revision.
 pub fn edit(message: &Message, words: &str) -> Commit {
     let index = message.id.index;
     change(message.id.room, Change::Edit { index, revision: message.revision, text: text(words), limits: ROOMY })
 }
 
-/// A delete, decided on the message as given.
+/// A deletion of the message at its given revision.
 pub fn delete(message: &Message) -> Commit {
     change(message.id.room, Change::Delete { index: message.id.index, revision: message.revision })
 }
 
-/// Commits what must be accepted as new.
-pub async fn new(store: &Arc<dyn Store>, commit: Commit) -> Outcome<Event> {
+/// Commits a change, which must be new.
+pub async fn commit_new(store: &Arc<dyn Store>, commit: Commit) -> Outcome<Event> {
     match store.commit(commit).await? {
         Committed::New(event) => Ok(event),
-        Committed::Repeated(event) => Err(Breach(format!("a new change was taken for a repeat of {event:?}"))),
+        Committed::Repeated(event) => Err(Breach(format!("a new change was treated as a repeat of {event:?}"))),
     }
 }
 
-/// Commits what must be known as a repeat.
-pub async fn repeated(store: &Arc<dyn Store>, commit: Commit) -> Outcome<Event> {
+/// Commits a change, which must be a repeat.
+pub async fn commit_repeated(store: &Arc<dyn Store>, commit: Commit) -> Outcome<Event> {
     match store.commit(commit).await? {
         Committed::Repeated(event) => Ok(event),
-        Committed::New(event) => Err(Breach(format!("a repeat was taken for new: {event:?}"))),
+        Committed::New(event) => Err(Breach(format!("a repeat was treated as new: {event:?}"))),
     }
 }
 
-/// The whole log of a room.
+/// Reads the whole log of a room.
 pub async fn log_of(store: &Arc<dyn Store>, room: RoomId) -> Outcome<Vec<Event>> {
     let mut events: Vec<Event> = Vec::new();
     loop {
@@ -175,14 +175,14 @@ pub async fn log_of(store: &Arc<dyn Store>, room: RoomId) -> Outcome<Vec<Event>>
     }
 }
 
-/// All messages of a room, as they are now.
+/// Reads all messages of a room.
 pub async fn messages_of(store: &Arc<dyn Store>, room: RoomId) -> Outcome<Vec<Message>> {
     Ok(store.snapshot(room, Some(ALL)).await?.messages)
 }
 
-/// All that a store answers about a room, apart from the time.
+/// Everything that a store returns about a room, except the time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub struct RoomContents {
     pub room: Room,
     pub head: Position,
     pub message_count: u64,
@@ -192,8 +192,8 @@ pub struct Picture {
     pub users: Vec<User>,
 }
 
-impl Picture {
-    pub async fn of(store: &Arc<dyn Store>, id: RoomId) -> Outcome<Self> {
+impl RoomContents {
+    pub async fn read(store: &Arc<dyn Store>, id: RoomId) -> Outcome<Self> {
         let snapshot = store.snapshot(id, Some(ALL)).await?;
         let RoomState { room, head, message_count, user_count, .. } = snapshot.state;
         let (log, users) = (log_of(store, id).await?, store.users(id, ALL).await?.users);
@@ -201,31 +201,31 @@ impl Picture {
     }
 }
 
-/// A feed that is read for the announcements of one room.
-pub struct Listener {
+/// Reads the events of one room from a feed.
+pub struct FeedReader {
     feed: Feed,
     room: RoomId,
-    /// An answer may come before its announcement, so this one may still be announced after the listening began.
+    /// Events up to here may still arrive, because a commit can return before its event is delivered.
     written_before: Seq,
-    patience: Duration,
+    timeout: Duration,
 }
 
-impl Listener {
-    /// Listens to `room` through `store` for whatever is committed from now on.
-    pub async fn to(on: &dyn Fixture, store: &Arc<dyn Store>, room: RoomId) -> Outcome<Self> {
+impl FeedReader {
+    /// Subscribes to `room` through `store`.
+    pub async fn open(on: &dyn Fixture, store: &Arc<dyn Store>, room: RoomId) -> Outcome<Self> {
         let written_before = store.snapshot(room, None).await?.state.head.seq;
         let feed = store.feed();
         store.subscribe(room).await?;
-        Ok(Self { feed, room, written_before, patience: on.patience() })
+        Ok(Self { feed, room, written_before, timeout: on.timeout() })
     }
 
-    /// The next announcement of any kind, for whoever minds a `Resync`.
+    /// The next item, including a `Resync`.
     pub async fn next(&mut self) -> Outcome<FeedItem> {
-        let next = within(self.patience, "the next announcement", self.feed.next()).await?;
-        next.ok_or_else(|| Breach("the feed ended while its store is there".into()))
+        let next = with_timeout(self.timeout, "the next item of the feed", self.feed.next()).await?;
+        next.ok_or_else(|| Breach("the feed ended before its store".into()))
     }
 
-    /// The next event of the room. A needless `Resync` costs a reading of the log, but promises nothing wrong.
+    /// The next event of the room. Skips `Resync`, which is always allowed.
     pub async fn event(&mut self) -> Outcome<Event> {
         loop {
             if let FeedItem::Event(event) = self.next().await?
@@ -238,22 +238,22 @@ impl Listener {
     }
 }
 
-/// Whether readers of the room are told to read its log again.
-pub fn is_resync(announcement: &FeedItem, room: RoomId) -> bool {
-    match announcement {
+/// Whether subscribers of the room must read its log again.
+pub fn is_resync(item: &FeedItem, room: RoomId) -> bool {
+    match item {
         FeedItem::Resync => true,
         FeedItem::ResyncOf(rooms) => rooms.contains(&room),
         FeedItem::Event(_) => false,
     }
 }
 
-/// Waits for what must happen some time.
-pub async fn within<T>(patience: Duration, what: &str, future: impl Future<Output = T>) -> Outcome<T> {
-    tokio::time::timeout(patience, future).await.map_err(|_| Breach(format!("{what} did not come within {patience:?}")))
+/// Waits for `future`, which must finish within `timeout`.
+pub async fn with_timeout<T>(timeout: Duration, what: &str, future: impl Future<Output = T>) -> Outcome<T> {
+    tokio::time::timeout(timeout, future).await.map_err(|_| Breach(format!("{what} did not come within {timeout:?}")))
 }
 
-/// Runs all of them side by side; their results in the same order.
-pub async fn side_by_side<T, F>(futures: impl IntoIterator<Item = F>) -> Vec<T>
+/// Runs all futures concurrently. Returns their results in the same order.
+pub async fn run_concurrently<T, F>(futures: impl IntoIterator<Item = F>) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -266,47 +266,47 @@ where
     results
 }
 
-/// Sends so many messages into a room of their own.
+/// Sends so many messages to a new room.
 pub async fn send_many(store: &Arc<dyn Store>, messages: usize) {
-    const AT_ONCE: usize = 256;
+    const CONCURRENCY: usize = 256;
     let room = room(store).await.expect("a room");
     let author = named_user("busy");
-    for sent in (0..messages).step_by(AT_ONCE) {
-        let sends = (sent..messages.min(sent + AT_ONCE)).map(|_| store.commit(send(room, &author, "blah")));
+    for sent in (0..messages).step_by(CONCURRENCY) {
+        let sends = (sent..messages.min(sent + CONCURRENCY)).map(|_| store.commit(send(room, &author, "blah")));
         for sent in futures_util::future::join_all(sends).await {
             sent.expect("a commit");
         }
     }
 }
 
-/// A reader of a room through a hub.
+/// A subscriber of a room through a hub.
 pub struct Follower {
     follower: livechat::hub::Follower,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Follower {
-    /// Follows `room` behind `after`; without it, from now on.
-    pub async fn of(on: &dyn Fixture, hub: &Hub, room: RoomId, after: Option<Position>) -> Outcome<Self> {
+    /// Follows `room` after `after`, or from now on.
+    pub async fn open(on: &dyn Fixture, hub: &Hub, room: RoomId, after: Option<Position>) -> Outcome<Self> {
         let state = on.store().snapshot(room, None).await?.state;
         let follower = hub.follow(&state, after.unwrap_or(state.head)).await?;
-        Ok(Self { follower, patience: on.patience() })
+        Ok(Self { follower, timeout: on.timeout() })
     }
 
-    /// What comes next; `None` at the end.
+    /// The next event; `None` at the end.
     pub async fn next(&mut self) -> Outcome<Option<Result<Arc<Event>, StoreError>>> {
-        within(self.patience, "the next event of a followed room", self.follower.next()).await
+        with_timeout(self.timeout, "the next event of a followed room", self.follower.next()).await
     }
 
     pub async fn event(&mut self) -> Outcome<Event> {
         match self.next().await? {
             Some(event) => Ok(Event::clone(&*event?)),
-            None => Err(Breach("the stream ended while its room is there".into())),
+            None => Err(Breach("the stream ended before its room".into())),
         }
     }
 
-    /// That the next events are these, each once and in this order.
-    pub async fn gets(&mut self, expected: &[Event]) -> Outcome {
+    /// Ensures that these are the next events, in this order.
+    pub async fn expect_events(&mut self, expected: &[Event]) -> Outcome {
         for event in expected {
             ensure_eq!(self.event().await?, *event, "the next event of a followed room");
         }

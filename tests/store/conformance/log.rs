@@ -12,17 +12,19 @@ async fn busy_room(on: &dyn Fixture) -> Outcome<Vec<Event>> {
     let room = room(&store).await?;
     let mut sent = Vec::new();
     for n in 0..4 {
-        sent.push(new(&store, send(room, &named_user(&format!("user {}", n % 3)), &format!("words {n}"))).await?);
+        sent.push(
+            commit_new(&store, send(room, &named_user(&format!("user {}", n % 3)), &format!("words {n}"))).await?,
+        );
     }
-    new(&store, edit(&sent[0].message, "changed")).await?;
-    let edited = new(&store, edit(&sent[2].message, "changed too")).await?;
-    new(&store, delete(&edited.message)).await?;
+    commit_new(&store, edit(&sent[0].message, "changed")).await?;
+    let edited = commit_new(&store, edit(&sent[2].message, "changed too")).await?;
+    commit_new(&store, delete(&edited.message)).await?;
     let log = log_of(&store, room).await?;
     ensure_eq!(log.len(), 7, "the entries of the log");
     Ok(log)
 }
 
-pub async fn contract_5_pages_of_the_log_join_without_gap_or_repeat(on: &dyn Fixture) -> Outcome {
+pub async fn contract_5_pages_of_the_log_have_no_gaps_or_duplicates(on: &dyn Fixture) -> Outcome {
     let log = busy_room(on).await?;
     let room = log[0].room();
     for store in [on.store(), on.second_handle()] {
@@ -47,7 +49,7 @@ pub async fn contract_5_pages_of_the_log_join_without_gap_or_repeat(on: &dyn Fix
     Ok(())
 }
 
-pub async fn contract_5_a_page_has_at_most_as_many_entries_as_asked_for(on: &dyn Fixture) -> Outcome {
+pub async fn contract_5_a_page_respects_its_limit(on: &dyn Fixture) -> Outcome {
     let (store, log) = (on.store(), busy_room(on).await?);
     for limit in [0, 1, 6, 7, 8, 100, u32::MAX] {
         let page = store.read_log(log[0].room(), Position::START, limit).await?;
@@ -56,7 +58,7 @@ pub async fn contract_5_a_page_has_at_most_as_many_entries_as_asked_for(on: &dyn
     Ok(())
 }
 
-pub async fn contract_5_an_empty_log_is_read_from_its_start(on: &dyn Fixture) -> Outcome {
+pub async fn contract_5_an_empty_log_can_be_read_from_its_start(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     ensure_eq!(store.snapshot(room, None).await?.state.head, Position::START, "the head of a new room");
@@ -88,35 +90,35 @@ pub async fn contract_5_a_foreign_position_is_refused(on: &dyn Fixture) -> Outco
 pub async fn contract_5_a_position_of_another_room_is_refused(on: &dyn Fixture) -> Outcome {
     let (store, log, other) = (on.store(), busy_room(on).await?, busy_room(on).await?);
     for (event, foreign) in log.iter().zip(&other) {
-        let answer = store.read_log(event.room(), foreign.position, 10).await;
-        ensure_refused!(answer, StoreError::ForeignPosition, "a position of another room");
+        let result = store.read_log(event.room(), foreign.position, 10).await;
+        ensure_refused!(result, StoreError::ForeignPosition, "a position of another room");
     }
     Ok(())
 }
 
-pub async fn contract_5_numbers_no_log_reaches_are_refused(on: &dyn Fixture) -> Outcome {
+pub async fn contract_5_positions_beyond_any_log_are_refused(on: &dyn Fixture) -> Outcome {
     let (store, log) = (on.store(), busy_room(on).await?);
-    // Cursors come from outside, so any 64 bits can.
+    // The position comes from a client's cursor, so any number is possible.
     for seq in [1 << 32, 1 << 53, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX] {
         for tag in [EntryTag(0), log[6].position.tag, EntryTag(u64::MAX)] {
             let position = Position { seq: Seq(seq), tag };
-            let answer = store.read_log(log[0].room(), position, 10).await;
-            ensure_refused!(answer, StoreError::ForeignPosition, "{position:?}");
+            let result = store.read_log(log[0].room(), position, 10).await;
+            ensure_refused!(result, StoreError::ForeignPosition, "{position:?}");
         }
     }
     Ok(())
 }
 
-pub async fn contract_5_a_replay_shows_each_message_as_it_is_now(on: &dyn Fixture) -> Outcome {
+pub async fn contract_5_a_replay_returns_each_message_in_its_current_state(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let sent = [
-        new(&store, send(room, &named_user("ann"), "one")).await?,
-        new(&store, send(room, &named_user("bob"), "two")).await?,
+        commit_new(&store, send(room, &named_user("ann"), "one")).await?,
+        commit_new(&store, send(room, &named_user("bob"), "two")).await?,
     ];
-    let edited = new(&store, edit(&sent[0].message, "one, changed")).await?;
-    let deleted = new(&store, delete(&sent[1].message)).await?;
-    let again = new(&store, edit(&edited.message, "one, changed again")).await?;
+    let edited = commit_new(&store, edit(&sent[0].message, "one, changed")).await?;
+    let deleted = commit_new(&store, delete(&sent[1].message)).await?;
+    let again = commit_new(&store, edit(&edited.message, "one, changed again")).await?;
     let as_now = |event: &Event, now: &Event| Event { message: now.message.clone(), ..event.clone() };
     let expected =
         [as_now(&sent[0], &again), as_now(&sent[1], &deleted), as_now(&edited, &again), deleted.clone(), again.clone()];
@@ -127,21 +129,21 @@ pub async fn contract_5_a_replay_shows_each_message_as_it_is_now(on: &dyn Fixtur
     Ok(())
 }
 
-pub async fn contract_5_deleted_text_is_in_no_answer(on: &dyn Fixture) -> Outcome {
+pub async fn contract_5_deleted_text_is_never_returned(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = new(&store, send_as(room, &named_user("ann"), "a secret", "one")).await?;
-    let edited = new(&store, edit(&sent.message, "another secret")).await?;
-    let mut listener = Listener::to(on, &store, room).await?;
-    let deleted = new(&store, delete(&edited.message)).await?;
-    let again = repeated(&store, send_as(room, &named_user("ann"), "a secret", "one")).await?;
-    let mut answers = vec![deleted.message, again.message, listener.event().await?.message];
+    let sent = commit_new(&store, send_with_id(room, &named_user("ann"), "a secret", "one")).await?;
+    let edited = commit_new(&store, edit(&sent.message, "another secret")).await?;
+    let mut feed = FeedReader::open(on, &store, room).await?;
+    let deleted = commit_new(&store, delete(&edited.message)).await?;
+    let again = commit_repeated(&store, send_with_id(room, &named_user("ann"), "a secret", "one")).await?;
+    let mut results = vec![deleted.message, again.message, feed.event().await?.message];
     for store in [on.store(), on.second_handle()] {
-        answers.extend(messages_of(&store, room).await?);
-        answers.extend(log_of(&store, room).await?.into_iter().map(|event| event.message));
+        results.extend(messages_of(&store, room).await?);
+        results.extend(log_of(&store, room).await?.into_iter().map(|event| event.message));
     }
-    ensure_eq!(answers.len(), 3 + 2 * (1 + 3), "the answers");
-    for message in answers {
+    ensure_eq!(results.len(), 3 + 2 * (1 + 3), "the answers");
+    for message in results {
         ensure_eq!(message.text, None, "the text of a deleted message");
     }
     Ok(())

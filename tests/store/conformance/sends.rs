@@ -1,4 +1,4 @@
-//! Admitting and committing at once: what the doc comment of `send` promises.
+//! Authenticating and committing in one operation: the promises in the doc comment of `send`.
 
 use livechat::domain::event::EntryTag;
 use livechat::domain::room::RoomId;
@@ -6,14 +6,14 @@ use livechat::store::{Admitted, Committed, NewMessage, RoomLimits, Sent, StoreEr
 
 use super::fixture::Fixture;
 use super::kit::*;
-use super::users::{KEPT, Wallet, is_current};
+use super::users::{Credentials, FAR_FUTURE, ensure_current};
 
-fn saying(room: RoomId, words: &str, id: Option<&str>) -> NewMessage {
+fn new_message(room: RoomId, words: &str, id: Option<&str>) -> NewMessage {
     let client_message_id = id.map(client_id);
     NewMessage { room, tag: EntryTag::random(), text: text(words), client_message_id, limits: ROOMY }
 }
 
-/// The event of a send that must be accepted as new.
+/// The event of a send, which must be new.
 fn new_event(sent: Sent) -> Outcome<livechat::domain::event::Event> {
     match sent.committed {
         Some(Committed::New(event)) => Ok(event),
@@ -21,96 +21,108 @@ fn new_event(sent: Sent) -> Outcome<livechat::domain::event::Event> {
     }
 }
 
-pub async fn a_send_makes_its_author_known_and_is_in_every_answer_at_once(on: &dyn Fixture) -> Outcome {
+pub async fn a_send_registers_its_author_and_is_visible_everywhere_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, mut ann) = (room(&store).await?, Wallet::of("ann"));
-    let mut listener = Listener::to(on, &store, room).await?;
+    let (room, mut ann) = (room(&store).await?, Credentials::new("ann"));
+    let mut feed = FeedReader::open(on, &store, room).await?;
     let mut events = Vec::new();
     for (words, expected) in [
         ("one", Admitted::Created(ann.user().clone())),
         ("two", Admitted::Rotated(ann.user().clone())),
         ("three", Admitted::Rotated(ann.user().clone())),
     ] {
-        let sent = store.send(ann.ask(KEPT, true), saying(room, words, None)).await?;
+        let sent = store.send(ann.admission(FAR_FUTURE, true), new_message(room, words, None)).await?;
         ann.take_next();
         ensure_eq!(sent.admitted, expected, "the author of {words}");
         events.push(new_event(sent)?);
     }
-    let picture = Picture::of(&on.second_handle(), room).await?;
-    ensure_eq!(picture.log, events, "the log");
-    ensure_eq!(picture.head, events[2].position, "where the log ends");
-    ensure_eq!((picture.message_count, picture.user_count), (3, 1), "messages and users");
-    ensure_eq!(picture.users, vec![ann.user().clone()], "the users");
+    let contents = RoomContents::read(&on.second_handle(), room).await?;
+    ensure_eq!(contents.log, events, "the log");
+    ensure_eq!(contents.head, events[2].position, "the head");
+    ensure_eq!((contents.message_count, contents.user_count), (3, 1), "messages and users");
+    ensure_eq!(contents.users, vec![ann.user().clone()], "the users");
     let messages: Vec<_> = events.iter().map(|event| event.message.clone()).collect();
-    ensure_eq!(picture.messages, messages, "the messages");
+    ensure_eq!(contents.messages, messages, "the messages");
     for event in &events {
-        ensure_eq!(listener.event().await?, *event, "the announcement");
+        ensure_eq!(feed.event().await?, *event, "the event of the feed");
     }
-    is_current(&store, &mut ann).await
+    ensure_current(&store, &mut ann).await
 }
 
-pub async fn a_send_whose_answer_was_lost_is_repeated_with_its_token(on: &dyn Fixture) -> Outcome {
+pub async fn a_send_whose_response_was_lost_can_be_repeated_with_its_token(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, mut ann) = (room(&store).await?, Wallet::of("ann"));
-    store.send(ann.ask(KEPT, true), saying(room, "before", None)).await?;
+    let (room, mut ann) = (room(&store).await?, Credentials::new("ann"));
+    store.send(ann.admission(FAR_FUTURE, true), new_message(room, "before", None)).await?;
     ann.take_next();
-    let first = new_event(store.send(ann.ask(KEPT, true), saying(room, "once", Some("id"))).await?)?;
-    let again = ann.showing_again().ask(KEPT, true);
-    let sent = on.second_handle().send(again, saying(room, "once", Some("id"))).await?;
+    let first = new_event(store.send(ann.admission(FAR_FUTURE, true), new_message(room, "once", Some("id"))).await?)?;
+    let again = ann.retry().admission(FAR_FUTURE, true);
+    let sent = on.second_handle().send(again, new_message(room, "once", Some("id"))).await?;
     ensure_eq!(sent.committed, Some(Committed::Repeated(first)), "the repeat");
     ensure!(matches!(sent.admitted, Admitted::Repeated(..)), "the author of the repeat: {:?}", sent.admitted);
     ensure_eq!(messages_of(&store, room).await?.len(), 2, "messages");
     ann.take_next();
-    is_current(&store, &mut ann).await
+    ensure_current(&store, &mut ann).await
 }
 
-pub async fn a_send_by_whom_is_not_admitted_leaves_no_trace(on: &dyn Fixture) -> Outcome {
+pub async fn a_send_by_a_user_who_is_not_admitted_leaves_no_trace(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, mut ann) = (room(&store).await?, Wallet::of("ann"));
-    store.send(ann.ask(KEPT, true), saying(room, "before", None)).await?;
+    let (room, mut ann) = (room(&store).await?, Credentials::new("ann"));
+    store.send(ann.admission(FAR_FUTURE, true), new_message(room, "before", None)).await?;
     ann.take_next();
-    let before = Picture::of(&store, room).await?;
-    for (stranger, expected) in [(Wallet::of("ann"), Admitted::WrongToken), (Wallet::of("bob"), Admitted::Unknown)] {
-        let sent = store.send(stranger.ask(KEPT, false), saying(room, "no", None)).await?;
+    let before = RoomContents::read(&store, room).await?;
+    for (stranger, expected) in
+        [(Credentials::new("ann"), Admitted::WrongToken), (Credentials::new("bob"), Admitted::Unknown)]
+    {
+        let sent = store.send(stranger.admission(FAR_FUTURE, false), new_message(room, "no", None)).await?;
         ensure_eq!(sent, Sent { admitted: expected, committed: None }, "a send by a stranger");
     }
-    ensure_eq!(Picture::of(&store, room).await?, before, "the room");
-    is_current(&store, &mut ann).await
+    ensure_eq!(RoomContents::read(&store, room).await?, before, "the room");
+    ensure_current(&store, &mut ann).await
 }
 
-pub async fn a_refused_send_leaves_a_newcomer_unknown_and_a_known_user_its_token(on: &dyn Fixture) -> Outcome {
+pub async fn a_refused_send_registers_no_user_and_still_rotates_a_token(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, mut ann) = (room(&store).await?, Wallet::of("ann"));
-    store.send(ann.ask(KEPT, true), saying(room, "before", None)).await?;
+    let (room, mut ann) = (room(&store).await?, Credentials::new("ann"));
+    store.send(ann.admission(FAR_FUTURE, true), new_message(room, "before", None)).await?;
     ann.take_next();
-    let before = Picture::of(&store, room).await?;
-    let full = || NewMessage { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(room, "no", None) };
-    let nowhere = || saying(RoomId::random(), "no", None);
+    let before = RoomContents::read(&store, room).await?;
+    let full = || NewMessage { limits: RoomLimits { messages: 1, ..ROOMY }, ..new_message(room, "no", None) };
+    let missing = || new_message(RoomId::random(), "no", None);
     for name in ["bob", "cid"] {
-        let newcomer = Wallet::of(name);
-        ensure_refused!(store.send(newcomer.ask(KEPT, true), full()).await, StoreError::Full, "a full room");
-        ensure_refused!(store.send(newcomer.ask(KEPT, true), nowhere()).await, StoreError::NotFound, "no room");
-        let asked = on.second_handle().authenticate(newcomer.ask(KEPT, false)).await?;
-        ensure_eq!(asked, Admitted::Unknown, "a newcomer whose first message was refused");
+        let new_user = Credentials::new(name);
+        ensure_refused!(
+            store.send(new_user.admission(FAR_FUTURE, true), full()).await,
+            StoreError::Full,
+            "a full room"
+        );
+        ensure_refused!(
+            store.send(new_user.admission(FAR_FUTURE, true), missing()).await,
+            StoreError::NotFound,
+            "no room"
+        );
+        let admitted = on.second_handle().authenticate(new_user.admission(FAR_FUTURE, false)).await?;
+        ensure_eq!(admitted, Admitted::Unknown, "a new user whose first message was refused");
     }
-    ensure_refused!(store.send(ann.ask(KEPT, true), full()).await, StoreError::Full, "a full room");
+    ensure_refused!(store.send(ann.admission(FAR_FUTURE, true), full()).await, StoreError::Full, "a full room");
     ann.take_next();
-    ensure_eq!(Picture::of(&store, room).await?, before, "the room");
-    is_current(&store, &mut ann).await
+    ensure_eq!(RoomContents::read(&store, room).await?, before, "the room");
+    ensure_current(&store, &mut ann).await
 }
 
-pub async fn sends_of_one_user_and_many_at_once_are_each_in_the_log_once(on: &dyn Fixture) -> Outcome {
+pub async fn concurrent_sends_are_each_in_the_log_once(on: &dyn Fixture) -> Outcome {
     const EACH: usize = 10;
     let store = on.store();
     let (one, other) = (room(&store).await?, room(&store).await?);
-    let all = side_by_side((0..20).map(|n| {
+    let all = run_concurrently((0..20).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
-            let mut wallet = Wallet::of(&format!("user {n}"));
+            let mut credentials = Credentials::new(&format!("user {n}"));
             for i in 0..EACH {
                 let room = if i % 2 == 0 { one } else { other };
-                store.send(wallet.ask(KEPT, true), saying(room, &format!("{n}, {i}"), None)).await?;
-                wallet.take_next();
+                store
+                    .send(credentials.admission(FAR_FUTURE, true), new_message(room, &format!("{n}, {i}"), None))
+                    .await?;
+                credentials.take_next();
             }
             Ok::<_, StoreError>(())
         }
@@ -118,40 +130,38 @@ pub async fn sends_of_one_user_and_many_at_once_are_each_in_the_log_once(on: &dy
     .await;
     all.into_iter().collect::<Result<Vec<_>, _>>()?;
     for room in [one, other] {
-        let picture = Picture::of(&store, room).await?;
-        ensure_eq!((picture.message_count, picture.user_count), (20 * EACH as u64 / 2, 20), "messages and users");
-        ensure_eq!(picture.messages.len(), 20 * EACH / 2, "messages");
-        ensure_eq!(picture.users.len(), 20, "users");
-        for (place, event) in picture.log.iter().enumerate() {
+        let contents = RoomContents::read(&store, room).await?;
+        ensure_eq!((contents.message_count, contents.user_count), (20 * EACH as u64 / 2, 20), "messages and users");
+        ensure_eq!(contents.messages.len(), 20 * EACH / 2, "messages");
+        ensure_eq!(contents.users.len(), 20, "users");
+        for (place, event) in contents.log.iter().enumerate() {
             ensure_eq!((event.position.seq.0, event.message.id.index), (place as u64 + 1, place as u64), "an entry");
         }
-        ensure_eq!(picture.log.last().map(|event| event.position), Some(picture.head), "where the log ends");
+        ensure_eq!(contents.log.last().map(|event| event.position), Some(contents.head), "the head");
     }
     Ok(())
 }
 
-pub async fn contract_12_of_two_first_sends_at_once_the_refusal_of_one_does_not_undo_the_other(
-    on: &dyn Fixture,
-) -> Outcome {
+pub async fn contract_12_one_refused_first_send_does_not_undo_a_concurrent_one(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let (full, roomy) = (room(&store).await?, room(&store).await?);
-    new(&store, send(full, &named_user("ann"), "the only one")).await?;
+    commit_new(&store, send(full, &named_user("ann"), "the only one")).await?;
     for n in 0..30 {
-        let name = format!("newcomer {n}");
-        let newcomer = Wallet::with_own_token(&name);
-        let again = newcomer.showing_again();
+        let name = format!("new user {n}");
+        let new_user = Credentials::with_own_token(&name);
+        let again = new_user.retry();
         let (one, other) = (on.store(), on.second_handle());
-        let (asks, asks_again) = (newcomer.ask(KEPT, true), again.ask(KEPT, true));
+        let (asks, asks_again) = (new_user.admission(FAR_FUTURE, true), again.admission(FAR_FUTURE, true));
         let (refused, accepted) = tokio::join!(
-            one.send(asks, NewMessage { limits: RoomLimits { messages: 1, ..ROOMY }, ..saying(full, "no", None) }),
-            other.send(asks_again, saying(roomy, "yes", None)),
+            one.send(asks, NewMessage { limits: RoomLimits { messages: 1, ..ROOMY }, ..new_message(full, "no", None) }),
+            other.send(asks_again, new_message(roomy, "yes", None)),
         );
         ensure_refused!(refused, StoreError::Full, "the send to a full room");
         let accepted = accepted?;
         ensure!(accepted.committed.is_some(), "the other send was not accepted: {:?}", accepted.admitted);
-        let claimed = store.authenticate(Wallet::of(&name).ask(KEPT, true)).await?;
-        ensure_eq!(claimed, Admitted::WrongToken, "somebody else who claims the id of an accepted message's author");
-        let known = store.authenticate(newcomer.showing_again().ask(KEPT, false)).await?;
+        let claimed = store.authenticate(Credentials::new(&name).admission(FAR_FUTURE, true)).await?;
+        ensure_eq!(claimed, Admitted::WrongToken, "another client that claims the id of an accepted message's author");
+        let known = store.authenticate(new_user.retry().admission(FAR_FUTURE, false)).await?;
         ensure!(matches!(known, Admitted::Repeated(..)), "the author of the accepted message: {known:?}");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Clause 2: the numbers of a room have no gaps, and its announcements come in their order.
+//! Clause 2: the numbers of a room have no gaps, and its events come in order.
 
 use livechat::domain::event::{Event, Seq};
 use livechat::domain::room::RoomId;
@@ -9,20 +9,20 @@ use super::kit::*;
 const WRITERS: usize = 32;
 const SENDS: usize = 4;
 
-/// Many writers at once, each sending, editing and deleting messages of its own. Answers what each was answered.
+/// Runs many writers, each sending, editing and deleting its own messages. Returns the events in order.
 async fn contention(on: &dyn Fixture, room: RoomId) -> Outcome<Vec<Event>> {
-    let written = side_by_side((0..WRITERS).map(|writer| {
+    let written = run_concurrently((0..WRITERS).map(|writer| {
         let store = if writer % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
             let author = named_user(&format!("writer {writer}"));
             let mut events = Vec::new();
             for n in 0..SENDS {
-                let sent = new(&store, send(room, &author, &format!("{writer} says {n}"))).await?;
+                let sent = commit_new(&store, send(room, &author, &format!("{writer} says {n}"))).await?;
                 let message = sent.message.clone();
                 events.push(sent);
                 match n % 3 {
-                    1 => events.push(new(&store, edit(&message, &format!("{writer} meant {n}"))).await?),
-                    2 => events.push(new(&store, delete(&message)).await?),
+                    1 => events.push(commit_new(&store, edit(&message, &format!("{writer} meant {n}"))).await?),
+                    2 => events.push(commit_new(&store, delete(&message)).await?),
                     _ => {}
                 }
             }
@@ -45,7 +45,7 @@ pub async fn contract_2_seq_counts_from_one_in_each_room(on: &dyn Fixture) -> Ou
     let (one, two) = (room(&store).await?, room(&store).await?);
     for n in 1..=3 {
         for room in [one, two] {
-            let event = new(&store, send(room, &named_user("ann"), "hello")).await?;
+            let event = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
             ensure_eq!(event.position.seq, Seq(n), "the number of send {n}");
             ensure_eq!(event.message.id.index, n - 1, "the index of send {n}");
         }
@@ -58,35 +58,35 @@ pub async fn contract_2_seq_is_contiguous_under_contention(on: &dyn Fixture) -> 
     let room = room(&store).await?;
     let events = contention(on, room).await?;
     let expected: Vec<u64> = (1..=events.len() as u64).collect();
-    ensure_eq!(numbers(&events), expected, "the numbers of all answers");
+    ensure_eq!(numbers(&events), expected, "the numbers of all results");
     let log = log_of(&store, room).await?;
     ensure_eq!(numbers(&log), expected, "the numbers in the log");
     for (event, entry) in events.iter().zip(&log) {
-        let (answered, logged) =
+        let (returned, logged) =
             [event, entry].map(|e| (e.position, e.kind, e.at, e.message.id.index, e.message.created_at)).into();
-        ensure_eq!(answered, logged, "an answer and its entry");
+        ensure_eq!(returned, logged, "a result and its entry");
     }
     ensure_eq!(store.snapshot(room, None).await?.state.head, log[log.len() - 1].position, "the head");
     Ok(())
 }
 
-pub async fn contract_2_announcements_come_in_order_and_equal_the_log(on: &dyn Fixture) -> Outcome {
+pub async fn contract_2_feed_events_are_in_order_and_equal_the_log(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let mut listeners = [Listener::to(on, &store, room).await?, Listener::to(on, &on.second_handle(), room).await?];
+    let mut feeds = [FeedReader::open(on, &store, room).await?, FeedReader::open(on, &on.second_handle(), room).await?];
     let events = contention(on, room).await?;
-    for listener in &mut listeners {
-        let mut announced = Vec::new();
+    for feed in &mut feeds {
+        let mut received = Vec::new();
         for _ in 0..events.len() {
-            announced.push(listener.event().await?);
+            received.push(feed.event().await?);
         }
-        ensure_eq!(numbers(&announced), (1..=events.len() as u64).collect::<Vec<_>>(), "the announced numbers");
-        // As each was answered: a live event shows its message as it was then.
-        ensure!(announced == events, "announced were {:?}", numbers(&announced));
+        ensure_eq!(numbers(&received), (1..=events.len() as u64).collect::<Vec<_>>(), "the received numbers");
+        // A live event has its message as of the commit, like the result of the commit.
+        ensure!(received == events, "received were {:?}", numbers(&received));
     }
     let logged: Vec<_> = log_of(&store, room).await?.iter().map(|e| (e.position, e.kind, e.message.id)).collect();
-    let answered: Vec<_> = events.iter().map(|e| (e.position, e.kind, e.message.id)).collect();
-    ensure_eq!(logged, answered, "the log");
+    let returned: Vec<_> = events.iter().map(|e| (e.position, e.kind, e.message.id)).collect();
+    ensure_eq!(logged, returned, "the log");
     Ok(())
 }
 

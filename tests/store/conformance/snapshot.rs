@@ -1,4 +1,4 @@
-//! Clause 6: a snapshot is one instant; and what its windows and the users show.
+//! Clause 6: a snapshot shows one instant; windows, and the users of a room.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,14 +30,14 @@ pub async fn contract_6_a_snapshot_is_one_instant(on: &dyn Fixture) -> Outcome {
             })
         })
         .collect();
-    let written = side_by_side((0..6).map(|n| {
+    let written = run_concurrently((0..6).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
         async move {
             let author = named_user(&format!("writer {n}"));
             let mut events = Vec::new();
             for round in 0..8 {
-                let sent = new(&store, send(room, &author, &format!("{n} says {round}"))).await?;
-                let edited = new(&store, edit(&sent.message, &format!("{n} means {round}"))).await?;
+                let sent = commit_new(&store, send(room, &author, &format!("{n} says {round}"))).await?;
+                let edited = commit_new(&store, edit(&sent.message, &format!("{n} means {round}"))).await?;
                 events.extend([sent, edited]);
             }
             Outcome::Ok(events)
@@ -51,14 +51,14 @@ pub async fn contract_6_a_snapshot_is_one_instant(on: &dyn Fixture) -> Outcome {
     }
     for reader in readers {
         for snapshot in reader.await.map_err(|error| Breach(error.to_string()))?? {
-            is_one_instant(&snapshot, &events)?;
+            ensure_one_instant(&snapshot, &events)?;
         }
     }
     Ok(())
 }
 
-/// That every part of the snapshot is what the changes up to its head made of the room.
-fn is_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::event::Seq, Event>) -> Outcome {
+/// Ensures that every part of the snapshot is the result of the changes up to its head.
+fn ensure_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::event::Seq, Event>) -> Outcome {
     let Snapshot { state, messages } = snapshot;
     let head = state.head;
     ensure_eq!(state.message_count, messages.len() as u64, "the messages of a snapshot at {head:?}");
@@ -76,11 +76,11 @@ fn is_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::event:
     Ok(())
 }
 
-/// Windows from and to all kinds of places in a list of `count` items.
+/// Windows with all kinds of bounds in a list of `count` items.
 fn windows(count: u64) -> impl Iterator<Item = Window> {
-    let places = [None, Some(0), Some(1), Some(count / 2), Some(count - 1), Some(count), Some(u64::MAX)];
-    places.into_iter().flat_map(move |after| {
-        places.into_iter().flat_map(move |before| {
+    let bounds = [None, Some(0), Some(1), Some(count / 2), Some(count - 1), Some(count), Some(u64::MAX)];
+    bounds.into_iter().flat_map(move |after| {
+        bounds.into_iter().flat_map(move |before| {
             [0, 1, 3, count as u32, u32::MAX].into_iter().flat_map(move |n| {
                 [Take::First(n), Take::Last(n)].into_iter().map(move |take| Window { after, before, take })
             })
@@ -88,7 +88,7 @@ fn windows(count: u64) -> impl Iterator<Item = Window> {
     })
 }
 
-/// What is asked for with `window`, said in the plainest way.
+/// The expected items of `window`, computed in the simplest way.
 fn filter<T: Clone>(list: &[T], window: Window) -> Vec<T> {
     let Window { after, before, take } = window;
     let inside = |index: u64| after.is_none_or(|after| index > after) && before.is_none_or(|before| index < before);
@@ -101,14 +101,14 @@ fn filter<T: Clone>(list: &[T], window: Window) -> Vec<T> {
     inside
 }
 
-pub async fn contract_6_a_window_is_a_filter_over_the_messages(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_a_window_filters_the_messages(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     for n in 0..7 {
-        new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?;
+        commit_new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?;
     }
     let all = messages_of(&store, room).await?;
-    new(&store, delete(&all[3])).await?;
+    commit_new(&store, delete(&all[3])).await?;
     let all = messages_of(&store, room).await?;
     ensure_eq!(all.len(), 7, "the messages, the deleted one among them");
     for window in windows(7) {
@@ -123,16 +123,16 @@ pub async fn contract_6_a_window_is_a_filter_over_the_messages(on: &dyn Fixture)
     Ok(())
 }
 
-pub async fn contract_6_a_window_is_a_filter_over_the_users(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_a_window_filters_the_users(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let everybody: Vec<User> = (0..7).map(|n| named_user(&format!("user {}", (n * 5) % 7))).collect();
-    for user in &everybody {
-        new(&store, send(room, user, "hello")).await?;
+    let all: Vec<User> = (0..7).map(|n| named_user(&format!("user {}", (n * 5) % 7))).collect();
+    for user in &all {
+        commit_new(&store, send(room, user, "hello")).await?;
     }
     for window in windows(7) {
         let page = store.users(room, window).await?;
-        ensure_eq!(page.users, filter(&everybody, window), "the users in {window:?}");
+        ensure_eq!(page.users, filter(&all, window), "the users in {window:?}");
         ensure_eq!(page.total, 7, "all users beside {window:?}");
     }
     Ok(())
@@ -141,14 +141,14 @@ pub async fn contract_6_a_window_is_a_filter_over_the_users(on: &dyn Fixture) ->
 pub async fn contract_6_without_a_window_there_are_no_messages(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    new(&store, send(room, &named_user("ann"), "hello")).await?;
+    commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
     let (without, with) = (store.snapshot(room, None).await?, store.snapshot(room, Some(ALL)).await?);
-    ensure!(without.messages.is_empty(), "messages nobody asked for");
+    ensure!(without.messages.is_empty(), "unrequested messages");
     ensure_eq!(livechat::store::RoomState { now: with.state.now, ..without.state }, with.state, "the room itself");
     Ok(())
 }
 
-pub async fn contract_6_users_are_distinct_and_in_the_order_of_their_first_message(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_users_are_distinct_and_ordered_by_their_first_message(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let empty = store.users(room, ALL).await?;
@@ -156,13 +156,13 @@ pub async fn contract_6_users_are_distinct_and_in_the_order_of_their_first_messa
     let (ann, bob, carol) = (named_user("ann"), named_user("bob"), named_user("carol"));
     for (author, id) in [(&carol, "1"), (&ann, "1"), (&carol, "2"), (&ann, "1"), (&bob, "1"), (&ann, "2"), (&bob, "1")]
     {
-        store.commit(send_as(room, author, "hello", id)).await?;
+        store.commit(send_with_id(room, author, "hello", id)).await?;
     }
     for message in messages_of(&store, room).await?.iter().filter(|message| message.author == carol) {
-        new(&store, delete(message)).await?;
+        commit_new(&store, delete(message)).await?;
     }
     let renamed = User { display_name: DisplayName::from_stored("renamed".into()), ..bob.clone() };
-    new(&store, send(room, &renamed, "hello")).await?;
+    commit_new(&store, send(room, &renamed, "hello")).await?;
     let page = store.users(room, ALL).await?;
     let ids: Vec<_> = page.users.iter().map(|user| &user.id).collect();
     ensure_eq!(ids, [&carol.id, &ann.id, &bob.id], "the users");
@@ -175,12 +175,12 @@ pub async fn contract_6_users_are_distinct_and_in_the_order_of_their_first_messa
     Ok(())
 }
 
-pub async fn contract_6_users_are_counted_right_under_contention(on: &dyn Fixture) -> Outcome {
+pub async fn contract_6_users_are_counted_correctly_under_contention(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = side_by_side((0..32).map(|n| {
+    let sent = run_concurrently((0..32).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
-        async move { new(&store, send(room, &named_user(&format!("user {}", n % 8)), "hello")).await }
+        async move { commit_new(&store, send(room, &named_user(&format!("user {}", n % 8)), "hello")).await }
     }))
     .await;
     sent.into_iter().collect::<Outcome<Vec<_>>>()?;

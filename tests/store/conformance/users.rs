@@ -1,4 +1,4 @@
-//! Admitting and withdrawing users: what the doc comments of `admit`, `withdraw` and `Admitted` promise.
+//! Authenticating and forgetting users: the promises in the doc comments of `authenticate`, `forget_new_user` and `Admitted`.
 
 use std::sync::Arc;
 
@@ -9,46 +9,46 @@ use livechat::store::{Admission, Admitted, PresentedToken, Store};
 use super::fixture::Fixture;
 use super::kit::*;
 
-/// Far enough away not to matter.
-pub const KEPT: Timestamp = Timestamp::from_millis(4_000_000_000_000);
+/// Later than any test runs.
+pub const FAR_FUTURE: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
-/// What a client has: its id, the token it shows, and the one offered to the store as that one's next_token.
+/// A client's user, the token that it presents, and the next token that it offers to the store.
 #[derive(Clone)]
-pub struct Wallet {
+pub struct Credentials {
     user: User,
     token: Option<Token>,
     next: Token,
 }
 
-impl Wallet {
+impl Credentials {
     /// A client without a token.
-    pub fn of(name: &str) -> Self {
-        Self::of_user(named_user(name))
+    pub fn new(name: &str) -> Self {
+        Self::for_user(named_user(name))
     }
 
-    pub fn of_user(user: User) -> Self {
+    pub fn for_user(user: User) -> Self {
         Self { user, token: None, next: Token::random() }
     }
 
-    /// A client that makes up its own first token.
+    /// A client that makes up its first token.
     pub fn with_own_token(name: &str) -> Self {
-        Self::of(name).showing(Some(Token::random()))
+        Self::new(name).with_token(Some(Token::random()))
     }
 
-    fn showing(&self, token: Option<Token>) -> Self {
+    fn with_token(&self, token: Option<Token>) -> Self {
         Self { token, next: Token::random(), user: self.user.clone() }
     }
 
-    /// The same client, which has not got its last answer and asks again.
-    pub fn showing_again(&self) -> Self {
-        self.showing(self.token)
+    /// The same client, which did not receive its last response and retries.
+    pub fn retry(&self) -> Self {
+        self.with_token(self.token)
     }
 
     pub fn user(&self) -> &User {
         &self.user
     }
 
-    pub fn ask(&self, keep_until: Timestamp, as_newcomer: bool) -> Admission {
+    pub fn admission(&self, keep_until: Timestamp, register: bool) -> Admission {
         Admission {
             user: self.user.id.clone(),
             presented: self
@@ -56,240 +56,245 @@ impl Wallet {
                 .map(|token| PresentedToken { hash: token.hash(), sealed_next_token: token.seal(&self.next) }),
             next_token: self.next.hash(),
             keep_until,
-            register_as: as_newcomer.then(|| self.user.display_name.clone()),
+            register_as: register.then(|| self.user.display_name.clone()),
         }
     }
 
-    /// Puts the offered token in the place of the one shown; returns the one shown.
+    /// Makes the offered token the presented one. Returns the token presented before.
     pub fn take_next(&mut self) -> Option<Token> {
         self.token.replace(std::mem::replace(&mut self.next, Token::random()))
     }
 }
 
-/// Makes the client's user known, or takes the next token for it.
-pub async fn authenticate(store: &Arc<dyn Store>, wallet: &mut Wallet, keep_until: Timestamp) -> Outcome {
-    match store.authenticate(wallet.ask(keep_until, true)).await? {
+/// Registers the client's user, or rotates its token.
+pub async fn authenticate(store: &Arc<dyn Store>, credentials: &mut Credentials, keep_until: Timestamp) -> Outcome {
+    match store.authenticate(credentials.admission(keep_until, true)).await? {
         Admitted::Created(user) | Admitted::Rotated(user) => {
-            ensure_eq!(user, *wallet.user(), "the admitted user");
-            wallet.take_next();
+            ensure_eq!(user, *credentials.user(), "the admitted user");
+            credentials.take_next();
             Ok(())
         }
-        other => Err(Breach(format!("{:?} was not admitted: {other:?}", wallet.user().id))),
+        other => Err(Breach(format!("{:?} was not admitted: {other:?}", credentials.user().id))),
     }
 }
 
-/// A user who is known, and its client.
-async fn known(store: &Arc<dyn Store>, name: &str) -> Outcome<Wallet> {
-    let mut wallet = Wallet::of(name);
-    authenticate(store, &mut wallet, KEPT).await?;
-    Ok(wallet)
+/// Registers a user.
+async fn registered(store: &Arc<dyn Store>, name: &str) -> Outcome<Credentials> {
+    let mut credentials = Credentials::new(name);
+    authenticate(store, &mut credentials, FAR_FUTURE).await?;
+    Ok(credentials)
 }
 
-/// That the wallet's token is the current one.
-pub async fn is_current(store: &Arc<dyn Store>, wallet: &mut Wallet) -> Outcome {
-    let asked = store.authenticate(wallet.ask(KEPT, false)).await?;
-    ensure_eq!(asked, Admitted::Rotated(wallet.user().clone()), "the current token");
-    wallet.take_next();
+/// Ensures that the client's token is the current one, and rotates it.
+pub async fn ensure_current(store: &Arc<dyn Store>, credentials: &mut Credentials) -> Outcome {
+    let admitted = store.authenticate(credentials.admission(FAR_FUTURE, false)).await?;
+    ensure_eq!(admitted, Admitted::Rotated(credentials.user().clone()), "the current token");
+    credentials.take_next();
     Ok(())
 }
 
-pub async fn admit_leaves_an_unknown_user_without_a_name_unknown(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_does_not_register_a_user_without_a_name(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let nobody = Wallet::of("nobody");
-    let somebody = nobody.showing(Some(Token::random()));
+    let without_token = Credentials::new("nobody");
+    let with_token = without_token.with_token(Some(Token::random()));
     for _ in 0..2 {
-        ensure_eq!(store.authenticate(nobody.ask(KEPT, false)).await?, Admitted::Unknown, "a user without a token");
-        ensure_eq!(store.authenticate(somebody.ask(KEPT, false)).await?, Admitted::Unknown, "a user with a token");
+        ensure_eq!(
+            store.authenticate(without_token.admission(FAR_FUTURE, false)).await?,
+            Admitted::Unknown,
+            "a user without a token"
+        );
+        ensure_eq!(
+            store.authenticate(with_token.admission(FAR_FUTURE, false)).await?,
+            Admitted::Unknown,
+            "a user with a token"
+        );
     }
-    let created = store.authenticate(nobody.ask(KEPT, true)).await?;
-    ensure_eq!(created, Admitted::Created(nobody.user().clone()), "the user with a name");
+    let created = store.authenticate(without_token.admission(FAR_FUTURE, true)).await?;
+    ensure_eq!(created, Admitted::Created(without_token.user().clone()), "the user with a name");
     Ok(())
 }
 
-pub async fn admit_makes_a_user_known_once(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_registers_a_user_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let mut ann = known(&store, "ann").await?;
+    let mut ann = registered(&store, "ann").await?;
     for store in [on.store(), on.second_handle()] {
-        let again = store.authenticate(ann.showing(None).ask(KEPT, true)).await?;
+        let again = store.authenticate(ann.with_token(None).admission(FAR_FUTURE, true)).await?;
         ensure_eq!(again, Admitted::WrongToken, "the same id without a token");
     }
     let name = ann.user.display_name.clone();
     ann.user.display_name = DisplayName::from_stored("another name".into());
-    let asked = store.authenticate(ann.ask(KEPT, true)).await?;
+    let admitted = store.authenticate(ann.admission(FAR_FUTURE, true)).await?;
     let expected = User { display_name: name, ..ann.user.clone() };
-    ensure_eq!(asked, Admitted::Rotated(expected), "a known user who brings another name");
+    ensure_eq!(admitted, Admitted::Rotated(expected), "a known user with another name");
     Ok(())
 }
 
-pub async fn admit_rotates_the_current_token(on: &dyn Fixture) -> Outcome {
-    let mut ann = known(&on.store(), "ann").await?;
+pub async fn authenticate_rotates_the_current_token(on: &dyn Fixture) -> Outcome {
+    let mut ann = registered(&on.store(), "ann").await?;
     for _ in 0..3 {
-        is_current(&on.store(), &mut ann).await?;
-        is_current(&on.second_handle(), &mut ann).await?;
+        ensure_current(&on.store(), &mut ann).await?;
+        ensure_current(&on.second_handle(), &mut ann).await?;
     }
     Ok(())
 }
 
-pub async fn admit_repeats_the_successor_for_the_token_before(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_returns_the_same_next_token_for_the_previous_token(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let mut ann = known(&store, "ann").await?;
-    is_current(&store, &mut ann.clone()).await?;
+    let mut ann = registered(&store, "ann").await?;
+    ensure_current(&store, &mut ann.clone()).await?;
     let used = ann.token;
     for store in [on.store(), on.second_handle(), on.store()] {
-        // Each repeat offers a next_token of its own, which does not count.
-        let asked = store.authenticate(ann.showing(used).ask(KEPT, true)).await?;
-        let Admitted::Repeated(user, sealed) = asked else {
-            return Err(Breach(format!("the token before was answered with {asked:?}")));
+        // Each retry offers another next token, which has no effect.
+        let admitted = store.authenticate(ann.with_token(used).admission(FAR_FUTURE, true)).await?;
+        let Admitted::Repeated(user, sealed) = admitted else {
+            return Err(Breach(format!("the previous token got {admitted:?}")));
         };
         ensure_eq!(user, *ann.user(), "the user");
         let unsealed = used.map(|token| token.unseal(&sealed));
-        ensure!(unsealed == Some(ann.next), "the sealed token is not the next_token");
+        ensure!(unsealed == Some(ann.next), "the sealed token is not the next token");
     }
     ann.take_next();
-    is_current(&store, &mut ann).await
+    ensure_current(&store, &mut ann).await
 }
 
-pub async fn admit_lets_the_token_before_die_when_its_successor_is_used(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_invalidates_the_previous_token_once_the_next_one_is_used(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let mut ann = known(&store, "ann").await?;
+    let mut ann = registered(&store, "ann").await?;
     let first = ann.token;
-    is_current(&store, &mut ann).await?;
-    is_current(&store, &mut ann).await?;
-    let asked = store.authenticate(ann.showing(first).ask(KEPT, true)).await?;
-    ensure_eq!(asked, Admitted::WrongToken, "a token whose next_token was used");
-    is_current(&store, &mut ann).await
+    ensure_current(&store, &mut ann).await?;
+    ensure_current(&store, &mut ann).await?;
+    let admitted = store.authenticate(ann.with_token(first).admission(FAR_FUTURE, true)).await?;
+    ensure_eq!(admitted, Admitted::WrongToken, "a token whose next token was used");
+    ensure_current(&store, &mut ann).await
 }
 
-pub async fn admit_changes_nothing_for_a_wrong_token(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_changes_nothing_for_a_wrong_token(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let mut ann = known(&store, "ann").await?;
+    let mut ann = registered(&store, "ann").await?;
     let before = ann.token;
-    is_current(&store, &mut ann).await?;
-    let mut bob = known(&store, "bob").await?;
+    ensure_current(&store, &mut ann).await?;
+    let mut bob = registered(&store, "bob").await?;
     for wrong in [None, Some(Token::random()), bob.token] {
-        let asked = store.authenticate(ann.showing(wrong).ask(KEPT, true)).await?;
-        ensure_eq!(asked, Admitted::WrongToken, "a wrong token");
+        let admitted = store.authenticate(ann.with_token(wrong).admission(FAR_FUTURE, true)).await?;
+        ensure_eq!(admitted, Admitted::WrongToken, "a wrong token");
     }
-    let asked = store.authenticate(ann.showing(before).ask(KEPT, false)).await?;
-    ensure!(matches!(asked, Admitted::Repeated(..)), "the token before, after wrong ones: {asked:?}");
-    is_current(&store, &mut ann).await?;
-    is_current(&store, &mut bob).await
+    let admitted = store.authenticate(ann.with_token(before).admission(FAR_FUTURE, false)).await?;
+    ensure!(matches!(admitted, Admitted::Repeated(..)), "the previous token, after wrong ones: {admitted:?}");
+    ensure_current(&store, &mut ann).await?;
+    ensure_current(&store, &mut bob).await
 }
 
-pub async fn admit_counts_an_own_token_as_the_one_before(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_treats_a_client_made_token_as_the_previous_one(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let own = Token::random();
-    let mut ann = Wallet::of("ann").showing(Some(own));
-    let created = store.authenticate(ann.ask(KEPT, true)).await?;
-    ensure_eq!(created, Admitted::Created(ann.user().clone()), "a first action with an own token");
-    let repeated = store.authenticate(ann.showing(Some(own)).ask(KEPT, true)).await?;
+    let mut ann = Credentials::new("ann").with_token(Some(own));
+    let created = store.authenticate(ann.admission(FAR_FUTURE, true)).await?;
+    ensure_eq!(created, Admitted::Created(ann.user().clone()), "a first action with a client-made token");
+    let repeated = store.authenticate(ann.with_token(Some(own)).admission(FAR_FUTURE, true)).await?;
     let Admitted::Repeated(_, sealed) = repeated else {
-        return Err(Breach(format!("the repeated first action was answered with {repeated:?}")));
+        return Err(Breach(format!("the retried first action got {repeated:?}")));
     };
     ensure!(own.unseal(&sealed) == ann.next, "the sealed token is not the first one");
     ann.take_next();
-    is_current(&store, &mut ann).await?;
-    let dead = store.authenticate(ann.showing(Some(own)).ask(KEPT, true)).await?;
-    ensure_eq!(dead, Admitted::WrongToken, "the own token after the first one was used");
+    ensure_current(&store, &mut ann).await?;
+    let dead = store.authenticate(ann.with_token(Some(own)).admission(FAR_FUTURE, true)).await?;
+    ensure_eq!(dead, Admitted::WrongToken, "the client-made token after the next one was used");
     Ok(())
 }
 
-pub async fn admit_rotates_once_under_contention(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_rotates_once_under_contention(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let ann = known(&store, "ann").await?;
-    let Some(shown) = ann.token else { return Err(Breach("a known user has a token".into())) };
-    let answers = side_by_side((0..20).map(|n| {
+    let ann = registered(&store, "ann").await?;
+    let Some(shown) = ann.token else { return Err(Breach("a registered user has no token".into())) };
+    let results = run_concurrently((0..20).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
-        let wallet = ann.showing(Some(shown));
-        async move { (store.authenticate(wallet.ask(KEPT, true)).await, wallet.next) }
+        let credentials = ann.with_token(Some(shown));
+        async move { (store.authenticate(credentials.admission(FAR_FUTURE, true)).await, credentials.next) }
     }))
     .await;
     let mut winners = Vec::new();
     let mut repeats = Vec::new();
-    for (answer, offered) in answers {
-        match answer? {
+    for (result, offered) in results {
+        match result? {
             Admitted::Rotated(_) => winners.push(offered),
             Admitted::Repeated(_, sealed) => repeats.push(shown.unseal(&sealed)),
-            other => return Err(Breach(format!("a good token was answered with {other:?}"))),
+            other => return Err(Breach(format!("a valid token got {other:?}"))),
         }
     }
     ensure_eq!((winners.len(), repeats.len()), (1, 19), "rotated and repeated of 20");
-    ensure!(
-        repeats.iter().all(|token| *token == winners[0]),
-        "a repeat was given another token than the one that counts"
-    );
-    is_current(&store, &mut ann.showing(Some(winners[0]))).await
+    ensure!(repeats.iter().all(|token| *token == winners[0]), "a retry got another token than the current one");
+    ensure_current(&store, &mut ann.with_token(Some(winners[0]))).await
 }
 
-pub async fn admit_creates_once_under_contention(on: &dyn Fixture) -> Outcome {
+pub async fn authenticate_registers_once_under_contention(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let ann = Wallet::of("ann");
-    let answers = side_by_side((0..20).map(|n| {
+    let ann = Credentials::new("ann");
+    let results = run_concurrently((0..20).map(|n| {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
-        let wallet = ann.showing(None);
-        async move { (store.authenticate(wallet.ask(KEPT, true)).await, wallet.next) }
+        let credentials = ann.with_token(None);
+        async move { (store.authenticate(credentials.admission(FAR_FUTURE, true)).await, credentials.next) }
     }))
     .await;
     let mut winners = Vec::new();
-    for (answer, offered) in answers {
-        match answer? {
+    for (result, offered) in results {
+        match result? {
             Admitted::Created(_) => winners.push(offered),
             Admitted::WrongToken => {}
-            other => return Err(Breach(format!("a newcomer was answered with {other:?}"))),
+            other => return Err(Breach(format!("a new user got {other:?}"))),
         }
     }
     ensure_eq!(winners.len(), 1, "the created of 20");
-    is_current(&store, &mut ann.showing(Some(winners[0]))).await
+    ensure_current(&store, &mut ann.with_token(Some(winners[0]))).await
 }
 
-pub async fn withdraw_forgets_a_user_while_its_token_is_current(on: &dyn Fixture) -> Outcome {
+pub async fn forget_new_user_forgets_a_user_whose_token_is_current(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let ann = known(&store, "ann").await?;
-    let Some(token) = ann.token else { return Err(Breach("a known user has a token".into())) };
+    let ann = registered(&store, "ann").await?;
+    let Some(token) = ann.token else { return Err(Breach("a registered user has no token".into())) };
     on.second_handle().forget_new_user(&ann.user.id, token.hash()).await?;
-    ensure_eq!(store.authenticate(ann.ask(KEPT, false)).await?, Admitted::Unknown, "a withdrawn user");
+    ensure_eq!(store.authenticate(ann.admission(FAR_FUTURE, false)).await?, Admitted::Unknown, "a forgotten user");
     store.forget_new_user(&ann.user.id, token.hash()).await?;
-    let mut again = known(&store, "ann").await?;
+    let mut again = registered(&store, "ann").await?;
     ensure_eq!(
-        store.authenticate(ann.ask(KEPT, true)).await?,
+        store.authenticate(ann.admission(FAR_FUTURE, true)).await?,
         Admitted::WrongToken,
-        "the token from before the withdrawal"
+        "the token from before the user was forgotten"
     );
-    is_current(&store, &mut again).await
+    ensure_current(&store, &mut again).await
 }
 
-pub async fn withdraw_does_nothing_for_another_token(on: &dyn Fixture) -> Outcome {
+pub async fn forget_new_user_does_nothing_for_another_token(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let mut ann = known(&store, "ann").await?;
-    let Some(before) = ann.token else { return Err(Breach("a known user has a token".into())) };
-    is_current(&store, &mut ann).await?;
+    let mut ann = registered(&store, "ann").await?;
+    let Some(before) = ann.token else { return Err(Breach("a registered user has no token".into())) };
+    ensure_current(&store, &mut ann).await?;
     for other in [before, Token::random()] {
         store.forget_new_user(&ann.user.id, other.hash()).await?;
     }
     store.forget_new_user(&named_user("nobody").id, before.hash()).await?;
-    let asked = store.authenticate(ann.showing(Some(before)).ask(KEPT, false)).await?;
-    ensure!(matches!(asked, Admitted::Repeated(..)), "the token before, after wrong withdrawals: {asked:?}");
-    is_current(&store, &mut ann).await
+    let admitted = store.authenticate(ann.with_token(Some(before)).admission(FAR_FUTURE, false)).await?;
+    ensure!(matches!(admitted, Admitted::Repeated(..)), "the previous token, after useless calls: {admitted:?}");
+    ensure_current(&store, &mut ann).await
 }
 
-pub async fn contract_12_withdraw_leaves_a_user_who_was_admitted_again(on: &dyn Fixture) -> Outcome {
+pub async fn contract_12_forget_new_user_keeps_a_user_that_was_authenticated_again(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    // With the token that was made up for the first action.
-    let first = Wallet::with_own_token("ann");
-    let created = store.authenticate(first.ask(KEPT, true)).await?;
+    // With the token that the client made up for its first action.
+    let first = Credentials::with_own_token("ann");
+    let created = store.authenticate(first.admission(FAR_FUTURE, true)).await?;
     ensure_eq!(created, Admitted::Created(first.user().clone()), "a first action");
-    let repeated = on.second_handle().authenticate(first.showing_again().ask(KEPT, true)).await?;
+    let repeated = on.second_handle().authenticate(first.retry().admission(FAR_FUTURE, true)).await?;
     ensure!(matches!(repeated, Admitted::Repeated(..)), "the same token again: {repeated:?}");
     store.forget_new_user(&first.user.id, first.next.hash()).await?;
-    let claimed = store.authenticate(Wallet::of("ann").ask(KEPT, true)).await?;
-    ensure_eq!(claimed, Admitted::WrongToken, "somebody else who claims the id");
+    let claimed = store.authenticate(Credentials::new("ann").admission(FAR_FUTURE, true)).await?;
+    ensure_eq!(claimed, Admitted::WrongToken, "another client that claims the id");
     let mut ann = first.clone();
     ann.take_next();
-    is_current(&store, &mut ann).await?;
-    // With the token that was given.
-    let mut bob = known(&store, "bob").await?;
-    let Some(given) = bob.token else { return Err(Breach("a known user has a token".into())) };
-    is_current(&on.second_handle(), &mut bob).await?;
+    ensure_current(&store, &mut ann).await?;
+    // With the token that the store accepted.
+    let mut bob = registered(&store, "bob").await?;
+    let Some(given) = bob.token else { return Err(Breach("a registered user has no token".into())) };
+    ensure_current(&on.second_handle(), &mut bob).await?;
     store.forget_new_user(&bob.user.id, given.hash()).await?;
-    is_current(&store, &mut bob).await
+    ensure_current(&store, &mut bob).await
 }

@@ -1,4 +1,4 @@
-//! Whatever people write comes back as they wrote it.
+//! Texts, names and ids survive a round trip through the store unchanged.
 
 use std::slice::from_ref;
 
@@ -8,9 +8,9 @@ use livechat::store::Admitted;
 
 use super::fixture::Fixture;
 use super::kit::*;
-use super::users::Wallet;
+use super::users::Credentials;
 
-/// What some notation or other would trip over.
+/// Strings that are special in some notation.
 const TRAPS: &[&str] = &[
     "plain ascii text",
     "Grüße aus Köln: äöüß ÄÖÜẞ",
@@ -32,73 +32,73 @@ const TRAPS: &[&str] = &[
     "\u{10ffff}\u{fffd}\u{ffff} the last ones",
 ];
 
-async fn comes_back(on: &dyn Fixture, author: &User, words: &str, id: &str) -> Outcome {
+async fn ensure_round_trip(on: &dyn Fixture, author: &User, words: &str, id: &str) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let mut listener = Listener::to(on, &on.second_handle(), room).await?;
-    let commit = send_as(room, author, words, id);
-    let sent = new(&store, commit.clone()).await?;
+    let mut feed = FeedReader::open(on, &on.second_handle(), room).await?;
+    let commit = send_with_id(room, author, words, id);
+    let sent = commit_new(&store, commit.clone()).await?;
     let written = |message: &livechat::domain::message::Message| {
         (message.author.clone(), message.text.clone(), message.client_message_id.clone())
     };
     let expected = (author.clone(), Some(text(words)), Some(client_id(id)));
-    ensure_eq!(written(&sent.message), expected, "the answer to {words:?}");
-    ensure_eq!(written(&listener.event().await?.message), expected, "the announcement of {words:?}");
-    ensure_eq!(repeated(&store, commit).await?, sent, "the repeat of {words:?}");
+    ensure_eq!(written(&sent.message), expected, "the result for {words:?}");
+    ensure_eq!(written(&feed.event().await?.message), expected, "the event of {words:?}");
+    ensure_eq!(commit_repeated(&store, commit).await?, sent, "the repeat of {words:?}");
     for store in [on.store(), on.second_handle()] {
         ensure_eq!(messages_of(&store, room).await?, from_ref(&sent.message), "the message {words:?}");
         ensure_eq!(log_of(&store, room).await?, from_ref(&sent), "the log of {words:?}");
         ensure_eq!(store.users(room, ALL).await?.users, from_ref(author), "the users");
     }
-    let edited = new(&store, edit(&sent.message, &format!("{words}{words}"))).await?;
-    ensure_eq!(edited.message.text, Some(text(&format!("{words}{words}"))), "the answer to an edit");
+    let edited = commit_new(&store, edit(&sent.message, &format!("{words}{words}"))).await?;
+    ensure_eq!(edited.message.text, Some(text(&format!("{words}{words}"))), "the result of an edit");
     ensure_eq!(messages_of(&store, room).await?, from_ref(&edited.message), "the edited message");
-    ensure_eq!(listener.event().await?, edited, "the announcement of an edit");
+    ensure_eq!(feed.event().await?, edited, "the event of an edit");
     Ok(())
 }
 
-pub async fn texts_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
+pub async fn texts_survive_a_round_trip(on: &dyn Fixture) -> Outcome {
     for trap in TRAPS.iter().chain(&["x", "one\ntwo\n\nthree\n", "\ttabs\tand\nnewlines\t", "\n", " "]) {
-        comes_back(on, &named_user("ann"), trap, "one").await?;
+        ensure_round_trip(on, &named_user("ann"), trap, "one").await?;
     }
     Ok(())
 }
 
-pub async fn the_longest_text_comes_back_whole(on: &dyn Fixture) -> Outcome {
-    comes_back(on, &named_user("ann"), &"🦀".repeat(4_000), "one").await?;
-    comes_back(on, &named_user("ann"), &"\u{10ffff}\n".repeat(2_000), "two").await
+pub async fn the_longest_text_survives_a_round_trip(on: &dyn Fixture) -> Outcome {
+    ensure_round_trip(on, &named_user("ann"), &"🦀".repeat(4_000), "one").await?;
+    ensure_round_trip(on, &named_user("ann"), &"\u{10ffff}\n".repeat(2_000), "two").await
 }
 
-pub async fn users_and_names_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
+pub async fn users_and_names_survive_a_round_trip(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     for (trap, other) in TRAPS.iter().zip(TRAPS.iter().rev()) {
         let author = User {
             id: UserId::from_stored((*trap).to_owned()),
             display_name: DisplayName::from_stored((*other).to_owned()),
         };
-        comes_back(on, &author, "hello", "one").await?;
-        let mut wallet = Wallet::of_user(author.clone());
+        ensure_round_trip(on, &author, "hello", "one").await?;
+        let mut credentials = Credentials::for_user(author.clone());
         let keep_until = Timestamp::from_millis(4_000_000_000_000);
         ensure_eq!(
-            store.authenticate(wallet.ask(keep_until, true)).await?,
+            store.authenticate(credentials.admission(keep_until, true)).await?,
             Admitted::Created(author.clone()),
             "a new user"
         );
-        wallet.take_next();
+        credentials.take_next();
         ensure_eq!(
-            store.authenticate(wallet.ask(keep_until, false)).await?,
+            store.authenticate(credentials.admission(keep_until, false)).await?,
             Admitted::Rotated(author.clone()),
             "a known user"
         );
-        let repeated = store.authenticate(wallet.ask(keep_until, false)).await?;
+        let repeated = store.authenticate(credentials.admission(keep_until, false)).await?;
         ensure!(matches!(&repeated, Admitted::Repeated(user, _) if *user == author), "{repeated:?}");
     }
     Ok(())
 }
 
-pub async fn client_ids_come_back_as_they_were_written(on: &dyn Fixture) -> Outcome {
+pub async fn client_ids_survive_a_round_trip(on: &dyn Fixture) -> Outcome {
     for trap in TRAPS {
-        comes_back(on, &named_user("ann"), "hello", trap).await?;
+        ensure_round_trip(on, &named_user("ann"), "hello", trap).await?;
     }
-    comes_back(on, &named_user("ann"), "hello", &"🦀".repeat(128)).await
+    ensure_round_trip(on, &named_user("ann"), "hello", &"🦀".repeat(128)).await
 }

@@ -1,4 +1,4 @@
-//! The model: what a store should answer, by lists that are searched from end to end.
+//! The model: computes the expected results with plain lists and linear searches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use livechat::store::{
     UserPage,
 };
 
-use super::operation::{Limited, Operation, Pane, Place, Revision, Shown};
+use super::operation::{LogPosition, Operation, PresentedTokenKind, Revision, SmallLimits, SmallWindow};
 use crate::store::conformance::kit::{DAY, client_id, named_user, text};
 
-/// Far enough away not to matter.
-const KEPT: Timestamp = Timestamp::from_millis(4_000_000_000_000);
+/// Later than any test runs.
+const FAR_FUTURE: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
-/// Everything there is, according to the model.
+/// The expected state of the store.
 #[derive(Default)]
-pub struct Plain {
-    rooms: BTreeMap<u8, PlainRoom>,
-    users: BTreeMap<u8, PlainUser>,
+pub struct Model {
+    rooms: BTreeMap<u8, ModelRoom>,
+    users: BTreeMap<u8, ModelUser>,
 }
 
-struct PlainRoom {
+struct ModelRoom {
     room: Room,
     messages: Vec<Message>,
     log: Vec<Entry>,
@@ -40,30 +40,30 @@ struct Entry {
     index: usize,
 }
 
-struct PlainUser {
+struct ModelUser {
     user: User,
     current: Token,
     previous: Option<(Token, SealedToken)>,
     old: Vec<Token>,
-    /// Whether it was admitted again since it was made known.
-    again: bool,
+    /// Whether it has been authenticated since it was registered.
+    is_confirmed: bool,
 }
 
-/// That both say the same; where they do not, what each says.
-fn same<T: PartialEq + std::fmt::Debug>(store: T, model: T) -> Result<(), String> {
-    if store == model { Ok(()) } else { Err(format!("the store says {store:?}, the model {model:?}")) }
+/// Fails with both values if they differ.
+fn ensure_same<T: PartialEq + std::fmt::Debug>(store: T, model: T) -> Result<(), String> {
+    if store == model { Ok(()) } else { Err(format!("the store returned {store:?}, the model {model:?}")) }
 }
 
-/// An answer as it can be compared: errors by their name.
-fn answer<T>(answer: Result<T, StoreError>) -> Result<T, String> {
-    answer.map_err(|error| error.to_string())
+/// A comparable form of a result: errors by their name.
+fn comparable<T>(result: Result<T, StoreError>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
 }
 
 fn refused<T>(error: StoreError) -> Result<T, String> {
     Err(error.to_string())
 }
 
-/// The id of a room, the same in each run, so that a sequence can be tried again.
+/// The id of a room. The same in each run, so that a sequence can be repeated.
 fn room_id(room: u8) -> RoomId {
     RoomId::from_bytes([room + 1; 16])
 }
@@ -72,33 +72,33 @@ fn user(user: u8) -> User {
     named_user(&format!("user {user}"))
 }
 
-fn words(words: u8) -> MessageText {
-    text(&format!("words {words}"))
+fn small_text(number: u8) -> MessageText {
+    text(&format!("text {number}"))
 }
 
-fn of_room(limits: Limited) -> RoomLimits {
-    let Limited { messages, events, edits } = limits;
+fn room_limits(limits: SmallLimits) -> RoomLimits {
+    let SmallLimits { messages, events, edits } = limits;
     RoomLimits { messages: messages.into(), events: events.into(), edits: edits.into() }
 }
 
-fn id_of_client(id: u8) -> ClientMessageId {
+fn small_client_id(id: u8) -> ClientMessageId {
     client_id(&format!("id {id}"))
 }
 
-fn window(pane: Pane) -> Window {
-    let take = if pane.from_the_end { Take::Last(pane.size.into()) } else { Take::First(pane.size.into()) };
-    Window { after: pane.after.map(u64::from), before: pane.before.map(u64::from), take }
+fn window(small: SmallWindow) -> Window {
+    let take = if small.from_the_end { Take::Last(small.size.into()) } else { Take::First(small.size.into()) };
+    Window { after: small.after.map(u64::from), before: small.before.map(u64::from), take }
 }
 
-fn in_window<T: Clone>(list: &[T], pane: Pane) -> Vec<T> {
-    let Pane { after, before, size, from_the_end } = pane;
+fn items_in_window<T: Clone>(list: &[T], small: SmallWindow) -> Vec<T> {
+    let SmallWindow { after, before, size, from_the_end } = small;
     let is_inside = |n: &u64| after.is_none_or(|after| *n > after.into()) && before.is_none_or(|b| *n < b.into());
     let inside: Vec<T> = (0..).zip(list).filter(|(n, _)| is_inside(n)).map(|(_, item)| item.clone()).collect();
     let skipped = if from_the_end { inside.len().saturating_sub(size.into()) } else { 0 };
     inside.into_iter().skip(skipped).take(size.into()).collect()
 }
 
-impl PlainRoom {
+impl ModelRoom {
     fn head(&self) -> Position {
         self.log.last().map_or(Position::START, |entry| entry.position)
     }
@@ -128,20 +128,20 @@ impl PlainRoom {
         Event { kind, position, at, message: self.messages[index].clone() }
     }
 
-    fn position(&self, behind: u8) -> Position {
-        let entries = self.log.len().min(behind.into());
+    fn position(&self, entries: u8) -> Position {
+        let entries = self.log.len().min(entries.into());
         entries.checked_sub(1).map_or(Position::START, |last| self.log[last].position)
     }
 
-    /// Whether a change is decided on a message that is known to be deleted. Nobody who keeps the rules of messages asks
-    /// a store for that, so the contract does not say what becomes of it.
-    fn is_gone(&self, change: &Change) -> bool {
+    /// Whether a change is decided on a message that is known to be deleted. The service never commits that, so the contract
+    /// does not define the result.
+    fn is_undefined(&self, change: &Change) -> bool {
         let (Change::Edit { index, revision, .. } | Change::Delete { index, revision }) = change else { return false };
         let message = self.messages.get(*index as usize);
         message.is_some_and(|message| message.deleted_at.is_some() && message.revision == *revision)
     }
 
-    /// Applies the change at the moment that the store gave it.
+    /// Applies the change at the time that the store gave it.
     fn commit(&mut self, commit: &Commit, at: Timestamp) -> Result<Committed, StoreError> {
         let position = Position { seq: Seq(self.log.len() as u64 + 1), tag: commit.tag };
         let (kind, index) = match &commit.change {
@@ -153,7 +153,7 @@ impl PlainRoom {
                 });
                 if let Some(first) = first {
                     let sent = |entry: &&Entry| entry.kind == EventKind::Sent && entry.index == first;
-                    let entry = self.log.iter().find(sent).expect("every message was sent");
+                    let entry = self.log.iter().find(sent).expect("every message has an entry");
                     return Ok(Committed::Repeated(self.event(entry)));
                 }
                 let index = self.messages.len();
@@ -173,7 +173,7 @@ impl PlainRoom {
                 (EventKind::Sent, index)
             }
             Change::Edit { index, revision, text, limits } => {
-                self.changeable(*index, *revision)?;
+                self.find_for_change(*index, *revision)?;
                 let edits = |entry: &&Entry| entry.kind == EventKind::Edited && entry.index as u64 == *index;
                 if self.log.iter().filter(edits).count() as u64 >= limits.edits {
                     return Err(StoreError::EditLimit);
@@ -181,14 +181,14 @@ impl PlainRoom {
                 if self.reserved() + 1 > limits.events {
                     return Err(StoreError::Full);
                 }
-                let message = self.changeable(*index, *revision)?;
+                let message = self.find_for_change(*index, *revision)?;
                 message.text = Some(text.clone());
                 message.edited_at = Some(at);
                 message.revision = position.seq;
                 (EventKind::Edited, *index as usize)
             }
             Change::Delete { index, revision } => {
-                let message = self.changeable(*index, *revision)?;
+                let message = self.find_for_change(*index, *revision)?;
                 message.text = None;
                 message.deleted_at = Some(at);
                 message.revision = position.seq;
@@ -201,13 +201,13 @@ impl PlainRoom {
         Ok(Committed::New(event))
     }
 
-    /// Entries of the log, and those that deletions will need.
+    /// Entries of the log, including those reserved for deletions.
     fn reserved(&self) -> u64 {
         let live = self.messages.iter().filter(|message| message.deleted_at.is_none()).count();
         (self.log.len() + live) as u64
     }
 
-    fn changeable(&mut self, index: u64, revision: Seq) -> Result<&mut Message, StoreError> {
+    fn find_for_change(&mut self, index: u64, revision: Seq) -> Result<&mut Message, StoreError> {
         let message = self.messages.get_mut(index as usize).ok_or(StoreError::NotFound)?;
         if message.revision == revision { Ok(message) } else { Err(StoreError::Conflict) }
     }
@@ -221,32 +221,32 @@ impl PlainRoom {
     }
 }
 
-impl PlainUser {
-    fn token(&self, shown: Shown) -> Option<Token> {
-        match shown {
-            Shown::None => None,
-            Shown::Current => Some(self.current),
-            Shown::Previous => self.previous.map(|(token, _)| token),
-            Shown::Old => self.old.last().copied(),
-            Shown::Unheard => Some(Token::random()),
+impl ModelUser {
+    fn token(&self, kind: PresentedTokenKind) -> Option<Token> {
+        match kind {
+            PresentedTokenKind::None => None,
+            PresentedTokenKind::Current => Some(self.current),
+            PresentedTokenKind::Previous => self.previous.map(|(token, _)| token),
+            PresentedTokenKind::Old => self.old.last().copied(),
+            PresentedTokenKind::Foreign => Some(Token::random()),
         }
     }
 }
 
-impl Plain {
-    /// Does the operation on both and compares what they answer.
+impl Model {
+    /// Runs the operation on both and compares the results.
     pub async fn compare(&mut self, store: &Arc<dyn Store>, operation: &Operation) -> Result<(), String> {
         match *operation {
             Operation::Create { room } => self.create(store, room).await,
-            Operation::Send { room, user: author, words: said, client_id, limits } => {
-                let client_message_id = client_id.map(id_of_client);
-                let (author, text, limits) = (user(author), words(said), of_room(limits));
+            Operation::Send { room, user: author, text, client_id, limits } => {
+                let client_message_id = client_id.map(small_client_id);
+                let (author, text, limits) = (user(author), small_text(text), room_limits(limits));
                 self.commit(store, room, Change::Send { author, text, client_message_id, limits }).await
             }
-            Operation::Edit { room, message, revision, words: said, limits } => {
+            Operation::Edit { room, message, revision, text, limits } => {
                 let (index, revision) = (message.into(), self.revision(room, message, revision));
-                let limits = of_room(limits);
-                self.commit(store, room, Change::Edit { index, revision, text: words(said), limits }).await
+                let limits = room_limits(limits);
+                self.commit(store, room, Change::Edit { index, revision, text: small_text(text), limits }).await
             }
             Operation::Delete { room, message, revision } => {
                 let (index, revision) = (message.into(), self.revision(room, message, revision));
@@ -255,29 +255,31 @@ impl Plain {
             Operation::ReadLog { room, after, limit } => {
                 let after = self.position(room, after);
                 let model = self.room(room).and_then(|room| room.read_log(after, limit));
-                same(answer(store.read_log(room_id(room), after, limit.into()).await), answer(model))
+                ensure_same(comparable(store.read_log(room_id(room), after, limit.into()).await), comparable(model))
             }
-            Operation::Snapshot { room, window: pane } => {
-                let said = answer(store.snapshot(room_id(room), pane.map(window)).await);
-                let now = said.as_ref().map_or(KEPT, |snapshot| snapshot.state.now);
+            Operation::Snapshot { room, window: small } => {
+                let result = comparable(store.snapshot(room_id(room), small.map(window)).await);
+                let now = result.as_ref().map_or(FAR_FUTURE, |snapshot| snapshot.state.now);
                 let model = self.room(room).map(|room| Snapshot {
                     state: room.state(now),
-                    messages: pane.map_or(Vec::new(), |pane| in_window(&room.messages, pane)),
+                    messages: small.map_or(Vec::new(), |small| items_in_window(&room.messages, small)),
                 });
-                same(said, answer(model))
+                ensure_same(result, comparable(model))
             }
-            Operation::Chatters { room, window: pane } => {
-                let model = self.room(room).map(PlainRoom::users);
-                let model = model.map(|all| UserPage { total: all.len() as u64, users: in_window(&all, pane) });
-                same(answer(store.users(room_id(room), window(pane)).await), answer(model))
+            Operation::Users { room, window: small } => {
+                let model = self.room(room).map(ModelRoom::users);
+                let model = model.map(|all| UserPage { total: all.len() as u64, users: items_in_window(&all, small) });
+                ensure_same(comparable(store.users(room_id(room), window(small)).await), comparable(model))
             }
             Operation::ActiveRooms { limit } => self.active_rooms(store, limit).await,
-            Operation::Admit { user, shows, with_name } => self.authenticate(store, user, shows, with_name).await,
-            Operation::Withdraw { user, token } => self.forget_new_user(store, user, token).await,
+            Operation::Authenticate { user, presents, with_name } => {
+                self.authenticate(store, user, presents, with_name).await
+            }
+            Operation::ForgetNewUser { user, token } => self.forget_new_user(store, user, token).await,
         }
     }
 
-    fn room(&self, room: u8) -> Result<&PlainRoom, StoreError> {
+    fn room(&self, room: u8) -> Result<&ModelRoom, StoreError> {
         self.rooms.get(&room).ok_or(StoreError::NotFound)
     }
 
@@ -289,64 +291,64 @@ impl Plain {
         }
     }
 
-    fn position(&self, room: u8, place: Place) -> Position {
-        let behind = |room: u8, entries| self.rooms.get(&room).map_or(Position::START, |room| room.position(entries));
-        match place {
-            Place::Behind(entries) => behind(room, entries),
-            Place::Forged(entries) => {
-                let Position { seq, tag } = behind(room, entries);
+    fn position(&self, room: u8, position: LogPosition) -> Position {
+        let after = |room: u8, entries| self.rooms.get(&room).map_or(Position::START, |room| room.position(entries));
+        match position {
+            LogPosition::After(entries) => after(room, entries),
+            LogPosition::Forged(entries) => {
+                let Position { seq, tag } = after(room, entries);
                 Position { seq, tag: EntryTag(tag.0 ^ 1) }
             }
-            Place::Beyond(far) => {
-                let Position { seq, tag } = behind(room, u8::MAX);
+            LogPosition::Beyond(far) => {
+                let Position { seq, tag } = after(room, u8::MAX);
                 Position { seq: Seq(seq.0 + u64::from(far)), tag }
             }
-            Place::OfRoom(other) => behind(other, u8::MAX),
+            LogPosition::EndOf(other) => after(other, u8::MAX),
         }
     }
 
     async fn create(&mut self, store: &Arc<dyn Store>, number: u8) -> Result<(), String> {
         let (id, code) = (room_id(number), RoomCode::random(6));
-        let said = store.create_room(id, &code, DAY).await;
+        let result = store.create_room(id, &code, DAY).await;
         if self.rooms.contains_key(&number) {
-            return same(answer(said), refused(StoreError::Conflict));
+            return ensure_same(comparable(result), refused(StoreError::Conflict));
         }
-        let said = answer(said)?;
-        let created_at = said.room.created_at;
+        let result = comparable(result)?;
+        let created_at = result.room.created_at;
         let room = Room { id, code, created_at, expires_at: created_at.plus(DAY) };
-        let room = PlainRoom { room, messages: Vec::new(), log: Vec::new() };
-        let model = room.state(said.now);
+        let room = ModelRoom { room, messages: Vec::new(), log: Vec::new() };
+        let model = room.state(result.now);
         self.rooms.insert(number, room);
-        same(said, model)
+        ensure_same(result, model)
     }
 
     async fn commit(&mut self, store: &Arc<dyn Store>, room: u8, change: Change) -> Result<(), String> {
-        if self.room(room).is_ok_and(|room| room.is_gone(&change)) {
+        if self.room(room).is_ok_and(|room| room.is_undefined(&change)) {
             return Ok(());
         }
         let commit = Commit { room: room_id(room), tag: EntryTag::random(), change };
-        let said = answer(store.commit(commit.clone()).await);
-        let at = said.clone().map_or(KEPT, |committed| committed.into_event().at);
+        let result = comparable(store.commit(commit.clone()).await);
+        let at = result.clone().map_or(FAR_FUTURE, |committed| committed.into_event().at);
         let model = match self.rooms.get_mut(&room) {
             Some(room) => room.commit(&commit, at),
             None => Err(StoreError::NotFound),
         };
-        same(said, answer(model))
+        ensure_same(result, comparable(model))
     }
 
     async fn active_rooms(&self, store: &Arc<dyn Store>, limit: u8) -> Result<(), String> {
-        let said = answer(store.active_rooms(None, limit.into()).await)?;
+        let result = comparable(store.active_rooms(None, limit.into()).await)?;
         let total = self.rooms.len();
-        same((said.total, said.more), (total as u64, total > limit.into()))?;
-        // Which of two rooms of one moment comes first is left to the store.
+        ensure_same((result.total, result.more), (total as u64, total > limit.into()))?;
+        // The order of rooms with the same timestamp is up to the store.
         let mut newest: Vec<Timestamp> = self.rooms.values().map(|room| room.room.created_at).collect();
         newest.sort_unstable_by(|a, b| b.cmp(a));
         newest.truncate(limit.into());
-        same(said.rooms.iter().map(|state| state.room.created_at).collect(), newest)?;
-        for state in said.rooms {
+        ensure_same(result.rooms.iter().map(|state| state.room.created_at).collect(), newest)?;
+        for state in result.rooms {
             let model = self.rooms.values().find(|room| room.room.id == state.room.id);
             let model = model.map(|room| room.state(state.now));
-            same(Some(state), model)?;
+            ensure_same(Some(state), model)?;
         }
         Ok(())
     }
@@ -355,59 +357,69 @@ impl Plain {
         &mut self,
         store: &Arc<dyn Store>,
         number: u8,
-        shows: Shown,
-        named: bool,
+        presents: PresentedTokenKind,
+        with_name: bool,
     ) -> Result<(), String> {
         let user = user(number);
         let known = self.users.get_mut(&number);
-        let shown = match &known {
-            Some(known) => known.token(shows),
-            None => matches!(shows, Shown::Unheard).then(Token::random),
+        let presented = match &known {
+            Some(known) => known.token(presents),
+            None => matches!(presents, PresentedTokenKind::Foreign).then(Token::random),
         };
         let next_token = Token::random();
-        let sealed = shown.map(|token| token.seal(&next_token));
+        let sealed = presented.map(|token| token.seal(&next_token));
         let admission = Admission {
             user: user.id.clone(),
-            presented: shown
+            presented: presented
                 .zip(sealed)
                 .map(|(token, sealed_next_token)| PresentedToken { hash: token.hash(), sealed_next_token }),
             next_token: next_token.hash(),
-            keep_until: KEPT,
-            register_as: named.then(|| user.display_name.clone()),
+            keep_until: FAR_FUTURE,
+            register_as: with_name.then(|| user.display_name.clone()),
         };
-        let said = answer(store.authenticate(admission).await)?;
+        let result = comparable(store.authenticate(admission).await)?;
         let model = match known {
-            None if !named => Admitted::Unknown,
+            None if !with_name => Admitted::Unknown,
             None => {
-                let previous = shown.zip(sealed);
-                let plain =
-                    PlainUser { user: user.clone(), current: next_token, previous, old: Vec::new(), again: false };
-                self.users.insert(number, plain);
+                let previous = presented.zip(sealed);
+                let registered = ModelUser {
+                    user: user.clone(),
+                    current: next_token,
+                    previous,
+                    old: Vec::new(),
+                    is_confirmed: false,
+                };
+                self.users.insert(number, registered);
                 Admitted::Created(user)
             }
-            Some(known) if shown == Some(known.current) => {
+            Some(known) if presented == Some(known.current) => {
                 let retired = known.previous.map(|(token, _)| token);
                 known.old.extend(retired);
-                known.previous = shown.zip(sealed);
+                known.previous = presented.zip(sealed);
                 known.current = next_token;
-                known.again = true;
+                known.is_confirmed = true;
                 Admitted::Rotated(known.user.clone())
             }
             Some(known) => match known.previous {
-                Some((previous, sealed)) if shown == Some(previous) => {
-                    known.again = true;
+                Some((previous, sealed)) if presented == Some(previous) => {
+                    known.is_confirmed = true;
                     Admitted::Repeated(known.user.clone(), sealed)
                 }
                 _ => Admitted::WrongToken,
             },
         };
-        same(said, model)
+        ensure_same(result, model)
     }
 
-    async fn forget_new_user(&mut self, store: &Arc<dyn Store>, number: u8, shown: Shown) -> Result<(), String> {
-        let token = self.users.get(&number).and_then(|user| user.token(shown)).unwrap_or_else(Token::random);
-        answer(store.forget_new_user(&user(number).id, token.hash()).await)?;
-        if self.users.get(&number).is_some_and(|user| user.current == token && !user.again) {
+    async fn forget_new_user(
+        &mut self,
+        store: &Arc<dyn Store>,
+        number: u8,
+        kind: PresentedTokenKind,
+    ) -> Result<(), String> {
+        let token = self.users.get(&number).and_then(|user| user.token(kind)).unwrap_or_else(Token::random);
+        comparable(store.forget_new_user(&user(number).id, token.hash()).await)?;
+        if self.users.get(&number).is_some_and(|user| user.current == token && !user.is_confirmed) {
             self.users.remove(&number);
         }
         Ok(())
