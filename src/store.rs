@@ -5,18 +5,17 @@
 //! no rules of the service: it applies a change if the given precondition still holds, and reports why if not.
 
 pub mod embedded;
+mod feed;
 mod lockouts;
 pub mod measured;
 pub mod migration;
 pub mod redis;
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use tokio::sync::broadcast;
 
 use crate::domain::event::{EntryTag, Event, Position, Seq};
 use crate::domain::message::{ClientMessageId, Message, MessageText};
@@ -25,6 +24,7 @@ use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
 
+pub use crate::store::feed::{Feed, FeedItem};
 pub use crate::store::lockouts::{
     AttemptLimits, AttemptingClient, CodeAttempt, FailureCounters, FailureOutcome, FailureRecord, InvalidLockoutPolicy,
     LockoutPolicy, Subject,
@@ -400,37 +400,6 @@ impl Committed {
     pub fn into_event(self) -> Event {
         match self {
             Self::New(event) | Self::Repeated(event) => event,
-        }
-    }
-}
-
-/// An item of a [`Feed`].
-#[derive(Clone, Debug)]
-pub enum FeedItem {
-    /// A change of a subscribed room. A feed may also deliver changes of other rooms.
-    Event(Arc<Event>),
-    /// Events of any room may have been lost. Every subscriber must read its log again.
-    Resync,
-    /// Events of these rooms may have been lost. Their subscribers must read their logs again.
-    ResyncOf(Arc<[RoomId]>),
-}
-
-/// A bounded feed of events. A reader that lags too far behind gets `Resync` in place of the dropped items.
-#[derive(Debug)]
-pub struct Feed(broadcast::Receiver<FeedItem>);
-
-impl Feed {
-    /// A feed of the items that `sender` sends from now on.
-    pub fn new(sender: &broadcast::Sender<FeedItem>) -> Self {
-        Self(sender.subscribe())
-    }
-
-    /// Waits for the next item; `None` when the store is gone.
-    pub async fn next(&mut self) -> Option<FeedItem> {
-        match self.0.recv().await {
-            Ok(item) => Some(item),
-            Err(broadcast::error::RecvError::Lagged(_)) => Some(FeedItem::Resync),
-            Err(broadcast::error::RecvError::Closed) => None,
         }
     }
 }
