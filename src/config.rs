@@ -77,6 +77,7 @@ const WRITE_TIMEOUT: Setting = setting("WRITE_TIMEOUT", "30s");
 const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
 const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
 const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
+const MAX_LEGACY_SOCKETS: Setting = setting("MAX_LEGACY_SOCKETS", "1000");
 const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
 const MAX_SUBSCRIPTIONS: Setting = setting("MAX_SUBSCRIPTIONS", "200000");
 const MAX_SUBSCRIPTIONS_PER_CLIENT: Setting = setting("MAX_SUBSCRIPTIONS_PER_CLIENT", "20000");
@@ -169,6 +170,7 @@ pub const ALL: &[Setting] = &[
     KEEP_ALIVE_INTERVAL,
     MAX_SUBSCRIPTIONS_PER_SOCKET,
     MAX_SOCKETS_PER_ADDRESS,
+    MAX_LEGACY_SOCKETS,
     MAX_OPERATIONS,
     MAX_SUBSCRIPTIONS,
     MAX_SUBSCRIPTIONS_PER_CLIENT,
@@ -481,6 +483,7 @@ impl Source<'_> {
                 )?,
                 max_subscriptions_per_socket: self.number(&MAX_SUBSCRIPTIONS_PER_SOCKET, 1, 10_000)?,
                 max_sockets_per_address: self.number(&MAX_SOCKETS_PER_ADDRESS, 1, 10_000_000)?,
+                max_legacy_sockets: self.number(&MAX_LEGACY_SOCKETS, 0, 10_000_000)?,
             },
             rest: rest::Settings {
                 error_status: self.choice(

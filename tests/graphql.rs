@@ -4,6 +4,7 @@ mod both_apis;
 mod events;
 mod fast_path;
 mod input;
+mod legacy_websocket;
 mod multipart;
 mod read_costs;
 mod rendered_once;

@@ -38,6 +38,8 @@ pub use crate::graphql::transport::state::Settings;
 
 /// Routes of `/graphql`, over every transport. `drain` ends the sockets and streams.
 pub fn routes(operations: Executor, drain: Drain, settings: Settings) -> Router {
+    // Metrics report 0 before the first socket.
+    ws::PROTOCOLS.iter().for_each(|protocol| drop(operations.metrics().sockets(protocol)));
     let state = Arc::new(TransportState::new(operations, drain, settings));
     let methods = get(get_or_upgrade).post(http::post);
     Router::new().route("/graphql", methods.clone()).route("/graphql/", methods).with_state(state)

@@ -126,7 +126,7 @@ async fn the_right_protocol_is_chosen_and_without_it_the_socket_is_closed_with_4
         socket.say(json!({ "type": "connection_init" })).await;
         assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
     }
-    for offer in [None, Some("graphql-ws"), Some("soap, graphql-transport-ws2"), Some("GraphQL-Transport-WS")] {
+    for offer in [None, Some("graphql-ws2"), Some("soap, graphql-transport-ws2"), Some("GraphQL-Transport-WS")] {
         let (mut socket, chosen) = Socket::offering(server.address(), offer).await.expect("a socket");
         assert_eq!(chosen, None, "of {offer:?}");
         assert_eq!(socket.closed().await, (4406, "Subprotocol not acceptable".to_owned()), "after {offer:?}");

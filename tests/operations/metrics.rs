@@ -119,7 +119,7 @@ async fn readers_deliveries_and_replays_are_counted_and_the_readers_leave_again(
     for (name, labels, value) in [
         ("livechat_viewers", vec![], 2.0),
         ("livechat_rooms_watched", vec![], 1.0),
-        ("livechat_sockets", vec![], 1.0),
+        ("livechat_sockets", vec![("protocol", "graphql-transport-ws")], 1.0),
         ("livechat_subscriptions", vec![("transport", "websocket")], 1.0),
         ("livechat_subscriptions", vec![("transport", "sse")], 1.0),
         ("livechat_deliveries_total", vec![("from", "log")], 1.0),
@@ -136,7 +136,8 @@ async fn readers_deliveries_and_replays_are_counted_and_the_readers_leave_again(
     eventually("nobody is there", || async {
         let scrape = Scrape::of(&server).await;
         let sse = scrape.value("livechat_subscriptions", &[("transport", "sse")]);
-        scrape.value("livechat_viewers", &[]) + scrape.value("livechat_sockets", &[]) + sse == 0.0
+        let sockets = scrape.value("livechat_sockets", &[("protocol", "graphql-transport-ws")]);
+        scrape.value("livechat_viewers", &[]) + sockets + sse == 0.0
     })
     .await;
 }

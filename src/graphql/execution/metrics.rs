@@ -29,7 +29,7 @@ pub(in crate::graphql) const NONE: &str = "none";
 #[derive(Clone)]
 pub(in crate::graphql) struct GraphqlMetrics {
     served: Served,
-    pub(in crate::graphql) sockets: Gauge,
+    sockets: Gauges<1>,
     subscriptions: Gauges<1>,
     /// Renderings that were made. All other deliveries shared one.
     pub(in crate::graphql) renderings: Counter,
@@ -38,16 +38,21 @@ pub(in crate::graphql) struct GraphqlMetrics {
 impl GraphqlMetrics {
     pub(in crate::graphql) fn new(metrics: &Metrics) -> Self {
         let (served, sockets, subscriptions, renderings) =
-            (metrics.served().clone(), Gauge::default(), Gauges::default(), Counter::default());
+            (metrics.served().clone(), Gauges::default(), Gauges::default(), Counter::default());
         FIELDS.iter().chain(&[INTROSPECTION]).for_each(|field| served.expect(API, field));
         let registered = Self { served, sockets, subscriptions, renderings };
         TransportKind::ALL.iter().for_each(|transport| drop(registered.subscriptions(*transport)));
-        metrics.register("livechat_sockets", "Open WebSocket connections", registered.sockets.clone());
+        metrics.register("livechat_sockets", "Open WebSocket connections, by protocol", registered.sockets.clone());
         let help = "Open subscriptions, by transport";
         metrics.register("livechat_subscriptions", help, registered.subscriptions.clone());
         let help = "Events that were rendered; all other deliveries shared a rendering";
         metrics.register("livechat_renderings", help, registered.renderings.clone());
         registered
+    }
+
+    /// The gauge of open sockets that speak this protocol.
+    pub(in crate::graphql) fn sockets(&self, protocol: &'static str) -> Gauge {
+        self.sockets.get_or_create_owned(&[("protocol", protocol)])
     }
 
     /// The gauge of open subscriptions over this transport.

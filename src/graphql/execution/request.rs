@@ -47,18 +47,22 @@ pub enum TransportKind {
     /// One HTTP response.
     Http,
     WebSocket,
+    /// The older `graphql-ws` protocol over WebSocket.
+    LegacyWebSocket,
     EventStream,
     Multipart,
 }
 
 impl TransportKind {
-    pub(in crate::graphql) const ALL: [Self; 4] = [Self::Http, Self::WebSocket, Self::EventStream, Self::Multipart];
+    pub(in crate::graphql) const ALL: [Self; 5] =
+        [Self::Http, Self::WebSocket, Self::LegacyWebSocket, Self::EventStream, Self::Multipart];
 
     /// The name in metrics.
     pub(in crate::graphql) const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::WebSocket => "websocket",
+            Self::LegacyWebSocket => "legacy_websocket",
             Self::EventStream => "sse",
             Self::Multipart => "multipart",
         }

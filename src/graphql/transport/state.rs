@@ -24,6 +24,8 @@ pub struct Settings {
     pub max_subscriptions_per_socket: usize,
     /// Maximum number of sockets from one address.
     pub max_sockets_per_address: usize,
+    /// Maximum number of sockets that speak the older `graphql-ws` protocol.
+    pub max_legacy_sockets: usize,
 }
 
 /// State of the transports.
@@ -33,12 +35,15 @@ pub(super) struct TransportState {
     pub(super) settings: Settings,
     /// Counts open sockets by client.
     pub(super) sockets: Arc<ClientLimit>,
+    /// Counts those of them that speak the older protocol.
+    pub(super) legacy_sockets: Arc<ClientLimit>,
 }
 
 impl TransportState {
     pub(super) fn new(operations: Executor, drain: Drain, settings: Settings) -> Self {
         let sockets = ClientLimit::new(settings.max_sockets_per_address, usize::MAX);
-        Self { operations, drain, settings, sockets }
+        let legacy_sockets = ClientLimit::shared(usize::MAX, settings.max_legacy_sockets);
+        Self { operations, drain, settings, sockets, legacy_sockets }
     }
 }
 

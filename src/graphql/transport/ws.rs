@@ -1,8 +1,9 @@
 //! GraphQL over WebSocket: accepts upgrades and runs one task per socket.
 //!
-//! The protocol is in `transport_ws`, bounded reading and writing in `socket`.
+//! The protocols are in `transport_ws` and, for old clients, `legacy`. Both read and write through `socket`.
 
 mod close_code;
+mod legacy;
 mod messages;
 mod operation_stream;
 mod socket;
@@ -28,6 +29,9 @@ use crate::graphql::transport::ws::close_code::CloseCode;
 use crate::graphql::transport::ws::socket::{End, Socket};
 use crate::metrics::Held;
 
+/// Subprotocols, best first.
+pub(super) const PROTOCOLS: [&str; 2] = [messages::NAME, messages::LEGACY_NAME];
+
 /// Accepts the upgrade and serves the socket in a task of its own, or rejects it.
 pub(super) fn upgrade(
     state: &Arc<TransportState>,
@@ -47,22 +51,33 @@ pub(super) fn upgrade(
         let message = "this address has as many open sockets as it may have; close one first";
         return reject(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManySockets, message);
     };
-    let upgrade = upgrade.protocols([messages::NAME]);
-    let protocol = upgrade.selected_protocol().map(|_| messages::NAME);
+    let upgrade = upgrade.protocols(PROTOCOLS);
+    let offered = upgrade.selected_protocol();
+    let protocol = PROTOCOLS.into_iter().find(|name| offered.is_some_and(|offered| offered == name));
+    let mut legacy_permit = None;
+    if protocol == Some(messages::LEGACY_NAME) {
+        let Ok(permit) = state.legacy_sockets.acquire(Some(client), 1) else {
+            let message = "too many sockets use graphql-ws; try again, or use graphql-transport-ws";
+            return reject(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Overloaded, message);
+        };
+        legacy_permit = Some(permit);
+    }
     let request_id =
         request.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
     let open = state.drain.track();
-    let gauge = Held::by(&state.operations.metrics().sockets);
+    let gauge = Held::by(&state.operations.metrics().sockets(protocol.unwrap_or("none")));
     let drain_turn = state.drain.clone().wait_for_turn();
     let response = switch_protocols(&request.headers, protocol);
     let state = Arc::clone(state);
     tokio::spawn(async move {
-        let _guards = (permit, open, gauge);
+        let _guards = (permit, legacy_permit, open, gauge);
         let Ok(upgraded) = connection.await else { return };
         let mut socket = Socket::new(upgraded, client, state).await;
         let serve = async {
             match protocol {
-                Some(_) => transport_ws::run(&mut socket, request_id).await,
+                Some(messages::NAME) => transport_ws::run(&mut socket, request_id).await,
+                // Boxed, because the task of every socket would otherwise reserve memory for this future.
+                Some(_) => Box::pin(legacy::run(&mut socket, request_id)).await,
                 None => End::Close(CloseCode::SubprotocolNotAcceptable),
             }
         };

@@ -1,8 +1,11 @@
 //! The codes with which sockets are closed.
 
-/// Why the server closes a socket. Each variant says whether the stock `graphql-ws` client reconnects after it.
+/// Why the server closes a socket. Each variant says whether the stock `graphql-ws` client reconnects after it. Clients of the
+/// older protocol always do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseCode {
+    /// The client ended the connection with `connection_terminate`, in the older protocol.
+    Normal,
     /// The client reconnects, to another server.
     Restart,
     /// The client reconnects, and resumes at its cursors.
@@ -29,6 +32,7 @@ impl CloseCode {
     /// Code and reason of the close frame. A reason may have at most 123 bytes.
     pub(super) const fn frame(self) -> (u16, &'static str) {
         match self {
+            Self::Normal => (1000, "Connection terminated"),
             Self::Restart => (1012, "Service restart"),
             Self::TooSlow => (1013, "Too slow, connect again and resume"),
             Self::PingTimeout => (4499, "No answer to pings"),

@@ -18,6 +18,9 @@ use crate::graphql::transport::ws::operation_stream::Output;
 /// The name of the protocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
 
+/// The name of the older protocol. The npm package `graphql-ws` speaks the newer one.
+pub(super) const LEGACY_NAME: &str = "graphql-ws";
+
 /// A message from a client.
 pub(super) enum ClientMessage<'a> {
     ConnectionInit(Init),
@@ -29,7 +32,7 @@ pub(super) enum ClientMessage<'a> {
     Complete(String),
 }
 
-/// The fields that all messages share.
+/// The fields that all messages share, in this protocol and in the older one.
 #[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
     #[serde(borrow, rename = "type")]

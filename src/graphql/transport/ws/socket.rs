@@ -68,6 +68,8 @@ pub(super) struct Socket {
     /// `None` once the connection is acknowledged.
     init_timeout: Option<Pin<Box<Sleep>>>,
     ping: Interval,
+    /// A message to send with every ping.
+    keep_alive: Option<&'static str>,
     last_received: Instant,
     /// Bytes of the last message that was buffered for writing.
     last_buffered: usize,
@@ -88,7 +90,17 @@ impl Socket {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let init_timeout = Some(Box::pin(sleep(state.settings.ws_init_timeout)));
         let last_received = Instant::now();
-        Self { stream, client, state, init_timeout, ping, last_received, last_buffered: 0, unsent: None }
+        Self {
+            stream,
+            client,
+            state,
+            init_timeout,
+            ping,
+            keep_alive: None,
+            last_received,
+            last_buffered: 0,
+            unsent: None,
+        }
     }
 
     pub(super) const fn client(&self) -> ClientKey {
@@ -107,6 +119,11 @@ impl Socket {
     /// Marks the connection as acknowledged, which ends the init timeout.
     pub(super) fn acknowledge(&mut self) {
         self.init_timeout = None;
+    }
+
+    /// Sends `message` with every ping from now on.
+    pub(super) const fn keep_alive_with(&mut self, message: &'static str) {
+        self.keep_alive = Some(message);
     }
 
     /// Polls for the next event.
@@ -131,6 +148,9 @@ impl Socket {
                     return Err(End::Close(CloseCode::PingTimeout));
                 }
                 self.write(Message::Ping(Bytes::new())).await?;
+                if let Some(message) = self.keep_alive {
+                    self.write(Message::text(message)).await?;
+                }
                 Ok(None)
             }
         }

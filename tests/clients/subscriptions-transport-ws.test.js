@@ -1,0 +1,106 @@
+// Clients of the older `graphql-ws` protocol: the npm client `subscriptions-transport-ws`, alone and under Apollo Client's
+// `WebSocketLink`. Both reconnect by themselves and repeat their operations, here with the last cursor in `after`.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, InMemoryCache } from '@apollo/client/core';
+import { WebSocketLink } from '@apollo/client/link/ws';
+import { SubscriptionClient } from 'subscriptions-transport-ws';
+import WebSocket from 'ws';
+
+import { resume } from './snippets/apollo.js';
+import { createRoom } from './support/author.js';
+import { FOLLOW, read } from './support/reader.js';
+import { once } from './support/resume.js';
+import { testClient } from './support/round.js';
+import { startServer } from './support/server.js';
+import { until } from './support/until.js';
+
+let server;
+
+before(async () => {
+  server = await startServer({ KEEP_ALIVE_INTERVAL: '1s' });
+});
+
+after(() => server?.stop());
+
+function connect({ url }, options = {}) {
+  const settings = { reconnect: true, minTimeout: 5000, ...options };
+  return new SubscriptionClient(`${url.replace('http', 'ws')}/graphql`, settings, WebSocket);
+}
+
+// #region subscriptions-transport-ws
+/** Follows a room. A client that reconnects sends the variables again, by then with the last cursor. */
+function follow(client, request, sink) {
+  const variables = { ...request.variables };
+  const next = (result) => {
+    if (result.data?.messageEvents) variables.after = result.data.messageEvents.cursor;
+    sink.next(result);
+  };
+  const { unsubscribe } = client.request({ ...request, variables }).subscribe({ ...sink, next });
+  return unsubscribe;
+}
+// #endregion
+
+testClient('subscriptions-transport-ws', (line) => {
+  const client = connect(line);
+  return {
+    execute: (query, variables) => once((sink) => client.request({ query, variables }).subscribe(sink)),
+    follow: (variables, sink) => follow(client, { query: FOLLOW, variables }, sink),
+    close: () => client.close(),
+  };
+});
+
+testClient("Apollo Client's WebSocketLink", (line) => {
+  const socket = connect(line);
+  const link = ApolloLink.from([resume, new WebSocketLink(socket)]);
+  const client = new ApolloClient({ link, cache: new InMemoryCache() });
+  return {
+    async execute(mutation, variables) {
+      const { data, error } = await client.mutate({ mutation: gql(mutation), variables });
+      return { data, errors: error && [error] };
+    },
+    follow(variables, sink) {
+      const subscription = client.subscribe({ query: gql(FOLLOW), variables }).subscribe({
+        next({ data, error }) {
+          if (CombinedGraphQLErrors.is(error)) sink.error(error.errors);
+          else if (error) sink.error(error);
+          else sink.next({ data });
+        },
+        complete: sink.complete,
+      });
+      return () => subscription.unsubscribe();
+    },
+    close() {
+      client.stop();
+      socket.close();
+    },
+  };
+});
+
+test('keep-alives hold the connection of a client that expects one every two seconds', async (t) => {
+  const client = connect(server, { timeout: 2000 });
+  t.after(() => client.close());
+  const connections = [];
+  client.onConnected(() => connections.push('connected'));
+  client.onReconnected(() => connections.push('reconnected'));
+  const room = await createRoom(server.graphql);
+  const reader = read((variables, sink) => follow(client, { query: FOLLOW, variables }, sink), room.place);
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  await room.send('after a while');
+  await reader.caughtUp(room.story);
+  assert.deepEqual(connections, ['connected']);
+  await reader.stop();
+});
+
+test('what cannot be parsed is an error of its operation, with a code', async (t) => {
+  const client = connect(server);
+  t.after(() => client.close());
+  const errors = [];
+  client.request({ query: '{ __typename }', variables: { a: '\ud800' } }).subscribe({ error: (error) => errors.push(error) });
+  await until(() => errors.length > 0);
+  assert.equal(errors[0].extensions.code, 'VALIDATION_FAILED');
+  const { data } = await once((sink) => client.request({ query: '{ __typename }' }).subscribe(sink));
+  assert.deepEqual(data, { __typename: 'Query' });
+});
