@@ -1,4 +1,4 @@
-//! What clients send, in every form that the specifications allow: it means the same everywhere, or is refused with a code.
+//! Input in every form that the specifications allow: it means the same on every transport, or is rejected with a code.
 
 mod coercion;
 mod cursors;

@@ -8,17 +8,14 @@ use crate::support::client::{RoomKey, User, error_code, text};
 use crate::support::eventually;
 use crate::support::http;
 use crate::support::server::Server;
-use crate::support::socket::{PROTOCOL, Refused, Socket, events_after, events_of};
-
-/// The older protocol.
-const LEGACY: &str = "graphql-ws";
+use crate::support::socket::{LEGACY_PROTOCOL, PROTOCOL, Refused, Socket, events_after, events_of};
 
 /// A query that every server can answer.
 const QUERY: &str = "{ activeRooms { totalCount } }";
 
 async fn try_open(server: &Server) -> Result<Socket, Refused> {
-    let (socket, chosen) = Socket::offering(server.address(), Some(LEGACY)).await?;
-    assert_eq!(chosen.as_deref(), Some(LEGACY));
+    let (socket, chosen) = Socket::offering(server.address(), Some(LEGACY_PROTOCOL)).await?;
+    assert_eq!(chosen.as_deref(), Some(LEGACY_PROTOCOL));
     Ok(socket)
 }
 
@@ -88,8 +85,8 @@ async fn has_metric(server: &Server, line: &str) -> bool {
 async fn the_older_protocol_is_chosen_only_if_the_newer_one_is_not_offered() {
     let server = Server::embedded();
     for (offer, expected) in [
-        ("graphql-ws", LEGACY),
-        ("soap, graphql-ws", LEGACY),
+        ("graphql-ws", LEGACY_PROTOCOL),
+        ("soap, graphql-ws", LEGACY_PROTOCOL),
         ("graphql-ws, graphql-transport-ws", PROTOCOL),
         ("graphql-transport-ws, graphql-ws", PROTOCOL),
     ] {
@@ -325,7 +322,7 @@ async fn sockets_of_the_older_protocol_are_bounded_in_total_and_per_address() {
 async fn pages_of_other_sites_cannot_open_a_socket_in_the_older_protocol() {
     let server = Server::with(&[("CORS_ORIGINS", "https://chat.example.org")]);
     let open = async |origin: &str| {
-        let headers = format!("Origin: {origin}\r\nSec-WebSocket-Protocol: {LEGACY}\r\n");
+        let headers = format!("Origin: {origin}\r\nSec-WebSocket-Protocol: {LEGACY_PROTOCOL}\r\n");
         Socket::with_headers(server.address(), &headers).await.err()
     };
     assert_eq!(open("https://elsewhere.example").await, Some(Refused(403, "ORIGIN_NOT_ALLOWED".into())));
@@ -341,22 +338,4 @@ async fn a_server_that_stops_closes_sockets_of_the_older_protocol_so_that_they_r
     server.signal("TERM");
     assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
     assert!(server.ended().await.success());
-}
-
-#[tokio::test]
-async fn a_client_of_the_older_protocol_that_does_not_read_is_closed_and_delays_nobody() {
-    let server = Server::with(&[("WRITE_TIMEOUT", "2s")]);
-    let (client, mut ada) = (server.client(), User::of(server.client()));
-    let room = client.create_room().await;
-    let mut stalled = ready(&server).await;
-    follow(&mut stalled, "1", &server, &room).await;
-    let mut reader = ready(&server).await;
-    follow(&mut reader, "1", &server, &room).await;
-    // 16 KiB each, which together exceed what lies between server and client.
-    for n in 0..600 {
-        let text = format!("{n}{}", "\u{1f980}".repeat(3_990));
-        ada.send(&room, &text).await;
-        assert_eq!(text_of_event(&mut reader, "1").await, text);
-    }
-    client.viewers_become(&room, 1).await;
 }

@@ -7,7 +7,7 @@ use crate::support::server::Server;
 use crate::support::socket::{events_after, events_of};
 use crate::support::stream::{Stream, post};
 
-/// What Apollo Client accepts.
+/// The `Accept` header of Apollo Client.
 const APOLLO: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/graphql-response+json,\
                       application/json;q=0.9";
 
@@ -20,11 +20,11 @@ async fn open(server: &Server, query: &str) -> Stream {
 async fn opened(server: &Server, query: &str) -> Stream {
     let mut stream = open(server, query).await;
     assert_eq!(stream.status, 200);
-    assert_eq!(stream.until(BOUNDARY).await.as_deref(), Some(BOUNDARY), "the first boundary comes at once");
+    assert_eq!(stream.until(BOUNDARY).await.as_deref(), Some(BOUNDARY), "the first boundary arrives at once");
     stream
 }
 
-/// The next part, which is whole once the boundary behind it is there.
+/// The next part, which is complete once the boundary behind it has arrived.
 async fn part(stream: &mut Stream) -> Value {
     let part = stream.until(BOUNDARY).await.expect("a part and the boundary behind it");
     let json = part.strip_prefix("\r\nContent-Type: application/json\r\n\r\n").expect("the header of a part");
@@ -32,7 +32,7 @@ async fn part(stream: &mut Stream) -> Value {
 }
 
 #[tokio::test]
-async fn each_part_is_whole_at_once_with_the_boundary_behind_it() {
+async fn each_part_arrives_together_with_the_boundary_behind_it() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -43,7 +43,7 @@ async fn each_part_is_whole_at_once_with_the_boundary_behind_it() {
     assert_eq!(stream.header("x-accel-buffering"), "no");
     client.viewers_become(&room, 1).await;
     for text in ["one", "two\n--graphql--\n"] {
-        // Nothing follows before this part was read.
+        // Nothing is sent after this part until the next message.
         ada.send(&room, text).await;
         let cursor = client.cursor(&room).await;
         let event = json!({ "__typename": "MessageSent", "cursor": cursor, "message": { "text": text } });
@@ -54,7 +54,7 @@ async fn each_part_is_whole_at_once_with_the_boundary_behind_it() {
 }
 
 #[tokio::test]
-async fn an_idle_stream_has_heartbeats_and_the_last_boundary_ends_it_with_its_room() {
+async fn an_idle_stream_has_heartbeats_and_ends_with_its_room() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s"), ("ROOM_TTL", "3s")]);
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -68,7 +68,7 @@ async fn an_idle_stream_has_heartbeats_and_the_last_boundary_ends_it_with_its_ro
 }
 
 #[tokio::test]
-async fn what_is_no_stream_is_answered_in_one_piece() {
+async fn queries_and_rejected_requests_are_answered_with_a_single_response() {
     let server = Server::embedded();
     let room = server.client().create_room().await;
     for (query, status, code) in [

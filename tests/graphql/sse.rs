@@ -1,4 +1,4 @@
-//! GraphQL over server-sent events: what a browser's `EventSource` and other clients get, and how they resume.
+//! GraphQL over server-sent events, for browsers' `EventSource` and other clients, and how they resume.
 
 use serde_json::json;
 
@@ -10,13 +10,13 @@ use crate::support::stream::{Stream, get, post};
 
 const SSE: &str = "text/event-stream";
 
-/// A GET as a browser's `EventSource` does it, with what it remembers when it comes back.
+/// A GET like that of a browser's `EventSource`, with the last event id when it reconnects.
 async fn event_source(server: &Server, query: &str, last_event_id: Option<&str>) -> Stream {
     let request = get(&server.url("/graphql"), query).header("accept", SSE);
     Stream::of(last_event_id.into_iter().fold(request, |request, id| request.header("last-event-id", id))).await
 }
 
-/// As [`event_source`], up to the first event.
+/// As [`event_source`], after the first block.
 async fn opened(server: &Server, query: &str, last_event_id: Option<&str>) -> Stream {
     let mut stream = event_source(server, query, last_event_id).await;
     assert_eq!(stream.status, 200);
@@ -26,7 +26,7 @@ async fn opened(server: &Server, query: &str, last_event_id: Option<&str>) -> St
 }
 
 #[tokio::test]
-async fn events_come_over_get_and_post_each_with_its_cursor_as_id() {
+async fn events_arrive_over_get_and_post_with_their_cursor_as_id() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -47,12 +47,12 @@ async fn events_come_over_get_and_post_each_with_its_cursor_as_id() {
         assert_eq!(event["message"]["text"], "two\nlines");
         assert_eq!((id.as_deref(), &event["cursor"]), (Some(cursor.as_str()), &json!(cursor)));
     }
-    // Both are gone, and with them the viewers.
+    // Both are dropped, and with them the viewers.
     client.viewers_become(&room, 0).await;
 }
 
 #[tokio::test]
-async fn a_reader_who_comes_back_with_its_last_id_misses_nothing() {
+async fn a_reader_that_reconnects_with_its_last_id_misses_nothing() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -65,7 +65,7 @@ async fn a_reader_who_comes_back_with_its_last_id_misses_nothing() {
     let (id, first) = stream.next().await;
     assert_eq!(first["data"]["messageEvents"]["message"]["text"], "one");
     drop(stream);
-    // The address says the same as before; the id goes before it.
+    // The URL is the same as before. The id precedes its cursor.
     let mut again = opened(&server, &query, id.as_deref()).await;
     for text in ["two", "three"] {
         assert_eq!(again.next().await.1["data"]["messageEvents"]["message"]["text"], text);
@@ -75,7 +75,7 @@ async fn a_reader_who_comes_back_with_its_last_id_misses_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_said_in_the_stream_which_then_completes() {
+async fn a_rejected_request_is_an_event_of_a_stream_that_completes() {
     let server = Server::embedded();
     let room = server.client().create_room().await;
     let made_up = events_after(&room, "made up");
@@ -99,7 +99,7 @@ async fn what_is_refused_is_said_in_the_stream_which_then_completes() {
 }
 
 #[tokio::test]
-async fn who_comes_back_after_the_end_is_told_to_stay_away() {
+async fn a_client_that_reconnects_after_the_end_gets_204() {
     let server = Server::embedded();
     let query = "{ activeRooms { totalCount } }";
     let mut stream = opened(&server, query, None).await;
@@ -138,17 +138,17 @@ async fn an_idle_stream_is_kept_alive_and_completes_with_its_room() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_ends_its_streams_without_a_last_word() {
+async fn a_server_that_stops_ends_its_streams_without_completing_them() {
     let mut server = Server::with(&[("DRAIN_SECONDS", "1")]);
     let room = server.client().create_room().await;
     let stream = opened(&server, &events_of(&room), None).await;
     server.signal("TERM");
-    assert_eq!(stream.rest().await, "", "so that the reader comes back, to a server that is there");
+    assert_eq!(stream.rest().await, "", "so that the client reconnects, to another server");
     assert!(server.ended().await.success());
 }
 
 #[tokio::test]
-async fn a_stream_that_cannot_be_opened_for_the_moment_does_not_send_its_client_away_for_good() {
+async fn a_stream_that_is_temporarily_unavailable_does_not_complete() {
     let mut redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let room = server.client().create_room().await;
@@ -159,20 +159,20 @@ async fn a_stream_that_cannot_be_opened_for_the_moment_does_not_send_its_client_
 }
 
 #[tokio::test]
-async fn a_stream_whose_opening_takes_too_long_says_so_and_brings_its_client_back() {
+async fn a_stream_whose_opening_times_out_reports_it_and_does_not_complete() {
     let redis = RedisServer::start().await;
     let url = redis.url();
     let server = Server::on_redis(&url);
-    let impatient = Server::with(&[("REDIS_URL", &url), ("REDIS_TIMEOUT", "30s"), ("OPERATION_TIMEOUT", "200ms")]);
+    let short_timeout = Server::with(&[("REDIS_URL", &url), ("REDIS_TIMEOUT", "30s"), ("OPERATION_TIMEOUT", "200ms")]);
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
     redis.signal("STOP");
-    let mut stream = opened(&impatient, &events_of(&room), Some(&start)).await;
+    let mut stream = opened(&short_timeout, &events_of(&room), Some(&start)).await;
     let (id, answer) = stream.next().await;
     redis.signal("CONT");
     assert_eq!((id, error_code(&answer)), (None, "TIMEOUT".to_owned()));
-    // Not over: a browser comes again, with the id that it had.
+    // It has not completed: a browser reconnects with the id that it had.
     assert_eq!(stream.rest().await, "");
     ada.send(&room, "meanwhile").await;
     let mut stream = opened(&server, &events_of(&room), Some(&start)).await;

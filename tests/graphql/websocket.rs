@@ -1,4 +1,4 @@
-//! `graphql-transport-ws`, to the letter: what a client hears that keeps the protocol, and one that does not.
+//! The `graphql-transport-ws` protocol, message by message: with clients that keep to it and clients that do not.
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
@@ -11,16 +11,16 @@ use crate::support::eventually;
 use crate::support::server::Server;
 use crate::support::socket::{PROTOCOL, Refused, Socket, events_after, events_of, stops, subscribe};
 
-/// Something every server can be asked.
-const ASK: &str = "{ activeRooms { totalCount } }";
+/// A query that every server can answer.
+const QUERY: &str = "{ activeRooms { totalCount } }";
 
 fn complete(id: &str) -> Value {
     json!({ "id": id, "type": "complete" })
 }
 
-/// The answer to [`ASK`], of this operation.
+/// Sends [`QUERY`] and asserts its result.
 async fn assert_answers(socket: &mut Socket, id: &str) {
-    socket.subscribe(id, ASK, json!({})).await;
+    socket.subscribe(id, QUERY, json!({})).await;
     let next = socket.hear().await;
     assert_eq!((&next["id"], &next["type"]), (&json!(id), &json!("next")), "{next}");
     assert!(next["payload"]["data"]["activeRooms"]["totalCount"].is_u64(), "{next}");
@@ -28,7 +28,7 @@ async fn assert_answers(socket: &mut Socket, id: &str) {
 }
 
 #[tokio::test]
-async fn whatever_is_no_message_of_the_protocol_closes_the_socket_with_4400_and_is_not_echoed() {
+async fn an_invalid_message_closes_the_socket_with_4400_and_is_not_echoed() {
     let server = Server::embedded();
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000));
     let cases = [
@@ -85,7 +85,7 @@ async fn whatever_is_no_message_of_the_protocol_closes_the_socket_with_4400_and_
 }
 
 #[tokio::test]
-async fn a_message_may_have_64_kib_and_a_longer_one_closes_the_socket_so_that_the_client_stops() {
+async fn a_message_may_have_64_kib_and_a_longer_one_closes_the_socket_for_good() {
     let server = Server::embedded();
     let message = |length: usize| {
         let empty = json!({ "type": "ping", "payload": { "a": "" } }).to_string().len();
@@ -96,7 +96,7 @@ async fn a_message_may_have_64_kib_and_a_longer_one_closes_the_socket_so_that_th
     assert_eq!(socket.hear().await["type"], "pong");
     socket.say(message(64 * 1024 + 1)).await;
     assert!(stops(socket.closed().await.0));
-    // Also one that the server never reads to its end.
+    // The same for one that the server does not read to its end.
     let mut socket = Socket::ready(server.address()).await;
     socket.say(message(1024 * 1024)).await;
     assert!(stops(socket.closed().await.0));
@@ -108,12 +108,12 @@ async fn nothing_is_executed_before_the_connection_is_acknowledged() {
     let mut socket = Socket::open(server.address()).await;
     socket.subscribe("1", "mutation { createRoom { room { id } } }", json!({})).await;
     assert_eq!(socket.closed().await, (4401, "Unauthorized".to_owned()));
-    let rooms = server.client().data(ASK, json!({})).await;
+    let rooms = server.client().data(QUERY, json!({})).await;
     assert_eq!(rooms["activeRooms"]["totalCount"], 0);
 }
 
 #[tokio::test]
-async fn the_right_protocol_is_chosen_and_without_it_the_socket_is_closed_with_4406() {
+async fn graphql_transport_ws_is_preferred_and_a_socket_without_a_known_protocol_is_closed_with_4406() {
     let server = Server::embedded();
     for offer in [
         PROTOCOL.to_owned(),
@@ -134,36 +134,36 @@ async fn the_right_protocol_is_chosen_and_without_it_the_socket_is_closed_with_4
 }
 
 #[tokio::test]
-async fn a_socket_that_does_not_say_connection_init_in_time_is_closed_with_4408() {
+async fn a_socket_without_connection_init_in_time_is_closed_with_4408() {
     let server = Server::with(&[("WS_INIT_TIMEOUT", "1s")]);
-    let mut mute = Socket::open(server.address()).await;
+    let mut silent = Socket::open(server.address()).await;
     let mut busy = Socket::open(server.address()).await;
     let mut ready = Socket::ready(server.address()).await;
     busy.assert_silent().await;
     let expected = (4408, "Connection initialisation timeout".to_owned());
-    assert_eq!(mute.closed().await, expected);
-    assert_eq!(busy.closed().await, expected, "a ping is no connection_init");
+    assert_eq!(silent.closed().await, expected);
+    assert_eq!(busy.closed().await, expected, "a ping is not connection_init");
     assert_answers(&mut ready, "1").await;
 }
 
 #[tokio::test]
-async fn an_id_that_is_under_way_is_refused_with_4409() {
+async fn an_id_that_is_in_use_closes_the_socket_with_4409() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
     let mut socket = Socket::ready(server.address()).await;
     socket.follow("twice", &client, &room).await;
-    socket.subscribe("twice", ASK, json!({})).await;
+    socket.subscribe("twice", QUERY, json!({})).await;
     assert_eq!(socket.closed().await.0, 4409);
     client.viewers_become(&room, 0).await;
 
     let mut socket = Socket::ready(server.address()).await;
-    socket.say_at_once(&[subscribe("twice", ASK, json!({})), subscribe("twice", ASK, json!({}))]).await;
-    assert_eq!(socket.closed().await.0, 4409, "also while a query is in flight");
+    socket.say_at_once(&[subscribe("twice", QUERY, json!({})), subscribe("twice", QUERY, json!({}))]).await;
+    assert_eq!(socket.closed().await.0, 4409, "also while a query is in progress");
 }
 
 #[tokio::test]
-async fn an_id_is_free_again_as_soon_as_its_operation_is_over() {
+async fn an_id_can_be_reused_as_soon_as_its_operation_has_ended() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -177,21 +177,17 @@ async fn an_id_is_free_again_as_soon_as_its_operation_is_over() {
         socket.subscribe("again", "{ nonsense }", json!({})).await;
         assert_eq!(socket.refusal("again").await, "GRAPHQL_VALIDATION_FAILED");
     }
-    // Completed by the client, and while others have much to say.
+    // Also if the client completes it, while other operations have many events.
     for n in 0..10 {
         socket.subscribe(&format!("other {n}"), &events_after(&room, &start), json!({})).await;
         socket.say_at_once(&[subscribe("again", &events_of(&room), json!({})), complete("again")]).await;
-        socket.subscribe("again", ASK, json!({})).await;
-        let mut over = false;
-        while !over {
-            let said = socket.hear().await;
-            over = said == complete("again");
-        }
+        socket.subscribe("again", QUERY, json!({})).await;
+        while socket.hear().await != complete("again") {}
     }
 }
 
 #[tokio::test]
-async fn a_second_connection_init_is_refused_with_4429() {
+async fn a_second_connection_init_closes_the_socket_with_4429() {
     let server = Server::embedded();
     let init = json!({ "type": "connection_init" });
     let mut socket = Socket::ready(server.address()).await;
@@ -205,7 +201,7 @@ async fn a_second_connection_init_is_refused_with_4429() {
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_with_its_payload_at_any_time_and_a_pong_is_not() {
+async fn a_ping_is_answered_with_its_payload_at_any_time_and_a_pong_is_ignored() {
     let server = Server::embedded();
     let mut early = Socket::open(server.address()).await;
     early.assert_silent().await;
@@ -217,13 +213,13 @@ async fn a_ping_is_answered_with_its_payload_at_any_time_and_a_pong_is_not() {
     early.say(json!({ "type": "pong" })).await;
     early.say(json!({ "type": "pong", "payload": { "unasked": true } })).await;
     early.assert_silent().await;
-    // The ping frame of WebSocket itself, too.
+    // The same for a ping frame of WebSocket.
     early.send(Message::Ping(b"frame".to_vec().into())).await;
     assert_eq!(early.frame().await, Some(Message::Pong(b"frame".to_vec().into())));
 }
 
 #[tokio::test]
-async fn what_fails_before_execution_is_an_error_message_and_the_socket_stays_open() {
+async fn a_failure_before_execution_is_an_error_message_and_the_socket_stays_open() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -267,7 +263,7 @@ async fn queries_and_mutations_are_answered_with_one_result_and_complete() {
     let room = &made["payload"]["data"]["createRoom"]["room"];
     assert_eq!(socket.hear().await, complete("ü\"1"));
     let room = RoomKey { id: text(&room["id"]), code: text(&room["code"]) };
-    // What fails while it is executed is a result with errors.
+    // A failure during execution is a result with errors.
     let query = "query($id: ID!) { room(id: $id, code: \"wrong\") { id } }";
     socket.subscribe("2", query, json!({ "id": room.id })).await;
     let failed = socket.hear().await;
@@ -278,7 +274,7 @@ async fn queries_and_mutations_are_answered_with_one_result_and_complete() {
 }
 
 #[tokio::test]
-async fn a_result_of_any_size_arrives_whole() {
+async fn a_large_result_arrives_complete() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -296,7 +292,7 @@ async fn a_result_of_any_size_arrives_whole() {
 }
 
 #[tokio::test]
-async fn after_a_clients_complete_nothing_more_comes_and_the_room_has_a_viewer_less() {
+async fn after_complete_from_the_client_no_events_follow_and_the_viewer_is_gone() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -314,7 +310,7 @@ async fn after_a_clients_complete_nothing_more_comes_and_the_room_has_a_viewer_l
 }
 
 #[tokio::test]
-async fn one_socket_carries_many_operations_side_by_side() {
+async fn one_socket_carries_several_operations_at_once() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let (one, two) = (client.create_room().await, client.create_room().await);
@@ -334,7 +330,7 @@ async fn one_socket_carries_many_operations_side_by_side() {
 }
 
 #[tokio::test]
-async fn many_operations_that_all_have_much_to_say_get_all_of_it_said_in_order() {
+async fn many_operations_with_many_events_deliver_all_of_them_in_order() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -346,17 +342,17 @@ async fn many_operations_that_all_have_much_to_say_get_all_of_it_said_in_order()
     for id in 0..20 {
         socket.subscribe(&id.to_string(), &events_after(&room, &start), json!({})).await;
     }
-    let mut heard = [0; 20];
-    while heard != [150; 20] {
-        let said = socket.hear().await;
-        let id: usize = text(&said["id"]).parse().expect("one of our ids");
-        assert_eq!(said["payload"]["data"]["messageEvents"]["message"]["text"], heard[id].to_string());
-        heard[id] += 1;
+    let mut received = [0; 20];
+    while received != [150; 20] {
+        let message = socket.hear().await;
+        let id: usize = text(&message["id"]).parse().expect("an id");
+        assert_eq!(message["payload"]["data"]["messageEvents"]["message"]["text"], received[id].to_string());
+        received[id] += 1;
     }
 }
 
 #[tokio::test]
-async fn a_socket_has_so_many_operations_under_way_and_no_more() {
+async fn operations_in_progress_on_one_socket_are_limited() {
     let server = Server::with(&[("MAX_SUBSCRIPTIONS_PER_SOCKET", "2")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -372,7 +368,7 @@ async fn a_socket_has_so_many_operations_under_way_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_sockets_and_gets_a_place_back_with_each_that_ends() {
+async fn sockets_of_one_address_are_limited_and_a_closed_one_makes_room() {
     let server = Server::with(&[("MAX_SOCKETS_PER_ADDRESS", "2")]);
     let first = Socket::ready(server.address()).await;
     let mut second = Socket::ready(server.address()).await;
@@ -380,11 +376,11 @@ async fn an_address_has_so_many_sockets_and_gets_a_place_back_with_each_that_end
     assert_answers(&mut second, "1").await;
     drop(first);
     let third = async || Socket::try_open(server.address()).await.is_ok();
-    eventually("a place is given back", third).await;
+    eventually("a socket can be opened again", third).await;
 }
 
 #[tokio::test]
-async fn a_subscription_whose_only_field_is_skipped_is_refused_because_complete_means_that_the_room_has_ended() {
+async fn a_subscription_whose_only_field_is_skipped_is_refused_and_not_completed() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -398,7 +394,7 @@ async fn a_subscription_whose_only_field_is_skipped_is_refused_because_complete_
 }
 
 #[tokio::test]
-async fn a_socket_that_comes_back_resumes_each_operation_at_the_cursor_it_names() {
+async fn a_reconnected_socket_resumes_each_operation_at_the_cursor_from_connection_init() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -413,12 +409,12 @@ async fn a_socket_that_comes_back_resumes_each_operation_at_the_cursor_it_names(
     socket.subscribe("a", &events_of(&room), json!({})).await;
     assert_eq!(socket.text_of_event("a").await, "one");
     assert_eq!(socket.text_of_event("a").await, "two");
-    // It goes before the argument, which is from an earlier day.
+    // It precedes the argument, which is older.
     socket.subscribe("b", &events_after(&room, &start), json!({})).await;
     assert_eq!(socket.text_of_event("b").await, "two");
     socket.subscribe("c", &events_after(&room, &start), json!({})).await;
     assert_eq!(socket.refusal("c").await, "CURSOR_INVALID");
-    // Once only: whoever begins anew under the same id begins where it says.
+    // It is used once: a new operation with the same id starts at its argument.
     socket.subscribe("c", &events_after(&room, &middle), json!({})).await;
     assert_eq!(socket.text_of_event("c").await, "two");
     socket.subscribe("d", &events_after(&room, &end), json!({})).await;
@@ -426,7 +422,7 @@ async fn a_socket_that_comes_back_resumes_each_operation_at_the_cursor_it_names(
 }
 
 #[tokio::test]
-async fn a_peer_that_answers_pings_stays_and_one_that_does_not_is_closed_so_that_it_comes_back() {
+async fn a_peer_that_answers_pings_stays_open_and_one_that_does_not_is_closed_so_that_it_reconnects() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s")]);
     let mut idle = Socket::ready(server.address()).await;
     let mut dead = Socket::ready(server.address()).await.into_line();
@@ -437,10 +433,10 @@ async fn a_peer_that_answers_pings_stays_and_one_that_does_not_is_closed_so_that
             match heard {
                 [0x89, 0] => pings += 1,
                 [0x88, length] if length >= 2 => break,
-                other => panic!("{other:?} is neither a ping nor a close frame"),
+                other => panic!("a ping or a close frame was expected, not {other:?}"),
             }
         }
-        assert!(pings > 0, "it was asked before it was given up");
+        assert!(pings > 0, "it is pinged before it is closed");
         dead.read_u16().await.expect("a code")
     };
     let pings = async {

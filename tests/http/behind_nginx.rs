@@ -14,6 +14,7 @@ use crate::support::nginx::Nginx;
 use crate::support::reader::{assert_tell_the_room, read_on};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
+use crate::support::socket::PROTOCOL;
 use crate::support::stream::{Stream, post};
 use crate::support::subscriber::{Said, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
@@ -103,7 +104,7 @@ async fn subscribe_from(address: &str, nginx: &Nginx) -> Result<Subscriber, Stri
     socket.bind(format!("{address}:0").parse().expect("an address")).expect("an address of this machine");
     let line = socket.connect(nginx.address().parse().expect("an address")).await.expect("a line");
     let room = client(nginx).create_room().await;
-    Subscriber::over(line, nginx.address(), &room, None, Resume::Argument).await.map_err(|error| error.to_string())
+    Subscriber::over(line, PROTOCOL, &room, None, Resume::Argument).await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A WebSocket client that says whatever it is told to, right or wrong, and shows what it hears as it came.
+//! A WebSocket client that sends anything, valid or not, and returns what it receives unchanged.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -12,67 +12,71 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::PATIENCE;
 use super::client::{Client, RoomKey, error_code};
 
-/// The name of the protocol.
+/// The subprotocol.
 pub const PROTOCOL: &str = "graphql-transport-ws";
 
-/// One socket.
+/// The older subprotocol, of subscriptions-transport-ws.
+pub const LEGACY_PROTOCOL: &str = "graphql-ws";
+
+/// An open socket.
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
-    /// Everything it heard, as it came.
+    /// All text that it received.
     pub raw: String,
 }
 
-/// Why there is no socket: the status of the answer, and the code in it.
+/// A rejected handshake: the HTTP status and the error code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub u16, pub String);
 
 impl Socket {
-    /// Connects, offering these sub-protocols; also the one that was chosen.
+    /// Connects and offers these subprotocols. Also returns the chosen one.
     pub async fn offering(address: &str, protocols: Option<&str>) -> Result<(Self, Option<String>), Refused> {
         let offer = protocols.map(|names| format!("Sec-WebSocket-Protocol: {names}\r\n")).unwrap_or_default();
         Self::with_headers(address, &offer).await
     }
 
-    /// Connects with these lines in the head of the handshake; also the sub-protocol that was chosen.
+    /// Connects with these additional headers. Also returns the chosen subprotocol.
     pub async fn with_headers(address: &str, headers: &str) -> Result<(Self, Option<String>), Refused> {
-        let mut line = TcpStream::connect(address).await.expect("a line");
-        // Messages that are sent together arrive together.
-        line.set_nodelay(true).expect("a socket");
+        let mut connection = TcpStream::connect(address).await.expect("a connection");
+        // So that messages which are sent together arrive together.
+        connection.set_nodelay(true).expect("a socket");
         let request = format!(
             "GET /graphql HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
-        line.write_all(request.as_bytes()).await.expect("an open line");
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            answer.push(timeout(PATIENCE, line.read_u8()).await.expect("an answer in time").expect("an answer"));
+        connection.write_all(request.as_bytes()).await.expect("an open connection");
+        let mut response = Vec::new();
+        while !response.ends_with(b"\r\n\r\n") {
+            response
+                .push(timeout(PATIENCE, connection.read_u8()).await.expect("a response in time").expect("a response"));
         }
-        let answer = String::from_utf8(answer).expect("text").to_ascii_lowercase();
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let response = String::from_utf8(response).expect("text").to_ascii_lowercase();
+        let status = response.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         if status != 101 {
-            let length = answer.lines().find_map(|line| line.strip_prefix("content-length:"));
+            let length = response.lines().find_map(|line| line.strip_prefix("content-length:"));
             let mut body = vec![0; length.expect("a length").trim().parse().expect("a number")];
-            line.read_exact(&mut body).await.expect("the body");
-            let answer: Value = serde_json::from_slice(&body).expect("JSON");
-            return Err(Refused(status, error_code(&answer)));
+            connection.read_exact(&mut body).await.expect("the body");
+            let body: Value = serde_json::from_slice(&body).expect("JSON");
+            return Err(Refused(status, error_code(&body)));
         }
         let header = |line: &str| line.strip_prefix("sec-websocket-protocol:").map(|name| name.trim().to_owned());
-        let chosen = answer.lines().find_map(header);
-        let stream = WebSocketStream::from_raw_socket(line, Role::Client, None).await;
+        let chosen = response.lines().find_map(header);
+        let stream = WebSocketStream::from_raw_socket(connection, Role::Client, None).await;
         Ok((Self { stream, raw: String::new() }, chosen))
     }
 
-    /// Connects, in the right protocol.
+    /// Connects with `graphql-transport-ws`.
     pub async fn try_open(address: &str) -> Result<Self, Refused> {
         Self::offering(address, Some(PROTOCOL)).await.map(|(socket, _)| socket)
     }
 
-    /// As [`try_open`](Self::try_open), where it must succeed.
+    /// As [`try_open`](Self::try_open), but panics if rejected.
     pub async fn open(address: &str) -> Self {
         Self::try_open(address).await.expect("a socket")
     }
 
-    /// Connects, and is acknowledged.
+    /// Connects and waits for `connection_ack`.
     pub async fn ready(address: &str) -> Self {
         Self::ready_with(address, json!({})).await
     }
@@ -85,15 +89,17 @@ impl Socket {
         socket
     }
 
+    /// Sends a JSON message.
     pub async fn say(&mut self, message: Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
+    /// Sends a frame.
     pub async fn send(&mut self, message: Message) {
         self.stream.send(message).await.expect("an open socket");
     }
 
-    /// Says several messages in one write.
+    /// Sends several messages in one write.
     pub async fn say_at_once(&mut self, messages: &[Value]) {
         for message in messages {
             self.stream.feed(Message::text(message.to_string())).await.expect("an open socket");
@@ -101,21 +107,21 @@ impl Socket {
         self.stream.flush().await.expect("an open socket");
     }
 
-    /// Begins an operation.
+    /// Starts an operation.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         self.say(subscribe(id, query, variables)).await;
     }
 
-    /// Follows a room; returns when the server does.
+    /// Subscribes to a room and waits until the subscription is open.
     pub async fn follow(&mut self, id: &str, client: &Client, room: &RoomKey) {
         let viewers = client.of_room(room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
         self.subscribe(id, &events_of(room), json!({})).await;
         client.viewers_become(room, viewers as usize + 1).await;
     }
 
-    /// What comes next, whatever it is; `None` when the line is gone.
+    /// The next frame, or `None` if the connection is closed.
     pub async fn frame(&mut self) -> Option<Message> {
-        let frame = timeout(PATIENCE, self.stream.next()).await.expect("the server says something in time");
+        let frame = timeout(PATIENCE, self.stream.next()).await.expect("a frame in time");
         frame.and_then(Result::ok).inspect(|frame| {
             if let Message::Text(text) = frame {
                 self.raw.push_str(text);
@@ -135,7 +141,7 @@ impl Socket {
         }
     }
 
-    /// The message of the next event, which must belong to the operation `id`.
+    /// The message text of the next event, which must belong to the operation `id`.
     pub async fn text_of_event(&mut self, id: &str) -> Value {
         let said = self.hear().await;
         assert_eq!((&said["type"], &said["id"]), (&json!("next"), &json!(id)), "{said}");
@@ -149,7 +155,7 @@ impl Socket {
         error_code(&json!({ "errors": said["payload"] }))
     }
 
-    /// Code and reason with which the server closes the socket, without another word.
+    /// Code and reason of the close frame, which must come next.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.frame().await {
@@ -160,13 +166,13 @@ impl Socket {
         }
     }
 
-    /// The server must have nothing to say before it answers this.
+    /// Asserts that the server sends nothing until it answers a ping.
     pub async fn assert_silent(&mut self) {
         self.say(json!({ "type": "ping" })).await;
         assert_eq!(self.hear().await, json!({ "type": "pong" }));
     }
 
-    /// The line below, on which nobody answers pings.
+    /// The connection below, which answers no pings.
     pub fn into_line(self) -> TcpStream {
         self.stream.into_inner()
     }
@@ -177,7 +183,7 @@ pub fn subscribe(id: &str, query: &str, variables: Value) -> Value {
     json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } })
 }
 
-/// A subscription to a room from now on, without variables.
+/// A subscription document for a room from now on, without variables.
 pub fn events_of(room: &RoomKey) -> String {
     let RoomKey { id, code } = room;
     format!(
@@ -185,7 +191,7 @@ pub fn events_of(room: &RoomKey) -> String {
     )
 }
 
-/// A subscription to a room from a cursor on, without variables.
+/// A subscription document for a room after a cursor, without variables.
 pub fn events_after(room: &RoomKey, after: &str) -> String {
     let RoomKey { id, code } = room;
     format!(
@@ -193,7 +199,7 @@ pub fn events_after(room: &RoomKey, after: &str) -> String {
     )
 }
 
-/// Whether the stock `graphql-ws` client gives up for good after this code.
+/// Whether the stock `graphql-ws` client stops reconnecting after this code.
 pub fn stops(code: u16) -> bool {
     match code {
         1000 | 1001 | 1005 | 1006 | 1012..=1014 => false,

@@ -1,4 +1,4 @@
-//! The body of an HTTP answer, read as it comes: server-sent events and multipart.
+//! A streamed HTTP response: server-sent events and multipart.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// An answer that goes on.
+/// A streamed response.
 pub struct Stream {
     pub status: u16,
     pub headers: HeaderMap,
@@ -17,7 +17,7 @@ pub struct Stream {
     text: String,
 }
 
-/// What stands between two empty lines of an event stream.
+/// A block of an event stream, between two empty lines.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Block {
     pub event: Option<String>,
@@ -33,7 +33,7 @@ impl Stream {
         Self::try_of(request).await.expect("an answer")
     }
 
-    /// As [`of`](Self::of), where the server may be gone.
+    /// As [`of`](Self::of), but returns `None` if the server is gone.
     pub async fn try_of(request: RequestBuilder) -> Option<Self> {
         let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -44,19 +44,19 @@ impl Stream {
         self.headers.get(name).unwrap_or_else(|| panic!("no {name}")).to_str().expect("text")
     }
 
-    /// What comes next, up to and with `end`; `None` when the stream ends before.
+    /// Returns the text up to and including `end`, or `None` if the stream ends before.
     pub async fn until(&mut self, end: &str) -> Option<String> {
         loop {
             if let Some(at) = self.text.find(end) {
                 let rest = self.text.split_off(at + end.len());
                 return Some(std::mem::replace(&mut self.text, rest));
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("the stream goes on in time");
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("a chunk in time");
             self.text.push_str(std::str::from_utf8(&chunk.ok().flatten()?).expect("text"));
         }
     }
 
-    /// What is left when the stream ends.
+    /// Waits for the end of the stream and returns the remaining text.
     pub async fn rest(mut self) -> String {
         assert_eq!(self.until("\u{0}").await, None);
         self.text
@@ -75,20 +75,20 @@ impl Stream {
                 "data" => block.data = value,
                 "retry" => block.retry = value,
                 "" => block.comment = value,
-                _ => panic!("{line:?} is no line of an event stream"),
+                _ => panic!("an unexpected line in an event stream: {line:?}"),
             }
         }
         Some(block)
     }
 
-    /// The next block of an event stream, which must be a `next`, and what it says.
+    /// The id and data of the next block, which must be a `next` event.
     pub async fn next(&mut self) -> (Option<String>, Value) {
-        let block = self.block().await.expect("the stream goes on");
+        let block = self.block().await.expect("a block");
         assert_eq!(block.event.as_deref(), Some("next"), "{block:?}");
         (block.id, serde_json::from_str(&block.data.expect("data")).expect("JSON"))
     }
 
-    /// The next block must say that the stream is complete, and nothing may follow.
+    /// Asserts that the next block is a `complete` event and that nothing follows.
     pub async fn assert_completes(mut self) {
         let block = self.block().await.expect("a last block");
         assert_eq!((block.event.as_deref(), block.data.as_deref()), (Some("complete"), Some("")), "{block:?}");
@@ -96,22 +96,22 @@ impl Stream {
     }
 }
 
-/// A client whose connections nobody else uses.
+/// A client with connections of its own.
 pub fn http() -> reqwest::Client {
     reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build().expect("a client")
 }
 
-/// A POST of a GraphQL request that accepts `media_type`.
+/// A GraphQL request by POST that accepts `media_type`.
 pub fn post(url: &str, media_type: &str, query: &str, variables: Value) -> RequestBuilder {
     http().post(url).header("accept", media_type).json(&json!({ "query": query, "variables": variables }))
 }
 
-/// A GET of a GraphQL request.
+/// A GraphQL request by GET.
 pub fn get(url: &str, query: &str) -> RequestBuilder {
     http().get(Url::parse_with_params(url, [("query", query)]).expect("an address"))
 }
 
-/// Adds parameters to the address of a request.
+/// Adds parameters to the URL of a request.
 pub trait WithQuery {
     fn query<N: AsRef<str>, V: AsRef<str>>(self, parameters: &[(N, V)]) -> Self;
 }

@@ -1,4 +1,4 @@
-//! A reader of a room's events over WebSocket, in `graphql-transport-ws`, who can say where it stands.
+//! A subscriber to a room's events over WebSocket that keeps its cursor.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::PATIENCE;
 use super::client::{RoomKey, error_code};
+use super::socket::{LEGACY_PROTOCOL, PROTOCOL};
 use super::transport::Resume;
 
 pub const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
@@ -18,48 +19,48 @@ pub const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after:
 /// One socket with one subscription.
 pub struct Subscriber {
     socket: WebSocketStream<TcpStream>,
-    /// The cursor of the last event it was given, or the one it began with.
+    /// The cursor of the last event received, or the one it started with.
     pub cursor: Option<String>,
 }
 
-/// What a subscription said.
+/// What a subscription received.
 #[derive(Debug)]
 pub enum Said {
     Event(Value),
     Error(Value),
     Complete,
-    /// The socket was closed, with the code of the close frame if there was one.
+    /// The socket was closed, with this code if there was a close frame.
     Closed(Option<u16>),
 }
 
 impl Subscriber {
-    /// Subscribes to a room on the server at `address`, from now on or from a cursor on. What is committed
-    /// while the server still takes the subscription may or may not come before "now".
+    /// Subscribes to a room on the server at `address`, from now on or after a cursor. Events that are committed while the
+    /// subscription is being opened may be missing without a cursor.
     pub async fn open(address: &str, room: &RoomKey, after: Option<String>) -> Self {
         Self::try_open(address, room, after).await.expect("a socket")
     }
 
-    /// As [`open`](Self::open), where the server may be gone.
+    /// As [`open`](Self::open), but fails if the server is gone.
     pub async fn try_open(
         address: &str,
         room: &RoomKey,
         after: Option<String>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Self::over(TcpStream::connect(address).await?, address, room, after, Resume::Argument).await
+        Self::over(TcpStream::connect(address).await?, PROTOCOL, room, after, Resume::Argument).await
     }
 
-    /// As [`open`](Self::open), over this line.
+    /// Subscribes over this connection, in this subprotocol.
     pub async fn over(
-        line: TcpStream,
-        address: &str,
+        connection: TcpStream,
+        protocol: &'static str,
         room: &RoomKey,
         after: Option<String>,
         resume: Resume,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let mut request = format!("ws://{address}/graphql").into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let (socket, answer) = client_async(request, line).await?;
-        assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
+        let mut request = format!("ws://{}/graphql", connection.peer_addr()?).into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", protocol.parse()?);
+        let (socket, response) = client_async(request, connection).await?;
+        assert_eq!(response.headers()["sec-websocket-protocol"], protocol);
         let mut subscriber = Self { socket, cursor: after };
         let (argument, payload) = match resume {
             Resume::Argument => (subscriber.cursor.clone(), Value::Null),
@@ -68,35 +69,36 @@ impl Subscriber {
         subscriber.say(json!({ "type": "connection_init", "payload": payload })).await?;
         match subscriber.hear().await {
             Some(Ok(message)) if message["type"] == "connection_ack" => {}
-            other => return Err(format!("no acknowledgement but {other:?}").into()),
+            other => return Err(format!("connection_ack was expected, not {other:?}").into()),
         }
         let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": argument });
         let payload = json!({ "query": EVENTS, "variables": variables });
-        subscriber.say(json!({ "id": "events", "type": "subscribe", "payload": payload })).await?;
+        let kind = if protocol == LEGACY_PROTOCOL { "start" } else { "subscribe" };
+        subscriber.say(json!({ "id": "events", "type": kind, "payload": payload })).await?;
         Ok(subscriber)
     }
 
-    /// What the server says next about the subscription.
+    /// The next message of the subscription.
     pub async fn next(&mut self) -> Said {
-        let heard = tokio::time::timeout(PATIENCE, self.hear()).await.expect("the server says something in time");
-        let message = match heard {
+        let received = tokio::time::timeout(PATIENCE, self.hear()).await.expect("a message in time");
+        let message = match received {
             Some(Ok(message)) => message,
             Some(Err(closed)) => return Said::Closed(closed),
             None => return Said::Closed(None),
         };
         match message["type"].as_str() {
-            Some("next") if message["payload"].get("errors").is_none() => {
+            Some("next" | "data") if message["payload"].get("errors").is_none() => {
                 let event = message["payload"]["data"]["messageEvents"].clone();
                 self.cursor = event["cursor"].as_str().map(str::to_owned);
                 Said::Event(event)
             }
-            Some("next" | "error") => Said::Error(message["payload"].clone()),
+            Some("next" | "data" | "error") => Said::Error(message["payload"].clone()),
             Some("complete") => Said::Complete,
-            _ => panic!("the server said {message}"),
+            _ => panic!("an unexpected message: {message}"),
         }
     }
 
-    /// The next event; anything else is a failure.
+    /// The next event. Panics on anything else.
     pub async fn event(&mut self) -> Value {
         match self.next().await {
             Said::Event(event) => event,
@@ -113,7 +115,7 @@ impl Subscriber {
         events
     }
 
-    /// The next events, up to and with the sending of this text.
+    /// The next events, up to and including the `MessageSent` with this text.
     pub async fn until_sent(&mut self, last: &str) -> Vec<Value> {
         let mut events = Vec::new();
         loop {
@@ -126,17 +128,17 @@ impl Subscriber {
         }
     }
 
-    /// The code with which the subscription is refused; anything else is a failure.
+    /// The error code with which the subscription is refused. Panics on anything else.
     pub async fn refusal(&mut self) -> String {
         match self.next().await {
-            // In a list when the request was refused as such, in an answer when its execution failed.
+            // A list if the request was not executed, a response otherwise.
             Said::Error(payload) if payload.is_array() => error_code(&json!({ "errors": payload })),
             Said::Error(payload) => error_code(&payload),
             other => panic!("an error was expected, not {other:?}"),
         }
     }
 
-    /// Leaves as the protocol has it.
+    /// Closes the socket with a close frame.
     pub async fn close(mut self) {
         self.socket.close(None).await.expect("an open socket");
     }
@@ -149,6 +151,7 @@ impl Subscriber {
     async fn hear(&mut self) -> Option<Result<Value, Option<u16>>> {
         loop {
             match self.socket.next().await? {
+                Ok(Message::Text(text)) if text == r#"{"type":"ka"}"# => {}
                 Ok(Message::Text(text)) => {
                     return Some(Ok(serde_json::from_str(&text).expect("a protocol message is JSON")));
                 }

@@ -1,4 +1,4 @@
-//! A reader of a room's events over any transport, on any line, from any cursor on.
+//! A reader of a room's events over any transport, on any connection, after any cursor.
 
 use std::error::Error;
 
@@ -8,40 +8,44 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::PATIENCE;
 use super::client::RoomKey;
+use super::socket::{LEGACY_PROTOCOL, PROTOCOL};
 use super::subscriber::{EVENTS, Said, Subscriber};
 
-/// How events travel.
+/// The transport of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     WebSocket,
+    /// The older `graphql-ws` protocol.
+    LegacyWebSocket,
     ServerSentEvents,
     Multipart,
 }
 
 impl Transport {
+    /// Those that clients of today use.
     pub const ALL: [Self; 3] = [Self::WebSocket, Self::ServerSentEvents, Self::Multipart];
 }
 
-/// How a reader says from where on it reads.
+/// How a reader sends the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// In the argument `after`.
     Argument,
-    /// With the connection: in `connection_init` on a WebSocket, as `Last-Event-ID` of a GET like an `EventSource` on SSE.
-    /// On multipart there is only the argument.
+    /// In `connection_init` on a WebSocket, and as `Last-Event-ID` of a GET, like `EventSource`, on SSE. The other transports have
+    /// only the argument.
     Connection,
 }
 
-/// A reader. Dropping it ends the line, however the line was told to end.
+/// A reader. Dropping it closes the connection.
 pub enum Reader {
     Socket(Box<Subscriber>),
     Stream(EventStream),
 }
 
 impl Reader {
-    /// Subscribes to a room over `line`; fails when the line is lost meanwhile.
+    /// Subscribes to a room over `connection`. Fails if the connection is lost meanwhile.
     pub async fn over(
-        line: TcpStream,
+        connection: TcpStream,
         transport: Transport,
         room: &RoomKey,
         after: Option<String>,
@@ -49,30 +53,33 @@ impl Reader {
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         match transport {
             Transport::WebSocket => {
-                let host = line.peer_addr()?.to_string();
-                let subscriber = Subscriber::over(line, &host, room, after, resume).await?;
+                let subscriber = Subscriber::over(connection, PROTOCOL, room, after, resume).await?;
+                Ok(Self::Socket(Box::new(subscriber)))
+            }
+            Transport::LegacyWebSocket => {
+                let subscriber = Subscriber::over(connection, LEGACY_PROTOCOL, room, after, Resume::Argument).await?;
                 Ok(Self::Socket(Box::new(subscriber)))
             }
             Transport::ServerSentEvents => {
                 let framing = Framing::EventStream;
-                Ok(Self::Stream(EventStream::over(line, framing, room, after, resume).await?))
+                Ok(Self::Stream(EventStream::over(connection, framing, room, after, resume).await?))
             }
             Transport::Multipart => {
                 let framing = Framing::Multipart;
-                Ok(Self::Stream(EventStream::over(line, framing, room, after, Resume::Argument).await?))
+                Ok(Self::Stream(EventStream::over(connection, framing, room, after, Resume::Argument).await?))
             }
         }
     }
 
-    /// Subscribes to a room, over a line that holds little of what is not read.
+    /// Subscribes to a room over a connection with a small receive buffer.
     pub async fn open_narrow(transport: Transport, address: &str, room: &RoomKey, after: Option<String>) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
-        let line = socket.connect(address.parse().expect("an address")).await.expect("a line");
-        Self::over(line, transport, room, after, Resume::Argument).await.expect("a subscription")
+        let connection = socket.connect(address.parse().expect("an address")).await.expect("a connection");
+        Self::over(connection, transport, room, after, Resume::Argument).await.expect("a subscription")
     }
 
-    /// What the server says next about the subscription.
+    /// The next message of the subscription.
     pub async fn next(&mut self) -> Said {
         match self {
             Self::Socket(subscriber) => subscriber.next().await,
@@ -80,7 +87,7 @@ impl Reader {
         }
     }
 
-    /// The next events, up to and with the sending of this text, or to the end of the line.
+    /// The next events, up to and including the `MessageSent` with this text, or to the end of the connection.
     pub async fn until_sent_or_closed(&mut self, last: &str) -> Vec<Value> {
         let mut events = Vec::new();
         loop {
@@ -99,7 +106,7 @@ impl Reader {
     }
 }
 
-/// How a body is divided into what is said.
+/// How a body is divided into messages.
 #[derive(Clone, Copy)]
 enum Framing {
     EventStream,
@@ -122,21 +129,21 @@ impl Framing {
     }
 }
 
-/// One HTTP/1.1 answer that does not end, with one subscription in it.
+/// An HTTP/1.1 response that streams one subscription.
 pub struct EventStream {
-    line: TcpStream,
+    connection: TcpStream,
     framing: Framing,
-    /// Read, and not taken out of its chunk yet.
+    /// Received bytes, still in chunks.
     chunked: Vec<u8>,
-    /// Taken out of its chunks, and not said yet.
+    /// Bytes of the body that are not returned yet.
     body: Vec<u8>,
-    /// The last chunk was read.
+    /// Whether the last chunk was received.
     ended: bool,
 }
 
 impl EventStream {
     async fn over(
-        mut line: TcpStream,
+        mut connection: TcpStream,
         framing: Framing,
         room: &RoomKey,
         after: Option<String>,
@@ -147,7 +154,7 @@ impl EventStream {
             Resume::Connection => (None, after),
         };
         let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": argument });
-        let mut head = format!("host: {}\r\naccept: {}\r\n", line.peer_addr()?, framing.accept());
+        let mut head = format!("host: {}\r\naccept: {}\r\n", connection.peer_addr()?, framing.accept());
         if let Some(cursor) = &header {
             head.push_str(&format!("last-event-id: {cursor}\r\n"));
         }
@@ -162,62 +169,62 @@ impl EventStream {
                 "POST /graphql HTTP/1.1\r\n{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
             )
         };
-        line.write_all(request.as_bytes()).await?;
-        let mut stream = Self { line, framing, chunked: Vec::new(), body: Vec::new(), ended: false };
+        connection.write_all(request.as_bytes()).await?;
+        let mut stream = Self { connection, framing, chunked: Vec::new(), body: Vec::new(), ended: false };
         let head = loop {
             if let Some(head) = take_until(&mut stream.chunked, b"\r\n\r\n") {
                 break String::from_utf8(head)?;
             }
             stream.read().await?;
         };
-        // Whoever takes JSON too is told in JSON that there is no subscription for the moment.
+        // Clients that also accept JSON get the error as JSON.
         if head.contains("content-type: application/json") {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).ok_or("no length")?;
             let length: usize = length.parse()?;
             while stream.chunked.len() < length {
                 stream.read().await?;
             }
-            let answer = String::from_utf8(stream.chunked)?;
-            let is_known = ["\"UNAVAILABLE\"", "\"CURSOR_INVALID\""].iter().any(|code| answer.contains(code));
-            assert!(is_known, "a subscription was answered with {answer}");
-            return Err(answer.into());
+            let response = String::from_utf8(stream.chunked)?;
+            let is_known = ["\"UNAVAILABLE\"", "\"CURSOR_INVALID\""].iter().any(|code| response.contains(code));
+            assert!(is_known, "an unexpected response to a subscription: {response}");
+            return Err(response.into());
         }
-        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("chunked"), "an answer of another kind: {head}");
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("chunked"), "an unexpected response: {head}");
         Ok(stream)
     }
 
     async fn next(&mut self) -> Said {
-        tokio::time::timeout(PATIENCE, self.hear()).await.expect("the server says something in time")
+        tokio::time::timeout(PATIENCE, self.receive()).await.expect("a message in time")
     }
 
-    async fn hear(&mut self) -> Said {
+    async fn receive(&mut self) -> Said {
         loop {
             while let Some(piece) = take_until(&mut self.body, self.framing.delimiter()) {
-                let piece = String::from_utf8(piece).expect("what the server says is text");
-                let said = match self.framing {
-                    Framing::EventStream => of_event_stream(&piece),
-                    Framing::Multipart => of_part(&piece),
+                let piece = String::from_utf8(piece).expect("a message is text");
+                let message = match self.framing {
+                    Framing::EventStream => parse_event(&piece),
+                    Framing::Multipart => parse_part(&piece),
                 };
-                if let Some(said) = said {
-                    return said;
+                if let Some(message) = message {
+                    return message;
                 }
             }
             if self.ended || self.read().await.is_err() {
                 return Said::Closed(None);
             }
-            self.unchunk();
+            self.decode_chunks();
         }
     }
 
     async fn read(&mut self) -> std::io::Result<()> {
-        match self.line.read_buf(&mut self.chunked).await? {
+        match self.connection.read_buf(&mut self.chunked).await? {
             0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
     }
 
-    /// Takes whole chunks out of what was read.
-    fn unchunk(&mut self) {
+    /// Moves the content of complete chunks into `body`.
+    fn decode_chunks(&mut self) {
         while let Some(end) = find(&self.chunked, b"\r\n") {
             let size = std::str::from_utf8(&self.chunked[..end]).expect("the size of a chunk");
             let size = usize::from_str_radix(size, 16).expect("the size of a chunk");
@@ -232,37 +239,37 @@ impl EventStream {
     }
 }
 
-/// What one event of an event stream says, if it says anything.
-fn of_event_stream(piece: &str) -> Option<Said> {
+/// Parses an event of an event stream. Returns `None` for a comment or an event without data.
+fn parse_event(piece: &str) -> Option<Said> {
     let field = |name: &str| piece.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     if field("event") == Some("complete") {
         return Some(Said::Complete);
     }
-    let said = of_payload(&serde_json::from_str(field("data")?).expect("an event holds JSON"));
-    if let Said::Event(event) = &said {
+    let message = parse_payload(&serde_json::from_str(field("data")?).expect("an event holds JSON"));
+    if let Said::Event(event) = &message {
         assert_eq!(event["cursor"].as_str(), field("id"), "the id of an event is its cursor");
     }
-    Some(said)
+    Some(message)
 }
 
-/// What one part says, if it says anything.
-fn of_part(piece: &str) -> Option<Said> {
+/// Parses a part. Returns `None` for a heartbeat.
+fn parse_part(piece: &str) -> Option<Said> {
     let (_head, json) = piece.split_once("\r\n\r\n")?;
     let part: Value = serde_json::from_str(json).expect("a part holds JSON");
     if part.get("errors").is_some() {
         return Some(Said::Error(part));
     }
-    part.get("payload").map(of_payload)
+    part.get("payload").map(parse_payload)
 }
 
-fn of_payload(payload: &Value) -> Said {
+fn parse_payload(payload: &Value) -> Said {
     match payload.get("errors") {
         None => Said::Event(payload["data"]["messageEvents"].clone()),
         Some(_) => Said::Error(payload.clone()),
     }
 }
 
-/// Takes what comes before a delimiter, and the delimiter away, once it is there.
+/// Removes and returns what precedes a delimiter, and removes the delimiter. Returns `None` if it is not there yet.
 fn take_until(bytes: &mut Vec<u8>, delimiter: &[u8]) -> Option<Vec<u8>> {
     let end = find(bytes, delimiter)?;
     let taken = bytes[..end].to_vec();

@@ -1,11 +1,11 @@
-//! Input means here what it means to graphql-js. The whole comparison with it is in `tests/clients/coercion.test.js`.
+//! Input is coerced as graphql-js coerces it. `tests/clients/coercion.test.js` compares the two in full.
 
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, RoomKey, error_code};
 use crate::support::server::Server;
 
-/// The text of a message that was sent with this literal.
+/// The text of a message that was sent as this literal.
 async fn sent(client: &Client, room: &RoomKey, literal: &str) -> Value {
     let RoomKey { id, code } = room;
     let query = format!(
@@ -19,7 +19,7 @@ async fn sent(client: &Client, room: &RoomKey, literal: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_form_of_a_string_literal_is_read() {
+async fn every_form_of_a_string_literal_is_accepted() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -65,7 +65,7 @@ async fn a_variable_without_a_value_leaves_its_argument_to_the_default() {
     let with_default = "query($n: Int = 7) { activeRooms(first: $n) { nodes { id } } }";
     let data = client.data(with_default, json!({})).await;
     assert_eq!(data["activeRooms"]["nodes"].as_array().map(Vec::len), Some(7));
-    // Also through fragments, and where another operation of the document has the same variable.
+    // Also in fragments, and if another operation of the document has the same variable.
     let several = "query A($n: Int) { ...F } query B($n: Int!) { ...F }
         fragment F on Query { activeRooms(first: $n) { nodes { id } } }";
     let body = json!({ "query": several, "operationName": "A" });
@@ -82,7 +82,7 @@ async fn a_variable_without_a_value_leaves_its_argument_to_the_default() {
 }
 
 #[tokio::test]
-async fn an_absent_variable_in_an_input_object_leaves_its_field_absent_and_a_required_one_is_missed() {
+async fn an_absent_variable_in_an_input_object_leaves_its_field_absent_unless_it_is_required() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -102,7 +102,7 @@ async fn an_absent_variable_in_an_input_object_leaves_its_field_absent_and_a_req
         assert_eq!(error_code(&answer), "GRAPHQL_VALIDATION_FAILED");
         assert!(answer["errors"][0]["message"].to_string().contains(missing), "{answer}");
     }
-    // Beside a variable, the other fields are still looked at.
+    // The other fields are checked even if one is a variable.
     for fields in ["nope: 1", "userId: 1.5", "displayName: 5", "clientMessageId: null token: {}"] {
         let query = format!(
             "mutation($t: String!) {{ sendMessage(input: {{ roomId: \"{}\", roomCode: \"{}\", text: $t, {fields} }}) {{ token }} }}",
@@ -113,7 +113,7 @@ async fn an_absent_variable_in_an_input_object_leaves_its_field_absent_and_a_req
 }
 
 #[tokio::test]
-async fn large_integers_are_ids_with_all_their_digits() {
+async fn large_integers_as_ids_keep_all_their_digits() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;

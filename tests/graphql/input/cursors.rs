@@ -1,4 +1,4 @@
-//! However a cursor arrives, it is honoured or refused.
+//! A cursor is used or rejected, in whichever way it is sent.
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -13,12 +13,12 @@ use crate::support::stream::{Stream, WithQuery as _, get, post};
 const SSE: &str = "text/event-stream";
 const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0, application/json";
 
-/// What `EventSource` polyfills and other servers call the parameter.
+/// Names of the parameter that `EventSource` polyfills and other servers use.
 const NAMES: [&str; 6] =
     ["lastEventId", "lastEventID", "Last-Event-ID", "last-event-id", "last_event_id", "evs_last_event_id"];
 
 #[tokio::test]
-async fn a_cursor_in_the_query_string_is_honoured_whatever_it_is_called() {
+async fn a_cursor_in_the_query_string_is_used_under_each_of_its_names() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -46,13 +46,13 @@ async fn a_cursor_in_the_query_string_is_honoured_whatever_it_is_called() {
         let said = Stream::of(made_up).await.until("event: complete").await.expect("an end");
         assert!(said.contains("CURSOR_INVALID"), "{name}: {said}");
         let over = Stream::of(get(&url, &follow).query(&[(name, "complete")]).header("accept", SSE)).await;
-        assert_eq!(over.status, 204, "the last id of a stream keeps a client away: {name}");
+        assert_eq!(over.status, 204, "the last id of a stream stops a client: {name}");
     }
-    // What a client repeats is older than what it has learnt since.
+    // A repeated cursor is older than one that was added since.
     let repeated = get(&url, &follow).query(&[("lastEventId", &cursor)]).header("last-event-id", &newest);
     assert_next(repeated, SSE, "newest", "the header is newer").await;
     let appended = get(&url, &follow).query(&[("lastEventId", &cursor), ("lastEventId", &newest)]);
-    assert_next(appended, SSE, "newest", "what was appended is newer").await;
+    assert_next(appended, SSE, "newest", "an appended parameter is newer").await;
     assert_next(
         get(&url, &follow).query(&[("lastEventId", &cursor), ("lastEventId", &String::new())]),
         SSE,
@@ -60,12 +60,12 @@ async fn a_cursor_in_the_query_string_is_honoured_whatever_it_is_called() {
         "empty",
     )
     .await;
-    // Among the parameters.
+    // In the body.
     for extra in [json!({ "lastEventId": cursor }), json!({ "extensions": { "lastEventId": cursor } })] {
         let mut body = json!({ "query": follow });
         body.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
         let request = crate::support::stream::http().post(&url).json(&body);
-        assert_next(request, SSE, "missed", "a parameter").await;
+        assert_next(request, SSE, "missed", "in the body").await;
         let mut socket = Socket::ready(server.address()).await;
         socket.say(json!({ "id": "1", "type": "subscribe", "payload": body })).await;
         assert_eq!(socket.text_of_event("1").await, "missed");
@@ -73,28 +73,28 @@ async fn a_cursor_in_the_query_string_is_honoured_whatever_it_is_called() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_cannot_be_honoured_is_refused() {
+async fn a_cursor_that_cannot_be_used_is_rejected() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
     let cursor = client.cursor(&room).await;
     let http = http::Client::of(&server.url(""));
-    let ask = "{ activeRooms { totalCount } }";
+    let query = "{ activeRooms { totalCount } }";
     let refused = async |request: RequestBuilder, how: &str| {
         let answer = Answer::to(request).await;
         assert_eq!(error_code(&answer.json()), "CURSOR_INVALID", "{how}");
     };
-    let post = || http.request("POST", "/graphql").json(&json!({ "query": ask }));
+    let post = || http.request("POST", "/graphql").json(&json!({ "query": query }));
     refused(post().header("last-event-id", &cursor), "a query has no events").await;
     refused(post().query(&[("lastEventId", &cursor)]), "a query has no events").await;
     let events =
         || http.request("POST", "/graphql").json(&json!({ "query": events_of(&room) })).header("accept", MULTIPART);
-    refused(events().header("last-event-id", "made up"), "nobody was given this").await;
-    refused(events().header("last-event-id", b"\xff\xfe".as_slice()), "no text").await;
-    refused(events().header("last-event-id", &cursor).header("last-event-id", "other"), "two").await;
+    refused(events().header("last-event-id", "made up"), "never issued").await;
+    refused(events().header("last-event-id", b"\xff\xfe".as_slice()), "not text").await;
+    refused(events().header("last-event-id", &cursor).header("last-event-id", "other"), "two different ones").await;
     let number = json!({ "query": events_of(&room), "extensions": { "lastEventId": 5 } });
     refused(http.request("POST", "/graphql").json(&number), "a number").await;
-    // A socket has no events of its own; resume and after say whose cursor it is.
+    // A socket carries many operations; resume and after belong to one of them.
     for (path, header) in [("/graphql?lastEventId=x", ""), ("/graphql", "last-event-id: x\r\n")] {
         let handshake = format!(
             "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
@@ -104,6 +104,6 @@ async fn a_cursor_that_cannot_be_honoured_is_refused() {
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("CURSOR_INVALID"), "{answer}");
     }
     let mut socket = Socket::ready_with(server.address(), json!({ "resume": { "1": cursor } })).await;
-    socket.subscribe("1", ask, Value::Null).await;
+    socket.subscribe("1", query, Value::Null).await;
     assert_eq!(socket.refusal("1").await, "CURSOR_INVALID");
 }

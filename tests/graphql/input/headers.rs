@@ -8,7 +8,7 @@ use crate::support::server::Server;
 use crate::support::socket::events_of;
 use crate::support::stream::{Stream, WithQuery as _, post};
 
-/// The head of the answer to a handshake with these lines.
+/// The head of the response to a handshake with these headers.
 async fn handshake(server: &Server, path: &str, lines: &[&str]) -> (Raw, String) {
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: server\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{}\r\n\r\n",
@@ -66,11 +66,11 @@ async fn list_valued_handshake_headers_may_span_lines_and_tokens() {
 }
 
 #[tokio::test]
-async fn the_headers_of_a_handshake_are_spelled_alike_however_the_client_spells_its_own() {
+async fn response_headers_of_a_handshake_have_the_same_case_whatever_the_case_of_the_request() {
     let server = Server::embedded();
-    for spell in [str::to_owned, str::to_lowercase, str::to_uppercase] {
-        let lines = ["Connection: Upgrade", "Upgrade: websocket"].map(spell);
-        let protocol = format!("{}: graphql-transport-ws", spell("Sec-WebSocket-Protocol"));
+    for change_case in [str::to_owned, str::to_lowercase, str::to_uppercase] {
+        let lines = ["Connection: Upgrade", "Upgrade: websocket"].map(change_case);
+        let protocol = format!("{}: graphql-transport-ws", change_case("Sec-WebSocket-Protocol"));
         let (_line, answer) = handshake(&server, "/graphql", &[&lines[0], &lines[1], &protocol]).await;
         for header in
             ["\r\nConnection: ", "\r\nUpgrade: ", "\r\nSec-WebSocket-Accept: ", "\r\nSec-WebSocket-Protocol: "]
@@ -86,11 +86,11 @@ async fn a_slash_at_the_end_of_the_path_changes_nothing() {
         let server = Server::with(&settings);
         let address = server.address().split('/').next().expect("an address");
         let http = http::Client::of(&format!("http://{address}"));
-        let ask = "{ __typename }";
+        let query = "{ __typename }";
         let path = format!("{base}/graphql/");
-        let answer = http.post(&path, &json!({ "query": ask })).await;
+        let answer = http.post(&path, &json!({ "query": query })).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#), "{path}");
-        let get = http.request("GET", &path).query(&[("query", ask)]).header("accept", "application/json");
+        let get = http.request("GET", &path).query(&[("query", query)]).header("accept", "application/json");
         assert_eq!(Answer::to(get).await.status, 200);
         let put = Answer::to(http.request("PUT", &path)).await;
         let same = Answer::to(http.request("PUT", &format!("{base}/graphql"))).await;
@@ -107,7 +107,7 @@ async fn a_slash_at_the_end_of_the_path_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_with_the_headers_and_the_method_it_asked_for() {
+async fn a_preflight_allows_the_headers_and_the_method_that_it_names() {
     let server = Server::embedded();
     let http = http::Client::of(&server.url(""));
     for path in ["/graphql", "/graphql/", "/room/message/send"] {
@@ -127,7 +127,7 @@ async fn a_preflight_is_answered_with_the_headers_and_the_method_it_asked_for() 
 }
 
 #[tokio::test]
-async fn an_empty_content_encoding_is_none() {
+async fn an_empty_content_encoding_is_ignored() {
     let server = Server::embedded();
     let http = http::Client::of(&server.url(""));
     let body = json!({ "query": "{ __typename }" });
@@ -146,7 +146,7 @@ async fn an_empty_content_encoding_is_none() {
 }
 
 #[tokio::test]
-async fn a_body_may_begin_with_a_byte_order_mark_and_name_its_charset_in_any_form() {
+async fn a_body_may_start_with_a_byte_order_mark_and_name_its_charset_in_any_form() {
     let server = Server::embedded();
     let http = http::Client::of(&server.url(""));
     for content_type in ["application/json", "application/json;charset=\"utf-8\"", "Application/JSON ; Charset=UTF-8"] {

@@ -1,4 +1,4 @@
-//! What is wrong with one operation's parameters is that operation's error, and nobody else's.
+//! Invalid parameters fail their own operation and no other.
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -9,33 +9,33 @@ use crate::support::server::Server;
 use crate::support::socket::{Socket, events_of};
 use crate::support::stream::WithQuery as _;
 
-const ASK: &str = "{ activeRooms { totalCount } }";
+const QUERY: &str = "{ activeRooms { totalCount } }";
 
-/// Payloads with half of a surrogate pair, and the field that has it.
-fn with_half_a_pair() -> Vec<(String, &'static str)> {
+/// Payloads with an unpaired surrogate, and the parameter that contains it.
+fn with_unpaired_surrogate() -> Vec<(String, &'static str)> {
     ["\\ud800", "x\\uDBFFy", "\\udc00", "\\ude00\\ud83d", "\\ud83d\\ud83d\\ude00"]
         .into_iter()
         .flat_map(|half| {
             [
                 (format!(r#"{{"query":"{{ room(id: \"{half}\", code: \"\") {{ id }} }}"}}"#), "query"),
-                (format!(r#"{{"query":"{ASK}","variables":{{"a":"{half}"}}}}"#), "variables"),
-                (format!(r#"{{"query":"{ASK}","variables":{{"a":[{{"b":"{half}"}}]}}}}"#), "variables"),
-                (format!(r#"{{"query":"{ASK}","variables":{{"{half}":1}}}}"#), "variables"),
-                (format!(r#"{{"query":"{ASK}","operationName":"{half}"}}"#), "operationName"),
-                (format!(r#"{{"query":"{ASK}","extensions":{{"a":"{half}"}}}}"#), "extensions"),
+                (format!(r#"{{"query":"{QUERY}","variables":{{"a":"{half}"}}}}"#), "variables"),
+                (format!(r#"{{"query":"{QUERY}","variables":{{"a":[{{"b":"{half}"}}]}}}}"#), "variables"),
+                (format!(r#"{{"query":"{QUERY}","variables":{{"{half}":1}}}}"#), "variables"),
+                (format!(r#"{{"query":"{QUERY}","operationName":"{half}"}}"#), "operationName"),
+                (format!(r#"{{"query":"{QUERY}","extensions":{{"a":"{half}"}}}}"#), "extensions"),
             ]
         })
         .collect()
 }
 
 #[tokio::test]
-async fn half_a_surrogate_pair_fails_its_own_operation_and_the_socket_goes_on() {
+async fn an_unpaired_surrogate_fails_its_own_operation_and_the_socket_stays_open() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
     let mut socket = Socket::ready(server.address()).await;
     socket.follow("events", &client, &room).await;
-    for (number, (payload, field)) in with_half_a_pair().into_iter().enumerate() {
+    for (number, (payload, field)) in with_unpaired_surrogate().into_iter().enumerate() {
         let id = format!("operation {number}");
         socket.send(Message::text(format!(r#"{{"id":"{id}","type":"subscribe","payload":{payload}}}"#))).await;
         let said = socket.hear().await;
@@ -49,20 +49,20 @@ async fn half_a_surrogate_pair_fails_its_own_operation_and_the_socket_goes_on() 
 }
 
 #[tokio::test]
-async fn half_a_surrogate_pair_over_http_is_a_validation_error_that_names_the_field() {
+async fn an_unpaired_surrogate_over_http_is_a_validation_error_that_names_the_parameter() {
     let server = Server::embedded();
     let http = http::Client::of(&server.url(""));
-    for (payload, field) in with_half_a_pair() {
+    for (payload, field) in with_unpaired_surrogate() {
         let answer = http.post_text("/graphql", &payload).await;
         assert_eq!(answer.status, 400, "{payload}");
         let error = &answer.json()["errors"][0];
         assert_eq!(error["extensions"], json!({ "code": "VALIDATION_FAILED", "field": field }), "{payload}");
     }
-    let variables = [("query", ASK), ("variables", r#"{"a":"\ud800"}"#)];
+    let variables = [("query", QUERY), ("variables", r#"{"a":"\ud800"}"#)];
     let request = http.request("GET", "/graphql").header("accept", "application/json").query(&variables);
     let answer = http::Answer::to(request).await;
     assert_eq!(answer.json()["errors"][0]["extensions"]["field"], "variables");
-    // A whole pair is a character.
+    // A complete pair is a character.
     let room = server.client().create_room().await;
     let text = r"\ud83d\ude00";
     let body = format!(
@@ -74,7 +74,7 @@ async fn half_a_surrogate_pair_over_http_is_a_validation_error_that_names_the_fi
 }
 
 #[tokio::test]
-async fn parameters_of_another_type_fail_their_own_operation_and_the_socket_goes_on() {
+async fn parameters_of_a_wrong_type_fail_their_own_operation_and_the_socket_stays_open() {
     let server = Server::embedded();
     let mut socket = Socket::ready(server.address()).await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
@@ -86,18 +86,18 @@ async fn parameters_of_another_type_fail_their_own_operation_and_the_socket_goes
         r#"{"query":"{a}","variables":"marker"}"#.to_owned(),
         r#"{"query":"{a}","variables":[]}"#.to_owned(),
         r#"{"query":"{a}","extensions":1}"#.to_owned(),
-        format!(r#"{{"query":"{ASK}","variables":{{"a":{deep}}}}}"#),
+        format!(r#"{{"query":"{QUERY}","variables":{{"a":{deep}}}}}"#),
     ] {
         socket.send(Message::text(format!(r#"{{"id":"marked","type":"subscribe","payload":{payload}}}"#))).await;
         assert_eq!(socket.refusal("marked").await, "BAD_REQUEST", "{payload:.200}");
         assert!(!socket.raw.contains("marker"), "nothing is echoed");
     }
-    socket.subscribe("marked", ASK, json!({})).await;
+    socket.subscribe("marked", QUERY, json!({})).await;
     assert_eq!(socket.hear().await["type"], "next");
 }
 
 #[tokio::test]
-async fn half_a_surrogate_pair_in_connection_init_or_a_ping_does_no_harm() {
+async fn an_unpaired_surrogate_in_connection_init_or_a_ping_does_no_harm() {
     let server = Server::embedded();
     let room = server.client().create_room().await;
     let mut socket = Socket::open(server.address()).await;
@@ -118,10 +118,10 @@ async fn null_means_absent_for_every_parameter_and_so_does_an_empty_operation_na
     let server = Server::embedded();
     let http = http::Client::of(&server.url(""));
     let nulls =
-        json!({ "query": ASK, "operationName": null, "variables": null, "extensions": null, "lastEventId": null });
+        json!({ "query": QUERY, "operationName": null, "variables": null, "extensions": null, "lastEventId": null });
     let empty =
-        json!({ "query": ASK, "operationName": "", "extensions": { "persistedQuery": null, "lastEventId": "" } });
-    let named = json!({ "query": format!("query Q {ASK}"), "operationName": "" });
+        json!({ "query": QUERY, "operationName": "", "extensions": { "persistedQuery": null, "lastEventId": "" } });
+    let named = json!({ "query": format!("query Q {QUERY}"), "operationName": "" });
     for payload in [nulls, empty, named] {
         let is_answered = |answer: &Value| answer["data"]["activeRooms"]["totalCount"] == 0;
         let answer = http.post("/graphql", &payload).await.json();
@@ -131,8 +131,8 @@ async fn null_means_absent_for_every_parameter_and_so_does_an_empty_operation_na
         assert!(is_answered(&socket.hear().await["payload"]), "{payload}");
     }
     for query in [
-        vec![("query", ASK), ("operationName", ""), ("variables", "null"), ("extensions", "null")],
-        vec![("query", ASK), ("operationName", ""), ("variables", ""), ("extensions", "")],
+        vec![("query", QUERY), ("operationName", ""), ("variables", "null"), ("extensions", "null")],
+        vec![("query", QUERY), ("operationName", ""), ("variables", ""), ("extensions", "")],
     ] {
         let request = http.request("GET", "/graphql").header("accept", "application/json").query(&query);
         assert_eq!(http::Answer::to(request).await.json()["data"]["activeRooms"]["totalCount"], 0, "{query:?}");

@@ -1,4 +1,4 @@
-//! Automatic persisted queries on every transport. What real clients make of them is tried in `tests/clients`.
+//! Automatic persisted queries on every transport. `tests/clients` tests them with real clients.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,7 +9,7 @@ use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::stream::{Stream, WithQuery as _};
 
-const ASK: &str = "{ activeRooms { totalCount } }";
+const QUERY: &str = "{ activeRooms { totalCount } }";
 const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0, application/json";
 
 fn extensions(query: &str) -> Value {
@@ -25,34 +25,34 @@ fn not_found() -> Value {
     json!({ "errors": [{ "message": "PersistedQueryNotFound", "extensions": { "code": "PERSISTED_QUERY_NOT_FOUND" } }] })
 }
 
-/// A GET of these parameters, as clients without cookies send it.
+/// A GET with these parameters.
 async fn get(http: &http::Client, parameters: &[(&str, String)]) -> Answer {
     Answer::to(http.request("GET", "/graphql").header("accept", "application/json").query(parameters)).await
 }
 
 #[tokio::test]
-async fn a_document_is_sent_once_and_named_by_its_hash_on_every_transport_from_then_on() {
+async fn a_document_that_was_sent_once_can_be_named_by_its_hash_on_every_transport() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
     let http = http::Client::of(&server.url(""));
-    let unknown = http.post("/graphql", &by_hash(ASK)).await;
+    let unknown = http.post("/graphql", &by_hash(QUERY)).await;
     assert_eq!((unknown.status, unknown.json()), (200, not_found()));
     assert_eq!(unknown.header("cache-control"), Some("no-store"));
     let answered = json!({ "data": { "activeRooms": { "totalCount": 1 } } });
-    let both = json!({ "query": ASK, "extensions": extensions(ASK) });
+    let both = json!({ "query": QUERY, "extensions": extensions(QUERY) });
     assert_eq!(http.post("/graphql", &both).await.json(), answered);
-    assert_eq!(http.post("/graphql", &by_hash(ASK)).await.json(), answered);
-    let empty = json!({ "query": "", "extensions": extensions(ASK) });
-    assert_eq!(http.post("/graphql", &empty).await.json(), answered, "an empty document is none");
-    let extension = [("extensions", extensions(ASK).to_string())];
+    assert_eq!(http.post("/graphql", &by_hash(QUERY)).await.json(), answered);
+    let empty = json!({ "query": "", "extensions": extensions(QUERY) });
+    assert_eq!(http.post("/graphql", &empty).await.json(), answered, "an empty document counts as absent");
+    let extension = [("extensions", extensions(QUERY).to_string())];
     assert_eq!(get(&http, &extension).await.json(), answered);
     let mut socket = Socket::ready(server.address()).await;
-    socket.say(json!({ "id": "1", "type": "subscribe", "payload": by_hash(ASK) })).await;
+    socket.say(json!({ "id": "1", "type": "subscribe", "payload": by_hash(QUERY) })).await;
     assert_eq!(socket.hear().await["payload"], answered);
     assert_eq!(socket.hear().await["type"], "complete");
 
-    // Subscriptions, with their variables.
+    // Subscriptions with variables.
     let follow =
         "subscription($id: ID!, $code: String!) { messageEvents(roomId: $id, roomCode: $code) { message { text } } }";
     let mut payload = by_hash(follow);
@@ -82,7 +82,7 @@ async fn a_document_is_sent_once_and_named_by_its_hash_on_every_transport_from_t
 }
 
 #[tokio::test]
-async fn a_stream_says_that_a_document_is_not_known_and_completes() {
+async fn an_unknown_hash_over_a_stream_is_reported_and_the_stream_completes() {
     let server = Server::embedded();
     for (accept, end) in [("text/event-stream", "event: complete"), (MULTIPART, "}]}")] {
         let request = crate::support::stream::http().post(server.url("/graphql")).header("accept", accept);
@@ -93,7 +93,7 @@ async fn a_stream_says_that_a_document_is_not_known_and_completes() {
 }
 
 #[tokio::test]
-async fn only_a_document_that_is_valid_and_has_the_hash_is_kept() {
+async fn only_valid_documents_with_the_right_hash_are_kept() {
     let server = Server::with(&[("DOCUMENT_MAX_TOKENS", "20")]);
     let http = http::Client::of(&server.url(""));
     let long = format!("{{ activeRooms {{ {} }} }}", "totalCount ".repeat(20));
@@ -107,7 +107,7 @@ async fn only_a_document_that_is_valid_and_has_the_hash_is_kept() {
         assert_eq!(error_code(&sent.json()), code);
         assert_eq!(http.post("/graphql", &by_hash(query)).await.json(), not_found(), "{query}");
     }
-    let forged = json!({ "query": ASK, "extensions": extensions("{ __typename }") });
+    let forged = json!({ "query": QUERY, "extensions": extensions("{ __typename }") });
     let answer = http.post("/graphql", &forged).await.json();
     assert_eq!(error_code(&answer), "PERSISTED_QUERY_INVALID");
     assert_eq!(answer["errors"][0]["message"], "provided sha does not match query");
@@ -121,7 +121,7 @@ async fn only_a_document_that_is_valid_and_has_the_hash_is_kept() {
 }
 
 #[tokio::test]
-async fn a_hash_changes_no_rule_of_gets() {
+async fn the_rules_of_get_hold_for_persisted_queries() {
     let server = Server::embedded();
     let http = http::Client::of(&server.url(""));
     for mutation in ["mutation { createRoom { room { id } } }", "query { createRoom { room { id } } }"] {
@@ -130,24 +130,24 @@ async fn a_hash_changes_no_rule_of_gets() {
         let answer = get(&http, &[("extensions", extensions(mutation).to_string())]).await;
         assert_eq!(error_code(&answer.json()), "METHOD_NOT_ALLOWED", "{mutation}");
     }
-    http.post("/graphql", &json!({ "query": ASK, "extensions": extensions(ASK) })).await;
-    let by_image = http.request("GET", "/graphql").query(&[("extensions", extensions(ASK).to_string())]);
+    http.post("/graphql", &json!({ "query": QUERY, "extensions": extensions(QUERY) })).await;
+    let by_image = http.request("GET", "/graphql").query(&[("extensions", extensions(QUERY).to_string())]);
     let answer = Answer::to(by_image.header("accept", "image/*")).await;
     assert_eq!((answer.status, error_code(&answer.json()).as_str()), (400, "PREFLIGHT_REQUIRED"));
 }
 
 #[tokio::test]
-async fn switched_off_clients_are_told_to_send_their_documents() {
+async fn with_persisted_queries_off_clients_are_told_to_send_documents() {
     let server = Server::with(&[("PERSISTED_QUERIES", "off")]);
     let http = http::Client::of(&server.url(""));
-    let answer = http.post("/graphql", &by_hash(ASK)).await;
+    let answer = http.post("/graphql", &by_hash(QUERY)).await;
     let expected = json!({ "errors": [{ "message": "PersistedQueryNotSupported",
         "extensions": { "code": "PERSISTED_QUERY_NOT_SUPPORTED" } }] });
     assert_eq!((answer.status, answer.json()), (200, expected.clone()));
-    assert_eq!(get(&http, &[("extensions", extensions(ASK).to_string())]).await.json(), expected);
+    assert_eq!(get(&http, &[("extensions", extensions(QUERY).to_string())]).await.json(), expected);
     let mut socket = Socket::ready(server.address()).await;
-    socket.say(json!({ "id": "1", "type": "subscribe", "payload": by_hash(ASK) })).await;
+    socket.say(json!({ "id": "1", "type": "subscribe", "payload": by_hash(QUERY) })).await;
     assert_eq!(socket.hear().await["payload"], expected["errors"]);
-    let both = json!({ "query": ASK, "extensions": extensions(ASK) });
+    let both = json!({ "query": QUERY, "extensions": extensions(QUERY) });
     assert_eq!(http.post("/graphql", &both).await.json()["data"]["activeRooms"]["totalCount"], 0);
 }

@@ -1,4 +1,4 @@
-//! The root field of a subscription is found wherever the document has it.
+//! The root field of a subscription may be anywhere in the document.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn field(room: &RoomKey, directives: &str) -> String {
     field.strip_suffix(" }").expect("a closing brace").to_owned()
 }
 
-/// Documents whose root field comes through fragments, with the variables that make them deliver.
+/// Documents whose root field is in fragments or conditional, with variables that include it.
 fn documents(room: &RoomKey) -> Vec<(String, Value)> {
     let plain = field(room, "");
     vec![
@@ -41,9 +41,9 @@ fn documents(room: &RoomKey) -> Vec<(String, Value)> {
             format!("subscription($yes: Boolean = true) {{ {} }}", field(room, "@include(if: $yes) @skip(if: false)")),
             json!({}),
         ),
-        // The same field twice is one field, with the selections of both.
+        // The same field twice counts as one field, with the selections of both.
         (format!("subscription {{ {plain} ...F }} fragment F on Subscription {{ {plain} }}"), json!({})),
-        // Of two fields, one is skipped.
+        // One of two fields is skipped.
         (
             format!("subscription($no: Boolean!) {{ other: {} {plain} }}", field(room, "@include(if: $no)")),
             json!({ "no": false }),
@@ -60,7 +60,7 @@ fn operation_name(document: &str) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn a_subscription_through_fragments_delivers_on_every_transport() {
+async fn a_subscription_in_fragments_delivers_on_every_transport() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     for number in 0.. {
@@ -90,12 +90,12 @@ async fn a_subscription_through_fragments_delivers_on_every_transport() {
         }
         let refused = post(client.url(), "application/json", &document, variables).send().await.expect("an answer");
         let expected = if operation_name(&document).is_some() { 200 } else { 406 };
-        assert_eq!(refused.status(), expected, "a subscription is still none for plain HTTP: {document}");
+        assert_eq!(refused.status(), expected, "plain HTTP does not carry subscriptions: {document}");
     }
 }
 
 #[tokio::test]
-async fn a_subscription_completes_only_when_its_room_has_ended_also_through_fragments() {
+async fn a_subscription_in_fragments_completes_only_when_its_room_ends() {
     let server = Server::with(&[("ROOM_TTL", "2s")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -145,7 +145,7 @@ async fn a_subscription_without_exactly_one_field_is_refused_on_every_transport(
 }
 
 #[tokio::test]
-async fn readers_with_the_same_document_see_what_their_own_variables_choose() {
+async fn readers_with_the_same_document_and_different_variables_get_different_fields() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
