@@ -37,10 +37,10 @@ pub use crate::graphql::transport::drain::Drain;
 pub use crate::graphql::transport::state::Settings;
 
 /// Routes of `/graphql`, over every transport. `drain` ends the sockets and streams.
-pub fn routes(operations: Executor, drain: Drain, settings: Settings) -> Router {
+pub fn routes(executor: Executor, drain: Drain, settings: Settings) -> Router {
     // Metrics report 0 before the first socket.
-    ws::PROTOCOLS.iter().for_each(|protocol| drop(operations.metrics().sockets(protocol)));
-    let state = Arc::new(TransportState::new(operations, drain, settings));
+    ws::PROTOCOLS.iter().for_each(|protocol| drop(executor.metrics().sockets(protocol)));
+    let state = Arc::new(TransportState::new(executor, drain, settings));
     let methods = get(get_or_upgrade).post(http::post);
     Router::new().route("/graphql", methods.clone()).route("/graphql/", methods).with_state(state)
 }
@@ -54,7 +54,7 @@ async fn get_or_upgrade(State(state): State<Arc<TransportState>>, request: Reque
     // A socket carries many operations, so a cursor in its handshake belongs to none of them.
     if cursors::from_request(&parts.headers, &parts.uri) != Ok(None) {
         let message = "a socket has no cursor; send the cursor in connection_init, as resume, or in the argument after";
-        state.operations.metrics().record_refused(ErrorCode::CursorInvalid);
+        state.executor.metrics().record_refused(ErrorCode::CursorInvalid);
         let answer = Answer::refused(ErrorCode::CursorInvalid, message);
         return http::with_status(ResponseType::Json, StatusCode::BAD_REQUEST, answer);
     }

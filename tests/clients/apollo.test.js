@@ -1,4 +1,4 @@
-// Apollo Client: over WebSocket with its own link to `graphql-ws`, and over multipart HTTP, which it comes back to with `after`.
+// Apollo Client: over WebSocket with its link to `graphql-ws`, and over multipart HTTP, where it resumes with `after`.
 
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, CombinedProtocolErrors, gql, HttpLink, InMemoryCache } from '@apollo/client/core';
 import { RetryLink } from '@apollo/client/link/retry';
@@ -9,7 +9,7 @@ import { FOLLOW } from './support/reader.js';
 import { openWs } from './support/resume.js';
 import { testClient } from './support/round.js';
 
-/** What the server refused is not tried again. */
+/** Does not retry what the server has refused. */
 const retry = new RetryLink({
   attempts: { max: Infinity, retryIf: (error) => !CombinedProtocolErrors.is(error) },
   delay: { initial: 50, max: 100 },

@@ -1,5 +1,5 @@
-// The coercion of input, literal by literal and value by value, compared with graphql-js: what it refuses is refused here,
-// and what it takes is taken here with the same value.
+// Compares the coercion of input with graphql-js, for every kind of literal and variable value: the server rejects what graphql-js
+// rejects, and coerces everything else to the same value.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -9,13 +9,13 @@ import { buildSchema, graphql } from 'graphql';
 
 import { startServer } from './support/server.js';
 
-/** Rooms that there are: more than a page has by default. */
+/** Number of rooms, which is more than a page has by default. */
 const ROOMS = 53;
 
-/** Fields of an answer that show what was understood. */
+/** Fields of a response that show the coerced input. */
 const SENT = '{ message { text clientMessageId } author { displayName } }';
 
-/** graphql-js over the same schema. Its resolvers give back what they are given. */
+/** graphql-js over the same schema. Its resolvers return their input. */
 const resolvers = {
   activeRooms: ({ first }) => ({ nodes: Array.from({ length: Math.min(first, ROOMS) }, () => ({ id: 'room' })), totalCount: ROOMS }),
   sendMessage: ({ input }) => ({
@@ -39,7 +39,7 @@ before(async () => {
 
 after(() => server?.stop());
 
-/** What graphql-js and the server make of a request. Fails when they differ. */
+/** Sends a request to graphql-js and to the server, and fails if their results differ. */
 async function compare(query, variables) {
   const source = query.replaceAll('ROOM', `roomId: "${room.id}", roomCode: "${room.code}"`);
   const variableValues = variables && JSON.parse(JSON.stringify(variables).replaceAll('"ROOM":0', `"roomId":"${room.id}","roomCode":"${room.code}"`));
@@ -52,19 +52,19 @@ async function compare(query, variables) {
     return 'refused';
   }
   assert.ok(!codes.some((code) => code.startsWith('GRAPHQL_')), `refused, but not by graphql-js: ${shown}`);
-  // Rules of the chat come after the coercion: an empty text, or a page of a million.
+  // The rules of the chat are checked after coercion, such as for an empty text or a page of a million.
   if (codes.length > 0) return 'taken';
   assert.deepEqual(observed(answer.data), observed(JSON.parse(JSON.stringify(expected.data))), shown);
   return 'same';
 }
 
-/** What of an answer depends on the input. */
+/** The part of a response that depends on the input. */
 function observed(data) {
   return Object.fromEntries(
     Object.entries(data).map(([key, value]) => {
       if (value?.nodes) return [key, value.nodes.length];
       if (value?.message) {
-        // Without a name the server invents one.
+        // The server invents a name if there is none.
         const { displayName } = value.author;
         return [key, { ...value.message, displayName: /^Anon#\d{5}$/.test(displayName) ? null : displayName }];
       }
@@ -114,7 +114,7 @@ test('string literals', async () => {
   assert.ok(refused > 80 && same > 60, `${refused} refused, ${same} the same`);
 });
 
-test('number literals and other literals where an Int, an ID, a String or a Boolean is expected', async () => {
+test('literals of every kind for an Int, an ID, a String and a Boolean', async () => {
   const cases = [...NUMBERS, ...OTHERS].flatMap((literal) => [
     [`{ activeRooms(first: ${literal}) { nodes { id } } }`],
     [`query($n: Int = ${literal}) { activeRooms(first: $n) { nodes { id } } }`],
@@ -135,7 +135,7 @@ const VALUES = [
   '😀', [], [1], [[1]], ['x'], [null], {}, { a: 1 },
 ];
 
-test('values of variables of every type', async () => {
+test('variable values of every type', async () => {
   const cases = VALUES.flatMap((value) => [
     ...['Int', 'Int!', 'Int = 7', 'Int! = 7', 'String', 'ID', '[Int]'].map((type) => [
       `query($v: ${type}) { activeRooms(first: $v) { nodes { id } } }`,
@@ -199,7 +199,7 @@ test('variables without a value', async () => {
   assert.ok(refused > 30 && same > 30, `${refused} refused, ${same} the same`);
 });
 
-test('the forms of a document', async () => {
+test('documents in every form', async () => {
   const rooms = 'activeRooms { totalCount }';
   const cases = [
     '', ' ', '{', '{}', `{ ${rooms} }`, `query { ${rooms} }`, `query Q { ${rooms} }`, `query Q() { ${rooms} }`, `query ($n: [ Int! ] !) { ${rooms} }`,

@@ -1,4 +1,4 @@
-// A browser's own `EventSource`: it resumes by itself, without a line of code.
+// A browser's `EventSource`, which resumes by itself.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -20,8 +20,8 @@ testClient('EventSource', open);
 async function open({ url }) {
   const page = await browser.newPage();
   const sinks = [];
-  await page.exposeFunction('tell', (reader, what, value) => sinks[reader][what](value));
-  await page.goto(`${url}/healthz`); // a page of the server's own origin
+  await page.exposeFunction('notify', (reader, kind, value) => sinks[reader][kind](value));
+  await page.goto(`${url}/healthz`); // a page of the server's origin
   return {
     execute: (query, variables) => page.evaluate(execute, { query, variables }),
     follow(variables, sink) {
@@ -34,7 +34,7 @@ async function open({ url }) {
   };
 }
 
-test('a stream that is over: the browser comes once more and is told to stay away', async (t) => {
+test('after a completed stream the browser reconnects once and gets 204', async (t) => {
   const server = await startServer({ ROOM_TTL: '3s' });
   const client = await open(server);
   t.after(async () => {
@@ -42,12 +42,12 @@ test('a stream that is over: the browser comes once more and is told to stay awa
     await server.stop();
   });
   const { place } = await createRoom(server.graphql);
-  const [ended, refused] = [place, { ...place, roomCode: `${place.roomCode}0` }].map((to) => read(client.follow, to));
+  const [ended, refused] = [place, { ...place, roomCode: `${place.roomCode}0` }].map((variables) => read(client.follow, variables));
   await until(() => ended.failure && refused.failure);
   for (const reader of [ended, refused]) assert.deepEqual([reader.completed, reader.failure], [true, 'closed for good']);
 });
 
-// These run in the page.
+// The functions below run in the page.
 
 async function execute(request) {
   const headers = { 'content-type': 'application/json' };
@@ -56,10 +56,10 @@ async function execute(request) {
 
 function follow({ reader, url }) {
   const source = new EventSource(url);
-  source.addEventListener('next', ({ data }) => tell(reader, 'next', JSON.parse(data)));
-  source.addEventListener('complete', () => tell(reader, 'complete'));
+  source.addEventListener('next', ({ data }) => notify(reader, 'next', JSON.parse(data)));
+  source.addEventListener('complete', () => notify(reader, 'complete'));
   source.addEventListener('error', () => {
-    if (source.readyState === EventSource.CLOSED) tell(reader, 'error', 'closed for good');
+    if (source.readyState === EventSource.CLOSED) notify(reader, 'error', 'closed for good');
   });
   return source;
 }

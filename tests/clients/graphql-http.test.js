@@ -1,4 +1,4 @@
-// GraphQL over HTTP, as the audits of the `graphql-http` package see it.
+// Runs the audits of the `graphql-http` package against the server.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -14,7 +14,7 @@ after(() => server?.stop());
 
 test('every audit passes', async (t) => {
   const audits = serverAudits({ url: () => `${server.url}/graphql` });
-  assert.ok(audits.length >= 60, `there are only ${audits.length}`);
+  assert.ok(audits.length >= 60, `only ${audits.length} audits`);
   for (const audit of audits) {
     await t.test(`${audit.id} ${audit.name}`, async () => {
       const { status, reason } = await audit.fn();

@@ -1,4 +1,4 @@
-// graphql-request: queries and mutations over HTTP, by POST and by GET. It has no subscriptions.
+// graphql-request: queries and mutations over HTTP, by POST and GET. It has no subscriptions.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -24,21 +24,21 @@ after(() => server?.stop());
 
 const client = (options) => new GraphQLClient(`${server.url}/graphql`, options);
 
-test('a whole round', async () => {
+test('a complete round of chat', async () => {
   const http = client();
   const room = await createRoom(async (query, variables) => ({ data: await http.request(query, variables) }));
   const first = await room.send('first');
-  await room.edit(first, 'first, mended');
+  await room.edit(first, 'first, edited');
   await room.delete(await room.send('second'));
 
   const texts = ({ room }) => room.messages.nodes.map(({ text }) => text);
-  assert.deepEqual(texts(await http.request(ROOM, room.place)), ['first, mended', null]);
-  // What is asked by GET has to look like GraphQL and not like a link.
+  assert.deepEqual(texts(await http.request(ROOM, room.place)), ['first, edited', null]);
+  // A GET must send headers that a link or a form cannot send.
   const reader = client({ method: 'GET', jsonSerializer: JSON });
-  assert.deepEqual(texts(await reader.request(ROOM, room.place)), ['first, mended', null]);
+  assert.deepEqual(texts(await reader.request(ROOM, room.place)), ['first, edited', null]);
 });
 
-test('codes of errors', async () => {
+test('errors have codes', async () => {
   const http = client();
   const { place } = await createRoom(server.graphql);
   const { sendMessage } = await http.request(SEND, { input: { ...place, text: 'yes' } });

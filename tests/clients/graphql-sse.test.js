@@ -1,4 +1,4 @@
-// The stock `graphql-sse` client, which takes no notice of ids: it comes back with `after`.
+// The stock `graphql-sse` client. It ignores event ids and resumes with `after`.
 
 import { FOLLOW } from './support/reader.js';
 import { follow, once, openSse } from './support/resume.js';

@@ -1,4 +1,4 @@
-// The stock `graphql-ws` client: the whole round over one socket, a server that restarts, and the codes it is closed with.
+// The stock `graphql-ws` client: a complete round over one socket, a server that restarts, and close codes.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -33,7 +33,7 @@ function open({ url }, options) {
   };
 }
 
-/** One that is closed with its test. */
+/** Opens a client that is closed after the test. */
 function openFor(t, line, options) {
   const client = open(line, options);
   t.after(client.close);
@@ -42,12 +42,12 @@ function openFor(t, line, options) {
 
 testClient('graphql-ws', open);
 
-test('many subscriptions on one socket each resume from where they were', async (t) => {
+test('many subscriptions on one socket resume, each at its cursor', async (t) => {
   const client = openFor(t, line);
   const rooms = await Promise.all(Array.from({ length: 3 }, () => createRoom(server.graphql)));
   const readers = rooms.map((room) => read(client.follow, { ...room.place, after: room.start }));
   const allCaughtUp = () => Promise.all(readers.map((reader, n) => reader.caughtUp(rooms[n].story)));
-  // As far as 1, 2 and 3 messages.
+  // They have 1, 2 and 3 messages.
   for (const [n, room] of rooms.entries()) for (let i = 0; i <= n; i += 1) await room.send(`${i}`);
   await allCaughtUp();
   line.cut();
@@ -57,9 +57,9 @@ test('many subscriptions on one socket each resume from where they were', async 
   readers.forEach((reader) => reader.stop());
 });
 
-test('a subscription that its client ended is resumed no more', async (t) => {
+test('a subscription that its client ended is not resumed', async (t) => {
   const inits = [];
-  const client = openFor(t, line, { on: { opened: (socket) => spy(socket, inits) } });
+  const client = openFor(t, line, { on: { opened: (socket) => recordInits(socket, inits) } });
   const room = await createRoom(server.graphql);
   const [one, other] = [1, 2].map(() => read(client.follow, { ...room.place, after: room.start }));
   await room.send('to both');
@@ -72,8 +72,8 @@ test('a subscription that its client ended is resumed no more', async (t) => {
   await other.stop();
 });
 
-/** Writes down what a client gives with its `connection_init`. */
-function spy(socket, inits) {
+/** Records the payload of each `connection_init`. */
+function recordInits(socket, inits) {
   const send = socket.send.bind(socket);
   socket.send = (text) => {
     const { type, payload } = JSON.parse(text);
@@ -82,7 +82,7 @@ function spy(socket, inits) {
   };
 }
 
-test('a wrong cursor in what to resume', async (t) => {
+test('a wrong cursor in resume is rejected', async (t) => {
   const [room, other] = [await createRoom(server.graphql), await createRoom(server.graphql)];
   const connectionParams = { resume: { mine: other.start } };
   const client = openFor(t, line, { connectionParams, generateID: () => 'mine' });
@@ -92,7 +92,7 @@ test('a wrong cursor in what to resume', async (t) => {
   await nobodyComes(line);
 });
 
-test('a server that stops closes with 1012, on which the client comes back', async (t) => {
+test('a server that stops closes with 1012, after which the client reconnects', async (t) => {
   const restarted = await startServer();
   const codes = [];
   const client = open(restarted, { on: { closed: ({ code }) => codes.push(code) } });
@@ -111,12 +111,12 @@ test('a server that stops closes with 1012, on which the client comes back', asy
   assert.equal(codes[0], 1012);
 });
 
-for (const [code, what, options] of [
+for (const [code, violation, options] of [
   [4400, 'nonsense', { on: { connected: (socket) => socket.send('nonsense') } }],
-  [4409, 'two operations of one id', { generateID: () => 'the same' }],
+  [4409, 'two operations with one id', { generateID: () => 'the same' }],
   [4429, 'a second connection_init', { on: { connected: (socket) => socket.send('{"type":"connection_init"}') } }],
 ]) {
-  test(`a client that says what it must not, ${what}, is stopped by ${code}`, async (t) => {
+  test(`a client that sends ${violation} is closed with ${code} and does not reconnect`, async (t) => {
     const client = openFor(t, line, options);
     const room = await createRoom(server.graphql);
     const readers = [1, 2].map(() => read(client.follow, { ...room.place, after: room.start }));

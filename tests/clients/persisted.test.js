@@ -1,5 +1,5 @@
-// Automatic persisted queries, as Apollo Client and urql send them: with the hash alone at first, and with the document when
-// the server does not know it. Where the server has them switched off, both go on without.
+// Automatic persisted queries of Apollo Client and urql. They first send the hash alone, and the document too if the server does
+// not know it. If the server has persisted queries switched off, they continue without hashes.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -15,7 +15,7 @@ import { startServer } from './support/server.js';
 const QUERY = 'query Rooms($first: Int) { activeRooms(first: $first) { totalCount } }';
 const MUTATION = 'mutation Create { createRoom { room { id } } }';
 
-/** Clients that speak to a server, all requests through `fetch`. */
+/** Creates clients whose requests go through `fetch`. */
 const CLIENTS = {
   'Apollo Client over POST': (url, fetch) => apollo(url, fetch, false),
   'Apollo Client over GET': (url, fetch) => apollo(url, fetch, true),
@@ -56,20 +56,20 @@ function urql(url, fetch, preferGetMethod) {
 }
 
 for (const [PERSISTED_QUERIES, expected] of [
-  // What went over the line with the first and with the second query: a hash, or a hash and a document, or a document.
+  // What the requests of the first and of the second query contain: a hash, a document, or both.
   ['on', { first: ['hash', 'both'], second: ['hash'] }],
   ['off', { first: ['hash', 'document'], second: ['document'] }],
 ]) {
   describe(`with PERSISTED_QUERIES=${PERSISTED_QUERIES}`, () => {
     let server;
-    // One each, so that no document is known before.
-    const each = async (act) => {
+    // Each client has a server of its own, which knows no documents yet.
+    const forEachClient = async (act) => {
       for (const [name, open] of Object.entries(CLIENTS)) {
         server = await startServer({ PERSISTED_QUERIES });
         try {
           const sent = [];
           const client = open(server.url, (address, options) => {
-            sent.push(kind(address, options));
+            sent.push(contentOf(address, options));
             return fetch(address, options);
           });
           await act(client, () => sent.splice(0), name);
@@ -79,8 +79,8 @@ for (const [PERSISTED_QUERIES, expected] of [
       }
     };
 
-    test('queries and mutations are answered, and a known document is sent no more', async () => {
-      await each(async (client, sent, name) => {
+    test('queries and mutations succeed, and a known document is not sent again', async () => {
+      await forEachClient(async (client, sent, name) => {
         assert.equal((await client.query({ first: 1 })).activeRooms.totalCount, 0, name);
         assert.deepEqual(sent(), expected.first, name);
         assert.match((await client.mutate()).createRoom.room.id, /^[0-9a-f]{32}$/, name);
@@ -92,8 +92,8 @@ for (const [PERSISTED_QUERIES, expected] of [
   });
 }
 
-/** What a request names its document by. */
-function kind(address, { body }) {
+/** Whether a request contains a hash, a document, or both. */
+function contentOf(address, { body }) {
   const { query, extensions } = body ? JSON.parse(body) : Object.fromEntries(new URL(address).searchParams);
   const hash = (typeof extensions === 'string' ? JSON.parse(extensions) : extensions)?.persistedQuery;
   return query ? (hash ? 'both' : 'document') : 'hash';

@@ -1,15 +1,14 @@
 // Clients of the older `graphql-ws` protocol: the npm client `subscriptions-transport-ws`, alone and under Apollo Client's
-// `WebSocketLink`. Both reconnect by themselves and repeat their operations, here with the last cursor in `after`.
+// `WebSocketLink`. Both reconnect by themselves and send their subscriptions again, here with the last cursor in `after`.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, InMemoryCache } from '@apollo/client/core';
 import { WebSocketLink } from '@apollo/client/link/ws';
-import { SubscriptionClient } from 'subscriptions-transport-ws';
-import WebSocket from 'ws';
 
 import { resume } from './snippets/apollo.js';
+import { connect, follow } from './snippets/subscriptions-transport-ws.js';
 import { createRoom } from './support/author.js';
 import { FOLLOW, read } from './support/reader.js';
 import { once } from './support/resume.js';
@@ -25,26 +24,8 @@ before(async () => {
 
 after(() => server?.stop());
 
-function connect({ url }, options = {}) {
-  const settings = { reconnect: true, minTimeout: 5000, ...options };
-  return new SubscriptionClient(`${url.replace('http', 'ws')}/graphql`, settings, WebSocket);
-}
-
-// #region subscriptions-transport-ws
-/** Follows a room. A client that reconnects sends the variables again, by then with the last cursor. */
-function follow(client, request, sink) {
-  const variables = { ...request.variables };
-  const next = (result) => {
-    if (result.data?.messageEvents) variables.after = result.data.messageEvents.cursor;
-    sink.next(result);
-  };
-  const { unsubscribe } = client.request({ ...request, variables }).subscribe({ ...sink, next });
-  return unsubscribe;
-}
-// #endregion
-
-testClient('subscriptions-transport-ws', (line) => {
-  const client = connect(line);
+testClient('subscriptions-transport-ws', ({ url }) => {
+  const client = connect(url);
   return {
     execute: (query, variables) => once((sink) => client.request({ query, variables }).subscribe(sink)),
     follow: (variables, sink) => follow(client, { query: FOLLOW, variables }, sink),
@@ -52,8 +33,8 @@ testClient('subscriptions-transport-ws', (line) => {
   };
 });
 
-testClient("Apollo Client's WebSocketLink", (line) => {
-  const socket = connect(line);
+testClient("Apollo Client's WebSocketLink", ({ url }) => {
+  const socket = connect(url);
   const link = ApolloLink.from([resume, new WebSocketLink(socket)]);
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
   return {
@@ -80,7 +61,7 @@ testClient("Apollo Client's WebSocketLink", (line) => {
 });
 
 test('keep-alives hold the connection of a client that expects one every two seconds', async (t) => {
-  const client = connect(server, { timeout: 2000 });
+  const client = connect(server.url, { timeout: 2000 });
   t.after(() => client.close());
   const connections = [];
   client.onConnected(() => connections.push('connected'));
@@ -94,8 +75,8 @@ test('keep-alives hold the connection of a client that expects one every two sec
   await reader.stop();
 });
 
-test('what cannot be parsed is an error of its operation, with a code', async (t) => {
-  const client = connect(server);
+test('parameters that cannot be parsed are an error of their operation', async (t) => {
+  const client = connect(server.url);
   t.after(() => client.close());
   const errors = [];
   client.request({ query: '{ __typename }', variables: { a: '\ud800' } }).subscribe({ error: (error) => errors.push(error) });

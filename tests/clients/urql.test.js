@@ -39,7 +39,7 @@ function urql(url, subscribeTo, close) {
         client.subscription(FOLLOW, variables),
         onEnd(() => sink.complete()),
         subscribe(({ data, error, hasNext }) => {
-          // At the end urql gives the last result once more, with this mark.
+          // At the end urql repeats the last result with `hasNext: false`.
           if (!hasNext) return;
           if (error?.networkError) sink.error(error.networkError);
           else sink.next({ data, errors: error?.graphQLErrors });

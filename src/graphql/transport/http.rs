@@ -73,7 +73,7 @@ async fn respond(
     }
     let transport = accept.stream.map_or(TransportKind::Http, StreamType::transport);
     let context = RequestContext { client, transport, over_get: is_get, resume_after };
-    let outcome = state.operations.run(parameters, context).await;
+    let outcome = state.executor.run(parameters, context).await;
     match (outcome, accept.stream) {
         (Outcome::Answer(answer), Some(StreamType::EventStream)) if !accept.response_in_stream => {
             single_response(accept.response, answer)
@@ -119,7 +119,7 @@ fn single_response(kind: ResponseType, answer: Answer) -> Response {
 
 fn reject(state: &TransportState, kind: ResponseType, bad_request: BadRequest) -> Response {
     let (status, code) = bad_request.code();
-    state.operations.metrics().record_refused(code);
+    state.executor.metrics().record_refused(code);
     with_status(kind, status, bad_request.into_answer())
 }
 

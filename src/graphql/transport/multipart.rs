@@ -19,7 +19,7 @@ const BOUNDARY: &str = "\r\n--graphql";
 /// Responds with a stream of events.
 pub(super) fn stream(mut events: Events, client: ClientKey, state: &TransportState) -> Response {
     let (open, drain_turn) = (state.drain.track(), state.drain.clone().wait_for_turn());
-    let budget = SendBudget::new(state.operations.unsent(), client);
+    let budget = SendBudget::new(state.executor.unsent(), client);
     let heartbeat = state.settings.keep_alive_interval;
     let body = async_stream::stream! {
         let _open = open;

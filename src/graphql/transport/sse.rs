@@ -59,7 +59,7 @@ fn single_result(answer: Answer) -> Response {
 
 fn stream_events(mut events: Events, client: ClientKey, state: &TransportState) -> Response {
     let (open, drain_turn) = (state.drain.track(), state.drain.clone().wait_for_turn());
-    let budget = SendBudget::new(state.operations.unsent(), client);
+    let budget = SendBudget::new(state.executor.unsent(), client);
     let keep_alive = state.settings.keep_alive_interval;
     respond(Body::from_stream(async_stream::stream! {
         let _open = open;

@@ -30,7 +30,7 @@ pub struct Settings {
 
 /// State of the transports.
 pub(super) struct TransportState {
-    pub(super) operations: Executor,
+    pub(super) executor: Executor,
     pub(super) drain: Drain,
     pub(super) settings: Settings,
     /// Counts open sockets by client.
@@ -40,10 +40,10 @@ pub(super) struct TransportState {
 }
 
 impl TransportState {
-    pub(super) fn new(operations: Executor, drain: Drain, settings: Settings) -> Self {
+    pub(super) fn new(executor: Executor, drain: Drain, settings: Settings) -> Self {
         let sockets = ClientLimit::new(settings.max_sockets_per_address, usize::MAX);
         let legacy_sockets = ClientLimit::shared(usize::MAX, settings.max_legacy_sockets);
-        Self { operations, drain, settings, sockets, legacy_sockets }
+        Self { executor, drain, settings, sockets, legacy_sockets }
     }
 }
 

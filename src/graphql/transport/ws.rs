@@ -65,7 +65,7 @@ pub(super) fn upgrade(
     let request_id =
         request.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
     let open = state.drain.track();
-    let gauge = Held::by(&state.operations.metrics().sockets(protocol.unwrap_or("none")));
+    let gauge = Held::by(&state.executor.metrics().sockets(protocol.unwrap_or("none")));
     let drain_turn = state.drain.clone().wait_for_turn();
     let response = switch_protocols(&request.headers, protocol);
     let state = Arc::clone(state);

@@ -134,7 +134,7 @@ async fn on_message(socket: &mut Socket, text: &str) -> Result<Option<String>, E
 
 /// Sends an `error` message, whose payload is one error.
 async fn reject_operation(socket: &mut Socket, id: &str, bad_request: BadRequest) -> Result<(), End> {
-    socket.state().operations.metrics().record_refused(bad_request.code().1);
+    socket.state().executor.metrics().record_refused(bad_request.code().1);
     let errors: Value = serde_json::from_str(&bad_request.into_answer().errors_to_json()).unwrap_or_default();
     let message = json!({ "type": "error", "id": id, "payload": errors[0] });
     socket.write(Message::text(message.to_string())).await

@@ -42,8 +42,8 @@ pub(super) enum OperationStream {
 impl OperationStream {
     /// Starts a request, in `span` until it has a result or its subscription is open. It runs in a task of its own, because the
     /// socket's task does not poll it while the peer accepts no bytes, and it holds permits that other requests wait for.
-    pub(super) fn start(operations: Executor, parameters: Parameters, context: RequestContext, span: Span) -> Self {
-        let run = async move { operations.run(parameters, context).await };
+    pub(super) fn start(executor: Executor, parameters: Parameters, context: RequestContext, span: Span) -> Self {
+        let run = async move { executor.run(parameters, context).await };
         Self::Running(AbortOnDropHandle::new(tokio::spawn(run.instrument(span))))
     }
 }

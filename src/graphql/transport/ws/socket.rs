@@ -246,7 +246,7 @@ impl Socket {
             Poll::Pending => {
                 // From now on the peer decides how long the message stays in memory.
                 if self.unsent.is_none() && self.last_buffered > WRITE_BUFFER_SIZE {
-                    match self.state.operations.unsent().reserve(self.client, self.last_buffered) {
+                    match self.state.executor.unsent().reserve(self.client, self.last_buffered) {
                         Ok(permit) => self.unsent = Some(permit),
                         Err(_) => return Poll::Ready(Err(End::Close(CloseCode::TooSlow))),
                     }

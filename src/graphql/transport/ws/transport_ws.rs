@@ -90,7 +90,7 @@ impl Connection<'_> {
             ClientMessage::Subscribe(id, parameters) => match *parameters {
                 Ok(parameters) => self.start_operation(id, parameters).await,
                 Err(bad_request) => {
-                    self.socket.state().operations.metrics().record_refused(bad_request.code().1);
+                    self.socket.state().executor.metrics().record_refused(bad_request.code().1);
                     let errors = bad_request.into_answer().errors_to_json();
                     self.socket.write(Message::text(messages::error(&id, &errors))).await
                 }
@@ -117,7 +117,7 @@ impl Connection<'_> {
             resume_after: self.resume.remove(&id),
         };
         let span = tracing::info_span!("operation", id = self.request_id.as_deref(), protocol = messages::NAME);
-        let operation = OperationStream::start(state.operations.clone(), parameters, context, span);
+        let operation = OperationStream::start(state.executor.clone(), parameters, context, span);
         self.operations.insert(id.into(), operation);
         Ok(())
     }
