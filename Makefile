@@ -3,10 +3,10 @@
 # Where tests/tools.sh puts a Node.js if the machine's is missing or too old.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test web tools check counts counts-accept fuzz deny cargo-deny advisories schema
+.PHONY: test graphiql tools check counts counts-accept fuzz deny cargo-deny advisories schema
 
 # Runs every test. Those with clients run the binary that the other tests were built with.
-test: tools web
+test: tools graphiql
 	cargo test --locked
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 	cd tests/openapi && npm ci --no-audit --no-fund --ignore-scripts && npm test
@@ -14,8 +14,8 @@ test: tools web
 	tests/python/run.sh
 
 # Builds GraphiQL, which cargo then embeds. Needs Node.js.
-web: tools
-	cd web && npm ci --no-audit --no-fund && npm run build
+graphiql: tools
+	cd graphiql && npm ci --no-audit --no-fund && npm run build
 
 # Installs what the tests need where it is missing: Redis, nginx, Node.js, Chromium, Prometheus, Schemathesis, clients in
 # Python, and what checks deploy/.

@@ -1,5 +1,5 @@
-//! Tells cargo to build anew when `make web` has made another GraphiQL: it is embedded.
+//! Rebuilds the crate when `make graphiql` has rebuilt the embedded pages.
 
 fn main() {
-    println!("cargo::rerun-if-changed=web/dist");
+    println!("cargo::rerun-if-changed=graphiql/dist");
 }

@@ -1,4 +1,4 @@
-//! GraphiQL, at `/graphiql`: the one that `make web` built, embedded, which asks nobody but this server; where the server
+//! GraphiQL, at `/graphiql`: the one that `make graphiql` built, embedded, which asks nobody but this server; where the server
 //! was compiled without it, a page that loads one from a CDN and says so.
 
 use std::borrow::Cow;
@@ -22,10 +22,10 @@ pub enum Graphiql {
     Off,
 }
 
-/// What `make web` built: the page, and in the folder `graphiql` what it loads, compressed with gzip. Empty where it was
+/// What `make graphiql` built: the page, and in the folder `graphiql` what it loads, compressed with gzip. Empty where it was
 /// not built before the server was.
 #[derive(RustEmbed)]
-#[folder = "web/dist/files"]
+#[folder = "graphiql/dist/files"]
 #[allow_missing = true]
 struct Built;
 
@@ -50,7 +50,7 @@ impl Graphiql {
         match self {
             Self::Off => None,
             _ if self.is_built_in() => Some(""),
-            _ => Some(" (loaded from a CDN; `make web`, then building again, has it without the internet)"),
+            _ => Some(" (loaded from a CDN; `make graphiql`, then building again, has it without the internet)"),
         }
     }
 
@@ -71,7 +71,7 @@ pub fn routes(graphiql: Graphiql) -> Router {
             .route("/graphiql/cdn.js", get(async || cdn(JAVASCRIPT, include_str!("graphiql/cdn.js"))))
             .route(
                 "/graphiql/first-chat.js",
-                get(async || cdn(JAVASCRIPT, include_str!("../../web/src/first-chat.js"))),
+                get(async || cdn(JAVASCRIPT, include_str!("../../graphiql/src/first-chat.js"))),
             ),
     };
     // Relative, like everything here.

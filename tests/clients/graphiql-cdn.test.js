@@ -112,6 +112,6 @@ test('a first chat in GraphiQL from the CDN: create, subscribe, send, edit, dele
   const last = await resultThat(watcher.page, (value) => value.data?.messageEvents?.message.deletedAt);
   assert.equal(last.data.messageEvents.__typename, 'MessageDeleted');
   assert.equal(last.data.messageEvents.message.text, null);
-  assert.match(await watcher.page.getByRole('note').textContent(), /from a CDN .* make web/s);
+  assert.match(await watcher.page.getByRole('note').textContent(), /from a CDN .* make graphiql/s);
   assert.deepEqual([...watcher.foreign, ...writer.foreign], []);
 });

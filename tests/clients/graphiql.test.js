@@ -148,7 +148,7 @@ test('GraphiQL works below a path and behind TLS', async () => {
 test('the licences of what is built in come along', async () => {
   const server = await startServer();
   try {
-    const { devDependencies } = JSON.parse(await readFile(new URL('../../web/package.json', import.meta.url), 'utf8'));
+    const { devDependencies } = JSON.parse(await readFile(new URL('../../graphiql/package.json', import.meta.url), 'utf8'));
     const licenses = await (await fetch(`${server.url}/graphiql/licenses.md`)).text();
     for (const [name, version] of Object.entries(devDependencies)) {
       const isThere = licenses.includes(`## ${name} - ${version} (`);

@@ -12,6 +12,6 @@ test('what the README says about resuming is what is tested', async () => {
   const regions = [...lines.matchAll(/^\/\/ #region (.+)\n([^]*?)^\/\/ #endregion/gm)];
   assert.deepEqual(regions.map(([, name]) => name), ['graphql-ws', 'graphql-sse']);
   for (const [, name, region] of regions) assert.ok(readme.includes(region), `the README lacks the lines of ${name}`);
-  const built = await text('../../web/src/resuming.js');
+  const built = await text('../../graphiql/src/resuming.js');
   assert.ok(built.includes(regions[0][2]), 'GraphiQL lacks the lines of graphql-ws');
 });

@@ -18,7 +18,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn whichever_graphiql_is_served_has_a_strict_policy() {
-    // The first is the one built in, where `make web` ran before; `make test` sees to that.
+    // The first is the one built in, where `make graphiql` ran before; `make test` sees to that.
     for setting in ["on", "cdn"] {
         let server = Server::with(&[("GRAPHIQL", setting)]);
         let page = get(&server, "/graphiql").await;
