@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::domain::limits::{Limits, USER_ID_MIN};
 use crate::graphql::execution::{self, document};
 use crate::graphql::transport;
-use crate::http::Exposure;
+use crate::http::MetricsAccess;
 use crate::store::redis;
 use crate::web::graphiql::Graphiql;
 use crate::{access, chat, http, open_files, rate_limit, rest, telemetry, unsent_bytes, web};
@@ -456,7 +456,7 @@ impl Source<'_> {
                 per_client: self.number(&UNSENT_MAX_BYTES_PER_CLIENT, 64 * 1024, 1 << 40)?,
                 total: self.number(&UNSENT_MAX_BYTES, 64 * 1024, 1 << 40)?,
             },
-            clients: http::Clients {
+            clients: http::ClientIpResolver {
                 proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
                 ipv6_prefix: self.number(&CLIENT_PREFIX_LENGTH, 32, 128)?,
             },
@@ -506,7 +506,7 @@ impl Source<'_> {
             },
             metrics: self.choice(
                 &METRICS,
-                &[("local", Exposure::Local), ("on", Exposure::Everybody), ("off", Exposure::Nobody)],
+                &[("local", MetricsAccess::Local), ("on", MetricsAccess::All), ("off", MetricsAccess::Disabled)],
             )?,
             metrics_hosts: self.parse(&METRICS_HOSTS, "host names without ports, separated by commas")?,
         })

@@ -1,4 +1,4 @@
-//! Mounts the wires, and lists every layer in the order in which a request meets it.
+//! The HTTP server: its routes, and every layer in the order in which a request passes through it.
 
 mod base_path;
 mod client_ip;
@@ -12,7 +12,6 @@ mod response_metrics;
 mod serve;
 mod slow_response;
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -35,129 +34,130 @@ use crate::metrics::Metrics;
 use crate::unsent_bytes::{self, UnsentBytes};
 use crate::{graphql, rest, telemetry, web};
 
+use crate::http::error_response::ErrorResponse;
 use crate::http::request_id::REQUEST_ID;
-use crate::http::response_metrics::Answers;
+use crate::http::response_metrics::ResponseMetrics;
 
 pub use crate::http::base_path::BasePath;
-pub use crate::http::client_ip::{Clients, TrustedProxies};
-pub use crate::http::metrics_endpoint::{Exposure, MetricsHosts};
+pub use crate::http::client_ip::{ClientIpResolver, TrustedProxies};
+pub use crate::http::metrics_endpoint::{MetricsAccess, MetricsHosts};
 pub use crate::http::origins::Origins;
 pub use crate::http::serve::{Settings as ConnectionSettings, serve};
 
-/// Steers the wires, and what they have in common.
+/// Settings of the HTTP server and of everything it serves.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub base_path: BasePath,
-    /// Bytes of a request body, at most.
+    /// Maximum size of a request body, in bytes.
     pub body_max: usize,
     pub connections: ConnectionSettings,
-    /// Pages of which sites may talk to us.
+    /// Sites whose pages may use this server from a browser.
     pub origins: Origins,
-    /// How much of the responses may wait to be sent.
+    /// Limits on response bytes that wait to be sent.
     pub unsent: unsent_bytes::Settings,
-    /// Who counts as one client, and whose word about clients is taken.
-    pub clients: Clients,
+    /// How the client of a request is identified.
+    pub clients: ClientIpResolver,
     pub operations: graphql::execution::Settings,
     pub transports: graphql::transport::Settings,
     pub rest: rest::Settings,
     pub web: web::Settings,
-    /// Who may read the metrics.
-    pub metrics: Exposure,
-    /// By which names.
+    /// Which clients may read the metrics.
+    pub metrics: MetricsAccess,
+    /// Additional host names under which the metrics may be requested.
     pub metrics_hosts: MetricsHosts,
 }
 
-/// How long browsers may remember a preflight answer.
+/// How long browsers may cache a preflight response.
 const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// The whole HTTP service. Once `drain` has begun, `/readyz` says no, and sockets and streams end.
+/// Builds the whole HTTP service. Once `drain` has begun, `/readyz` fails, and sockets and streams end.
 pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics) -> Router {
     let unsent = UnsentBytes::new(settings.unsent);
     let operations = Executor::new(chat.clone(), settings.operations, unsent, metrics);
     let ConnectionSettings { request_timeout, write_timeout, .. } = settings.connections;
-    let bounds = request_body::Bounds { max: settings.body_max, within: request_timeout };
-    let exposed = metrics_endpoint::routes(metrics, chat, settings.metrics, settings.metrics_hosts);
-    let probes = probes(chat.clone(), drain.clone()).merge(exposed);
-    let entry = Arc::new(Entry { clients: settings.clients, origins: settings.origins, bounds });
-    let answers = Answers::new(metrics);
+    let body_limits = request_body::Limits { max_bytes: settings.body_max, timeout: request_timeout };
+    let metrics_endpoint = metrics_endpoint::routes(metrics, chat, settings.metrics, settings.metrics_hosts);
+    let probes = probes(chat.clone(), drain.clone()).merge(metrics_endpoint);
+    let admission = Arc::new(Admission { clients: settings.clients, origins: settings.origins, body_limits });
+    let response_metrics = ResponseMetrics::new(metrics);
     let layers = ServiceBuilder::new()
-        // First, so that whatever happens has a name.
-        .map_request(request_id::admit)
-        .layer(SetRequestIdLayer::new(REQUEST_ID, request_id::Maker))
-        // What fails has its line where the cause is known. One for each refused request is what a client could make endless.
+        // First, so that every log line of a request carries its id.
+        .map_request(request_id::remove_invalid)
+        .layer(SetRequestIdLayer::new(REQUEST_ID, request_id::Generator))
+        // Failures are logged where their cause is known. A log line per rejected request would let clients flood the log.
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(telemetry::request_span)
-                .on_response(telemetry::answered)
+                .on_response(telemetry::log_response)
                 .on_failure(()),
         )
+        // Outside of all layers that can respond themselves, so that every response carries the id and is counted.
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .map_response(move |response| answers.count(response))
-        // Outside of what may fail, so that a browser can read every answer.
+        .map_response(move |response| response_metrics.count(response))
+        // Outside of all layers that can fail, so that browsers can read error responses, too.
         .layer(
             CorsLayer::new()
-                .allow_origin(entry.origins.for_cors())
-                // Not `*`, which covers neither `Authorization` nor anything at all in older browsers.
+                .allow_origin(admission.origins.for_cors())
+                // Not `*`: it does not cover `Authorization`, and older browsers do not know it.
                 .allow_methods(AllowMethods::mirror_request())
                 .allow_headers(AllowHeaders::mirror_request())
                 .expose_headers([REQUEST_ID, header::RETRY_AFTER])
                 .max_age(PREFLIGHT_MAX_AGE),
         )
-        // A panic in one request is that request's 500 and nobody else's.
-        .layer(CatchPanicLayer::custom(panicked))
-        // Last, next to the wires: only here is a body what they make and take.
-        .layer(from_fn_with_state(entry, enter))
-        .map_response(move |response| slow_response::bound(response, write_timeout));
-    let wires = Router::new()
+        // Outside of everything that runs for one request, so that a panic there becomes this request's status 500. The panic
+        // hook has logged the cause, which clients must not see.
+        .layer(CatchPanicLayer::custom(|_| ErrorResponse::Panicked.into_response()))
+        // Next to the routes: outer layers would replace the body limit that this one sets.
+        .layer(from_fn_with_state(admission, admit))
+        // Innermost, because it has to see response bodies as the routes make them.
+        .map_response(move |response| slow_response::enforce_min_rate(response, write_timeout));
+    let apis = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
-        .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string(), metrics.served()))
+        .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string(), metrics.operations()))
         .merge(web::routes(settings.web))
         .merge(probes.clone());
-    let wires = mounted(wires, &settings.base_path, probes)
+    let routes = below_base_path(apis, &settings.base_path, probes)
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed);
-    // Around all routes at once: those of each route would be boxed, and copied for every request.
-    Router::new().fallback_service(layers.service(wires))
+    // Wraps all routes once: layers added to a router are boxed per route and cloned for every request.
+    Router::new().fallback_service(layers.service(routes))
 }
 
-/// What a request has to pass before it meets a wire.
-struct Entry {
-    clients: Clients,
+/// What decides whether a request reaches the routes.
+struct Admission {
+    clients: ClientIpResolver,
     origins: Origins,
-    bounds: request_body::Bounds,
+    body_limits: request_body::Limits,
 }
 
-/// Leaves word of who asks, turns away sockets of other sites' pages, and has the body read.
-async fn enter(State(entry): State<Arc<Entry>>, request: Request, next: Next) -> Response {
-    let request = name_client(&entry.clients, request);
-    match entry.origins.refuse(&request) {
-        Some(refusal) => refusal,
-        None => request_body::receive(entry.bounds, request, next).await,
+/// Records the client address, rejects cross-origin WebSockets and buffers the body.
+async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: Next) -> Response {
+    let request = record_client(&admission.clients, request);
+    if admission.origins.is_forbidden_upgrade(request.headers()) {
+        return ErrorResponse::OriginNotAllowed.into_response();
     }
+    request_body::buffer(admission.body_limits, request, next).await
 }
 
-/// The answer of a request that panicked. What went wrong is in the log already, and nobody else's business.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
-}
-
-/// The wires below the base path, and the probes at the root besides: who probes knows the process and not its address.
-fn mounted(wires: Router, base: &BasePath, probes: Router) -> Router {
-    if base.is_root() {
-        return wires;
-    }
-    let (outside, inside) = (base.to_string(), format!("{base}/"));
-    Router::new().nest(&inside, wires).merge(probes).route(&outside, get(async move || Redirect::permanent(&inside)))
-}
-
-/// Puts into the request who sent it: for the wires a key to count by, for this module where it is.
-fn name_client(clients: &Clients, mut request: Request) -> Request {
+/// Stores the client in the request: its key for the rate limits of the APIs, its address for `metrics_endpoint`.
+fn record_client(clients: &ClientIpResolver, mut request: Request) -> Request {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let client = clients.of_request(peer.ip(), request.headers());
+        let client = clients.client_of_request(peer.ip(), request.headers());
         request.extensions_mut().insert(client.key);
         request.extensions_mut().insert(client);
     }
     request
+}
+
+/// Mounts the routes below the base path, and the probes at the root as well: orchestrators probe the process and do not
+/// know its base path.
+fn below_base_path(routes: Router, base: &BasePath, probes: Router) -> Router {
+    if base.is_root() {
+        return routes;
+    }
+    let (without_slash, with_slash) = (base.to_string(), format!("{base}/"));
+    let router = Router::new().nest(&with_slash, routes).merge(probes);
+    router.route(&without_slash, get(async move || Redirect::permanent(&with_slash)))
 }
 
 #[derive(Clone)]
@@ -166,7 +166,7 @@ struct Probes {
     drain: Drain,
 }
 
-/// `/healthz`: the process lives. `/readyz`: it takes requests, and its store answers.
+/// `/healthz` succeeds while the process runs, `/readyz` while it accepts requests and its store answers.
 fn probes(chat: Chat, drain: Drain) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
@@ -181,7 +181,7 @@ async fn readyz(State(Probes { chat, drain }): State<Probes>) -> impl IntoRespon
     match chat.check_ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
-            tracing::warn!(error = error.fault(), "not ready");
+            tracing::warn!(error = error.fault(), "not ready: the store does not answer");
             (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
         }
     }

@@ -96,7 +96,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     };
     signals.abort();
     if let Some(traces) = traces {
-        traces.end().await;
+        traces.shutdown().await;
     }
     Ok(outcome?)
 }

@@ -34,7 +34,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::chat::Chat;
 use crate::domain::client_key::ClientKey;
-use crate::metrics::Served;
+use crate::metrics::OperationMetrics;
 
 use crate::rest::long_read::LongReads;
 
@@ -83,7 +83,7 @@ impl<S: Sync> FromRequestParts<S> for Client {
 
 /// The six legacy routes at all of their paths, and `/openapi.json`, which describes them as what is mounted below `base`:
 /// empty, or a path without a slash at its end. Layers and fallbacks are the application's.
-pub fn routes(chat: Chat, settings: Settings, base: &str, served: &Served) -> Router {
+pub fn routes(chat: Chat, settings: Settings, base: &str, served: &OperationMetrics) -> Router {
     let routes = [
         ("/room/create", only_get(get(room::create))),
         ("/room", only_post(post(room::open))),

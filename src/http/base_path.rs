@@ -1,13 +1,13 @@
-//! Where on a host the server is mounted.
+//! The path below which the server is mounted on its host.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The path below which everything is served: empty, or one like `/chat`, without a slash at its end.
+/// Path below which everything is served: empty, or like `/chat`, without a trailing slash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BasePath(String);
 
-/// A path that is not one of plain names.
+/// Text that is not a path of plain segments.
 #[derive(Debug)]
 pub struct InvalidBasePath;
 
@@ -15,13 +15,13 @@ impl FromStr for BasePath {
     type Err = InvalidBasePath;
 
     fn from_str(path: &str) -> Result<Self, InvalidBasePath> {
-        let plain = |name: &str| {
-            name.starts_with(|first: char| first.is_ascii_alphanumeric())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        let is_plain = |segment: &str| {
+            segment.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
         };
         match path.strip_suffix('/').unwrap_or(path) {
             "" => Ok(Self::default()),
-            path if path.strip_prefix('/').is_some_and(|names| names.split('/').all(plain)) => {
+            path if path.strip_prefix('/').is_some_and(|segments| segments.split('/').all(is_plain)) => {
                 Ok(Self(path.to_owned()))
             }
             _ => Err(InvalidBasePath),
@@ -30,7 +30,7 @@ impl FromStr for BasePath {
 }
 
 impl BasePath {
-    /// Whether it is the empty one.
+    /// Whether the server is mounted at the root of its host.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }

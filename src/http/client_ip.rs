@@ -1,9 +1,11 @@
-//! Finds out who asks. The peer of a connection is the client, unless it is a proxy that is trusted: then the client is
-//! whom the proxies name in `Forwarded` (RFC 7239) or `X-Forwarded-For`, read from the right as each proxy adds whom it
-//! heard, up to the first address that is no trusted proxy. What stands left of it is hearsay.
+//! Identification of the client that sent a request, by its IP address.
 //!
-//! Most proxies write one of the two headers and hand through whatever a client wrote into the other, so neither can be
-//! preferred. If the two name different clients, or one of them cannot be read, the client is unknown. It must not count as
+//! The client is the peer of the connection, unless the peer is a trusted proxy. Then the client is the address that the proxies
+//! report in `Forwarded` (RFC 7239) or `X-Forwarded-For`. Each proxy appends the address it received the request from, so the
+//! header is read from the right, up to the first address that is not a trusted proxy. Addresses to the left of it may be forged.
+//!
+//! Most proxies write one of the two headers and pass on what the client wrote into the other, so neither header can be
+//! preferred. If the two report different clients, or one of them cannot be parsed, the client is unknown. It must not count as
 //! the proxy then: the proxy's address is private, and private addresses have privileges.
 
 use std::net::{IpAddr, SocketAddr};
@@ -16,8 +18,8 @@ use crate::domain::client_key::ClientKey;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// What proxies write into a request that they pass on, apart from who the client is.
-const OTHER_SIGNS_OF_A_PROXY: [HeaderName; 6] = [
+/// Headers that proxies add to the requests they forward, besides those that report the client.
+const OTHER_PROXY_HEADERS: [HeaderName; 6] = [
     header::VIA,
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-forwarded"),
@@ -26,40 +28,40 @@ const OTHER_SIGNS_OF_A_PROXY: [HeaderName; 6] = [
     HeaderName::from_static("x-forwarded-server"),
 ];
 
-/// Whether a proxy has passed this request on.
-pub(super) fn is_passed_on(headers: &HeaderMap) -> bool {
-    [header::FORWARDED, X_FORWARDED_FOR].iter().chain(&OTHER_SIGNS_OF_A_PROXY).any(|sign| headers.contains_key(sign))
+/// Whether a proxy has forwarded this request.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    [header::FORWARDED, X_FORWARDED_FOR].iter().chain(&OTHER_PROXY_HEADERS).any(|name| headers.contains_key(name))
 }
 
-/// Tells clients apart, by their addresses. The one place where a [`ClientKey`] is made.
+/// Identifies clients by their addresses. Only this type makes [`ClientKey`]s.
 #[derive(Clone, Debug)]
-pub struct Clients {
+pub struct ClientIpResolver {
     pub proxies: TrustedProxies,
-    /// Bits of an IPv6 address that make up a client.
+    /// Length of the IPv6 prefix that counts as one client, in bits.
     pub ipv6_prefix: u8,
 }
 
-/// Where a request came from.
+/// The client that sent a request.
 #[derive(Clone, Copy)]
 pub(super) struct Client {
-    /// `None` if nobody can tell.
+    /// `None` if the address is unknown.
     pub(super) address: Option<IpAddr>,
     pub(super) key: ClientKey,
-    /// Whether a trusted proxy has passed the request on, or sent it.
-    pub(super) through_trusted_proxy: bool,
+    /// Whether a trusted proxy has forwarded or sent the request.
+    pub(super) via_trusted_proxy: bool,
 }
 
-impl Clients {
-    /// Whom a connection from `peer` counts for; `None` for a trusted proxy, behind which there are many.
-    pub(super) fn of_connection(&self, peer: IpAddr) -> Option<ClientKey> {
-        (!self.proxies.trust(peer)).then(|| self.key(peer))
+impl ClientIpResolver {
+    /// The client that a connection from `peer` counts for; `None` for a trusted proxy, which carries many clients.
+    pub(super) fn client_of_connection(&self, peer: IpAddr) -> Option<ClientKey> {
+        (!self.proxies.contains(peer)).then(|| self.key(peer))
     }
 
-    /// Who sent a request that came from `peer`.
-    pub(super) fn of_request(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+    /// The client of a request that arrived from `peer`.
+    pub(super) fn client_of_request(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let address = self.proxies.client_address(peer, headers);
         let key = address.map_or(ClientKey::Unknown, |address| self.key(address));
-        Client { address, key, through_trusted_proxy: self.proxies.trust(peer) }
+        Client { address, key, via_trusted_proxy: self.proxies.contains(peer) }
     }
 
     fn key(&self, address: IpAddr) -> ClientKey {
@@ -67,14 +69,14 @@ impl Clients {
     }
 }
 
-/// The networks whose word about clients is taken.
+/// Networks of the proxies whose headers about clients are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl FromStr for TrustedProxies {
     type Err = ipnet::AddrParseError;
 
-    /// Reads addresses and networks, separated by commas. Nothing is nobody.
+    /// Parses addresses and networks, separated by commas. Empty text means no proxies.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let network = |entry: &str| entry.parse().or_else(|error| entry.parse().map(canonical).map_err(|_| error));
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
@@ -87,25 +89,25 @@ fn canonical(address: IpAddr) -> IpNet {
 }
 
 impl TrustedProxies {
-    /// Whether `address` is a trusted proxy's.
-    pub(super) fn trust(&self, address: IpAddr) -> bool {
+    /// Whether `address` belongs to a trusted proxy.
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client's address, when `peer` is at the other end of the connection; `None` if nobody can tell.
+    /// The address of the client whose request arrived from `peer`; `None` if it is unknown.
     pub(super) fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer.to_canonical();
-        if self.trust(peer) { self.client_behind(peer, headers) } else { Some(peer) }
+        if self.contains(peer) { self.client_behind(peer, headers) } else { Some(peer) }
     }
 
     fn client_behind(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let forwarded = self.walk(elements(headers, &header::FORWARDED).map(forwarded_for));
-        let x_forwarded_for = self.walk(elements(headers, &X_FORWARDED_FOR).map(node));
+        let x_forwarded_for = self.walk(elements(headers, &X_FORWARDED_FOR).map(parse_node));
         match (forwarded, x_forwarded_for) {
             (Chain::Unreadable, _) | (_, Chain::Unreadable) => None,
-            // It asks for itself, unless it has passed something on and does not say for whom.
-            (Chain::Absent, Chain::Absent) => (!is_passed_on(headers)).then_some(peer),
+            // The proxy itself is the client, unless it forwarded a request without reporting the client.
+            (Chain::Absent, Chain::Absent) => (!is_forwarded(headers)).then_some(peer),
             (Chain::Client(one), Chain::Client(other)) | (Chain::Proxies(one), Chain::Proxies(other)) => {
                 (one == other).then_some(one)
             }
@@ -114,12 +116,12 @@ impl TrustedProxies {
         }
     }
 
-    /// Goes hop by hop away from us, until a hop is no trusted proxy or cannot be read.
+    /// Walks the hops from the nearest one outwards, to the first that is not a trusted proxy or cannot be parsed.
     fn walk(&self, hops: impl DoubleEndedIterator<Item = Option<IpAddr>>) -> Chain {
         let mut chain = Chain::Absent;
         for hop in hops.rev() {
             match hop {
-                Some(address) if self.trust(address) => chain = Chain::Proxies(address),
+                Some(address) if self.contains(address) => chain = Chain::Proxies(address),
                 Some(address) => return Chain::Client(address),
                 None => return Chain::Unreadable,
             }
@@ -128,25 +130,25 @@ impl TrustedProxies {
     }
 }
 
-/// What a header says of the hops that a request has taken.
+/// The result of walking the hops that a header lists.
 enum Chain {
-    /// There is no such header.
+    /// The request has no such header.
     Absent,
-    /// The nearest hop that is no trusted proxy.
+    /// The nearest hop that is not a trusted proxy.
     Client(IpAddr),
-    /// All of them are trusted proxies; the one farthest away.
+    /// All hops are trusted proxies; this is the farthest.
     Proxies(IpAddr),
-    /// It breaks off before a client is found.
+    /// A hop before the client cannot be parsed.
     Unreadable,
 }
 
-/// The elements of a list header, over all of its lines. A value that is not text is one element that nobody can read.
+/// The elements of a list header, over all of its lines. A value that is not text is one unparsable element.
 fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl DoubleEndedIterator<Item = &'a str> {
     let lines: Vec<_> = headers.get_all(name).iter().collect();
     lines.into_iter().flat_map(|line| split(line.to_str().unwrap_or_default(), ','))
 }
 
-/// The parts between separators that stand outside of quotes.
+/// Splits at separators outside of quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
@@ -163,7 +165,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     .collect()
 }
 
-/// The address in the `for` of one element of `Forwarded`. Of two, nobody knows which one is meant.
+/// The address in the `for` of one element of `Forwarded`; `None` if there are two, which is ambiguous.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut values = split(element, ';').into_iter().filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -171,13 +173,13 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     });
     let value = values.next().filter(|_| values.next().is_none())?;
     match value.strip_prefix('"') {
-        Some(quoted) => node(quoted.strip_suffix('"')?),
-        None => node(value),
+        Some(quoted) => parse_node(quoted.strip_suffix('"')?),
+        None => parse_node(value),
     }
 }
 
-/// An address with or without a port, an IPv6 address in brackets or bare. `unknown` and made-up names are no addresses.
-fn node(text: &str) -> Option<IpAddr> {
+/// Parses an address with or without a port; an IPv6 address may be in brackets. `None` for `unknown` and obfuscated names.
+fn parse_node(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().or_else(|_| text.parse().map(|node: SocketAddr| node.ip()));
     address.ok().map(|address: IpAddr| address.to_canonical())
@@ -192,8 +194,8 @@ mod tests {
     const PEER: &str = "10.0.0.1";
     const UNKNOWN: &str = "unknown";
 
-    /// The address that is found behind a peer with these headers, where 10.0.0.0/8 and fd00::/8 are proxies.
-    fn found(peer: &str, headers: &[(&HeaderName, &str)]) -> String {
+    /// Resolves the client of a request from `peer` with these headers; 10.0.0.0/8 and fd00::/8 are trusted proxies.
+    fn resolve(peer: &str, headers: &[(&HeaderName, &str)]) -> String {
         let proxies: TrustedProxies = "10.0.0.0/8, fd00::/8".parse().expect("networks");
         let headers = headers.iter().map(|(name, value)| {
             ((*name).clone(), HeaderValue::from_bytes(value.as_bytes()).expect("a value for a header"))
@@ -207,13 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_proxy_is_the_client_whatever_it_says() {
-        assert_eq!(found("1.2.3.4", &[(&X_FORWARDED_FOR, "9.9.9.9"), (&header::FORWARDED, "for=9.9.9.9")]), "1.2.3.4");
-        assert_eq!(found("::ffff:1.2.3.4", &[]), "1.2.3.4");
+    fn a_peer_that_is_no_trusted_proxy_is_the_client_whatever_its_headers() {
+        assert_eq!(
+            resolve("1.2.3.4", &[(&X_FORWARDED_FOR, "9.9.9.9"), (&header::FORWARDED, "for=9.9.9.9")]),
+            "1.2.3.4"
+        );
+        assert_eq!(resolve("::ffff:1.2.3.4", &[]), "1.2.3.4");
     }
 
     #[test]
-    fn x_forwarded_for_is_read_from_the_right_up_to_who_is_no_proxy() {
+    fn x_forwarded_for_is_read_from_the_right_up_to_the_first_untrusted_address() {
         for (value, client) in [
             ("1.2.3.4", "1.2.3.4"),
             ("9.9.9.9, 1.2.3.4", "1.2.3.4"),
@@ -224,7 +229,7 @@ mod tests {
             ("2001:db8::1", "2001:db8::1"),
             ("::ffff:1.2.3.4", "1.2.3.4"),
             ("1.2.3.4, ::ffff:10.0.0.9", "1.2.3.4"),
-            // All of them proxies: the one farthest away.
+            // All of them are proxies: the farthest one counts.
             ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
             ("1.2.3.4, garbage, 10.0.0.2", UNKNOWN),
             ("1.2.3.4, unknown", UNKNOWN),
@@ -232,17 +237,17 @@ mod tests {
             ("1.2.3.4, \u{e9}", UNKNOWN),
             ("", UNKNOWN),
         ] {
-            assert_eq!(found(PEER, &[(&X_FORWARDED_FOR, value)]), client, "{value}");
+            assert_eq!(resolve(PEER, &[(&X_FORWARDED_FOR, value)]), client, "{value}");
         }
     }
 
     #[test]
-    fn a_header_on_several_lines_is_one_list() {
-        assert_eq!(found(PEER, &[(&X_FORWARDED_FOR, "9.9.9.9"), (&X_FORWARDED_FOR, "1.2.3.4, 10.0.0.2")]), "1.2.3.4");
+    fn header_on_several_lines_is_one_list() {
+        assert_eq!(resolve(PEER, &[(&X_FORWARDED_FOR, "9.9.9.9"), (&X_FORWARDED_FOR, "1.2.3.4, 10.0.0.2")]), "1.2.3.4");
     }
 
     #[test]
-    fn forwarded_is_read_with_its_quotes_brackets_and_ports() {
+    fn forwarded_is_parsed_with_quotes_brackets_and_ports() {
         for (value, client) in [
             ("for=1.2.3.4", "1.2.3.4"),
             ("For=\"1.2.3.4:80\";proto=https", "1.2.3.4"),
@@ -258,13 +263,13 @@ mod tests {
             ("for=\"1.2.3.4", UNKNOWN),
             ("1.2.3.4", UNKNOWN),
         ] {
-            assert_eq!(found(PEER, &[(&header::FORWARDED, value)]), client, "{value}");
+            assert_eq!(resolve(PEER, &[(&header::FORWARDED, value)]), client, "{value}");
         }
     }
 
     #[test]
-    fn of_two_headers_that_disagree_or_cannot_be_read_neither_is_believed() {
-        let both = |one, other| found(PEER, &[(&header::FORWARDED, one), (&X_FORWARDED_FOR, other)]);
+    fn two_headers_that_disagree_or_cannot_be_parsed_make_the_client_unknown() {
+        let both = |one, other| resolve(PEER, &[(&header::FORWARDED, one), (&X_FORWARDED_FOR, other)]);
         assert_eq!(both("for=1.2.3.4", "1.2.3.4"), "1.2.3.4");
         assert_eq!(both("for=9.9.9.9", "1.2.3.4"), UNKNOWN);
         // The outer proxy writes one of them and the inner one the other.
@@ -278,35 +283,44 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_proxy_is_the_client_only_of_what_it_asks_itself() {
-        assert_eq!(found(PEER, &[]), PEER);
-        for sign in &OTHER_SIGNS_OF_A_PROXY {
-            assert_eq!(found(PEER, &[(sign, "1.2.3.4")]), UNKNOWN, "{sign}");
-            assert_eq!(found(PEER, &[(sign, "1.2.3.4"), (&X_FORWARDED_FOR, "9.9.9.9")]), "9.9.9.9", "{sign}");
-            assert_eq!(found("1.2.3.4", &[(sign, "9.9.9.9")]), "1.2.3.4", "{sign}");
+    fn trusted_proxy_is_the_client_only_of_requests_that_it_does_not_forward() {
+        assert_eq!(resolve(PEER, &[]), PEER);
+        for name in &OTHER_PROXY_HEADERS {
+            assert_eq!(resolve(PEER, &[(name, "1.2.3.4")]), UNKNOWN, "{name}");
+            assert_eq!(resolve(PEER, &[(name, "1.2.3.4"), (&X_FORWARDED_FOR, "9.9.9.9")]), "9.9.9.9", "{name}");
+            assert_eq!(resolve("1.2.3.4", &[(name, "9.9.9.9")]), "1.2.3.4", "{name}");
         }
     }
 
+    fn resolver() -> ClientIpResolver {
+        ClientIpResolver { proxies: "10.0.0.0/8".parse().expect("a network"), ipv6_prefix: 56 }
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
     #[test]
-    fn a_connection_of_a_trusted_proxy_counts_for_nobody_and_a_request_of_nobody_knows_whom_as_unknown() {
-        let proxies = "10.0.0.0/8".parse().expect("a network");
-        let clients = Clients { proxies, ipv6_prefix: 56 };
-        let address = |text: &str| text.parse().expect("an address");
-        assert_eq!(clients.of_connection(address(PEER)), None);
-        let [one, other] = ["2001:db8:0:12::1", "2001:db8:0:34::1"].map(|peer| clients.of_connection(address(peer)));
-        assert!(one.is_some() && one == other, "56 bits make up a client");
-        let mut headers = HeaderMap::new();
-        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("?"));
-        let client = clients.of_request(address(PEER), &headers);
+    fn connection_counts_for_its_network_or_for_no_client_if_a_trusted_proxy_opened_it() {
+        assert_eq!(resolver().client_of_connection(address(PEER)), None);
+        let key = |peer| resolver().client_of_connection(address(peer));
+        let (one, other) = (key("2001:db8:0:12::1"), key("2001:db8:0:34::1"));
+        assert!(one.is_some() && one == other, "56 bits identify a client");
+    }
+
+    #[test]
+    fn request_whose_client_cannot_be_parsed_counts_for_the_unknown_client() {
+        let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static("?"))]);
+        let client = resolver().client_of_request(address(PEER), &headers);
         assert_eq!((client.address, client.key), (None, ClientKey::Unknown));
     }
 
     #[test]
-    fn proxies_are_addresses_and_networks_and_nothing_else() {
-        let read = |text: &str| text.parse::<TrustedProxies>();
-        assert_eq!(read("").expect("nobody"), TrustedProxies::default());
-        let proxies = read("10.0.0.0/8 , ::1,::ffff:192.0.2.7,").expect("networks");
-        for (address, trusted) in [
+    fn trusted_proxies_are_addresses_and_networks_and_nothing_else() {
+        let parse = |text: &str| text.parse::<TrustedProxies>();
+        assert_eq!(parse("").expect("an empty list"), TrustedProxies::default());
+        let proxies = parse("10.0.0.0/8 , ::1,::ffff:192.0.2.7,").expect("networks");
+        for (text, trusted) in [
             ("10.9.9.9", true),
             ("::ffff:10.1.1.1", true),
             ("::1", true),
@@ -314,10 +328,10 @@ mod tests {
             ("::2", false),
             ("11.0.0.1", false),
         ] {
-            assert_eq!(proxies.trust(address.parse().expect("an address")), trusted, "{address}");
+            assert_eq!(proxies.contains(address(text)), trusted, "{text}");
         }
         for text in ["10.0.0.0/33", "localhost", "10.0.0.1:80", "10.0.0", "*"] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! A connection that counts as one for as long as it is open, whatever it has become: a socket is still the connection it
-//! was made from.
+//! TCP connections that count towards the connection limits until they are closed, also after an upgrade to a WebSocket.
 
 use std::io;
 use std::pin::Pin;
@@ -9,30 +8,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::client_limit::ClientPermit;
-use crate::metrics::{Gauge, Held};
+use crate::metrics::{Gauge, GaugeGuard};
 
-/// A connection that is counted until it is closed.
+/// A connection that counts until it is dropped.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct CountedConnection {
     stream: TcpStream,
     _permit: ClientPermit,
-    _open: Held,
+    _open: GaugeGuard,
 }
 
-impl Counted {
-    /// Counts `stream` in `open`, and for whom `permit` says.
+impl CountedConnection {
+    /// Counts `stream` in `open` and holds `permit` until it is dropped.
     pub(super) fn new(stream: TcpStream, permit: ClientPermit, open: &Gauge) -> Self {
-        Self { stream, _permit: permit, _open: Held::by(open) }
+        Self { stream, _permit: permit, _open: GaugeGuard::new(open) }
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedConnection {
     fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(task, into)
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountedConnection {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(task, bytes)
     }
@@ -40,9 +39,9 @@ impl AsyncWrite for Counted {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         task: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
+        slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(task, pieces)
+        Pin::new(&mut self.stream).poll_write_vectored(task, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

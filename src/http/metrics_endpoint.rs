@@ -1,4 +1,4 @@
-//! `/metrics`, and whom it answers.
+//! The metrics endpoint, `/metrics`, and its access rule.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -15,45 +15,45 @@ use crate::chat::Chat;
 use crate::http::client_ip::{self, Client};
 use crate::metrics::{Gauge, MEDIA_TYPE, Metrics};
 
-/// Who may read the metrics.
+/// Which clients may read the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exposure {
-    /// Whoever asks from this machine or from a private network, itself, and by a name that is the server's own.
+pub enum MetricsAccess {
+    /// Clients on this machine or in a private network, without a proxy in between, that use one of the server's own names.
     Local,
-    Everybody,
-    /// There are none.
-    Nobody,
+    All,
+    /// The endpoint does not exist.
+    Disabled,
 }
 
-/// Names under which the metrics are asked for, besides those that only this machine or its network can have given it.
+/// Host names under which the metrics may be requested, in addition to names that only this machine or its network can define.
 ///
-/// A web page of anybody can have its own name lead to a private address (DNS rebinding). The browser that shows it then
-/// reads the metrics for it, from a private network, and as far as it can tell from the page's own site.
+/// This stops DNS rebinding: any web page can make its own name resolve to a private address. A browser in the private network
+/// that shows the page would then read the metrics for it, as a request to the page's own origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetricsHosts(Vec<Box<str>>);
 
 /// Text that is not a list of host names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotHosts;
+pub struct InvalidHosts;
 
 impl FromStr for MetricsHosts {
-    type Err = NotHosts;
+    type Err = InvalidHosts;
 
-    /// Reads names without ports, separated by commas.
-    fn from_str(text: &str) -> Result<Self, NotHosts> {
+    /// Parses names without ports, separated by commas.
+    fn from_str(text: &str) -> Result<Self, InvalidHosts> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let name = |name: &str| {
             let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-            if valid { Ok(without_final_dot(name).to_ascii_lowercase().into_boxed_str()) } else { Err(NotHosts) }
+            if valid { Ok(without_final_dot(name).to_ascii_lowercase().into_boxed_str()) } else { Err(InvalidHosts) }
         };
         names.map(name).collect::<Result<_, _>>().map(Self)
     }
 }
 
 impl MetricsHosts {
-    /// Whether nobody else can have made this host lead to us: an address, a name without a dot, `localhost` and what is
-    /// below it, or a name that was set.
-    fn include(&self, host: &Authority) -> bool {
+    /// Whether no outsider can define this host: an address, a name without a dot, `localhost` and names below it, or a
+    /// configured name.
+    fn contains(&self, host: &Authority) -> bool {
         let name = host.host();
         if host.as_str().contains('@') || name.is_empty() {
             return false;
@@ -66,12 +66,12 @@ impl MetricsHosts {
             || self.0.iter().any(|own| **own == *name)
     }
 
-    /// Whether a request is for one of these hosts, by all that it says of its host.
-    fn are_asked(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    /// Whether a request is for one of these hosts, by its `Host` header and its target. There must be exactly one `Host`.
+    fn match_request(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = hosts.next().filter(|_| hosts.next().is_none());
         let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        host.is_some_and(|host| self.include(&host)) && uri.authority().is_none_or(|host| self.include(host))
+        host.is_some_and(|host| self.contains(&host)) && uri.authority().is_none_or(|host| self.contains(host))
     }
 }
 
@@ -79,56 +79,56 @@ fn without_final_dot(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-struct Exposed {
+struct Endpoint {
     metrics: Metrics,
     chat: Chat,
     ready: Gauge,
-    exposure: Exposure,
+    access: MetricsAccess,
     hosts: MetricsHosts,
 }
 
-/// The route, if there shall be one.
-pub(super) fn routes(metrics: &Metrics, chat: &Chat, exposure: Exposure, hosts: MetricsHosts) -> Router {
-    if exposure == Exposure::Nobody {
+/// The route; none if metrics are disabled.
+pub(super) fn routes(metrics: &Metrics, chat: &Chat, access: MetricsAccess, hosts: MetricsHosts) -> Router {
+    if access == MetricsAccess::Disabled {
         return Router::new();
     }
     let ready = Gauge::default();
     metrics.register("livechat_ready", "Whether the store answers and takes writes: 1, or 0", ready.clone());
     let (metrics, chat) = (metrics.clone(), chat.clone());
-    Router::new().route("/metrics", get(tell)).with_state(Arc::new(Exposed { metrics, chat, ready, exposure, hosts }))
+    Router::new().route("/metrics", get(scrape)).with_state(Arc::new(Endpoint { metrics, chat, ready, access, hosts }))
 }
 
-async fn tell(
-    State(exposed): State<Arc<Exposed>>,
+async fn scrape(
+    State(endpoint): State<Arc<Endpoint>>,
     client: Option<Extension<Client>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if exposed.exposure == Exposure::Local {
+    if endpoint.access == MetricsAccess::Local {
         let client = client.map(|Extension(client)| client);
         if !client.is_some_and(|client| is_local(client, &headers)) {
-            let sentence =
-                "metrics are told on this machine and its private network only; METRICS=on tells everybody\n";
-            return (StatusCode::FORBIDDEN, sentence).into_response();
+            let reason =
+                "metrics are for this machine and its private network only; METRICS=on opens them to everybody\n";
+            return (StatusCode::FORBIDDEN, reason).into_response();
         }
-        if !exposed.hosts.are_asked(&uri, &headers) {
-            let sentence = "metrics are told under an address, a name without a dot, or a name in METRICS_HOSTS\n";
-            return (StatusCode::FORBIDDEN, sentence).into_response();
+        if !endpoint.hosts.match_request(&uri, &headers) {
+            let reason = "request metrics by an address, by a name without a dot, or by a name in METRICS_HOSTS\n";
+            return (StatusCode::FORBIDDEN, reason).into_response();
         }
     }
-    exposed.ready.set(exposed.chat.check_ready().await.is_ok().into());
-    ([(header::CONTENT_TYPE, MEDIA_TYPE)], exposed.metrics.text()).into_response()
+    endpoint.ready.set(endpoint.chat.check_ready().await.is_ok().into());
+    ([(header::CONTENT_TYPE, MEDIA_TYPE)], endpoint.metrics.text()).into_response()
 }
 
-/// Whether a request comes from this machine or its private network, and not for somebody else.
+/// Whether a request comes from this machine or its private network, and is not made on behalf of another client.
 fn is_local(client: Client, headers: &HeaderMap) -> bool {
-    // A proxy that we do not trust may have brought it from anywhere. A page of another site, in a browser that runs here,
-    // says where it comes from.
-    let is_for_another = client_ip::is_passed_on(headers) && !client.through_trusted_proxy;
-    client.address.is_some_and(is_private) && !is_for_another && !headers.contains_key(header::ORIGIN)
+    // An untrusted proxy may forward requests from anywhere. A page of another site, in a browser on this machine, sends its
+    // origin.
+    let has_unknown_source = client_ip::is_forwarded(headers) && !client.via_trusted_proxy;
+    client.address.is_some_and(is_private) && !has_unknown_source && !headers.contains_key(header::ORIGIN)
 }
 
-/// Whether only this machine, or its own network, has such an address.
+/// Whether the address is of this machine or of a private network.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_is_what_the_internet_does_not_route() {
+    fn addresses_that_the_internet_does_not_route_are_private() {
         for (address, private) in [
             ("127.0.0.1", true),
             ("10.1.2.3", true),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_others_can_have_lead_here_are_refused() {
+    fn host_names_that_outsiders_can_define_are_rejected() {
         let hosts: MetricsHosts = "livechat.chat.svc, Metrics.Example.org".parse().expect("names");
         for (host, own) in [
             ("127.0.0.1:8001", true),
@@ -179,33 +179,33 @@ mod tests {
             ("a@localhost", false),
         ] {
             let authority = host.parse().expect("an authority");
-            assert_eq!(hosts.include(&authority), own, "{host}");
+            assert_eq!(hosts.contains(&authority), own, "{host}");
         }
     }
 
     #[test]
-    fn a_request_that_does_not_say_one_host_is_refused() {
+    fn request_without_exactly_one_host_is_rejected() {
         let hosts = MetricsHosts::default();
-        let asked = |uri: &str, names: &[&str]| {
+        let is_allowed = |uri: &str, names: &[&str]| {
             let mut headers = HeaderMap::new();
             for name in names {
                 headers.append(header::HOST, name.parse().expect("a value"));
             }
-            hosts.are_asked(&uri.parse().expect("an address"), &headers)
+            hosts.match_request(&uri.parse().expect("an address"), &headers)
         };
-        assert!(asked("/metrics", &["localhost:8001"]));
-        assert!(asked("http://127.0.0.1/metrics", &["127.0.0.1"]));
-        assert!(!asked("/metrics", &[]));
-        assert!(!asked("/metrics", &[""]));
-        assert!(!asked("/metrics", &["localhost", "localhost"]));
-        assert!(!asked("http://evil.example/metrics", &["localhost"]));
-        assert!(!asked("/metrics", &["localhost/evil.example"]));
+        assert!(is_allowed("/metrics", &["localhost:8001"]));
+        assert!(is_allowed("http://127.0.0.1/metrics", &["127.0.0.1"]));
+        assert!(!is_allowed("/metrics", &[]));
+        assert!(!is_allowed("/metrics", &[""]));
+        assert!(!is_allowed("/metrics", &["localhost", "localhost"]));
+        assert!(!is_allowed("http://evil.example/metrics", &["localhost"]));
+        assert!(!is_allowed("/metrics", &["localhost/evil.example"]));
     }
 
     #[test]
-    fn names_are_listed_without_ports() {
+    fn host_names_have_no_ports() {
         for text in ["livechat:8001", "http://livechat", "*", "a b"] {
-            assert_eq!(text.parse::<MetricsHosts>(), Err(NotHosts), "{text}");
+            assert_eq!(text.parse::<MetricsHosts>(), Err(InvalidHosts), "{text}");
         }
         assert_eq!("".parse(), Ok(MetricsHosts::default()));
     }

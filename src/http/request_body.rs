@@ -1,110 +1,104 @@
-//! How a request's body arrives: not compressed, not too large, not for ever. It is read before any wire sees the request,
-//! so whatever a client does with its bytes, a wire never waits for them.
+//! Buffering of request bodies: uncompressed, up to a maximum size, within a time limit. Bodies are read before any API sees the
+//! request, so no API ever waits for a slow client.
 
 use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use crate::error_code::ErrorCode;
-use crate::http::error_response;
+use crate::http::error_response::ErrorResponse;
 
-/// Bytes of too large a body that are read and thrown away. Most clients listen for an answer only when they have said
-/// everything; whoever hangs up on them before takes the answer from them.
-const THROWN_AWAY: u64 = 1024 * 1024;
+/// Largest oversized body that is read to its end and discarded, in bytes. Most clients read the response only after they have
+/// sent the whole body, and would lose it if the connection were closed earlier.
+const DISCARD_MAX: u64 = 1024 * 1024;
 
-/// What a body is held to.
+/// Limits on a request body.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Bytes.
-    pub(super) max: usize,
-    /// From the end of the head to the end of the body.
-    pub(super) within: Duration,
+pub(super) struct Limits {
+    pub(super) max_bytes: usize,
+    /// From the end of the request head to the end of the body.
+    pub(super) timeout: Duration,
 }
 
-/// Reads the body, and hands the request on.
-pub(super) async fn receive(bounds: Bounds, request: Request, next: Next) -> Response {
+/// Reads the body into memory and passes the request on.
+pub(super) async fn buffer(limits: Limits, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     if is_encoded(&parts.headers) {
-        let sentence = "send the request body as it is, without content-encoding";
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::EncodingUnsupported, sentence);
+        return ErrorResponse::EncodingUnsupported.into_response();
     }
-    let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let asks_first = parts.headers.contains_key(header::EXPECT);
-    let body = match bounds.read(body, asks_first).await {
-        Ok(body) => body,
-        Err(Late) => {
-            let sentence = "the request body did not arrive in time";
-            return refuse(StatusCode::REQUEST_TIMEOUT, ErrorCode::RequestTimeout, sentence);
-        }
+    let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let expects_continue = parts.headers.contains_key(header::EXPECT);
+    let Ok(body) = limits.read(body, expects_continue).await else {
+        return ErrorResponse::RequestTimeout.into_response();
     };
-    let limit = if matches!(body, Arrived::TooLarge { .. }) { 0 } else { bounds.max };
-    let cut_short = matches!(body, Arrived::TooLarge { read_to_its_end: false });
+    let max_bytes = if matches!(body, BufferedBody::TooLarge { .. }) { 0 } else { limits.max_bytes };
+    let is_cut_short = matches!(body, BufferedBody::TooLarge { is_discarded: false });
     let mut request = Request::from_parts(parts, body.into());
-    DefaultBodyLimit::max(limit).apply(&mut request);
+    DefaultBodyLimit::max(max_bytes).apply(&mut request);
     let mut response = next.run(request).await;
-    if chunked || cut_short {
-        // The rest of a body is no request. And beside chunks there may have been a length, which is gone by now: whoever
-        // stands between may have believed that one, and take what comes next for something else than we would.
+    if is_chunked || is_cut_short {
+        // The unread rest of a body must not be parsed as the next request. And a chunked request may also have had a
+        // content-length, which hyper has removed: a proxy that believed the length would see the next request elsewhere.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// What came of a body.
-enum Arrived {
-    Whole(Body),
+/// The result of reading a body.
+enum BufferedBody {
+    Complete(Body),
     TooLarge {
-        read_to_its_end: bool,
+        /// Whether the body was read to its end.
+        is_discarded: bool,
     },
-    /// The connection was lost, or the bytes are no body.
-    Broken(axum::Error),
+    /// The connection was lost, or the bytes are not a valid HTTP body.
+    Failed(axum::Error),
 }
 
-/// The time is up.
-struct Late;
+struct TimedOut;
 
-impl Bounds {
-    /// A client that `asks_first` whether it may send the body is told before it does.
-    async fn read(self, body: Body, asks_first: bool) -> Result<Arrived, Late> {
+impl Limits {
+    /// Reads a body. An oversized one is not discarded if the client waits for permission to send it.
+    async fn read(self, body: Body, expects_continue: bool) -> Result<BufferedBody, TimedOut> {
         if body.is_end_stream() {
-            return Ok(Arrived::Whole(body));
+            return Ok(BufferedBody::Complete(body));
         }
-        let announced = body.size_hint().lower();
-        if announced > self.max as u64 {
-            let read_to_its_end = !asks_first
-                && announced <= THROWN_AWAY
-                && timeout(self.within, throw_away(body)).await.map_err(|_| Late)?;
-            return Ok(Arrived::TooLarge { read_to_its_end });
+        let declared_size = body.size_hint().lower();
+        if declared_size > self.max_bytes as u64 {
+            let is_discarded = !expects_continue
+                && declared_size <= DISCARD_MAX
+                && timeout(self.timeout, discard(body)).await.map_err(|_| TimedOut)?;
+            return Ok(BufferedBody::TooLarge { is_discarded });
         }
-        match timeout(self.within, to_bytes(body, self.max)).await {
-            Ok(Ok(bytes)) => Ok(Arrived::Whole(bytes.into())),
-            Ok(Err(error)) if is_too_large(&error) => Ok(Arrived::TooLarge { read_to_its_end: false }),
-            Ok(Err(error)) => Ok(Arrived::Broken(error)),
-            Err(_) => Err(Late),
-        }
-    }
-}
-
-impl From<Arrived> for Body {
-    /// Each wire has its own words for what is wrong with a body, and finds it in one that is wrong in the same way.
-    fn from(arrived: Arrived) -> Self {
-        match arrived {
-            Arrived::Whole(body) => body,
-            Arrived::TooLarge { .. } => Self::from("larger than nothing"),
-            Arrived::Broken(error) => Self::from_stream(futures_util::stream::iter([Err::<&[u8], _>(error)])),
+        match timeout(self.timeout, to_bytes(body, self.max_bytes)).await {
+            Ok(Ok(bytes)) => Ok(BufferedBody::Complete(bytes.into())),
+            Ok(Err(error)) if is_too_large(&error) => Ok(BufferedBody::TooLarge { is_discarded: false }),
+            Ok(Err(error)) => Ok(BufferedBody::Failed(error)),
+            Err(_) => Err(TimedOut),
         }
     }
 }
 
-/// Reads a body to its end, keeping nothing; whether it got there.
-async fn throw_away(mut body: Body) -> bool {
+impl From<BufferedBody> for Body {
+    /// Each API reports a bad body in its own format, so it gets a body with the same defect: one larger than its limit of
+    /// zero bytes, or one that fails.
+    fn from(body: BufferedBody) -> Self {
+        match body {
+            BufferedBody::Complete(body) => body,
+            BufferedBody::TooLarge { .. } => Self::from("larger than the limit"),
+            BufferedBody::Failed(error) => Self::from_stream(futures_util::stream::iter([Err::<&[u8], _>(error)])),
+        }
+    }
+}
+
+/// Reads a body and keeps nothing of it. Returns whether it was read to its end.
+async fn discard(mut body: Body) -> bool {
     while let Some(frame) = body.frame().await {
         if frame.is_err() {
             return false;
@@ -117,21 +111,14 @@ fn is_too_large(error: &axum::Error) -> bool {
     error.source().is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>())
 }
 
-/// Whether the body is compressed, or written in any other way than as it is or in chunks.
+/// Whether the body is compressed, or transferred in any way but plain or chunked.
 fn is_encoded(headers: &HeaderMap) -> bool {
-    // Empty items of a list are none.
-    let other_than = |name, plain: &'static str| {
+    let has_other_than = |name, plain: &'static str| {
         let codings = headers.get_all(name).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        // Empty list items are ignored, as HTTP demands.
         codings
             .map(<[u8]>::trim_ascii)
             .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(plain.as_bytes()))
     };
-    other_than(header::CONTENT_ENCODING, "identity") || other_than(header::TRANSFER_ENCODING, "chunked")
-}
-
-/// Refuses, and ends the connection: the rest of the body is not read.
-fn refuse(status: StatusCode, code: ErrorCode, sentence: &'static str) -> Response {
-    let mut response = error_response::refuse(status, code, sentence);
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+    has_other_than(header::CONTENT_ENCODING, "identity") || has_other_than(header::TRANSFER_ENCODING, "chunked")
 }

@@ -1,5 +1,4 @@
-//! The name of a request, in the log and in its answer. A caller may give one; what could not stand in a line of a log, or
-//! would fill it, is no name.
+//! Request ids, in the log and in responses. A client may send its own; an id that would break or flood a log line is replaced.
 
 use axum::http::{HeaderName, HeaderValue, Request};
 use rand::RngExt as _;
@@ -8,35 +7,35 @@ use uuid::{Builder, Uuid};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Characters of a name.
+/// Maximum length of an id, in characters.
 const LENGTH_MAX: usize = 128;
 
-/// Takes away what a caller gave for a name, unless it can be one.
-pub(super) fn admit<B>(mut request: Request<B>) -> Request<B> {
-    let mut given = request.headers().get_all(REQUEST_ID).iter();
-    let (first, second) = (given.next(), given.next());
-    if !first.is_some_and(|name| second.is_none() && is_name(name)) {
+/// Removes the client's request id unless there is exactly one and it is valid.
+pub(super) fn remove_invalid<B>(mut request: Request<B>) -> Request<B> {
+    let mut ids = request.headers().get_all(REQUEST_ID).iter();
+    let (first, second) = (ids.next(), ids.next());
+    if !first.is_some_and(|id| second.is_none() && is_valid(id)) {
         request.headers_mut().remove(REQUEST_ID);
     }
     request
 }
 
-/// Names requests that have no name: a UUID of version 4. From the generator of this thread, as the operating system's
-/// would be asked once a request.
+/// Generates ids for requests that have none: version 4 UUIDs, from the generator of this thread, because the operating
+/// system's would cost a system call per request.
 #[derive(Clone, Copy)]
-pub(super) struct Maker;
+pub(super) struct Generator;
 
-impl MakeRequestId for Maker {
+impl MakeRequestId for Generator {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
-        let mut written = Uuid::encode_buffer();
+        let mut buffer = Uuid::encode_buffer();
         let mut random = [0; 16];
         rand::rng().fill(&mut random);
-        let name = Builder::from_random_bytes(random).into_uuid().hyphenated().encode_lower(&mut written);
-        HeaderValue::from_str(name).ok().map(RequestId::new)
+        let id = Builder::from_random_bytes(random).into_uuid().hyphenated().encode_lower(&mut buffer);
+        HeaderValue::from_str(id).ok().map(RequestId::new)
     }
 }
 
-fn is_name(value: &HeaderValue) -> bool {
-    let name = value.as_bytes();
-    (1..=LENGTH_MAX).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic)
+fn is_valid(id: &HeaderValue) -> bool {
+    let id = id.as_bytes();
+    (1..=LENGTH_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }

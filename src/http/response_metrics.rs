@@ -1,10 +1,10 @@
-//! Counts HTTP answers by their status, those included that no wire has seen.
+//! Counts of HTTP responses by status, including those that never reached an API.
 
 use axum::http::{Response, StatusCode};
 
 use crate::metrics::{Counters, Metrics};
 
-/// The statuses we answer with. Any other would be new.
+/// Every status that the server uses, with its label value. Any other is counted as `other`.
 const STATUSES: [(StatusCode, &str); 19] = [
     (StatusCode::SWITCHING_PROTOCOLS, "101"),
     (StatusCode::OK, "200"),
@@ -28,14 +28,14 @@ const STATUSES: [(StatusCode, &str); 19] = [
 ];
 
 #[derive(Clone)]
-pub(super) struct Answers(Counters<1>);
+pub(super) struct ResponseMetrics(Counters<1>);
 
-impl Answers {
+impl ResponseMetrics {
     pub(super) fn new(metrics: &Metrics) -> Self {
-        let count = Counters::default();
-        STATUSES.iter().for_each(|(_, status)| drop(count.get_or_create(&[("status", status)])));
-        metrics.register("livechat_http_responses", "HTTP answers, pages and probes included", count.clone());
-        Self(count)
+        let responses = Counters::default();
+        STATUSES.iter().for_each(|(_, status)| drop(responses.get_or_create(&[("status", status)])));
+        metrics.register("livechat_http_responses", "HTTP responses, including pages and probes", responses.clone());
+        Self(responses)
     }
 
     pub(super) fn count<B>(&self, response: Response<B>) -> Response<B> {

@@ -1,46 +1,50 @@
-//! What both wires tell of each operation: which one, what came of it, and how long it took.
+//! Metrics that both APIs record for each operation: its name, its outcome and its duration.
 
 use std::time::Duration;
 
-use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
+use crate::metrics::{Counters, Histograms, Labels, Metrics, duration_histogram};
 
-/// What came of an operation that did what it was asked for.
+/// Outcome of a successful operation.
 pub const OK: &str = "OK";
 
-/// Operations that were answered, by wire, operation and outcome.
+/// Counters and durations of operations. All label values come from lists in the code.
 #[derive(Clone, Debug)]
-pub struct Served {
+pub struct OperationMetrics {
     count: Counters<3>,
     seconds: Histograms<2>,
 }
 
-impl Default for Served {
+impl Default for OperationMetrics {
     fn default() -> Self {
         Self { count: Counters::default(), seconds: Histograms::new_with_constructor(duration_histogram) }
     }
 }
 
-impl Served {
+impl OperationMetrics {
     pub(super) fn register(&self, metrics: &Metrics) {
-        let help = "Operations answered; the outcome is OK or the code of the error";
+        let help = "Operations answered; the outcome is OK or an error code";
         metrics.register("livechat_operations", help, self.count.clone());
-        let help = "How long operations took to be answered; a subscription, to be opened";
+        let help = "Time to answer operations; for subscriptions, time to open them";
         metrics.register("livechat_operation_duration_seconds", help, self.seconds.clone());
     }
 
-    /// Makes an operation known, so that it is there with 0 before it happens.
-    pub fn expect(&self, wire: &'static str, operation: &'static str) {
-        let _ = self.count.get_or_create(&labels(wire, operation, OK));
-        let _ = self.seconds.get_or_create(&[("wire", wire), ("operation", operation)]);
+    /// Creates the series of an operation with the value 0, so that they exist before it first happens.
+    pub fn preregister(&self, api: &'static str, operation: &'static str) {
+        let _ = self.count.get_or_create(&outcome_labels(api, operation, OK));
+        let _ = self.seconds.get_or_create(&duration_labels(api, operation));
     }
 
-    /// Counts an operation. All three names are of lists in the code.
-    pub fn tell(&self, wire: &'static str, operation: &'static str, outcome: &'static str, took: Duration) {
-        self.count.get_or_create(&labels(wire, operation, outcome)).inc();
-        self.seconds.get_or_create(&[("wire", wire), ("operation", operation)]).observe(took.as_secs_f64());
+    /// Records one operation.
+    pub fn record(&self, api: &'static str, operation: &'static str, outcome: &'static str, duration: Duration) {
+        self.count.get_or_create(&outcome_labels(api, operation, outcome)).inc();
+        self.seconds.get_or_create(&duration_labels(api, operation)).observe(duration.as_secs_f64());
     }
 }
 
-fn labels(wire: &'static str, operation: &'static str, outcome: &'static str) -> super::Labels<3> {
-    [("wire", wire), ("operation", operation), ("outcome", outcome)]
+const fn outcome_labels(api: &'static str, operation: &'static str, outcome: &'static str) -> Labels<3> {
+    [("api", api), ("operation", operation), ("outcome", outcome)]
+}
+
+const fn duration_labels(api: &'static str, operation: &'static str) -> Labels<2> {
+    [("api", api), ("operation", operation)]
 }

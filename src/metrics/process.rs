@@ -1,5 +1,4 @@
-//! What the process says of itself, under the names that Prometheus' own libraries use: read anew each time somebody asks.
-//! Only Linux tells it.
+//! Metrics of the process, under the standard names of Prometheus client libraries. They are read at each scrape, on Linux only.
 
 use std::fmt;
 
@@ -7,9 +6,9 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct ProcessCollector;
 
-impl Collector for Process {
+impl Collector for ProcessCollector {
     #[cfg(target_os = "linux")]
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         linux::encode(encoder)
@@ -41,35 +40,40 @@ mod linux {
             }
             None => Ok(()),
         };
-        let myself = Process::myself().ok();
-        let stat = myself.as_ref().and_then(|myself| myself.stat().ok());
+        let process = Process::myself().ok();
+        let stat = process.as_ref().and_then(|process| process.stat().ok());
         let resident = stat.as_ref().map(|stat| stat.rss_bytes().get() as f64);
         gauge("process_resident_memory_bytes", "Memory in use.", resident)?;
         let limit = memory_limit().map(|bytes| bytes as f64);
-        gauge("livechat_memory_limit_bytes", "Memory that this process may use: its control group's, or all.", limit)?;
-        let open = myself.as_ref().and_then(|myself| myself.fd_count().ok()).map(|count| count as f64);
-        gauge("process_open_fds", "Open files and connections.", open)?;
-        let most =
-            myself.and_then(|myself| myself.limits().ok()).and_then(|limits| match limits.max_open_files.soft_limit {
-                LimitValue::Value(most) => Some(most as f64),
+        gauge(
+            "livechat_memory_limit_bytes",
+            "Memory that this process may use: the limit of its control group, or all memory.",
+            limit,
+        )?;
+        let open = process.as_ref().and_then(|process| process.fd_count().ok()).map(|count| count as f64);
+        gauge("process_open_fds", "Open file descriptors, including connections.", open)?;
+        let max_open = process.and_then(|process| process.limits().ok()).and_then(|limits| {
+            match limits.max_open_files.soft_limit {
+                LimitValue::Value(max) => Some(max as f64),
                 LimitValue::Unlimited => None,
-            });
-        gauge("process_max_fds", "Files and connections that may be open.", most)?;
-        let started = stat.as_ref().and_then(started);
-        gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started)?;
+            }
+        });
+        gauge("process_max_fds", "Maximum number of open file descriptors.", max_open)?;
+        let started_at = stat.as_ref().and_then(start_time);
+        gauge("process_start_time_seconds", "Start time of the process, in seconds since 1970.", started_at)?;
         let Some(stat) = stat else { return Ok(()) };
         let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-        let help = "Processor time used.";
+        let help = "CPU time used, in seconds.";
         let encoder = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
         ConstCounter::new(seconds).encode(encoder)
     }
 
-    fn started(stat: &Stat) -> Option<f64> {
+    fn start_time(stat: &Stat) -> Option<f64> {
         let booted = procfs::boot_time_secs().ok()?;
         Some(booted as f64 + stat.starttime as f64 / procfs::ticks_per_second() as f64)
     }
 
-    /// What the control group allows, or what there is.
+    /// The smallest limit of the control group and its root, or all memory, in bytes.
     fn memory_limit() -> Option<u64> {
         let all = Meminfo::current().ok().map(|memory| memory.mem_total);
         let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();

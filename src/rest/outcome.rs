@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::MethodRouter;
 
 use crate::error_code::ErrorCode;
-use crate::metrics::{OK, Served};
+use crate::metrics::{OK, OperationMetrics};
 use crate::rest::Rest;
 
 /// The name of this wire.
@@ -21,15 +21,19 @@ const WIRE: &str = "rest";
 pub(super) struct Code(pub(super) ErrorCode);
 
 /// Counts what these methods answer, under the name of their shortest path.
-pub(super) fn told(methods: MethodRouter<Rest>, path: &'static str, served: &Served) -> MethodRouter<Rest> {
-    served.expect(WIRE, path);
+pub(super) fn told(methods: MethodRouter<Rest>, path: &'static str, served: &OperationMetrics) -> MethodRouter<Rest> {
+    served.preregister(WIRE, path);
     methods.layer(from_fn_with_state((served.clone(), path), tell))
 }
 
-async fn tell(State((served, path)): State<(Served, &'static str)>, request: Request, next: Next) -> Response {
+async fn tell(
+    State((served, path)): State<(OperationMetrics, &'static str)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
     let response = next.run(request).await;
-    served.tell(WIRE, path, outcome(&response), begun.elapsed());
+    served.record(WIRE, path, outcome(&response), begun.elapsed());
     response
 }
 

@@ -1,4 +1,4 @@
-//! What Prometheus is told, to whom, and that the dashboard and the alerts name nothing else.
+//! The metrics, who may read them, and whether the dashboard and the alerts use only metrics that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -37,7 +37,7 @@ impl Scrape {
         })
     }
 
-    /// The one series with this name and these labels.
+    /// The value of the series with this name and exactly these labels.
     fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let labels: BTreeMap<_, _> = labels.iter().copied().collect();
         let found: Vec<_> = self.series().filter(|(known, with, _)| *known == name && *with == labels).collect();
@@ -45,18 +45,18 @@ impl Scrape {
         value
     }
 
-    fn operations(&self, wire: &str, operation: &str, outcome: &str) -> f64 {
-        let labels = [("wire", wire), ("operation", operation), ("outcome", outcome)];
+    fn operations(&self, api: &str, operation: &str, outcome: &str) -> f64 {
+        let labels = [("api", api), ("operation", operation), ("outcome", outcome)];
         self.value("livechat_operations_total", &labels)
     }
 }
 
-fn events(room: &RoomKey) -> Value {
+fn room_variables(room: &RoomKey) -> Value {
     json!({ "roomId": room.id, "roomCode": room.code })
 }
 
 #[tokio::test]
-async fn operations_of_both_wires_are_counted_with_what_came_of_them() {
+async fn operations_of_both_apis_are_counted_with_their_outcomes() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -75,7 +75,7 @@ async fn operations_of_both_wires_are_counted_with_what_came_of_them() {
     assert_eq!(rest.get("/nowhere").await.status, 404);
 
     let scrape = Scrape::of(&server).await;
-    for (wire, operation, outcome) in [
+    for (api, operation, outcome) in [
         ("graphql", "createRoom", "OK"),
         ("graphql", "sendMessage", "OK"),
         ("graphql", "room", "ROOM_CODE_INVALID"),
@@ -86,20 +86,20 @@ async fn operations_of_both_wires_are_counted_with_what_came_of_them() {
         ("rest", "/room", "ROOM_CODE_INVALID"),
         ("rest", "/room", "BAD_REQUEST"),
     ] {
-        assert_eq!(scrape.operations(wire, operation, outcome), 1.0, "{wire} {operation} {outcome}");
+        assert_eq!(scrape.operations(api, operation, outcome), 1.0, "{api} {operation} {outcome}");
     }
     assert_eq!(scrape.operations("graphql", "editMessage", "OK"), 0.0);
-    let labels = [("wire", "graphql"), ("operation", "sendMessage")];
+    let labels = [("api", "graphql"), ("operation", "sendMessage")];
     assert_eq!(scrape.value("livechat_operation_duration_seconds_count", &labels), 1.0);
     assert_eq!(scrape.value("livechat_http_responses_total", &[("status", "404")]), 1.0);
     assert_eq!(scrape.value("livechat_store_call_duration_seconds_count", &[("call", "send")]), 2.0);
     assert_eq!(scrape.value("livechat_ready", &[]), 1.0);
     assert!(scrape.value("process_resident_memory_bytes", &[]) > 1_000_000.0);
-    assert!(!scrape.0.contains("stranger"), "nothing of a request is in a label");
+    assert!(!scrape.0.contains("stranger"), "no label contains parts of a request");
 }
 
 #[tokio::test]
-async fn readers_deliveries_and_replays_are_counted_and_the_readers_leave_again() {
+async fn subscriptions_deliveries_and_replays_are_counted() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -109,7 +109,7 @@ async fn readers_deliveries_and_replays_are_counted_and_the_readers_leave_again(
     user.send(&room, "missed").await;
     let mut socket = Subscriber::open(server.address(), &room, cursor).await;
     assert!(matches!(socket.next().await, Said::Event(_)));
-    let mut stream = Stream::of(post(client.url(), "text/event-stream", EVENTS, events(&room))).await;
+    let mut stream = Stream::of(post(client.url(), "text/event-stream", EVENTS, room_variables(&room))).await;
     client.viewers_become(&room, 2).await;
     user.send(&room, "live").await;
     assert!(matches!(socket.next().await, Said::Event(_)));
@@ -129,11 +129,11 @@ async fn readers_deliveries_and_replays_are_counted_and_the_readers_leave_again(
     ] {
         assert_eq!(scrape.value(name, &labels), value, "{name} {labels:?}");
     }
-    // The socket's for two events and the stream's for one, which are asked for with the same words.
+    // The socket has received two events and the stream one of them, with the same operation.
     assert_eq!(scrape.value("livechat_renderings_total", &[]), 2.0);
 
     drop((socket, stream));
-    eventually("nobody is there", || async {
+    eventually("all subscriptions have ended", || async {
         let scrape = Scrape::of(&server).await;
         let sse = scrape.value("livechat_subscriptions", &[("transport", "sse")]);
         let sockets = scrape.value("livechat_sockets", &[("protocol", "graphql-transport-ws")]);
@@ -143,7 +143,7 @@ async fn readers_deliveries_and_replays_are_counted_and_the_readers_leave_again(
 }
 
 #[tokio::test]
-async fn refusals_of_rates_and_of_connections_are_counted() {
+async fn rate_limit_refusals_and_open_connections_are_counted() {
     let limits = [("RATE_LIMITS", "on"), ("RATE_ROOMS_PER_ADDRESS", "1/h:1"), ("MAX_CONNECTIONS", "1234")];
     let server = Server::with(&limits);
     let client = server.client();
@@ -158,7 +158,7 @@ async fn refusals_of_rates_and_of_connections_are_counted() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_seen() {
+async fn unavailable_store_shows_in_the_metrics() {
     let mut redis = crate::support::redis_server::RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let client = server.client();
@@ -177,7 +177,7 @@ async fn a_store_that_is_away_is_seen() {
 }
 
 #[tokio::test]
-async fn metrics_are_for_callers_of_this_machine_and_not_for_whom_a_proxy_lets_in() {
+async fn metrics_are_for_clients_of_this_machine_and_not_for_forwarded_requests() {
     let status = async |server: &Server, path: &str, header: Option<(&str, &str)>| {
         let mut request = http().get(server.url(path));
         if let Some((name, value)) = header {
@@ -201,7 +201,7 @@ async fn metrics_are_for_callers_of_this_machine_and_not_for_whom_a_proxy_lets_i
     assert_eq!(status(&server, "/metrics", None).await, 404);
 }
 
-/// The status of a GET of the metrics with this head, over a line of its own.
+/// The status of a GET request with this target and head, on a new connection.
 async fn status_of(server: &Server, target: &str, head: &str) -> String {
     let request = format!("GET {target} HTTP/1.1\r\n{head}connection: close\r\n\r\n");
     let answer = Raw::saying(server.address(), request).await.rest().await;
@@ -209,7 +209,7 @@ async fn status_of(server: &Server, target: &str, head: &str) -> String {
 }
 
 #[tokio::test]
-async fn metrics_are_not_for_clients_whom_nobody_knows() {
+async fn metrics_are_not_for_unknown_clients() {
     let server = Server::with(&[("TRUSTED_PROXIES", "127.0.0.1")]);
     for (headers, status) in [
         ("x-forwarded-for: 8.8.8.8\r\nforwarded: for=9.9.9.9\r\n", "403"),
@@ -230,7 +230,7 @@ async fn metrics_are_not_for_clients_whom_nobody_knows() {
 }
 
 #[tokio::test]
-async fn metrics_are_told_only_under_a_name_that_is_the_servers_own() {
+async fn metrics_are_served_only_under_the_servers_own_names() {
     let server = Server::with(&[("METRICS_HOSTS", "livechat.chat.svc, metrics.example.org")]);
     for (host, status) in [
         ("127.0.0.1:8001", "200"),
@@ -249,7 +249,7 @@ async fn metrics_are_told_only_under_a_name_that_is_the_servers_own() {
     }
     assert_eq!(status_of(&server, "http://evil.example/metrics", "host: localhost\r\n").await, "403");
     assert_eq!(status_of(&server, "/metrics", "host: localhost\r\nhost: localhost\r\n").await, "403");
-    // Probes are for everybody.
+    // Probes work under every name.
     assert_eq!(status_of(&server, "/healthz", "host: evil.example\r\n").await, "200");
     let server = Server::with(&[("METRICS", "on")]);
     assert_eq!(status_of(&server, "/metrics", "host: metrics.example\r\n").await, "200");
@@ -263,7 +263,7 @@ fn queries() -> Vec<String> {
         targets.flatten().map(|target| target["expr"].as_str().expect("a query").to_owned()).collect();
     let instances = &dashboard["templating"]["list"][1]["query"]["query"];
     assert_eq!(instances, "label_values(livechat_ready, instance)");
-    // A query that goes on over several lines is indented deeper than its key.
+    // The continuation lines of a query are indented deeper than its key.
     let mut is_query = false;
     for line in include_str!("../../deploy/prometheus/alerts.yaml").lines() {
         if let Some(query) = line.strip_prefix("        expr: ") {
@@ -279,8 +279,8 @@ fn queries() -> Vec<String> {
     queries
 }
 
-/// The words of a query that are names, each with what stands in braces behind it.
-fn names(query: &str) -> Vec<(&str, &str)> {
+/// The metric names in a query, each with the label matchers in braces after it.
+fn metric_names(query: &str) -> Vec<(&str, &str)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut names = Vec::new();
     for (at, _) in query.match_indices("livechat_").chain(query.match_indices("process_")) {
@@ -296,7 +296,7 @@ fn names(query: &str) -> Vec<(&str, &str)> {
 const ADDED: [&str; 2] = ["instance", "job"];
 
 #[tokio::test]
-async fn every_number_and_label_that_the_dashboard_and_the_alerts_name_is_told_from_the_start() {
+async fn every_metric_and_label_that_the_dashboard_and_the_alerts_use_exists_from_the_start() {
     let server = Server::embedded();
     let scrape = Scrape::of(&server).await;
     let mut known: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
@@ -310,8 +310,8 @@ async fn every_number_and_label_that_the_dashboard_and_the_alerts_name_is_told_f
     let queries = queries();
     for query in &queries {
         let mut labels: BTreeSet<&str> = ADDED.into();
-        for (name, braces) in names(query) {
-            let of_name = known.get(name).unwrap_or_else(|| panic!("there is no {name}, which {query} asks for"));
+        for (name, braces) in metric_names(query) {
+            let of_name = known.get(name).unwrap_or_else(|| panic!("there is no {name}, which {query} uses"));
             seen.insert(name);
             labels.extend(of_name.keys());
             for matcher in braces.split(',').filter(|matcher| !matcher.is_empty()) {
@@ -321,7 +321,7 @@ async fn every_number_and_label_that_the_dashboard_and_the_alerts_name_is_told_f
                 }
                 let there = of_name.get(label).unwrap_or_else(|| panic!("{name} has no label {label}: {query}"));
                 let values = values.trim_start_matches(['=', '~']).trim_matches('"');
-                // The codes of errors appear with the first error.
+                // The series of an error code appears with the first such error.
                 let missing = values.split('|').find(|value| label != "outcome" && !there.contains(value));
                 assert_eq!(missing, None, "{name} has no such {label}: {query}");
             }
@@ -332,8 +332,8 @@ async fn every_number_and_label_that_the_dashboard_and_the_alerts_name_is_told_f
             }
         }
     }
-    assert!(seen.len() > 20, "this test does not see the queries any more: {seen:?}");
-    // And whoever is told something can see it.
+    assert!(seen.len() > 20, "this test no longer finds the queries: {seen:?}");
+    // Every metric is used in a panel or an alert.
     for name in known.keys().filter(|name| name.starts_with("livechat_") && !name.ends_with("_sum")) {
         let family = name.trim_end_matches("_bucket").trim_end_matches("_count");
         assert!(seen.iter().any(|seen| seen.starts_with(family)), "no panel and no alert shows {name}");
@@ -341,14 +341,14 @@ async fn every_number_and_label_that_the_dashboard_and_the_alerts_name_is_told_f
 }
 
 #[test]
-fn the_alert_rules_are_ones_that_prometheus_takes() {
+fn promtool_accepts_the_alert_rules() {
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/alerts.yaml");
     let checked = Command::new("promtool").args(["check", "rules", rules]).output().expect("promtool: tests/tools.sh");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
 #[test]
-fn every_alert_says_what_is_wrong_and_where_to_read_what_to_do() {
+fn every_alert_has_a_summary_a_severity_and_a_runbook() {
     let rules = include_str!("../../deploy/prometheus/alerts.yaml");
     let mut count = 0;
     for rule in rules.split("      - alert: ").skip(1) {

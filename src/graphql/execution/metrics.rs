@@ -7,7 +7,7 @@ use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Sele
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::outcome::Outcome;
 use crate::graphql::execution::request::TransportKind;
-use crate::metrics::{Counter, Gauge, Gauges, Metrics, OK, Served};
+use crate::metrics::{Counter, Gauge, Gauges, Metrics, OK, OperationMetrics};
 
 /// The name of this API.
 const API: &str = "graphql";
@@ -28,7 +28,7 @@ pub(in crate::graphql) const NONE: &str = "none";
 /// The metrics of the GraphQL API.
 #[derive(Clone)]
 pub(in crate::graphql) struct GraphqlMetrics {
-    served: Served,
+    operations: OperationMetrics,
     sockets: Gauges<1>,
     subscriptions: Gauges<1>,
     /// Renderings that were made. All other deliveries shared one.
@@ -37,10 +37,10 @@ pub(in crate::graphql) struct GraphqlMetrics {
 
 impl GraphqlMetrics {
     pub(in crate::graphql) fn new(metrics: &Metrics) -> Self {
-        let (served, sockets, subscriptions, renderings) =
-            (metrics.served().clone(), Gauges::default(), Gauges::default(), Counter::default());
-        FIELDS.iter().chain(&[INTROSPECTION]).for_each(|field| served.expect(API, field));
-        let registered = Self { served, sockets, subscriptions, renderings };
+        let (operations, sockets, subscriptions, renderings) =
+            (metrics.operations().clone(), Gauges::default(), Gauges::default(), Counter::default());
+        FIELDS.iter().chain(&[INTROSPECTION]).for_each(|field| operations.preregister(API, field));
+        let registered = Self { operations, sockets, subscriptions, renderings };
         TransportKind::ALL.iter().for_each(|transport| drop(registered.subscriptions(*transport)));
         metrics.register("livechat_sockets", "Open WebSocket connections, by protocol", registered.sockets.clone());
         let help = "Open subscriptions, by transport";
@@ -66,12 +66,12 @@ impl GraphqlMetrics {
             Outcome::Answer(answer) => answer.code().map_or(OK, ErrorCode::as_str),
             Outcome::Events(_) => OK,
         };
-        self.served.tell(API, operation, outcome, took);
+        self.operations.record(API, operation, outcome, took);
     }
 
     /// Counts a request that was refused before it was executed.
     pub(in crate::graphql) fn record_refused(&self, code: ErrorCode) {
-        self.served.tell(API, NONE, code.as_str(), Duration::ZERO);
+        self.operations.record(API, NONE, code.as_str(), Duration::ZERO);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::graphql::execution::rendering::{Operation, Renderings};
 use crate::graphql::execution::request::{Parameters, RequestContext};
 use crate::graphql::execution::response::Answer;
 use crate::graphql::schema::error::chat_error;
-use crate::metrics::Held;
+use crate::metrics::GaugeGuard;
 
 /// The only field of the subscription root.
 const MESSAGE_EVENTS: &str = "messageEvents";
@@ -99,7 +99,7 @@ impl Subscriptions {
         };
         let renderings = self.renderings.clone();
         let turns = renderings.turns().of(follower.room());
-        let held = Held::by(&self.metrics.subscriptions(context.transport));
+        let held = GaugeGuard::new(&self.metrics.subscriptions(context.transport));
         let deliveries = async_stream::stream! {
             let _held = (held, permit);
             while let Some(event) = follower.next().await {

@@ -27,7 +27,7 @@ use crate::graphql::transport::negotiation::ResponseType;
 use crate::graphql::transport::state::{TransportState, client_key};
 use crate::graphql::transport::ws::close_code::CloseCode;
 use crate::graphql::transport::ws::socket::{End, Socket};
-use crate::metrics::Held;
+use crate::metrics::GaugeGuard;
 
 /// Subprotocols, best first.
 pub(super) const PROTOCOLS: [&str; 2] = [messages::NAME, messages::LEGACY_NAME];
@@ -65,7 +65,7 @@ pub(super) fn upgrade(
     let request_id =
         request.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
     let open = state.drain.track();
-    let gauge = Held::by(&state.executor.metrics().sockets(protocol.unwrap_or("none")));
+    let gauge = GaugeGuard::new(&state.executor.metrics().sockets(protocol.unwrap_or("none")));
     let drain_turn = state.drain.clone().wait_for_turn();
     let response = switch_protocols(&request.headers, protocol);
     let state = Arc::clone(state);
