@@ -1,8 +1,8 @@
-//! The legacy REST routes: the answers of the original service, spelling included, less its defects. Nothing new lands
-//! here.
+//! The legacy REST routes. They give the responses of the original service, misspellings included, without its defects. Nothing
+//! new is added here.
 //!
-//! Every route is served at four paths, under `/v1` and without it, with and without the slash at the end, because
-//! callers were written from both the original's mount point and its README.
+//! Every route is served at four paths: with and without `/v1` in front, and with and without a trailing slash. Clients were
+//! written against both the original's mount point and its README.
 
 mod body;
 mod csrf;
@@ -16,8 +16,8 @@ mod integer;
 mod json;
 mod long_read;
 mod message;
+mod metrics;
 mod openapi;
-mod outcome;
 mod room;
 
 use std::convert::Infallible;
@@ -38,39 +38,39 @@ use crate::metrics::OperationMetrics;
 
 use crate::rest::long_read::LongReads;
 
-/// Steers the legacy routes.
+/// Settings of the legacy routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub error_status: ErrorStatus,
-    /// Whole rooms, and lists of all rooms, that one client may be sent at once.
+    /// Maximum number of whole rooms and room lists that are sent to one client at the same time.
     pub max_reads_per_client: usize,
-    /// The same of all clients together.
+    /// The same for all clients together.
     pub max_reads: usize,
-    /// How long it may take until a client has been sent all of a room, or all rooms.
+    /// How long sending a whole room or room list may take.
     pub read_timeout: Duration,
 }
 
-/// The HTTP status of an answer whose envelope says that the request was refused.
+/// The HTTP status of responses whose envelope reports an error of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorStatus {
-    /// The `status_code` of the envelope; 404 for a missing message, whose 503 would make proxies repeat the request.
+    /// The `status_code` of the envelope, or 404 for a missing message: its 503 would make proxies repeat the request.
     #[default]
     Meaningful,
-    /// 200, as the original did. Faults of the service keep their status.
+    /// 200, as in the original. Server errors keep their status.
     AlwaysOk,
 }
 
-/// What every handler works with.
+/// State of the request handlers.
 #[derive(Clone)]
-struct Rest {
+struct RestState {
     chat: Chat,
     settings: Settings,
     long_reads: LongReads,
-    /// How many rooms there were when they were listed last.
+    /// Number of rooms when they were last listed.
     rooms_listed: Arc<AtomicU64>,
 }
 
-/// Who asks, as `http` left word of it.
+/// Extracts the client key that `http` has stored in the request.
 struct Client(ClientKey);
 
 impl<S: Sync> FromRequestParts<S> for Client {
@@ -81,9 +81,9 @@ impl<S: Sync> FromRequestParts<S> for Client {
     }
 }
 
-/// The six legacy routes at all of their paths, and `/openapi.json`, which describes them as what is mounted below `base`:
-/// empty, or a path without a slash at its end. Layers and fallbacks are the application's.
-pub fn routes(chat: Chat, settings: Settings, base: &str, served: &OperationMetrics) -> Router {
+/// The six legacy routes at all of their paths, and `/openapi.json`, which describes them as mounted below `base`: empty, or a
+/// path without a trailing slash. The application adds layers and fallbacks.
+pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMetrics) -> Router {
     let routes = [
         ("/room/create", only_get(get(room::create))),
         ("/room", only_post(post(room::open))),
@@ -94,7 +94,7 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, served: &OperationMetr
     ];
     let mut router = Router::new();
     for (path, methods) in routes {
-        let methods = outcome::told(methods, path, served);
+        let methods = metrics::record_operations(methods, path, metrics);
         for prefix in ["", "/v1"] {
             for slash in ["", "/"] {
                 router = router.route(&format!("{prefix}{path}{slash}"), methods.clone());
@@ -102,33 +102,36 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, served: &OperationMetr
         }
     }
     let long_reads = LongReads::new(settings.max_reads_per_client, settings.max_reads, settings.read_timeout);
-    router.with_state(Rest { chat, settings, long_reads, rooms_listed: Arc::default() }).merge(openapi::routes(base))
+    router
+        .with_state(RestState { chat, settings, long_reads, rooms_listed: Arc::default() })
+        .merge(openapi::routes(base))
 }
 
-/// Answers a path that is not there.
+/// The response for a path that does not exist.
 pub async fn not_found() -> Response {
-    detail::plain(StatusCode::NOT_FOUND, "Not Found")
+    detail::text_response(StatusCode::NOT_FOUND, "Not Found")
 }
 
-/// Answers a method that the path does not take. The router adds which ones it does.
+/// The response for a method that the path does not support. The router adds the `Allow` header.
 pub async fn method_not_allowed() -> Response {
-    detail::plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+    detail::text_response(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
-fn only_get(methods: MethodRouter<Rest>) -> MethodRouter<Rest> {
-    // Where the router by itself would answer HEAD like GET, and make a room.
-    only("GET", methods.head(async || refusing_all_but("GET").await))
+fn only_get(methods: MethodRouter<RestState>) -> MethodRouter<RestState> {
+    // By default the router handles HEAD like GET, and would create a room.
+    only("GET", methods.head(async || only_allowed("GET").await))
 }
 
-fn only_post(methods: MethodRouter<Rest>) -> MethodRouter<Rest> {
+fn only_post(methods: MethodRouter<RestState>) -> MethodRouter<RestState> {
     only("POST", methods)
 }
 
-/// Names the one method in `allow`, where the router by itself would add HEAD to GET and the original did not.
-fn only(method: &'static str, methods: MethodRouter<Rest>) -> MethodRouter<Rest> {
-    methods.fallback(async move || refusing_all_but(method).await)
+/// Rejects all other methods with an `Allow` header that names only `method`. The router's own would add HEAD to GET, which the
+/// original did not.
+fn only(method: &'static str, methods: MethodRouter<RestState>) -> MethodRouter<RestState> {
+    methods.fallback(async move || only_allowed(method).await)
 }
 
-async fn refusing_all_but(method: &'static str) -> Response {
+async fn only_allowed(method: &'static str) -> Response {
     ([(header::ALLOW, method)], method_not_allowed().await).into_response()
 }

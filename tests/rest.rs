@@ -1,4 +1,4 @@
-//! The legacy REST routes, through the front door.
+//! Tests of the legacy REST routes over HTTP.
 
 pub mod legacy;
 mod openapi;

@@ -1,4 +1,4 @@
-//! Reading JSON bodies as the original did.
+//! Extractor for JSON bodies that accepts what the original accepted.
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
@@ -6,41 +6,41 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::rest::detail::{self, Detail, Place, Problem};
+use crate::rest::detail::{self, Detail, Location, Problem};
 use crate::rest::encoding::decode;
-use crate::rest::fields::{Fields, Form};
-use crate::rest::json::{self, Document, Fault};
+use crate::rest::fields::{Fields, FromFields};
+use crate::rest::json::{self, Document, JsonError};
 
-/// A body that has the fields of `F`.
+/// A body with the fields of `F`.
 pub(super) struct Body<F>(pub(super) F);
 
-/// Why a body could not be read.
+/// Why a body was rejected.
 #[derive(Debug)]
-pub(super) enum Unreadable {
+pub(super) enum BodyError {
     TooLarge,
-    /// The connection broke, the bytes are no text, or too much is inside of each other.
-    Broken,
+    /// The connection failed, the bytes are not text, or the JSON is nested too deep.
+    Malformed,
     Invalid(Vec<Detail>),
 }
 
-impl<F: Form, S: Send + Sync> FromRequest<S> for Body<F> {
-    type Rejection = Unreadable;
+impl<F: FromFields, S: Send + Sync> FromRequest<S> for Body<F> {
+    type Rejection = BodyError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Unreadable> {
-        let is_json = says_json(request.headers());
+    async fn from_request(request: Request, state: &S) -> Result<Self, BodyError> {
+        let is_json = has_json_type(request.headers());
         let bytes = Bytes::from_request(request, state).await?;
         if bytes.is_empty() {
-            return Err(Problem::Missing.at(Place::Whole).into());
+            return Err(Problem::Missing.at(Location::Body).into());
         }
         if !is_json {
-            return Err(Problem::NotObject.at(Place::Whole).into());
+            return Err(Problem::NotObject.at(Location::Body).into());
         }
-        read(&bytes).map(Self)
+        parse(&bytes).map(Self)
     }
 }
 
-/// Whether the content type is one whose body is read as JSON; a body without any is.
-fn says_json(headers: &HeaderMap) -> bool {
+/// Whether the content type is JSON or missing.
+fn has_json_type(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return true };
     let Ok(value) = value.to_str() else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -50,38 +50,38 @@ fn says_json(headers: &HeaderMap) -> bool {
     }
 }
 
-fn read<F: Form>(bytes: &[u8]) -> Result<F, Unreadable> {
-    let text = decode(bytes).ok_or(Unreadable::Broken)?;
-    match json::scan(&text) {
-        Ok(Document::Object(fields)) => Fields::read(fields.into_iter().collect()).map_err(Unreadable::Invalid),
-        Ok(Document::Null) => Err(Problem::Missing.at(Place::Whole).into()),
-        Ok(Document::Other) => Err(Problem::NotObject.at(Place::Whole).into()),
-        Err(Fault::Syntax(offset)) => Err(Problem::NotJson.at(Place::Offset(offset)).into()),
-        Err(Fault::NestedTooDeep) => Err(Unreadable::Broken),
+fn parse<F: FromFields>(bytes: &[u8]) -> Result<F, BodyError> {
+    let text = decode(bytes).ok_or(BodyError::Malformed)?;
+    match json::parse(&text) {
+        Ok(Document::Object(fields)) => Fields::parse(fields.into_iter().collect()).map_err(BodyError::Invalid),
+        Ok(Document::Null) => Err(Problem::Missing.at(Location::Body).into()),
+        Ok(Document::Other) => Err(Problem::NotObject.at(Location::Body).into()),
+        Err(JsonError::Syntax(offset)) => Err(Problem::NotJson.at(Location::Offset(offset)).into()),
+        Err(JsonError::NestedTooDeep) => Err(BodyError::Malformed),
     }
 }
 
-impl From<Detail> for Unreadable {
+impl From<Detail> for BodyError {
     fn from(detail: Detail) -> Self {
         Self::Invalid(vec![detail])
     }
 }
 
-impl From<BytesRejection> for Unreadable {
+impl From<BytesRejection> for BodyError {
     fn from(rejection: BytesRejection) -> Self {
         match rejection {
             BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => Self::TooLarge,
-            _ => Self::Broken,
+            _ => Self::Malformed,
         }
     }
 }
 
-impl IntoResponse for Unreadable {
+impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
         match self {
-            Self::TooLarge => detail::plain(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
-            Self::Broken => detail::plain(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
-            Self::Invalid(details) => detail::list(&details),
+            Self::TooLarge => detail::text_response(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
+            Self::Malformed => detail::text_response(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
+            Self::Invalid(details) => detail::list_response(&details),
         }
     }
 }
@@ -92,22 +92,22 @@ mod tests {
 
     struct Anything;
 
-    impl Form for Anything {
-        fn read(_: &mut Fields<'_>) -> Self {
+    impl FromFields for Anything {
+        fn from_fields(_: &mut Fields<'_>) -> Self {
             Self
         }
     }
 
     fn problems(text: &str) -> Vec<Detail> {
-        match read::<Anything>(text.as_bytes()) {
+        match parse::<Anything>(text.as_bytes()) {
             Ok(_) => Vec::new(),
-            Err(Unreadable::Invalid(problems)) => problems,
+            Err(BodyError::Invalid(problems)) => problems,
             Err(other) => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_syntax_error_is_placed_where_the_original_placed_it() {
+    fn syntax_errors_have_the_offsets_of_the_original() {
         for (text, offset) in [
             (r#"{"room_id":"#, 11),
             ("{", 1),
@@ -121,21 +121,21 @@ mod tests {
             ("{\n", 2),
             (r#"{"ä": ?}"#, 6),
         ] {
-            assert_eq!(problems(text), [Problem::NotJson.at(Place::Offset(offset))], "{text:?}");
+            assert_eq!(problems(text), [Problem::NotJson.at(Location::Offset(offset))], "{text:?}");
         }
     }
 
     #[test]
-    fn a_body_without_fields_is_told_apart_from_one_that_is_no_object() {
-        assert_eq!(problems(" null "), [Problem::Missing.at(Place::Whole)]);
+    fn null_is_a_missing_body_and_other_values_are_no_object() {
+        assert_eq!(problems(" null "), [Problem::Missing.at(Location::Body)]);
         for text in ["[]", "1", r#""text""#, "true"] {
-            assert_eq!(problems(text), [Problem::NotObject.at(Place::Whole)], "{text}");
+            assert_eq!(problems(text), [Problem::NotObject.at(Location::Body)], "{text}");
         }
         assert_eq!(problems("{}"), []);
     }
 
     #[test]
-    fn what_nobody_asks_for_may_hold_anything_json_can_say() {
+    fn unknown_fields_may_have_any_value() {
         assert_eq!(
             problems(r#"{"extra": NaN, "more": [-Infinity, Infinity, {"deep": 123456789012345678901234567890}]}"#),
             []
@@ -144,23 +144,23 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_end_is_refused() {
+    fn deep_nesting_is_rejected() {
         for deep in ["[".repeat(60_000), "{\"a\":".repeat(10_000)] {
-            assert!(matches!(read::<Anything>(deep.as_bytes()), Err(Unreadable::Broken)));
+            assert!(matches!(parse::<Anything>(deep.as_bytes()), Err(BodyError::Malformed)));
         }
     }
 
     #[test]
-    fn json_is_read_under_its_own_types_and_without_any() {
-        let says = |value: &'static str| {
-            says_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, header::HeaderValue::from_static(value))]))
+    fn body_is_json_by_its_content_type_or_without_one() {
+        let is_json = |value: &'static str| {
+            has_json_type(&HeaderMap::from_iter([(header::CONTENT_TYPE, header::HeaderValue::from_static(value))]))
         };
-        assert!(says_json(&HeaderMap::new()));
+        assert!(has_json_type(&HeaderMap::new()));
         for value in ["", "application/json", "Application/JSON; charset=utf-8", "application/problem+json"] {
-            assert!(says(value), "{value}");
+            assert!(is_json(value), "{value}");
         }
         for value in ["text/plain", "application/x-www-form-urlencoded", "text/json", "application/jsonp", "json"] {
-            assert!(!says(value), "{value}");
+            assert!(!is_json(value), "{value}");
         }
     }
 }

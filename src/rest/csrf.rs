@@ -1,18 +1,18 @@
-//! Tells requests that another site's page embeds (an image, a frame, a link, a form) from those that somebody means.
+//! CSRF protection: recognizes requests that a page of another site embeds with an image, a frame, a link or a form.
 //!
-//! A GET that creates something must not be for everybody to trigger who can put an image into somebody else's page. Scripts of
-//! other sites may ask, as the original's website does; they are bound by CORS. Browsers describe their requests in `Sec-Fetch-*`
-//! headers, to servers over TLS and on the same machine; a request without them is taken for one by a program.
+//! `GET /room/create` makes a room, and an image in any page could trigger it. Scripts of other sites are allowed, as the
+//! original's website uses them; CORS applies to them. Browsers describe requests in `Sec-Fetch-*` headers if the server uses TLS
+//! or runs on the same machine. Requests without these headers count as requests of a program.
 
 use axum::http::HeaderMap;
 
-/// Whether another site's page has the browser send this request without a script.
+/// Whether the browser sends this request for a page of another site without a script.
 pub(super) fn is_embedded(headers: &HeaderMap) -> bool {
     let value = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match value("sec-fetch-site") {
-        // A program; the address bar or a bookmark; a page of our own.
+        // A program, the address bar or a bookmark, or our own page.
         None | Some("none" | "same-origin") => false,
-        // `<img crossorigin>` uses CORS too, but for an image.
+        // `<img crossorigin>` uses CORS, too, but its destination is an image.
         Some(_) => {
             value("sec-fetch-mode") != Some("cors") || value("sec-fetch-dest").is_some_and(|dest| dest != "empty")
         }
@@ -25,7 +25,7 @@ mod tests {
 
     use super::*;
 
-    fn embedded(site: &'static str, mode: &'static str, destination: &'static str) -> bool {
+    fn is_embedded_with(site: &'static str, mode: &'static str, destination: &'static str) -> bool {
         let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", destination)];
         let headers = headers.into_iter().filter(|(_, value)| !value.is_empty());
         is_embedded(
@@ -34,9 +34,9 @@ mod tests {
     }
 
     #[test]
-    fn only_scripts_ask_from_other_sites() {
+    fn requests_from_other_sites_are_embedded_unless_a_script_sends_them() {
         for site in ["cross-site", "same-site", "who-knows"] {
-            assert!(!embedded(site, "cors", "empty") && !embedded(site, "cors", ""));
+            assert!(!is_embedded_with(site, "cors", "empty") && !is_embedded_with(site, "cors", ""));
             for (mode, destination) in [
                 ("no-cors", "image"),
                 ("cors", "image"),
@@ -51,11 +51,11 @@ mod tests {
                 ("navigate", ""),
                 ("", ""),
             ] {
-                assert!(embedded(site, mode, destination), "{site} {mode} {destination}");
+                assert!(is_embedded_with(site, mode, destination), "{site} {mode} {destination}");
             }
         }
         for site in ["none", "same-origin", ""] {
-            assert!(!embedded(site, "navigate", "document") && !embedded(site, "no-cors", "image"));
+            assert!(!is_embedded_with(site, "navigate", "document") && !is_embedded_with(site, "no-cors", "image"));
         }
     }
 }

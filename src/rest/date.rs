@@ -1,4 +1,4 @@
-//! Moments as the legacy routes write them.
+//! The date format of the legacy routes.
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -13,8 +13,8 @@ pub(super) struct Date(pub(super) Timestamp);
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
-        let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-        serializer.collect_str(&moment.strftime("%Y-%m-%d %H:%M:%S"))
+        let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+        serializer.collect_str(&timestamp.strftime("%Y-%m-%d %H:%M:%S"))
     }
 }
 
@@ -22,18 +22,18 @@ impl Serialize for Date {
 mod tests {
     use super::*;
 
-    fn written(millis: u64) -> String {
-        serde_json::to_string(&Date(Timestamp::from_millis(millis))).expect("a date can be written")
+    fn format(millis: u64) -> String {
+        serde_json::to_string(&Date(Timestamp::from_millis(millis))).expect("a date as JSON")
     }
 
     #[test]
-    fn a_date_is_written_to_the_second_in_utc() {
-        assert_eq!(written(0), r#""1970-01-01 00:00:00""#);
-        assert_eq!(written(1_700_000_000_999), r#""2023-11-14 22:13:20""#);
+    fn date_is_in_utc_without_fractions_of_a_second() {
+        assert_eq!(format(0), r#""1970-01-01 00:00:00""#);
+        assert_eq!(format(1_700_000_000_999), r#""2023-11-14 22:13:20""#);
     }
 
     #[test]
-    fn a_date_past_the_calendar_is_its_last() {
-        assert!(written(u64::MAX).starts_with("\"9999-12-3"));
+    fn date_past_the_end_of_the_calendar_is_the_last_one() {
+        assert!(format(u64::MAX).starts_with("\"9999-12-3"));
     }
 }

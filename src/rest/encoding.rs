@@ -1,12 +1,12 @@
-//! Decoding request bodies: UTF-8, UTF-16 and UTF-32, with and without a byte order mark, told apart by their first bytes as
-//! Python's `json` does.
+//! Decoding of request bodies in UTF-8, UTF-16 and UTF-32, with and without a byte order mark. The encoding is detected from the
+//! first bytes, as in Python's `json`.
 //!
-//! Half surrogate pairs are kept, which a `str` cannot hold: in a field that nobody asks for they do no harm.
+//! Unpaired surrogates are kept, although a `str` cannot hold them: in an unknown field they do no harm.
 
-/// A code point, surrogates included.
+/// A code point, which may be a surrogate.
 pub(super) type CodePoint = u32;
 
-/// Decodes a body; `None` if the bytes are not of the encoding that they begin in.
+/// Decodes a body; `None` if the bytes are not valid in the detected encoding.
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<CodePoint>> {
     use Encoding::{Utf8, Utf16Be, Utf16Le, Utf32Be, Utf32Le};
     let (encoding, text) = detect(bytes);
@@ -28,7 +28,7 @@ enum Encoding {
     Utf32Le,
 }
 
-/// The encoding of a JSON text, which begins with ASCII, and what stands behind its byte order mark.
+/// Detects the encoding of a JSON text, which begins with ASCII. Also returns the bytes after the byte order mark.
 fn detect(bytes: &[u8]) -> (Encoding, &[u8]) {
     use Encoding::{Utf8, Utf16Be, Utf16Le, Utf32Be, Utf32Le};
     match bytes {
@@ -58,7 +58,7 @@ fn decode_utf8(mut bytes: &[u8]) -> Option<Vec<CodePoint>> {
         text.extend(valid.chars().map(CodePoint::from));
         match rest {
             [] => return Some(text),
-            // Half of a surrogate pair, which valid UTF-8 does not contain.
+            // An unpaired surrogate, which valid UTF-8 does not contain.
             [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, rest @ ..] => {
                 text.push(0xd000 | (CodePoint::from(*second) & 0x3f) << 6 | (CodePoint::from(*third) & 0x3f));
                 bytes = rest;
@@ -73,7 +73,7 @@ fn decode_utf16(bytes: &[u8], read: fn([u8; 2]) -> u16) -> Option<Vec<CodePoint>
     let units = units.iter().map(|unit| read(*unit));
     let point = |decoded: Result<char, std::char::DecodeUtf16Error>| match decoded {
         Ok(character) => CodePoint::from(character),
-        Err(half) => half.unpaired_surrogate().into(),
+        Err(error) => error.unpaired_surrogate().into(),
     };
     rest.is_empty().then(|| char::decode_utf16(units).map(point).collect())
 }
@@ -116,24 +116,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_is_read_in_every_encoding_with_and_without_a_byte_order_mark(text in "\\{\"[^\u{0}]{0,30}\"\\}") {
+        fn json_is_decoded_in_every_encoding_with_and_without_a_byte_order_mark(text in "\\{\"[^\u{0}]{0,30}\"\\}") {
             for bytes in encoded(&text) {
                 prop_assert_eq!(decode(&bytes), Some(points(&text)), "{:?}", bytes);
             }
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
+        fn decoder_never_panics(bytes: Vec<u8>) {
             let _ = decode(&bytes);
         }
     }
 
     #[test]
-    fn half_surrogate_pairs_are_kept_and_other_faults_are_not() {
-        let half = |bytes: &[u8]| decode(bytes).map(|points| points[1]);
-        assert_eq!(half(b"\"\xed\xa0\xbd\""), Some(0xd83d));
-        assert_eq!(half(b"\"\0\x3d\xd8\"\0"), Some(0xd83d));
-        assert_eq!(half(b"\"\0\0\0\x3d\xd8\0\0"), Some(0xd83d));
+    fn unpaired_surrogates_are_kept_and_other_errors_are_not() {
+        let surrogate = |bytes: &[u8]| decode(bytes).map(|points| points[1]);
+        assert_eq!(surrogate(b"\"\xed\xa0\xbd\""), Some(0xd83d));
+        assert_eq!(surrogate(b"\"\0\x3d\xd8\"\0"), Some(0xd83d));
+        assert_eq!(surrogate(b"\"\0\0\0\x3d\xd8\0\0"), Some(0xd83d));
         for bytes in [&b"\"\xff\""[..], b"\"\xc0\x80\"", b"\"\0\"\0x", b"\"\0\0\0\0\0\x11\0", b"\xed\xa0"] {
             assert_eq!(decode(bytes), None, "{bytes:?}");
         }

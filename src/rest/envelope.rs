@@ -1,4 +1,4 @@
-//! The first form of answer: the envelope around everything a room has to say.
+//! The first response format: the envelope around data and errors of the service.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -8,30 +8,30 @@ use utoipa::{PartialSchema, ToSchema};
 
 const SUCCESSFUL: &str = "sucessful";
 
-/// What a room has to say, in words and as data.
-// Keys in the order in which the original wrote them.
+/// The result of a request.
+// The fields have the order of the original.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Envelope<'a, T> {
-    /// 200, or what is wrong: as the HTTP status says it, except 503 for a message that is not there.
+    /// 200, or an error: the same as the HTTP status, except 503 for a message that does not exist.
     status_code: u16,
-    /// How it went, in the words of the original, misspellings included.
+    /// The result in words, with the misspellings of the original.
     message: &'a str,
     #[schema(value_type = T)]
     data: Option<T>,
-    /// The room that was made, read, or not found.
+    /// The room that was created, read, or not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     room: Option<&'a str>,
 }
 
 impl<T> Envelope<'static, T> {
-    /// Says that it worked.
-    pub(super) const fn with(data: T) -> Self {
+    /// A successful result.
+    pub(super) const fn success(data: T) -> Self {
         Self { status_code: 200, message: SUCCESSFUL, data: Some(data), room: None }
     }
 }
 
-/// The data of a refusal: `null`.
+/// The data of an error: `null`.
 #[derive(Serialize)]
 pub(super) enum Nothing {}
 
@@ -44,23 +44,23 @@ impl PartialSchema for Nothing {
 impl ToSchema for Nothing {}
 
 impl<'a> Envelope<'a, Nothing> {
-    /// Says why it did not.
-    pub(super) const fn refusal(status_code: u16, message: &'a str) -> Self {
+    /// An error.
+    pub(super) const fn error(status_code: u16, message: &'a str) -> Self {
         Self { status_code, message, data: None, room: None }
     }
 }
 
 impl<'a, T> Envelope<'a, T> {
-    /// Replaces what it says.
-    pub(super) fn saying<'b>(self, message: &'b str) -> Envelope<'b, T>
+    /// Replaces the message.
+    pub(super) fn with_message<'b>(self, message: &'b str) -> Envelope<'b, T>
     where
         'a: 'b,
     {
         Envelope { message, ..self }
     }
 
-    /// Names the room it speaks about.
-    pub(super) fn about<'b>(self, room: &'b str) -> Envelope<'b, T>
+    /// Adds the id of the room.
+    pub(super) fn with_room<'b>(self, room: &'b str) -> Envelope<'b, T>
     where
         'a: 'b,
     {

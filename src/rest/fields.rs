@@ -1,70 +1,72 @@
-//! The fields of a JSON object, read one by one, with a list of all that is wrong with them.
+//! Reading of typed fields from a JSON object, which collects all problems instead of stopping at the first.
 
 use std::collections::HashMap;
 
-use crate::rest::detail::{Detail, Place, Problem};
+use crate::rest::detail::{Detail, Location, Problem};
 use crate::rest::integer;
-use crate::rest::json::{HalfPair, Raw};
+use crate::rest::json::{HalfSurrogatePair, RawValue};
 
-/// A shape that can be read from the fields of a body, in the order in which the contract lists them.
-pub(super) trait Form: Sized {
-    /// Reads every field, so that every problem is found; what it returns counts only if none was.
-    fn read(fields: &mut Fields<'_>) -> Self;
+/// A type that can be read from the fields of a body.
+pub(super) trait FromFields: Sized {
+    /// Reads every field, in the order of the contract, so that every problem is reported in this order. The result is used only
+    /// if there was no problem.
+    fn from_fields(fields: &mut Fields<'_>) -> Self;
 }
 
-/// The fields of one object. Values stay as they were written until they are asked for: what nobody asks for may hold
-/// anything, and a half surrogate pair is the problem of its own field, not of the body.
+/// The fields of one object. Values are parsed only when they are read. So unknown fields may have any value, and an unpaired
+/// surrogate is a problem of its field, not of the body.
 pub(super) struct Fields<'a> {
-    /// Of a name that comes twice, the last value.
-    sent: HashMap<String, Raw<'a>>,
+    /// If a name occurs twice, its last value.
+    values: HashMap<String, RawValue<'a>>,
     problems: Vec<Detail>,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads `form` from what was sent, or says everything that is wrong with it.
-    pub(super) fn read<F: Form>(sent: HashMap<String, Raw<'a>>) -> Result<F, Vec<Detail>> {
-        let mut fields = Self { sent, problems: Vec::new() };
-        let form = F::read(&mut fields);
-        if fields.problems.is_empty() { Ok(form) } else { Err(fields.problems) }
+    /// Reads an `F`, or returns all problems.
+    pub(super) fn parse<F: FromFields>(values: HashMap<String, RawValue<'a>>) -> Result<F, Vec<Detail>> {
+        let mut fields = Self { values, problems: Vec::new() };
+        let result = F::from_fields(&mut fields);
+        if fields.problems.is_empty() { Ok(result) } else { Err(fields.problems) }
     }
 
-    /// A string that must be there.
+    /// Reads a required string.
     pub(super) fn text(&mut self, name: &'static str) -> String {
-        self.required(name, read_text)
+        self.required(name, parse_text)
     }
 
-    /// A string that may be absent or null.
+    /// Reads a string that may be absent or null.
     pub(super) fn optional_text(&mut self, name: &'static str) -> Option<String> {
-        let value = *self.sent.get(name)?;
+        let value = *self.values.get(name)?;
         if value.is_null() {
             return None;
         }
-        let read = read_text(value);
-        Some(self.noted(name, read))
+        let result = parse_text(value);
+        Some(self.or_report(name, result))
     }
 
-    /// An integer that must be there.
+    /// Reads a required integer.
     pub(super) fn integer(&mut self, name: &'static str) -> i64 {
-        self.required(name, integer::read)
+        self.required(name, integer::parse)
     }
 
-    fn required<T: Default>(&mut self, name: &'static str, read: fn(Raw<'_>) -> Result<T, Problem>) -> T {
-        let read = self.sent.get(name).map_or(Err(Problem::Missing), |value| read(*value));
-        self.noted(name, read)
+    fn required<T: Default>(&mut self, name: &'static str, parse: fn(RawValue<'_>) -> Result<T, Problem>) -> T {
+        let result = self.values.get(name).map_or(Err(Problem::Missing), |value| parse(*value));
+        self.or_report(name, result)
     }
 
-    fn noted<T: Default>(&mut self, name: &'static str, read: Result<T, Problem>) -> T {
-        read.unwrap_or_else(|problem| {
-            self.problems.push(problem.at(Place::Field(name)));
+    /// The value of a field, or a default after reporting its problem.
+    fn or_report<T: Default>(&mut self, name: &'static str, result: Result<T, Problem>) -> T {
+        result.unwrap_or_else(|problem| {
+            self.problems.push(problem.at(Location::Field(name)));
             T::default()
         })
     }
 }
 
-/// Reads a string. Its syntax was checked with the body's, so what it may still lack is a whole surrogate pair.
-pub(super) fn read_text(value: Raw<'_>) -> Result<String, Problem> {
+/// Parses a string. Its syntax has been checked with the body, so only an unpaired surrogate can be wrong with it.
+pub(super) fn parse_text(value: RawValue<'_>) -> Result<String, Problem> {
     if !value.is_string() {
         return Err(Problem::NotString);
     }
-    value.text().map_err(|HalfPair| Problem::NotText)
+    value.text().map_err(|HalfSurrogatePair| Problem::HalfSurrogatePair)
 }

@@ -1,44 +1,44 @@
-//! Integers as the original took them: a number without a fraction, a string that holds one, even a truth value.
+//! Integers as the original accepted them: a number without a fraction, a string that contains one, or a boolean.
 
 use crate::rest::detail::Problem;
 use crate::rest::fields;
-use crate::rest::json::Raw;
+use crate::rest::json::RawValue;
 
-/// Reads an integer. One that is too large is the largest there is: it names nothing, and that is its answer.
-pub(super) fn read(value: Raw<'_>) -> Result<i64, Problem> {
+/// Parses an integer. One out of range becomes the nearest `i64`: no message has that id, which is the right response.
+pub(super) fn parse(value: RawValue<'_>) -> Result<i64, Problem> {
     if value.is_string() {
-        let text = fields::read_text(value)?;
-        return text_of_integer(text.trim()).ok_or(Problem::NotIntegerText);
+        let text = fields::parse_text(value)?;
+        return parse_integer_text(text.trim()).ok_or(Problem::NotIntegerText);
     }
-    if value.is_list_or_object() {
+    if value.is_array_or_object() {
         return Err(Problem::NotInteger);
     }
     match value.literal().as_str() {
         "true" => Ok(1),
         "false" => Ok(0),
         "null" => Err(Problem::NotInteger),
-        number => whole(number).map_or_else(|| float(number), Ok),
+        number => parse_digits(number).map_or_else(|| parse_float(number), Ok),
     }
 }
 
-/// Reads an integer that stands in a string: its digits may be grouped by single underscores, and zeros may follow a point.
-fn text_of_integer(text: &str) -> Option<i64> {
+/// Parses an integer in a string. Single underscores may separate digits, and a fraction of zeros may follow.
+fn parse_integer_text(text: &str) -> Option<i64> {
     let digits = strip_zero_fraction(text);
     let is_grouped = digits.strip_prefix(['+', '-']).unwrap_or(digits).split('_').all(|group| !group.is_empty());
-    if is_grouped { whole(&digits.replace('_', "")) } else { None }
+    if is_grouped { parse_digits(&digits.replace('_', "")) } else { None }
 }
 
-/// Reads a sign, if any, and digits.
-fn whole(text: &str) -> Option<i64> {
+/// Parses an optional sign and digits.
+fn parse_digits(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let largest = if text.starts_with('-') { i64::MIN } else { i64::MAX };
-    Some(text.parse().unwrap_or(largest))
+    let nearest = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    Some(text.parse().unwrap_or(nearest))
 }
 
-fn float(number: &str) -> Result<i64, Problem> {
+fn parse_float(number: &str) -> Result<i64, Problem> {
     match number.parse::<f64>() {
         Ok(value) if value.fract() == 0.0 => Ok(value as i64),
         _ => Err(Problem::Fraction),
@@ -54,17 +54,17 @@ fn strip_zero_fraction(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::scan;
     use super::*;
+    use crate::rest::json;
 
-    fn of(json: &str) -> Result<i64, Problem> {
-        let points: Vec<_> = json.chars().map(u32::from).collect();
-        assert!(scan(&points).is_ok(), "the test writes JSON");
-        read(Raw::of(&points))
+    fn parse_json(text: &str) -> Result<i64, Problem> {
+        let points: Vec<_> = text.chars().map(u32::from).collect();
+        assert!(json::parse(&points).is_ok(), "the test has valid JSON");
+        parse(RawValue::new(&points))
     }
 
     #[test]
-    fn whole_numbers_are_taken_however_they_are_written() {
+    fn integers_are_accepted_in_every_notation() {
         for (json, expected) in [
             ("0", 0),
             ("-0", 0),
@@ -80,25 +80,25 @@ mod tests {
             (r#""3.00""#, 3),
             (r#""1_000""#, 1_000),
         ] {
-            assert_eq!(of(json), Ok(expected), "{json}");
+            assert_eq!(parse_json(json), Ok(expected), "{json}");
         }
     }
 
     #[test]
-    fn what_is_too_large_is_the_largest() {
-        assert_eq!(of("9223372036854775808"), Ok(i64::MAX));
-        assert_eq!(of("-99999999999999999999999"), Ok(i64::MIN));
-        assert_eq!(of(r#""99999999999999999999999""#), Ok(i64::MAX));
-        assert_eq!(of("1e300"), Ok(i64::MAX));
+    fn integer_out_of_range_becomes_the_nearest_in_range() {
+        assert_eq!(parse_json("9223372036854775808"), Ok(i64::MAX));
+        assert_eq!(parse_json("-99999999999999999999999"), Ok(i64::MIN));
+        assert_eq!(parse_json(r#""99999999999999999999999""#), Ok(i64::MAX));
+        assert_eq!(parse_json("1e300"), Ok(i64::MAX));
     }
 
     #[test]
-    fn what_is_not_an_integer_is_told_apart() {
+    fn other_values_are_rejected_with_their_problem() {
         for json in ["null", "[]", "{}", "[1]"] {
-            assert_eq!(of(json), Err(Problem::NotInteger), "{json}");
+            assert_eq!(parse_json(json), Err(Problem::NotInteger), "{json}");
         }
         for json in ["1.5", "-0.1", "1e999", "NaN", "Infinity", "-Infinity"] {
-            assert_eq!(of(json), Err(Problem::Fraction), "{json}");
+            assert_eq!(parse_json(json), Err(Problem::Fraction), "{json}");
         }
         for json in [
             r#""""#,
@@ -114,8 +114,8 @@ mod tests {
             r#""_1""#,
             r#""1_""#,
         ] {
-            assert_eq!(of(json), Err(Problem::NotIntegerText), "{json}");
+            assert_eq!(parse_json(json), Err(Problem::NotIntegerText), "{json}");
         }
-        assert_eq!(of(r#""\ud800""#), Err(Problem::NotText));
+        assert_eq!(parse_json(r#""\ud800""#), Err(Problem::HalfSurrogatePair));
     }
 }

@@ -1,46 +1,45 @@
-//! A JSON scanner that takes what Python's `json` takes, and places an error where that does.
+//! A JSON parser that accepts what Python's `json` accepts, and reports errors at the same offsets.
 //!
-//! It finds the fields of the outermost object and leaves their values as they were written: what nobody asks for may hold
-//! anything that can be scanned. Beyond the standard, `NaN`, `Infinity` and `-Infinity` are numbers, and half surrogate pairs may
-//! stand in strings.
+//! It finds the fields of the outermost object and leaves their values unparsed, so unknown fields may have any value with valid
+//! syntax. Beyond the JSON standard, it accepts `NaN`, `Infinity` and `-Infinity` as numbers, and unpaired surrogates in strings.
 
 use std::ops::Range;
 
 use crate::rest::encoding::CodePoint;
 
-/// Objects and lists inside of each other, at most. Python gives up at about as many.
+/// Maximum depth of nested objects and arrays. Python's limit is about the same.
 const NESTING_MAX: usize = 950;
 
-/// What a text holds.
+/// A parsed document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Document<'a> {
     Null,
-    /// The fields of an object in their order, with those whose names are no text left out.
-    Object(Vec<(String, Raw<'a>)>),
-    /// Anything else.
+    /// The fields of an object in their order, without those whose names have an unpaired surrogate.
+    Object(Vec<(String, RawValue<'a>)>),
+    /// An array, string, number or boolean.
     Other,
 }
 
-/// Why a text is not JSON.
+/// Why a text is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// It stops being JSON at this character, counted from 0.
+pub(super) enum JsonError {
+    /// A syntax error at this offset, in characters from 0.
     Syntax(usize),
     NestedTooDeep,
 }
 
-/// A string that holds half a surrogate pair.
+/// The error of a string with an unpaired surrogate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HalfPair;
+pub(super) struct HalfSurrogatePair;
 
-/// A value as it was written.
+/// An unparsed value with valid syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Raw<'a>(&'a [CodePoint]);
+pub(super) struct RawValue<'a>(&'a [CodePoint]);
 
-impl<'a> Raw<'a> {
-    /// A value that was scanned.
+impl<'a> RawValue<'a> {
+    /// A value whose syntax has been checked.
     #[cfg(test)]
-    pub(super) const fn of(text: &'a [CodePoint]) -> Self {
+    pub(super) const fn new(text: &'a [CodePoint]) -> Self {
         Self(text)
     }
 
@@ -52,28 +51,29 @@ impl<'a> Raw<'a> {
         self.0.first() == Some(&CodePoint::from('n'))
     }
 
-    /// The characters of a value that is no string, list or object.
+    /// The text of a number, boolean or null.
     pub(super) fn literal(self) -> String {
         self.0.iter().filter_map(|point| char::from_u32(*point)).collect()
     }
 
-    pub(super) fn is_list_or_object(self) -> bool {
-        matches!(self.0.first(), Some(&OPEN_LIST | &OPEN_OBJECT))
+    pub(super) fn is_array_or_object(self) -> bool {
+        matches!(self.0.first(), Some(&OPEN_ARRAY | &OPEN_OBJECT))
     }
 
-    /// What a string says.
-    pub(super) fn text(self) -> Result<String, HalfPair> {
+    /// The content of a string, with escapes resolved.
+    pub(super) fn text(self) -> Result<String, HalfSurrogatePair> {
         let mut points = self.0.get(1..self.0.len().saturating_sub(1)).unwrap_or_default().iter().copied();
         let mut text = String::with_capacity(points.len());
         while let Some(point) = points.next() {
             let point = if point == BACKSLASH { unescape(&mut points) } else { Some(point) };
-            text.push(point.and_then(char::from_u32).ok_or(HalfPair)?);
+            text.push(point.and_then(char::from_u32).ok_or(HalfSurrogatePair)?);
         }
         Ok(text)
     }
 }
 
-/// Reads what stands behind a backslash, with the second half of a surrogate pair if it is escaped too. The string was scanned.
+/// Resolves the escape after a backslash, and the second half of a surrogate pair if it is escaped, too. The syntax has been
+/// checked.
 fn unescape(points: &mut (impl Iterator<Item = CodePoint> + Clone)) -> Option<CodePoint> {
     Some(match char::from_u32(points.next()?)? {
         'b' => 0x8,
@@ -110,80 +110,81 @@ const QUOTE: CodePoint = '"' as CodePoint;
 const BACKSLASH: CodePoint = '\\' as CodePoint;
 const OPEN_OBJECT: CodePoint = '{' as CodePoint;
 const CLOSE_OBJECT: CodePoint = '}' as CodePoint;
-const OPEN_LIST: CodePoint = '[' as CodePoint;
-const CLOSE_LIST: CodePoint = ']' as CodePoint;
+const OPEN_ARRAY: CodePoint = '[' as CodePoint;
+const CLOSE_ARRAY: CodePoint = ']' as CodePoint;
 const COMMA: CodePoint = ',' as CodePoint;
 const COLON: CodePoint = ':' as CodePoint;
 
-/// Words that are values.
-const WORDS: [&str; 6] = ["null", "true", "false", "NaN", "Infinity", "-Infinity"];
+/// Keywords that are values.
+const KEYWORDS: [&str; 6] = ["null", "true", "false", "NaN", "Infinity", "-Infinity"];
 
-/// Scans a whole text.
-pub(super) fn scan(text: &[CodePoint]) -> Result<Document<'_>, Fault> {
-    let mut scanner = Scanner { text, at: 0, open: Vec::new(), fields: Vec::new(), key: 0..0, value: 0 };
-    scanner.skip_space();
-    let start = scanner.at;
-    scanner.document()?;
-    let end = scanner.at;
-    scanner.skip_space();
-    if scanner.at < text.len() {
-        return Err(scanner.fault());
+/// Parses a whole text.
+pub(super) fn parse(text: &[CodePoint]) -> Result<Document<'_>, JsonError> {
+    let mut parser = Parser { text, at: 0, open: Vec::new(), fields: Vec::new(), name: 0..0, value_start: 0 };
+    parser.skip_space();
+    let start = parser.at;
+    parser.skip_value()?;
+    let end = parser.at;
+    parser.skip_space();
+    if parser.at < text.len() {
+        return Err(parser.syntax_error());
     }
     Ok(match text.get(start) {
         Some(&OPEN_OBJECT) => {
-            let named = |(key, value): (Range<usize>, Range<usize>)| {
-                Some((Raw(text.get(key)?).text().ok()?, Raw(text.get(value)?)))
+            let field = |(name, value): (Range<usize>, Range<usize>)| {
+                Some((RawValue(text.get(name)?).text().ok()?, RawValue(text.get(value)?)))
             };
-            Document::Object(scanner.fields.into_iter().filter_map(named).collect())
+            Document::Object(parser.fields.into_iter().filter_map(field).collect())
         }
-        _ if Raw(&text[start..end]).is_null() => Document::Null,
+        _ if RawValue(&text[start..end]).is_null() => Document::Null,
         _ => Document::Other,
     })
 }
 
-/// Where a scan is. Nesting is a list and no recursion, so that no text can use up the stack.
-struct Scanner<'a> {
+/// The state of the parser. Nesting is a list instead of recursion, so no text can overflow the stack.
+struct Parser<'a> {
     text: &'a [CodePoint],
     at: usize,
-    /// How each object and list ends in which the scan is.
+    /// The closing bracket of each open object and array.
     open: Vec<CodePoint>,
-    /// Names and values in the outermost object.
+    /// Names and values of the outermost object.
     fields: Vec<(Range<usize>, Range<usize>)>,
-    /// In the outermost object: the last name, and where its value begins.
-    key: Range<usize>,
-    value: usize,
+    /// The last name in the outermost object.
+    name: Range<usize>,
+    /// Start of its value.
+    value_start: usize,
 }
 
-impl Scanner<'_> {
-    /// Scans a value with all that is in it.
-    fn document(&mut self) -> Result<(), Fault> {
+impl Parser<'_> {
+    /// Moves past a value and everything inside it.
+    fn skip_value(&mut self) -> Result<(), JsonError> {
         loop {
             // A value begins here.
             if self.is_in_outermost_object() {
-                self.value = self.at;
+                self.value_start = self.at;
             }
             match self.peek() {
                 Some(OPEN_OBJECT) => {
                     self.enter(CLOSE_OBJECT)?;
                     if self.peek() != Some(CLOSE_OBJECT) {
-                        self.name()?;
+                        self.skip_name()?;
                         continue;
                     }
                     self.leave();
                 }
-                Some(OPEN_LIST) => {
-                    self.enter(CLOSE_LIST)?;
-                    if self.peek() != Some(CLOSE_LIST) {
+                Some(OPEN_ARRAY) => {
+                    self.enter(CLOSE_ARRAY)?;
+                    if self.peek() != Some(CLOSE_ARRAY) {
                         continue;
                     }
                     self.leave();
                 }
-                _ => self.scalar()?,
+                _ => self.skip_scalar()?,
             }
-            // A value ended here, and with it perhaps what it stands in.
+            // A value ends here, and perhaps the objects and arrays around it.
             loop {
                 if self.is_in_outermost_object() {
-                    self.fields.push((self.key.clone(), self.value..self.at));
+                    self.fields.push((self.name.clone(), self.value_start..self.at));
                 }
                 let Some(end) = self.open.last().copied() else { return Ok(()) };
                 self.skip_space();
@@ -192,12 +193,12 @@ impl Scanner<'_> {
                         self.at += 1;
                         self.skip_space();
                         if end == CLOSE_OBJECT {
-                            self.name()?;
+                            self.skip_name()?;
                         }
                         break;
                     }
                     Some(found) if found == end => self.leave(),
-                    _ => return Err(self.fault()),
+                    _ => return Err(self.syntax_error()),
                 }
             }
         }
@@ -207,9 +208,9 @@ impl Scanner<'_> {
         *self.open == [CLOSE_OBJECT]
     }
 
-    fn enter(&mut self, end: CodePoint) -> Result<(), Fault> {
+    fn enter(&mut self, end: CodePoint) -> Result<(), JsonError> {
         if self.open.len() == NESTING_MAX {
-            return Err(Fault::NestedTooDeep);
+            return Err(JsonError::NestedTooDeep);
         }
         self.open.push(end);
         self.at += 1;
@@ -222,48 +223,49 @@ impl Scanner<'_> {
         self.at += 1;
     }
 
-    /// Scans the name of a field, to where its value begins.
-    fn name(&mut self) -> Result<(), Fault> {
+    /// Moves past the name of a field, to the start of its value.
+    fn skip_name(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         if self.peek() != Some(QUOTE) {
-            return Err(self.fault());
+            return Err(self.syntax_error());
         }
-        self.string()?;
+        self.skip_string()?;
         if self.is_in_outermost_object() {
-            self.key = start..self.at;
+            self.name = start..self.at;
         }
         self.skip_space();
         if self.peek() != Some(COLON) {
-            return Err(self.fault());
+            return Err(self.syntax_error());
         }
         self.at += 1;
         self.skip_space();
         Ok(())
     }
 
-    fn scalar(&mut self) -> Result<(), Fault> {
+    fn skip_scalar(&mut self) -> Result<(), JsonError> {
         if self.peek() == Some(QUOTE) {
-            return self.string();
+            return self.skip_string();
         }
         let rest = &self.text[self.at..];
-        let is_next = |word: &&&str| {
-            word.len() <= rest.len() && word.chars().map(CodePoint::from).eq(rest[..word.len()].iter().copied())
+        let is_next = |keyword: &&&str| {
+            keyword.len() <= rest.len()
+                && keyword.chars().map(CodePoint::from).eq(rest[..keyword.len()].iter().copied())
         };
-        match WORDS.iter().find(is_next) {
-            Some(word) => {
-                self.at += word.len();
+        match KEYWORDS.iter().find(is_next) {
+            Some(keyword) => {
+                self.at += keyword.len();
                 Ok(())
             }
-            None => self.number(),
+            None => self.skip_number(),
         }
     }
 
-    fn number(&mut self) -> Result<(), Fault> {
+    fn skip_number(&mut self) -> Result<(), JsonError> {
         let mut end = self.at;
         end += usize::from(self.is_at(end, "-"));
         end = match self.digits_from(end) {
-            none if none == end => return Err(self.fault()),
-            // What follows a zero is no part of the number.
+            none if none == end => return Err(self.syntax_error()),
+            // A number that begins with zero has no further digits.
             _ if self.is_at(end, "0") => end + 1,
             digits => digits,
         };
@@ -280,41 +282,41 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<(), Fault> {
+    fn skip_string(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         let mut at = start + 1;
         loop {
             match self.text.get(at) {
-                None => return Err(Fault::Syntax(start)),
+                None => return Err(JsonError::Syntax(start)),
                 Some(&QUOTE) => {
                     self.at = at + 1;
                     return Ok(());
                 }
-                Some(0..=0x1f) => return Err(Fault::Syntax(at)),
-                Some(&BACKSLASH) if at + 1 == self.text.len() => return Err(Fault::Syntax(start)),
+                Some(0..=0x1f) => return Err(JsonError::Syntax(at)),
+                Some(&BACKSLASH) if at + 1 == self.text.len() => return Err(JsonError::Syntax(start)),
                 Some(&BACKSLASH) if self.is_at(at + 1, "u") => {
-                    let has_digits = (2..6).all(|place| self.is_at(at + place, "0123456789abcdefABCDEF"));
+                    let has_digits = (2..6).all(|offset| self.is_at(at + offset, "0123456789abcdefABCDEF"));
                     if !has_digits || at + 6 == self.text.len() {
-                        return Err(Fault::Syntax(at + 1));
+                        return Err(JsonError::Syntax(at + 1));
                     }
                     at += 6;
                 }
                 Some(&BACKSLASH) if self.is_at(at + 1, "\"\\/bfnrt") => at += 2,
-                Some(&BACKSLASH) => return Err(Fault::Syntax(at)),
+                Some(&BACKSLASH) => return Err(JsonError::Syntax(at)),
                 Some(_) => at += 1,
             }
         }
     }
 
-    /// Where the digits end that begin at `start`.
+    /// The end of the digits that begin at `start`.
     fn digits_from(&self, start: usize) -> usize {
         let digits = self.text.get(start..).unwrap_or_default();
         start + digits.iter().take_while(|point| char::from_u32(**point).is_some_and(|c| c.is_ascii_digit())).count()
     }
 
-    /// Whether one of `characters` stands there.
-    fn is_at(&self, place: usize, characters: &str) -> bool {
-        self.text.get(place).and_then(|point| char::from_u32(*point)).is_some_and(|found| characters.contains(found))
+    /// Whether the character at `offset` is one of `characters`.
+    fn is_at(&self, offset: usize, characters: &str) -> bool {
+        self.text.get(offset).and_then(|point| char::from_u32(*point)).is_some_and(|found| characters.contains(found))
     }
 
     fn peek(&self) -> Option<CodePoint> {
@@ -327,8 +329,8 @@ impl Scanner<'_> {
         }
     }
 
-    fn fault(&self) -> Fault {
-        Fault::Syntax(self.at)
+    fn syntax_error(&self) -> JsonError {
+        JsonError::Syntax(self.at)
     }
 }
 
@@ -342,35 +344,35 @@ mod tests {
         text.chars().map(CodePoint::from).collect()
     }
 
-    fn fault(text: &str) -> Option<Fault> {
-        scan(&points(text)).err()
+    fn error(text: &str) -> Option<JsonError> {
+        parse(&points(text)).err()
     }
 
     proptest! {
         #[test]
-        fn what_serde_reads_is_scanned_and_the_other_way_round(text in "[\\[\\]{}:,\"\\\\ntrue0-9eE.+\\- ]{0,24}") {
-            prop_assert_eq!(fault(&text).is_none(), serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok());
+        fn parser_accepts_exactly_what_serde_accepts(text in "[\\[\\]{}:,\"\\\\ntrue0-9eE.+\\- ]{0,24}") {
+            prop_assert_eq!(error(&text).is_none(), serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok());
         }
 
         #[test]
-        fn a_string_says_what_was_written_into_it(text: String) {
+        fn string_round_trips(text: String) {
             let json = points(&serde_json::to_string(&text).expect("JSON"));
-            prop_assert_eq!(scan(&json), Ok(Document::Other));
-            prop_assert_eq!(Raw(&json).text(), Ok(text));
+            prop_assert_eq!(parse(&json), Ok(Document::Other));
+            prop_assert_eq!(RawValue(&json).text(), Ok(text));
         }
 
         #[test]
-        fn no_text_makes_the_scanner_panic(points: Vec<u32>, text: String) {
-            let _ = scan(&points);
-            let _ = fault(&text);
+        fn parser_never_panics(points: Vec<u32>, text: String) {
+            let _ = parse(&points);
+            let _ = error(&text);
         }
     }
 
     #[test]
-    fn the_fields_of_the_outermost_object_are_found_as_they_were_written() {
+    fn fields_of_the_outermost_object_are_found_unparsed() {
         let text =
             points(r#" { "a" : 1.50 , "\u0062":"x\ud83e\udd80", "c":{"a":[{"b":2}]}, "d":[],"a":NaN, "\ud800":1 } "#);
-        let Ok(Document::Object(fields)) = scan(&text) else { panic!("{:?}", scan(&text)) };
+        let Ok(Document::Object(fields)) = parse(&text) else { panic!("{:?}", parse(&text)) };
         let found: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.literal())).collect();
         let expected =
             [("a", "1.50"), ("b", r#""x\ud83e\udd80""#), ("c", r#"{"a":[{"b":2}]}"#), ("d", "[]"), ("a", "NaN")];
@@ -379,18 +381,18 @@ mod tests {
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_no_text() {
+    fn string_with_an_unpaired_surrogate_is_no_text() {
         for text in [r#""\ud800""#, r#""\ud83e\ud83e""#, r#""\udd80\ud83e""#, r#""\ud83ex""#, r#""\ud83e\n""#] {
-            assert_eq!(Raw(&points(text)).text(), Err(HalfPair), "{text}");
+            assert_eq!(RawValue(&points(text)).text(), Err(HalfSurrogatePair), "{text}");
         }
-        assert_eq!(Raw(&[QUOTE, 0xd83e, QUOTE]).text(), Err(HalfPair));
+        assert_eq!(RawValue(&[QUOTE, 0xd83e, QUOTE]).text(), Err(HalfSurrogatePair));
     }
 
     #[test]
-    fn nesting_has_an_end_and_no_depth_uses_up_the_stack() {
+    fn nesting_is_limited_and_cannot_overflow_the_stack() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(fault(&nested(NESTING_MAX)), None);
-        assert_eq!(fault(&nested(NESTING_MAX + 1)), Some(Fault::NestedTooDeep));
-        assert_eq!(fault(&"{\"a\":".repeat(1_000_000)), Some(Fault::NestedTooDeep));
+        assert_eq!(error(&nested(NESTING_MAX)), None);
+        assert_eq!(error(&nested(NESTING_MAX + 1)), Some(JsonError::NestedTooDeep));
+        assert_eq!(error(&"{\"a\":".repeat(1_000_000)), Some(JsonError::NestedTooDeep));
     }
 }

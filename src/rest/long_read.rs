@@ -1,9 +1,8 @@
-//! Answers that are read from the store page by page while the client takes them, so that a list of any length takes the
-//! memory of one page.
+//! Long responses that are read from the store page by page while the client receives them, so a list of any length needs only
+//! the memory of one page.
 //!
-//! The next page is read only when the client has taken the one before. Between pages nothing is held: no transaction, no lock,
-//! no connection to the store. What waits for the client is bounded by `client_limit`, in the number of such answers, and by
-//! `http`, in the rate at which each must be taken.
+//! The next page is read once the client has received the previous one. Between pages no transaction, lock or store connection is
+//! held. `client_limit` limits the number of such responses, and `http` the minimum rate at which clients must read them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,33 +22,33 @@ use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
 use crate::rest::envelope::Envelope;
 
-/// Bytes of the largest answer that is put together before any of it is sent. Such an answer has a length, and a status that
-/// says whether all of it could be read.
-const WHOLE_MAX: usize = 64 * 1024;
+/// Maximum size of a response that is buffered before it is sent, in bytes. A buffered response has a `content-length`, and a
+/// status that reflects whether all of it could be read.
+const BUFFERED_MAX: usize = 64 * 1024;
 
-/// Bytes after which what was written of a page is handed to the client.
+/// Minimum size of the chunks that are sent, in bytes.
 const CHUNK: usize = 16 * 1024;
 
-/// How often a page is read again that the store could not give at once, and for how long the first of these waits. Much is lost
-/// when an answer breaks off, and nothing by waiting a little.
+/// Retries of a page when the store is unavailable, and the delay before the first one. An aborted response costs the client more
+/// than a short wait.
 const RETRIES: u32 = 3;
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Reads a page, again if the store is unavailable for a moment.
-pub(super) async fn read_page<T, F>(read: impl Fn() -> F) -> Result<T, ChatError>
+/// Reads a page, with retries while the store is unavailable.
+pub(super) async fn read_page_with_retry<T, F>(read: impl Fn() -> F) -> Result<T, ChatError>
 where
     F: Future<Output = Result<T, ChatError>>,
 {
     for retry in 0..RETRIES {
         match read().await {
             Err(ChatError::Unavailable(_)) => tokio::time::sleep(RETRY_DELAY * 2_u32.pow(retry)).await,
-            outcome => return outcome,
+            result => return result,
         }
     }
     read().await
 }
 
-/// Admits long answers: so many at once per client and in total, each for a limited time.
+/// Limits long responses: their number per client and in total, and the time each may take.
 #[derive(Clone)]
 pub(super) struct LongReads {
     limit: Arc<ClientLimit>,
@@ -61,65 +60,65 @@ impl LongReads {
         Self { limit: ClientLimit::shared(per_client, total), timeout }
     }
 
-    /// Admits one more answer for `client`, or says which limit is reached.
-    pub(super) fn admit(&self, client: ClientKey) -> Result<LongRead, Exceeded> {
+    /// Starts one more response for `client`, or returns the limit that is reached.
+    pub(super) fn start(&self, client: ClientKey) -> Result<LongRead, Exceeded> {
         let permit = self.limit.acquire(Some(client), 1)?;
         Ok(LongRead { permit, deadline: Instant::now() + self.timeout })
     }
 }
 
-/// One admitted answer.
+/// One long response, which counts until it is dropped.
 pub(super) struct LongRead {
     permit: ClientPermit,
     deadline: Instant,
 }
 
 impl LongRead {
-    /// Answers with the JSON document that `chunks` are. A failure within the first [`WHOLE_MAX`] bytes is returned; one behind
-    /// them breaks the connection off, so that the client does not take the beginning for the whole.
+    /// Responds with the JSON document that consists of `chunks`. An error in the first [`BUFFERED_MAX`] bytes is returned. A later
+    /// one aborts the connection, so that the client cannot mistake the partial document for the whole.
     pub(super) async fn send(
         self,
         chunks: impl Stream<Item = Result<Bytes, ChatError>> + Send + 'static,
     ) -> Result<Response, ChatError> {
         let mut chunks = Box::pin(chunks);
-        let mut beginning = Vec::new();
+        let mut buffered = Vec::new();
         while let Some(chunk) = chunks.next().await {
-            beginning.extend_from_slice(&chunk?);
-            if beginning.len() > WHOLE_MAX {
+            buffered.extend_from_slice(&chunk?);
+            if buffered.len() > BUFFERED_MAX {
                 let rest = chunks.inspect(|chunk| {
                     if let Err(error) = chunk {
                         tracing::warn!(
                             error = error.fault(),
                             reason = error.code().as_str(),
-                            "a legacy answer was broken off"
+                            "a legacy response was aborted"
                         );
                     }
                 });
-                let chunks = stream::once(async { Ok(Bytes::from(beginning)) }).chain(rest);
-                return Ok(self.respond(Body::from_stream(chunks)));
+                let chunks = stream::once(async { Ok(Bytes::from(buffered)) }).chain(rest);
+                return Ok(self.stream(Body::from_stream(chunks)));
             }
         }
-        // All of it is read, so it is one of those at once no longer.
-        Ok(([(header::CONTENT_TYPE, "application/json")], beginning).into_response())
+        // Everything has been read, so the permit is released before the response is sent.
+        Ok(([(header::CONTENT_TYPE, "application/json")], buffered).into_response())
     }
 
-    fn respond(self, body: Body) -> Response {
+    fn stream(self, body: Body) -> Response {
         let body = Body::new(LongBody { body, deadline: self.deadline, _permit: self.permit });
         ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 }
 
-/// The body of a long answer, which counts as one until it is dropped.
+/// The body of a long response, which fails after its deadline and holds the permit until it is dropped.
 struct LongBody {
     body: Body,
     deadline: Instant,
     _permit: ClientPermit,
 }
 
-/// An answer that was not taken before its deadline.
+/// The deadline of a long response has passed.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer was not taken in time")]
-struct Overdue;
+#[error("the response was not received in time")]
+struct DeadlineExceeded;
 
 impl HttpBody for LongBody {
     type Data = Bytes;
@@ -130,8 +129,8 @@ impl HttpBody for LongBody {
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         if Instant::now() > self.deadline {
-            tracing::debug!("a legacy answer was not taken in time");
-            return Poll::Ready(Some(Err(Overdue.into())));
+            tracing::debug!("a legacy response was not received in time");
+            return Poll::Ready(Some(Err(DeadlineExceeded.into())));
         }
         Pin::new(&mut self.body).poll_frame(task).map_err(Into::into)
     }
@@ -145,9 +144,9 @@ impl HttpBody for LongBody {
     }
 }
 
-/// Writes an envelope whose data holds lists, or a map, item by item.
+/// Writes an envelope whose data contains lists or one map, item by item.
 pub(super) struct EnvelopeWriter {
-    /// What stands around the lists, in its order.
+    /// The JSON between the lists, in order.
     parts: std::vec::IntoIter<String>,
     brackets: [u8; 2],
     written: Vec<u8>,
@@ -156,7 +155,7 @@ pub(super) struct EnvelopeWriter {
 }
 
 impl EnvelopeWriter {
-    /// Begins to write `envelope`, in whose JSON each list is `empty`: `[]`, or `{}` for maps.
+    /// Starts with `envelope`, whose lists or map are still empty: `empty` is `[]` or `{}`.
     pub(super) fn new<T: Serialize>(envelope: &Envelope<'_, T>, empty: &str) -> Result<Self, ChatError> {
         let json = serde_json::to_string(envelope).map_err(internal)?;
         let parts: Vec<_> = json.split(empty).map(str::to_owned).collect();
@@ -191,12 +190,12 @@ impl EnvelopeWriter {
         self.written.push(self.brackets[1]);
     }
 
-    /// What has been written so far, if that is worth handing out. Nothing of it is kept.
+    /// Takes what has been written, if it is large enough for a chunk.
     pub(super) fn take_chunk(&mut self) -> Option<Bytes> {
         (self.written.len() >= CHUNK).then(|| std::mem::take(&mut self.written).into())
     }
 
-    /// The end of the envelope.
+    /// Ends the envelope. Returns the last chunk.
     pub(super) fn finish(mut self) -> Bytes {
         self.next_part();
         self.written.into()

@@ -1,4 +1,4 @@
-//! Messages: sending, editing, deleting.
+//! The routes that send, edit and delete a message.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,95 +10,112 @@ use crate::domain::message::MessageText;
 use crate::rest::body::Body;
 use crate::rest::date::Date;
 use crate::rest::envelope::{Envelope, Nothing};
-use crate::rest::error::{self, Asked};
-use crate::rest::fields::{Fields, Form};
-use crate::rest::openapi::{self, AskingOften, AskingRoom, Changing, Failing, Sends};
-use crate::rest::{Client, Rest};
+use crate::rest::error::{ErrorContext, error_response};
+use crate::rest::fields::{Fields, FromFields};
+use crate::rest::openapi::{self, ChangeResponses, CommonResponses, RateLimitResponses, RoomResponses, SendResponses};
+use crate::rest::{Client, RestState};
 
-/// What callers of the original send when they have no user id yet: its documentation the one, its website the other.
+/// What clients send as long as they have no user id: `None` according to the original's documentation, nothing on its website.
 const NO_USER: [&str; 2] = ["None", ""];
 
 /// Sends a message.
 ///
-/// A user is made known by its first message, whose token does not count. Every accepted action answers with the token
-/// for the next one; one token serves all rooms.
+/// The first message registers the user; its token is ignored. Every successful action returns the token for the next one. One
+/// token is valid in all rooms.
 #[utoipa::path(
     post,
     path = "/room/message/send",
     operation_id = "sendMessage",
     tag = "Messages",
-    request_body = Sending,
+    request_body = SendBody,
     responses(
-        Sends,
-        (status = 507, description = "The room takes no more messages.", body = Envelope<Nothing>),
-        AskingRoom, AskingOften, Failing,
+        SendResponses,
+        (status = 507, description = "The room is full.", body = Envelope<Nothing>),
+        RoomResponses, RateLimitResponses, CommonResponses,
     ),
 )]
-pub(super) async fn send(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<Sending>) -> Response {
+pub(super) async fn send(
+    State(rest): State<RestState>,
+    Client(client): Client,
+    Body(body): Body<SendBody>,
+) -> Response {
     let input = SendMessage {
-        room: RoomKey { id: &asked.room_id, code: &asked.room_code },
-        user_id: Some(asked.user_id.as_str()).filter(|id| !NO_USER.contains(id)),
-        token: asked.token.as_deref(),
-        display_name: asked.display_name.as_deref().filter(|name| !name.is_empty()),
-        text: &asked.message,
+        room: RoomKey { id: &body.room_id, code: &body.room_code },
+        user_id: Some(body.user_id.as_str()).filter(|id| !NO_USER.contains(id)),
+        token: body.token.as_deref(),
+        display_name: body.display_name.as_deref().filter(|name| !name.is_empty()),
+        text: &body.message,
         client_message_id: None,
     };
     match rest.chat.send_message(client, input).await {
-        Ok(accepted) => Envelope::with(Sent::of(&accepted)).into_response(),
-        Err(error) => error::answer(&error, Asked { room_id: &asked.room_id, user_id: &asked.user_id }, rest.settings),
+        Ok(accepted) => Envelope::success(SentMessage::new(&accepted)).into_response(),
+        Err(error) => {
+            error_response(&error, ErrorContext { room_id: &body.room_id, user_id: &body.user_id }, rest.settings)
+        }
     }
 }
 
 /// Replaces the text of a message.
 ///
-/// Only its author may.
+/// Only the author can do this.
 #[utoipa::path(
     post,
     path = "/room/message/edit/",
     operation_id = "editMessage",
     tag = "Messages",
-    request_body = Editing,
+    request_body = EditBody,
     responses(
-        Changing,
-        (status = 507, description = "The room or the message takes no more edits.", body = Envelope<Nothing>),
-        AskingRoom, AskingOften, Failing,
+        ChangeResponses,
+        (status = 507, description = "The room is full, or the message has been edited too often.", body = Envelope<Nothing>),
+        RoomResponses, RateLimitResponses, CommonResponses,
     ),
 )]
-pub(super) async fn edit(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<Editing>) -> Response {
-    let result = rest.chat.edit_message(client, asked.target.input(), &asked.message).await;
-    rest.changed(&asked.target, result)
+pub(super) async fn edit(
+    State(rest): State<RestState>,
+    Client(client): Client,
+    Body(body): Body<EditBody>,
+) -> Response {
+    let result = rest.chat.edit_message(client, body.target.change(), &body.message).await;
+    rest.change_response(&body.target, result)
 }
 
 /// Removes the text of a message.
 ///
-/// Only its author may. The message keeps its place, so that the others keep their `message_id`.
+/// Only the author can do this. The message keeps its position, so the `message_id` of other messages does not change.
 #[utoipa::path(
     post,
     path = "/room/message/delete/",
     operation_id = "deleteMessage",
     tag = "Messages",
-    request_body = Target,
-    responses(Changing, AskingRoom, AskingOften, Failing),
+    request_body = MessageTarget,
+    responses(ChangeResponses, RoomResponses, RateLimitResponses, CommonResponses),
 )]
-pub(super) async fn delete(State(rest): State<Rest>, Client(client): Client, Body(target): Body<Target>) -> Response {
-    let result = rest.chat.delete_message(client, target.input()).await;
-    rest.changed(&target, result)
+pub(super) async fn delete(
+    State(rest): State<RestState>,
+    Client(client): Client,
+    Body(target): Body<MessageTarget>,
+) -> Response {
+    let result = rest.chat.delete_message(client, target.change()).await;
+    rest.change_response(&target, result)
 }
 
-impl Rest {
-    fn changed(&self, target: &Target, result: Result<Accepted, ChatError>) -> Response {
+impl RestState {
+    fn change_response(&self, target: &MessageTarget, result: Result<Accepted, ChatError>) -> Response {
         match result {
-            Ok(accepted) => Envelope::with(Changed::of(&accepted)).into_response(),
-            Err(error) => {
-                error::answer(&error, Asked { room_id: &target.room_id, user_id: &target.user_id }, self.settings)
-            }
+            Ok(accepted) => Envelope::success(ChangedMessage::new(&accepted)).into_response(),
+            Err(error) => error_response(
+                &error,
+                ErrorContext { room_id: &target.room_id, user_id: &target.user_id },
+                self.settings,
+            ),
         }
     }
 }
 
-/// What to send, where, and who sends it.
+/// A message to send.
 #[derive(ToSchema)]
-pub(super) struct Sending {
+#[schema(as = Sending)]
+pub(super) struct SendBody {
     #[schema(schema_with = openapi::room_code)]
     room_code: String,
     #[schema(schema_with = openapi::user_id_or_none)]
@@ -107,14 +124,14 @@ pub(super) struct Sending {
     display_name: Option<String>,
     #[schema(schema_with = openapi::room_id)]
     room_id: String,
-    /// From the answer to the user's last action; does not count with the first.
+    /// From the response to the user's last action. Ignored for the first.
     token: Option<String>,
     #[schema(schema_with = openapi::text)]
     message: String,
 }
 
-impl Form for Sending {
-    fn read(fields: &mut Fields<'_>) -> Self {
+impl FromFields for SendBody {
+    fn from_fields(fields: &mut Fields<'_>) -> Self {
         Self {
             room_code: fields.text("room_code"),
             user_id: fields.text("user_id"),
@@ -126,9 +143,10 @@ impl Form for Sending {
     }
 }
 
-/// Who wants to change which message.
+/// The message to change, and the user who changes it.
 #[derive(ToSchema)]
-pub(super) struct Target {
+#[schema(as = Target)]
+pub(super) struct MessageTarget {
     #[schema(schema_with = openapi::room_code)]
     room_code: String,
     #[schema(schema_with = openapi::user_id)]
@@ -137,12 +155,12 @@ pub(super) struct Target {
     message_id: i64,
     #[schema(schema_with = openapi::room_id)]
     room_id: String,
-    /// From the answer to the user's last action.
+    /// From the response to the user's last action.
     token: String,
 }
 
-impl Form for Target {
-    fn read(fields: &mut Fields<'_>) -> Self {
+impl FromFields for MessageTarget {
+    fn from_fields(fields: &mut Fields<'_>) -> Self {
         Self {
             room_code: fields.text("room_code"),
             user_id: fields.text("user_id"),
@@ -153,8 +171,8 @@ impl Form for Target {
     }
 }
 
-impl Target {
-    fn input(&self) -> ChangeMessage<'_> {
+impl MessageTarget {
+    fn change(&self) -> ChangeMessage<'_> {
         ChangeMessage {
             room: RoomKey { id: &self.room_id, code: &self.room_code },
             user_id: &self.user_id,
@@ -164,40 +182,42 @@ impl Target {
     }
 }
 
-/// Who wants to put which text in place of which message's.
+/// A message and its new text.
 #[derive(ToSchema)]
-pub(super) struct Editing {
+#[schema(as = Editing)]
+pub(super) struct EditBody {
     #[serde(flatten)]
-    target: Target,
+    target: MessageTarget,
     #[schema(schema_with = openapi::text)]
     message: String,
 }
 
-impl Form for Editing {
-    fn read(fields: &mut Fields<'_>) -> Self {
-        Self { target: Target::read(fields), message: fields.text("message") }
+impl FromFields for EditBody {
+    fn from_fields(fields: &mut Fields<'_>) -> Self {
+        Self { target: MessageTarget::from_fields(fields), message: fields.text("message") }
     }
 }
 
-/// The answer to an accepted send.
+/// A message that was sent.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Sent<'a> {
+#[schema(as = Sent)]
+pub(super) struct SentMessage<'a> {
     /// `room:*` and 32 hex digits.
     room_id: String,
-    /// As sent; one assigned by the server where `None` was sent.
+    /// The id that the client sent, or one assigned by the server for `None`.
     user_id: &'a str,
-    /// The name that counts, from the user's first message.
+    /// The name of the user, which the first message has set.
     display_name: &'a str,
     created_at: Date,
     message: &'a str,
-    /// Its place in the room, from 0.
+    /// Its position in the room, from 0.
     message_id: u64,
     /// For the user's next action.
     token: String,
 }
 
-impl<'a> Sent<'a> {
-    fn of(accepted: &'a Accepted) -> Self {
+impl<'a> SentMessage<'a> {
+    fn new(accepted: &'a Accepted) -> Self {
         Self {
             room_id: ids::legacy_room_id(accepted.event.room()),
             user_id: accepted.author.id.as_str(),
@@ -210,21 +230,22 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// The answer to an accepted edit or deletion.
+/// A message that was edited or deleted.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Changed<'a> {
+#[schema(as = Changed)]
+pub(super) struct ChangedMessage<'a> {
     /// `room:*` and 32 hex digits.
     room: String,
     user_id: &'a str,
-    /// The text as it is now; empty once deleted.
+    /// The current text; empty once deleted.
     message: &'a str,
     message_id: u64,
     /// For the user's next action.
     token: String,
 }
 
-impl<'a> Changed<'a> {
-    fn of(accepted: &'a Accepted) -> Self {
+impl<'a> ChangedMessage<'a> {
+    fn new(accepted: &'a Accepted) -> Self {
         Self {
             room: ids::legacy_room_id(accepted.event.room()),
             user_id: accepted.author.id.as_str(),

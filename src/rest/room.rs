@@ -1,4 +1,4 @@
-//! Rooms: making one, reading one whole, listing all.
+//! The routes that create a room, read a whole room, and list all rooms.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use crate::domain::page::Window;
 use crate::rest::body::Body;
 use crate::rest::date::Date;
 use crate::rest::envelope::{Envelope, Nothing};
-use crate::rest::error::{self, Asked};
-use crate::rest::fields::{Fields, Form};
-use crate::rest::long_read::{EnvelopeWriter, read_page};
-use crate::rest::openapi::{self, AskingOften, AskingRoom, Failing};
-use crate::rest::{Client, Rest, csrf};
+use crate::rest::error::{self, ErrorContext, error_response};
+use crate::rest::fields::{Fields, FromFields};
+use crate::rest::long_read::{EnvelopeWriter, read_page_with_retry};
+use crate::rest::openapi::{self, CommonResponses, RateLimitResponses, RoomResponses};
+use crate::rest::{Client, RestState, csrf};
 
 const CREATED: &str = "sucessful, room will be deleted after 24 hours";
 
-/// Chatters, or rooms, that are read at once.
-const PAGE: u32 = 1_000;
+/// Number of chatters or rooms in a page.
+const PAGE_SIZE: u32 = 1_000;
 
-/// Messages that are read at once: at most 16 KB each, with the default limits.
-const PAGE_OF_MESSAGES: u32 = 50;
+/// Number of messages in a page: with the default limits, each has at most 16 KB.
+const MESSAGE_PAGE_SIZE: u32 = 50;
 
-/// What a list costs of what a client may read, besides one for each item. The same lists cost several for each over GraphQL,
-/// by the fields that are asked for.
+/// What a list costs in the read budget of the client, in addition to one per item. Over GraphQL an item costs more, depending on
+/// the requested fields.
 const READ_COST: u64 = 10;
 
-/// Makes a room.
+/// Creates a room.
 ///
-/// Whoever gets its id and code can enter.
+/// Everybody with its id and code can enter it.
 #[utoipa::path(
     get,
     path = "/room/create/",
@@ -47,89 +47,94 @@ const READ_COST: u64 = 10;
     tag = "Rooms",
     responses(
         (
-            status = 200, description = "The room, empty.", body = Envelope<Record>,
+            status = 200, description = "The new, empty room.", body = Envelope<RoomRecord>,
             links(
                 ("opened" = (operation_id = "openRoom", request_body = openapi::in_room)),
                 ("writtenTo" = (operation_id = "sendMessage", request_body = openapi::in_room)),
             ),
         ),
         (
-            status = 403, description = "Another site's page has an image or a link here; only a script may ask.",
+            status = 403, description = "The request comes from an image or a link of another site. Scripts of other sites are allowed.",
             body = Envelope<Nothing>,
         ),
-        AskingOften, Failing,
+        RateLimitResponses, CommonResponses,
     ),
 )]
-pub(super) async fn create(State(rest): State<Rest>, Client(client): Client, headers: HeaderMap) -> Response {
+pub(super) async fn create(State(rest): State<RestState>, Client(client): Client, headers: HeaderMap) -> Response {
     if csrf::is_embedded(&headers) {
-        return error::embedded(rest.settings);
+        return error::cross_site(rest.settings);
     }
     match rest.chat.create_room(client).await {
         Ok(state) => {
             let id = ids::legacy_room_id(state.room.id);
-            Envelope::with(Record::empty(&state, &id)).saying(CREATED).about(&id).into_response()
+            Envelope::success(RoomRecord::new(&state, &id)).with_message(CREATED).with_room(&id).into_response()
         }
-        Err(error) => error::answer(&error, Asked::default(), rest.settings),
+        Err(error) => error_response(&error, ErrorContext::default(), rest.settings),
     }
 }
 
-/// Gives a room with all that is in it.
+/// Returns a room with everything in it.
 ///
-/// The `message_id` of a message is its place in `messages`, from 0; deleted ones keep their place.
+/// The `message_id` of a message is its position in `messages`, from 0. Deleted messages keep their position.
 #[utoipa::path(
     post,
     path = "/room/",
     operation_id = "openRoom",
     tag = "Rooms",
     request_body = OpenRoom,
-    responses((status = 200, description = "The room.", body = Envelope<Record>), AskingRoom, AskingOften, Failing),
+    responses((status = 200, description = "The room.", body = Envelope<RoomRecord>), RoomResponses, RateLimitResponses, CommonResponses),
 )]
-pub(super) async fn open(State(rest): State<Rest>, Client(client): Client, Body(asked): Body<OpenRoom>) -> Response {
-    let refuse = |error| error::answer(&error, Asked { room_id: &asked.room_id, user_id: "" }, rest.settings);
-    let key = RoomKey { id: &asked.room_id, code: &asked.room_code };
+pub(super) async fn open(
+    State(rest): State<RestState>,
+    Client(client): Client,
+    Body(body): Body<OpenRoom>,
+) -> Response {
+    let failed = |error| error_response(&error, ErrorContext { room_id: &body.room_id, user_id: "" }, rest.settings);
+    let key = RoomKey { id: &body.room_id, code: &body.room_code };
     let state = match rest.chat.room(client, key, None).await {
         Ok(entered) => entered.state,
-        Err(error) => return refuse(error),
+        Err(error) => return failed(error),
     };
-    let read = match rest.long_reads.admit(client) {
+    let read = match rest.long_reads.start(client) {
         Ok(read) => read,
         Err(exceeded) => return error::too_many_reads(exceeded, rest.settings),
     };
     match rest.chat.charge_read(client, READ_COST + state.message_count + state.user_count) {
-        Ok(()) => read.send(room_chunks(rest.chat.clone(), state)).await.unwrap_or_else(refuse),
-        Err(error) => refuse(error),
+        Ok(()) => read.send(room_chunks(rest.chat.clone(), state)).await.unwrap_or_else(failed),
+        Err(error) => failed(error),
     }
 }
 
-/// Lists all rooms alive, newest first, with the number of their chatters.
+/// Lists all rooms that have not ended, newest first, with the number of their chatters.
 ///
-/// An id alone opens no room: that takes its code too.
+/// To enter a room, a client also needs its code.
 #[utoipa::path(
     get,
     path = "/rooms_views/",
     operation_id = "listRooms",
     tag = "Rooms",
     responses(
-        (status = 200, description = "Room ids, each with a number.", body = Envelope<Views>), AskingOften, Failing,
+        (status = 200, description = "The id of each room, with its number of chatters.", body = Envelope<RoomViews>),
+        RateLimitResponses, CommonResponses,
     ),
 )]
-pub(super) async fn list(State(rest): State<Rest>, Client(client): Client) -> Response {
-    let refuse = |error| error::answer(&error, Asked::default(), rest.settings);
-    let read = match rest.long_reads.admit(client) {
+pub(super) async fn list(State(rest): State<RestState>, Client(client): Client) -> Response {
+    let failed = |error| error_response(&error, ErrorContext::default(), rest.settings);
+    let read = match rest.long_reads.start(client) {
         Ok(read) => read,
         Err(exceeded) => return error::too_many_reads(exceeded, rest.settings),
     };
-    // How many rooms there are is known when they are read; there were about as many a moment ago.
+    // The number of rooms is known only once they are read, so the number at the last listing is charged.
     match rest.chat.charge_read(client, READ_COST + rest.rooms_listed.load(Ordering::Relaxed)) {
         Ok(()) => {
             let chunks = list_chunks(rest.chat.clone(), Arc::clone(&rest.rooms_listed));
-            read.send(chunks).await.unwrap_or_else(refuse)
+            read.send(chunks).await.unwrap_or_else(failed)
         }
-        Err(error) => refuse(error),
+        Err(error) => failed(error),
     }
 }
 
-/// Which room.
+/// The room to read.
 #[derive(ToSchema)]
 pub(super) struct OpenRoom {
     #[schema(schema_with = openapi::room_id)]
@@ -138,22 +143,22 @@ pub(super) struct OpenRoom {
     room_code: String,
 }
 
-impl Form for OpenRoom {
-    fn read(fields: &mut Fields<'_>) -> Self {
+impl FromFields for OpenRoom {
+    fn from_fields(fields: &mut Fields<'_>) -> Self {
         Self { room_id: fields.text("room_id"), room_code: fields.text("room_code") }
     }
 }
 
-/// The answer that shows a room: as many chatters and messages as it had at `state`, each message as it is when its page is
-/// read. There are fewer only when a store has lost its last writes since then.
+/// The response with a whole room. It has as many chatters and messages as the room had at `state`, and each message as it is when
+/// its page is read. There are fewer only if the store has lost its last writes since then.
 fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes, ChatError>> {
     try_stream! {
         let id = ids::legacy_room_id(state.room.id);
-        let mut writer = EnvelopeWriter::new(&Envelope::with(Record::empty(&state, &id)).about(&id), "[]")?;
+        let mut writer = EnvelopeWriter::new(&Envelope::success(RoomRecord::new(&state, &id)).with_room(&id), "[]")?;
         writer.open();
         let mut read = 0;
-        while let Some(window) = window_behind(read, state.user_count, PAGE) {
-            let page = read_page(|| chat.chatters(&state.room, window)).await?.users;
+        while let Some(window) = next_window(read, state.user_count, PAGE_SIZE) {
+            let page = read_page_with_retry(|| chat.chatters(&state.room, window)).await?.users;
             if page.is_empty() {
                 break;
             }
@@ -168,14 +173,14 @@ fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes,
         writer.close();
         writer.open();
         let mut read = 0;
-        while let Some(window) = window_behind(read, state.message_count, PAGE_OF_MESSAGES) {
-            let page = read_page(|| chat.messages(&state.room, window)).await?.messages;
+        while let Some(window) = next_window(read, state.message_count, MESSAGE_PAGE_SIZE) {
+            let page = read_page_with_retry(|| chat.messages(&state.room, window)).await?.messages;
             if page.is_empty() {
                 break;
             }
             read += page.len() as u64;
             for message in page {
-                writer.item(&Listed::of(&message))?;
+                writer.item(&ListedMessage::new(&message))?;
                 if let Some(chunk) = writer.take_chunk() {
                     yield chunk;
                 }
@@ -186,21 +191,21 @@ fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes,
     }
 }
 
-/// The next page of a list of `count` items of which the first `read` are there; `None` when all are.
-fn window_behind(read: u64, count: u64, page: u32) -> Option<Window> {
+/// The next page of a list of `count` items, of which `read` have been read; `None` after the last one.
+fn next_window(read: u64, count: u64, page: u32) -> Option<Window> {
     (read < count).then(|| Window { before: Some(count), ..Window::starting_at(read, page) })
 }
 
-/// The answer that lists the rooms: no more of them than were alive when reading began.
+/// The response with all rooms: at most as many as there were when the first page was read.
 fn list_chunks(chat: Chat, rooms_listed: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes, ChatError>> {
     try_stream! {
-        let mut writer = EnvelopeWriter::new(&Envelope::with(Views::default()), "{}")?;
+        let mut writer = EnvelopeWriter::new(&Envelope::success(RoomViews::default()), "{}")?;
         writer.open();
-        let (mut after, mut left) = (None, None);
+        let (mut after, mut remaining) = (None, None);
         loop {
-            let page = read_page(|| chat.active_rooms(PAGE, after.as_deref())).await?;
+            let page = read_page_with_retry(|| chat.active_rooms(PAGE_SIZE, after.as_deref())).await?;
             rooms_listed.store(page.total, Ordering::Relaxed);
-            let mut rooms_left = left.unwrap_or(page.total);
+            let mut rooms_left = remaining.unwrap_or(page.total);
             after = page.rooms.last().map(|last| cursor::encode_room(last.room.created_at, last.room.id));
             for state in page.rooms {
                 if rooms_left == 0 {
@@ -215,33 +220,34 @@ fn list_chunks(chat: Chat, rooms_listed: Arc<AtomicU64>) -> impl Stream<Item = R
             if !page.more || rooms_left == 0 {
                 break;
             }
-            left = Some(rooms_left);
+            remaining = Some(rooms_left);
         }
         writer.close();
         yield writer.finish();
     }
 }
 
-/// A room as these routes show it.
+/// A room with its chatters and messages.
 #[derive(Serialize, ToSchema)]
-struct Record<'a> {
+#[schema(as = Record)]
+struct RoomRecord<'a> {
     /// `room:*` and 32 hex digits.
     #[schema(pattern = r"^room:\*[0-9a-f]{32}$")]
     room_id: &'a str,
-    /// What opens the room.
+    /// The code needed to enter the room.
     room_code: &'a str,
-    /// The room ends 24 hours later, unless the server says otherwise.
+    /// By default the room ends 24 hours later.
     created_at: Date,
-    /// Distinct users who ever sent a message here.
+    /// Number of users who have sent a message in this room.
     chatters_amount: u64,
     /// Their ids.
     chatters: Vec<&'a str>,
-    messages: Vec<Listed<'a>>,
+    messages: Vec<ListedMessage<'a>>,
 }
 
-impl<'a> Record<'a> {
-    /// The record with its numbers, and without chatters and messages.
-    fn empty(state: &'a RoomState, id: &'a str) -> Self {
+impl<'a> RoomRecord<'a> {
+    /// The record without chatters and messages.
+    fn new(state: &'a RoomState, id: &'a str) -> Self {
         Self {
             room_id: id,
             room_code: state.room.code.reveal(),
@@ -253,12 +259,13 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A message in its room. Its id is its place in the list.
+/// A message of a room. Its id is its position in the list.
 #[derive(Serialize, ToSchema)]
-struct Listed<'a> {
-    /// The name that the author gave with their first message.
+#[schema(as = Listed)]
+struct ListedMessage<'a> {
+    /// The author's name, which their first message has set.
     display_name: &'a str,
-    /// The author.
+    /// The author's id.
     user_id: &'a str,
     created_at: Date,
     /// The text; empty once deleted.
@@ -270,8 +277,8 @@ struct Listed<'a> {
     updated_at: Option<Date>,
 }
 
-impl<'a> Listed<'a> {
-    fn of(message: &'a Message) -> Self {
+impl<'a> ListedMessage<'a> {
+    fn new(message: &'a Message) -> Self {
         Self {
             display_name: message.author.display_name.as_str(),
             user_id: message.author.id.as_str(),
@@ -283,6 +290,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// All rooms and how many chatters each has.
+/// The number of chatters of each room.
 #[derive(Default, Serialize, ToSchema)]
-struct Views(BTreeMap<String, u64>);
+#[schema(as = Views)]
+struct RoomViews(BTreeMap<String, u64>);

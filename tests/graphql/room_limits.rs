@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::rest::legacy::caller::{ALICE, Caller, assert_refused, token_of};
+use crate::rest::legacy::legacy_room::{ALICE, LegacyRoom, assert_error, expect_token};
 use crate::support::client::{User, error_code, text};
 use crate::support::eventually;
 use crate::support::server::Server;
@@ -48,14 +48,14 @@ async fn a_message_is_edited_so_often_and_no_more_however_small_its_room_is() {
 
 #[tokio::test]
 async fn the_legacy_routes_refuse_what_a_room_or_a_message_does_not_take_in_their_envelope() {
-    let caller = Caller::at(Server::with(&[("ROOM_MAX_EVENTS", "5"), ("MESSAGE_MAX_EDITS", "1")])).await;
-    let mut token = caller.say(ALICE, "", "one").await;
-    token = caller.say(ALICE, &token, "two").await;
-    token = token_of(&caller.edit(caller.changing(ALICE, &token, json!(0)), "one, edited").await);
-    let often = caller.edit(caller.changing(ALICE, &token, json!(0)), "one, edited again").await;
-    assert_refused(&often, 507, 507, "the message was edited as often as a message may be; it can still be deleted");
-    let full = caller.edit(caller.changing(ALICE, &token, json!(1)), "two, edited").await;
-    assert_refused(&full, 507, 507, "the room is full");
+    let room = LegacyRoom::on(Server::with(&[("ROOM_MAX_EVENTS", "5"), ("MESSAGE_MAX_EDITS", "1")])).await;
+    let mut token = room.send_as(ALICE, "", "one").await;
+    token = room.send_as(ALICE, &token, "two").await;
+    token = expect_token(&room.edit(room.change_body(ALICE, &token, json!(0)), "one, edited").await);
+    let often = room.edit(room.change_body(ALICE, &token, json!(0)), "one, edited again").await;
+    assert_error(&often, 507, 507, "the message was edited as often as a message may be; it can still be deleted");
+    let full = room.edit(room.change_body(ALICE, &token, json!(1)), "two, edited").await;
+    assert_error(&full, 507, 507, "the room is full");
 }
 
 #[tokio::test]

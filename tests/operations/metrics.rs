@@ -204,7 +204,7 @@ async fn metrics_are_for_clients_of_this_machine_and_not_for_forwarded_requests(
 /// The status of a GET request with this target and head, on a new connection.
 async fn status_of(server: &Server, target: &str, head: &str) -> String {
     let request = format!("GET {target} HTTP/1.1\r\n{head}connection: close\r\n\r\n");
-    let answer = Raw::saying(server.address(), request).await.rest().await;
+    let answer = Raw::sending(server.address(), request).await.rest().await;
     answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {answer}")).to_owned()
 }
 

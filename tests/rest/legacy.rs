@@ -1,10 +1,10 @@
-//! The legacy routes, from outside: the recorded exchanges, and every line of the contract they do not cover.
+//! Tests of the legacy routes: the recorded exchanges, and every rule of the contract that they do not cover.
 
 mod bodies;
-pub mod caller;
 pub mod deviations;
+mod error_status;
+pub mod legacy_room;
 mod long_reads;
-mod refusals;
 mod replay;
 mod rooms;
 mod routes;

@@ -1,4 +1,4 @@
-//! The OpenAPI document of the legacy routes: it says what they do, no more and no less.
+//! The OpenAPI document of the legacy routes, compared with their behavior.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -24,20 +24,20 @@ async fn document(server: &Server) -> Value {
     answer.json()
 }
 
-/// What stands below every `$ref` of a value.
-fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+/// Collects the values of all `$ref` keys.
+fn collect_references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     match value {
         Value::Object(fields) => {
             found.extend(fields.get("$ref").and_then(Value::as_str));
-            fields.values().for_each(|value| references(value, found));
+            fields.values().for_each(|value| collect_references(value, found));
         }
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
         _ => {}
     }
 }
 
 #[tokio::test]
-async fn the_document_has_every_legacy_route_and_no_other() {
+async fn document_has_exactly_the_legacy_routes() {
     let document = document(&Server::embedded()).await;
     let mut routes = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
@@ -46,15 +46,15 @@ async fn the_document_has_every_legacy_route_and_no_other() {
     routes.sort_unstable();
     assert_eq!(routes, ROUTES);
     let mut found = BTreeSet::new();
-    references(&document, &mut found);
+    collect_references(&document, &mut found);
     assert!(found.len() > 10, "{found:?}");
     for reference in found {
-        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} does not exist");
     }
 }
 
 #[tokio::test]
-async fn every_route_of_the_document_is_where_its_servers_say_below_a_base_path_too() {
+async fn routes_are_served_at_the_documented_servers_also_below_a_base_path() {
     for (setting, urls) in [("", ["/v1", "/"]), ("/some/chat", ["/some/chat/v1", "/some/chat"])] {
         let server = Server::with(&[("BASE_PATH", setting)]);
         let document = document(&server).await;
@@ -71,18 +71,18 @@ async fn every_route_of_the_document_is_where_its_servers_say_below_a_base_path_
     }
 }
 
-/// The schema of an answer to a POST of this path.
+/// The documented schema of a response to a POST request.
 fn schema<'a>(document: &'a Value, path: &str, answer: &Answer) -> &'a Value {
     let answers = &document["paths"][path]["post"]["responses"];
     let content = &answers[answer.status.to_string()]["content"];
     let media_type = answer.header("content-type").and_then(|value| value.split(';').next()).expect("a media type");
     let reference = content[media_type]["schema"]["$ref"].as_str();
-    let reference = reference.unwrap_or_else(|| panic!("{path} does not answer with {} {media_type}", answer.status));
+    let reference = reference.unwrap_or_else(|| panic!("{path} does not document {} {media_type}", answer.status));
     document.pointer(reference.trim_start_matches('#')).expect("a schema")
 }
 
 #[tokio::test]
-async fn refusals_that_schemathesis_does_not_meet_are_in_the_document_too() {
+async fn errors_that_schemathesis_cannot_cause_are_documented() {
     let server = Server::with(&[
         ("RATE_LIMITS", "on"),
         ("ROOM_MAX_MESSAGES", "1"),
@@ -99,7 +99,7 @@ async fn refusals_that_schemathesis_does_not_meet_are_in_the_document_too() {
     let sent = client.post(path, &body("hi", &Value::Null)).await;
     let hi = body("hi", &sent.json()["data"]["token"]);
     let post = || client.request("POST", path).header("content-type", "application/json");
-    let mut met = vec![sent.status];
+    let mut statuses = vec![sent.status];
     for answer in [
         client.post(path, &hi).await,
         client.post(path, &hi).await,
@@ -111,32 +111,32 @@ async fn refusals_that_schemathesis_does_not_meet_are_in_the_document_too() {
         assert!(required.iter().all(|name| answer.json().get(name.as_str().expect("a name")).is_some()), "{answer:?}");
         let declared = &document["paths"][path]["post"]["responses"][answer.status.to_string()]["headers"];
         assert!(declared.as_object().expect("headers").keys().all(|name| answer.header(name).is_some()), "{answer:?}");
-        met.push(answer.status);
+        statuses.push(answer.status);
     }
-    assert_eq!(met, [200, 507, 429, 413, 415, 400]);
+    assert_eq!(statuses, [200, 507, 429, 413, 415, 400]);
 }
 
-/// Asks every route for what it should do and should not, by itself and in the order of the document's links, and holds
-/// every answer against the document.
+/// Sends valid and invalid requests to every route, alone and in the order of the document's links, and compares the responses
+/// with the document.
 #[test]
 fn schemathesis_finds_no_failure() {
     let schemathesis = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schemathesis/bin/schemathesis");
     let server = Server::with(&[("RATE_LIMITS", "off")]);
     let directory = tempfile::tempdir().expect("a directory");
-    // What it finds, it finds in seconds; a machine under load makes it slow, and nothing worse.
+    // It needs seconds, but a busy machine can make it slow.
     let output = Command::new("timeout")
         .args(["300", schemathesis])
         .current_dir(directory.path())
         .args(["run", &server.url("/openapi.json"), "--url", &server.url("/v1"), "--no-color"])
-        // The check left out takes POST /room, which reads, for the making of a room that every later request must find.
+        // The excluded check mistakes POST /room, which reads a room, for the creation of one.
         .args(["--checks", "all", "--exclude-checks", "ensure_resource_availability"])
         .args(["--phases", "examples,coverage,fuzzing,stateful"])
         .args(["--seed", "1", "--max-examples", "60", "--generation-database", "none"])
         .args(["--suppress-health-check", "all"])
         .output()
         .expect("schemathesis, which tests/tools.sh installs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("6 selected / 6 total"), "{said}");
-    assert!(!said.contains(" 0 covered"), "no link was followed:\n{said}");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output_text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output_text.contains("6 selected / 6 total"), "{output_text}");
+    assert!(!output_text.contains(" 0 covered"), "no link was followed:\n{output_text}");
 }

@@ -30,12 +30,12 @@ async fn bytes_that_are_not_http_get_one_response_and_the_connection_ends() {
     let hello: &[u8] =
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n";
     for bytes in [hello, b"\0\0\0\0\r\n\r\n", b"EHLO me\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\xff\xfe\xfd\r\n\r\n"] {
-        let line = Raw::saying(server.address(), bytes).await;
+        let line = Raw::sending(server.address(), bytes).await;
         assert_eq!(status(&line.rest().await), 400, "{bytes:?}");
         assert_answers_others(&server).await;
     }
     // HTTP/2 is not served, and its client would not understand a response in HTTP/1.1.
-    let heard = Raw::saying(server.address(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.rest().await;
+    let heard = Raw::sending(server.address(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.rest().await;
     assert!(heard.is_empty() || status(&heard) == 400, "{heard}");
 }
 
@@ -53,11 +53,11 @@ async fn a_request_of_ambiguous_length_is_refused() {
         "transfer-encoding : chunked\r\n",
         "content-length: 5\r\n transfer-encoding: chunked\r\n",
     ] {
-        let line = Raw::saying(server.address(), post("/graphql", headers, "0\r\n\r\n")).await;
+        let line = Raw::sending(server.address(), post("/graphql", headers, "0\r\n\r\n")).await;
         assert_eq!(status(&line.rest().await), 400, "{headers}");
     }
     let old = "POST /graphql HTTP/1.0\r\nhost: server\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
-    assert_eq!(status(&Raw::saying(server.address(), old).await.rest().await), 400);
+    assert_eq!(status(&Raw::sending(server.address(), old).await.rest().await), 400);
     assert_answers_others(&server).await;
 }
 
@@ -73,7 +73,7 @@ async fn no_request_is_smuggled_behind_a_chunked_body() {
         "transfer-encoding: chunked\r\n".to_owned(),
     ] {
         let request = post("/graphql", &headers, &format!("{chunked}{smuggled}"));
-        let answer = Raw::saying(server.address(), request).await.rest().await;
+        let answer = Raw::sending(server.address(), request).await.rest().await;
         assert_eq!(status(&answer), 200, "{headers}");
         assert!(answer.contains("__typename"), "{answer}");
     }
@@ -87,7 +87,7 @@ async fn request_heads_are_limited_in_headers_and_bytes() {
     let lines = |count: usize| (0..count).map(|i| format!("x-{i}: y\r\n")).collect::<String>();
     let get = |path: &str, lines: &str| format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{lines}\r\n");
     for (request, expected) in [(get("/healthz", &lines(99)), 200), (get("/healthz", &lines(100)), 431)] {
-        assert_eq!(status(&Raw::saying(server.address(), request).await.rest().await), expected);
+        assert_eq!(status(&Raw::sending(server.address(), request).await.rest().await), expected);
     }
     let megabyte = "y".repeat(1024 * 1024);
     for request in [
@@ -97,7 +97,7 @@ async fn request_heads_are_limited_in_headers_and_bytes() {
         megabyte,
     ] {
         // A client that is still sending when it is refused may not receive the response.
-        let heard = Raw::saying(server.address(), request).await.rest().await;
+        let heard = Raw::sending(server.address(), request).await.rest().await;
         assert!(heard.is_empty() || [400, 414, 431].contains(&status(&heard)), "{heard}");
         assert_answers_others(&server).await;
     }
@@ -110,7 +110,7 @@ async fn endless_chunk_extensions_and_trailers_end_the_connection() {
     let trailers = "x: y\r\n".repeat(50_000);
     for body in [format!("1;{endless}"), format!("0\r\n{trailers}\r\n"), "ffffffffffffffff1\r\n".to_owned()] {
         let request = post("/graphql", "transfer-encoding: chunked\r\n", &body);
-        let heard = Raw::saying(server.address(), request).await.rest().await;
+        let heard = Raw::sending(server.address(), request).await.rest().await;
         assert!(heard.is_empty() || status(&heard) == 400, "{heard}");
         assert_answers_others(&server).await;
     }
@@ -121,8 +121,8 @@ async fn a_slow_request_head_ends_the_connection() {
     let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
     let endless = "x".repeat(400);
     let dripped = join_all(["GET /", "GET / HTTP/1.1\r\nhost: server\r\nx: ", "\r\n"].map(async |start| {
-        let line = Raw::saying(server.address(), start).await;
-        line.drip(endless.as_bytes()).await
+        let line = Raw::sending(server.address(), start).await;
+        line.send_slowly(endless.as_bytes()).await
     }));
     let (heard, ()) = futures_util::future::join(dripped, assert_answers_others(&server)).await;
     assert_eq!(heard, ["", "", ""]);
@@ -139,7 +139,7 @@ async fn a_slow_request_body_is_refused_and_ends_the_connection() {
             post("/graphql", "transfer-encoding: chunked\r\n", "2710\r\n"),
             post("/room", length, ""),
         ]
-        .map(async |head| Raw::saying(server.address(), head).await.drip(endless.as_bytes()).await),
+        .map(async |head| Raw::sending(server.address(), head).await.send_slowly(endless.as_bytes()).await),
     );
     let (answers, ()) = futures_util::future::join(dripped, assert_answers_others(&server)).await;
     for answer in answers {
@@ -164,8 +164,8 @@ async fn idle_connections_are_closed_but_streams_and_sockets_are_not() {
         assert_eq!(Raw::open(server.address()).await.rest().await, "");
         // An incomplete upgrade request.
         let half = "GET /graphql HTTP/1.1\r\nhost: server\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
-        assert_eq!(Raw::saying(server.address(), half).await.rest().await, "");
-        let kept = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
+        assert_eq!(Raw::sending(server.address(), half).await.rest().await, "");
+        let kept = Raw::sending(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
         assert_eq!(status(&kept.rest().await), 200);
     }
     User::of(client.clone()).send(&room, "still here").await;
@@ -198,7 +198,7 @@ async fn a_client_that_does_not_read_its_responses_is_disconnected() {
     let body = format!(r#"{{"query":"{query}"}}"#);
     let request = post("/graphql", &format!("content-length: {}\r\n", body.len()), &body);
     // More than the operating system buffers.
-    let line = Raw::saying(server.address(), request.repeat(200)).await;
+    let line = Raw::sending(server.address(), request.repeat(200)).await;
     let lost = async {
         loop {
             match line.0.try_write(b"\r\n") {
@@ -219,7 +219,7 @@ async fn connections_per_address_are_limited_and_a_socket_counts_as_one() {
     assert_eq!(status(&Raw::open(server.address()).await.rest().await), 429);
     held.pop();
     let again = async || {
-        let line = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+        let line = Raw::sending(server.address(), "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
         line.rest().await.starts_with("HTTP/1.1 200")
     };
     eventually("a connection is free again", again).await;
@@ -235,7 +235,7 @@ async fn total_connections_are_limited_and_a_trusted_proxy_may_use_them_all() {
     ]);
     let mut held = Vec::new();
     for _ in 0..3 {
-        let mut line = Raw::saying(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
+        let mut line = Raw::sending(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
         assert!(line.until("ok\n").await.starts_with("HTTP/1.1 200"));
         held.push(line);
     }
@@ -269,13 +269,13 @@ async fn a_compressed_body_is_refused() {
         ("/graphql", "content-encoding: identity, gzip\r\ncontent-length: 2\r\n"),
         ("/graphql", "transfer-encoding: gzip, chunked\r\n"),
     ] {
-        let answer = Raw::saying(server.address(), post(path, headers, "{}")).await.rest().await;
+        let answer = Raw::sending(server.address(), post(path, headers, "{}")).await.rest().await;
         assert_eq!(status(&answer), 415, "{headers}");
         assert!(answer.contains(r#""code":"ENCODING_UNSUPPORTED""#), "{answer}");
     }
     let length = QUERY.len();
     let plain = post("/graphql", &format!("content-encoding: identity\r\ncontent-length: {length}\r\n"), QUERY);
-    assert!(Raw::saying(server.address(), plain).await.until("}}").await.starts_with("HTTP/1.1 200"));
+    assert!(Raw::sending(server.address(), plain).await.until("}}").await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -283,14 +283,14 @@ async fn a_large_request_that_expects_100_continue_is_refused_at_once() {
     let server = Server::embedded();
     for (path, words) in [("/graphql", "PAYLOAD_TOO_LARGE"), ("/room", "Request body too large")] {
         let request = post(path, "expect: 100-continue\r\ncontent-length: 65537\r\n", "");
-        let answer = Raw::saying(server.address(), request).await.rest().await;
+        let answer = Raw::sending(server.address(), request).await.rest().await;
         assert_eq!(status(&answer), 413, "{path}");
         assert!(answer.contains(words), "{answer}");
     }
     let request = post("/graphql", &format!("expect: 100-continue\r\ncontent-length: {}\r\n", QUERY.len()), "");
-    let mut line = Raw::saying(server.address(), request).await;
+    let mut line = Raw::sending(server.address(), request).await;
     assert_eq!(line.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
-    line.say(QUERY).await;
+    line.send(QUERY).await;
     assert!(line.until("}}").await.starts_with("HTTP/1.1 200"));
 }
 
@@ -301,7 +301,7 @@ async fn a_chunked_body_that_grows_too_large_is_refused() {
     for (path, words) in [("/graphql", "PAYLOAD_TOO_LARGE"), ("/room", "Request body too large")] {
         let body = format!("{chunk}{chunk}1\r\n \r\n");
         let request = post(path, "transfer-encoding: chunked\r\n", &body);
-        let answer = Raw::saying(server.address(), request).await.rest().await;
+        let answer = Raw::sending(server.address(), request).await.rest().await;
         assert_eq!(status(&answer), 413, "{path}");
         assert!(answer.contains(words), "{answer}");
     }

@@ -100,7 +100,7 @@ async fn a_cursor_that_cannot_be_used_is_rejected() {
             "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: graphql-transport-ws\r\n{header}\r\n"
         );
-        let answer = Raw::saying(server.address(), handshake).await.until("}]}").await;
+        let answer = Raw::sending(server.address(), handshake).await.until("}]}").await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("CURSOR_INVALID"), "{answer}");
     }
     let mut socket = Socket::ready_with(server.address(), json!({ "resume": { "1": cursor } })).await;

@@ -15,7 +15,7 @@ async fn handshake(server: &Server, path: &str, lines: &[&str]) -> (Raw, String)
         lines.join("\r\n")
     );
     let address = server.address().split('/').next().expect("an address");
-    let mut line = Raw::saying(address, head).await;
+    let mut line = Raw::sending(address, head).await;
     let answer = line.until("\r\n\r\n").await;
     (line, answer)
 }

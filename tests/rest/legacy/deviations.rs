@@ -1,9 +1,8 @@
-//! Where our answers differ from the recorded ones on purpose. Every entry is checked both ways: the answer must be the
-//! one given here, and must not be the recorded one.
+//! Intended differences from the recorded responses. The response must be the one given here, and must not be the recorded one.
 
-/// One recorded case that we answer in another way.
+/// A recorded case with a different response.
 pub struct Deviation {
-    /// The name of the case.
+    /// The name of the recorded case.
     pub case: &'static str,
     pub reason: &'static str,
     pub status: u16,
@@ -11,8 +10,8 @@ pub struct Deviation {
     pub body: &'static str,
 }
 
-const MEANINGFUL_STATUS: &str = "the HTTP status says what the envelope says, so that callers notice";
-const NOTHING_ECHOED: &str = "the body, token and code included, is not sent back";
+const MEANINGFUL_STATUS: &str = "the HTTP status reports the error of the envelope, so that clients notice it";
+const NOTHING_ECHOED: &str = "the response does not repeat the body, which contains the token and the code";
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
 const fn deviation(case: &'static str, reason: &'static str, status: u16, body: &'static str) -> Deviation {
@@ -83,8 +82,8 @@ pub const DEVIATIONS: &[Deviation] = &[
     ),
     Deviation {
         case: "preflight POST content-type",
-        reason: "any origin may call, but no origin is told that it may send credentials: there are none; what is asked for \
-                 is named, because * does not cover Authorization",
+        reason: "all origins are allowed, but credentials are not, as there are none; the requested headers and methods are \
+                 listed, because * does not cover Authorization",
         status: 200,
         headers: &[
             ("access-control-allow-origin", "*"),

@@ -1,4 +1,4 @@
-//! Whole rooms and lists of all rooms: sent page by page, to so many clients at once, however slowly they read.
+//! Responses with a whole room or the list of all rooms: sent page by page, limited in number, also to slow clients.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
-use super::caller::{self, Caller};
+use super::legacy_room::{self, LegacyRoom};
 use crate::support::client::{RoomKey, User};
 use crate::support::http::{Answer, Client};
 use crate::support::raw::{self, Raw};
@@ -17,13 +17,13 @@ use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, eventually};
 
-/// Bytes of one of the largest messages that a client can send.
+/// Size of a message of maximum length, in bytes.
 const LARGE: usize = 4 * 3_990;
 
-/// Messages of a full room: as many as no connection holds unread.
+/// Number of messages in a full room: more than fit into the buffers of a connection.
 const MESSAGES: usize = 240;
 
-/// Fills a room with so many of the largest messages.
+/// Fills a room with messages of maximum size.
 async fn fill(server: &Server, room: &RoomKey, count: usize) {
     const SENDERS: usize = 8;
     join_all((0..SENDERS).map(|sender| async move {
@@ -41,17 +41,17 @@ async fn full_room(server: &Server, count: usize) -> RoomKey {
     room
 }
 
-fn asking(room: &RoomKey) -> Value {
+fn room_body(room: &RoomKey) -> Value {
     json!({ "room_id": room.id, "room_code": room.code })
 }
 
-/// Asks for a whole room over a connection from this address, on which little of what is not read finds room.
-async fn ask_slowly(server: &Server, room: &RoomKey, host: u8) -> Raw {
-    let mut line = connect_from(server, host).await;
-    let body = asking(room).to_string();
+/// Requests a whole room from this address, on a connection with a small receive buffer.
+async fn request_slowly(server: &Server, room: &RoomKey, host: u8) -> Raw {
+    let mut connection = connect_from(server, host).await;
+    let body = room_body(room).to_string();
     let headers = format!("connection: close\r\ncontent-length: {}\r\n", body.len());
-    line.say(raw::post("/room", &headers, &body)).await;
-    line
+    connection.send(raw::post("/room", &headers, &body)).await;
+    connection
 }
 
 async fn connect_from(server: &Server, host: u8) -> Raw {
@@ -61,7 +61,7 @@ async fn connect_from(server: &Server, host: u8) -> Raw {
     Raw(socket.connect(server.address().parse().expect("an address")).await.expect("a connection"))
 }
 
-/// One of the many addresses that this machine has for itself.
+/// A loopback address of this machine.
 fn address(host: u8) -> IpAddr {
     Ipv4Addr::new(127, 1, 7, host).into()
 }
@@ -70,23 +70,23 @@ fn client_from(server: &Server, host: u8) -> Client {
     Client::from_address(&server.url(""), address(host))
 }
 
-/// The head of an answer that has begun, and that it is sent piece by piece.
-async fn assert_begins(line: &mut Raw) {
-    let head = line.until("\r\n\r\n").await;
+/// Reads the head of a response, and asserts that it is chunked.
+async fn assert_chunked(connection: &mut Raw) {
+    let head = connection.until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("\r\ncontent-type: application/json\r\n"), "{head}");
     assert!(head.contains("\r\ntransfer-encoding: chunked\r\n"), "{head}");
 }
 
-/// All that comes until the server hangs up.
-async fn rest(mut line: Raw) -> Vec<u8> {
-    let mut heard = Vec::new();
-    // A connection that is reset has ended too.
-    let _ = timeout(PATIENCE, line.0.read_to_end(&mut heard)).await.expect("the server hangs up in time");
-    heard
+/// Reads until the server closes the connection.
+async fn read_to_end(mut connection: Raw) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A reset also ends the connection.
+    let _ = timeout(PATIENCE, connection.0.read_to_end(&mut bytes)).await.expect("the server closes in time");
+    bytes
 }
 
-/// What stands in the chunks of a body; `None` if the last one is missing.
-fn unchunk(mut body: &[u8]) -> Option<String> {
+/// Decodes a chunked body; `None` if the last chunk is missing.
+fn decode_chunks(mut body: &[u8]) -> Option<String> {
     let mut whole = Vec::new();
     loop {
         let line = body.windows(2).position(|bytes| bytes == b"\r\n")?;
@@ -108,14 +108,14 @@ fn memory(server: &Server) -> u64 {
 }
 
 #[tokio::test]
-async fn a_room_of_many_pages_is_the_document_that_it_would_be_in_one_piece() {
+async fn room_of_many_pages_is_one_valid_document() {
     for (server, _redis) in Server::on_each_store(&[]).await {
-        let caller = Caller::at(server).await;
+        let room = LegacyRoom::on(server).await;
         let texts: Vec<_> = (0..180).map(|n| format!("{n} \"\\\n\t\u{7fff}</{}", "x".repeat(n * 7))).collect();
         let mut messages = Vec::new();
         for (n, text) in texts.iter().enumerate() {
             let user = format!("user-{n:010}");
-            let answer = caller.send(&caller.saying(&user, "", text)).await.json();
+            let answer = room.send(&room.send_body(&user, "", text)).await.json();
             let data = |name: &str| answer["data"][name].to_string();
             messages.push(format!(
                 r#"{{"display_name":{},"user_id":"{user}","created_at":{},"message":{},"deleted":false}}"#,
@@ -124,31 +124,31 @@ async fn a_room_of_many_pages_is_the_document_that_it_would_be_in_one_piece() {
                 data("message"),
             ));
         }
-        let answer = caller.client.post("/room/", &caller.body(&[])).await;
+        let answer = room.client.post("/room/", &room.body(&[])).await;
         let chatters: Vec<_> = (0..180).map(|n| format!("\"user-{n:010}\"")).collect();
         let expected = format!(
             r#"{{"status_code":200,"message":"sucessful","data":{{"room_id":"{}","room_code":"{}","created_at":{},"chatters_amount":180,"chatters":[{}],"messages":[{}]}},"room":"{}"}}"#,
-            caller.room,
-            caller.code,
+            room.id,
+            room.code,
             answer.json()["data"]["created_at"],
             chatters.join(","),
             messages.join(","),
-            caller.room,
+            room.id,
         );
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-        assert!(answer.header("content-length").is_none(), "this is more than is put together at once");
+        assert!(answer.header("content-length").is_none(), "the response is too large to be buffered");
         assert_eq!(answer.body, expected);
     }
 }
 
 #[tokio::test]
-async fn what_is_short_has_its_length_and_is_sent_in_one_piece() {
-    let caller = Caller::new().await;
-    caller.say(caller::ALICE, "", "hi").await;
+async fn short_response_has_a_content_length() {
+    let room = LegacyRoom::new().await;
+    room.send_as(legacy_room::ALICE, "", "hi").await;
     for answer in [
-        caller.client.post("/v1/room/", &caller.body(&[])).await,
-        caller.client.get("/v1/rooms_views/").await,
-        caller.client.get("/v1/room/create/").await,
+        room.client.post("/v1/room/", &room.body(&[])).await,
+        room.client.get("/v1/rooms_views/").await,
+        room.client.get("/v1/room/create/").await,
     ] {
         assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()), "{}", answer.body);
         assert!(answer.header("transfer-encoding").is_none());
@@ -156,42 +156,42 @@ async fn what_is_short_has_its_length_and_is_sent_in_one_piece() {
 }
 
 #[tokio::test]
-async fn readers_of_a_full_room_who_do_not_read_take_no_more_memory_than_a_page_each() {
+async fn slow_reader_of_a_full_room_needs_the_memory_of_one_page() {
     for (server, _redis) in Server::on_each_store(&[("WRITE_TIMEOUT", "10m")]).await {
         let room = full_room(&server, MESSAGES).await;
         let client = Client::of(&server.url(""));
-        let whole = client.post("/room", &asking(&room)).await.body.len();
-        assert!(whole > MESSAGES * LARGE, "{whole}");
+        let full_size = client.post("/room", &room_body(&room)).await.body.len();
+        assert!(full_size > MESSAGES * LARGE, "{full_size}");
         let before = memory(&server);
-        let mut lines = Vec::new();
+        let mut connections = Vec::new();
         for _ in 0..8 {
-            let mut line = ask_slowly(&server, &room, 1).await;
-            assert_begins(&mut line).await;
-            lines.push(line);
+            let mut connection = request_slowly(&server, &room, 1).await;
+            assert_chunked(&mut connection).await;
+            connections.push(connection);
         }
         let grown = memory(&server).saturating_sub(before);
-        assert!(grown < 20 * 1024 * 1024, "8 readers of {whole} bytes made the server grow by {grown} bytes");
-        let last = lines.pop().expect("a reader");
-        drop(lines);
-        assert_eq!(unchunk(&rest(last).await).map(|body| body.len()), Some(whole));
+        assert!(grown < 20 * 1024 * 1024, "8 readers of {full_size} bytes made the server grow by {grown} bytes");
+        let last = connections.pop().expect("a reader");
+        drop(connections);
+        assert_eq!(decode_chunks(&read_to_end(last).await).map(|body| body.len()), Some(full_size));
     }
 }
 
 #[tokio::test]
-async fn so_many_rooms_are_read_at_once_per_client_and_in_total_and_again_when_a_reader_has_gone() {
+async fn concurrent_reads_are_limited_per_client_and_in_total() {
     let settings = [("MAX_LEGACY_READS_PER_CLIENT", "2"), ("MAX_LEGACY_READS", "3"), ("WRITE_TIMEOUT", "10m")];
     let server = Server::with(&settings);
     let room = full_room(&server, MESSAGES).await;
     let mut slow = Vec::new();
     for host in [1, 1, 2] {
-        let mut line = ask_slowly(&server, &room, host).await;
-        assert_begins(&mut line).await;
-        slow.push(line);
+        let mut connection = request_slowly(&server, &room, host).await;
+        assert_chunked(&mut connection).await;
+        slow.push(connection);
         if slow.len() == 2 {
             let greedy = client_from(&server, 1);
-            let message = "too many rooms are read at once from this address; wait for an answer first";
+            let message = "too many rooms are being read from this address; wait until one is complete";
             let expected = json!({ "status_code": 429, "message": message, "data": null });
-            for answer in [greedy.post("/room", &asking(&room)).await, greedy.get("/v1/rooms_views/").await] {
+            for answer in [greedy.post("/room", &room_body(&room)).await, greedy.get("/v1/rooms_views/").await] {
                 assert_eq!((answer.status, answer.json()), (429, expected.clone()));
                 assert_eq!(answer.header("retry-after"), Some("1"));
             }
@@ -199,30 +199,30 @@ async fn so_many_rooms_are_read_at_once_per_client_and_in_total_and_again_when_a
         }
     }
     let other = client_from(&server, 3);
-    let expected = json!({ "status_code": 503, "message": "too many rooms are read at once; try again", "data": null });
-    for answer in [other.post("/v1/room", &asking(&room)).await, other.get("/rooms_views/").await] {
+    let expected = json!({ "status_code": 503, "message": "too many rooms are being read; try again", "data": null });
+    for answer in [other.post("/v1/room", &room_body(&room)).await, other.get("/rooms_views/").await] {
         assert_eq!((answer.status, answer.json()), (503, expected.clone()));
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
-    // What is no long answer is given all the same, and so are refusals.
+    // The limits do not apply to other requests, nor to errors.
     assert_eq!(other.get("/room/create").await.status, 200);
-    let mut wrong = asking(&room);
+    let mut wrong = room_body(&room);
     wrong["room_code"] = json!("12345");
     assert_eq!(other.post("/room", &wrong).await.status, 403);
     drop(slow);
-    eventually("rooms are read again", async || other.get("/rooms_views").await.status == 200).await;
-    assert_eq!(client_from(&server, 1).post("/room", &asking(&room)).await.status, 200);
+    eventually("rooms can be read again", async || other.get("/rooms_views").await.status == 200).await;
+    assert_eq!(client_from(&server, 1).post("/room", &room_body(&room)).await.status, 200);
 }
 
 #[tokio::test]
-async fn an_answer_shows_as_many_messages_as_the_room_had_when_it_began() {
+async fn response_has_the_messages_of_the_room_at_its_start() {
     let server = Server::with(&[("WRITE_TIMEOUT", "10m")]);
     let room = full_room(&server, MESSAGES).await;
-    let mut line = ask_slowly(&server, &room, 1).await;
-    assert_begins(&mut line).await;
+    let mut connection = request_slowly(&server, &room, 1).await;
+    assert_chunked(&mut connection).await;
     let mut late = User::of(server.client());
     late.send(&room, "too late").await;
-    let body = unchunk(&rest(line).await).expect("all chunks");
+    let body = decode_chunks(&read_to_end(connection).await).expect("all chunks");
     let record: Value = serde_json::from_str(&body).expect("one document");
     assert_eq!(record["data"]["messages"].as_array().expect("messages").len(), MESSAGES);
     assert_eq!(
@@ -233,58 +233,59 @@ async fn an_answer_shows_as_many_messages_as_the_room_had_when_it_began() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_to_its_end_is_broken_off_so_that_its_reader_notices() {
+async fn store_failure_aborts_the_response_so_that_the_client_notices() {
     let mut redis = RedisServer::start().await;
     let server = Server::with(&[("REDIS_URL", &redis.url()), ("WRITE_TIMEOUT", "10m")]);
     let room = full_room(&server, MESSAGES).await;
-    let mut line = ask_slowly(&server, &room, 1).await;
-    assert_begins(&mut line).await;
+    let mut connection = request_slowly(&server, &room, 1).await;
+    assert_chunked(&mut connection).await;
     redis.kill();
-    let body = rest(line).await;
-    assert!(body.len() > 64 * 1024 && !body.ends_with(b"0\r\n\r\n") && unchunk(&body).is_none());
-    eventually("the log says so", async || server.log().contains("a legacy answer was broken off")).await;
-    // Before anything of an answer is sent, a failure is told as such.
-    let answer = Client::of(&server.url("")).post("/room", &asking(&room)).await;
+    let body = read_to_end(connection).await;
+    assert!(body.len() > 64 * 1024 && !body.ends_with(b"0\r\n\r\n") && decode_chunks(&body).is_none());
+    eventually("the abort is logged", async || server.log().contains("a legacy response was aborted")).await;
+    // A failure before the start of a response is reported as an error.
+    let answer = Client::of(&server.url("")).post("/room", &room_body(&room)).await;
     assert_eq!((answer.status, &answer.json()["status_code"]), (503, &json!(503)));
 }
 
 #[tokio::test]
-async fn a_room_is_read_for_so_long_and_no_longer() {
+async fn slow_read_ends_at_its_timeout() {
     let settings = [("LEGACY_READ_TIMEOUT", "1s"), ("MAX_LEGACY_READS_PER_CLIENT", "1"), ("WRITE_TIMEOUT", "10m")];
     let server = Server::with(&settings);
     let room = full_room(&server, MESSAGES).await;
-    let mut line = ask_slowly(&server, &room, 1).await;
-    assert_begins(&mut line).await;
+    let mut connection = request_slowly(&server, &room, 1).await;
+    assert_chunked(&mut connection).await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
-    let body = rest(line).await;
-    assert!(unchunk(&body).is_none(), "all of {} bytes came", body.len());
-    eventually("the next one is read", async || client_from(&server, 1).get("/rooms_views").await.status == 200).await;
+    let body = read_to_end(connection).await;
+    assert!(decode_chunks(&body).is_none(), "all {} bytes were received", body.len());
+    eventually("the next read succeeds", async || client_from(&server, 1).get("/rooms_views").await.status == 200)
+        .await;
 }
 
 #[tokio::test]
-async fn while_rooms_are_read_slowly_others_are_answered_as_before() {
+async fn slow_reads_do_not_delay_other_requests() {
     let server = Server::with(&[("WRITE_TIMEOUT", "10m")]);
     let room = full_room(&server, MESSAGES).await;
     let mut slow = Vec::new();
     for host in 1..=4 {
         for _ in 0..8 {
-            slow.push(ask_slowly(&server, &room, host).await);
+            slow.push(request_slowly(&server, &room, host).await);
         }
     }
-    for line in &mut slow {
-        assert_begins(line).await;
+    for connection in &mut slow {
+        assert_chunked(connection).await;
     }
     let client = Client::of(&server.url(""));
-    let (other, code) = caller::create(&client).await;
-    let mut took = Vec::new();
+    let (other, code) = legacy_room::create_room(&client).await;
+    let mut durations = Vec::new();
     for n in 0..20 {
-        let begun = Instant::now();
+        let start = Instant::now();
         let body =
             json!({ "room_id": other, "room_code": code, "user_id": format!("somebody-{n:03}"), "message": "hi" });
         let answer: Answer = client.post("/room/message/send", &body).await;
         assert_eq!(answer.status, 200);
-        took.push(begun.elapsed());
+        durations.push(start.elapsed());
     }
-    took.sort();
-    assert!(took[10] < Duration::from_millis(500), "{took:?}");
+    durations.sort();
+    assert!(durations[10] < Duration::from_millis(500), "{durations:?}");
 }

@@ -1,4 +1,4 @@
-//! The recorded exchanges, replayed in their order.
+//! Replays the recorded exchanges in their order.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,10 +9,10 @@ use crate::support::http::{Answer, Client};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// The one case that was recorded on an empty database, though not as the first.
+/// The one case, not the first, that was recorded on an empty database.
 const ON_EMPTY_STORE: &str = "rooms_views zero rooms (redis empty)";
 
-/// The recording names the token of its user anew after this one was answered.
+/// After the second token is captured, the recording uses the first name for it.
 const RENAMED: (&str, &str) = ("TOK_1", "TOK_1c");
 
 #[derive(Deserialize)]
@@ -25,7 +25,7 @@ struct Case {
     name: String,
     request: Request,
     original: Expected,
-    /// Placeholder to the path of its value in the answer.
+    /// For each placeholder, the path of its value in the response.
     #[serde(default)]
     capture: HashMap<String, String>,
 }
@@ -55,17 +55,16 @@ impl From<&Deviation> for Expected {
     }
 }
 
-/// Replays all cases against the server at `base`, and the one that wants it so against the one at `empty`. Returns
-/// what is not as it should be.
+/// Replays all cases on the server at `base`, except one on the server at `empty`. Returns a list of unexpected differences.
 pub async fn replay(base: &str, empty: &str, deviations: &[Deviation]) -> Vec<String> {
     let recording: Recording = serde_json::from_str(include_str!("cases.json")).expect("the recording");
     let (client, on_empty) = (Client::of(base), Client::of(empty));
     let mut values = prepare(&client).await;
-    let mut complaints = Vec::new();
+    let mut problems = Vec::new();
     let mut unused: BTreeSet<&str> = deviations.iter().map(|deviation| deviation.case).collect();
     for case in recording.cases {
         let client = if case.name == ON_EMPTY_STORE { &on_empty } else { &client };
-        let answer = values.ask(client, &case.request).await;
+        let answer = values.send(client, &case.request).await;
         values.capture(&case, &answer);
         let deviation = deviations.iter().find(|deviation| deviation.case == case.name);
         let as_recorded = values.compare(&case.original, &answer);
@@ -73,20 +72,20 @@ pub async fn replay(base: &str, empty: &str, deviations: &[Deviation]) -> Vec<St
             Some(deviation) => {
                 unused.remove(deviation.case);
                 if as_recorded.is_ok() {
-                    complaints.push(format!("{}: answered as recorded, but {}", case.name, deviation.reason));
+                    problems.push(format!("{}: answered as recorded, but {}", case.name, deviation.reason));
                 }
                 if let Err(difference) = values.compare(&deviation.into(), &answer) {
-                    complaints.push(format!("{}: {difference}", case.name));
+                    problems.push(format!("{}: {difference}", case.name));
                 }
             }
-            None => complaints.extend(as_recorded.err().map(|difference| format!("{}: {difference}", case.name))),
+            None => problems.extend(as_recorded.err().map(|difference| format!("{}: {difference}", case.name))),
         }
     }
-    complaints.extend(unused.into_iter().map(|name| format!("{name}: no such case")));
-    complaints
+    problems.extend(unused.into_iter().map(|name| format!("{name}: no such case")));
+    problems
 }
 
-/// Makes what the recording takes for granted: a second room, and a user nobody knows yet.
+/// Creates what the recording presupposes: a second room, and an unknown user.
 async fn prepare(client: &Client) -> Values {
     let room = client.get("/v1/room/create/").await.json();
     let mut user = uuid::Uuid::new_v4().simple().to_string();
@@ -98,11 +97,11 @@ async fn prepare(client: &Client) -> Values {
     ]))
 }
 
-/// What the placeholders stand for.
+/// The values of the placeholders.
 struct Values(HashMap<String, String>);
 
 impl Values {
-    async fn ask(&self, client: &Client, request: &Request) -> Answer {
+    async fn send(&self, client: &Client, request: &Request) -> Answer {
         let mut builder = client.request(&request.method, &request.path);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
@@ -116,7 +115,7 @@ impl Values {
     fn capture(&mut self, case: &Case, answer: &Answer) {
         for (name, path) in &case.capture {
             let value = text_at(&answer.json(), path);
-            assert!(may_be(name, &value), "{}: {value} is no {name}", case.name);
+            assert!(has_form_of(name, &value), "{}: {value} is no {name}", case.name);
             if name == RENAMED.1 {
                 self.0.insert(RENAMED.0.into(), value.clone());
             }
@@ -124,7 +123,7 @@ impl Values {
         }
     }
 
-    /// Puts values in the place of all placeholders that have one.
+    /// Replaces all placeholders that have a value.
     fn fill(&self, template: &str) -> String {
         self.0.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
     }
@@ -143,25 +142,25 @@ impl Values {
     }
 }
 
-/// Whether `body` is `template` with dates and digits in their places.
+/// Whether `body` is `template` with dates and digits in place of placeholders.
 fn matches(template: &str, body: &str) -> bool {
     match template.split_once("{{") {
         None => template == body,
-        Some((before, behind)) => {
-            let Some((kind, behind)) = behind.split_once("}}") else { return false };
+        Some((before, after)) => {
+            let Some((kind, after)) = after.split_once("}}") else { return false };
             let length = match kind {
                 "DATE" => 19,
                 "DIGITS5" => 5,
                 other => panic!("{other} has no value"),
             };
             let Some(body) = body.strip_prefix(before) else { return false };
-            body.split_at_checked(length).is_some_and(|(value, body)| may_be(kind, value) && matches(behind, body))
+            body.split_at_checked(length).is_some_and(|(value, body)| has_form_of(kind, value) && matches(after, body))
         }
     }
 }
 
-/// Whether `value` looks like what the placeholder `name` stands for.
-fn may_be(name: &str, value: &str) -> bool {
+/// Whether `value` has the form of values of the placeholder `name`.
+fn has_form_of(name: &str, value: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let hex = |text: &str| text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     match name {
@@ -189,37 +188,37 @@ fn text_at(json: &serde_json::Value, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_recorded_request_is_answered_as_recorded_or_deviates_on_purpose() {
+async fn every_response_is_as_recorded_or_a_listed_deviation() {
     let (redis, empty_redis) = (RedisServer::start().await, RedisServer::start().await);
     for (server, empty) in [
         (Server::embedded(), Server::embedded()),
         (Server::on_redis(&redis.url()), Server::on_redis(&empty_redis.url())),
     ] {
-        let complaints = replay(&server.url(""), &empty.url(""), DEVIATIONS).await;
-        assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+        let problems = replay(&server.url(""), &empty.url(""), DEVIATIONS).await;
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
     }
 }
 
 #[tokio::test]
-async fn a_replay_complains_of_every_deviation_that_is_not_listed() {
+async fn replay_reports_deviations_that_are_not_listed() {
     let (server, empty) = (Server::embedded(), Server::embedded());
-    let complaints = replay(&server.url(""), &empty.url(""), &[]).await;
-    assert_eq!(complaints.len(), DEVIATIONS.len(), "{complaints:#?}");
+    let problems = replay(&server.url(""), &empty.url(""), &[]).await;
+    assert_eq!(problems.len(), DEVIATIONS.len(), "{problems:#?}");
 }
 
 #[tokio::test]
-async fn a_replay_complains_of_listed_deviations_that_are_none() {
+async fn replay_reports_listed_deviations_that_do_not_occur() {
     let (server, empty) = (Server::embedded(), Server::embedded());
     let listed = |case, body| Deviation { case, reason: "", status: 404, headers: &[], body };
     let as_recorded = listed("unknown path", r#"{"detail":"Not Found"}"#);
     let unused = listed("no such case", "");
-    let complaints = replay(&server.url(""), &empty.url(""), &[as_recorded, unused]).await;
-    assert!(complaints.iter().any(|complaint| complaint.starts_with("unknown path: answered as recorded")));
-    assert!(complaints.iter().any(|complaint| complaint == "no such case: no such case"));
+    let problems = replay(&server.url(""), &empty.url(""), &[as_recorded, unused]).await;
+    assert!(problems.iter().any(|problem| problem.starts_with("unknown path: answered as recorded")));
+    assert!(problems.iter().any(|problem| problem == "no such case: no such case"));
 }
 
 #[test]
-fn a_body_matches_its_template_to_the_last_character() {
+fn template_matches_whole_bodies_only() {
     let template = r#"{"created_at":"{{DATE}}","name":"Anon#{{DIGITS5}}"}"#;
     assert!(matches(template, r#"{"created_at":"2024-02-29 23:59:59","name":"Anon#01234"}"#));
     for body in [

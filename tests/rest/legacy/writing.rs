@@ -2,109 +2,109 @@
 
 use serde_json::json;
 
-use super::caller::{ALICE, BOB, Caller, FORBIDDEN, NO_SUCH_MESSAGE, assert_refused, token_of};
+use super::legacy_room::{ALICE, BOB, FORBIDDEN, LegacyRoom, NO_SUCH_MESSAGE, assert_error, expect_token};
 
 #[tokio::test]
-async fn only_its_author_changes_a_message() {
-    let caller = Caller::new().await;
-    caller.say(ALICE, "", "mine").await;
-    let bob = caller.say(BOB, "", "yours").await;
-    assert_refused(&caller.edit(caller.changing(BOB, &bob, json!(0)), "ours").await, 403, 403, FORBIDDEN);
-    assert_refused(&caller.delete(&caller.changing(BOB, &bob, json!(0))).await, 403, 403, FORBIDDEN);
-    assert_eq!(caller.record().await["messages"][0]["message"], "mine");
+async fn only_the_author_can_change_a_message() {
+    let room = LegacyRoom::new().await;
+    room.send_as(ALICE, "", "mine").await;
+    let bob = room.send_as(BOB, "", "yours").await;
+    assert_error(&room.edit(room.change_body(BOB, &bob, json!(0)), "ours").await, 403, 403, FORBIDDEN);
+    assert_error(&room.delete(&room.change_body(BOB, &bob, json!(0))).await, 403, 403, FORBIDDEN);
+    assert_eq!(room.record().await["messages"][0]["message"], "mine");
 }
 
 #[tokio::test]
-async fn a_refused_change_leaves_the_token_good() {
-    let caller = Caller::new().await;
-    caller.say(ALICE, "", "mine").await;
-    let bob = caller.say(BOB, "", "yours").await;
+async fn rejected_change_keeps_the_token_valid() {
+    let room = LegacyRoom::new().await;
+    room.send_as(ALICE, "", "mine").await;
+    let bob = room.send_as(BOB, "", "yours").await;
     for _ in 0..3 {
-        assert_refused(&caller.delete(&caller.changing(BOB, &bob, json!(0))).await, 403, 403, FORBIDDEN);
+        assert_error(&room.delete(&room.change_body(BOB, &bob, json!(0))).await, 403, 403, FORBIDDEN);
     }
-    caller.say(BOB, &bob, "still here").await;
+    room.send_as(BOB, &bob, "still here").await;
 }
 
 #[tokio::test]
-async fn deleted_text_is_gone_and_its_place_stays() {
-    let caller = Caller::new().await;
-    let token = caller.say(ALICE, "", "secret words").await;
-    let token = caller.say(ALICE, &token, "second").await;
-    let answer = caller.delete(&caller.changing(ALICE, &token, json!(0))).await;
-    let token = token_of(&answer);
-    let data = json!({ "room": caller.room, "user_id": ALICE, "message": "", "message_id": 0, "token": token });
+async fn deleted_text_is_gone_and_the_message_keeps_its_id() {
+    let room = LegacyRoom::new().await;
+    let token = room.send_as(ALICE, "", "secret words").await;
+    let token = room.send_as(ALICE, &token, "second").await;
+    let answer = room.delete(&room.change_body(ALICE, &token, json!(0))).await;
+    let token = expect_token(&answer);
+    let data = json!({ "room": room.id, "user_id": ALICE, "message": "", "message_id": 0, "token": token });
     let expected = json!({ "status_code": 200, "message": "sucessful", "data": data });
     assert_eq!(answer.json(), expected);
-    let record = caller.record().await;
+    let record = room.record().await;
     assert!(!record.to_string().contains("secret"));
     assert_eq!(record["messages"][0]["message"], "");
     assert_eq!(record["messages"][0]["deleted"], true);
     assert_eq!(record["messages"][1]["message"], "second");
-    let third = caller.send(&caller.saying(ALICE, &token, "third")).await;
+    let third = room.send(&room.send_body(ALICE, &token, "third")).await;
     assert_eq!(third.json()["data"]["message_id"], 2);
 }
 
 #[tokio::test]
-async fn a_deleted_message_takes_no_more_changes() {
-    let caller = Caller::new().await;
-    let token = caller.say(ALICE, "", "words").await;
-    let token = token_of(&caller.delete(&caller.changing(ALICE, &token, json!(0))).await);
-    let again = caller.changing(ALICE, &token, json!(0));
-    assert_refused(&caller.edit(again.clone(), "more").await, 404, 503, NO_SUCH_MESSAGE);
-    assert_refused(&caller.delete(&again).await, 404, 503, NO_SUCH_MESSAGE);
+async fn deleted_message_cannot_be_changed() {
+    let room = LegacyRoom::new().await;
+    let token = room.send_as(ALICE, "", "words").await;
+    let token = expect_token(&room.delete(&room.change_body(ALICE, &token, json!(0))).await);
+    let again = room.change_body(ALICE, &token, json!(0));
+    assert_error(&room.edit(again.clone(), "more").await, 404, 503, NO_SUCH_MESSAGE);
+    assert_error(&room.delete(&again).await, 404, 503, NO_SUCH_MESSAGE);
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_there_is_no_such_message() {
-    let caller = Caller::new().await;
-    let token = caller.say(ALICE, "", "words").await;
+async fn unknown_message_is_reported_as_such() {
+    let room = LegacyRoom::new().await;
+    let token = room.send_as(ALICE, "", "words").await;
     let large = serde_json::from_str("99999999999999999999999").expect("a number");
     for id in [json!(1), json!(-1), json!("-1"), json!(i64::MAX), json!(i64::MIN), large, json!("9".repeat(30))] {
-        let body = caller.changing(ALICE, &token, id.clone());
-        assert_refused(&caller.edit(body.clone(), "more").await, 404, 503, NO_SUCH_MESSAGE);
-        assert_refused(&caller.delete(&body).await, 404, 503, NO_SUCH_MESSAGE);
+        let body = room.change_body(ALICE, &token, id.clone());
+        assert_error(&room.edit(body.clone(), "more").await, 404, 503, NO_SUCH_MESSAGE);
+        assert_error(&room.delete(&body).await, 404, 503, NO_SUCH_MESSAGE);
     }
 }
 
 #[tokio::test]
-async fn a_message_id_may_be_a_string_that_holds_it() {
-    let caller = Caller::new().await;
-    let mut token = caller.say(ALICE, "", "zero").await;
-    token = caller.say(ALICE, &token, "one").await;
+async fn message_id_may_be_a_string() {
+    let room = LegacyRoom::new().await;
+    let mut token = room.send_as(ALICE, "", "zero").await;
+    token = room.send_as(ALICE, &token, "one").await;
     for id in [json!(1), json!("1"), json!(" +01 "), json!(1.0), json!(true)] {
-        let answer = caller.edit(caller.changing(ALICE, &token, id), "more").await;
-        token = token_of(&answer);
+        let answer = room.edit(room.change_body(ALICE, &token, id), "more").await;
+        token = expect_token(&answer);
         assert_eq!(answer.json()["data"]["message_id"], 1);
     }
 }
 
 #[tokio::test]
-async fn an_accepted_edit_keeps_its_place_and_its_keys_in_order() {
-    let caller = Caller::new().await;
-    let token = caller.say(ALICE, "", "words").await;
-    let answer = caller.edit(caller.changing(ALICE, &token, json!(0)), "words\n\tand \"more\" 🦀").await;
-    let token = token_of(&answer);
+async fn edit_response_has_the_exact_form_of_the_original() {
+    let room = LegacyRoom::new().await;
+    let token = room.send_as(ALICE, "", "words").await;
+    let answer = room.edit(room.change_body(ALICE, &token, json!(0)), "words\n\tand \"more\" 🦀").await;
+    let token = expect_token(&answer);
     let expected = format!(
         concat!(
             r#"{{"status_code":200,"message":"sucessful","data":{{"room":"{}","user_id":"{}","#,
             r#""message":"words\n\tand \"more\" 🦀","message_id":0,"token":"{}"}}}}"#
         ),
-        caller.room, ALICE, token
+        room.id, ALICE, token
     );
     assert_eq!(answer.body, expected);
 }
 
 #[tokio::test]
-async fn no_message_is_lost_with_fifty_senders_at_once() {
-    let caller = Caller::new().await;
+async fn fifty_concurrent_senders_lose_no_message() {
+    let room = LegacyRoom::new().await;
     let senders = (0..50).map(async |sender| {
         let (user, mut token) = (format!("sender-{sender:04}"), String::new());
         for _ in 0..10 {
-            token = caller.say(&user, &token, "hi").await;
+            token = room.send_as(&user, &token, "hi").await;
         }
     });
     futures_util::future::join_all(senders).await;
-    let record = caller.record().await;
+    let record = room.record().await;
     assert_eq!(record["messages"].as_array().expect("a list").len(), 500);
     assert_eq!(record["chatters_amount"], 50);
 }

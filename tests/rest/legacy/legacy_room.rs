@@ -1,35 +1,36 @@
-//! A legacy caller in a room of its own.
+//! A room with a client that uses the legacy routes.
 
 use serde_json::{Value, json};
 
 use crate::support::http::{Answer, Client};
 use crate::support::server::Server;
 
-/// A room, and the way to the server that has it.
-pub struct Caller {
+/// A room, and a client of the server that it is on.
+pub struct LegacyRoom {
     _server: Server,
     pub client: Client,
-    pub room: String,
+    pub id: String,
     pub code: String,
 }
 
 pub const ALICE: &str = "alice-0123456";
 pub const BOB: &str = "bob-012345678";
 
-impl Caller {
+impl LegacyRoom {
+    /// Creates a room on a server of its own.
     pub async fn new() -> Self {
-        Self::at(Server::embedded()).await
+        Self::on(Server::embedded()).await
     }
 
-    /// Makes a room at `server`.
-    pub async fn at(server: Server) -> Self {
+    /// Creates a room on `server`.
+    pub async fn on(server: Server) -> Self {
         let client = Client::of(&server.url(""));
-        let (room, code) = create(&client).await;
-        Self { _server: server, client, room, code }
+        let (id, code) = create_room(&client).await;
+        Self { _server: server, client, id, code }
     }
 
-    /// The body that says something as `user`; an empty token is left out.
-    pub fn saying(&self, user: &str, token: &str, message: &str) -> Value {
+    /// A request body that sends a message as `user`. An empty token is left out.
+    pub fn send_body(&self, user: &str, token: &str, message: &str) -> Value {
         let mut body = self.body(&[("user_id", user.into()), ("message", message.into())]);
         if !token.is_empty() {
             body["token"] = token.into();
@@ -37,15 +38,15 @@ impl Caller {
         body
     }
 
-    /// The body that wants to change the message `message_id`.
-    pub fn changing(&self, user: &str, token: &str, message_id: Value) -> Value {
+    /// A request body that changes the message `message_id`.
+    pub fn change_body(&self, user: &str, token: &str, message_id: Value) -> Value {
         self.body(&[("user_id", user.into()), ("token", token.into()), ("message_id", message_id)])
     }
 
-    /// A body with the room's id and code and `more`.
-    pub fn body(&self, more: &[(&str, Value)]) -> Value {
-        let mut body = json!({ "room_id": self.room, "room_code": self.code });
-        for (name, value) in more {
+    /// A request body with the id and code of the room, and these fields.
+    pub fn body(&self, fields: &[(&str, Value)]) -> Value {
+        let mut body = json!({ "room_id": self.id, "room_code": self.code });
+        for (name, value) in fields {
             body[*name] = value.clone();
         }
         body
@@ -64,12 +65,12 @@ impl Caller {
         self.client.post("/v1/room/message/delete/", body).await
     }
 
-    /// Says something and returns the next token.
-    pub async fn say(&self, user: &str, token: &str, message: &str) -> String {
-        token_of(&self.send(&self.saying(user, token, message)).await)
+    /// Sends a message and returns the next token.
+    pub async fn send_as(&self, user: &str, token: &str, message: &str) -> String {
+        expect_token(&self.send(&self.send_body(user, token, message)).await)
     }
 
-    /// The room's record.
+    /// The room with all chatters and messages.
     pub async fn record(&self) -> Value {
         let answer = self.client.post("/v1/room/", &self.body(&[])).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -77,22 +78,22 @@ impl Caller {
     }
 }
 
-/// Makes a room: its id and its code.
-pub async fn create(client: &Client) -> (String, String) {
+/// Creates a room. Returns its id and code.
+pub async fn create_room(client: &Client) -> (String, String) {
     let room = client.get("/room/create").await.json();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     (text(&room["room"]), text(&room["data"]["room_code"]))
 }
 
-/// The next token, from an answer that must have been a success.
-pub fn token_of(answer: &Answer) -> String {
+/// The next token, from a response that must be successful.
+pub fn expect_token(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()["data"]["token"].as_str().expect("a token").to_owned()
 }
 
-/// Checks that an answer is a refusal with exactly these values.
+/// Asserts that a response is an error with exactly these values.
 #[track_caller]
-pub fn assert_refused(answer: &Answer, status: u16, status_code: u16, message: &str) {
+pub fn assert_error(answer: &Answer, status: u16, status_code: u16, message: &str) {
     let body = json!({ "status_code": status_code, "message": message, "data": null });
     assert_eq!((answer.status, answer.json()), (status, body));
 }
