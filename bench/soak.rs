@@ -101,7 +101,7 @@ impl Side {
             self.to_server.cut();
             if let Some((redis, to_redis)) = &mut self.redis {
                 to_redis.cut_after_bytes(rand::rng().random_range(1..10_000));
-                let _ = timeout(Duration::from_secs(1), to_redis.has_cut()).await;
+                let _ = timeout(Duration::from_secs(1), to_redis.wait_for_cut()).await;
                 to_redis.cut_after_bytes(u64::MAX);
                 if start.elapsed() > REDIS_IS_KILLED_EVERY * kills {
                     redis.kill();

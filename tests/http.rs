@@ -1,4 +1,4 @@
-//! The HTTP server in front of both APIs.
+//! Tests of the HTTP server.
 
 mod behind_nginx;
 mod status_codes;

@@ -1,4 +1,4 @@
-//! The pages as they are served. What they do is tested in a browser, in tests/clients.
+//! Tests of how the pages are served. Browser tests of the pages are in tests/clients.
 
 mod chat_page;
 mod paths;

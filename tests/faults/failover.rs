@@ -58,7 +58,7 @@ async fn readers_of_what_a_failover_lost_are_told_so_and_everybody_else_goes_on(
         replica.replicate(to_primary.address()).await;
 
         // From here on the replica hears nothing any more.
-        to_primary.lead_to(None);
+        to_primary.redirect_to(None);
         let mut live = readers(&server, &room, &start).await;
         let mut bob = User::of(client.clone());
         bob.send(&room, "lost").await;
@@ -75,7 +75,7 @@ async fn readers_of_what_a_failover_lost_are_told_so_and_everybody_else_goes_on(
         for n in 0..anew {
             carol.send(&room, &format!("new {n}")).await;
         }
-        to_redis.lead_to(Some(&replica.address()));
+        to_redis.redirect_to(Some(&replica.address()));
         for reader in &mut live {
             match reader.next().await {
                 Said::Error(error) => assert!(error.to_string().contains("\"CURSOR_INVALID\""), "{error}"),

@@ -17,7 +17,7 @@ async fn a_server_that_is_killed_under_load_and_started_again_lost_nothing() {
         for _ in 0..5 {
             server.kill();
             server.start();
-            proxy.lead_to(Some(server.address()));
+            proxy.redirect_to(Some(server.address()));
             crowd.accept(20).await;
         }
         crowd.settle_and_check().await;

@@ -37,7 +37,7 @@ async fn lines_to_redis_that_are_cut_in_the_middle_of_a_reply_lose_nothing() {
     let crowd = Crowd::start(server.address()).await;
     for _ in 0..CUTS {
         proxy.cut_after_bytes(rand::rng().random_range(1..2_000));
-        proxy.has_cut().await;
+        proxy.wait_for_cut().await;
     }
     crowd.settle_and_check().await;
 }

@@ -1,4 +1,4 @@
-//! Servers behind nginx, which is configured as in deploy/nginx: what it must not hold back, hide or lose.
+//! Servers behind nginx with the configuration of deploy/nginx.
 
 use std::time::Instant;
 
@@ -14,7 +14,6 @@ use crate::support::nginx::Nginx;
 use crate::support::reader::{assert_tell_the_room, read_on};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
-use crate::support::socket::PROTOCOL;
 use crate::support::stream::{Stream, post};
 use crate::support::subscriber::{Said, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
@@ -24,10 +23,10 @@ fn client(nginx: &Nginx) -> Client {
 }
 
 #[tokio::test]
-async fn events_come_at_once_over_each_transport() {
+async fn events_arrive_at_once_over_each_transport() {
     let redis = RedisServer::start().await;
     let url = redis.url();
-    // Nothing else is said on an idle stream, so nothing but the event itself can push it through.
+    // Without keep-alives, nothing else is sent that could flush a buffered event.
     let settings = [("REDIS_URL", url.as_str()), ("KEEP_ALIVE_INTERVAL", "1h")];
     let servers = [Server::with(&settings), Server::with(&settings)];
     let nginx = Nginx::before(&[servers[0].address(), servers[1].address()]);
@@ -35,8 +34,8 @@ async fn events_come_at_once_over_each_transport() {
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
     for transport in Transport::ALL {
-        let line = TcpStream::connect(nginx.address()).await.expect("a line");
-        let open = Reader::over(line, transport, &room, Some(start.clone()), Resume::Argument);
+        let stream = TcpStream::connect(nginx.address()).await.expect("a connection");
+        let open = Reader::over(stream, transport, &room, Some(start.clone()), Resume::Argument);
         let mut reader = open.await.expect("a subscription");
         for n in 0..3 {
             let last = format!("{transport:?} {n}");
@@ -48,16 +47,16 @@ async fn events_come_at_once_over_each_transport() {
 }
 
 #[tokio::test]
-async fn events_come_at_once_behind_an_nginx_that_was_told_nothing_of_streams() {
+async fn events_arrive_at_once_behind_an_nginx_without_streaming_settings() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1h")]);
-    let nginx = Nginx::plain_before(server.address());
+    let nginx = Nginx::minimal_before(server.address());
     let (client, mut ada) = (client(&nginx), User::of(client(&nginx)));
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
-    // A WebSocket needs to be configured; nothing that a server says could do without that.
+    // Only WebSockets need settings in nginx.
     for transport in [Transport::ServerSentEvents, Transport::Multipart] {
-        let line = TcpStream::connect(nginx.address()).await.expect("a line");
-        let open = Reader::over(line, transport, &room, Some(start.clone()), Resume::Argument);
+        let stream = TcpStream::connect(nginx.address()).await.expect("a connection");
+        let open = Reader::over(stream, transport, &room, Some(start.clone()), Resume::Argument);
         let mut reader = open.await.expect("a subscription");
         for n in 0..3 {
             let last = format!("{transport:?} {n}");
@@ -69,7 +68,7 @@ async fn events_come_at_once_behind_an_nginx_that_was_told_nothing_of_streams() 
 }
 
 #[tokio::test]
-async fn below_a_path_of_a_site_everything_is_the_same() {
+async fn everything_works_below_a_path_of_another_site() {
     let server = Server::with(&[("BASE_PATH", "/chat"), ("KEEP_ALIVE_INTERVAL", "1h")]);
     let address = server.address().trim_end_matches("/chat");
     let nginx = Nginx::before(&[address]);
@@ -78,8 +77,8 @@ async fn below_a_path_of_a_site_everything_is_the_same() {
     let (room, mut ada) = (client.create_room().await, User::of(client.clone()));
     let page = reqwest::get(url("/chat/")).await.expect("an answer");
     assert_eq!(page.status(), 200);
-    for nothing in ["/graphql", "/chat/metrics"] {
-        assert_eq!(reqwest::get(url(nothing)).await.expect("an answer").status(), 404, "{nothing}");
+    for path in ["/graphql", "/chat/metrics"] {
+        assert_eq!(reqwest::get(url(path)).await.expect("an answer").status(), 404, "{path}");
     }
     let query = "subscription($id: ID!, $code: String!) {
         messageEvents(roomId: $id, roomCode: $code) { message { text } } }";
@@ -91,24 +90,24 @@ async fn below_a_path_of_a_site_everything_is_the_same() {
     let (_, event) = stream.next().await;
     assert_eq!(event["data"]["messageEvents"]["message"]["text"], "below");
 
-    let line = TcpStream::connect(nginx.site()).await.expect("a line");
+    let stream = TcpStream::connect(nginx.site()).await.expect("a connection");
     let mut request = format!("ws://{}/chat/graphql", nginx.site()).into_client_request().expect("a request");
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-    let (_socket, answer) = client_async(request, line).await.expect("a socket");
+    let (_socket, answer) = client_async(request, stream).await.expect("a socket");
     assert_eq!(answer.status(), 101);
 }
 
-/// A socket with one subscription, by a client at this address; or why there is none.
+/// Subscribes from this client address; returns the error if that fails.
 async fn subscribe_from(address: &str, nginx: &Nginx) -> Result<Subscriber, String> {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(format!("{address}:0").parse().expect("an address")).expect("an address of this machine");
-    let line = socket.connect(nginx.address().parse().expect("an address")).await.expect("a line");
+    let stream = socket.connect(nginx.address().parse().expect("an address")).await.expect("a connection");
     let room = client(nginx).create_room().await;
-    Subscriber::over(line, PROTOCOL, &room, None, Resume::Argument).await.map_err(|error| error.to_string())
+    Subscriber::over(stream, PROTOCOL, &room, None, Resume::Argument).await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]
-async fn clients_are_told_apart_by_their_addresses() {
+async fn clients_are_distinguished_by_their_addresses() {
     let server = Server::with(&[("TRUSTED_PROXIES", "127.0.0.1"), ("MAX_SOCKETS_PER_ADDRESS", "1")]);
     let nginx = Nginx::before(&[server.address()]);
     let _one = subscribe_from("127.0.0.2", &nginx).await.expect("a socket");
@@ -118,7 +117,7 @@ async fn clients_are_told_apart_by_their_addresses() {
 }
 
 #[tokio::test]
-async fn what_a_client_writes_about_its_address_means_nothing() {
+async fn client_cannot_forge_its_address() {
     let server = Server::with(&[("TRUSTED_PROXIES", "127.0.0.1"), ("MAX_SOCKETS_PER_ADDRESS", "1")]);
     let nginx = Nginx::before(&[server.address()]);
     let from = |header: &'static str, value: &'static str| {
@@ -141,7 +140,7 @@ async fn what_a_client_writes_about_its_address_means_nothing() {
 }
 
 #[tokio::test]
-async fn the_largest_request_passes_and_a_larger_one_is_refused() {
+async fn largest_request_passes_and_larger_ones_are_rejected() {
     let server = Server::embedded();
     let nginx = Nginx::before(&[server.address()]);
     let (client, room) = (client(&nginx), server.client().create_room().await);
@@ -152,7 +151,7 @@ async fn the_largest_request_passes_and_a_larger_one_is_refused() {
     };
     let accepted: Value = send(4_000).await.json().await.expect("JSON");
     assert!(accepted.get("errors").is_none(), "{accepted}");
-    // What the server takes and does not accept is told by the server.
+    // The server itself rejects a text that is too long.
     let refused: Value = send(30_000).await.json().await.expect("JSON");
     assert_eq!(refused["errors"][0]["extensions"]["code"], "VALIDATION_FAILED", "{refused}");
     assert_eq!(send(70_000).await.status(), 413);
@@ -161,12 +160,12 @@ async fn the_largest_request_passes_and_a_larger_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_rolling_restart_loses_no_message() {
+async fn rolling_restart_loses_no_message() {
     let redis = RedisServer::start().await;
     let url = redis.url();
     let settings = [("REDIS_URL", url.as_str()), ("DRAIN_SECONDS", "1")];
     let mut servers = [Server::with(&settings), Server::with(&settings)];
-    // A server gets another port when it starts again, so the third and the fourth take the place of the first two.
+    // A restarted server would get another port, so two more servers take over from the first two.
     let next = [Server::with(&settings), Server::with(&settings)];
     let all: Vec<_> = servers.iter().chain(&next).map(Server::address).collect();
     let nginx = Nginx::before(&all);
@@ -181,7 +180,7 @@ async fn a_rolling_restart_loses_no_message() {
 
     let mut ada = User::with_own_token(client.clone());
     let mut sent = Vec::new();
-    let mut say = async |text: String| {
+    let mut send = async |text: String| {
         let start = Instant::now();
         loop {
             let answer = ada.try_send_once(&room, &text, Some(&text)).await;
@@ -193,14 +192,14 @@ async fn a_rolling_restart_loses_no_message() {
         sent.push(Some(text));
     };
     for server in &mut servers {
-        say("before".to_owned() + server.address()).await;
+        send("before".to_owned() + server.address()).await;
         server.signal("TERM");
         for n in 0..20 {
-            say(format!("{n} {}", server.address())).await;
+            send(format!("{n} {}", server.address())).await;
         }
         assert!(server.ended().await.success());
     }
-    say("the end".to_owned()).await;
+    send("the end".to_owned()).await;
     let texts = client.texts(&room).await;
     assert_eq!(texts, sent);
     for reader in readers {
@@ -209,7 +208,7 @@ async fn a_rolling_restart_loses_no_message() {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_closed_by_the_server_is_closed_with_its_code() {
+async fn close_code_of_the_server_reaches_the_client() {
     let mut server = Server::with(&[("DRAIN_SECONDS", "0")]);
     let nginx = Nginx::before(&[server.address()]);
     let client = client(&nginx);

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: media types, and the status codes of each.
+//! Media types and status codes of GraphQL over HTTP.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ async fn body(answer: Stream) -> Value {
 }
 
 #[tokio::test]
-async fn an_answer_has_the_media_type_that_the_client_likes_best() {
+async fn response_has_the_media_type_that_the_client_prefers() {
     let server = Server::embedded();
     for (accept, media_type) in [
         ("*/*", JSON),
@@ -49,17 +49,13 @@ async fn each_media_type_has_its_own_status_codes() {
             assert_eq!(answer.status, status, "{query} as {accept}");
             let body = body(answer).await;
             assert_eq!(error_code(&body), code);
-            assert_eq!(
-                body.get("data").is_some(),
-                query == failing,
-                "data is there when something was executed: {body}"
-            );
+            assert_eq!(body.get("data").is_some(), query == failing, "only executed requests have data: {body}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_request_is_an_object_and_nothing_else() {
+async fn request_must_be_an_object() {
     let server = Server::embedded();
     for body in [r#"["{ __typename }",null,null,null]"#, r#"["{ __typename }"]"#, "\"{ __typename }\"", "null", "1"] {
         let request = http().post(server.url("/graphql")).header("content-type", "application/json").body(body);
@@ -69,7 +65,7 @@ async fn a_request_is_an_object_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_not_answered_with_json() {
+async fn subscription_over_json_is_not_acceptable() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;
@@ -82,7 +78,7 @@ async fn a_subscription_is_not_answered_with_json() {
 }
 
 #[tokio::test]
-async fn who_would_rather_speak_http_2_is_answered_all_the_same() {
+async fn upgrade_to_http_2_is_ignored() {
     let server = Server::embedded();
     let request = get(&server.url("/graphql"), "{ __typename }").header("accept", "application/json");
     let answer = Stream::of(request.header("connection", "upgrade").header("upgrade", "h2c")).await;
@@ -91,7 +87,7 @@ async fn who_would_rather_speak_http_2_is_answered_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_last_event_id_means_nothing_outside_of_event_streams() {
+async fn last_event_id_is_ignored_outside_of_event_streams() {
     let server = Server::embedded();
     let request = post(&server.url("/graphql"), "application/json", "{ __typename }", json!({}));
     assert_eq!(Stream::of(request.header("last-event-id", "complete")).await.status, 200);

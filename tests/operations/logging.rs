@@ -1,5 +1,4 @@
-//! What the log is: lines for people or JSON for machines, and no secrets in it. No text, no room code, no token, at any
-//! level.
+//! Log formats, and that no message text, room code or token is ever logged, at any level.
 
 use std::process::{Command, Stdio};
 
@@ -13,12 +12,12 @@ use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, command};
 use crate::support::subscriber::Subscriber;
 
-/// In every text that is sent, and in what is sent where something else belongs.
+/// Part of every text that is sent, and the value of invalid fields.
 const TEXT: &str = "open-sesame";
 
 #[tokio::test]
-async fn the_log_holds_no_text_no_code_and_no_token() {
-    // Long codes, which no time of day in the log looks like.
+async fn log_contains_no_text_no_code_and_no_token() {
+    // Long codes, so that no timestamp in the log contains one by chance.
     for format in ["text", "json"] {
         let settings = [("LOG_LEVEL", "trace"), ("LOG_FORMAT", format), ("ROOM_CODE_LENGTH", "16")];
         for (mut server, _redis) in Server::on_each_store(&settings).await {
@@ -28,18 +27,18 @@ async fn the_log_holds_no_text_no_code_and_no_token() {
             let mut subscriber = Subscriber::open(server.address(), &room, None).await;
             client.viewers_become(&room, 1).await;
             let mut ada = User::with_own_token(client.clone());
-            let message = whole_round(&mut ada, &room, &mut secrets).await;
+            let message = use_every_mutation(&mut ada, &room, &mut secrets).await;
             subscriber.events(4).await;
-            refused(&client, &room, &ada, &message).await;
+            cause_every_error(&client, &room, &ada, &message).await;
             Subscriber::open(server.address(), &room, Some(TEXT.to_owned())).await.refusal().await;
             assert!(server.terminate().await.success());
-            assert_silent_about(&server, &secrets);
+            assert_log_lacks(&server, &secrets);
         }
     }
 }
 
 #[tokio::test]
-async fn the_log_holds_no_secret_either_when_the_store_fails() {
+async fn log_contains_no_secret_when_the_store_fails() {
     let password = "a-password-of-redis";
     let mut redis = RedisServer::start_with_password(password).await;
     let settings = [("LOG_LEVEL", "trace"), ("ROOM_CODE_LENGTH", "16"), ("REDIS_URL", &redis.url())];
@@ -50,14 +49,14 @@ async fn the_log_holds_no_secret_either_when_the_store_fails() {
     ada.send(&room, TEXT).await;
     redis.kill();
     let answer = ada.try_send(&room, TEXT).await.expect("an answer");
-    assert!(!answer.to_string().contains("127.0.0.1"), "callers learn nothing of what lies behind: {answer}");
+    assert!(!answer.to_string().contains("127.0.0.1"), "clients do not see the address of the store: {answer}");
     assert!(server.terminate().await.success());
     assert!(server.log().contains("Redis") || server.log().contains("unavailable"), "the failure is in the log");
-    assert_silent_about(&server, &[TEXT.to_owned(), room.code, ada.token.expect("a token"), password.to_owned()]);
+    assert_log_lacks(&server, &[TEXT.to_owned(), room.code, ada.token.expect("a token"), password.to_owned()]);
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_watches_has_no_colours_and_is_json_when_asked() {
+async fn redirected_log_has_no_colors_and_the_configured_format() {
     for format in ["text", "json"] {
         let mut server = Server::with(&[("LOG_FORMAT", format)]);
         assert!(server.terminate().await.success());
@@ -69,7 +68,7 @@ async fn a_log_that_nobody_watches_has_no_colours_and_is_json_when_asked() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_nobody_reads_any_more_still_ends_when_told_to() {
+async fn server_stops_even_if_its_log_output_is_closed() {
     let directory = tempfile::tempdir().expect("a directory for the server");
     let mut process = tokio::process::Command::from(command(directory.path(), &[]))
         .stdout(Stdio::piped())
@@ -90,8 +89,8 @@ async fn a_server_whose_log_nobody_reads_any_more_still_ends_when_told_to() {
     assert!(status.success(), "{status}");
 }
 
-/// Sends twice, edits and deletes; the message that is left. Every token there was becomes a secret.
-async fn whole_round(ada: &mut User, room: &RoomKey, secrets: &mut Vec<String>) -> Value {
+/// Sends two messages, edits one and deletes the other. Returns the edited one, and adds every token to `secrets`.
+async fn use_every_mutation(ada: &mut User, room: &RoomKey, secrets: &mut Vec<String>) -> Value {
     secrets.extend(ada.token.clone());
     let message = ada.send(room, &format!("{TEXT} one")).await;
     secrets.extend(ada.token.clone());
@@ -104,8 +103,8 @@ async fn whole_round(ada: &mut User, room: &RoomKey, secrets: &mut Vec<String>) 
     message
 }
 
-/// Everything that is refused, with secrets in it.
-async fn refused(client: &Client, room: &RoomKey, ada: &User, message: &Value) {
+/// Sends invalid requests of every kind, with secrets in them.
+async fn cause_every_error(client: &Client, room: &RoomKey, ada: &User, message: &Value) {
     let input = json!({ "roomId": room.id, "roomCode": room.code, "userId": ada.id, "token": ada.token,
         "messageId": message["id"], "text": TEXT });
     for (name, value) in [("roomCode", TEXT), ("token", TEXT), ("text", ""), ("messageId", TEXT), ("roomId", TEXT)] {
@@ -126,11 +125,11 @@ async fn refused(client: &Client, room: &RoomKey, ada: &User, message: &Value) {
     post.send().await.expect("an answer");
 }
 
-fn assert_silent_about(server: &Server, secrets: &[String]) {
+fn assert_log_lacks(server: &Server, secrets: &[String]) {
     let log = server.log();
-    assert!(log.contains("stopping"), "there is no log to look into:\n{log}");
+    assert!(log.contains("stopping"), "the log is empty:\n{log}");
     for secret in secrets {
-        let told: Vec<_> = log.lines().filter(|line| line.contains(secret.as_str())).collect();
-        assert!(told.is_empty(), "the log tells {secret}: {told:#?}");
+        let found: Vec<_> = log.lines().filter(|line| line.contains(secret.as_str())).collect();
+        assert!(found.is_empty(), "the log contains {secret}: {found:#?}");
     }
 }

@@ -127,14 +127,14 @@ async fn the_rust_for_clients_survives_a_cut_connection_and_a_restored_backup() 
     assert!(server.terminate().await.success());
     let backup = copy_of(&server.data());
     server.start();
-    line.lead_to(Some(server.address()));
+    line.redirect_to(Some(server.address()));
     friend.client = server.client();
     friend.send(&key, "soon forgotten").await;
     shows(json!(["before anybody looked", null, "theirs", "soon forgotten"])).await;
     server.kill();
     set_back(&server.data(), backup.path());
     server.start();
-    line.lead_to(Some(server.address()));
+    line.redirect_to(Some(server.address()));
     let instead = json!({ "text": "said instead", "clientMessageId": "2" });
     chat::act(&at, &mut me, chat::SEND, &room, instead).await.expect("a message");
     shows(json!(["before anybody looked", null, "theirs", "said instead"])).await;

@@ -1,4 +1,4 @@
-//! What a server tells of a request: its id in the answer and in the log, and its trace.
+//! Request ids in responses and in the log, and traces.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::routing::post as posted;
+use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
@@ -22,9 +22,9 @@ use crate::support::stream::http;
 const ID: &str = "x-request-id";
 
 #[tokio::test]
-async fn an_answer_carries_the_id_of_its_request_or_a_new_one_for_what_is_no_id() {
+async fn response_has_the_id_of_its_request_or_a_new_one_if_that_is_invalid() {
     let server = Server::embedded();
-    let answered = async |ids: &[&[u8]]| {
+    let response_id = async |ids: &[&[u8]]| {
         let mut request = http().get(server.url("/healthz"));
         for id in ids {
             request = request.header(ID, *id);
@@ -34,19 +34,19 @@ async fn an_answer_carries_the_id_of_its_request_or_a_new_one_for_what_is_no_id(
     };
     let longest = "x".repeat(128);
     for id in ["7", "a-b.c_d:{}\"", &longest] {
-        assert_eq!(answered(&[id.as_bytes()]).await, id);
+        assert_eq!(response_id(&[id.as_bytes()]).await, id);
     }
     let too_long = "x".repeat(129);
     let bad: [&[&[u8]]; 7] =
         [&[], &[b""], &[too_long.as_bytes()], &[b"two words"], &[b"tab\there"], &["ä".as_bytes()], &[b"one", b"two"]];
     for ids in bad {
-        let given = answered(ids).await;
+        let given = response_id(ids).await;
         assert!(given.len() == 36 && given.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'), "{ids:?}: {given}");
     }
 }
 
 #[tokio::test]
-async fn what_the_log_says_of_an_operation_on_a_socket_has_the_id_of_its_upgrade() {
+async fn log_lines_of_a_socket_have_the_request_id_of_its_upgrade() {
     let mut redis = crate::support::redis_server::RedisServer::start().await;
     let server = Server::with(&[("REDIS_URL", &redis.url()), ("LOG_FORMAT", "json")]);
     let room = server.client().create_room().await;
@@ -56,13 +56,13 @@ async fn what_the_log_says_of_an_operation_on_a_socket_has_the_id_of_its_upgrade
     redis.kill();
     let query = format!("{{ room(id: \"{}\", code: \"{}\") {{ id }} }}", room.id, room.code);
     socket.say(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } })).await;
-    eventually("the log tells of it", || async {
+    eventually("the error is logged", || async {
         server.log().lines().any(|line| line.contains("the store is unavailable") && line.contains("\"the-upgrade\""))
     })
     .await;
 }
 
-/// Somebody who takes traces.
+/// A collector of traces.
 struct Collector {
     address: String,
     spans: Arc<Mutex<Vec<Span>>>,
@@ -71,12 +71,12 @@ struct Collector {
 impl Collector {
     async fn start() -> Self {
         let spans = Arc::<Mutex<Vec<Span>>>::default();
-        let take = async |State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes| {
+        let receive = async |State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes| {
             let batch = ExportTraceServiceRequest::decode(body).expect("traces");
             let scopes = batch.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
             spans.lock().expect("the spans").extend(scopes.flat_map(|scope| scope.spans));
         };
-        let router = Router::new().route("/v1/traces", posted(take)).with_state(Arc::clone(&spans));
+        let router = Router::new().route("/v1/traces", post(receive)).with_state(Arc::clone(&spans));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("its address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -85,7 +85,7 @@ impl Collector {
 }
 
 #[tokio::test]
-async fn one_send_is_one_trace_of_request_use_case_and_store_in_the_callers_trace() {
+async fn send_is_one_trace_of_request_use_case_and_store_call_below_the_clients_span() {
     let collector = Collector::start().await;
     let mut server = Server::with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.address)]);
     let client = server.client();
@@ -99,7 +99,7 @@ async fn one_send_is_one_trace_of_request_use_case_and_store_in_the_callers_trac
     let body = json!({ "query": SEND, "variables": { "input": input } });
     let answer = request.json(&body).send().await.expect("an answer").text().await.expect("a body");
     assert!(!answer.contains("errors"), "{answer}");
-    // Nothing is waited for: whoever stops sends what is left.
+    // A stopping server sends the last spans, so the test need not wait for them.
     assert!(server.terminate().await.success());
 
     let all = collector.spans.lock().expect("the spans").clone();
@@ -112,21 +112,21 @@ async fn one_send_is_one_trace_of_request_use_case_and_store_in_the_callers_trac
     assert_eq!(use_case.parent_span_id, request.span_id);
     let inside: BTreeSet<_> =
         ours.iter().filter(|span| span.parent_span_id == use_case.span_id).map(|span| span.name.as_str()).collect();
-    // The room is remembered from the first send.
+    // The room is cached since the first send.
     assert_eq!(inside, ["send"].into());
     assert_eq!(send.parent_span_id, use_case.span_id);
     assert_eq!(ours.len(), 3, "{ours:?}");
     let others: BTreeSet<_> = all.iter().map(|span| &span.trace_id).collect();
     assert!(others.len() >= 3, "requests without a parent have traces of their own");
-    let told = format!("{all:?}");
+    let text = format!("{all:?}");
     let token = user.token.expect("a token");
     for secret in ["two secrets", &room.code, &token] {
-        assert!(!told.contains(&format!("\"{secret}")) && !told.contains(&format!(" {secret}")), "{secret} in {told}");
+        assert!(!text.contains(&format!("\"{secret}")) && !text.contains(&format!(" {secret}")), "{secret} in {text}");
     }
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_or_says_nothing_harms_nobody() {
+async fn unreachable_or_silent_collector_does_no_harm() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("its address");
     for address in [closed, silent.local_addr().expect("its address")] {
@@ -140,9 +140,9 @@ async fn a_collector_that_is_away_or_says_nothing_harms_nobody() {
 }
 
 #[test]
-fn a_collector_is_an_address_without_tls() {
+fn collector_address_must_be_http() {
     for address in ["collector:4317", "https://collector:4318", "http://", "http://collector?key=secret"] {
-        let said = crate::support::server::failure(&[("OTEL_EXPORTER_OTLP_ENDPOINT", address)]);
-        assert!(said.starts_with("livechat: OTEL_EXPORTER_OTLP_ENDPOINT: must be "), "{address}: {said}");
+        let error = crate::support::server::failure(&[("OTEL_EXPORTER_OTLP_ENDPOINT", address)]);
+        assert!(error.starts_with("livechat: OTEL_EXPORTER_OTLP_ENDPOINT: must be "), "{address}: {error}");
     }
 }

@@ -1,5 +1,4 @@
-//! How the chat page is served, and the one that describes the legacy routes. What they do is tried in a browser, in
-//! `tests/clients`.
+//! How the chat page and the page of the legacy routes are served.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -14,20 +13,20 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 const PAGE: &str = include_str!("../../src/web/chat/index.html");
 const DOCS: &str = include_str!("../../src/web/docs/index.html");
 
-/// The addresses in a text of the page, as they stand behind `before`.
-fn addresses<'a>(text: &'a str, before: &str, after: char) -> Vec<&'a str> {
+/// The URLs between `before` and `after` in a text.
+fn urls_between<'a>(text: &'a str, before: &str, after: char) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| rest.split(after).next()).collect()
 }
 
 #[tokio::test]
-async fn every_file_of_the_pages_comes_with_a_strict_policy_and_is_never_stale() {
+async fn every_file_has_a_strict_policy_and_is_revalidated() {
     let server = Server::embedded();
     let mut paths = vec!["/".to_owned(), "/docs".to_owned()];
     for page in [PAGE, DOCS] {
-        paths.extend(addresses(page, "=\"./", '"').iter().map(|address| format!("/{address}")));
+        paths.extend(urls_between(page, "=\"./", '"').iter().map(|url| format!("/{url}")));
     }
     paths.retain(|path| !path.ends_with(".json"));
-    // Modules ask for each other.
+    // Modules import other modules.
     let mut at = 0;
     while let Some(path) = paths.get(at).cloned() {
         let answer = Stream::of(http().get(server.url(&path))).await;
@@ -51,15 +50,15 @@ async fn every_file_of_the_pages_comes_with_a_strict_policy_and_is_never_stale()
         for (known, status) in [(tag.clone(), 304), (format!("\"other\", W/{tag}"), 304), ("\"other\"".to_owned(), 200)]
         {
             let again = Stream::of(http().get(server.url(&path)).header("if-none-match", &known)).await;
-            assert_eq!(again.status, status, "{path} for who has {known}");
+            assert_eq!(again.status, status, "{path} with {known} cached");
             assert_eq!(again.header("content-security-policy"), POLICY);
         }
         let text = answer.rest().await;
-        let beside = addresses(&text, " from './", '\'').into_iter().map(|name| {
+        let beside = urls_between(&text, " from './", '\'').into_iter().map(|name| {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             format!("{folder}/{name}")
         });
-        let elsewhere = addresses(&text, " from '../", '\'').into_iter().map(|name| format!("/{name}"));
+        let elsewhere = urls_between(&text, " from '../", '\'').into_iter().map(|name| format!("/{name}"));
         for module in beside.chain(elsewhere) {
             if !paths.contains(&module) {
                 paths.push(module);
@@ -71,17 +70,17 @@ async fn every_file_of_the_pages_comes_with_a_strict_policy_and_is_never_stale()
 }
 
 #[tokio::test]
-async fn the_pages_have_no_inline_script_or_style_and_no_address_that_is_not_relative() {
+async fn pages_have_no_inline_script_or_style_and_only_relative_urls() {
     for page in [PAGE, DOCS] {
         assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"./").count());
-        for never in ["<style", " style=", " onclick=", " onload=", "=\"/", "://"] {
-            assert!(!page.contains(never), "{never}");
+        for forbidden in ["<style", " style=", " onclick=", " onload=", "=\"/", "://"] {
+            assert!(!page.contains(forbidden), "{forbidden}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_page_names_the_limits_of_what_people_write() {
+async fn page_contains_the_length_limits() {
     for (settings, text, name) in
         [(&[][..], "4000", "64"), (&[("TEXT_MAX_LENGTH", "280"), ("DISPLAY_NAME_MAX_LENGTH", "20")][..], "280", "20")]
     {
@@ -95,7 +94,7 @@ async fn the_page_names_the_limits_of_what_people_write() {
 }
 
 #[test]
-fn start_up_prints_three_lines_for_people() {
+fn startup_prints_three_lines() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut process =
         command(directory.path(), &[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary");
@@ -108,7 +107,7 @@ fn start_up_prints_three_lines_for_people() {
     let lines = [line(), line(), line()];
     process.kill().and_then(|()| process.wait()).expect("its end");
     let chat = lines[0].strip_prefix("Chat page  http://127.0.0.1:").expect("where the chat page is");
-    // Where it is not built in, a remark follows.
+    // If GraphiQL is not built in, a remark follows.
     assert!(lines[1].starts_with(&format!("GraphiQL   http://127.0.0.1:{chat}graphiql")), "{}", lines[1]);
     assert!(lines[2].starts_with("Store      embedded, in "), "{}", lines[2]);
 }

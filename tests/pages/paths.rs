@@ -1,4 +1,4 @@
-//! Where the pages are, what comes with them, and everything below a path of its own.
+//! Paths and headers of the pages, and the base path.
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::server::Server;
 
-/// Asks without following redirects.
+/// Sends a GET request without following redirects.
 async fn get(server: &Server, path: &str) -> Response {
     let client = Client::builder().redirect(Policy::none()).build().expect("a client");
     client.get(server.url(path)).send().await.expect("an answer")
@@ -17,8 +17,8 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn whichever_graphiql_is_served_has_a_strict_policy() {
-    // The first is the one built in, where `make graphiql` ran before; `make test` sees to that.
+async fn both_variants_of_graphiql_have_a_strict_policy() {
+    // `on` is the embedded GraphiQL, if `make graphiql` ran before; `make test` does that.
     for setting in ["on", "cdn"] {
         let server = Server::with(&[("GRAPHIQL", setting)]);
         let page = get(&server, "/graphiql").await;
@@ -38,18 +38,18 @@ async fn whichever_graphiql_is_served_has_a_strict_policy() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_to_have_no_graphiql_has_none() {
+async fn graphiql_can_be_turned_off() {
     let server = Server::with(&[("GRAPHIQL", "off")]);
     assert_eq!(server.status("/graphiql").await, 404);
     server.client().data("{ __typename }", json!({})).await;
 }
 
 #[tokio::test]
-async fn below_a_base_path_everything_answers_as_it_does_without() {
+async fn everything_works_the_same_below_a_base_path() {
     for setting in ["/deep/chat", "/deep/chat/"] {
         let (bare, moved) = (Server::embedded(), Server::with(&[("BASE_PATH", setting)]));
         let host = format!("http://{}", moved.address().trim_end_matches("/deep/chat"));
-        assert!(moved.address().ends_with("/deep/chat"), "the first lines name it: {}", moved.address());
+        assert!(moved.address().ends_with("/deep/chat"), "the startup lines contain it: {}", moved.address());
         for path in
             ["/graphiql", "/docs", "/graphql", "/healthz", "/readyz", "/room", "/v1/room/create/", "/nothing", "/"]
         {
@@ -74,7 +74,7 @@ async fn below_a_base_path_everything_answers_as_it_does_without() {
         {
             assert_eq!(status(path).await, 404, "{path}");
         }
-        let entrance = get(&moved, "").await;
-        assert_eq!((entrance.status().as_u16(), header(&entrance, "location")), (308, "/deep/chat/"));
+        let redirect = get(&moved, "").await;
+        assert_eq!((redirect.status().as_u16(), header(&redirect, "location")), (308, "/deep/chat/"));
     }
 }

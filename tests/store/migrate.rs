@@ -162,7 +162,7 @@ async fn a_large_room_arrives_complete_after_interruptions() {
         let bottleneck = Bottleneck::before(address, bytes).await;
         let mut migration = migrate(&server.data(), &format!("redis://{}/", bottleneck.address()));
         let mut migration = migration.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command");
-        eventually("the migration stalls", async || bottleneck.stands_still()).await;
+        eventually("the migration stalls", async || bottleneck.is_stalled()).await;
         assert!(migration.try_wait().expect("a process of our own").is_none(), "the migration has already ended");
         let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id } }";
         let answer = other.client().request(query, json!({ "id": room.id, "code": room.code })).await;

@@ -1,4 +1,4 @@
-//! A way to a server that stands still after so many bytes, so that a client can be met in the middle of its work.
+//! A TCP proxy that stops forwarding after some number of bytes, so that a test can act in the middle of a transfer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A way to a server that stands still, for all lines together, once clients have said so many bytes.
+/// A TCP proxy that stalls once clients have sent this many bytes, over all connections.
 pub struct Bottleneck {
     address: SocketAddr,
     left: Arc<AtomicUsize>,
@@ -17,15 +17,16 @@ pub struct Bottleneck {
 }
 
 impl Bottleneck {
+    /// Starts a proxy in front of `server` that forwards this many bytes.
     pub async fn before(server: SocketAddr, bytes: usize) -> Self {
-        let door = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let (address, left) = (door.local_addr().expect("its address"), Arc::new(AtomicUsize::new(bytes)));
-        let allowance = Arc::clone(&left);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (address, left) = (listener.local_addr().expect("its address"), Arc::new(AtomicUsize::new(bytes)));
+        let shared_left = Arc::clone(&left);
         let accepting = tokio::spawn(async move {
-            let mut lines = JoinSet::new();
-            while let Ok((near, _)) = door.accept().await {
+            let mut connections = JoinSet::new();
+            while let Ok((near, _)) = listener.accept().await {
                 let Ok(far) = TcpStream::connect(server).await else { continue };
-                lines.spawn(pass_on(near, far, Arc::clone(&allowance)));
+                connections.spawn(forward(near, far, Arc::clone(&shared_left)));
             }
         });
         Self { address, left, _accepting: AbortOnDropHandle::new(accepting) }
@@ -35,15 +36,15 @@ impl Bottleneck {
         self.address
     }
 
-    pub fn stands_still(&self) -> bool {
+    pub fn is_stalled(&self) -> bool {
         self.left.load(Ordering::SeqCst) == 0
     }
 }
 
-async fn pass_on(mut near: TcpStream, mut far: TcpStream, left: Arc<AtomicUsize>) {
+async fn forward(mut near: TcpStream, mut far: TcpStream, left: Arc<AtomicUsize>) {
     let (mut from_client, mut to_client) = near.split();
     let (mut from_server, mut to_server) = far.split();
-    let inward = async {
+    let requests = async {
         let mut buffer = vec![0; 4_096];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
             let before = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(read)));
@@ -56,7 +57,7 @@ async fn pass_on(mut near: TcpStream, mut far: TcpStream, left: Arc<AtomicUsize>
         }
     };
     tokio::select! {
-        () = inward => {}
+        () = requests => {}
         _ = copy(&mut from_server, &mut to_client) => {}
     }
 }

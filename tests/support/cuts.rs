@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, RoomKey, User, text};
-use super::proxy::{connect_for, reset_when_dropped};
+use super::proxy::{connect_limited, reset_when_dropped};
 use super::subscriber::Said;
 use super::transport::{Reader, Resume, Transport};
 
@@ -273,7 +273,7 @@ async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Co
         let cut = granted.then(|| Cut::random(&mut task.rng));
         let address = task.any_address();
         let line = match cut {
-            Some(Cut::AfterBytes(bytes)) => connect_for(&address, bytes).await,
+            Some(Cut::AfterBytes(bytes)) => connect_limited(&address, bytes).await,
             _ => TcpStream::connect(&address).await,
         };
         let line = line.expect("a server that listens");

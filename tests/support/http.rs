@@ -1,4 +1,4 @@
-//! A client that shows answers as they came.
+//! An HTTP client that returns responses unchanged.
 
 use std::net::IpAddr;
 
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::http_client;
 
-/// Talks to one server. Follows no redirects, so that none goes unnoticed.
+/// A client of one server. It follows no redirects, so that tests see them.
 pub struct Client {
     base: String,
     http: reqwest::Client,
 }
 
-/// An answer as it came.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -29,7 +29,7 @@ impl Client {
         Self { base: base.to_owned(), http }
     }
 
-    /// One whose requests come from this address of the machine; all of 127.0.0.0/8 are.
+    /// A client with this local address. Every address in 127.0.0.0/8 works.
     pub fn from_address(base: &str, address: IpAddr) -> Self {
         let http = http_client().redirect(Policy::none()).local_address(address).build();
         Self { base: base.to_owned(), http: http.expect("a client") }
@@ -48,7 +48,7 @@ impl Client {
         self.post_text(path, &body.to_string()).await
     }
 
-    /// Posts what may not be JSON as if it were.
+    /// Posts text, which may be invalid, as JSON.
     pub async fn post_text(&self, path: &str, body: &str) -> Answer {
         Answer::to(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body.to_owned())).await
     }

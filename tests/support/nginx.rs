@@ -1,4 +1,4 @@
-//! An nginx of a test's own: the configuration of deploy/nginx on free ports in front of some servers, ended when dropped.
+//! nginx in front of test servers, with the configuration of deploy/nginx, on free ports. It stops when dropped.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -19,22 +19,22 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// One in front of the servers at these addresses.
+    /// Starts nginx in front of the servers at these addresses.
     pub fn before(servers: &[&str]) -> Self {
         Self::start(|directory, address, site| configure(directory, address, site, servers))
     }
 
-    /// One in front of a server, that is told where the server is and nothing else.
-    pub fn plain_before(server: &str) -> Self {
+    /// Starts nginx with a minimal configuration, which has nothing but the address of the server.
+    pub fn minimal_before(server: &str) -> Self {
         Self::start(|directory, address, _| {
             let server = format!("server {{ listen {address}; location / {{ proxy_pass http://{server}; }} }}");
             write_configuration(directory, &server)
         })
     }
 
-    /// Starts one with the configuration that is written to a directory, for two addresses.
+    /// Starts nginx with the configuration that `configure` writes to a directory, for two addresses.
     fn start(configure: impl Fn(&Path, &str, &str) -> PathBuf) -> Self {
-        // Between looking for a free port and using it, somebody else may take it.
+        // Another process may take a free port before nginx uses it.
         for _ in 0..5 {
             let directory = tempfile::tempdir().expect("a directory for nginx");
             let (address, site) = (free_address(), free_address());
@@ -44,11 +44,11 @@ impl Nginx {
                 .spawn()
                 .unwrap_or_else(|error| panic!("this test needs nginx (make tools): {error}"));
             let mut nginx = Self { process, address, site, directory };
-            if nginx.answers() {
+            if nginx.wait_until_ready() {
                 return nginx;
             }
         }
-        panic!("nginx ends at once on every port");
+        panic!("nginx did not start on any port");
     }
 
     /// Host and port.
@@ -56,12 +56,13 @@ impl Nginx {
         &self.address
     }
 
-    /// Host and port of a site that has LiveChat below `/chat/`.
+    /// Host and port of a site with LiveChat below `/chat/`.
     pub fn site(&self) -> &str {
         &self.site
     }
 
-    fn answers(&mut self) -> bool {
+    /// Returns whether nginx is ready, or `false` if it has ended.
+    fn wait_until_ready(&mut self) -> bool {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             if self.process.try_wait().expect("a process of our own").is_some() {
@@ -78,13 +79,13 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // The master ends its workers when it is told to end, and not when it is killed.
+        // On SIGTERM the master also stops its workers; on SIGKILL it does not.
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }
 }
 
-/// What nginx says of the files in deploy/nginx.
+/// Runs nginx's own check of the files in deploy/nginx.
 pub fn check() -> Output {
     let directory = tempfile::tempdir().expect("a directory for nginx");
     let configuration = configure(directory.path(), &free_address(), &free_address(), &["127.0.0.1:1"]);
@@ -99,13 +100,13 @@ fn nginx(directory: &Path, configuration: &Path) -> Command {
     nginx
 }
 
-/// The examples as they stand, but for their addresses; the one for a sub-path inside of a site of its own.
+/// Writes the examples with other addresses, the one for a sub-path inside a server block of its own.
 fn configure(directory: &Path, address: &str, site: &str, servers: &[&str]) -> PathBuf {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx");
     let example = |name| fs::read_to_string(examples.join(name)).expect("an example");
     let servers: String = servers.iter().map(|server| format!("server {server};")).collect();
-    let whole = replaced(&example("livechat.conf"), "server livechat:8001;", &servers);
-    let whole = replaced(&whole, "listen 8080;", &format!("listen {address};"));
+    let whole = replace_once(&example("livechat.conf"), "server livechat:8001;", &servers);
+    let whole = replace_once(&whole, "listen 8080;", &format!("listen {address};"));
     fs::write(directory.join("livechat.conf"), whole).expect("a file");
     fs::write(directory.join("sub-path.conf"), example("livechat-sub-path.conf")).expect("a file");
     let here = directory.display();
@@ -132,12 +133,12 @@ fn write_configuration(directory: &Path, servers: &str) -> PathBuf {
     path
 }
 
-fn replaced(text: &str, from: &str, to: &str) -> String {
-    assert_eq!(text.matches(from).count(), 1, "the example says {from:?} once");
+fn replace_once(text: &str, from: &str, to: &str) -> String {
+    assert_eq!(text.matches(from).count(), 1, "the example must contain {from:?} once");
     text.replace(from, to)
 }
 
-/// The workers are whoever runs the tests, who owns the directory.
+/// The user that runs the tests and owns the directory, for the workers.
 fn user() -> String {
     let output = Command::new("id").arg("-un").output().expect("the id command");
     String::from_utf8(output.stdout).expect("a name").trim().to_owned()

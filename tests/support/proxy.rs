@@ -1,5 +1,5 @@
-//! Ways to a server that can be cut: one line after so many bytes, wherever in a message that is, or a [`Proxy`] whose
-//! lines are cut together, led elsewhere, or slow.
+//! Connections to a server that a test can break: a single one after some number of bytes, or all connections of a [`Proxy`],
+//! which can also delay them or redirect them to another server.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,12 +16,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::eventually;
 
-/// Connects to a server. The line passes on so many bytes of what the server says; then both of its ends are reset. It
-/// ends with either end.
-pub async fn connect_for(server: &str, bytes: u64) -> io::Result<TcpStream> {
-    let door = TcpListener::bind("127.0.0.1:0").await?;
-    let client = TcpStream::connect(door.local_addr()?).await?;
-    let ((mut near, _), mut far) = (door.accept().await?, TcpStream::connect(server).await?);
+/// Connects to a server. The connection passes on this many bytes from the server; then both of its ends are reset. When one end
+/// closes, so does the other.
+pub async fn connect_limited(server: &str, bytes: u64) -> io::Result<TcpStream> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    let ((mut near, _), mut far) = (listener.accept().await?, TcpStream::connect(server).await?);
     reset_when_dropped(&near)?;
     reset_when_dropped(&far)?;
     tokio::spawn(async move {
@@ -36,82 +36,82 @@ pub async fn connect_for(server: &str, bytes: u64) -> io::Result<TcpStream> {
     Ok(client)
 }
 
-/// The line will not end politely: whatever is under way on it is thrown away.
-pub fn reset_when_dropped(line: &TcpStream) -> io::Result<()> {
-    SockRef::from(line).set_linger(Some(Duration::ZERO))
+/// Makes a connection end with a reset instead of a normal close, so that bytes in transit are lost.
+pub fn reset_when_dropped(connection: &TcpStream) -> io::Result<()> {
+    SockRef::from(connection).set_linger(Some(Duration::ZERO))
 }
 
-/// An address that leads to a server, as long as this lives. It works only while the test's runtime does: a test that
-/// waits for a server to start through it needs several threads.
+/// A TCP proxy in front of a server. It runs on the runtime of the test, so a test that blocks while a server starts behind it
+/// needs several threads.
 pub struct Proxy {
     address: String,
-    way: Arc<Way>,
+    state: Arc<State>,
     _task: AbortOnDropHandle<()>,
 }
 
-/// Where the lines lead, and how.
-struct Way {
-    /// `None` while nobody gets through.
+/// How connections are forwarded.
+struct State {
+    /// `None` while connections are refused.
     server: Mutex<Option<String>>,
-    /// Cancelled to cut the lines there are.
+    /// Cancelled to reset the open connections.
     cut: Mutex<CancellationToken>,
-    /// How much later answers come, in milliseconds.
+    /// Delay of responses, in milliseconds.
     delay: AtomicU64,
-    /// How many bytes of answers are passed on, all lines together, before the line that takes the last one is cut.
+    /// Bytes of responses that are still passed on, over all connections. Then the connection with the last byte is reset.
     allowed: AtomicU64,
 }
 
 impl Proxy {
-    /// A way to this server.
+    /// Starts a proxy in front of this server.
     pub async fn to(server: &str) -> Self {
-        let door = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = door.local_addr().expect("an address").to_string();
-        let way = Arc::new(Way {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let state = Arc::new(State {
             server: Mutex::new(Some(server.to_owned())),
             cut: Mutex::default(),
             delay: AtomicU64::new(0),
             allowed: AtomicU64::new(u64::MAX),
         });
         let task = tokio::spawn({
-            let way = Arc::clone(&way);
+            let state = Arc::clone(&state);
             async move {
-                while let Ok((near, _)) = door.accept().await {
-                    tokio::spawn(Arc::clone(&way).carry(near));
+                while let Ok((near, _)) = listener.accept().await {
+                    tokio::spawn(Arc::clone(&state).forward(near));
                 }
             }
         });
-        Self { address, way, _task: AbortOnDropHandle::new(task) }
+        Self { address, state, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Host and port of the near end.
+    /// Host and port of the proxy.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Resets all lines there are.
+    /// Resets all open connections.
     pub fn cut(&self) {
-        std::mem::take(&mut *self.way.cut.lock().expect("the lines")).cancel();
+        std::mem::take(&mut *self.state.cut.lock().expect("the token")).cancel();
     }
 
-    /// Cuts the line that takes the last of so many more bytes of answers.
+    /// Resets the connection that carries the last of this many bytes of responses.
     pub fn cut_after_bytes(&self, bytes: u64) {
-        self.way.allowed.store(bytes, Ordering::Relaxed);
+        self.state.allowed.store(bytes, Ordering::Relaxed);
     }
 
-    /// Waits until [`cut_after_bytes`](Self::cut_after_bytes) has had its effect.
-    pub async fn has_cut(&self) {
-        eventually("the bytes have passed", async || self.way.allowed.load(Ordering::Relaxed) == u64::MAX).await;
+    /// Waits until [`cut_after_bytes`](Self::cut_after_bytes) has reset a connection.
+    pub async fn wait_for_cut(&self) {
+        eventually("the bytes have passed", async || self.state.allowed.load(Ordering::Relaxed) == u64::MAX).await;
     }
 
-    /// Cuts all lines; new ones lead to this server, or are reset if there is none.
-    pub fn lead_to(&self, server: Option<&str>) {
-        *self.way.server.lock().expect("the way") = server.map(str::to_owned);
+    /// Resets all connections. New ones go to this server, or are reset if there is none.
+    pub fn redirect_to(&self, server: Option<&str>) {
+        *self.state.server.lock().expect("the server") = server.map(str::to_owned);
         self.cut();
     }
 
-    /// Has every answer come so much later.
+    /// Delays all responses by this time.
     pub fn delay(&self, delay: Duration) {
-        self.way.delay.store(delay.as_millis() as u64, Ordering::Relaxed);
+        self.state.delay.store(delay.as_millis() as u64, Ordering::Relaxed);
     }
 }
 
@@ -121,11 +121,11 @@ impl Drop for Proxy {
     }
 }
 
-impl Way {
-    async fn carry(self: Arc<Self>, mut near: TcpStream) {
+impl State {
+    async fn forward(self: Arc<Self>, mut near: TcpStream) {
         let _ = reset_when_dropped(&near);
-        let cut = self.cut.lock().expect("the lines").clone();
-        let server = self.server.lock().expect("the way").clone();
+        let cut = self.cut.lock().expect("the token").clone();
+        let server = self.server.lock().expect("the server").clone();
         let Some(server) = server else { return };
         let Ok(mut far) = TcpStream::connect(server).await else { return };
         let _ = reset_when_dropped(&far).and(near.set_nodelay(true)).and(far.set_nodelay(true));
@@ -133,30 +133,34 @@ impl Way {
         let (from_server, mut to_server) = far.split();
         tokio::select! {
             _ = copy(&mut from_client, &mut to_server) => {}
-            _ = self.pass_on(from_server, to_client) => {}
+            _ = self.forward_responses(from_server, to_client) => {}
             () = cut.cancelled() => {}
         }
     }
 
-    /// Passes on what the server says, each piece when its time has come, until no more bytes are allowed.
-    async fn pass_on(&self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
-        let (pieces, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(1_024);
+    /// Passes on bytes from the server after the delay, until no more are allowed.
+    async fn forward_responses(
+        &self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+    ) -> io::Result<()> {
+        let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(1_024);
         let read = async {
             loop {
-                let mut piece = Vec::with_capacity(16 * 1024);
-                if from.read_buf(&mut piece).await? == 0 {
+                let mut chunk = Vec::with_capacity(16 * 1024);
+                if from.read_buf(&mut chunk).await? == 0 {
                     return io::Result::Ok(());
                 }
-                let when = Instant::now() + Duration::from_millis(self.delay.load(Ordering::Relaxed));
-                let _ = pieces.send((when, piece)).await;
+                let due = Instant::now() + Duration::from_millis(self.delay.load(Ordering::Relaxed));
+                let _ = sender.send((due, chunk)).await;
             }
         };
         let write = async {
-            while let Some((when, piece)) = due.recv().await {
-                sleep_until(when).await;
-                let (mut rest, bytes) = (0, piece.len() as u64);
+            while let Some((due, chunk)) = receiver.recv().await {
+                sleep_until(due).await;
+                let (mut left, bytes) = (0, chunk.len() as u64);
                 let take = |allowed: u64| {
-                    rest = allowed;
+                    left = allowed;
                     Some(if allowed <= bytes {
                         u64::MAX
                     } else if allowed == u64::MAX {
@@ -166,8 +170,8 @@ impl Way {
                     })
                 };
                 let _ = self.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-                to.write_all(&piece[..bytes.min(rest) as usize]).await?;
-                if rest <= bytes {
+                to.write_all(&chunk[..bytes.min(left) as usize]).await?;
+                if left <= bytes {
                     break;
                 }
             }

@@ -1,11 +1,11 @@
-//! A sender over the legacy REST routes.
+//! A user of the legacy REST routes.
 
 use serde_json::{Value, json};
 
 use super::client::{RoomKey, text};
 use super::http_client;
 
-/// A user of `/v1/room/message/send` who remembers the token.
+/// Sends messages over `/v1/room/message/send`, and keeps the current token.
 pub struct RestUser {
     http: reqwest::Client,
     url: String,
@@ -14,20 +14,20 @@ pub struct RestUser {
 }
 
 impl RestUser {
-    /// One with this id, on the server with this address.
+    /// A user with this id, on the server at this address.
     pub fn of(address: &str, id: String) -> Self {
         let url = format!("http://{address}/v1/room/message/send");
         Self { http: http_client().build().expect("a client"), url, id, token: None }
     }
 
-    /// Sends; the `data` of the answer, which must be a success.
+    /// Sends a message. Returns the `data` of the response, which must be successful.
     pub async fn send(&mut self, room: &RoomKey, message: &str) -> Value {
         let answer = self.try_send(room, message).await.expect("an answer in JSON");
         assert_eq!(answer["status_code"], 200, "a send was answered with {answer}");
         answer["data"].clone()
     }
 
-    /// What the server says to a send, the token remembered if it was accepted.
+    /// Sends a message. Returns the response, and keeps the new token if there is one.
     pub async fn try_send(&mut self, room: &RoomKey, message: &str) -> Result<Value, reqwest::Error> {
         let mut body = json!({ "room_id": format!("room:*{}", room.id), "room_code": room.code,
             "user_id": self.id, "message": message });
