@@ -1,4 +1,4 @@
-//! Pages for people: the chat page, the GraphiQL playground, and the description of the legacy routes.
+//! Web pages: the chat page, GraphiQL, and the documentation of the legacy routes.
 
 mod chat;
 mod docs;
@@ -9,17 +9,18 @@ use axum::Router;
 
 use crate::web::graphiql::Graphiql;
 
-/// Steers the pages.
+/// Settings of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub graphiql: Graphiql,
-    /// Characters in a message, at most. The chat page says by how much one is too long.
+    /// Maximum length of a message, in characters. The chat page shows by how much a text is too long.
     pub text_max: usize,
-    /// Characters in a display name, at most.
+    /// Maximum length of a display name, in characters.
     pub display_name_max: usize,
 }
 
-/// All pages: `/` and what belongs to it, `/docs`, and `/graphiql`. Their addresses are relative, so they work below any path.
+/// The routes of all pages: `/`, `/docs` and `/graphiql` with their files. All URLs in pages are relative, so the pages work below
+/// any path.
 pub fn routes(settings: Settings) -> Router {
     chat::routes(settings.text_max, settings.display_name_max)
         .merge(docs::routes())

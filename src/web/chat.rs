@@ -1,5 +1,5 @@
-//! The chat page, which is embedded: its files as they stand in `chat/`, nothing built, but for the limits that the page
-//! itself names. What the page does is the business of its modules, from `chat/app.js` on.
+//! The chat page. Its files in `chat/` are embedded unchanged, without a build step; only the length limits are inserted into
+//! `index.html`. The JavaScript starts in `chat/app.js`.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,7 @@ use axum::Router;
 
 use crate::web::file::{self, File, HTML, PICTURE, SCRIPT, STYLE};
 
-/// The files in `chat/`, each with its media type. All are asked for relative to the page, so that it works below any
-/// path.
+/// Embeds files of `chat/`, each with its media type.
 macro_rules! files {
     ($($name:literal: $media_type:expr,)*) => {
         &[$(File { path: concat!("/chat/", $name), media_type: $media_type, text: Cow::Borrowed(include_str!(concat!("chat/", $name))) },)*]
@@ -20,8 +19,9 @@ const PAGE: &str = include_str!("chat/index.html");
 const FILES: &[File] = files! {
     "actions.js": SCRIPT,
     "app.js": SCRIPT,
+    "backoff.js": SCRIPT,
     "banner.js": SCRIPT,
-    "colours.css": STYLE,
+    "colors.css": STYLE,
     "composer.js": SCRIPT,
     "dialog.css": STYLE,
     "dialogs.js": SCRIPT,
@@ -31,7 +31,6 @@ const FILES: &[File] = files! {
     "history.js": SCRIPT,
     "icon.svg": PICTURE,
     "identity.js": SCRIPT,
-    "keep.js": SCRIPT,
     "keyboard.js": SCRIPT,
     "link.js": SCRIPT,
     "message.js": SCRIPT,
@@ -39,14 +38,14 @@ const FILES: &[File] = files! {
     "names.js": SCRIPT,
     "operations.js": SCRIPT,
     "outbox.js": SCRIPT,
-    "own.css": STYLE,
-    "patience.js": SCRIPT,
+    "own_messages.css": STYLE,
     "people.js": SCRIPT,
     "room.css": STYLE,
     "room.js": SCRIPT,
     "socket.js": SCRIPT,
     "start.css": STYLE,
     "start.js": SCRIPT,
+    "storage.js": SCRIPT,
     "stream.js": SCRIPT,
     "style.css": STYLE,
     "text.js": SCRIPT,
@@ -54,7 +53,7 @@ const FILES: &[File] = files! {
     "timeline.js": SCRIPT,
 };
 
-/// `/` and `/chat/…`. The page names the most characters of a message and of a name, and holds people to them.
+/// The routes `/` and `/chat/…`. The page enforces the maximum lengths of messages and display names.
 pub(super) fn routes(text_max: usize, display_name_max: usize) -> Router {
     let text = PAGE
         .replace("{TEXT_MAX_LENGTH}", &text_max.to_string())

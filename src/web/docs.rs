@@ -1,4 +1,4 @@
-//! The page that shows the legacy routes to people, and lets them try: `/openapi.json`, drawn by the modules in `docs/`.
+//! The documentation page of the legacy routes: it renders `/openapi.json`, and has forms to try the routes.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,7 @@ use axum::routing::get;
 
 use crate::web::file::{self, File, HTML, SCRIPT, STYLE};
 
-/// What the page is made of, but for the colours and `dom.js`, which are the chat page's. All are asked for relative to the
-/// page, so that it works below any path.
+/// The files of the page, except `colors.css` and `dom.js`, which it shares with the chat page.
 const FILES: &[File] = &[
     File { path: "/docs", media_type: HTML, text: Cow::Borrowed(include_str!("docs/index.html")) },
     File { path: "/docs/docs.css", media_type: STYLE, text: Cow::Borrowed(include_str!("docs/docs.css")) },
@@ -18,7 +17,7 @@ const FILES: &[File] = &[
     File { path: "/docs/shape.js", media_type: SCRIPT, text: Cow::Borrowed(include_str!("docs/shape.js")) },
 ];
 
-/// `/docs`, and what belongs to it.
+/// The routes `/docs` and `/docs/…`.
 pub(super) fn routes() -> Router {
     file::routes(FILES.iter().cloned()).route("/docs/", get(async || Redirect::permanent("../docs")))
 }

@@ -1,5 +1,5 @@
-//! GraphiQL, at `/graphiql`: the one that `make graphiql` built, embedded, which asks nobody but this server; where the server
-//! was compiled without it, a page that loads one from a CDN and says so.
+//! GraphiQL at `/graphiql`. The embedded one, built with `make graphiql`, connects only to this server. If the server was compiled
+//! without it, the page loads GraphiQL from a CDN and says so.
 
 use std::borrow::Cow;
 
@@ -10,34 +10,34 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
 
-/// Which GraphiQL is served.
+/// The variant of GraphiQL to serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Graphiql {
-    /// The embedded one, or that of the CDN where none is embedded.
+    /// The embedded one, or the one from the CDN if none is embedded.
     #[default]
     On,
-    /// The page that loads it from a CDN.
+    /// The one from the CDN.
     Cdn,
     /// None.
     Off,
 }
 
-/// What `make graphiql` built: the page, and in the folder `graphiql` what it loads, compressed with gzip. Empty where it was
-/// not built before the server was.
+/// The build output of `make graphiql`: the page, and its files in the folder `graphiql`, compressed with gzip. Empty if `make web` did
+/// not run before the server was compiled.
 #[derive(RustEmbed)]
 #[folder = "graphiql/dist/files"]
 #[allow_missing = true]
-struct Built;
+struct EmbeddedFiles;
 
 const PAGE: &str = "graphiql.html";
 
-/// Monaco makes style elements of its own, and its icons are data.
-const BUILT_POLICY: HeaderValue = HeaderValue::from_static(
+/// The policy of the embedded page. Monaco inserts style elements and has icons in data URLs.
+const EMBEDDED_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// The same, less the workers, and the CDN's host besides.
+/// The policy of the CDN page: no workers, but files of the CDN.
 const CDN_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self' https://cdn.jsdelivr.net/npm/; connect-src 'self'; \
      style-src 'unsafe-inline' https://cdn.jsdelivr.net/npm/; font-src data:; img-src data:; base-uri 'none'; \
@@ -45,26 +45,26 @@ const CDN_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 impl Graphiql {
-    /// What to say beside its address; nothing if it has none.
+    /// A remark to print after the URL of the page; `None` if there is no page.
     pub fn remark(self) -> Option<&'static str> {
         match self {
             Self::Off => None,
-            _ if self.is_built_in() => Some(""),
-            _ => Some(" (loaded from a CDN; `make graphiql`, then building again, has it without the internet)"),
+            _ if self.is_embedded() => Some(""),
+            _ => Some(" (loaded from a CDN; to embed it, run `make graphiql` and build again)"),
         }
     }
 
-    fn is_built_in(self) -> bool {
-        self == Self::On && Built::get(PAGE).is_some()
+    fn is_embedded(self) -> bool {
+        self == Self::On && EmbeddedFiles::get(PAGE).is_some()
     }
 }
 
-/// `/graphiql`, and what the page loads below it.
+/// The routes `/graphiql` and `/graphiql/…`.
 pub fn routes(graphiql: Graphiql) -> Router {
     let pages = match graphiql {
         Graphiql::Off => return Router::new(),
-        _ if graphiql.is_built_in() => {
-            Router::new().route("/graphiql", get(built_page)).route("/graphiql/{file}", get(built_file))
+        _ if graphiql.is_embedded() => {
+            Router::new().route("/graphiql", get(embedded_page)).route("/graphiql/{file}", get(embedded_file))
         }
         _ => Router::new()
             .route("/graphiql", get(async || cdn(HTML, include_str!("graphiql/cdn.html"))))
@@ -74,45 +74,45 @@ pub fn routes(graphiql: Graphiql) -> Router {
                 get(async || cdn(JAVASCRIPT, include_str!("../../graphiql/src/first-chat.js"))),
             ),
     };
-    // Relative, like everything here.
+    // Relative, so that it works below any path.
     pages.route("/graphiql/", get(async || Redirect::permanent("../graphiql")))
 }
 
 const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-async fn built_page() -> Response {
-    match Built::get(PAGE) {
-        Some(page) => answer(HTML, BUILT_POLICY, "no-cache", page.data),
+async fn embedded_page() -> Response {
+    match EmbeddedFiles::get(PAGE) {
+        Some(page) => respond(HTML, EMBEDDED_POLICY, "no-cache", page.data),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
-async fn built_file(Path(name): Path<String>) -> Response {
-    let Some(file) = Built::get(&format!("graphiql/{name}")) else {
+async fn embedded_file(Path(name): Path<String>) -> Response {
+    let Some(file) = EmbeddedFiles::get(&format!("graphiql/{name}")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    // A name holds a hash of the content, but for the licences'.
-    let for_good = "public, max-age=31536000, immutable";
+    // File names contain a hash of the content, except that of the licenses.
+    let forever = "public, max-age=31536000, immutable";
     let (media_type, caching) = match name.rsplit('.').next() {
-        Some("js") => (JAVASCRIPT, for_good),
-        Some("css") => ("text/css", for_good),
-        Some("ttf") => ("font/ttf", for_good),
+        Some("js") => (JAVASCRIPT, forever),
+        Some("css") => ("text/css", forever),
+        Some("ttf") => ("font/ttf", forever),
         Some("md") => ("text/plain; charset=utf-8", "no-cache"),
-        _ => ("application/octet-stream", for_good),
+        _ => ("application/octet-stream", forever),
     };
-    let mut answer = answer(media_type, BUILT_POLICY, caching, file.data);
-    // Whatever the client says it takes: every browser takes this, and nobody else asks.
-    answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    answer
+    let mut response = respond(media_type, EMBEDDED_POLICY, caching, file.data);
+    // Sent without checking `accept-encoding`: every browser supports gzip.
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
 }
 
 fn cdn(media_type: &'static str, text: &'static str) -> Response {
-    answer(media_type, CDN_POLICY, "no-cache", Cow::Borrowed(text.as_bytes()))
+    respond(media_type, CDN_POLICY, "no-cache", Cow::Borrowed(text.as_bytes()))
 }
 
-/// A page or a part of it. Workers obey the policy that their own file came with, so every file has it.
-fn answer(
+/// Responds with a page or one of its files. Every file has the policy, because workers use the policy of their own file.
+fn respond(
     media_type: &'static str,
     policy: HeaderValue,
     caching: &'static str,

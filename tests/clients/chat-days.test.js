@@ -1,48 +1,32 @@
-// What the chat page shows of days and names: under a clock that is set, in time zones with summer time.
+// Days and initials on the chat page, with a fixed clock, also in time zones with daylight saving time.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { createRoom } from './support/author.js';
-import { openBrowser } from './support/browser.js';
-import { openChat } from './support/chat_page.js';
+import { useChat } from './support/chat_fixture.js';
 import { importFromPage } from './support/page_module.js';
-import { startServer } from './support/server.js';
 import { until } from './support/until.js';
 
-let server;
-let browser;
-
-before(async () => {
-  server = await startServer();
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const chats = useChat();
 
 const headings = ({ page }) => page.locator('.day').allTextContents();
 
-/** Waits until these days stand above the messages. */
-async function showsDays(chat, ...days) {
-  let seen;
-  const isSo = async () => (seen = await headings(chat)).join() === days.join();
-  await until(isSo, () => `Wanted ${days}, seen ${seen}`);
+/** Waits until these days are shown above the messages. */
+async function waitForDays(chat, ...days) {
+  let shown;
+  const areShown = async () => (shown = await headings(chat)).join() === days.join();
+  await until(areShown, () => `Expected ${days}, shown ${shown}`);
 }
 
-/**
- * Enters a room in a browser with this time zone, whose clock is set. The messages that the server gives are of `sent`, and
- * there are no more.
- */
+/** Enters a room in a browser with this clock and time zone. The room has one message for each time in `sent`. */
 async function enterAt(now, timezoneId, sent) {
-  const room = await createRoom(server.graphql);
-  for (const moment of sent) await room.send(`of ${moment}`);
+  const room = await createRoom(chats.server.graphql);
+  for (const time of sent) await room.send(`of ${time}`);
   const prepare = async (page) => {
     await page.clock.install({ time: new Date(now) });
     await page.route('**/graphql', async (route) => {
-      // What the page asks for every few seconds is as it is.
+      // Only responses with messages are changed.
       if (!route.request().postData().includes('messages(')) return route.continue();
       const response = await route.fetch();
       const answer = await response.json();
@@ -51,33 +35,30 @@ async function enterAt(now, timezoneId, sent) {
       await route.fulfill({ response, json: answer });
     });
   };
-  const fragment = `#${room.place.roomId}/${room.place.roomCode}`;
-  const chat = await openChat(browser, server.url, { fragment, prepare, timezoneId, locale: 'en-GB' });
-  await chat.isIn();
-  return chat;
+  return chats.enter(room, { prepare, timezoneId, locale: 'en-GB' });
 }
 
 test('at midnight, Today becomes Yesterday without a new message', async () => {
   const chat = await enterAt('2026-11-27T23:58:30Z', 'UTC', ['2026-11-26T12:00:00Z', '2026-11-27T12:00:00Z']);
   assert.deepEqual(await headings(chat), ['Yesterday', 'Today']);
   await chat.page.clock.runFor(60_000);
-  assert.deepEqual(await headings(chat), ['Yesterday', 'Today'], 'not before');
+  assert.deepEqual(await headings(chat), ['Yesterday', 'Today'], 'not before midnight');
   await chat.page.clock.runFor(31_000);
-  await showsDays(chat, 'Thursday 26 November', 'Yesterday');
-  // And so on, day after day.
+  await waitForDays(chat, 'Thursday 26 November', 'Yesterday');
+  // The same happens on the next day.
   await chat.page.clock.fastForward(24 * 3_600_000);
-  await showsDays(chat, 'Thursday 26 November', 'Friday 27 November');
+  await waitForDays(chat, 'Thursday 26 November', 'Friday 27 November');
   await chat.close();
 });
 
-test('a computer that slept over midnight shows the right day when it is looked at', async () => {
+test('after sleeping over midnight, the page shows the right day once it is visible', async () => {
   const chat = await enterAt('2026-11-27T22:00:00Z', 'UTC', ['2026-11-27T12:00:00Z']);
   assert.deepEqual(await headings(chat), ['Today']);
-  // The clock has gone on, and no timer has.
+  // The clock advances, but timers do not fire.
   await chat.page.clock.setSystemTime(new Date('2026-11-28T07:00:00Z'));
   await chat.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
   await chat.page.clock.runFor(100);
-  await showsDays(chat, 'Yesterday');
+  await waitForDays(chat, 'Yesterday');
   await chat.close();
 });
 
@@ -88,7 +69,7 @@ for (const [what, now, timezoneId, sent, names] of [
   ['that has no midnight', '2026-09-06T02:00:00-03:00', 'America/Santiago', ['2026-09-05T23:30:00-04:00', '2026-09-06T01:10:00-03:00'], ['Yesterday', 'Today']],
   ['after one that has 25 hours because midnight comes twice', '2026-04-05T00:20:00-04:00', 'America/Santiago', ['2026-04-03T12:00:00-03:00', '2026-04-04T23:30:00-04:00'], ['Friday 3 April', 'Yesterday']],
 ]) {
-  test(`on a day ${what}, days have their right names`, async () => {
+  test(`on a day ${what}, days have the right names`, async () => {
     const chat = await enterAt(now, timezoneId, sent);
     assert.deepEqual(await headings(chat), names);
     await chat.close();
@@ -105,12 +86,12 @@ test('at the end of a day of 25 or of 23 hours, Today becomes Yesterday at midni
     await chat.page.clock.runFor(60_000);
     assert.deepEqual(await headings(chat), ['Today'], now);
     await chat.page.clock.runFor(31_000);
-    await showsDays(chat, 'Yesterday');
+    await waitForDays(chat, 'Yesterday');
     await chat.close();
   }
 });
 
-test('initials are what people count as letters', async () => {
+test('initials are graphemes', async () => {
   const { initials } = await importFromPage('names.js');
   const { Segmenter } = Intl;
   for (const segmenter of [Segmenter, undefined]) {
@@ -142,17 +123,14 @@ test('initials are what people count as letters', async () => {
   }
 });
 
-test('a whole family is shown beside its messages and in the list of people', async () => {
-  const room = await createRoom(server.graphql);
-  const fragment = `#${room.place.roomId}/${room.place.roomCode}`;
-  const family = await openChat(browser, server.url, { fragment });
-  await family.isIn();
-  await family.callMyself('👨‍👩‍👧‍👦');
+test('an emoji of a family is one initial, next to messages and in the list of people', async () => {
+  const { room, chat: family } = await chats.enterNewRoom();
+  await family.setName('👨‍👩‍👧‍👦');
   await family.send('we are here');
-  const other = await openChat(browser, server.url, { fragment });
-  await other.shows('we are here');
-  assert.deepEqual(await other.page.locator('.log .face').allTextContents(), ['👨‍👩‍👧‍👦']);
-  assert.deepEqual(await other.page.locator('.chatters .face').allTextContents(), ['👨‍👩‍👧‍👦']);
+  const other = await chats.enter(room);
+  await other.waitForTexts('we are here');
+  assert.deepEqual(await other.page.locator('.log .avatar').allTextContents(), ['👨‍👩‍👧‍👦']);
+  assert.deepEqual(await other.page.locator('.chatters .avatar').allTextContents(), ['👨‍👩‍👧‍👦']);
   await family.close();
   await other.close();
 });

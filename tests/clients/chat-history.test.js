@@ -1,59 +1,43 @@
-// The chat page in a long room: history comes in where somebody reads, and nobody is torn away.
+// The chat page with a long history: earlier messages load while scrolling, and the visible messages do not move.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { createRoom } from './support/author.js';
-import { openBrowser } from './support/browser.js';
-import { openChat } from './support/chat_page.js';
-import { startServer } from './support/server.js';
+import { useChat } from './support/chat_fixture.js';
 import { until } from './support/until.js';
 
-let server;
-let browser;
+const chats = useChat();
 
-before(async () => {
-  server = await startServer();
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-const enter = ({ place }) => openChat(browser, server.url, { fragment: `#${place.roomId}/${place.roomCode}` });
-
-test('history comes in while scrolling up, and what is read stays where it is', async () => {
-  const room = await createRoom(server.graphql);
+test('scrolling up loads earlier messages, and the visible ones do not move', async () => {
+  const room = await createRoom(chats.server.graphql);
   for (let number = 0; number < 360; number += 1) await room.send(`message ${number}`);
-  const chat = await enter(room);
-  await chat.isIn();
+  const chat = await chats.enter(room);
   const log = chat.page.getByRole('log');
   const numbers = async () => (await chat.texts()).map((text) => Number(text.split(' ')[1]));
-  const isWhole = (all) => all.every((number, at) => at === 0 || number === all[at - 1] + 1);
+  const isContiguous = (all) => all.every((number, at) => at === 0 || number === all[at - 1] + 1);
   assert.equal((await numbers()).at(-1), 359);
 
-  let moved = 0;
+  let steps = 0;
   while (!(await numbers()).includes(0)) {
     const lowest = (await numbers())[0];
-    const place = await log.evaluate((log) => {
+    const anchor = await log.evaluate((log) => {
       log.scrollTop = 300;
       const { top } = log.getBoundingClientRect();
       const text = [...log.querySelectorAll('.text')].find((text) => text.getBoundingClientRect().top > top);
       return { text: text.textContent, top: text.getBoundingClientRect().top };
     });
     await until(async () => (await numbers())[0] < lowest);
-    const { y } = await chat.page.getByText(place.text, { exact: true }).boundingBox();
-    assert.ok(Math.abs(y - place.top) < 3, `${place.text} was at ${place.top} and is at ${y}`);
-    assert.ok(isWhole(await numbers()), 'nothing is missing in between');
-    assert.ok((await numbers()).length <= 300, 'the page does not grow without bound');
-    moved += 1;
+    const { y } = await chat.page.getByText(anchor.text, { exact: true }).boundingBox();
+    assert.ok(Math.abs(y - anchor.top) < 3, `${anchor.text} was at ${anchor.top} and is at ${y}`);
+    assert.ok(isContiguous(await numbers()), 'no message is missing in between');
+    assert.ok((await numbers()).length <= 300, 'the number of rows is limited');
+    steps += 1;
   }
-  assert.ok(moved >= 4);
-  await chat.page.getByText('This is where the room begins.').waitFor();
+  assert.ok(steps >= 4);
+  await chat.page.getByText('This is the start of the room.').waitFor();
 
-  // Somebody who reads what was long ago is not torn away from it.
+  // A new message does not scroll the page away from old ones.
   await room.send('message 360');
   await chat.page.getByRole('button', { name: '1 new message' }).waitFor();
   assert.ok((await numbers()).includes(0));
@@ -62,39 +46,37 @@ test('history comes in while scrolling up, and what is read stays where it is', 
     await log.evaluate((log) => (log.scrollTop = log.scrollHeight));
     return (await numbers()).at(-1) === 360;
   });
-  assert.ok(isWhole(await numbers()));
+  assert.ok(isContiguous(await numbers()));
   assert.ok((await numbers()).length <= 300);
   await chat.close();
 });
 
-test('who waits at the very top for what was before keeps their place when it comes', async () => {
-  const room = await createRoom(server.graphql);
+test('when earlier messages load at the very top, the visible ones do not move', async () => {
+  const room = await createRoom(chats.server.graphql);
   for (let number = 0; number < 120; number += 1) await room.send(`message ${number}`);
-  const chat = await enter(room);
-  await chat.isIn();
-  let answer;
-  const allowed = new Promise((resolve) => (answer = resolve));
+  const chat = await chats.enter(room);
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
   await chat.page.route('**/graphql', async (route) => {
-    if (route.request().postData()?.includes('before')) await allowed;
+    if (route.request().postData()?.includes('before')) await released;
     await route.continue();
   });
   const log = chat.page.getByRole('log');
   await log.evaluate((log) => (log.scrollTop = 0));
-  // The first message may lose its head, and the day moves away from it.
+  // The first message may lose its name and the day above it, so the second one is measured.
   const second = chat.page.getByText('message 71', { exact: true });
   const { y } = await second.boundingBox();
-  answer();
+  release();
   await until(async () => (await chat.texts())[0] === 'message 20');
   const moved = (await second.boundingBox()).y - y;
   assert.ok(Math.abs(moved) < 3, `it moved by ${moved}`);
   await chat.close();
 });
 
-test('who is not at the end is told of new messages and can go there', async () => {
-  const room = await createRoom(server.graphql);
+test('a button shows the number of new messages and scrolls to the end', async () => {
+  const room = await createRoom(chats.server.graphql);
   for (let number = 0; number < 40; number += 1) await room.send(`message ${number}`);
-  const chat = await enter(room);
-  await chat.isIn();
+  const chat = await chats.enter(room);
   await chat.page.getByRole('log').evaluate((log) => (log.scrollTop = 0));
   await chat.page.getByRole('button', { name: 'Latest messages' }).waitFor();
   await room.send('one more');

@@ -1,35 +1,17 @@
-// Writing on the chat page with an input method, as for Chinese, Japanese and Korean, and texts that are too long.
+// Writing on the chat page: input methods, as for Chinese, Japanese and Korean, and the limits of texts.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { createRoom } from './support/author.js';
-import { openBrowser } from './support/browser.js';
-import { openChat } from './support/chat_page.js';
+import { useChat } from './support/chat_fixture.js';
 import { startServer } from './support/server.js';
 import { until } from './support/until.js';
 
-let server;
-let browser;
+const chats = useChat();
 
-before(async () => {
-  server = await startServer();
-  browser = await openBrowser();
-});
+const enter = async (options) => (await chats.enterNewRoom(options)).chat;
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-async function enter(options, { url, graphql } = server) {
-  const { place } = await createRoom(graphql);
-  const chat = await openChat(browser, url, { fragment: `#${place.roomId}/${place.roomCode}`, ...options });
-  await chat.isIn();
-  return chat;
-}
-
-/** An input method of this page, which composes in whatever field has the focus. */
+/** Simulates an input method in the focused field. */
 async function inputMethod({ page }) {
   const session = await page.context().newCDPSession(page);
   const press = async (key, code) => {
@@ -39,7 +21,7 @@ async function inputMethod({ page }) {
   };
   return {
     compose: (text) => session.send('Input.imeSetComposition', { text, selectionStart: text.length, selectionEnd: text.length }),
-    /** Presses keys that are the input method's business. */
+    // Keys that the input method handles:
     enter: () => press('Enter', 13),
     escape: () => press('Escape', 27),
     up: () => press('ArrowUp', 38),
@@ -47,7 +29,7 @@ async function inputMethod({ page }) {
   };
 }
 
-/** Presses a key as Safari does after a composition: with code 229, and no word of the composition any more. */
+/** Presses a key as Safari does after a composition: with key code 229, but without `isComposing`. */
 const pressLikeSafari = (field, key) =>
   field.evaluate((field, key) => {
     const event = new KeyboardEvent('keydown', { key, keyCode: 229, bubbles: true, cancelable: true });
@@ -57,25 +39,25 @@ const pressLikeSafari = (field, key) =>
 
 const messageField = ({ page }) => page.getByLabel('Message', { exact: true });
 const editor = ({ page }) => page.getByLabel('Edit your message');
-const pressed = async (chat) => assert.equal(await chat.page.locator('.row').count(), 0, 'nothing was sent');
+const assertNothingSent = async (chat) => assert.equal(await chat.page.locator('.row').count(), 0, 'nothing was sent');
 
-test('Enter that confirms a word of an input method does not send', async () => {
+test('Enter in an input method does not send', async () => {
   const chat = await enter();
   const ime = await inputMethod(chat);
   await messageField(chat).focus();
   await ime.compose('にほんご');
   await ime.enter();
-  await pressed(chat);
+  await assertNothingSent(chat);
   await ime.commit('日本語');
   assert.equal(await pressLikeSafari(messageField(chat), 'Enter'), false);
-  await pressed(chat);
+  await assertNothingSent(chat);
   assert.equal(await messageField(chat).inputValue(), '日本語');
   await chat.page.keyboard.press('Enter');
-  await chat.shows('日本語');
+  await chat.waitForTexts('日本語');
   await chat.close();
 });
 
-test('an arrow that chooses a word of an input method does not begin to edit', async () => {
+test('an arrow key in an input method does not start editing', async () => {
   const chat = await enter();
   await chat.send('before');
   await messageField(chat).focus();
@@ -84,10 +66,10 @@ test('an arrow that chooses a word of an input method does not begin to edit', a
   await chat.close();
 });
 
-test('Enter and Escape within a word of an input method neither save nor close the editor', async () => {
+test('Enter and Escape in an input method neither save nor close the editor', async () => {
   const chat = await enter();
   await chat.send('before');
-  await chat.act('before', 'Edit');
+  await chat.clickButtonOf('before', 'Edit');
   const ime = await inputMethod(chat);
   await until(() => editor(chat).evaluate((field) => field === document.activeElement));
   await ime.compose('あ');
@@ -103,14 +85,14 @@ test('Enter and Escape within a word of an input method neither save nor close t
   }
   const text = await editor(chat).inputValue();
   await chat.page.keyboard.press('Enter');
-  await chat.shows(text);
-  await chat.act(text, 'Edit');
+  await chat.waitForTexts(text);
+  await chat.clickButtonOf(text, 'Edit');
   await chat.page.keyboard.press('Escape');
-  assert.equal(await editor(chat).count(), 0, 'Escape by itself closes it');
+  assert.equal(await editor(chat).count(), 0, 'Escape outside an input method closes it');
   await chat.close();
 });
 
-test('Escape within a word of an input method leaves the list of people open', async () => {
+test('Escape in an input method does not close the list of people', async () => {
   const chat = await enter({ viewport: { width: 700, height: 700 } });
   await chat.page.getByRole('button', { name: 'here now' }).click();
   const people = chat.page.getByRole('complementary', { name: 'People' });
@@ -123,7 +105,7 @@ test('Escape within a word of an input method leaves the list of people open', a
   await chat.close();
 });
 
-test('Enter that confirms a word of an input method does not leave the name', async () => {
+test('Enter in an input method does not leave the name field', async () => {
   const chat = await enter();
   const ime = await inputMethod(chat);
   const name = chat.page.getByLabel('Your name');
@@ -143,10 +125,10 @@ test('Enter that confirms a word of an input method does not leave the name', as
   await chat.close();
 });
 
-test('a text that is too long is kept, and the excess is told as the server counts', async () => {
+test('a text that is too long is kept, with the excess as the server counts it', async () => {
   const chat = await enter();
   const status = chat.page.locator('#too-long');
-  // Two units of JavaScript each, and one character each for the server.
+  // Each has two UTF-16 units, but counts as one character for the server.
   await messageField(chat).fill('🦀'.repeat(4_000));
   assert.equal(await status.textContent(), '');
   await messageField(chat).fill(`${'🦀'.repeat(4_000)}ab`);
@@ -160,42 +142,42 @@ test('a text that is too long is kept, and the excess is told as the server coun
   await messageField(chat).press('Backspace');
   assert.equal(await status.textContent(), '');
   await messageField(chat).press('Enter');
-  await chat.shows('🦀'.repeat(4_000));
+  await chat.waitForTexts('🦀'.repeat(4_000));
 
-  await chat.act('🦀', 'Edit');
+  await chat.clickButtonOf('🦀', 'Edit');
   await editor(chat).fill('x'.repeat(5_000));
   await chat.page.getByText('1,000 characters too many').waitFor();
   await chat.page.getByRole('button', { name: 'Save' }).click();
-  assert.equal(await editor(chat).inputValue(), 'x'.repeat(5_000), 'nothing is lost');
+  assert.equal(await editor(chat).inputValue(), 'x'.repeat(5_000), 'the text is kept');
   await editor(chat).fill('x'.repeat(4_000));
   await chat.page.getByRole('button', { name: 'Save' }).click();
-  await chat.shows('x'.repeat(4_000));
+  await chat.waitForTexts('x'.repeat(4_000));
   await chat.close();
 });
 
-test('the excess is counted by the settings of the server', async () => {
-  const own = await startServer({ TEXT_MAX_LENGTH: '10', DISPLAY_NAME_MAX_LENGTH: '5' });
-  const chat = await enter({}, own);
-  await chat.callMyself('Aug\tusta Ada');
+test('the excess depends on the settings of the server', async () => {
+  const server = await startServer({ TEXT_MAX_LENGTH: '10', DISPLAY_NAME_MAX_LENGTH: '5' });
+  const chat = await enter({ server });
+  await chat.setName('Aug\tusta Ada');
   await messageField(chat).fill('01234567890');
   await chat.page.getByText('1 character too many: a message has at most 10.').waitFor();
-  // Blanks around a text are not sent, so they are not counted, and a line break is one character.
+  // Spaces around a text are not sent and do not count. A line break is one character.
   await messageField(chat).fill('  012345\n789  ');
   assert.equal(await chat.page.locator('#too-long').textContent(), '');
   await messageField(chat).press('Enter');
-  await chat.shows('012345\n789');
+  await chat.waitForTexts('012345\n789');
   await chat.page.getByText('You are Aug u').waitFor();
   await chat.close();
-  await own.stop();
+  await server.stop();
 });
 
-test('a text in which there is nothing to be seen is not sent', async () => {
+test('a text without visible characters is not sent', async () => {
   const chat = await enter();
   for (const text of ['\u200b\u200b', ' \u00a0\n', '\u2800', '\u3164', '\u202e', '\ufeff', '\u00ad', '\u{1d159}']) {
     await messageField(chat).fill(text);
     await messageField(chat).press('Enter');
   }
   await chat.send('👨‍👩‍👧');
-  await chat.shows('👨‍👩‍👧');
+  await chat.waitForTexts('👨‍👩‍👧');
   await chat.close();
 });

@@ -1,56 +1,37 @@
-// How the chat page keeps its WebSocket: closed, pinged, silent.
+// The WebSocket of the chat page: close codes, pings, and dead connections.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { createRoom } from './support/author.js';
-import { openBrowser } from './support/browser.js';
-import { openChat } from './support/chat_page.js';
+import { useChat } from './support/chat_fixture.js';
 import { openProxy } from './support/proxy.js';
-import { startServer } from './support/server.js';
 import { until } from './support/until.js';
 
-let server;
-let browser;
-
-before(async () => {
-  server = await startServer();
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-const fragmentOf = ({ place }) => `#${place.roomId}/${place.roomCode}`;
+const chats = useChat();
 
 for (const code of [4400, 4403, 4406, 1008]) {
-  test(`a WebSocket that is closed with ${code} is not opened again at once, and nothing is missed`, async () => {
-    const room = await createRoom(server.graphql);
+  test(`after close code ${code}, the page uses server-sent events and misses nothing`, async () => {
     let opened = 0;
     const prepare = (page) =>
       page.routeWebSocket(/graphql/, (socket) => {
         opened += 1;
         socket.onMessage(() => socket.close({ code, reason: 'no' }));
       });
-    const chat = await openChat(browser, server.url, { fragment: fragmentOf(room), prepare });
-    await chat.isIn();
+    const { room, chat } = await chats.enterNewRoom({ prepare });
     await room.send('hello');
-    await chat.shows('hello');
+    await chat.waitForTexts('hello');
     assert.equal(opened, 1);
     await chat.close();
   });
 }
 
-test('a ping from whatever is in between is answered', async () => {
-  const room = await createRoom(server.graphql);
-  const answers = [];
+test('a ping gets a pong with its payload', async () => {
+  const pongs = [];
   const prepare = (page) =>
     page.routeWebSocket(/graphql/, (near) => {
       const far = near.connectToServer();
       near.onMessage((message) => {
-        if (message.includes('"pong"')) return answers.push(JSON.parse(message));
+        if (message.includes('"pong"')) return pongs.push(JSON.parse(message));
         far.send(message);
       });
       far.onMessage((message) => {
@@ -58,45 +39,40 @@ test('a ping from whatever is in between is answered', async () => {
         if (message.includes('connection_ack')) near.send('{"type":"ping","payload":{"count":7}}');
       });
     });
-  const chat = await openChat(browser, server.url, { fragment: fragmentOf(room), prepare });
-  await chat.isIn();
-  await until(() => answers.length > 0);
-  assert.deepEqual(answers, [{ type: 'pong', payload: { count: 7 } }]);
+  const { chat } = await chats.enterNewRoom({ prepare });
+  await until(() => pongs.length > 0);
+  assert.deepEqual(pongs, [{ type: 'pong', payload: { count: 7 } }]);
   await chat.close();
 });
 
-test('a connection that dies in silence is noticed and replaced', async () => {
-  const line = await openProxy(server.url);
-  const room = await createRoom(server.graphql);
-  const chat = await openChat(browser, line.url, { fragment: fragmentOf(room) });
-  await chat.isIn();
-  line.stall();
-  await room.send('said into the void');
+test('a dead connection is detected and replaced', async () => {
+  const proxy = await openProxy(chats.server.url);
+  const { room, chat } = await chats.enterNewRoom({ url: proxy.url });
+  proxy.stall();
+  await room.send('sent while the connection was dead');
   await chat.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
-  await chat.connectionIs('lost');
-  line.resume();
-  await chat.shows('said into the void');
-  await chat.connectionIs('live');
+  await chat.waitForState('lost');
+  proxy.resume();
+  await chat.waitForTexts('sent while the connection was dead');
+  await chat.waitForState('live');
   await chat.close();
-  await line.close();
+  await proxy.close();
 });
 
-test('what the browser says of the network changes nothing while the stream lives', async () => {
-  const room = await createRoom(server.graphql);
-  const chat = await openChat(browser, server.url, { fragment: fragmentOf(room) });
-  await chat.isIn();
+test('the online and offline events of the browser do not interrupt a working connection', async () => {
+  const { room, chat } = await chats.enterNewRoom();
   await chat.page.evaluate(() => {
     Object.defineProperty(navigator, 'onLine', { get: () => false });
     dispatchEvent(new Event('offline'));
   });
-  await room.send('still heard');
-  await chat.shows('still heard');
-  await chat.send('still said');
+  await room.send('still received');
+  await chat.waitForTexts('still received');
+  await chat.send('still sent');
   await chat.page.evaluate(() => {
     delete navigator.onLine;
     dispatchEvent(new Event('online'));
   });
-  await chat.shows('still heard', 'still said');
+  await chat.waitForTexts('still received', 'still sent');
   assert.deepEqual(await chat.states(), ['live']);
   assert.equal(chat.sockets.length, 1);
   await chat.close();

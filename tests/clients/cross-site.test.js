@@ -1,4 +1,4 @@
-// The legacy route that makes a room by GET, and pages of other sites in a real Chromium: only their scripts may use it.
+// CSRF protection of the legacy route that creates a room by GET: in Chromium, only scripts of other sites can use it.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -13,8 +13,8 @@ let browser;
 before(async () => (browser = await openBrowser()));
 after(() => browser?.close());
 
-/** Resolves when a page has an answer from this address, or is kept from seeing it. */
-function answered(page, url) {
+/** Resolves when a request of the page to this URL has finished or failed. */
+function waitForRequest(page, url) {
   return new Promise((resolve) => {
     for (const event of ['requestfinished', 'requestfailed']) {
       page.on(event, (request) => request.url() === url && resolve());
@@ -22,7 +22,7 @@ function answered(page, url) {
   });
 }
 
-/** A server, and an empty page of another site. */
+/** Starts a server and opens an empty page of another site. `rooms()` returns the number of rooms. */
 async function open(t) {
   const server = await startServer();
   const other = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><p>')).listen(0, '127.0.0.1');
@@ -40,26 +40,26 @@ async function open(t) {
 
 for (const [what, embed] of [
   ['an image', (url) => `<img src="${url}">`],
-  ['an image that asks by CORS', (url) => `<img crossorigin src="${url}">`],
+  ['an image with CORS', (url) => `<img crossorigin src="${url}">`],
   ['a script', (url) => `<script src="${url}"></script>`],
   ['a style sheet', (url) => `<link rel="stylesheet" href="${url}">`],
   ['a frame', (url) => `<iframe src="${url}"></iframe>`],
   ['an object', (url) => `<object data="${url}"></object>`],
   ['a video', (url) => `<video src="${url}"></video>`],
 ]) {
-  test(`${what} of another site makes no room`, async (t) => {
+  test(`${what} of another site creates no room`, async (t) => {
     const { server, page, rooms } = await open(t);
     for (const path of ['/room/create', '/v1/room/create/']) {
       const url = `${server.url}${path}`;
-      const over = answered(page, url);
+      const finished = waitForRequest(page, url);
       await page.setContent(embed(url), { waitUntil: 'commit' });
-      await over;
+      await finished;
     }
     assert.equal(await rooms(), 0);
   });
 }
 
-test('a link of another site makes no room', async (t) => {
+test('a link of another site creates no room', async (t) => {
   const { server, page, rooms } = await open(t);
   await page.setContent(`<a href="${server.url}/room/create/">free money</a>`);
   const response = page.waitForResponse(`${server.url}/room/create/`);
@@ -68,7 +68,7 @@ test('a link of another site makes no room', async (t) => {
   assert.equal(await rooms(), 0);
 });
 
-test('a script of another site makes a room, and so does the address bar', async (t) => {
+test('a script of another site and the address bar create rooms', async (t) => {
   const { server, page, rooms } = await open(t);
   const made = await page.evaluate(async (url) => (await fetch(url)).json(), `${server.url}/v1/room/create/`);
   assert.equal(made.status_code, 200);

@@ -1,4 +1,4 @@
-// The page of the legacy routes, in a real Chromium: it shows every route, lets people try them, and asks nobody else.
+// The documentation page of the legacy routes in Chromium: its content, its forms, and that it contacts no other server.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -12,7 +12,7 @@ let browser;
 before(async () => (browser = await openBrowser()));
 after(() => browser?.close());
 
-/** Opens the page of a server with these settings; what it must not do is written down. */
+/** Starts a server with these settings and opens its page. Errors and requests to other servers are recorded in `faults`. */
 async function open(t, settings, options) {
   const server = await startServer(settings);
   const context = await browser.newContext(options);
@@ -25,28 +25,28 @@ async function open(t, settings, options) {
   page.on('pageerror', (error) => faults.push(error.stack));
   page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
   page.on('request', (request) => {
-    if (!request.url().startsWith(`${server.url}/`)) faults.push(`asked for ${request.url()}`);
+    if (!request.url().startsWith(`${server.url}/`)) faults.push(`requested ${request.url()}`);
   });
   await page.goto(`${server.url}/docs`);
   await page.waitForSelector('section');
   return { page, faults };
 }
 
-/** Sends the form of a route, and gives what came. */
+/** Submits the form of a route and returns the response. */
 async function send(page, route) {
   await page.getByRole('button', { name: `Send ${route}`, exact: true }).click();
-  const output = page.getByLabel(`Answer of ${route}`, { exact: true });
+  const output = page.getByLabel(`Response of ${route}`, { exact: true });
   await output.locator('pre').waitFor();
   return { status: await output.locator('strong').textContent(), body: JSON.parse(await output.locator('pre').textContent()) };
 }
 
 for (const settings of [{}, { BASE_PATH: '/some/chat' }]) {
-  test(`a chat by the forms of the page, ${settings.BASE_PATH ?? 'at the root'}`, async (t) => {
+  test(`every route can be tried on the page, ${settings.BASE_PATH ?? 'at the root'}`, async (t) => {
     const { page, faults } = await open(t, settings);
     assert.equal(await page.locator('section').count(), 6);
     const made = await send(page, 'GET /room/create/');
     assert.equal(made.status, '200');
-    // What is known is filled in.
+    // Values from earlier responses are filled in.
     const sent = await send(page, 'POST /room/message/send');
     assert.deepEqual([sent.status, sent.body.data.message], ['200', 'Hello']);
     const edited = await send(page, 'POST /room/message/edit/');
@@ -59,7 +59,7 @@ for (const settings of [{}, { BASE_PATH: '/some/chat' }]) {
   });
 }
 
-test('what is refused is shown as well', async (t) => {
+test('error responses are shown, too', async (t) => {
   const { page } = await open(t, {});
   await page.locator('#openRoom textarea').fill('{');
   const { status, body } = await send(page, 'POST /room/');
@@ -67,7 +67,7 @@ test('what is refused is shown as well', async (t) => {
 });
 
 for (const colorScheme of ['light', 'dark']) {
-  test(`axe-core finds nothing on the page, ${colorScheme}`, async (t) => {
+  test(`axe-core finds no violation, ${colorScheme}`, async (t) => {
     const { page } = await open(t, {}, { colorScheme });
     await send(page, 'GET /room/create/');
     for (const summary of await page.locator('#createRoom summary').all()) await summary.click();

@@ -1,8 +1,8 @@
-// The GraphiQL of a server that was built without one, in a real Chromium: a first chat, from the making of a room to the
-// deletion of a message.
+// GraphiQL from the CDN, of a server that was built without one, in Chromium: a chat from the creation of a room to the deletion
+// of a message.
 //
-// The page loads GraphiQL from a CDN. Here the same files come from the npm packages, so that the test needs no internet;
-// the browser still holds them against the integrity hashes in the page.
+// Here the files of the CDN come from the npm packages, so the test needs no internet access. The browser still checks them
+// against the integrity hashes in the page.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -36,7 +36,7 @@ async function openGraphiql() {
   });
   await page.route(`${CDN}**`, async (route) => {
     const [, name, file] = /^([^@]+)@[^/]+\/(.+)$/.exec(route.request().url().slice(CDN.length));
-    const folder = { 'graphql-ws': 'graphql-ws-5' }[name] ?? name; // the other tests use a later one
+    const folder = { 'graphql-ws': 'graphql-ws-5' }[name] ?? name; // other tests use a later version
     const body = await readFile(new URL(`node_modules/${folder}/${file}`, import.meta.url));
     const contentType = file.endsWith('.css') ? 'text/css' : 'text/javascript';
     await route.fulfill({ body, contentType, headers: { 'access-control-allow-origin': '*' } });
@@ -53,31 +53,31 @@ async function setVariables(page, variables) {
   );
 }
 
-async function result(page) {
+async function resultText(page) {
   return page.evaluate(() => document.querySelector('.result-window .CodeMirror').CodeMirror.getValue());
 }
 
-/** Waits until the result of the current tab, read as JSON, is as wanted. */
-async function resultThat(page, isWanted) {
+/** Waits until the result of the current tab, parsed as JSON, meets the condition. Returns it. */
+async function waitForResult(page, condition) {
   const deadline = Date.now() + 20_000;
   let text = '';
   while (Date.now() < deadline) {
-    text = await result(page);
+    text = await resultText(page);
     try {
       const value = JSON.parse(text);
-      if (isWanted(value)) return value;
+      if (condition(value)) return value;
     } catch {
-      // Not whole yet.
+      // Not complete yet.
     }
     await page.waitForTimeout(50);
   }
-  assert.fail(`the result never became what it should, but is ${text}`);
+  assert.fail(`the result did not meet the condition: ${text}`);
 }
 
-/** Goes to a tab and runs what stands there, once it does. */
+/** Selects a tab and runs its operation once it is loaded. */
 async function run(page, step, variables) {
   await page.locator('.graphiql-tab-button').filter({ hasText: new RegExp(`^${step}$`) }).press('Enter');
-  // GraphiQL learns the name of the operation a moment after the text is there, and asks for the one it knows.
+  // GraphiQL updates the operation name a moment after the text, and would run the previous operation.
   await page.waitForFunction(
     (name) => document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.operationName === name,
     step,
@@ -86,30 +86,30 @@ async function run(page, step, variables) {
   await page.click('.graphiql-execute-button');
 }
 
-test('a first chat in GraphiQL from the CDN: create, subscribe, send, edit, delete', async () => {
+test('create, subscribe, send, edit and delete in GraphiQL from the CDN', async () => {
   const watcher = await openGraphiql();
   await run(watcher.page, 'createRoom');
-  const created = await resultThat(watcher.page, (value) => value.data?.createRoom);
+  const created = await waitForResult(watcher.page, (value) => value.data?.createRoom);
   const { id: roomId, code: roomCode } = created.data.createRoom.room;
 
   const variables = { roomId, roomCode };
   await run(watcher.page, 'messageEvents', variables);
-  // The subscription counts as a viewer once the server has taken it.
+  // The subscription counts as a viewer once the server has accepted it.
   const room = `{ room(id: "${roomId}", code: "${roomCode}") { viewerCount } }`;
   await until(async () => (await server.graphql(room)).data.room.viewerCount === 1);
 
   const writer = await openGraphiql();
   await run(writer.page, 'sendMessage', variables);
-  const { sendMessage } = (await resultThat(writer.page, (value) => value.data?.sendMessage)).data;
-  await resultThat(watcher.page, (value) => value.data?.messageEvents?.message.text === 'Hello');
+  const { sendMessage } = (await waitForResult(writer.page, (value) => value.data?.sendMessage)).data;
+  await waitForResult(watcher.page, (value) => value.data?.messageEvents?.message.text === 'Hello');
 
   Object.assign(variables, { userId: sendMessage.author.id, messageId: sendMessage.message.id });
   await run(writer.page, 'editMessage', { ...variables, token: sendMessage.token });
-  const { editMessage } = (await resultThat(writer.page, (value) => value.data?.editMessage)).data;
-  await resultThat(watcher.page, (value) => value.data?.messageEvents?.message.text === 'Mended');
+  const { editMessage } = (await waitForResult(writer.page, (value) => value.data?.editMessage)).data;
+  await waitForResult(watcher.page, (value) => value.data?.messageEvents?.message.text === 'Mended');
 
   await run(writer.page, 'deleteMessage', { ...variables, token: editMessage.token });
-  const last = await resultThat(watcher.page, (value) => value.data?.messageEvents?.message.deletedAt);
+  const last = await waitForResult(watcher.page, (value) => value.data?.messageEvents?.message.deletedAt);
   assert.equal(last.data.messageEvents.__typename, 'MessageDeleted');
   assert.equal(last.data.messageEvents.message.text, null);
   assert.match(await watcher.page.getByRole('note').textContent(), /from a CDN .* make graphiql/s);

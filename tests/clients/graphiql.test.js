@@ -1,5 +1,5 @@
-// GraphiQL as it is built in, in a real Chromium: a first chat by its tabs, without the internet, below a path and behind
-// TLS, and whether everybody can use it.
+// The embedded GraphiQL in Chromium: a chat with its example tabs, without internet access, below a base path and behind TLS,
+// and its accessibility.
 
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -13,9 +13,9 @@ import { until } from './support/until.js';
 
 const PICTURES = new URL('../../docs/pictures/', import.meta.url);
 
-/** What axe-core finds in GraphiQL itself, which this page cannot mend. */
-const ACCESSIBLE_BUT = {
-  // Its tabs hold a button to go there and one to close them.
+/** Violations in GraphiQL itself, which our page cannot fix. */
+const EXCEPTIONS = {
+  // A tab contains a button to select it and one to close it.
   'nested-interactive': '.graphiql-tab',
 };
 
@@ -29,15 +29,15 @@ after(async () => {
   await browser?.close();
 });
 
-/** Somebody with a browser of their own, who writes down what their pages ask for. */
+/** Opens a browser profile that records the requests, WebSockets and errors of its pages. */
 async function openVisitor(url) {
   const options = { ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, colorScheme: 'light' };
   const context = await browser.newContext(options);
-  const visitor = { asked: [], sockets: [], complaints: [] };
-  context.on('request', (request) => visitor.asked.push(request.url()));
-  context.on('weberror', (error) => visitor.complaints.push(String(error.error())));
+  const visitor = { requests: [], sockets: [], errors: [] };
+  context.on('request', (request) => visitor.requests.push(request.url()));
+  context.on('weberror', (error) => visitor.errors.push(String(error.error())));
   context.on('console', (message) => {
-    if (message.type() === 'error') visitor.complaints.push(message.text());
+    if (message.type() === 'error') visitor.errors.push(message.text());
   });
   visitor.open = async () => {
     const page = await context.newPage();
@@ -46,17 +46,17 @@ async function openVisitor(url) {
     await page.waitForSelector('.graphiql-query-editor .view-line');
     return page;
   };
-  visitor.leave = () => context.close();
+  visitor.close = () => context.close();
   return visitor;
 }
 
-/** Goes to a tab and runs what stands there. */
+/** Selects a tab and runs its operation. */
 async function run(page, step) {
   await page.getByRole('tab').getByRole('button', { name: step, exact: true }).click();
   await page.getByRole('button', { name: /^Execute query/ }).click();
 }
 
-/** The text of one of the editors: operation, variables, response. */
+/** Returns the text of an editor: operation, variables or response. */
 function text(page, editor) {
   return page.evaluate((name) => {
     const models = globalThis.__MONACO?.editor.getModels() ?? [];
@@ -64,64 +64,64 @@ function text(page, editor) {
   }, editor);
 }
 
-/** Waits until the response of the tab that is shown, read as JSON, is as wanted. */
-async function responseThat(page, isWanted) {
-  let answer;
-  const isThere = async () => {
+/** Waits until the response of the current tab, parsed as JSON, meets the condition. Returns it. */
+async function waitForResponse(page, condition) {
+  let response;
+  const isMet = async () => {
     try {
-      answer = JSON.parse(await text(page, 'response'));
+      response = JSON.parse(await text(page, 'response'));
     } catch {
-      return false; // Not whole yet.
+      return false; // Not complete yet.
     }
-    return isWanted(answer);
+    return condition(response);
   };
-  await until(isThere, () => `The response is ${JSON.stringify(answer)}`);
+  await until(isMet, () => `The response is ${JSON.stringify(response)}`);
   return answer;
 }
 
-/** A first chat by the tabs, nothing copied by hand: one window watches, and from the middle on another one writes. */
+/** Chats with the example tabs, without copying anything by hand: one page subscribes, later a second one edits and deletes. */
 async function firstChat(visitor) {
   const watcher = await visitor.open();
   await run(watcher, 'createRoom');
-  await responseThat(watcher, ({ data }) => data?.createRoom);
+  await waitForResponse(watcher, ({ data }) => data?.createRoom);
   await run(watcher, 'sendMessage');
-  const { data } = await responseThat(watcher, ({ data }) => data?.sendMessage);
+  const { data } = await waitForResponse(watcher, ({ data }) => data?.sendMessage);
   await run(watcher, 'messageEvents');
-  await responseThat(watcher, ({ data }) => data?.messageEvents?.message.text === 'Hello');
+  await waitForResponse(watcher, ({ data }) => data?.messageEvents?.message.text === 'Hello');
 
   const { token } = data.sendMessage;
   await until(() => watcher.evaluate((token) => localStorage.getItem('graphiql:tabState').includes(token), token));
   const writer = await visitor.open();
   await run(writer, 'editMessage');
-  await responseThat(writer, ({ data }) => data?.editMessage);
-  await responseThat(watcher, ({ data }) => data?.messageEvents?.__typename === 'MessageEdited');
+  await waitForResponse(writer, ({ data }) => data?.editMessage);
+  await waitForResponse(watcher, ({ data }) => data?.messageEvents?.__typename === 'MessageEdited');
   await run(writer, 'deleteMessage');
-  await responseThat(writer, ({ data }) => data?.deleteMessage);
-  const last = await responseThat(watcher, ({ data }) => data?.messageEvents?.__typename === 'MessageDeleted');
+  await waitForResponse(writer, ({ data }) => data?.deleteMessage);
+  const last = await waitForResponse(watcher, ({ data }) => data?.messageEvents?.__typename === 'MessageDeleted');
   assert.equal(last.data.messageEvents.message.text, null);
   await run(writer, 'room');
-  const shown = await responseThat(writer, ({ data }) => data?.room);
+  const shown = await waitForResponse(writer, ({ data }) => data?.room);
   assert.equal(shown.data.room.viewerCount, 1);
 }
 
-test('a first chat by the tabs of GraphiQL asks nobody but the server', async () => {
+test('a chat with the tabs of GraphiQL contacts only the server', async () => {
   const server = await startServer();
   const visitor = await openVisitor(server.url);
   try {
     await firstChat(visitor);
-    assert.ok(visitor.asked.some((url) => url.includes('worker')), 'the workers of the editors were not seen');
-    const foreign = visitor.asked.filter((url) => !/^(data|blob):/.test(url) && new URL(url).origin !== server.url);
+    assert.ok(visitor.requests.some((url) => url.includes('worker')), 'no worker of the editors was loaded');
+    const foreign = visitor.requests.filter((url) => !/^(data|blob):/.test(url) && new URL(url).origin !== server.url);
     assert.deepEqual(foreign, []);
     assert.deepEqual(new Set(visitor.sockets), new Set([`${server.url.replace('http', 'ws')}/graphql`]));
-    // A policy that is violated is a complaint.
-    assert.deepEqual(visitor.complaints, []);
+    // Violations of the policy are errors, too.
+    assert.deepEqual(visitor.errors, []);
   } finally {
-    await visitor.leave();
+    await visitor.close();
     await server.stop();
   }
 });
 
-test('GraphiQL works below a path and behind TLS', async () => {
+test('GraphiQL works below a base path and behind TLS', async () => {
   const server = await startServer({ BASE_PATH: '/some/chat' });
   const proxy = await openTlsProxy(server.url);
   const visitor = await openVisitor(proxy.url);
@@ -129,23 +129,23 @@ test('GraphiQL works below a path and behind TLS', async () => {
     assert.ok(proxy.url.endsWith('/some/chat'));
     const page = await visitor.open();
     await run(page, 'createRoom');
-    await responseThat(page, ({ data }) => data?.createRoom);
+    await waitForResponse(page, ({ data }) => data?.createRoom);
     await run(page, 'sendMessage');
-    await responseThat(page, ({ data }) => data?.sendMessage);
+    await waitForResponse(page, ({ data }) => data?.sendMessage);
     await run(page, 'messageEvents');
-    await responseThat(page, ({ data }) => data?.messageEvents?.message.text === 'Hello');
-    const foreign = visitor.asked.filter((url) => !/^(data|blob):/.test(url) && !url.startsWith(`${proxy.url}/`));
+    await waitForResponse(page, ({ data }) => data?.messageEvents?.message.text === 'Hello');
+    const foreign = visitor.requests.filter((url) => !/^(data|blob):/.test(url) && !url.startsWith(`${proxy.url}/`));
     assert.deepEqual(foreign, []);
     assert.deepEqual(new Set(visitor.sockets), new Set([`${proxy.url.replace('http', 'ws')}/graphql`]));
-    assert.deepEqual(visitor.complaints, []);
+    assert.deepEqual(visitor.errors, []);
   } finally {
-    await visitor.leave();
+    await visitor.close();
     await proxy.close();
     await server.stop();
   }
 });
 
-test('the licences of what is built in come along', async () => {
+test('the licenses of the embedded packages are served', async () => {
   const server = await startServer();
   try {
     const { devDependencies } = JSON.parse(await readFile(new URL('../../graphiql/package.json', import.meta.url), 'utf8'));
@@ -154,33 +154,33 @@ test('the licences of what is built in come along', async () => {
       const isThere = licenses.includes(`## ${name} - ${version} (`);
       assert.equal(isThere, name !== 'vite', name);
     }
-    assert.match(licenses, /nodejs path library/, 'what Monaco has in it is told, too');
+    assert.match(licenses, /nodejs path library/, 'the packages inside Monaco are listed, too');
   } finally {
     await server.stop();
   }
 });
 
-test('axe-core finds nothing on the page that is ours', async () => {
+test('axe-core finds no violation on our page', async () => {
   const server = await startServer();
   const visitor = await openVisitor(server.url);
   try {
     const page = await visitor.open();
     await run(page, 'createRoom');
-    await responseThat(page, ({ data }) => data?.createRoom);
-    await assertAccessible(page, ACCESSIBLE_BUT);
-    if (process.env.PICTURES) await picture(page);
+    await waitForResponse(page, ({ data }) => data?.createRoom);
+    await assertAccessible(page, EXCEPTIONS);
+    if (process.env.PICTURES) await takeScreenshot(page);
   } finally {
-    await visitor.leave();
+    await visitor.close();
     await server.stop();
   }
 });
 
-/** The picture of the README. */
-async function picture(page) {
+/** Writes the screenshot of the README. */
+async function takeScreenshot(page) {
   await run(page, 'sendMessage');
-  await responseThat(page, ({ data }) => data?.sendMessage);
+  await waitForResponse(page, ({ data }) => data?.sendMessage);
   await run(page, 'messageEvents');
-  await responseThat(page, ({ data }) => data?.messageEvents);
+  await waitForResponse(page, ({ data }) => data?.messageEvents);
   await mkdir(PICTURES, { recursive: true });
   await page.screenshot({ path: new URL('graphiql.png', PICTURES).pathname });
 }

@@ -1,4 +1,4 @@
-// The README shows the very lines that these tests run with.
+// The README contains exactly the code that these tests use.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 const text = (path) => readFile(new URL(path, import.meta.url), 'utf8');
 
-test('what the README says about resuming is what is tested', async () => {
+test('the code for resuming in the README is the tested code', async () => {
   const readme = await text('../../README.md');
   const lines = await text('support/resume.js');
   const regions = [...lines.matchAll(/^\/\/ #region (.+)\n([^]*?)^\/\/ #endregion/gm)];

@@ -14,6 +14,7 @@ use crate::support::nginx::Nginx;
 use crate::support::reader::{assert_tell_the_room, read_on};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
+use crate::support::socket::PROTOCOL;
 use crate::support::stream::{Stream, post};
 use crate::support::subscriber::{Said, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};

@@ -1,22 +1,25 @@
-// Changing one's own messages. What passes by itself is tried again until `signal` says that nobody wants it any more.
+// Edits and deletions of the user's own messages. Transient errors are retried until `signal` is aborted.
 
-import { ask } from './graphql.js';
-import { act } from './identity.js';
+import { retry } from './backoff.js';
+import { request } from './graphql.js';
+import { actAsUser } from './identity.js';
 import { DELETE, EDIT } from './operations.js';
-import { persist } from './patience.js';
 
-/** Replaces the text; the message as it is then. */
-export function editMessage(room, message, text, signal, told) {
-  return change(EDIT, room, { messageId: message.id, text }, signal, told);
+/** Replaces the text. Returns the changed message. */
+export function editMessage(room, message, text, signal, onWait) {
+  return change(EDIT, room, { messageId: message.id, text }, signal, onWait);
 }
 
-/** Deletes the message; the message as it is then. */
-export function deleteMessage(room, message, signal, told) {
-  return change(DELETE, room, { messageId: message.id }, signal, told);
+/** Deletes the message. Returns the changed message. */
+export function deleteMessage(room, message, signal, onWait) {
+  return change(DELETE, room, { messageId: message.id }, signal, onWait);
 }
 
-async function change(query, { id: roomId, code: roomCode }, input, signal, told) {
-  const once = () =>
-    act(async ({ userId, token }) => (await ask(query, { input: { roomId, roomCode, userId, token, ...input } })).done);
-  return (await persist(once, signal, told)).message;
+async function change(query, { id: roomId, code: roomCode }, input, signal, onWait) {
+  const attempt = () =>
+    actAsUser(async ({ userId, token }) => {
+      const { payload } = await request(query, { input: { roomId, roomCode, userId, token, ...input } });
+      return payload;
+    });
+  return (await retry(attempt, signal, onWait)).message;
 }

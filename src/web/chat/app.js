@@ -1,4 +1,4 @@
-// The page: which room the address names, or the start page when it names none.
+// The entry point: shows the room that the address names, or the start page.
 
 import { el } from './dom.js';
 import { fragmentOf, roomInAddress } from './link.js';
@@ -6,32 +6,32 @@ import { enterRoom } from './room.js';
 import { startPage } from './start.js';
 
 const app = document.getElementById('app');
-let shown;
+let currentScreen;
 
 function show(screen) {
-  shown?.close();
-  shown = screen;
+  currentScreen?.close();
+  currentScreen = screen;
   document.title = screen.title;
   app.replaceChildren(screen.element);
   screen.focus?.();
 }
 
-/** Shows what the address says. */
-async function go() {
+/** Shows the screen for the current address. */
+async function navigate() {
   const room = roomInAddress();
   if (!room?.code) {
     const isBroken = location.hash.length > 1;
-    return show(startPage(isBroken ? 'This link does not lead to a room. Was it copied whole?' : null, room));
+    return show(startPage(isBroken ? 'This link does not lead to a room. Check that you copied the whole link.' : null, room));
   }
-  // Without what other programs have put around it. Nothing is loaded, and nobody is told of another address.
+  // Removes what other programs have added to the link. This loads nothing and fires no event.
   history.replaceState(history.state, '', location.pathname + fragmentOf(room));
   const leaving = new AbortController();
-  show({ title: 'LiveChat', element: el('main', { class: 'entering' }, el('p', { role: 'status' }, 'Entering the room…')), close: () => leaving.abort() });
-  const told = (sentence) => (app.querySelector('.entering p').textContent = sentence);
-  const screen = await enterRoom(room, leaving.signal, told);
+  const status = el('p', { role: 'status' }, 'Entering the room…');
+  show({ title: 'LiveChat', element: el('main', { class: 'entering' }, status), close: () => leaving.abort() });
+  const screen = await enterRoom(room, leaving.signal, (sentence) => (status.textContent = sentence));
   if (leaving.signal.aborted) screen.close();
   else show(screen);
 }
 
-addEventListener('hashchange', go);
-go();
+addEventListener('hashchange', navigate);
+navigate();

@@ -1,68 +1,68 @@
-// The line above the messages that says how the connection is.
+// The line above the messages that shows the state of the connection.
 
 import { el } from './dom.js';
 
-/** How long it is said that nothing is missing any more, in milliseconds. */
-const REASSURE = 2_500;
+/** How long a message about a restored connection is shown, in milliseconds. */
+const SHOW_FOR = 2_500;
 
-/** How the connection is: `state` is connecting, live, lost, catching-up or ended. */
+/** Shows the state of the connection: `state` is connecting, live, lost, catching-up or ended. */
 export class Banner {
   element = el('p', { class: 'banner', role: 'status', hidden: true });
   state = 'connecting';
-  #hiding;
+  #hideTimer;
 
-  /** The stream has come to another state. */
-  show(state, refusal) {
-    const before = this.state;
-    // Entering a room is no catching up.
-    if (before === 'connecting' && state === 'catching-up') return;
+  /** Shows a new state of the stream. `error` is the reason if the connection is lost. */
+  update(state, error) {
+    const previous = this.state;
+    // Entering a room is not catching up.
+    if (previous === 'connecting' && state === 'catching-up') return;
     this.state = state;
-    // The reason for which the connection is still lost may be another one.
-    if (state === 'lost') this.#say(state, lostWords(refusal));
-    if (state === before) return;
-    if (state === 'catching-up') this.#say(state, 'Back. Catching up on what was missed…');
-    if (state === 'live' && before === 'connecting') this.#say(state);
-    if (state === 'live' && before !== 'connecting') this.#say(state, 'Connected again. Nothing was missed.');
-    if (state === 'live') this.#hideIn(REASSURE);
+    // The reason can change while the connection stays lost.
+    if (state === 'lost') this.#show(state, lostMessage(error));
+    if (state === previous) return;
+    if (state === 'catching-up') this.#show(state, 'Connected again. Loading missed messages…');
+    if (state === 'live' && previous === 'connecting') this.#show(state);
+    if (state === 'live' && previous !== 'connecting') this.#show(state, 'Connected again. No messages were missed.');
+    if (state === 'live') this.#hideAfter(SHOW_FOR);
   }
 
-  /** The server has lost our position, and everything is read anew. */
+  /** Shows that the room is loaded again because the server no longer knows our position. */
   reload() {
     this.state = 'catching-up';
-    this.#say(this.state, 'The server has lost something. Loading the room again…');
+    this.#show(this.state, 'The server has lost data. Loading the room again…');
   }
 
-  /** It is over, for this reason; there is a way on. */
+  /** Shows the final state with its reason, and a link to a new room. */
   end(sentence) {
     this.state = 'ended';
-    this.#say(this.state, `${sentence} `, el('a', { href: '#' }, 'Make a new room'));
+    this.#show(this.state, `${sentence} `, el('a', { href: '#' }, 'Create a new room'));
   }
 
-  /** Something else to know. */
+  /** Shows a notice for a short time. */
   notice(sentence) {
     if (this.state === 'ended') return;
-    this.#say('notice', sentence);
-    this.#hideIn(2 * REASSURE);
+    this.#show('notice', sentence);
+    this.#hideAfter(2 * SHOW_FOR);
   }
 
-  #say(look, ...words) {
-    clearTimeout(this.#hiding);
-    // The same words once more would be read aloud once more.
-    if (look === 'lost' && this.element.dataset.state === look && this.element.textContent === words[0]) return;
+  #show(look, ...content) {
+    clearTimeout(this.#hideTimer);
+    // Screen readers would read the same text again.
+    if (look === 'lost' && this.element.dataset.state === look && this.element.textContent === content[0]) return;
     this.element.className = `banner ${look}`;
     this.element.dataset.state = this.state;
-    this.element.hidden = words.length === 0;
-    this.element.replaceChildren(...words);
+    this.element.hidden = content.length === 0;
+    this.element.replaceChildren(...content);
   }
 
-  #hideIn(milliseconds) {
-    this.#hiding = setTimeout(() => this.state === 'live' && this.#say('live'), milliseconds);
+  #hideAfter(milliseconds) {
+    this.#hideTimer = setTimeout(() => this.state === 'live' && this.#show('live'), milliseconds);
   }
 }
 
-/** Why there is no connection. What the browser thinks of the network is asked only once there is none. */
-function lostWords(refusal) {
-  if (!navigator.onLine) return 'You are offline. Messages wait here until you are back.';
-  if (refusal?.retryAfterMs) return `Too many at once. Trying again in ${Math.ceil(refusal.retryAfterMs / 1_000)} s…`;
+/** Returns why there is no connection. `navigator.onLine` alone does not prove it, so it is used only once the connection is lost. */
+function lostMessage(error) {
+  if (!navigator.onLine) return 'You are offline. Your messages will be sent when you are online again.';
+  if (error?.retryAfterMs) return `Too many requests. Trying again in ${Math.ceil(error.retryAfterMs / 1_000)} s…`;
   return 'Connection lost. Reconnecting…';
 }

@@ -1,15 +1,15 @@
-// Where a message is written, and where one says who one is before the first.
+// The form for writing messages and, before the first message, for choosing a name.
 
 import { announce, el, icon, ICONS } from './dom.js';
-import { me, rename } from './identity.js';
+import { currentUser, setName } from './identity.js';
 import { isConfirm, isForInputMethod, isSend } from './keyboard.js';
-import { fit } from './message.js';
-import { clean, cleanName, excessOf, limitOf, tooLong } from './text.js';
+import { fitToText } from './message.js';
+import { clean, cleanName, excessOf, limitOf, tooLongMessage } from './text.js';
 
-/** The composer. `on.send(text)`; `on.editLast()` when somebody wants to change what was said last. */
+/** Calls `on.send(text)` for a message, and `on.editLast()` to edit the last one. */
 export class Composer {
   #name = el('input', { id: 'name', autocomplete: 'nickname', spellcheck: 'false' });
-  #who = el('p', { class: 'who' });
+  #identity = el('p', { class: 'identity' });
   #field = el('textarea', {
     id: 'text', rows: 1, dir: 'auto', placeholder: 'Write a message', 'aria-label': 'Message',
     'aria-describedby': 'keys too-long', enterkeyhint: 'enter',
@@ -19,11 +19,11 @@ export class Composer {
   #send = el('button', { type: 'submit', class: 'primary send', 'aria-label': 'Send', title: 'Send' }, icon(ICONS.send));
 
   constructor(on) {
-    const keys = el('span', { id: 'keys', class: 'keys' }, 'Enter sends, Shift + Enter begins a new line');
+    const keys = el('span', { id: 'keys', class: 'keys' }, 'Enter sends, Shift + Enter starts a new line');
     this.element = el(
       'form',
       { class: 'composer', 'aria-label': 'Write a message' },
-      this.#who,
+      this.#identity,
       el('div', { class: 'field' }, this.#field, this.#send),
       this.#tooLong,
       keys,
@@ -34,16 +34,16 @@ export class Composer {
       if (text === '' || this.#field.disabled) return this.focus();
       const excess = this.#showExcess(text);
       if (excess > 0) {
-        announce(`Not sent. ${tooLong(excess, this.#limit)}`);
+        announce(`Not sent. ${tooLongMessage(excess, this.#limit)}`);
         return this.focus();
       }
       this.#field.value = '';
-      fit(this.#field);
+      fitToText(this.#field);
       on.send(text);
       this.focus();
     });
     this.#field.addEventListener('input', () => {
-      fit(this.#field);
+      fitToText(this.#field);
       this.#showExcess(clean(this.#field.value));
     });
     this.#field.addEventListener('keydown', (event) => {
@@ -52,24 +52,24 @@ export class Composer {
       else return;
       event.preventDefault();
     });
-    this.#name.addEventListener('input', () => rename(cleanName(this.#name.value)));
-    this.#name.addEventListener('blur', () => (this.#name.value = me().name));
+    this.#name.addEventListener('input', () => setName(cleanName(this.#name.value)));
+    this.#name.addEventListener('blur', () => (this.#name.value = currentUser().name));
     this.#name.addEventListener('keydown', (event) => {
       if (!isConfirm(event)) return;
       event.preventDefault();
       this.focus();
     });
-    this.showWho();
+    this.showIdentity();
   }
 
-  /** Says who writes: to be chosen until the first message is sent. */
-  showWho() {
-    const { name, isKnown } = me();
+  /** Shows the name of the user, as a field until the first message is sent. */
+  showIdentity() {
+    const { name, isKnown } = currentUser();
     if (isKnown) {
-      this.#who.replaceChildren('You are ', el('strong', { dir: 'auto' }, name));
+      this.#identity.replaceChildren('You are ', el('strong', { dir: 'auto' }, name));
     } else if (!this.#name.isConnected) {
       this.#name.value = name;
-      this.#who.replaceChildren(el('label', { for: 'name' }, 'Your name'), this.#name);
+      this.#identity.replaceChildren(el('label', { for: 'name' }, 'Your name'), this.#name);
     }
   }
 
@@ -77,20 +77,20 @@ export class Composer {
     this.#field.focus();
   }
 
-  /** Says by how much the text is too long, if it is, and gives that. */
+  /** Shows by how much the text is too long, if it is. Returns the number of characters. */
   #showExcess(text) {
     const excess = excessOf(text, this.#limit);
-    const words = excess > 0 ? tooLong(excess, this.#limit) : '';
-    if (this.#tooLong.textContent !== words) this.#tooLong.textContent = words;
+    const problem = excess > 0 ? tooLongMessage(excess, this.#limit) : '';
+    if (this.#tooLong.textContent !== problem) this.#tooLong.textContent = problem;
     this.#field.setAttribute('aria-invalid', String(excess > 0));
     return excess;
   }
 
-  /** Takes no more, and says why. */
+  /** Disables the form and shows the reason. */
   end(reason) {
     this.#field.disabled = true;
     this.#send.disabled = true;
     this.#field.placeholder = reason;
-    this.#who.replaceChildren();
+    this.#identity.replaceChildren();
   }
 }

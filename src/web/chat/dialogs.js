@@ -1,52 +1,52 @@
-// What is asked and shown above the page: the link to share, and whether to delete a message.
+// Dialogs: the link to share, and the confirmation of a deletion.
 
 import { announce, el } from './dom.js';
 import { linkTo } from './link.js';
 
-/** Shows the link of a room, ready to be copied. */
+/** Shows the link of a room, to copy or share. */
 export function shareDialog(room) {
   const link = linkTo(room);
   const field = el('input', { id: 'link', class: 'link-field', readonly: true, value: link, onfocus: () => field.select() });
-  const copy = el('button', { type: 'button', class: 'primary', autofocus: true }, 'Copy link');
-  copy.addEventListener('click', async () => {
-    const isCopied = await copied(link, field);
-    copy.textContent = isCopied ? 'Copied' : 'Press Ctrl + C';
-    announce(isCopied ? 'The link was copied' : 'The link is selected, ready to be copied');
+  const copyButton = el('button', { type: 'button', class: 'primary', autofocus: true }, 'Copy link');
+  copyButton.addEventListener('click', async () => {
+    const isCopied = await copy(link, field);
+    copyButton.textContent = isCopied ? 'Copied' : 'Press Ctrl + C';
+    announce(isCopied ? 'Link copied' : 'The link is selected. Copy it with Ctrl + C');
   });
   const share = navigator.share
     ? el('button', { type: 'button', onclick: () => navigator.share({ title: 'LiveChat', url: link }).catch(() => {}) }, 'Share…')
     : null;
   return open('Invite people', (close) => [
-    el('p', {}, 'Whoever has this link can come in, read, and write. It works as long as the room lives.'),
+    el('p', {}, 'Everybody with this link can enter, read and write. It works until the room ends.'),
     el('label', { for: 'link' }, 'Link to this room'),
     field,
     el('details', {}, el('summary', {}, 'Room id and code'), el('p', { class: 'id-code' }, `${room.id} ${room.code}`)),
-    el('div', { class: 'buttons' }, el('button', { type: 'button', onclick: close }, 'Close'), share, copy),
+    el('div', { class: 'buttons' }, el('button', { type: 'button', onclick: close }, 'Close'), share, copyButton),
   ]);
 }
 
-/** Asks whether to delete a message; true for yes. */
+/** Asks whether to delete a message. Resolves to true or false. */
 export async function confirmDelete() {
-  let isWanted = false;
+  let isConfirmed = false;
   await open('Delete this message?', (close) => {
-    const yes = () => {
-      isWanted = true;
+    const confirm = () => {
+      isConfirmed = true;
       close();
     };
     return [
-      el('p', {}, 'Its text is gone for good, for everybody.'),
+      el('p', {}, 'Its text will be deleted for everybody. This cannot be undone.'),
       el(
         'div',
         { class: 'buttons' },
         el('button', { type: 'button', onclick: close }, 'Cancel'),
-        el('button', { type: 'button', class: 'danger', autofocus: true, onclick: yes }, 'Delete'),
+        el('button', { type: 'button', class: 'danger', autofocus: true, onclick: confirm }, 'Delete'),
       ),
     ];
   });
-  return isWanted;
+  return isConfirmed;
 }
 
-/** Opens a dialog and resolves when it is closed, by Escape too; the focus goes back to where it was. */
+/** Opens a dialog and resolves when it is closed, also with Escape. The browser then restores the focus. */
 function open(title, content) {
   return new Promise((resolve) => {
     const dialog = el('dialog', { 'aria-labelledby': 'dialog-title' });
@@ -62,12 +62,13 @@ function open(title, content) {
   });
 }
 
-async function copied(text, field) {
+/** Copies a text. Returns whether that worked. */
+async function copy(text, field) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Not in a secure context, or forbidden: the older way.
+    // Not allowed, or not in a secure context: try the older API.
     field.select();
     return document.execCommand('copy');
   }

@@ -1,8 +1,8 @@
-// Making elements. Text only ever becomes a text node; there is no way from a string to markup in this page.
+// Creation of elements. Text always becomes a text node; nothing in this page turns a string into markup.
 
 /**
- * Makes an element: `el('button', { class: 'quiet', type: 'button', onclick }, 'Text', child, …)`. Names that begin with
- * `on` are listeners, `data` sets data attributes, everything else is an attribute; what is null or false is left out.
+ * Creates an element: `el('button', { class: 'primary', type: 'button', onclick }, 'Text', child, …)`. Names that begin with `on`
+ * are event listeners, `data` sets data attributes, everything else sets an attribute. Null, undefined and false are skipped.
  */
 export function el(name, attributes = {}, ...children) {
   const element = document.createElement(name);
@@ -18,16 +18,16 @@ export function el(name, attributes = {}, ...children) {
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** A small drawing of lines, which says nothing by itself. */
+/** Creates a decorative line icon, which screen readers ignore. */
 export function icon(path) {
-  const picture = document.createElementNS(SVG, 'svg');
+  const svg = document.createElementNS(SVG, 'svg');
   const lines = document.createElementNS(SVG, 'path');
   for (const [key, value] of [['viewBox', '0 0 24 24'], ['class', 'icon'], ['aria-hidden', 'true']]) {
-    picture.setAttribute(key, value);
+    svg.setAttribute(key, value);
   }
   lines.setAttribute('d', path);
-  picture.append(lines);
-  return picture;
+  svg.append(lines);
+  return svg;
 }
 
 export const ICONS = {
@@ -41,14 +41,14 @@ export const ICONS = {
   close: 'M6 6l12 12M18 6L6 18',
 };
 
-/** A button that shows only a drawing, and says what it does to who cannot see it. */
+/** Creates a button with only an icon. Screen readers and the tooltip use the label. */
 export function iconButton(label, path, attributes) {
   return el('button', { type: 'button', class: 'icon-button', 'aria-label': label, title: label, ...attributes }, icon(path));
 }
 
-/** Says something to screen readers, when they have a moment. */
+/** Makes screen readers read a text. */
 export function announce(text) {
   const announcer = document.getElementById('announcer');
-  // The same words twice would not count as a change.
+  // The same text again would not count as a change.
   announcer.textContent = announcer.textContent === text ? `${text}\u00a0` : text;
 }

@@ -1,28 +1,28 @@
-// One subscription over server-sent events, for where a WebSocket does not get through.
+// A subscription over server-sent events, for networks that block WebSockets.
 //
-// Such a stream is one of the six connections that a browser opens to a server over HTTP/1.1, for all tabs together.
+// Over HTTP/1.1, a browser opens at most six connections to a server, for all tabs together, and such a stream takes one.
 
 import { streamUrl } from './graphql.js';
 
 /**
- * Subscribes. Calls `on.open()` once the server answers with a stream, `on.result(result)` for each result, and in the end,
- * unless it is closed before, either `on.complete()` or `on.lost({})`.
+ * Subscribes. Calls `on.open()` once the server has answered with a stream and `on.result(result)` for each result. At the end,
+ * unless it is closed before, it calls either `on.complete()` or `on.lost({})`.
  */
 export function openEventSource(query, variables, on) {
   const source = new EventSource(streamUrl(query, variables));
-  const end = (tell) => {
+  const end = (notify) => {
     source.close();
-    tell();
+    notify();
   };
   source.addEventListener('open', () => on.open());
   source.addEventListener('next', ({ data }) => on.result(JSON.parse(data)));
   source.addEventListener('complete', () => end(on.complete));
-  // It would come back by itself, but not after every error, and not later each time.
+  // The browser would reconnect by itself, but not after every error, and without backoff.
   source.addEventListener('error', () => end(() => on.lost({})));
   return {
-    /** Nothing can be asked over this connection. */
+    /** Does nothing: a client cannot send a ping over server-sent events. */
     check() {},
-    /** Takes no more, and calls nobody any more. */
+    /** Closes the connection. No callback is called afterwards. */
     close: () => source.close(),
   };
 }

@@ -1,75 +1,77 @@
-// One request over HTTP: its data, or a Refusal that says why not and whether to try again.
+// GraphQL requests over HTTP. A request returns data or throws a RequestError.
 
 const ENDPOINT = new URL('graphql', location.href.split('#')[0]);
 
-/** How long an answer may take, in milliseconds. After that it counts as lost. */
-const DEADLINE = 10_000;
+/** Time limit of a request, in milliseconds. */
+const TIMEOUT = 10_000;
 
-/** By how much the clock of the server is ahead of the one here, in milliseconds. */
-let ahead = 0;
+/** How far the clock of the server is ahead of the local one, in milliseconds. */
+let clockOffset = 0;
 
-/** What time it is for the server, in milliseconds. */
-export const serverNow = () => Date.now() + ahead;
+/** Returns the time of the server, in milliseconds. */
+export const serverNow = () => Date.now() + clockOffset;
 
-/** Codes of refusals that pass by themselves. */
-const PASSING = ['UNAVAILABLE', 'OVERLOADED', 'TIMEOUT', 'CONFLICT', 'RATE_LIMITED', 'TOO_MANY_SUBSCRIPTIONS', 'INTERNAL'];
+/** Codes of errors after which the same request may succeed later. */
+const TRANSIENT_CODES = ['NETWORK', 'UNAVAILABLE', 'OVERLOADED', 'TIMEOUT', 'CONFLICT', 'RATE_LIMITED', 'TOO_MANY_SUBSCRIPTIONS', 'INTERNAL'];
 
-/** Why there is no data. `code` is the server's, or NETWORK when there was no answer that can be read. */
-export class Refusal extends Error {
+/** Why a request has no data. `code` is the server's error code, or NETWORK if there was no readable response. */
+export class RequestError extends Error {
   constructor(message, code, retryAfterMs) {
     super(message);
     this.code = code;
-    /** Milliseconds to wait before the next try, when the server said so. */
+    /** Milliseconds to wait before the next try, if the server demands it. */
     this.retryAfterMs = retryAfterMs;
   }
 
   /** Whether the same request may succeed later. */
-  get passes() {
-    return this.code === 'NETWORK' || PASSING.includes(this.code);
+  get isTransient() {
+    return TRANSIENT_CODES.includes(this.code);
   }
 
-  static of({ message, extensions }) {
-    return new Refusal(message, extensions?.code, extensions?.retryAfterMs);
+  static from({ message, extensions }) {
+    return new RequestError(message, extensions?.code, extensions?.retryAfterMs);
   }
 }
 
-/** Asks the server. */
-export async function ask(query, variables) {
-  let answer;
+/** Sends a request and returns its data. */
+export async function request(query, variables) {
+  let result;
   try {
     const response = await fetch(ENDPOINT, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
       body: JSON.stringify({ query, variables }),
-      signal: AbortSignal.timeout(DEADLINE),
+      signal: AbortSignal.timeout(TIMEOUT),
       referrerPolicy: 'no-referrer',
     });
-    setClock(response.headers.get('date'));
-    answer = await response.json();
+    syncClock(response.headers.get('date'));
+    result = await response.json();
   } catch {
-    throw new Refusal('The server cannot be reached.', 'NETWORK');
+    throw new RequestError('The server cannot be reached.', 'NETWORK');
   }
-  if (answer.errors?.length) throw Refusal.of(answer.errors[0]);
-  if (!answer.data) throw new Refusal('The server cannot be reached.', 'NETWORK');
-  return answer.data;
+  if (result.errors?.length) throw RequestError.from(result.errors[0]);
+  if (!result.data) throw new RequestError('The server cannot be reached.', 'NETWORK');
+  return result.data;
 }
 
-/** Where WebSockets are opened. */
+/** Returns the URL for WebSockets. */
 export function socketUrl() {
   const url = new URL(ENDPOINT);
   url.protocol = url.protocol.replace('http', 'ws');
   return url;
 }
 
-/** Where the events of a subscription come from. The server takes the query from the address, and logs no addresses. */
+/** Returns the URL of a subscription over server-sent events. The server does not log query strings. */
 export function streamUrl(query, variables) {
   const url = new URL(ENDPOINT);
   url.search = new URLSearchParams({ query, variables: JSON.stringify(variables) });
   return url;
 }
 
-function setClock(date) {
-  const moment = Date.parse(date);
-  // The header counts whole seconds, so a difference below two is none.
-  if (!Number.isNaN(moment)) ahead = Math.abs(moment - Date.now()) < 2_000 ? 0 : moment - Date.now();
+function syncClock(date) {
+  const serverTime = Date.parse(date);
+  if (Number.isNaN(serverTime)) return;
+  // The header has whole seconds only, so smaller differences are ignored.
+  const difference = serverTime - Date.now();
+  clockOffset = Math.abs(difference) < 2_000 ? 0 : difference;
 }

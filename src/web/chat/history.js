@@ -1,15 +1,14 @@
-// The messages of a room as far as they are known here: everything from `lowest` on, by their place in the room.
+// The messages of a room that this page knows: all from `lowest` on, by their index in the room.
 
-/** An empty history. */
 export class History {
   #messages = new Map();
-  /** Place of the earliest known message. */
+  /** Index of the earliest known message. */
   lowest = 0;
-  /** Place of the latest known message; -1 when there is none. */
+  /** Index of the latest known message; -1 if there is none. */
   newest = -1;
   /** Whether the server has messages before the earliest known one. */
   hasEarlier = false;
-  /** What to give the server to get them. */
+  /** The cursor to request them with. */
   earlierCursor = null;
 
   at(index) {
@@ -20,31 +19,31 @@ export class History {
     return this.newest < 0;
   }
 
-  /** Begins anew with the latest page. */
+  /** Starts again with the latest page. */
   reset({ nodes, pageInfo }) {
     this.#messages.clear();
     this.lowest = nodes[0]?.index ?? 0;
     this.newest = -1;
-    nodes.forEach((message) => this.take(message));
-    this.#earlier(pageInfo);
+    nodes.forEach((message) => this.add(message));
+    this.#setEarlier(pageInfo);
   }
 
-  /** Takes the page before the earliest known message. */
+  /** Adds the page before the earliest known message. */
   addEarlier({ nodes, pageInfo }) {
-    nodes.forEach((message) => this.take(message));
+    nodes.forEach((message) => this.add(message));
     this.lowest = Math.min(this.lowest, nodes[0]?.index ?? this.lowest);
-    this.#earlier(pageInfo);
+    this.#setEarlier(pageInfo);
   }
 
-  /** Takes a message from wherever it comes; what was true before never replaces what is true now. */
-  take(message) {
+  /** Adds a message from any source, unless a newer version of it is known. */
+  add(message) {
     const known = this.#messages.get(message.index);
-    if (known && stamp(known) > stamp(message)) return;
+    if (known && version(known) > version(message)) return;
     this.#messages.set(message.index, message);
     this.newest = Math.max(this.newest, message.index);
   }
 
-  /** The last message of a user that is not deleted, or null. */
+  /** Returns the last message of a user that is not deleted, or null. */
   latestOf(userId) {
     for (let index = this.newest; index >= this.lowest; index -= 1) {
       const message = this.#messages.get(index);
@@ -53,11 +52,11 @@ export class History {
     return null;
   }
 
-  #earlier({ hasPreviousPage, startCursor }) {
+  #setEarlier({ hasPreviousPage, startCursor }) {
     this.hasEarlier = hasPreviousPage;
     this.earlierCursor = startCursor;
   }
 }
 
-// Moments in this form can be compared as texts; nothing follows a deletion.
-const stamp = ({ createdAt, editedAt, deletedAt }) => (deletedAt ? `deleted ${deletedAt}` : (editedAt ?? createdAt));
+// Timestamps in this format compare as strings, and `deleted` is after all digits: nothing changes after a deletion.
+const version = ({ createdAt, editedAt, deletedAt }) => (deletedAt ? `deleted ${deletedAt}` : (editedAt ?? createdAt));

@@ -1,47 +1,47 @@
-// Who this browser is to this server: a user id, a name, and the token for the next action. All its tabs are one user.
+// The user of this browser: id, name, and the token for the next action. All tabs share one user.
 
-import { alone, keep, kept } from './keep.js';
 import { inventName } from './names.js';
+import { load, save, withLock } from './storage.js';
 import { cut, limitOf } from './text.js';
 
-/** 128 random bits in hex digits. Works without a secure context, too. */
+/** Returns 128 random bits as hex digits. Unlike `crypto.randomUUID`, works without a secure context, too. */
 export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** The user of this browser: `{ userId, token, name, isKnown }`. It is known to the server from its first message on. */
-export function me() {
-  let user = kept('user');
+/** Returns the user of this browser: `{ userId, token, name, isKnown }`. The server knows it from its first message on. */
+export function currentUser() {
+  let user = load('user');
   if (!user?.userId || !user.token) {
     user = newUser(inventName());
-    keep('user', user);
+    save('user', user);
   }
   return user;
 }
 
-// With a token of its own, even the very first action can be repeated when its answer is lost.
+// With a token chosen by the client, even the first send can be repeated if its response is lost.
 const newUser = (name) => ({ userId: randomId(), token: randomId(), name, isKnown: false });
 
-/** Chooses a name, which the first message makes final. Of a name that is too long, the beginning. */
-export function rename(name) {
-  const user = me();
-  if (!user.isKnown && name !== '') keep('user', { ...user, name: cut(name, limitOf('display-name')) });
+/** Sets the name, until the first message makes it final. A name that is too long is cut. */
+export function setName(name) {
+  const user = currentUser();
+  if (!user.isKnown && name !== '') save('user', { ...user, name: cut(name, limitOf('display-name')) });
 }
 
-/** Goes on as somebody new, because the server does not take this user's token any more. */
-export function startOver() {
-  keep('user', newUser(me().name));
+/** Continues as a new user, because the server no longer accepts the token of this one. */
+export function replaceUser() {
+  save('user', newUser(currentUser().name));
 }
 
 /**
- * Acts as this user: `action({ userId, token, name })` gives what the server answered, with the next token in it. One
- * action at a time over all tabs, each with the token as it is then.
+ * Runs `action({ userId, token, name })`, which returns the payload of a mutation, and stores the next token from it. Actions
+ * of all tabs run one at a time, because each needs the token of the previous one.
  */
-export function act(action) {
-  return alone(async () => {
-    const user = me();
+export function actAsUser(action) {
+  return withLock(async () => {
+    const user = currentUser();
     const payload = await action(user);
-    keep('user', { ...user, token: payload.token, name: payload.author?.displayName ?? user.name, isKnown: true });
+    save('user', { ...user, token: payload.token, name: payload.author?.displayName ?? user.name, isKnown: true });
     return payload;
   });
 }

@@ -1,46 +1,47 @@
-// Names to begin with, for who does not want to think of one.
+// Generated names of users and rooms, and the initials and colors of users.
 
-const MANNERS = ['Brave', 'Calm', 'Curious', 'Gentle', 'Keen', 'Lucky', 'Merry', 'Patient', 'Quiet', 'Sunny', 'Swift', 'Wise'];
+const ADJECTIVES = ['Brave', 'Calm', 'Curious', 'Gentle', 'Keen', 'Lucky', 'Merry', 'Patient', 'Quiet', 'Sunny', 'Swift', 'Wise'];
 const ANIMALS = ['Badger', 'Crane', 'Finch', 'Fox', 'Heron', 'Lynx', 'Marten', 'Otter', 'Owl', 'Robin', 'Seal', 'Wren'];
 
-const COLOURS = ['Amber', 'Azure', 'Copper', 'Coral', 'Ivory', 'Jade', 'Lilac', 'Ochre', 'Olive', 'Pearl', 'Russet', 'Silver', 'Slate', 'Teal', 'Umber', 'Violet'];
+const COLORS = ['Amber', 'Azure', 'Copper', 'Coral', 'Ivory', 'Jade', 'Lilac', 'Ochre', 'Olive', 'Pearl', 'Russet', 'Silver', 'Slate', 'Teal', 'Umber', 'Violet'];
 const PLACES = ['Bay', 'Bridge', 'Cove', 'Field', 'Forest', 'Garden', 'Harbour', 'Hill', 'Island', 'Lake', 'Meadow', 'Orchard', 'River', 'Shore', 'Tower', 'Valley'];
 
-const any = (list) => list[Math.floor(Math.random() * list.length)];
+const randomItem = (list) => list[Math.floor(Math.random() * list.length)];
 
-export const inventName = () => `${any(MANNERS)} ${any(ANIMALS)}`;
+/** Returns a random name for a new user. */
+export const inventName = () => `${randomItem(ADJECTIVES)} ${randomItem(ANIMALS)}`;
 
-/** What a room is called, the same for everybody: rooms have ids, and people like names better. */
+/** Returns a readable name for a room, derived from its id, so that everybody sees the same. */
 export function roomName(id) {
   const digit = (at) => Number.parseInt(id[at], 16);
-  return `${COLOURS[digit(0)]} ${PLACES[digit(1)]}`;
+  return `${COLORS[digit(0)]} ${PLACES[digit(1)]}`;
 }
 
-/** The letters that stand for a name in a small circle. */
+/** Returns the initials of a name. */
 export function initials(name) {
-  // What is invisible, like a mark of direction, would be a letter of its own.
+  // Invisible characters, such as direction marks, would count as letters.
   const words = name.split(/[\s\p{Cc}]+/u).map((word) => word.replace(/^\p{Cf}+/u, '')).filter(Boolean);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
-  return letters.map((word) => capital(firstLetter(word))).join('');
+  return letters.map((word) => toCapital(firstLetter(word))).join('');
 }
 
-/** The first of what people count as letters, which may have several code points: with its accents, or a whole family. */
+/** Returns the first grapheme, which may have several code points: a letter with accents, or an emoji of a family. */
 function firstLetter(word) {
   if (!globalThis.Intl?.Segmenter) return LETTER.exec(word)[0];
   const [{ segment }] = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(word);
   return segment;
 }
 
-/** Nearly the same, for browsers that cannot tell: a flag, or a sign with all that belongs to it. */
+/** An approximation for browsers without `Intl.Segmenter`: a flag, or a character with its modifiers. */
 const LETTER = /^(?:\p{RI}{2}|.(?:[\p{M}\p{EMod}\u{e0020}-\u{e007f}]|\u200d.)*)/su;
 
-/** A capital letter, unless that would be two. */
-function capital(letter) {
+/** Converts a letter to upper case, unless that would be two letters. */
+function toCapital(letter) {
   const upper = letter.toUpperCase();
   return [...upper].length > [...letter].length ? letter : upper;
 }
 
-/** Which of the eight colours a user has; the same for everybody who looks. */
+/** Returns the CSS class of the color of a user, one of eight, derived from the id. */
 export function tone(userId) {
   let sum = 0;
   for (const letter of userId) sum = (sum * 31 + letter.codePointAt(0)) % 65_521;

@@ -1,6 +1,6 @@
-// Everything that is asked of the server.
+// The GraphQL operations of the page.
 
-const MESSAGE = `fragment Shown on Message {
+const MESSAGE = `fragment MessageFields on Message {
   id index text createdAt editedAt deletedAt clientMessageId author { id displayName }
 }`;
 
@@ -9,18 +9,18 @@ export const CREATE_ROOM = 'mutation { createRoom { room { id code expiresAt } }
 export const ROOM = `query ($id: ID!, $code: String!) {
   room(id: $id, code: $code) {
     id code expiresAt cursor viewerCount chatterCount
-    messages(last: 50) { pageInfo { hasPreviousPage startCursor } nodes { ...Shown } }
+    messages(last: 50) { pageInfo { hasPreviousPage startCursor } nodes { ...MessageFields } }
   }
 } ${MESSAGE}`;
 
-export const EARLIER = `query ($id: ID!, $code: String!, $before: String) {
+export const EARLIER_MESSAGES = `query ($id: ID!, $code: String!, $before: String) {
   room(id: $id, code: $code) {
-    messages(last: 50, before: $before) { pageInfo { hasPreviousPage startCursor } nodes { ...Shown } }
+    messages(last: 50, before: $before) { pageInfo { hasPreviousPage startCursor } nodes { ...MessageFields } }
   }
 } ${MESSAGE}`;
 
-/** How things stand: for who has just come back, and for who looks who is here. */
-export const STATE = `query ($id: ID!, $code: String!) {
+/** The state of a room without its messages: for a reconnected page, and for the number of viewers. */
+export const ROOM_STATE = `query ($id: ID!, $code: String!) {
   room(id: $id, code: $code) { cursor viewerCount chatterCount }
 }`;
 
@@ -32,17 +32,17 @@ export const CHATTERS = `query ($id: ID!, $code: String!, $after: String) {
 }`;
 
 export const SEND = `mutation ($input: SendMessageInput!) {
-  done: sendMessage(input: $input) { token author { id displayName } message { ...Shown } }
+  payload: sendMessage(input: $input) { token author { id displayName } message { ...MessageFields } }
 } ${MESSAGE}`;
 
 export const EDIT = `mutation ($input: EditMessageInput!) {
-  done: editMessage(input: $input) { token message { ...Shown } }
+  payload: editMessage(input: $input) { token message { ...MessageFields } }
 } ${MESSAGE}`;
 
 export const DELETE = `mutation ($input: DeleteMessageInput!) {
-  done: deleteMessage(input: $input) { token message { ...Shown } }
+  payload: deleteMessage(input: $input) { token message { ...MessageFields } }
 } ${MESSAGE}`;
 
-export const FOLLOW = `subscription ($roomId: ID!, $roomCode: String!, $after: String) {
-  messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { __typename cursor message { ...Shown } }
+export const MESSAGE_EVENTS = `subscription ($roomId: ID!, $roomCode: String!, $after: String) {
+  messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { __typename cursor message { ...MessageFields } }
 } ${MESSAGE}`;

@@ -1,23 +1,23 @@
-// Messages on their way: shown at once, sent one after the other, repeated until their answer is there.
+// Messages that are being sent: shown at once, sent one after the other, and repeated until a response arrives.
 //
-// A repeat carries the same clientMessageId, so a message whose answer was lost is there once.
+// A repeat has the same clientMessageId, so a message whose response was lost is stored only once.
 
-import { ask } from './graphql.js';
-import { act, randomId, startOver } from './identity.js';
+import { delayAfter, pause } from './backoff.js';
+import { request } from './graphql.js';
+import { actAsUser, randomId, replaceUser } from './identity.js';
 import { SEND } from './operations.js';
-import { pause, waitAfter } from './patience.js';
 import { cut, limitOf } from './text.js';
 
-/** After so many failures in a row the sender is asked what to do. */
-const PATIENCE = 5;
+/** After this many failures in a row, the user decides whether to try again. */
+const MAX_FAILURES = 5;
 
-/** The messages that one tab sends to one room. Tells `on.changed()`, `on.sent(message)` and `on.refused(refusal)`. */
+/** The messages that one tab sends to one room. Calls `on.changed()`, `on.sent(message)` and `on.error(error)`. */
 export class Outbox {
-  /** What is not known to be in the room yet: `{ id, text, at, state, note }`. */
+  /** Messages that are not known to be in the room yet: `{ id, text, at, state, note, failures }`. */
   entries = [];
   #room;
   #on;
-  #working = false;
+  #isWorking = false;
   #closed = new AbortController();
   #wake = new AbortController();
 
@@ -47,16 +47,16 @@ export class Outbox {
     this.#remove(entry.id);
   }
 
-  /** A message with this id is in the room. */
-  arrived(id) {
+  /** Removes a message that has arrived in the room. */
+  confirm(id) {
     if (this.entries.some((entry) => entry.id === id)) this.#remove(id);
   }
 
-  /** The network is back: whatever failed for want of it is tried at once. */
-  wake() {
+  /** Sends messages at once that failed because of the network. */
+  retryNow() {
     this.#wake.abort();
     this.#wake = new AbortController();
-    this.entries.filter(({ state, isLost }) => state === 'failed' && isLost).forEach((entry) => this.retry(entry));
+    this.entries.filter(({ state, failedByNetwork }) => state === 'failed' && failedByNetwork).forEach((entry) => this.retry(entry));
   }
 
   close() {
@@ -65,48 +65,48 @@ export class Outbox {
   }
 
   async #work() {
-    if (this.#working) return;
-    this.#working = true;
+    if (this.#isWorking) return;
+    this.#isWorking = true;
     let entry;
     while ((entry = this.entries.find(({ state }) => state !== 'failed')) && !this.#closed.signal.aborted) {
       await this.#send(entry);
     }
-    this.#working = false;
+    this.#isWorking = false;
   }
 
   async #send(entry) {
     try {
-      const { message } = await act(({ userId, token, name }) => this.#ask(entry, userId, token, name));
+      const { message } = await actAsUser(({ userId, token, name }) => this.#request(entry, userId, token, name));
       this.#remove(entry.id);
       this.#on.sent(message);
-    } catch (refusal) {
-      // A discarded message may have gone out before; then it arrives like any other.
+    } catch (error) {
+      // A discarded message may have been sent already. Then it arrives like any other.
       if (!this.entries.includes(entry)) return;
-      await this.#failed(entry, refusal);
+      await this.#handleFailure(entry, error);
     }
   }
 
-  async #ask(entry, userId, token, name) {
+  async #request(entry, userId, token, name) {
     const { id: roomId, code: roomCode } = this.#room;
     const displayName = cut(name, limitOf('display-name'));
     const { text, id: clientMessageId } = entry;
-    return (await ask(SEND, { input: { roomId, roomCode, userId, token, displayName, text, clientMessageId } })).done;
+    return (await request(SEND, { input: { roomId, roomCode, userId, token, displayName, text, clientMessageId } })).payload;
   }
 
-  async #failed(entry, refusal) {
+  async #handleFailure(entry, error) {
     entry.failures += 1;
-    entry.isLost = refusal.code === 'NETWORK';
-    if (refusal.code === 'TOKEN_INVALID' && entry.failures === 1) {
-      startOver();
-      this.#on.refused(refusal);
-    } else if (refusal.code === 'RATE_LIMITED' || (refusal.passes && entry.failures < PATIENCE)) {
-      const wait = waitAfter(entry.failures, refusal);
-      const inSeconds = `in ${Math.ceil(wait / 1_000)} s`;
-      this.#update(entry, 'waiting', refusal.code === 'RATE_LIMITED' ? `Too fast, sent ${inSeconds}` : 'Waiting to send…');
-      await pause(wait, this.#wake.signal);
+    entry.failedByNetwork = error.code === 'NETWORK';
+    if (error.code === 'TOKEN_INVALID' && entry.failures === 1) {
+      replaceUser();
+      this.#on.error(error);
+    } else if (error.code === 'RATE_LIMITED' || (error.isTransient && entry.failures < MAX_FAILURES)) {
+      const delay = delayAfter(entry.failures, error);
+      const inSeconds = `in ${Math.ceil(delay / 1_000)} s`;
+      this.#update(entry, 'waiting', error.code === 'RATE_LIMITED' ? `Too many messages, sending ${inSeconds}` : 'Waiting to send…');
+      await pause(delay, this.#wake.signal);
     } else {
-      this.#update(entry, 'failed', refusal.message);
-      if (!refusal.passes) this.#on.refused(refusal);
+      this.#update(entry, 'failed', error.message);
+      if (!error.isTransient) this.#on.error(error);
     }
   }
 

@@ -1,24 +1,24 @@
-// Who is here: how many look at the room now, and who has said something in it.
+// The list of people: the number of viewers, and everybody who has written a message in the room.
 
 import { el, iconButton, ICONS } from './dom.js';
-import { ask } from './graphql.js';
-import { me } from './identity.js';
+import { request } from './graphql.js';
+import { currentUser } from './identity.js';
 import { initials, tone } from './names.js';
 import { CHATTERS } from './operations.js';
 
-/** How many people are kept in the list; a room may have had more. */
-const MOST = 500;
+/** Maximum length of the list; a room may have more chatters. */
+const MAX_CHATTERS = 500;
 
-/** The list of people. `onClose` is told when somebody closes it, where it covers the messages. */
+/** Calls `onClose` when the user closes the list, which covers the messages on small screens. */
 export class People {
   #room;
   #chatters = new Map();
-  #next = null;
+  #nextCursor = null;
   #hasNext = true;
   #count = 0;
   #list = el('ul', { class: 'chatters' });
-  #now = el('p', { class: 'now' });
-  #more = el('button', { type: 'button', class: 'small', hidden: true, onclick: () => this.load() }, 'Show more');
+  #viewers = el('p', { class: 'viewer-count' });
+  #more = el('button', { type: 'button', class: 'small', hidden: true, onclick: () => this.loadMore() }, 'Show more');
 
   constructor(room, onClose) {
     this.#room = room;
@@ -27,58 +27,58 @@ export class People {
       'aside',
       { class: 'people', id: 'people', 'aria-label': 'People' },
       el('div', { class: 'people-head' }, el('h2', {}, 'People'), this.close),
-      this.#now,
+      this.#viewers,
       this.#list,
       this.#more,
     );
   }
 
-  /** Says how many there are. */
-  count({ viewerCount, chatterCount }) {
+  /** Shows the numbers of viewers and chatters. */
+  showCounts({ viewerCount, chatterCount }) {
     this.#count = chatterCount;
-    this.#now.replaceChildren(el('span', { class: 'dot' }), hereNow(viewerCount));
+    this.#viewers.replaceChildren(el('span', { class: 'dot' }), viewersLabel(viewerCount));
     this.#show();
   }
 
-  /** Somebody has said something; true when that one is new here. */
-  heard(author) {
-    if (this.#chatters.has(author.id) || this.#chatters.size >= MOST) return false;
+  /** Adds the author of a message. Returns whether the author is new. */
+  add(author) {
+    if (this.#chatters.has(author.id) || this.#chatters.size >= MAX_CHATTERS) return false;
     this.#chatters.set(author.id, author.displayName);
     this.#count = Math.max(this.#count, this.#chatters.size);
     this.#show();
     return true;
   }
 
-  /** Asks for the next people of the list. */
-  async load() {
+  /** Requests the next page of the list. */
+  async loadMore() {
     this.#more.disabled = true;
     try {
-      const { chatters } = (await ask(CHATTERS, { ...this.#room, after: this.#next })).room;
+      const { chatters } = (await request(CHATTERS, { ...this.#room, after: this.#nextCursor })).room;
       chatters.nodes.forEach(({ id, displayName }) => this.#chatters.set(id, displayName));
-      this.#next = chatters.pageInfo.endCursor ?? this.#next;
+      this.#nextCursor = chatters.pageInfo.endCursor ?? this.#nextCursor;
       this.#hasNext = chatters.pageInfo.hasNextPage;
     } catch {
-      // The button stays, to try again.
+      // The button stays, so the user can try again.
     }
     this.#more.disabled = false;
     this.#show();
   }
 
   #show() {
-    const mine = me().userId;
+    const ownId = currentUser().userId;
     const rows = [...this.#chatters].map(([id, name]) =>
       el(
         'li',
         {},
-        el('span', { class: `face ${tone(id)}`, 'aria-hidden': 'true' }, initials(name)),
-        el('span', { class: 'who-name', dir: 'auto' }, name),
-        id === mine ? el('span', { class: 'badge' }, 'you') : null,
+        el('span', { class: `avatar ${tone(id)}`, 'aria-hidden': 'true' }, initials(name)),
+        el('span', { class: 'chatter-name', dir: 'auto' }, name),
+        id === ownId ? el('span', { class: 'badge' }, 'you') : null,
       ),
     );
-    if (rows.length === 0) rows.push(el('li', { class: 'nobody' }, 'Whoever says something is listed here.'));
+    if (rows.length === 0) rows.push(el('li', { class: 'no-chatters' }, 'People who have written a message are listed here.'));
     this.#list.replaceChildren(...rows);
-    this.#more.hidden = !this.#hasNext || this.#chatters.size >= MOST || this.#chatters.size >= this.#count;
+    this.#more.hidden = !this.#hasNext || this.#chatters.size >= MAX_CHATTERS || this.#chatters.size >= this.#count;
   }
 }
 
-export const hereNow = (viewers) => `${viewers} here now`;
+export const viewersLabel = (viewers) => `${viewers} here now`;

@@ -1,41 +1,41 @@
-// A room: its history, its events, its people and one's own messages, brought together on one screen.
+// The screen of a room, which connects its history, its events, its people, and the user's own messages.
 
 import { deleteMessage, editMessage } from './actions.js';
+import { retry } from './backoff.js';
 import { Banner } from './banner.js';
 import { Composer } from './composer.js';
 import { confirmDelete, shareDialog } from './dialogs.js';
 import { announce, el, icon, ICONS } from './dom.js';
-import { ask, serverNow } from './graphql.js';
+import { request, serverNow } from './graphql.js';
 import { History } from './history.js';
-import { me } from './identity.js';
+import { currentUser } from './identity.js';
 import { isCancel } from './keyboard.js';
 import { roomName } from './names.js';
-import { EARLIER, ROOM, STATE } from './operations.js';
+import { EARLIER_MESSAGES, ROOM, ROOM_STATE } from './operations.js';
 import { Outbox } from './outbox.js';
-import { persist } from './patience.js';
-import { hereNow, People } from './people.js';
+import { People, viewersLabel } from './people.js';
 import { forgetRoom, LOGO, rememberRoom, startPage } from './start.js';
 import { Stream } from './stream.js';
 import { fullTime, onNewDay, timeLeft } from './time.js';
 import { Timeline } from './timeline.js';
 
-/** How often it is asked who is here, while somebody looks, in milliseconds. */
-const LOOK_ROUND = 10_000;
+/** Interval at which a visible page requests the state of the room, in milliseconds. */
+const REFRESH_INTERVAL = 10_000;
 
-/** Enters a room and gives its screen; the start page, with the reason, when there is no such room. */
-export async function enterRoom(room, signal, told) {
+/** Enters a room. Returns its screen, or the start page with the reason why it cannot be entered. */
+export async function enterRoom(room, signal, showStatus) {
   try {
-    const wait = (refusal, ms) => told(`${refusal.message} Trying again in ${Math.ceil(ms / 1_000)} s…`);
-    const { room: state } = await persist(() => ask(ROOM, room), signal, wait);
+    const onWait = (error, ms) => showStatus(`${error.message} Trying again in ${Math.ceil(ms / 1_000)} s…`);
+    const { room: state } = await retry(() => request(ROOM, room), signal, onWait);
     rememberRoom(state);
     return new RoomScreen(state);
-  } catch (refusal) {
-    if (refusal.code === 'ROOM_NOT_FOUND') {
+  } catch (error) {
+    if (error.code === 'ROOM_NOT_FOUND') {
       forgetRoom(room.id);
-      return startPage('This room is gone. Rooms live for 24 hours, and this one has ended or never was.');
+      return startPage('This room has ended or does not exist. Rooms end after 24 hours.');
     }
-    if (refusal.code === 'ROOM_CODE_INVALID') return startPage('The code in this link does not open the room. Ask for the link again.', room);
-    return startPage(refusal.message);
+    if (error.code === 'ROOM_CODE_INVALID') return startPage('The code in this link is wrong. Ask for the link again.', room);
+    return startPage(error.message);
   }
 }
 
@@ -48,7 +48,7 @@ class RoomScreen {
   #composer;
   #people;
   #stream;
-  #left = new AbortController();
+  #leaving = new AbortController();
   #timers = [];
   #unseen = 0;
   #banner = new Banner();
@@ -64,43 +64,43 @@ class RoomScreen {
     this.title = `${this.name} · LiveChat`;
     this.#history.reset(state.messages);
     this.#outbox = new Outbox(this.#room, {
-      changed: () => this.#timeline.plan(),
+      changed: () => this.#timeline.scheduleRender(),
       sent: (message) => {
-        this.#take(message);
-        this.#composer.showWho();
+        this.#addMessage(message);
+        this.#composer.showIdentity();
       },
-      refused: (refusal) => this.#refused(refusal),
+      error: (error) => this.#handleSendError(error),
     });
     this.#timeline = new Timeline(this.#history, this.#outbox, {
-      earlier: () => this.#earlier(),
+      loadEarlier: () => this.#loadEarlier(),
       share: () => shareDialog(this.#room),
       edit: (message) => this.#timeline.edit(message),
       remove: (message) => this.#remove(message),
-      save: (message, text, tell) => this.#save(message, text, tell),
-      cancelled: () => this.#saving?.abort(),
-      edited: () => this.#composer.focus(),
+      save: (message, text, showStatus) => this.#save(message, text, showStatus),
+      cancelEdit: () => this.#saving?.abort(),
+      endEdit: () => this.#composer.focus(),
     });
     this.#composer = new Composer({
       send: (text) => {
         this.#outbox.add(text);
-        this.#timeline.toEnd();
+        this.#timeline.showEnd();
       },
-      editLast: () => this.#timeline.edit(this.#history.latestOf(me().userId)),
+      editLast: () => this.#timeline.edit(this.#history.latestOf(currentUser().userId)),
     });
     this.#people = new People(this.#room, () => this.#showPeople(false));
-    this.#people.count(state);
-    this.#viewers.textContent = hereNow(state.viewerCount);
+    this.#people.showCounts(state);
+    this.#viewers.textContent = viewersLabel(state.viewerCount);
     this.element = this.#build();
-    this.#begin(state.cursor);
+    this.#start(state.cursor);
   }
 
   focus() {
-    this.#timeline.toEnd();
+    this.#timeline.showEnd();
     if (!matchMedia('(pointer: coarse)').matches) this.#composer.focus();
   }
 
   close() {
-    this.#left.abort();
+    this.#leaving.abort();
     this.#stream.close();
     this.#outbox.close();
     this.#timeline.close();
@@ -119,91 +119,92 @@ class RoomScreen {
       { class: 'room' },
       el('header', { class: 'bar' },
         el('a', { class: 'home', href: '#', 'aria-label': 'LiveChat, start page', title: 'Start page' }, icon(LOGO)),
-        el('div', { class: 'what' }, el('h1', {}, this.name), this.#time),
+        el('div', { class: 'room-title' }, el('h1', {}, this.name), this.#time),
         this.#peopleButton, share),
-      el('main', { class: 'talk', 'aria-label': 'Chat' }, this.#banner.element, this.#timeline.element, this.#composer.element),
+      el('main', { class: 'conversation', 'aria-label': 'Chat' }, this.#banner.element, this.#timeline.element, this.#composer.element),
       this.#people.element,
     );
     screen.addEventListener('keydown', (event) => isCancel(event) && this.#showPeople(false));
     return screen;
   }
 
-  #begin(cursor) {
-    this.#follow(cursor);
-    this.#people.load();
-    this.#tick();
-    this.#timers = [setInterval(() => this.#look(), LOOK_ROUND), setInterval(() => this.#tick(), 15_000)];
-    const { signal } = this.#left;
-    document.addEventListener('visibilitychange', () => this.#look(), { signal });
-    onNewDay(() => this.#timeline.plan(), signal);
-    addEventListener('storage', () => this.#composer.showWho(), { signal });
-    // Whoever closes the page loses what is not sent yet, and is asked before.
+  #start(cursor) {
+    this.#subscribe(cursor);
+    this.#people.loadMore();
+    this.#updateTimeLeft();
+    this.#timers = [setInterval(() => this.#refresh(), REFRESH_INTERVAL), setInterval(() => this.#updateTimeLeft(), 15_000)];
+    const { signal } = this.#leaving;
+    document.addEventListener('visibilitychange', () => this.#refresh(), { signal });
+    onNewDay(() => this.#timeline.scheduleRender(), signal);
+    addEventListener('storage', () => this.#composer.showIdentity(), { signal });
+    // Asks before the page is closed with unsent messages, which would be lost.
     addEventListener('beforeunload', (event) => !this.#outbox.isEmpty && event.preventDefault(), { signal });
   }
 
-  #follow(cursor) {
+  #subscribe(cursor) {
     this.#stream = new Stream(this.#room, cursor, {
-      event: ({ __typename, message }) => this.#take(message, __typename),
-      state: (state, refusal) => this.#connection(state, refusal),
-      over: (refusal) => this.#over(refusal),
+      event: ({ __typename, message }) => this.#addMessage(message, __typename),
+      state: (state, error) => this.#updateConnection(state, error),
+      end: (error) => this.#end(error),
     });
   }
 
-  /** A message as it is now, from an event or from an answer. */
-  #take(message, what) {
-    this.#history.take(message);
-    if (this.#people.heard(message.author) && this.#banner.state === 'live') this.#look();
-    if (message.clientMessageId && message.author.id === me().userId) this.#outbox.arrived(message.clientMessageId);
-    this.#timeline.plan();
-    if (what === 'MessageSent' && message.author.id !== me().userId && this.#banner.state === 'live') this.#tell(message);
+  /** Adds a new or changed message, from an event of this type or from a response. */
+  #addMessage(message, eventType) {
+    this.#history.add(message);
+    if (this.#people.add(message.author) && this.#banner.state === 'live') this.#refresh();
+    if (message.clientMessageId && message.author.id === currentUser().userId) this.#outbox.confirm(message.clientMessageId);
+    this.#timeline.scheduleRender();
+    if (eventType === 'MessageSent' && message.author.id !== currentUser().userId && this.#banner.state === 'live') this.#announce(message);
   }
 
-  #tell({ author, text, deletedAt }) {
+  #announce({ author, text, deletedAt }) {
     if (!deletedAt) announce(`${author.displayName}: ${text}`);
     if (!document.hidden) return;
     this.#unseen += 1;
     document.title = `(${this.#unseen}) ${this.title}`;
   }
 
-  #connection(state, refusal) {
-    this.#banner.show(state, refusal);
+  #updateConnection(state, error) {
+    this.#banner.update(state, error);
     if (state !== 'live') return;
-    this.#outbox.wake();
-    this.#look();
+    this.#outbox.retryNow();
+    this.#refresh();
   }
 
-  /** The subscription is over, and nobody else will come back for it. */
-  async #over(refusal) {
-    if (refusal?.code === 'CURSOR_INVALID') return this.#reload();
-    const hasEnded = !refusal || refusal.code === 'ROOM_NOT_FOUND';
+  /** Handles the end of the subscription. */
+  async #end(error) {
+    if (error?.code === 'CURSOR_INVALID') return this.#reload();
+    const hasEnded = !error || error.code === 'ROOM_NOT_FOUND';
     if (hasEnded) forgetRoom(this.#room.id);
     this.#expiresAt = hasEnded ? new Date(serverNow()).toISOString() : this.#expiresAt;
     this.#outbox.close();
     this.#timers.forEach(clearInterval);
-    this.#tick();
-    this.#banner.end(hasEnded ? 'This room has ended, and nobody can enter it any more.' : `The room cannot be followed: ${refusal.message}.`);
+    this.#updateTimeLeft();
+    this.#banner.end(hasEnded ? 'This room has ended, and nobody can enter it anymore.' : `New messages cannot be received: ${error.message}.`);
     this.#composer.end(hasEnded ? 'This room has ended' : 'The room cannot be reached');
   }
 
-  /** The server does not know our position any more, because it lost its last writes: the history is read anew. */
+  /** Loads the room again, because the server has lost its last writes, and our position with them. */
   async #reload() {
     this.#banner.reload();
     try {
-      const { room } = await persist(() => ask(ROOM, this.#room), this.#left.signal);
-      if (this.#left.signal.aborted) return;
+      const { room } = await retry(() => request(ROOM, this.#room), this.#leaving.signal);
+      if (this.#leaving.signal.aborted) return;
       this.#history.reset(room.messages);
-      this.#timeline.toEnd();
-      this.#follow(room.cursor);
-    } catch (refusal) {
-      if (!this.#left.signal.aborted) this.#over(refusal);
+      this.#timeline.showEnd();
+      this.#subscribe(room.cursor);
+    } catch (error) {
+      if (!this.#leaving.signal.aborted) this.#end(error);
     }
   }
 
-  async #earlier() {
+  /** Returns whether messages were loaded. */
+  async #loadEarlier() {
     const before = this.#history.earlierCursor;
     try {
-      const { room } = await persist(() => ask(EARLIER, { ...this.#room, before }), this.#left.signal);
-      // While it was asked for, the history may have begun anew.
+      const { room } = await retry(() => request(EARLIER_MESSAGES, { ...this.#room, before }), this.#leaving.signal);
+      // The history may have been reset in the meantime.
       if (before !== this.#history.earlierCursor) return false;
       this.#history.addEarlier(room.messages);
       return true;
@@ -212,14 +213,14 @@ class RoomScreen {
     }
   }
 
-  async #save(message, text, tell) {
+  async #save(message, text, showStatus) {
     this.#saving = new AbortController();
     const { signal } = this.#saving;
     try {
-      this.#take(await editMessage(this.#room, message, text, signal, () => tell('Waiting to save…')));
+      this.#addMessage(await editMessage(this.#room, message, text, signal, () => showStatus('Waiting to save…')));
       return true;
-    } catch (refusal) {
-      if (!signal.aborted) tell(`Not saved: ${refusal.message}`);
+    } catch (error) {
+      if (!signal.aborted) showStatus(`Not saved: ${error.message}`);
       return false;
     }
   }
@@ -227,45 +228,45 @@ class RoomScreen {
   async #remove(message) {
     if (!(await confirmDelete())) return;
     try {
-      this.#take(await deleteMessage(this.#room, message, this.#left.signal, () => this.#banner.notice('Waiting to delete…')));
+      this.#addMessage(await deleteMessage(this.#room, message, this.#leaving.signal, () => this.#banner.notice('Waiting to delete…')));
       announce('Message deleted');
       this.#composer.focus();
-    } catch (refusal) {
-      // It is not there any more, as was wanted: the answer to an earlier try was lost.
-      if (refusal.code !== 'MESSAGE_NOT_FOUND') this.#banner.notice(`Not deleted: ${refusal.message}`);
+    } catch (error) {
+      // The message is already deleted: the response to an earlier try was lost.
+      if (error.code !== 'MESSAGE_NOT_FOUND') this.#banner.notice(`Not deleted: ${error.message}`);
     }
   }
 
-  #refused(refusal) {
-    if (refusal.code === 'TOKEN_INVALID') this.#banner.notice('The server does not know this browser any more. You go on as somebody new.');
-    this.#composer.showWho();
+  #handleSendError(error) {
+    if (error.code === 'TOKEN_INVALID') this.#banner.notice('The server no longer accepts this browser’s user. You continue as a new user.');
+    this.#composer.showIdentity();
   }
 
-  /** Asks who is here. Tells the stream how far the room is, so that a connection that died in silence is noticed. */
-  async #look() {
+  /** Requests the state of the room. Its cursor lets the stream notice a dead connection. */
+  async #refresh() {
     if (document.hidden || this.#banner.state === 'ended') return;
     this.#unseen = 0;
     document.title = this.title;
     try {
-      const { room } = await ask(STATE, this.#room);
-      this.#viewers.textContent = hereNow(room.viewerCount);
-      this.#people.count(room);
-      this.#stream.expect(room.cursor);
+      const { room } = await request(ROOM_STATE, this.#room);
+      this.#viewers.textContent = viewersLabel(room.viewerCount);
+      this.#people.showCounts(room);
+      this.#stream.expectCursor(room.cursor);
     } catch {
-      // The stream notices what matters.
+      // The stream handles connection problems.
     }
   }
 
-  #tick() {
+  #updateTimeLeft() {
     this.#time.textContent = timeLeft(this.#expiresAt, serverNow());
     this.#time.title = `Ends ${fullTime(this.#expiresAt)}`;
   }
 
-  #showPeople(isWanted) {
+  #showPeople(isOpen) {
     const isShown = this.element.classList.contains('with-people');
-    if (isWanted === isShown) return;
-    this.element.classList.toggle('with-people', isWanted);
-    this.#peopleButton.setAttribute('aria-expanded', String(isWanted));
-    (isWanted ? this.#people.close : this.#peopleButton).focus();
+    if (isOpen === isShown) return;
+    this.element.classList.toggle('with-people', isOpen);
+    this.#peopleButton.setAttribute('aria-expanded', String(isOpen));
+    (isOpen ? this.#people.close : this.#peopleButton).focus();
   }
 }

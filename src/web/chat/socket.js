@@ -1,79 +1,79 @@
-// One subscription over a WebSocket of its own, in the graphql-transport-ws protocol.
+// A subscription over its own WebSocket, with the graphql-transport-ws protocol.
 //
-// Over HTTP/1.1 a browser opens at most six connections to a server, for all tabs together. A WebSocket is not one of
-// them, so it keeps no request of any tab waiting.
+// Over HTTP/1.1, a browser opens at most six connections to a server, for all tabs together. WebSockets do not count, so they
+// do not delay the requests of any tab.
 
 import { socketUrl } from './graphql.js';
 
 const PROTOCOL = 'graphql-transport-ws';
 
-/** Names the one subscription of a socket. */
+/** The id of the only subscription of a socket. */
 const ID = '1';
 
-/** How long the handshake and its acknowledgement may take, in milliseconds. */
-const OPEN_WITHIN = 8_000;
+/** Time limit of the handshake and its acknowledgement, in milliseconds. */
+const OPEN_TIMEOUT = 8_000;
 
-/** How often the server is asked for a sign of life, in milliseconds. */
-const PING_EVERY = 25_000;
+/** Interval of pings to the server, in milliseconds. */
+const PING_INTERVAL = 25_000;
 
-/** How long a sign of life may take to arrive, in milliseconds. */
-const PONG_WITHIN = 8_000;
+/** Time limit of the response to a ping, in milliseconds. */
+const PONG_TIMEOUT = 8_000;
 
-/** A timer that fires later than this was held up by the browser, or the computer was asleep. In milliseconds. */
-const HELD_UP = 2_000;
+/** A timer that fires this late was throttled by the browser, or the computer was asleep. In milliseconds. */
+const LATE_TIMER = 2_000;
 
 /**
- * Subscribes. Calls `on.open()` once the server has accepted the connection, `on.result(result)` for each result, and in
- * the end, unless it is closed before, either `on.complete()` or `on.lost(reason)`: `reason.isHopeless` when the server
- * refused the protocol, `reason.isTimeout` when nothing came back.
+ * Subscribes. Calls `on.open()` once the server has accepted the connection and `on.result(result)` for each result. At the end,
+ * unless it is closed before, it calls either `on.complete()` or `on.lost(reason)`. `reason.isPermanent` means that the server
+ * rejected the protocol, `reason.isTimeout` that it did not respond.
  */
 export function openSocket(query, variables, on) {
   let socket;
   let timer;
-  let heardAt = 0;
+  let lastReceived = 0;
   let isOpen = false;
-  let isOver = false;
+  let isClosed = false;
 
   const close = () => {
-    isOver = true;
+    isClosed = true;
     clearTimeout(timer);
     socket?.close();
   };
-  const end = (tell) => {
-    if (isOver) return;
+  const end = (notify) => {
+    if (isClosed) return;
     close();
-    tell();
+    notify();
   };
   const lose = (reason = {}) => end(() => on.lost(reason));
   const send = (message) => socket.send(JSON.stringify(message));
 
-  /** Gives the connection up unless something arrives in time. */
-  const expectSignOfLife = (milliseconds, isSecondChance = false) => {
+  /** Gives up the connection unless a message arrives in time. */
+  const expectMessage = (milliseconds, isSecondChance = false) => {
     clearTimeout(timer);
-    const askedAt = performance.now();
+    const start = performance.now();
     timer = setTimeout(() => {
-      if (isOpen && heardAt >= askedAt) return rest();
-      // What arrived meanwhile may wait behind this timer, which a page in the background is often called by too late.
-      const isLate = performance.now() - askedAt > milliseconds + HELD_UP;
-      if (isLate && !isSecondChance) expectSignOfLife(milliseconds, true);
+      if (isOpen && lastReceived >= start) return schedulePing();
+      // Browsers throttle timers of background pages. Messages that have arrived meanwhile may be queued behind this one.
+      const isLate = performance.now() - start > milliseconds + LATE_TIMER;
+      if (isLate && !isSecondChance) expectMessage(milliseconds, true);
       else lose({ isTimeout: true });
     }, milliseconds);
   };
   const check = () => {
-    if (isOver || !isOpen) return;
+    if (isClosed || !isOpen) return;
     send({ type: 'ping' });
-    expectSignOfLife(PONG_WITHIN);
+    expectMessage(PONG_TIMEOUT);
   };
-  const rest = () => {
+  const schedulePing = () => {
     clearTimeout(timer);
-    timer = setTimeout(check, PING_EVERY);
+    timer = setTimeout(check, PING_INTERVAL);
   };
 
   const receive = ({ type, id, payload }) => {
     if (type === 'connection_ack') {
       isOpen = true;
       send({ type: 'subscribe', id: ID, payload: { query, variables } });
-      rest();
+      schedulePing();
       on.open();
     } else if (type === 'ping') {
       send({ type: 'pong', payload });
@@ -87,32 +87,32 @@ export function openSocket(query, variables, on) {
   try {
     socket = new WebSocket(socketUrl(), PROTOCOL);
   } catch {
-    // The page may not open it: older browsers do not count it as the page's own origin. Tell it after the caller knows what it has opened.
-    timer = setTimeout(() => lose({ isHopeless: true }));
+    // The policy of the page forbids it: for older browsers, 'self' does not include WebSockets. Report it after returning.
+    timer = setTimeout(() => lose({ isPermanent: true }));
     return { check, close };
   }
-  socket.addEventListener('open', () => !isOver && send({ type: 'connection_init' }));
+  socket.addEventListener('open', () => !isClosed && send({ type: 'connection_init' }));
   socket.addEventListener('message', ({ data }) => {
-    heardAt = performance.now();
-    const message = parsed(data);
-    if (isOver) return;
+    lastReceived = performance.now();
+    const message = parse(data);
+    if (isClosed) return;
     if (message) receive(message);
-    else lose({ isHopeless: true });
+    else lose({ isPermanent: true });
   });
-  socket.addEventListener('close', ({ code }) => lose({ isHopeless: isHopeless(code) }));
-  expectSignOfLife(OPEN_WITHIN);
+  socket.addEventListener('close', ({ code }) => lose({ isPermanent: isPermanent(code) }));
+  expectMessage(OPEN_TIMEOUT);
   return {
-    /** Finds out whether the connection still stands. */
+    /** Sends a ping, to find out whether the connection still works. */
     check,
-    /** Takes no more, and calls nobody any more. */
+    /** Closes the connection. No callback is called afterwards. */
     close,
   };
 }
 
-/** Whether a connection that was closed with this code would be closed with it again. 4408 means only that it was late. */
-const isHopeless = (code) => [1002, 1003, 1007, 1008, 1009, 1010].includes(code) || (code >= 4400 && code < 4499 && code !== 4408);
+/** Whether the next connection would be closed with this code, too. 4408 only means that the client was too slow. */
+const isPermanent = (code) => [1002, 1003, 1007, 1008, 1009, 1010].includes(code) || (code >= 4400 && code < 4499 && code !== 4408);
 
-function parsed(data) {
+function parse(data) {
   try {
     return JSON.parse(data);
   } catch {

@@ -1,38 +1,39 @@
-// Following a room for as long as it takes: lost connections, servers that restart, refusals.
+// The events of a room, across lost connections, server restarts and transient errors.
 //
-// The events come over a WebSocket, or over server-sent events where no WebSocket gets through. Whichever it is, a lost
-// connection is followed by another that goes on behind the last cursor: nothing is missed and nothing comes twice.
+// Events arrive over a WebSocket, or over server-sent events if WebSockets are blocked. After a lost connection, the next one
+// resumes after the last cursor, so no event is missed or received twice.
 
+import { delayAfter, pause, retry } from './backoff.js';
 import { openEventSource } from './event_source.js';
-import { ask, Refusal } from './graphql.js';
-import { FOLLOW, STATE } from './operations.js';
-import { pause, persist, waitAfter } from './patience.js';
+import { request, RequestError } from './graphql.js';
+import { MESSAGE_EVENTS, ROOM_STATE } from './operations.js';
 import { openSocket } from './socket.js';
 
-/** How many of the last cursors are remembered. */
-const REMEMBERED = 500;
+/** Number of recent cursors to remember. */
+const MAX_CURSORS = 500;
 
-/** How long a change that the server knows of may take to arrive before the stream counts as dead, in milliseconds. */
-const OVERDUE = 5_000;
+/** How long an event that the server has reported may take to arrive before the connection counts as dead, in milliseconds. */
+const EVENT_TIMEOUT = 5_000;
 
-/** A connection that lasted so long was a good one, in milliseconds: the next failure is the first again. */
-const LASTING = 10_000;
+/** A connection that was live for this long resets the count of failures, in milliseconds. */
+const STABLE_AFTER = 10_000;
 
-/** For how long WebSockets are not tried again when they were found not to get through, in milliseconds. */
+/** How long WebSockets are not tried again once they count as blocked, in milliseconds. */
 const BLOCKED_FOR = 10 * 60_000;
 
-/** How many handshakes in a row must fail, while the server answers otherwise, before WebSockets count as blocked. */
+/** Failed handshakes in a row, while the server responds over HTTP, after which WebSockets count as blocked. */
 const BLOCKED_AFTER = 2;
 
-/** The same, where a WebSocket got through before: then it is more likely a server that restarts. */
+/** The same if a WebSocket has worked before: then a restart of the server is more likely. */
 const BLOCKED_AFTER_SUCCESS = 5;
 
-/** After so many failures in a row, WebSockets are tried again before that. */
-const MISTAKEN_AFTER = 5;
+/** After this many failures in a row without WebSockets, they are tried again. */
+const UNBLOCKED_AFTER = 5;
 
 /**
- * Follows a room behind the cursor `after`. Tells `on.event(event)`; `on.state('lost' | 'catching-up' | 'live', refusal)`;
- * and in the end, unless it is closed before, `on.over(refusal)`, without a refusal when the room has ended.
+ * Receives the events of a room after the cursor `after`. Calls `on.event(event)` and
+ * `on.state('lost' | 'catching-up' | 'live', error)`. At the end, unless it is closed before, it calls `on.end(error)`, without
+ * an error if the room has ended.
  */
 export class Stream {
   #room;
@@ -40,13 +41,14 @@ export class Stream {
   #connection;
   #isOpen = false;
   #cursor;
-  #seen = new Set();
+  #recentCursors = new Set();
   #failures = 0;
   #liveSince = Infinity;
-  #refusal = null;
-  #caughtUp = null;
-  /** Failed handshakes of WebSockets since the last that succeeded. */
-  #handshakes = 0;
+  #error = null;
+  /** The cursor at which this page has caught up. */
+  #targetCursor = null;
+  /** Failed WebSocket handshakes since the last successful one. */
+  #failedHandshakes = 0;
   #blockedAfter = BLOCKED_AFTER;
   #blockedUntil = 0;
   #opened = new AbortController();
@@ -55,144 +57,144 @@ export class Stream {
   constructor(room, after, on) {
     this.#room = room;
     this.#on = on;
-    this.#passed(after);
+    this.#setCursor(after);
     const { signal } = this.#closed;
-    // What the browser says of the network is a reason to look, and proves nothing: the server may be on this machine.
+    // These events only suggest that the connection is lost: the server may run on this machine.
     for (const hint of ['online', 'offline']) addEventListener(hint, () => this.#connection.check(), { signal });
     document.addEventListener('visibilitychange', () => document.hidden || this.#connection.check(), { signal });
-    // A page that comes back from the browser's memory has lost its connection.
+    // A page that is restored from the back/forward cache has lost its connection.
     addEventListener('pageshow', ({ persisted }) => persisted && this.#connect(), { signal });
     this.#connect();
   }
 
-  /** Takes no more. */
+  /** Stops receiving events. */
   close() {
     this.#closed.abort();
     this.#opened.abort();
     this.#connection.close();
   }
 
-  /** Word from elsewhere that the room has come to this cursor. When it does not arrive here, the connection is dead. */
-  async expect(cursor) {
-    if (!this.#isOpen || this.#seen.has(cursor)) return;
+  /** Reconnects unless the event with this cursor arrives in time. The server has reported it in another response. */
+  async expectCursor(cursor) {
+    if (!this.#isOpen || this.#recentCursors.has(cursor)) return;
     const { signal } = this.#opened;
-    await pause(OVERDUE, signal);
-    if (!signal.aborted && !this.#seen.has(cursor)) this.#connect();
+    await pause(EVENT_TIMEOUT, signal);
+    if (!signal.aborted && !this.#recentCursors.has(cursor)) this.#connect();
   }
 
   #connect() {
     this.#connection?.close();
     this.#opened.abort();
     this.#isOpen = false;
-    this.#refusal = null;
+    this.#error = null;
     const { id, code } = this.#room;
-    const isSocket = 'WebSocket' in globalThis && Date.now() >= this.#blockedUntil;
-    const open = isSocket ? openSocket : openEventSource;
-    this.#connection = open(FOLLOW, { roomId: id, roomCode: code, after: this.#cursor }, {
+    const usesSocket = 'WebSocket' in globalThis && Date.now() >= this.#blockedUntil;
+    const open = usesSocket ? openSocket : openEventSource;
+    this.#connection = open(MESSAGE_EVENTS, { roomId: id, roomCode: code, after: this.#cursor }, {
       open: () => {
         this.#isOpen = true;
-        if (isSocket) this.#socketWorks();
+        if (usesSocket) this.#recordHandshake();
         this.#catchUp();
       },
-      result: (result) => this.#take(result),
+      result: (result) => this.#receive(result),
       complete: () => this.#complete(),
       lost: (reason) => {
-        if (isSocket && (!this.#isOpen || reason.isHopeless)) this.#socketFails(reason);
-        if (!isSocket && this.#failures >= MISTAKEN_AFTER) this.#blockedUntil = 0;
-        this.#lost();
-        this.#comeBack();
+        if (usesSocket && (!this.#isOpen || reason.isPermanent)) this.#recordFailedHandshake(reason);
+        if (!usesSocket && this.#failures >= UNBLOCKED_AFTER) this.#blockedUntil = 0;
+        this.#lose();
+        this.#reconnect();
       },
     });
   }
 
-  #socketWorks() {
-    this.#handshakes = 0;
+  #recordHandshake() {
+    this.#failedHandshakes = 0;
     this.#blockedAfter = BLOCKED_AFTER_SUCCESS;
   }
 
-  #socketFails({ isHopeless, isTimeout }) {
-    // Nobody waits through a timeout as often as through an error.
-    this.#handshakes += isHopeless ? this.#blockedAfter : isTimeout ? 2 : 1;
+  #recordFailedHandshake({ isPermanent, isTimeout }) {
+    // Timeouts count twice, so that users do not wait for many of them.
+    this.#failedHandshakes += isPermanent ? this.#blockedAfter : isTimeout ? 2 : 1;
   }
 
-  #take({ data, errors }) {
+  #receive({ data, errors }) {
     if (errors?.length) {
-      this.#refusal = Refusal.of(errors[0]);
+      this.#error = RequestError.from(errors[0]);
       return;
     }
     const event = data.messageEvents;
-    this.#passed(event.cursor);
+    this.#setCursor(event.cursor);
     this.#on.event(event);
-    if (event.cursor === this.#caughtUp) this.#live();
+    if (event.cursor === this.#targetCursor) this.#setLive();
   }
 
-  #passed(cursor) {
+  #setCursor(cursor) {
     this.#cursor = cursor;
-    this.#seen.add(cursor);
-    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value);
+    this.#recentCursors.add(cursor);
+    if (this.#recentCursors.size > MAX_CURSORS) this.#recentCursors.delete(this.#recentCursors.values().next().value);
   }
 
-  /** The connection stands. Where the room is now is where this reader has to come to. */
+  /** Requests the current cursor of the room: when the event with this cursor has arrived, the page has caught up. */
   async #catchUp() {
     this.#opened.abort();
     this.#opened = new AbortController();
     const { signal } = this.#opened;
-    this.#caughtUp = null;
+    this.#targetCursor = null;
     this.#on.state('catching-up');
     try {
-      const { room } = await persist(() => ask(STATE, this.#room), signal);
+      const { room } = await retry(() => request(ROOM_STATE, this.#room), signal);
       if (signal.aborted) return;
-      if (this.#seen.has(room.cursor)) this.#live();
-      else this.#caughtUp = room.cursor;
+      if (this.#recentCursors.has(room.cursor)) this.#setLive();
+      else this.#targetCursor = room.cursor;
     } catch {
-      // The stream itself is told the same reason, and its word counts.
+      // The subscription gets the same error and handles it.
     }
   }
 
-  #live() {
-    this.#caughtUp = null;
+  #setLive() {
+    this.#targetCursor = null;
     this.#liveSince = Date.now();
     this.#on.state('live');
   }
 
-  #lost() {
-    if (Date.now() - this.#liveSince > LASTING) this.#failures = 0;
+  #lose() {
+    if (Date.now() - this.#liveSince > STABLE_AFTER) this.#failures = 0;
     this.#liveSince = Infinity;
     this.#isOpen = false;
     this.#opened.abort();
-    this.#on.state('lost', this.#refusal);
+    this.#on.state('lost', this.#error);
   }
 
-  /** The server says that this stream is over. */
+  /** Handles the end of the subscription. */
   #complete() {
-    if (this.#refusal?.passes) {
-      this.#lost();
-      this.#comeBack(this.#refusal);
+    if (this.#error?.isTransient) {
+      this.#lose();
+      this.#reconnect(this.#error);
     } else {
       this.close();
-      this.#on.over(this.#refusal);
+      this.#on.end(this.#error);
     }
   }
 
-  async #comeBack(refusal) {
+  async #reconnect(error) {
     this.#failures += 1;
     const connection = this.#connection;
-    const isStale = () => this.#connection !== connection || this.#closed.signal.aborted;
-    await pause(waitAfter(this.#failures, refusal), this.#closed.signal);
-    if (isStale()) return;
-    const areBlocked = this.#handshakes >= this.#blockedAfter && (await this.#isServerThere());
-    if (isStale()) return;
-    if (areBlocked) {
-      this.#handshakes = 0;
+    const isObsolete = () => this.#connection !== connection || this.#closed.signal.aborted;
+    await pause(delayAfter(this.#failures, error), this.#closed.signal);
+    if (isObsolete()) return;
+    const areSocketsBlocked = this.#failedHandshakes >= this.#blockedAfter && (await this.#isServerReachable());
+    if (isObsolete()) return;
+    if (areSocketsBlocked) {
+      this.#failedHandshakes = 0;
       this.#blockedUntil = Date.now() + BLOCKED_FOR;
     }
     this.#connect();
   }
 
-  /** Whether the server answers over HTTP, be it with a refusal. */
-  async #isServerThere() {
+  /** Whether the server responds over HTTP, even with an error. */
+  async #isServerReachable() {
     try {
-      await ask(STATE, this.#room);
+      await request(ROOM_STATE, this.#room);
       return true;
     } catch ({ code }) {
       return code !== 'NETWORK';

@@ -1,50 +1,50 @@
-// Moments in the words and the time zone of who reads.
+// Times in the language and the time zone of the user.
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
-const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
-const near = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
+const fullFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const relativeFormat = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
-/** How long a timer is waited for at most, in milliseconds: it stands still while the computer sleeps. */
-const LONGEST_WAIT = MINUTE;
+/** Maximum delay of a timer, in milliseconds. Timers stand still while the computer sleeps, so short ones notice a new day sooner. */
+const MAX_TIMER = MINUTE;
 
-export const clockTime = (moment) => clock.format(new Date(moment));
-export const fullTime = (moment) => full.format(new Date(moment));
+export const clockTime = (timestamp) => clockFormat.format(new Date(timestamp));
+export const fullTime = (timestamp) => fullFormat.format(new Date(timestamp));
 
-/** The same for all moments of one day here. */
-export const dayOf = (moment) => new Date(moment).toDateString();
+/** Returns the same string for all times of one local day. */
+export const dayOf = (timestamp) => new Date(timestamp).toDateString();
 
-/** The midnight that begins today, or the day so many days later. Not all days have 24 hours. */
+/** Returns the start of today, or of the day this many days later. Some days have 23 or 25 hours. */
 function midnight(days) {
   const now = new Date();
   return new Date(now.getFullYear(), now.getMonth(), now.getDate() + days);
 }
 
-/** “Today”, “Yesterday”, or the day. It may be another one tomorrow. */
-export function dayName(moment) {
+/** Returns “Today”, “Yesterday”, or the date. */
+export function dayName(timestamp) {
   for (const days of [0, -1]) {
-    if (dayOf(moment) === dayOf(midnight(days))) {
-      const name = near.format(days, 'day');
+    if (dayOf(timestamp) === dayOf(midnight(days))) {
+      const name = relativeFormat.format(days, 'day');
       return name[0].toUpperCase() + name.slice(1);
     }
   }
-  return day.format(new Date(moment));
+  return dayFormat.format(new Date(timestamp));
 }
 
-/** Calls `changed` whenever another day has begun, until `signal` is aborted: at midnight, or as soon as that is noticed. */
-export function onNewDay(changed, signal) {
+/** Calls `callback` when a new day begins, at midnight or as soon as the page notices, until `signal` is aborted. */
+export function onNewDay(callback, signal) {
   let today = dayOf(Date.now());
   let timer;
   const check = () => {
     clearTimeout(timer);
     if (signal.aborted) return;
-    timer = setTimeout(check, Math.min(midnight(1) - Date.now(), LONGEST_WAIT));
+    timer = setTimeout(check, Math.min(midnight(1) - Date.now(), MAX_TIMER));
     if (today === dayOf(Date.now())) return;
     today = dayOf(Date.now());
-    changed();
+    callback();
   };
   document.addEventListener('visibilitychange', check, { signal });
   addEventListener('pageshow', check, { signal });
@@ -52,9 +52,9 @@ export function onNewDay(changed, signal) {
   check();
 }
 
-/** How much is left until then, in words: “23 h left”. */
-export function timeLeft(moment, now) {
-  const left = Date.parse(moment) - now;
+/** Returns the time left until then in words: “23 h left”. */
+export function timeLeft(timestamp, now) {
+  const left = Date.parse(timestamp) - now;
   if (left <= 0) return 'ended';
   if (left < MINUTE) return 'under a minute left';
   if (left < 2 * HOUR) return `${Math.floor(left / MINUTE)} min left`;

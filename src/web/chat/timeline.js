@@ -1,26 +1,31 @@
 // The list of messages on the screen: a window over the history that moves with scrolling.
 //
-// However long the room, there are at most MOST messages in the page. Going up, earlier ones come in above and later ones
-// leave below, and the other way round; what stands on the screen stays where it is.
+// The page has at most MAX_ROWS messages, however long the history. Scrolling up adds earlier messages above and removes later
+// ones below, and the other way round. The visible messages do not move.
 
 import { el, icon, ICONS } from './dom.js';
-import { me } from './identity.js';
+import { currentUser } from './identity.js';
 import { dayRow, editingRow, emptyRoom, messageRow, pendingRow } from './message.js';
 import { dayName, dayOf } from './time.js';
 
+/** Messages that are added at a time. */
 const STEP = 50;
-const MOST = 300;
 
-/** How close to an end of the list the next messages are brought in, in pixels. */
-const NEAR = 800;
+const MAX_ROWS = 300;
 
-/** Who scrolled up by fewer pixels is still at the end, and sees what comes. */
-const AT_END = 60;
+/** Distance from an end of the list at which more messages are added, in pixels. */
+const LOAD_DISTANCE = 800;
 
-/** Messages of one author within this time stand together, in milliseconds. */
-const TOGETHER = 5 * 60_000;
+/** Up to this distance from the end, the list scrolls along with new messages, in pixels. */
+const END_DISTANCE = 60;
 
-/** Shows `history` and `outbox`. `on`: `earlier()`, `share()`, `edit`, `remove`, `save(message, text, tell)`. */
+/** Messages of one author within this time are grouped, in milliseconds. */
+const GROUP_WITHIN = 5 * 60_000;
+
+/**
+ * Shows `history` and `outbox`. Calls `on.loadEarlier()`, `on.share()`, `on.edit(message)`, `on.remove(message)`,
+ * `on.save(message, text, showStatus)`, `on.cancelEdit()` and `on.endEdit()`.
+ */
 export class Timeline {
   #history;
   #outbox;
@@ -29,10 +34,10 @@ export class Timeline {
   #from = 0;
   #to = -1;
   #atEnd = true;
-  #read = -1;
+  #lastRead = -1;
   #editing = null;
   #isLoading = false;
-  #planned = null;
+  #renderTimer = null;
   #list = el('ol', { class: 'rows' });
   #top = el('p', { class: 'top' });
   #empty;
@@ -44,22 +49,22 @@ export class Timeline {
     this.#outbox = outbox;
     this.#on = on;
     this.#empty = emptyRoom(on.share);
-    // Read aloud is what arrives, by the announcer of the page; not what scrolling brings in.
+    // Screen readers read new messages through `announce`, not the messages that scrolling adds.
     this.#log = el(
       'div',
-      { class: 'log', role: 'log', 'aria-live': 'off', 'aria-label': 'Messages', tabindex: 0, onscroll: () => this.#scrolled() },
+      { class: 'log', role: 'log', 'aria-live': 'off', 'aria-label': 'Messages', tabindex: 0, onscroll: () => this.#handleScroll() },
       this.#top,
       this.#list,
       this.#empty,
     );
-    this.#more = el('button', { type: 'button', class: 'more', hidden: true, onclick: () => this.toEnd() });
+    this.#more = el('button', { type: 'button', class: 'more', hidden: true, onclick: () => this.showEnd() });
     this.element = el('div', { class: 'timeline' }, this.#log, this.#more);
     this.resized = new ResizeObserver(() => this.#atEnd && this.#scrollToEnd());
     this.resized.observe(this.#log);
   }
 
-  /** Shows the end of the history, as after entering. */
-  toEnd() {
+  /** Shows the end of the history. */
+  showEnd() {
     this.#atEnd = true;
     this.#to = this.#history.newest;
     this.#from = Math.max(this.#history.lowest, this.#to - STEP + 1);
@@ -67,9 +72,9 @@ export class Timeline {
     this.#scrollToEnd();
   }
 
-  /** Shows what has changed, soon; many changes at once cost as much as one. */
-  plan() {
-    this.#planned ??= setTimeout(() => this.render(), 16);
+  /** Renders soon, once for several changes. */
+  scheduleRender() {
+    this.#renderTimer ??= setTimeout(() => this.render(), 16);
   }
 
   edit(message) {
@@ -78,62 +83,62 @@ export class Timeline {
   }
 
   close() {
-    clearTimeout(this.#planned);
+    clearTimeout(this.#renderTimer);
     this.resized.disconnect();
   }
 
   render() {
-    clearTimeout(this.#planned);
-    this.#planned = null;
+    clearTimeout(this.#renderTimer);
+    this.#renderTimer = null;
     const history = this.#history;
     if (this.#atEnd) {
       this.#to = history.newest;
-      this.#from = Math.max(history.lowest, this.#from, this.#to - MOST + 1);
-    } else if (history.newest - this.#from < MOST) {
+      this.#from = Math.max(history.lowest, this.#from, this.#to - MAX_ROWS + 1);
+    } else if (history.newest - this.#from < MAX_ROWS) {
       this.#to = history.newest;
     }
     const isEmpty = history.isEmpty && this.#outbox.isEmpty;
     this.#empty.hidden = !isEmpty;
     this.#top.hidden = isEmpty;
-    this.#nameTop();
-    this.#keepingPlace(() => this.#replace(this.#wanted()));
+    this.#updateTop();
+    this.#withoutScrolling(() => this.#replace(this.#wantedRows()));
     if (this.#atEnd) {
-      this.#read = history.newest;
+      this.#lastRead = history.newest;
       this.#scrollToEnd();
     }
-    this.#showMore();
-    if (!this.#isLoading && this.#log.scrollTop < NEAR) this.#scrolled();
+    this.#updateMoreButton();
+    if (!this.#isLoading && this.#log.scrollTop < LOAD_DISTANCE) this.#handleScroll();
   }
 
-  /** What should be in the list: key, what it looks like, and how to make it. */
-  #wanted() {
+  /** Returns the rows to show. A row is recreated with `make` only if its `look` has changed. */
+  #wantedRows() {
     const rows = [];
-    const user = me();
-    let before = null;
+    const user = currentUser();
+    let previous = null;
     const add = (author, at, key, look, make) => {
-      if (before === null || dayOf(before.at) !== dayOf(at)) {
+      if (previous === null || dayOf(previous.at) !== dayOf(at)) {
         rows.push({ key: `day ${dayOf(at)}`, look: dayName(at), make: () => dayRow(dayName(at)) });
-        before = null;
+        previous = null;
       }
-      const joins = before?.author === author && Date.parse(at) - Date.parse(before.at) < TOGETHER;
-      rows.push({ key, look: `${joins} ${look}`, make: () => make(joins) });
-      before = { author, at };
+      const isGrouped = previous?.author === author && Date.parse(at) - Date.parse(previous.at) < GROUP_WITHIN;
+      rows.push({ key, look: `${isGrouped} ${look}`, make: () => make(isGrouped) });
+      previous = { author, at };
     };
     for (let index = this.#from; index <= this.#to; index += 1) {
       const message = this.#history.at(index);
       if (!message) continue;
-      const mine = message.author.id === user.userId;
-      const isEdited = this.#editing === index && mine && !message.deletedAt;
-      const look = isEdited ? 'editing' : `${mine} ${message.editedAt} ${message.deletedAt}`;
-      add(message.author.id, message.createdAt, message.id, look, (joins) =>
-        isEdited ? this.#editor(message, { joins, mine }) : messageRow(message, { joins, mine }, this.#on),
+      const isMine = message.author.id === user.userId;
+      const isEdited = this.#editing === index && isMine && !message.deletedAt;
+      const look = isEdited ? 'editing' : `${isMine} ${message.editedAt} ${message.deletedAt}`;
+      add(message.author.id, message.createdAt, message.id, look, (isGrouped) =>
+        isEdited ? this.#editor(message, { isGrouped, isMine }) : messageRow(message, { isGrouped, isMine }, this.#on),
       );
     }
     if (this.#to === this.#history.newest) {
       for (const entry of this.#outbox.entries) {
         const at = new Date(entry.at).toISOString();
-        add(user.userId, at, entry.id, `${entry.state} ${entry.note}`, (joins) =>
-          pendingRow(entry, { joins }, user, { retry: () => this.#outbox.retry(entry), discard: () => this.#outbox.discard(entry) }),
+        add(user.userId, at, entry.id, `${entry.state} ${entry.note}`, (isGrouped) =>
+          pendingRow(entry, { isGrouped }, user, { retry: () => this.#outbox.retry(entry), discard: () => this.#outbox.discard(entry) }),
         );
       }
     }
@@ -143,100 +148,100 @@ export class Timeline {
   #editor(message, look) {
     const done = () => {
       this.edit(null);
-      this.#on.edited();
+      this.#on.endEdit();
     };
     return editingRow(message, look, {
       cancel: () => {
-        this.#on.cancelled();
+        this.#on.cancelEdit();
         done();
       },
-      save: async (text, tell) => {
-        if (await this.#on.save(message, text, tell)) done();
+      save: async (text, showStatus) => {
+        if (await this.#on.save(message, text, showStatus)) done();
       },
     });
   }
 
   #replace(rows) {
-    const kept = new Map();
+    const shown = new Map();
     for (const { key, look, make } of rows) {
       const known = this.#rows.get(key);
-      kept.set(key, known?.look === look ? known : { look, element: make() });
+      shown.set(key, known?.look === look ? known : { look, element: make() });
     }
-    for (const [key, { element }] of this.#rows) if (kept.get(key)?.element !== element) element.remove();
-    this.#rows = kept;
+    for (const [key, { element }] of this.#rows) if (shown.get(key)?.element !== element) element.remove();
+    this.#rows = shown;
     let next = this.#list.firstChild;
-    for (const { element } of kept.values()) {
+    for (const { element } of shown.values()) {
       if (element === next) next = next.nextSibling;
       else this.#list.insertBefore(element, next);
     }
   }
 
-  /** Changes the list so that what is on the screen does not move, but for the day, which stands above its first message. */
-  #keepingPlace(change) {
+  /** Changes the list without moving the visible messages. Day separators may move. */
+  #withoutScrolling(change) {
     const { top } = this.#log.getBoundingClientRect();
     const messages = [...this.#list.querySelectorAll(':scope > .row')];
-    const stays = messages.filter((row) => row.getBoundingClientRect().bottom > top);
-    const places = stays.slice(0, 40).map((row) => [row, row.getBoundingClientRect().top]);
+    const visible = messages.filter((row) => row.getBoundingClientRect().bottom > top);
+    const positions = visible.slice(0, 40).map((row) => [row, row.getBoundingClientRect().top]);
     change();
-    const place = places.find(([row]) => row.isConnected);
-    if (place) this.#log.scrollTop += place[0].getBoundingClientRect().top - place[1];
+    const anchor = positions.find(([row]) => row.isConnected);
+    if (anchor) this.#log.scrollTop += anchor[0].getBoundingClientRect().top - anchor[1];
   }
 
   #scrollToEnd() {
     this.#log.scrollTop = this.#log.scrollHeight;
   }
 
-  #scrolled() {
+  #handleScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
     const below = scrollHeight - clientHeight - scrollTop;
     const wasAtEnd = this.#atEnd;
-    this.#atEnd = below < AT_END && this.#to === this.#history.newest;
-    if (scrollTop < NEAR) this.#up();
-    else if (below < NEAR && this.#to < this.#history.newest) this.#down();
+    this.#atEnd = below < END_DISTANCE && this.#to === this.#history.newest;
+    if (scrollTop < LOAD_DISTANCE) this.#showEarlier();
+    else if (below < LOAD_DISTANCE && this.#to < this.#history.newest) this.#showLater();
     if (this.#atEnd === wasAtEnd) return;
-    if (this.#atEnd) this.#read = this.#history.newest;
-    this.#showMore();
+    if (this.#atEnd) this.#lastRead = this.#history.newest;
+    this.#updateMoreButton();
   }
 
-  #up() {
+  #showEarlier() {
     if (this.#from > this.#history.lowest) {
       this.#from = Math.max(this.#history.lowest, this.#from - STEP);
-      if (this.#to - this.#from >= MOST) {
-        this.#to = this.#from + MOST - 1;
+      if (this.#to - this.#from >= MAX_ROWS) {
+        this.#to = this.#from + MAX_ROWS - 1;
         this.#atEnd = false;
       }
-      this.#show();
+      this.#updateRows();
     } else if (this.#history.hasEarlier && !this.#isLoading) {
-      this.#load();
+      this.#loadEarlier();
     }
   }
 
-  async #load() {
+  async #loadEarlier() {
     this.#isLoading = true;
-    const more = await this.#on.earlier();
+    const isLoaded = await this.#on.loadEarlier();
     this.#isLoading = false;
-    if (more) this.#scrolled();
+    if (isLoaded) this.#handleScroll();
   }
 
-  #down() {
+  #showLater() {
     this.#to = Math.min(this.#history.newest, this.#to + STEP);
-    this.#from = Math.max(this.#from, this.#to - MOST + 1);
-    this.#show();
+    this.#from = Math.max(this.#from, this.#to - MAX_ROWS + 1);
+    this.#updateRows();
   }
 
-  #show() {
-    this.#keepingPlace(() => this.#replace(this.#wanted()));
-    this.#nameTop();
+  #updateRows() {
+    this.#withoutScrolling(() => this.#replace(this.#wantedRows()));
+    this.#updateTop();
     if (this.#atEnd) this.#scrollToEnd();
   }
 
-  #nameTop() {
+  #updateTop() {
     const hasMore = this.#history.hasEarlier || this.#from > this.#history.lowest;
-    this.#top.textContent = hasMore ? 'Loading earlier messages…' : 'This is where the room begins.';
+    this.#top.textContent = hasMore ? 'Loading earlier messages…' : 'This is the start of the room.';
   }
 
-  #showMore() {
-    const unread = this.#history.newest - this.#read;
+  #updateMoreButton() {
+    const unread = this.#history.newest - this.#lastRead;
     const label = unread < 1 ? 'Latest messages' : unread === 1 ? '1 new message' : `${unread > 99 ? '99+' : unread} new messages`;
     this.#more.replaceChildren(icon(ICONS.down), label);
     this.#more.hidden = this.#atEnd;

@@ -1,23 +1,22 @@
-// Trying a route: a form with what it takes, and below it what it answers. What one answer tells of rooms, users and tokens
-// is filled in for the next.
+// Forms to try routes. The rooms, users and tokens of each response are filled into the bodies of all forms.
 
 import { el } from '../chat/dom.js';
 import { resolve } from './shape.js';
 
-/** What answers said, by the names of the fields that want it. */
-const known = {};
+/** Values from responses, by field name. */
+const knownValues = {};
 
-const forms = [];
+const fillFunctions = [];
 
-/** A form for a route. */
-export function tryIt(api, { path, method, operationId, body }) {
+/** Creates the form of a route. */
+export function tryForm(api, { path, method, operationId, body }) {
   const id = `${operationId}-body`;
   const properties = body && resolve(api, body).properties;
   const editor = properties && el('textarea', { id, rows: String(Object.keys(properties).length + 2), spellcheck: 'false' });
   const fill = () => editor && (editor.value = JSON.stringify(exampleOf(api, properties), null, 2));
-  const output = el('output', { 'aria-label': `Answer of ${method} ${path}` });
+  const output = el('output', { 'aria-label': `Response of ${method} ${path}` });
   fill();
-  forms.push(fill);
+  fillFunctions.push(fill);
   return el(
     'form',
     { onsubmit: (event) => (event.preventDefault(), send()) },
@@ -30,17 +29,17 @@ export function tryIt(api, { path, method, operationId, body }) {
   async function send() {
     try {
       const headers = editor && { 'content-type': 'application/json' };
-      const answer = await fetch(`.${path}`, { method, headers, body: editor?.value });
-      const text = await answer.text();
-      output.replaceChildren(el('strong', {}, String(answer.status)), el('pre', { tabindex: '0' }, pretty(text)));
-      learn(text);
+      const response = await fetch(`.${path}`, { method, headers, body: editor?.value });
+      const text = await response.text();
+      output.replaceChildren(el('strong', {}, String(response.status)), el('pre', { tabindex: '0' }, formatJson(text)));
+      collectValues(text);
     } catch (error) {
-      output.replaceChildren(el('strong', {}, 'No answer'), el('pre', { tabindex: '0' }, error.message));
+      output.replaceChildren(el('strong', {}, 'No response'), el('pre', { tabindex: '0' }, error.message));
     }
   }
 }
 
-function pretty(text) {
+function formatJson(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
   } catch {
@@ -48,23 +47,23 @@ function pretty(text) {
   }
 }
 
-/** A body with what is known, and examples for the rest. */
+/** Creates a body from known values, and examples for the rest. */
 function exampleOf(api, properties) {
   const fields = Object.entries(properties).map(([name, field]) => {
     const { examples, anyOf } = resolve(api, field);
-    return [name, known[name] ?? examples?.[0] ?? anyOf?.[0].examples?.[0] ?? ''];
+    return [name, knownValues[name] ?? examples?.[0] ?? anyOf?.[0].examples?.[0] ?? ''];
   });
   return Object.fromEntries(fields);
 }
 
-function learn(text) {
+function collectValues(text) {
   try {
     const { data } = JSON.parse(text);
     for (const name of ['room_id', 'room_code', 'user_id', 'token', 'message_id']) {
-      if (data?.[name] !== undefined) known[name] = data[name];
+      if (data?.[name] !== undefined) knownValues[name] = data[name];
     }
-    if (data) forms.forEach((fill) => fill());
+    if (data) fillFunctions.forEach((fill) => fill());
   } catch {
-    // Nothing to learn from what is no JSON.
+    // The response is not JSON.
   }
 }

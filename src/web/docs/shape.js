@@ -1,8 +1,8 @@
-// Draws schemas: the fields of an object with their types and meaning.
+// Rendering of schemas: the fields of an object with their types and descriptions.
 
 import { el } from '../chat/dom.js';
 
-/** The schema that a reference leads to, its parts put together. */
+/** Resolves references, and merges the parts of `allOf`. */
 export function resolve(api, schema) {
   if (schema.$ref) {
     const name = schema.$ref.split('/').at(-1);
@@ -18,33 +18,33 @@ export function resolve(api, schema) {
   };
 }
 
-/** What a value of this schema is. */
-export function shapeOf(api, schema) {
+/** Renders a schema. */
+export function renderSchema(api, schema) {
   const { type, properties, required = [], items, additionalProperties, description } = resolve(api, schema);
   if (properties) {
-    const fields = Object.entries(properties).flatMap(([name, field]) => drawField(api, name, field, required.includes(name)));
+    const fields = Object.entries(properties).flatMap(([name, field]) => renderField(api, name, field, required.includes(name)));
     return el('dl', {}, ...fields);
   }
   const inner = type === 'array' ? items : additionalProperties;
   const resolved = inner && resolve(api, inner);
-  return resolved?.properties ? shapeOf(api, resolved) : el('p', {}, ...words(description ?? typeOf(api, schema)));
+  return resolved?.properties ? renderSchema(api, resolved) : el('p', {}, ...renderText(description ?? typeOf(api, schema)));
 }
 
-function drawField(api, name, field, isRequired) {
+function renderField(api, name, field, isRequired) {
   const resolved = resolve(api, field);
   const inner = resolved.type === 'array' && resolved.items ? resolve(api, resolved.items) : resolved;
   return [
-    el('dt', {}, el('code', {}, name), ' ', el('span', { class: 'type' }, typeOf(api, field), isRequired ? '' : ', may be absent')),
+    el('dt', {}, el('code', {}, name), ' ', el('span', { class: 'type' }, typeOf(api, field), isRequired ? '' : ', optional')),
     el(
       'dd',
       {},
-      ...words(resolved.description ?? ''),
-      inner.properties ? shapeOf(api, inner) : null,
+      ...renderText(resolved.description ?? ''),
+      inner.properties ? renderSchema(api, inner) : null,
     ),
   ];
 }
 
-/** The name of a type, with its bounds. */
+/** Returns the name of a type, with its limits. */
 function typeOf(api, schema) {
   const { type, anyOf, items, enum: values, minLength, maxLength } = resolve(api, schema);
   if (values) return values.map((value) => `"${value}"`).join(' or ');
@@ -54,7 +54,7 @@ function typeOf(api, schema) {
   return maxLength ? `${name} of ${minLength ?? 0} to ${maxLength.toLocaleString('en')} characters` : name;
 }
 
-/** Text, in which what stands between backticks is code. */
-export function words(text) {
+/** Renders text: parts between backticks are code. */
+export function renderText(text) {
   return text.split('`').map((part, i) => (i % 2 ? el('code', {}, part) : part));
 }

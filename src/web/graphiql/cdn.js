@@ -1,4 +1,4 @@
-// GraphiQL from the CDN, with a first chat in its tabs. A CDN that cannot be reached leaves the page's sentence in place.
+// GraphiQL from the CDN, with example operations in its tabs. If the CDN cannot be reached, the text of the page stays.
 
 import { tabs } from './first-chat.js';
 

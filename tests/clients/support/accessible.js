@@ -1,19 +1,19 @@
-// Whether people can use a page who use it by keyboard, with a screen reader or with weak eyes, as far as axe-core can tell.
+// Accessibility checks with axe-core.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
 const AXE = new URL('../node_modules/axe-core/axe.min.js', import.meta.url);
 
-/** Fails with what axe-core finds on the page, less the `exceptions`: a rule, and the selector of what may break it. */
+/** Fails if axe-core finds a violation. `exceptions` maps rules to selectors of elements that may violate them. */
 export async function assertAccessible(page, exceptions = {}) {
-  // Evaluated and not added as a script, which the policy of the page forbids.
+  // Evaluated by the debugger, because the policy of the page forbids adding a script.
   await page.evaluate(await readFile(AXE, 'utf8'));
   const { found, passes } = await page.evaluate(async (exceptions) => {
     const { violations, passes } = await globalThis.axe.run();
-    const excused = (rule, target) => rule in exceptions && document.querySelector(target).matches(exceptions[rule]);
+    const isExcepted = (rule, target) => rule in exceptions && document.querySelector(target).matches(exceptions[rule]);
     const found = violations.flatMap(({ id, nodes }) =>
-      nodes.filter(({ target }) => !excused(id, target[0])).map(({ html }) => ({ rule: id, html })),
+      nodes.filter(({ target }) => !isExcepted(id, target[0])).map(({ html }) => ({ rule: id, html })),
     );
     return { found, passes: passes.length };
   }, exceptions);

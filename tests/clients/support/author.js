@@ -1,4 +1,4 @@
-// Somebody who makes a room, sends, edits and deletes there, and remembers what a reader must be told.
+// A user who sends, edits and deletes messages, and records the events that subscribers must receive.
 
 const CREATE = 'mutation { createRoom { room { id code cursor } } }';
 const RESULT = 'message { id index } token cursor';
@@ -6,19 +6,19 @@ const SEND = `mutation ($input: SendMessageInput!) { sent: sendMessage(input: $i
 const EDIT = `mutation ($input: EditMessageInput!) { sent: editMessage(input: $input) { ${RESULT} } }`;
 const DELETE = `mutation ($input: DeleteMessageInput!) { sent: deleteMessage(input: $input) { ${RESULT} } }`;
 
-/** Makes a room. `execute(query, variables)` gives the answer to a request, over whatever transport. */
+/** Creates a room. `execute(query, variables)` sends a request over any transport and returns the response. */
 export async function createRoom(execute) {
   const { id, code, cursor } = (await dataOf(execute, CREATE)).createRoom.room;
   const author = authorIn({ roomId: id, roomCode: code }, execute);
-  /** Before everything that happens in the room. */
+  /** The cursor before the first event. */
   author.start = cursor;
   return author;
 }
 
-/** Goes into a room that somebody else made. */
+/** Enters an existing room. */
 export function authorIn(place, execute) {
   const me = {};
-  /** What happened, in order, as a reader must be told it. */
+  /** The expected events, in order. */
   const story = [];
 
   async function change(__typename, query, input) {
@@ -35,7 +35,7 @@ export function authorIn(place, execute) {
     send: (text) => change('MessageSent', SEND, { text }),
     edit: (messageId, text) => change('MessageEdited', EDIT, { messageId, text }),
     delete: (messageId) => change('MessageDeleted', DELETE, { messageId }),
-    /** Goes on over another transport. */
+    /** Sends further requests over another transport. */
     over(other) {
       execute = other;
     },

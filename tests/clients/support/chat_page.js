@@ -1,12 +1,12 @@
-// The chat page, open in a browser of somebody's own.
+// The chat page in a browser, with the actions of a user and the checks of a test.
 
 import assert from 'node:assert/strict';
 
 import { until } from './until.js';
 
 /**
- * Opens the page at `url`, with a fragment if one is given, in a new browser profile with these options. `prepare(page)` is
- * called before anything is loaded.
+ * Opens the chat page of the server at `url`, in a new browser profile with these options, or in `context`. Calls
+ * `prepare(page)` before the page loads.
  */
 export async function openChat(browser, url, { fragment = '', context, prepare, ...options } = {}) {
   context ??= await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
@@ -18,7 +18,7 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
     if (/Content Security Policy|Trusted/.test(message.text())) faults.push(message.text());
   });
   const checkOrigin = (address) => {
-    if (new URL(address.replace(/^ws/, 'http')).origin !== new URL(url).origin) faults.push(`asked for ${address}`);
+    if (new URL(address.replace(/^ws/, 'http')).origin !== new URL(url).origin) faults.push(`requested ${address}`);
   };
   const sockets = [];
   const streams = [];
@@ -32,11 +32,11 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
   });
   await page.addInitScript(() => {
     window.states = [];
-    const look = () => {
+    const recordState = () => {
       const state = document.querySelector('.banner')?.dataset.state;
       if (state && state !== window.states.at(-1)) window.states.push(state);
     };
-    new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
+    new MutationObserver(recordState).observe(document, { subtree: true, childList: true, attributes: true });
   });
   await prepare?.(page);
   await page.goto(`${url}/${fragment}`);
@@ -45,49 +45,53 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
     page,
     context,
     url,
-    /** What must not be: errors, violations of the policy, requests to others. */
+    /** Errors, violations of the policy, and requests to other origins. */
     faults,
-    /** The WebSockets that the page has opened so far. */
+    /** The WebSockets that the page has opened. */
     sockets,
-    /** The server-sent events that it has asked for so far. */
+    /** The requests for server-sent events that the page has sent. */
     streams,
     get fragment() {
       return new URL(page.url()).hash;
     },
     async createRoom() {
       await page.getByRole('button', { name: 'Create a room' }).click();
-      await chat.isIn();
+      await chat.waitUntilLive();
     },
-    async isIn() {
-      await chat.connectionIs('live');
+    async waitUntilLive() {
+      await chat.waitForState('live');
     },
-    connectionIs: (state) => page.waitForSelector(`.banner[data-state=${state}]`, { state: 'attached' }),
-    /** How the connection was, from the beginning. */
+    /** Waits for a state of the connection. */
+    waitForState: (state) => page.waitForSelector(`.banner[data-state=${state}]`, { state: 'attached' }),
+    /** Returns all states of the connection so far. */
     states: () => page.evaluate(() => window.states),
-    async callMyself(name) {
+    async setName(name) {
       await page.getByLabel('Your name').fill(name);
     },
-    async type(text) {
+    /** Submits a message without waiting. */
+    async submit(text) {
       await page.getByLabel('Message', { exact: true }).fill(text);
       await page.getByRole('button', { name: 'Send' }).click();
     },
     async send(text) {
-      await chat.type(text);
-      await chat.isSent();
+      await chat.submit(text);
+      await chat.waitUntilSent();
     },
-    isSent: () => page.waitForFunction(() => !document.querySelector('.pending')),
-    /** The texts that are to be seen, in order. */
+    waitUntilSent: () => page.waitForFunction(() => !document.querySelector('.pending')),
+    /** Returns the texts of the messages shown, in order. */
     texts: () =>
       page.$$eval('.row:not(.pending) .text', (all) => all.map((text) => text.firstChild.textContent)),
-    async shows(...texts) {
-      let seen;
+    /** Waits until exactly these messages are shown. */
+    async waitForTexts(...texts) {
+      let shown;
       await until(
-        async () => JSON.stringify((seen = await chat.texts())) === JSON.stringify(texts),
-        () => `Wanted ${JSON.stringify(texts)}, seen ${JSON.stringify(seen)}, ${faults}`,
+        async () => JSON.stringify((shown = await chat.texts())) === JSON.stringify(texts),
+        () => `Expected ${JSON.stringify(texts)}, shown ${JSON.stringify(shown)}, ${faults}`,
       );
     },
     row: (text) => page.locator('.row', { hasText: text }).last(),
-    async act(text, action) {
+    /** Clicks a button of a message. */
+    async clickButtonOf(text, action) {
       await chat.row(text).hover();
       await chat.row(text).getByRole('button', { name: action }).click();
     },

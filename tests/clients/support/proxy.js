@@ -1,16 +1,16 @@
-// The line between a client and its server, which a test can cut.
+// A TCP proxy between a client and its server, which a test can break.
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** Opens a line to the server at `url`. */
+/** Starts a proxy in front of the server at `url`. */
 export async function openProxy(url) {
   const { hostname, port } = new URL(url);
   const open = new Set();
   let refusing = false;
   let stalled = false;
   let sockets = null;
-  let lines = 0;
+  let accepted = 0;
   let refused = 0;
 
   const listener = createServer((near) => {
@@ -30,13 +30,13 @@ export async function openProxy(url) {
       open.add(near);
       return;
     }
-    if (sockets === null) letThrough(near);
-    else near.once('data', (head) => (isHandshake(head) ? refuseSocket(near) : letThrough(near, head)));
+    if (sockets === null) forward(near);
+    else near.once('data', (head) => (isHandshake(head) ? refuseSocket(near) : forward(near, head)));
   });
 
-  /** Connects a client with the server, which gets first what the client has said already. */
-  function letThrough(near, head = '') {
-    lines += 1;
+  /** Connects a client with the server. `head` is what the client has already sent. */
+  function forward(near, head = '') {
+    accepted += 1;
     const far = connect({ host: hostname, port });
     far.on('error', () => {});
     far.write(head);
@@ -52,7 +52,7 @@ export async function openProxy(url) {
 
   const isHandshake = (head) => /^upgrade: *websocket/im.test(head.toString('latin1'));
 
-  /** Answers a handshake as it was chosen, or leaves it without an answer. */
+  /** Responds to a handshake with the configured response, or not at all. */
   function refuseSocket(near) {
     refused += 1;
     open.add(near);
@@ -65,32 +65,32 @@ export async function openProxy(url) {
 
   return {
     url: `http://127.0.0.1:${listener.address().port}`,
-    /** How many times somebody came and was let through. */
-    get lines() {
-      return lines;
+    /** Number of accepted connections. */
+    get accepted() {
+      return accepted;
     },
-    /** How many times somebody came in vain. */
+    /** Number of refused connections and handshakes. */
     get refused() {
       return refused;
     },
-    /** Cuts every connection there is, without a word of farewell. */
+    /** Resets all open connections. */
     cut() {
       open.forEach((socket) => socket.resetAndDestroy());
     },
-    /** Lets nobody through from now on. */
+    /** Refuses new connections. */
     refuse() {
       refusing = true;
     },
-    /** Lets everybody through again. */
+    /** Accepts new connections again. */
     accept() {
       refusing = false;
       sockets = null;
     },
-    /** Answers every handshake of a WebSocket from now on with this response, or with `'nothing'`. */
+    /** Responds to WebSocket handshakes with this response, or never if it is `'nothing'`. */
     refuseSockets(response) {
       sockets = response;
     },
-    /** Lets no more bytes through, in either direction, over connections old and new, which stay as they are. */
+    /** Stops forwarding bytes on open and new connections, without closing them. */
     stall() {
       stalled = true;
       for (const socket of open) {
@@ -98,7 +98,7 @@ export async function openProxy(url) {
         socket.pause();
       }
     },
-    /** Ends what was stalled, and lets everybody through again who comes anew. */
+    /** Resets stalled connections, and forwards new ones again. */
     resume() {
       stalled = false;
       open.forEach((socket) => socket.resetAndDestroy());

@@ -1,4 +1,4 @@
-// Somebody who follows a room with a client, and writes down what is told.
+// A subscriber to the events of a room, which records what it receives.
 
 import { until } from './until.js';
 
@@ -7,8 +7,8 @@ export const FOLLOW = `subscription ($roomId: ID!, $roomCode: String!, $after: S
 }`;
 
 /**
- * Follows with `follow(variables, sink)`, which hands every result of the subscription to `sink.next`, its failure to
- * `sink.error` and its end to `sink.complete`, and returns how to stop.
+ * Subscribes with `follow(variables, sink)`, which passes each result to `sink.next`, a failure to `sink.error` and the end to
+ * `sink.complete`, and returns a function that unsubscribes.
  */
 export function read(follow, variables) {
   const reader = { story: [], errors: [], failure: undefined, completed: false };
@@ -26,10 +26,10 @@ export function read(follow, variables) {
       reader.completed = true;
     },
   });
-  const tell = () => `The reader knows ${JSON.stringify(reader)}, ${reader.failure?.message ?? ''}`;
-  /** Waits until as much was told as happened, or the subscription is over. */
-  reader.caughtUp = (story) => until(() => reader.story.length >= story.length || reader.isOver(), tell);
+  const describe = () => `The subscriber has received ${JSON.stringify(reader)}, ${reader.failure?.message ?? ''}`;
+  /** Waits until as many events were received as expected, or the subscription has ended. */
+  reader.caughtUp = (story) => until(() => reader.story.length >= story.length || reader.isOver(), describe);
   reader.isOver = () => reader.completed || reader.failure !== undefined || reader.errors.length > 0;
-  reader.over = () => until(reader.isOver, tell);
+  reader.over = () => until(reader.isOver, describe);
   return reader;
 }

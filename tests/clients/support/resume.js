@@ -1,10 +1,10 @@
-// The lines with which clients resume, as the README shows them, and the clients made with them.
+// The code with which clients resume, as the README shows it, and clients that use it.
 
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-// Node.js 20 has none of its own, and a link of Apollo Client asks for it by name.
+// Node.js 20 has no WebSocket of its own, and Apollo Client uses the global one.
 globalThis.WebSocket ??= WebSocket;
 
 // #region graphql-ws
@@ -41,22 +41,22 @@ function follow(client, request, sink) {
 
 export { follow, resuming };
 
-/** How long a client of these tests waits before it comes again, instead of seconds. */
+/** The short delay before tests reconnect. */
 const soon = () => new Promise((resolve) => setTimeout(resolve, 50));
 
-/** A stock `graphql-ws` client that resumes. */
+/** Creates a `graphql-ws` client that resumes. */
 export function openWs(url, options = {}) {
   const ours = resuming();
   const on = { ...options.on, ...ours.on };
   return createWsClient({ url: `${url.replace('http', 'ws')}/graphql`, retryWait: soon, ...ours, ...options, on });
 }
 
-/** A stock `graphql-sse` client. */
+/** Creates a `graphql-sse` client. */
 export function openSse(url) {
   return createSseClient({ url: `${url}/graphql`, retryAttempts: Infinity, retry: soon });
 }
 
-/** The one result of an operation that is no subscription. */
+/** Returns the result of a query or mutation. */
 export function once(subscribe) {
   return new Promise((resolve, reject) => {
     let result;

@@ -1,6 +1,6 @@
-// What every client must come through, whatever it is and whatever it speaks.
+// The tests that every client must pass, over any protocol.
 //
-// `open(line)` gives a client: `{ execute(query, variables), follow(variables, sink), close() }`, all over that line.
+// `open(proxy)` creates a client `{ execute(query, variables), follow(variables, sink), close() }` that connects to that proxy.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -12,35 +12,35 @@ import { read } from './reader.js';
 import { startServer } from './server.js';
 import { until } from './until.js';
 
-/** Tests a client in everything it must come through. */
+/** Defines the tests of a client. */
 export function testClient(name, open) {
   describe(name, () => {
     let server;
-    let line;
+    let proxy;
     let client;
 
     before(async () => {
       server = await startServer();
-      line = await openProxy(server.url);
-      client = await open(line);
+      proxy = await openProxy(server.url);
+      client = await open(proxy);
     });
 
     after(async () => {
       await client?.close();
-      await line?.close();
+      await proxy?.close();
       await server?.stop();
     });
 
-    test('the whole round', () => wholeRound(server, line, client));
-    test('a wrong room code', () => wrongCode(server, line, client));
-    test('a wrong cursor', () => wrongCursor(server, line, client));
-    test('a server that restarts', () => serverThatRestarts(open));
-    test('a room that ends', () => roomThatEnds(open));
+    test('resumes after lost connections', () => resumesAfterLostConnections(server, proxy, client));
+    test('does not retry after a wrong room code', () => wrongRoomCode(server, proxy, client));
+    test('does not retry after an invalid cursor', () => invalidCursor(server, proxy, client));
+    test('resumes after a restart of the server', () => serverRestart(open));
+    test('completes when the room ends', () => roomEnd(open));
   });
 }
 
-/** Create, subscribe, send, edit, delete; lose the connection, resume: every event came once, in order. */
-async function wholeRound(server, line, client) {
+/** Creates, subscribes, sends, edits and deletes, with lost connections in between: every event arrives once, in order. */
+async function resumesAfterLostConnections(server, proxy, client) {
   const room = await createRoom(client.execute);
   const reader = read(client.follow, { ...room.place, after: room.start });
 
@@ -50,24 +50,24 @@ async function wholeRound(server, line, client) {
   await room.delete(second);
   await reader.caughtUp(room.story);
 
-  // The line is down while the talk goes on, and the client comes in vain at least once.
+  // The proxy refuses connections while messages are sent, and the client tries at least once.
   room.over(server.graphql);
-  const before = line.refused;
-  line.refuse();
-  line.cut();
+  const before = proxy.refused;
+  proxy.refuse();
+  proxy.cut();
   await room.edit(first, 'first, mended again');
   const third = await room.send('third');
   await room.delete(first);
-  await until(() => line.refused > before);
+  await until(() => proxy.refused > before);
   await room.edit(third, 'third, mended');
-  line.accept();
+  proxy.accept();
   await reader.caughtUp(room.story);
 
-  // Cut again, at once after an event and before the next.
+  // The connection is cut again, right after one event and before the next.
   for (const text of ['fourth', 'fifth']) {
     await room.send(text);
     await reader.caughtUp(room.story);
-    line.cut();
+    proxy.cut();
     const message = await room.send(`${text} and a half`);
     await room.edit(message, `${text} and a half, mended`);
     await reader.caughtUp(room.story);
@@ -80,15 +80,15 @@ async function wholeRound(server, line, client) {
 }
 
 /**
- * A server that stops, and is back a little later with what it had: nothing is missed. It lets its readers go one after
- * the other, so some of them come back to it while it is still stopping.
+ * The server restarts with its data: no event is missed. While it drains, it ends subscriptions one after the other, so some
+ * clients reconnect while it is still stopping.
  */
-async function serverThatRestarts(open) {
+async function serverRestart(open) {
   const server = await startServer({ DRAIN_SECONDS: '3' });
   const client = await open(server);
   try {
     const room = await createRoom(server.graphql);
-    // A browser opens at most six connections to a server at once.
+    // A browser opens at most six connections to one server.
     const readers = Array.from({ length: 5 }, () => read(client.follow, { ...room.place, after: room.start }));
     const allCaughtUp = () => Promise.all(readers.map((reader) => reader.caughtUp(room.story)));
     const message = await room.send('before');
@@ -108,11 +108,11 @@ async function serverThatRestarts(open) {
   }
 }
 
-/** A room that ends completes its subscriptions, and nobody comes back for it. */
-async function roomThatEnds(open) {
+/** The end of a room completes its subscriptions, and the client does not reconnect. */
+async function roomEnd(open) {
   const server = await startServer({ ROOM_TTL: '3s' });
-  const line = await openProxy(server.url);
-  const client = await open(line);
+  const proxy = await openProxy(server.url);
+  const client = await open(proxy);
   try {
     const room = await createRoom(server.graphql);
     const reader = read(client.follow, { ...room.place, after: room.start });
@@ -121,38 +121,38 @@ async function roomThatEnds(open) {
     assert.equal(reader.completed, true);
     assert.deepEqual(reader.story, room.story);
     assert.deepEqual(reader.errors, []);
-    await nobodyComes(line);
+    await nobodyComes(proxy);
   } finally {
     await client.close();
-    await line.close();
+    await proxy.close();
     await server.stop();
   }
 }
 
-/** A wrong code is told to the client, which does not try it again. */
-async function wrongCode(server, line, client) {
+/** A wrong room code is reported to the client, which does not retry. */
+async function wrongRoomCode(server, proxy, client) {
   const room = await createRoom(server.graphql);
-  await refused(line, client, { ...room.place, roomCode: `${room.place.roomCode}0` }, 'ROOM_CODE_INVALID');
+  await expectError(proxy, client, { ...room.place, roomCode: `${room.place.roomCode}0` }, 'ROOM_CODE_INVALID');
 }
 
-/** A cursor that cannot be honoured is told to the client, which does not try it again. */
-async function wrongCursor(server, line, client) {
+/** An invalid cursor is reported to the client, which does not retry. */
+async function invalidCursor(server, proxy, client) {
   const [room, other] = [await createRoom(server.graphql), await createRoom(server.graphql)];
-  await refused(line, client, { ...room.place, after: other.start }, 'CURSOR_INVALID');
+  await expectError(proxy, client, { ...room.place, after: other.start }, 'CURSOR_INVALID');
 }
 
-async function refused(line, client, variables, code) {
+async function expectError(proxy, client, variables, code) {
   const reader = read(client.follow, variables);
   await reader.over();
   assert.deepEqual(reader.errors.map(({ extensions }) => extensions.code), [code]);
   assert.deepEqual(reader.story, []);
-  await nobodyComes(line);
+  await nobodyComes(proxy);
   await reader.stop();
 }
 
-/** For longer than clients in these tests wait before they come again, nobody comes. */
-export async function nobodyComes(line) {
-  const lines = line.lines;
+/** Waits longer than the reconnect delay of the tests, and asserts that no client connects. */
+export async function nobodyComes(proxy) {
+  const { accepted } = proxy;
   await sleep(300);
-  assert.equal(line.lines, lines, 'somebody came again');
+  assert.equal(proxy.accepted, accepted, 'a client has connected again');
 }

@@ -1,4 +1,4 @@
-// A server for a test: the real binary on a free port, with an empty store of its own.
+// The server binary on a free port, with an empty store.
 
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 
 const BINARY = process.env.LIVECHAT ?? new URL('../../../target/debug/livechat', import.meta.url).pathname;
 
-// What a test that was broken off leaves behind is taken away all the same.
+// Cleans up after aborted tests, too.
 const running = new Set();
 const directories = new Set();
 process.once('exit', () => {
@@ -53,18 +53,18 @@ export async function startServer(settings = {}) {
 
   return {
     url,
-    /** The answer to a request as it stands in the body. */
+    /** Sends a GraphQL request and returns the body of the response. */
     async graphql(query, variables) {
       const headers = { 'content-type': 'application/json' };
       const body = JSON.stringify({ query, variables });
       return (await fetch(`${url}/graphql`, { method: 'POST', headers, body })).json();
     },
-    /** Ends the server and starts it again: same port, same data. */
+    /** Restarts the server with the same port and data. */
     async restart() {
       await end();
       await startAgain();
     },
-    /** Ends the server and starts it again. Gives a function that does so once more, with the data there was in between. */
+    /** Restarts the server and backs up its data meanwhile. Returns a function that restarts it with the backup. */
     async backUp() {
       const [data, backup] = ['data', 'backup'].map((name) => join(directory, name));
       await end();

@@ -1,4 +1,4 @@
-// A proxy that ends TLS in front of a server, as they stand before servers everywhere.
+// A proxy that terminates TLS in front of a server.
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { promisify } from 'node:util';
 
-/** Opens a proxy to the server at `url`, with a certificate that it made itself. */
+/** Starts a proxy in front of the server at `url`, with a self-signed certificate. */
 export async function openTlsProxy(url) {
   const far = new URL(url);
   const open = new Set();
   const listener = createServer(await certificate(), (near) => {
-    const line = connect({ host: far.hostname, port: far.port });
-    for (const [one, other] of [[near, line], [line, near]]) {
+    const server = connect({ host: far.hostname, port: far.port });
+    for (const [one, other] of [[near, server], [server, near]]) {
       open.add(one);
       one.on('error', () => {});
       one.on('close', () => {

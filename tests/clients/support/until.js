@@ -1,12 +1,12 @@
-// Waiting for a condition instead of for a time.
+// Waiting for a condition.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits until it is so; gives up after 20 s with what `tell` knows. */
-export async function until(isSo, tell = () => '') {
+/** Waits until the condition is met. Fails after 20 s with the text that `describe` returns. */
+export async function until(condition, describe = () => '') {
   const deadline = Date.now() + 20_000;
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`it never became so. ${tell()}`);
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`the condition was not met in 20 s. ${describe()}`);
     await sleep(20);
   }
 }

@@ -1,0 +1,50 @@
+// The fixture of chat page tests: a server, a browser, and rooms that are open in the browser.
+
+import { after, before } from 'node:test';
+
+import { createRoom } from './author.js';
+import { openBrowser } from './browser.js';
+import { openChat } from './chat_page.js';
+import { startServer } from './server.js';
+
+/** Returns the fragment of the link to a room. */
+export const fragmentOf = ({ place }) => `#${place.roomId}/${place.roomCode}`;
+
+/** Starts a server and a browser before the tests of a file, and stops them afterwards. */
+export function useChat() {
+  const fixture = {
+    server: null,
+    browser: null,
+
+    /** Opens the chat page, by default of the server of the fixture. The options are those of `openChat`. */
+    open({ url = fixture.server.url, ...options } = {}) {
+      return openChat(fixture.browser, url, options);
+    },
+
+    /** Opens a room and waits until its page is live. */
+    async enter(room, options) {
+      const chat = await fixture.open({ ...options, fragment: fragmentOf(room) });
+      await chat.waitUntilLive();
+      return chat;
+    },
+
+    /** Creates a room over the API of `server`, and opens it. */
+    async enterNewRoom({ server = fixture.server, ...options } = {}) {
+      const room = await createRoom(server.graphql);
+      const chat = await fixture.enter(room, { url: server.url, ...options });
+      return { room, chat };
+    },
+  };
+
+  before(async () => {
+    fixture.server = await startServer();
+    fixture.browser = await openBrowser();
+  });
+
+  after(async () => {
+    await fixture.browser?.close();
+    await fixture.server?.stop();
+  });
+
+  return fixture;
+}
