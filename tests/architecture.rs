@@ -1,9 +1,9 @@
-//! The edges of the house: which module may use which. A file that imports against the direction fails here.
+//! Which module may use which. A file that imports against the direction fails here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules of the house from the ground up: each may use only those before it, and those named beside it.
+/// The modules from the bottom up, each with the modules that it may use.
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("error_code", &[]),

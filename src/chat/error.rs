@@ -1,4 +1,4 @@
-//! Why the service refuses or fails: the one list that every wire translates.
+//! Refusals and failures of the service, which each API translates.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::error_code::ErrorCode;
 use crate::rate_limit::RateLimited;
 use crate::store::{BoxError, StoreError};
 
-/// An answer other than the one that was asked for.
+/// Why a use case was refused or failed.
 ///
-/// Use a variant above `Unavailable` for what the client can mend, `Unavailable` for what passes by itself, and
-/// `Internal` for what is our fault. Wires match on it without a wildcard, so a new variant is decided for each of them.
+/// The variants before `Unavailable` are for what the client can correct. `Unavailable` is for what passes by itself, and
+/// `Internal` for defects of the server. The APIs match without a wildcard, so each of them decides about a new variant.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
     #[error("there is no such room; rooms end 24 hours after their creation unless the server says otherwise")]
@@ -21,7 +21,7 @@ pub enum ChatError {
     RoomCodeInvalid,
     #[error("the token is not this user's current one; use the token of the user's last answer")]
     TokenInvalid,
-    /// Told apart from a wrong token only where the legacy contract does: whether an id is in use is nobody's business.
+    /// Distinguished from a wrong token only by the legacy contract, because an API should not reveal which ids are in use.
     #[error("there is no such user; a user is made known by its first message")]
     UserUnknown,
     #[error(transparent)]
@@ -32,7 +32,7 @@ pub enum ChatError {
     EditLimit,
     #[error("the message keeps changing; read it again and repeat")]
     Conflict,
-    /// Too often, or too many failures before; allowed again after a while.
+    /// The action came too often or after too many failures. It is allowed again after `retry_after`.
     #[error("{message}")]
     RateLimited { message: &'static str, retry_after: Duration },
     #[error("the service is unavailable for the moment; try again")]
@@ -62,7 +62,7 @@ impl ChatError {
         }
     }
 
-    /// The cause, for the log, of what is not the client's doing.
+    /// The cause to log, if the client did not cause the error.
     pub fn fault(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unavailable(source) | Self::Internal(source) => Some(source.as_ref()),
@@ -101,7 +101,7 @@ impl From<Denied> for ChatError {
     }
 }
 
-/// What a store's answer means where the use case says nothing more exact.
+/// The meaning of a store error in a use case that does not handle it itself.
 impl From<StoreError> for ChatError {
     fn from(error: StoreError) -> Self {
         match error {

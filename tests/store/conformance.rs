@@ -183,16 +183,16 @@ macro_rules! every_case {
             hub {
                 a_resumed_reader_gets_every_event_once_and_in_order,
                 a_reader_far_behind_gets_every_event_once_and_in_order,
-                readers_who_join_in_the_middle_get_every_event_once_and_in_order,
-                edits_and_deletes_are_followed,
-                readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile,
+                readers_that_join_during_writes_get_every_event_once_and_in_order,
+                edits_and_deletions_are_followed,
+                lagging_readers_get_no_text_that_was_deleted_meanwhile,
                 a_stream_completes_when_its_room_ends,
                 a_lost_cursor_is_an_error_at_once,
-                a_room_that_is_not_there_is_an_error_at_once,
-                an_unavailable_store_only_delays,
-                a_gap_in_the_numbers_is_filled_from_the_log,
-                a_reader_who_leaves_is_not_counted,
-                closing_ends_every_stream,
+                an_unknown_room_is_an_error_at_once,
+                an_unavailable_store_only_delays_a_reader,
+                a_gap_in_the_sequence_is_filled_from_the_log,
+                a_reader_that_left_is_not_counted,
+                closing_the_hub_ends_every_stream,
             }
         }
     };

@@ -1,6 +1,6 @@
-//! Following rooms through a hub, over every store: every event once and in order, whatever happens.
+//! Following rooms through a hub, over every store: a reader gets every event once and in order.
 //!
-//! The cases stand in the list of `conformance.rs`, with those of the stores themselves.
+//! The list of cases is in `conformance.rs`, with those of the stores.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::store::conformance::faulty::{Fault, FaultyStore};
 use crate::store::conformance::fixture::Fixture;
 use crate::store::conformance::kit::*;
 
-/// More than the hub keeps for a reader, and more than two pages of the log. Not a round number: behind a page that is
-/// just full, a reader is still reading the log.
+/// More than the capacity of a broadcast, and more than two pages of the log. Not a multiple of the page size: after a full
+/// page, a reader reads the log again.
 const MANY: usize = 257;
 
-/// So many messages, sent side by side.
+/// Sends messages concurrently.
 async fn send_many(on: &dyn Fixture, room: RoomId, messages: usize) -> Outcome {
     let store = on.store();
     let sends = (0..messages).map(|n| commit_new(&store, send(room, &named_user("ann"), &format!("words {n}"))));
@@ -49,7 +49,7 @@ pub async fn a_reader_far_behind_gets_every_event_once_and_in_order(on: &dyn Fix
     let hub = Hub::start(on.store());
     send_many(on, room, MANY).await?;
     let mut reader = Follower::open(on, &hub, room, Some(Position::START)).await?;
-    // Behind in the log first, then, having caught up, behind in what is live.
+    // The reader first lags in the log. Once it has caught up, it lags in the broadcast.
     let mut read = 0_usize;
     for pace in [1, MANY, usize::MAX, 1, usize::MAX] {
         send_many(on, room, MANY).await?;
@@ -62,7 +62,7 @@ pub async fn a_reader_far_behind_gets_every_event_once_and_in_order(on: &dyn Fix
     Ok(())
 }
 
-pub async fn readers_who_join_in_the_middle_get_every_event_once_and_in_order(on: &dyn Fixture) -> Outcome {
+pub async fn readers_that_join_during_writes_get_every_event_once_and_in_order(on: &dyn Fixture) -> Outcome {
     const WRITERS: usize = 4;
     const SENDS: usize = 60;
     let store = on.store();
@@ -106,7 +106,7 @@ pub async fn readers_who_join_in_the_middle_get_every_event_once_and_in_order(on
     Ok(())
 }
 
-pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
+pub async fn edits_and_deletions_are_followed(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(on.second_handle());
@@ -114,7 +114,7 @@ pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
     let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
     let edited = commit_new(&store, edit(&sent.message, "changed")).await?;
     let deleted = commit_new(&store, delete(&edited.message)).await?;
-    // Each with its message as it was then, or as it had become by the time it was taken.
+    // Each event shows its message as it was then, or as it was when the event was taken.
     for expected in [&sent, &edited, &deleted] {
         let event = live.event().await?;
         ensure_eq!(
@@ -125,7 +125,7 @@ pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
         let messages = [&sent, &edited, &deleted].map(|event| &event.message);
         let shown = messages.into_iter().find(|message| **message == event.message);
         let is_shown = shown.is_some_and(|message| message.revision >= expected.message.revision);
-        ensure!(is_shown, "a live event with a message that never was so, or not any more");
+        ensure!(is_shown, "a live event with a message in a state that it never had, or an older one");
     }
     let mut replay = Follower::open(on, &hub, room, Some(Position::START)).await?;
     for kind in [EventKind::Sent, EventKind::Edited, EventKind::Deleted] {
@@ -136,7 +136,7 @@ pub async fn edits_and_deletes_are_followed(on: &dyn Fixture) -> Outcome {
     Ok(())
 }
 
-pub async fn readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile(on: &dyn Fixture) -> Outcome {
+pub async fn lagging_readers_get_no_text_that_was_deleted_meanwhile(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(on.second_handle());
@@ -146,12 +146,12 @@ pub async fn readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile
     for n in 0..20 {
         sent.push(commit_new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?);
     }
-    // This one has a page of the log at hand.
+    // This reader holds a page of the log in memory.
     let mut catching_up = Follower::open(on, &hub, room, Some(Position::START)).await?;
     catching_up.expect_events(&sent[..1]).await?;
     let deleted = commit_new(&store, delete(&sent[10].message)).await?;
     let edited = commit_new(&store, edit(&sent[11].message, "other words")).await?;
-    // Once one reader was told, this process knows.
+    // Once one reader has got the changes, this process knows them.
     witness.expect_events(&sent[..10]).await?;
     while witness.event().await?.position != edited.position {}
     for (reader, from) in [(&mut live, 0), (&mut catching_up, 1)] {
@@ -163,7 +163,7 @@ pub async fn readers_who_are_behind_are_given_no_text_that_was_deleted_meanwhile
             };
             let event = reader.event().await?;
             ensure_eq!((event.kind, event.position), (EventKind::Sent, expected.position), "an event of a late reader");
-            ensure_eq!(&event.message, message, "the message of an event that is taken late");
+            ensure_eq!(&event.message, message, "the message of an event that was taken late");
         }
         reader.expect_events(&[deleted.clone(), edited.clone()]).await?;
     }
@@ -185,7 +185,7 @@ pub async fn a_stream_completes_when_its_room_ends(on: &dyn Fixture) -> Outcome 
     for reader in &mut readers[..2] {
         reader.expect_events(std::slice::from_ref(&sent)).await?;
     }
-    // The third has not read what was announced; it still gets that before the end.
+    // The third has not read the event yet. It still gets it before the end.
     let [first, second, third] = &mut readers;
     ensure!(first.next().await?.is_none(), "the stream goes on after the end of its room");
     ensure!(second.next().await?.is_none(), "a resumed stream goes on after the end of its room");
@@ -209,35 +209,35 @@ pub async fn a_lost_cursor_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
         Position { seq: Seq(u64::MAX), tag },
         Position { seq: Seq(0), tag },
     ] {
-        let answer = hub.follow(&state, lost).await.map(drop);
-        ensure_refused!(answer, StoreError::ForeignPosition, "following behind {lost:?}");
+        let result = hub.follow(&state, lost).await.map(drop);
+        ensure_refused!(result, StoreError::ForeignPosition, "following behind {lost:?}");
     }
     ensure_eq!(hub.viewers(room), 0, "the viewers after refused ones");
-    // The same for a position that is lost while it is being followed.
+    // The same for a position that is lost while a reader follows.
     let mut reader = Follower::open(on, &hub, room, None).await?;
     faulty.lose_log();
     faulty.cut();
     commit_new(&store, send(room, &named_user("ann"), "lost as well")).await?;
     let next = reader.next().await?;
-    ensure!(matches!(next, Some(Err(StoreError::ForeignPosition))), "a lost position was answered with {next:?}");
+    ensure!(matches!(next, Some(Err(StoreError::ForeignPosition))), "a lost position resulted in {next:?}");
     ensure!(reader.next().await?.is_none(), "the stream goes on after an error");
     hub.close().await;
     Ok(())
 }
 
-pub async fn a_room_that_is_not_there_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
+pub async fn an_unknown_room_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let mut state = store.snapshot(room(&store).await?, None).await?.state;
     state.room.id = RoomId::random();
     let hub = Hub::start(store);
-    let answer = hub.follow(&state, Position::START).await.map(drop);
-    ensure_refused!(answer, StoreError::NotFound, "following a room that is not there");
+    let result = hub.follow(&state, Position::START).await.map(drop);
+    ensure_refused!(result, StoreError::NotFound, "following a room that is not there");
     ensure_eq!(hub.viewers(state.room.id), 0, "its viewers");
     hub.close().await;
     Ok(())
 }
 
-pub async fn an_unavailable_store_only_delays(on: &dyn Fixture) -> Outcome {
+pub async fn an_unavailable_store_only_delays_a_reader(on: &dyn Fixture) -> Outcome {
     let faulty = FaultyStore::new(on.store(), Fault::None);
     let store = on.store();
     let room = room(&store).await?;
@@ -246,24 +246,24 @@ pub async fn an_unavailable_store_only_delays(on: &dyn Fixture) -> Outcome {
     reader.expect_events(&[commit_new(&store, send(room, &named_user("ann"), "before")).await?]).await?;
     faulty.set_down(true);
     let state = store.snapshot(room, None).await?.state;
-    let answer = hub.follow(&state, state.head).await.map(drop);
-    ensure_refused!(answer, StoreError::Unavailable(_), "following through a store that is down");
+    let result = hub.follow(&state, state.head).await.map(drop);
+    ensure_refused!(result, StoreError::Unavailable(_), "following through a store that is down");
     faulty.cut();
     send_many(on, room, MANY).await?;
     let log = log_of(&store, room).await?;
-    let comes_back = async {
+    let recovers = async {
         while faulty.refused_reads() < 4 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         faulty.set_down(false);
     };
-    let (read, ()) = tokio::join!(reader.expect_events(&log[1..]), comes_back);
+    let (read, ()) = tokio::join!(reader.expect_events(&log[1..]), recovers);
     read?;
     hub.close().await;
     Ok(())
 }
 
-pub async fn a_gap_in_the_numbers_is_filled_from_the_log(on: &dyn Fixture) -> Outcome {
+pub async fn a_gap_in_the_sequence_is_filled_from_the_log(on: &dyn Fixture) -> Outcome {
     let faulty = FaultyStore::new(on.store(), Fault::NoResync);
     let store = on.store();
     let room = room(&store).await?;
@@ -281,26 +281,26 @@ pub async fn a_gap_in_the_numbers_is_filled_from_the_log(on: &dyn Fixture) -> Ou
     Ok(())
 }
 
-pub async fn a_reader_who_leaves_is_not_counted(on: &dyn Fixture) -> Outcome {
+pub async fn a_reader_that_left_is_not_counted(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let (one, two) = (room(&store).await?, room(&store).await?);
     let hub = Hub::start(store);
-    ensure_eq!((hub.viewers(one), hub.viewers(two)), (0, 0), "the viewers before anybody came");
+    ensure_eq!((hub.viewers(one), hub.viewers(two)), (0, 0), "the viewers before any reader");
     let first = Follower::open(on, &hub, one, None).await?;
     let second = Follower::open(on, &hub, one, None).await?;
     let other = Follower::open(on, &hub, two, None).await?;
     ensure_eq!((hub.viewers(one), hub.viewers(two)), (2, 1), "the viewers of both rooms");
     drop((first, other));
-    ensure_eq!((hub.viewers(one), hub.viewers(two)), (1, 0), "the viewers after some left");
+    ensure_eq!((hub.viewers(one), hub.viewers(two)), (1, 0), "the viewers after some readers left");
     drop(second);
     let mut again = Follower::open(on, &hub, one, None).await?;
-    ensure_eq!(hub.viewers(one), 1, "the viewers after one came back");
+    ensure_eq!(hub.viewers(one), 1, "the viewers after one reader returned");
     again.expect_events(&[commit_new(&on.store(), send(one, &named_user("ann"), "hello")).await?]).await?;
     hub.close().await;
     Ok(())
 }
 
-pub async fn closing_ends_every_stream(on: &dyn Fixture) -> Outcome {
+pub async fn closing_the_hub_ends_every_stream(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
     let hub = Hub::start(store);
