@@ -22,7 +22,8 @@ use livechat::metrics::Metrics;
 use livechat::store::embedded::EmbeddedStore;
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
-    FailureOutcome, FailureRecord, Feed, LockoutPolicy, RoomState, Snapshot, Store, StoreError, Subject, UserPage,
+    FailureOutcome, FailureRecord, Feed, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
+    Subject, UserPage,
 };
 use livechat::telemetry::{self, LogFormat};
 use serde_json::{Value, json};
@@ -98,6 +99,10 @@ impl Store for PanickingStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         self.inner.commit(commit).await
+    }
+
+    async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
+        self.inner.send(admission, message).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
