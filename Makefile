@@ -3,7 +3,7 @@
 # Where tests/tools.sh puts a Node.js if the machine's is missing or too old.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test graphiql tools check counts counts-accept fuzz deny cargo-deny advisories schema
+.PHONY: test graphiql tools check counts counts-accept fuzz deny cargo-deny advisories schema settings
 
 # Runs every test. Those with clients run the binary that the other tests were built with.
 test: tools graphiql
@@ -56,3 +56,7 @@ advisories: cargo-deny
 # Writes schema.graphql after a change of the schema.
 schema:
 	cargo run --locked --quiet -- schema > schema.graphql
+
+# Updates .env.example and docs/operations.md after a change of src/config/settings.rs.
+settings:
+	UPDATE_DOCS=1 cargo test --locked --test all -- documented_settings

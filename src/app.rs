@@ -1,5 +1,6 @@
-//! The composition root: names the concrete stores, as only the command that moves between them does besides. Starts
-//! everything, drains, stops.
+//! The composition root: opens the store, assembles the service and the server, runs them, and shuts them down.
+//!
+//! Together with `livechat migrate`, the only place that names the concrete stores.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,13 +21,13 @@ use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError};
 use crate::{http, open_files};
 
-/// How long the last sockets have to close once all have had their turn.
-const CLOSING: Duration = Duration::from_secs(2);
+/// Time for the last sockets to close after the drain.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long requests in flight have to finish after that.
-const FINISHING: Duration = Duration::from_secs(2);
+/// Time for requests in flight to finish after that.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why the server could not start.
+/// Why the server could not start, or why it stopped by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("cannot listen on {0}")]
@@ -35,18 +36,18 @@ pub enum AppError {
     Embedded(#[from] OpenError),
     #[error("Redis cannot be used")]
     Redis(#[source] StoreError),
-    #[error("a task that everything depends on panicked, which is in the log; the server ends, to be started again")]
-    Panicked,
+    #[error("a critical task panicked (see the log); the server stops and must be restarted")]
+    CriticalTaskFailed,
 }
 
-/// A server that listens but does not serve yet.
+/// A server that listens but does not accept connections yet.
 pub struct App {
     listener: TcpListener,
     store: OpenStore,
     config: Config,
 }
 
-/// The store in use, with what only it can do: end.
+/// The store in use, under its concrete type, which can be closed.
 enum OpenStore {
     Embedded(Arc<EmbeddedStore>),
     Redis(Arc<RedisStore>),
@@ -64,13 +65,14 @@ impl OpenStore {
         }
     }
 
-    fn port(&self) -> Arc<dyn Store> {
+    fn as_store(&self) -> Arc<dyn Store> {
         match self {
             Self::Embedded(store) => Arc::clone(store) as Arc<dyn Store>,
             Self::Redis(store) => Arc::clone(store) as Arc<dyn Store>,
         }
     }
 
+    /// The store's name in the metrics.
     fn name(&self) -> &'static str {
         match self {
             Self::Embedded(_) => "embedded",
@@ -95,7 +97,7 @@ impl OpenStore {
 }
 
 impl App {
-    /// Opens the store, for which it waits as long as the settings say, and then the port. May be dropped meanwhile.
+    /// Opens the store, waiting for Redis as long as `REDIS_WAIT` allows, and then listens. May be dropped meanwhile.
     pub async fn open(config: Config) -> Result<Self, AppError> {
         open_files::raise_limit_for(config.http.connections.max);
         let store = OpenStore::open(&config.store).await?;
@@ -104,65 +106,73 @@ impl App {
         Ok(Self { listener, store, config })
     }
 
-    /// Where the server listens.
+    /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap_or(self.config.listen_addr)
     }
 
-    /// Serves until `stop` is cancelled. Then sockets and streams are closed one after the other, requests in flight are
-    /// finished, and everything that was started has ended when this returns.
+    /// Serves until `stop` is cancelled, then closes sockets and streams one by one and finishes requests in flight. No task
+    /// of the server is left when this returns.
     pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
         let Self { listener, store, config } = self;
         let metrics = Metrics::default();
-        let facts = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", store.name().to_owned())];
-        metrics.register_info("livechat", "Which version this is, and which store it uses", facts);
-        let port: Arc<dyn Store> = Arc::new(MeasuredStore::new(store.port(), &metrics));
-        let hub = Hub::start(Arc::clone(&port));
+        let info = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", store.name().to_owned())];
+        metrics.register_info("livechat", "The version of the server and the store it uses", info);
+        let measured: Arc<dyn Store> = Arc::new(MeasuredStore::new(store.as_store(), &metrics));
+        let hub = Hub::start(Arc::clone(&measured));
         hub.register(&metrics);
-        let limits = config.chat.limits;
-        if limits.events_per_room < limits.messages_per_room.saturating_mul(2) {
-            tracing::warn!(
-                "ROOM_MAX_EVENTS is less than twice ROOM_MAX_MESSAGES: rooms are full before they have so many messages, \
-                 since each message keeps an event free for its deletion"
-            );
-        }
-        let chat = Chat::new(port, hub.clone(), config.chat, config.access, config.rate_limit);
+        warn_about(&config);
+        let chat = Chat::new(measured, hub.clone(), config.chat, config.access, config.rate_limit);
         chat.register(&metrics);
-        if !config.rate_limit.enabled {
-            tracing::warn!("RATE_LIMITS=off: nothing is limited, room codes can be guessed; for load tests only");
-        }
         let drain = Drain::new(stop.clone(), config.drain);
         let (connections, clients) = (config.http.connections.clone(), config.http.clients.clone());
         let router = http::router(&chat, config.http, &drain, &metrics);
-        // Until the last socket has had its turn, new requests are answered: `/readyz` has to say no to somebody.
+        // New requests are answered until the last socket is closed, so that load balancers see `/readyz` fail.
         let drained = {
             let stop = stop.clone();
             async move {
                 stop.cancelled().await;
-                let _ = tokio::time::timeout(config.drain + CLOSING, drain.finished()).await;
+                let _ = tokio::time::timeout(config.drain + CLOSE_TIMEOUT, drain.finished()).await;
             }
         };
         let serve = async {
             http::serve(listener, router, connections, clients, &metrics, drained).await;
-            chat.close(FINISHING).await;
+            chat.close(FINISH_TIMEOUT).await;
         };
         let cut_off = async {
             stop.cancelled().await;
-            tokio::time::sleep(config.drain + CLOSING + FINISHING).await;
+            tokio::time::sleep(config.drain + CLOSE_TIMEOUT + FINISH_TIMEOUT).await;
         };
-        let served = tokio::select! {
+        let outcome = tokio::select! {
             () = serve => Ok(()),
             () = cut_off => {
-                tracing::warn!("some clients did not end in time and are cut off");
+                tracing::warn!("some clients did not disconnect in time; their connections are cut");
                 Ok(())
             }
-            () = hub.critical_tasks().failed() => Err(AppError::Panicked),
-            () = store.critical_tasks().failed() => Err(AppError::Panicked),
+            () = hub.critical_tasks().failed() => Err(AppError::CriticalTaskFailed),
+            () = store.critical_tasks().failed() => Err(AppError::CriticalTaskFailed),
         };
         chat.close(Duration::ZERO).await;
         hub.close().await;
         store.close().await;
-        served
+        outcome
+    }
+}
+
+/// Logs settings that are valid but probably a mistake.
+fn warn_about(config: &Config) {
+    for name in &config.removed_settings {
+        tracing::warn!("{name} is no longer a setting and has no effect; remove it from the environment or .env");
+    }
+    let limits = config.chat.limits;
+    if limits.events_per_room < limits.messages_per_room.saturating_mul(2) {
+        tracing::warn!(
+            "ROOM_MAX_EVENTS is less than twice ROOM_MAX_MESSAGES, so rooms cannot reach ROOM_MAX_MESSAGES: each message \
+             reserves an event for its deletion; raise ROOM_MAX_EVENTS"
+        );
+    }
+    if !config.rate_limit.enabled {
+        tracing::warn!("RATE_LIMITS=off: nothing is limited and room codes can be guessed; use it only for load tests");
     }
 }
 
@@ -173,13 +183,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_server_ends_with_an_error_when_a_task_that_everything_depends_on_panics() {
+    async fn a_panicking_critical_task_stops_the_server_with_an_error() {
         let directory = tempfile::tempdir().expect("a directory");
         let values = [("LISTEN_ADDR", "127.0.0.1:0"), ("DATA_DIR", directory.path().to_str().expect("text"))];
         let values: HashMap<_, _> = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let app = App::open(Config::from_values(&values).expect("settings")).await.expect("a server");
         let panicking = tokio::spawn(app.store.critical_tasks().clone().task(async { panic!("in the store") }));
-        assert!(matches!(app.run(CancellationToken::new()).await, Err(AppError::Panicked)));
+        assert!(matches!(app.run(CancellationToken::new()).await, Err(AppError::CriticalTaskFailed)));
         assert!(panicking.await.is_err());
     }
 }

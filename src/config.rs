@@ -1,226 +1,34 @@
-//! The settings: environment and `.env` in, each module's `Settings` out. The only file that reads the environment.
+//! Reads the environment and `.env` into each module's `Settings`. No other module reads the environment.
 //!
-//! Every setting stands in [`ALL`] with its default, and in `.env.example` the same way; a test keeps the two in step.
-//!
-//! A setting is read only where it is in use, so that one that is not cannot prevent the start.
+//! The settings themselves are declared in `settings`. A setting is read only if it applies, so that a wrong value of one that
+//! does not apply cannot prevent the start.
 
 mod dotenv;
+mod parsers;
 mod report;
-mod stores;
+mod settings;
+mod source;
+mod store;
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
-use std::fmt::Display;
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::limits::{Limits, USER_ID_MIN};
+use crate::config::settings::*;
+use crate::config::source::{Environment, Source, invalid};
+use crate::domain::limits::Limits;
 use crate::graphql::execution::{self, document};
 use crate::graphql::transport;
-use crate::http::MetricsAccess;
 use crate::store::redis;
-use crate::web::graphiql::Graphiql;
-use crate::{access, chat, http, open_files, rate_limit, rest, telemetry, unsent_bytes, web};
+use crate::{access, chat, http, rate_limit, rest, telemetry, unsent_bytes, web};
 
 pub use crate::config::dotenv::{DotEnvError, Problem};
-pub use crate::config::report::{Explained, Explanation, Origin};
+pub use crate::config::report::{Report, SettingReport};
+pub use crate::config::settings::{REMOVED, SECTIONS, Section, SettingInfo, all};
+pub use crate::config::source::Origin;
 
-/// A setting: the name of its environment variable, and what holds when it is absent or empty.
-pub struct Setting {
-    pub name: &'static str,
-    pub default: &'static str,
-}
-
-const fn setting(name: &'static str, default: &'static str) -> Setting {
-    Setting { name, default }
-}
-
-const LISTEN_ADDR: Setting = setting("LISTEN_ADDR", "127.0.0.1:8001");
-const BASE_PATH: Setting = setting("BASE_PATH", "");
-const DATA_DIR: Setting = setting("DATA_DIR", "./data");
-const REDIS_URL: Setting = setting("REDIS_URL", "");
-const REDIS_CLUSTER: Setting = setting("REDIS_CLUSTER", "false");
-const REDIS_HOST: Setting = setting("REDIS_HOST", "");
-const REDIS_PORT: Setting = setting("REDIS_PORT", "6379");
-const REDIS_USERNAME: Setting = setting("REDIS_USERNAME", "");
-const REDIS_PASSWORD: Setting = setting("REDIS_PASSWORD", "");
-const REDIS_SENTINELS: Setting = setting("REDIS_SENTINELS", "");
-const REDIS_SENTINEL_MASTER: Setting = setting("REDIS_SENTINEL_MASTER", "mymaster");
-const REDIS_SENTINEL_USERNAME: Setting = setting("REDIS_SENTINEL_USERNAME", "");
-const REDIS_SENTINEL_PASSWORD: Setting = setting("REDIS_SENTINEL_PASSWORD", "");
-const REDIS_TLS: Setting = setting("REDIS_TLS", "off");
-const REDIS_CA_FILE: Setting = setting("REDIS_CA_FILE", "");
-const REDIS_CERT_FILE: Setting = setting("REDIS_CERT_FILE", "");
-const REDIS_KEY_FILE: Setting = setting("REDIS_KEY_FILE", "");
-const REDIS_PREFIX: Setting = setting("REDIS_PREFIX", "livechat");
-const REDIS_TIMEOUT: Setting = setting("REDIS_TIMEOUT", "1s");
-const REDIS_WAIT: Setting = setting("REDIS_WAIT", "30s");
-const ROOM_TTL: Setting = setting("ROOM_TTL", "24h");
-const ROOM_CODE_LENGTH: Setting = setting("ROOM_CODE_LENGTH", "6");
-const ROOM_MAX_MESSAGES: Setting = setting("ROOM_MAX_MESSAGES", "100000");
-const ROOM_MAX_EVENTS: Setting = setting("ROOM_MAX_EVENTS", "300000");
-const MESSAGE_MAX_EDITS: Setting = setting("MESSAGE_MAX_EDITS", "100");
-const TEXT_MAX_LENGTH: Setting = setting("TEXT_MAX_LENGTH", "4000");
-const DISPLAY_NAME_MAX_LENGTH: Setting = setting("DISPLAY_NAME_MAX_LENGTH", "64");
-const USER_ID_MAX_LENGTH: Setting = setting("USER_ID_MAX_LENGTH", "128");
-const BODY_MAX_BYTES: Setting = setting("BODY_MAX_BYTES", "65536");
-const REQUEST_TIMEOUT: Setting = setting("REQUEST_TIMEOUT", "15s");
-const MAX_CONNECTIONS: Setting = setting("MAX_CONNECTIONS", "");
-const MAX_CONNECTIONS_PER_ADDRESS: Setting = setting("MAX_CONNECTIONS_PER_ADDRESS", "12000");
-const TRUSTED_PROXIES: Setting = setting("TRUSTED_PROXIES", "");
-const CLIENT_PREFIX_LENGTH: Setting = setting("CLIENT_PREFIX_LENGTH", "64");
-const CORS_ORIGINS: Setting = setting("CORS_ORIGINS", "*");
-const WS_INIT_TIMEOUT: Setting = setting("WS_INIT_TIMEOUT", "10s");
-const WRITE_TIMEOUT: Setting = setting("WRITE_TIMEOUT", "30s");
-const KEEP_ALIVE_INTERVAL: Setting = setting("KEEP_ALIVE_INTERVAL", "25s");
-const MAX_SUBSCRIPTIONS_PER_SOCKET: Setting = setting("MAX_SUBSCRIPTIONS_PER_SOCKET", "100");
-const MAX_SOCKETS_PER_ADDRESS: Setting = setting("MAX_SOCKETS_PER_ADDRESS", "10000");
-const MAX_LEGACY_SOCKETS: Setting = setting("MAX_LEGACY_SOCKETS", "1000");
-const MAX_OPERATIONS: Setting = setting("MAX_OPERATIONS", "1024");
-const MAX_SUBSCRIPTIONS: Setting = setting("MAX_SUBSCRIPTIONS", "200000");
-const MAX_SUBSCRIPTIONS_PER_CLIENT: Setting = setting("MAX_SUBSCRIPTIONS_PER_CLIENT", "20000");
-const MAX_DISTINCT_SUBSCRIPTIONS: Setting = setting("MAX_DISTINCT_SUBSCRIPTIONS", "5000");
-const MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT: Setting = setting("MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT", "500");
-const RESPONSE_MAX_BYTES: Setting = setting("RESPONSE_MAX_BYTES", "16777216");
-const UNSENT_MAX_BYTES: Setting = setting("UNSENT_MAX_BYTES", "536870912");
-const UNSENT_MAX_BYTES_PER_CLIENT: Setting = setting("UNSENT_MAX_BYTES_PER_CLIENT", "67108864");
-const RATE_LIMITS: Setting = setting("RATE_LIMITS", "on");
-const RATE_ROOMS_PER_ADDRESS: Setting = setting("RATE_ROOMS_PER_ADDRESS", "10/m:20");
-const RATE_SENDS_PER_USER: Setting = setting("RATE_SENDS_PER_USER", "5/s:50");
-const RATE_SENDS_PER_CLIENT: Setting = setting("RATE_SENDS_PER_CLIENT", "20/s:200");
-const RATE_SENDS_PER_ROOM: Setting = setting("RATE_SENDS_PER_ROOM", "100/s:500");
-const RATE_SUBSCRIPTIONS_PER_ADDRESS: Setting = setting("RATE_SUBSCRIPTIONS_PER_ADDRESS", "50/s:1000");
-const RATE_READS_PER_CLIENT: Setting = setting("RATE_READS_PER_CLIENT", "10000/s:200000");
-const WRONG_CODES_PER_ADDRESS: Setting = setting("WRONG_CODES_PER_ADDRESS", "10:1m");
-const WRONG_CODES_PER_NETWORK: Setting = setting("WRONG_CODES_PER_NETWORK", "100:1m");
-const NETWORK_PREFIX_LENGTHS: Setting = setting("NETWORK_PREFIX_LENGTHS", "24,48");
-const WRONG_CODES_PER_ROOM: Setting = setting("WRONG_CODES_PER_ROOM", "1000");
-const WRONG_TOKENS_PER_USER: Setting = setting("WRONG_TOKENS_PER_USER", "10:1m");
-const DOCUMENT_MAX_BYTES: Setting = setting("DOCUMENT_MAX_BYTES", "16384");
-const DOCUMENT_MAX_TOKENS: Setting = setting("DOCUMENT_MAX_TOKENS", "1000");
-const DOCUMENT_MAX_NAME: Setting = setting("DOCUMENT_MAX_NAME", "128");
-const DOCUMENT_MAX_NESTING: Setting = setting("DOCUMENT_MAX_NESTING", "32");
-const OPERATION_MAX_DEPTH: Setting = setting("OPERATION_MAX_DEPTH", "20");
-const OPERATION_MAX_ALIASES: Setting = setting("OPERATION_MAX_ALIASES", "30");
-const OPERATION_MAX_ROOT_FIELDS: Setting = setting("OPERATION_MAX_ROOT_FIELDS", "10");
-const OPERATION_MAX_DIRECTIVES: Setting = setting("OPERATION_MAX_DIRECTIVES", "30");
-const OPERATION_MAX_FRAGMENTS: Setting = setting("OPERATION_MAX_FRAGMENTS", "100");
-const OPERATION_MAX_COST: Setting = setting("OPERATION_MAX_COST", "10000");
-const OPERATION_TIMEOUT: Setting = setting("OPERATION_TIMEOUT", "10s");
-const VARIABLES_MAX_BYTES: Setting = setting("VARIABLES_MAX_BYTES", "32768");
-const VARIABLES_MAX_DEPTH: Setting = setting("VARIABLES_MAX_DEPTH", "8");
-const INTROSPECTION: Setting = setting("INTROSPECTION", "on");
-const INTROSPECTION_MAX_DEPTH: Setting = setting("INTROSPECTION_MAX_DEPTH", "3");
-const PERSISTED_QUERIES: Setting = setting("PERSISTED_QUERIES", "on");
-const REST_ERROR_STATUS: Setting = setting("REST_ERROR_STATUS", "same");
-const MAX_LEGACY_READS_PER_CLIENT: Setting = setting("MAX_LEGACY_READS_PER_CLIENT", "8");
-const MAX_LEGACY_READS: Setting = setting("MAX_LEGACY_READS", "64");
-const LEGACY_READ_TIMEOUT: Setting = setting("LEGACY_READ_TIMEOUT", "10m");
-const GRAPHIQL: Setting = setting("GRAPHIQL", "on");
-const METRICS: Setting = setting("METRICS", "local");
-const METRICS_HOSTS: Setting = setting("METRICS_HOSTS", "");
-const DRAIN_SECONDS: Setting = setting("DRAIN_SECONDS", "5");
-const LOG_FORMAT: Setting = setting("LOG_FORMAT", "text");
-const LOG_LEVEL: Setting = setting("LOG_LEVEL", "info");
-const OTEL_EXPORTER_OTLP_ENDPOINT: Setting = setting("OTEL_EXPORTER_OTLP_ENDPOINT", "");
-
-const ON_OR_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
-
-/// Every setting there is, in the order of `.env.example`.
-pub const ALL: &[Setting] = &[
-    LISTEN_ADDR,
-    BASE_PATH,
-    DATA_DIR,
-    REDIS_URL,
-    REDIS_CLUSTER,
-    REDIS_HOST,
-    REDIS_PORT,
-    REDIS_USERNAME,
-    REDIS_PASSWORD,
-    REDIS_SENTINELS,
-    REDIS_SENTINEL_MASTER,
-    REDIS_SENTINEL_USERNAME,
-    REDIS_SENTINEL_PASSWORD,
-    REDIS_TLS,
-    REDIS_CA_FILE,
-    REDIS_CERT_FILE,
-    REDIS_KEY_FILE,
-    REDIS_PREFIX,
-    REDIS_TIMEOUT,
-    REDIS_WAIT,
-    ROOM_TTL,
-    ROOM_CODE_LENGTH,
-    ROOM_MAX_MESSAGES,
-    ROOM_MAX_EVENTS,
-    MESSAGE_MAX_EDITS,
-    TEXT_MAX_LENGTH,
-    DISPLAY_NAME_MAX_LENGTH,
-    USER_ID_MAX_LENGTH,
-    BODY_MAX_BYTES,
-    REQUEST_TIMEOUT,
-    MAX_CONNECTIONS,
-    MAX_CONNECTIONS_PER_ADDRESS,
-    TRUSTED_PROXIES,
-    CLIENT_PREFIX_LENGTH,
-    CORS_ORIGINS,
-    WS_INIT_TIMEOUT,
-    WRITE_TIMEOUT,
-    KEEP_ALIVE_INTERVAL,
-    MAX_SUBSCRIPTIONS_PER_SOCKET,
-    MAX_SOCKETS_PER_ADDRESS,
-    MAX_LEGACY_SOCKETS,
-    MAX_OPERATIONS,
-    MAX_SUBSCRIPTIONS,
-    MAX_SUBSCRIPTIONS_PER_CLIENT,
-    MAX_DISTINCT_SUBSCRIPTIONS,
-    MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT,
-    RESPONSE_MAX_BYTES,
-    UNSENT_MAX_BYTES,
-    UNSENT_MAX_BYTES_PER_CLIENT,
-    RATE_LIMITS,
-    RATE_ROOMS_PER_ADDRESS,
-    RATE_SENDS_PER_USER,
-    RATE_SENDS_PER_CLIENT,
-    RATE_SENDS_PER_ROOM,
-    RATE_SUBSCRIPTIONS_PER_ADDRESS,
-    RATE_READS_PER_CLIENT,
-    WRONG_CODES_PER_ADDRESS,
-    WRONG_CODES_PER_NETWORK,
-    NETWORK_PREFIX_LENGTHS,
-    WRONG_CODES_PER_ROOM,
-    WRONG_TOKENS_PER_USER,
-    DOCUMENT_MAX_BYTES,
-    DOCUMENT_MAX_TOKENS,
-    DOCUMENT_MAX_NAME,
-    DOCUMENT_MAX_NESTING,
-    OPERATION_MAX_DEPTH,
-    OPERATION_MAX_ALIASES,
-    OPERATION_MAX_ROOT_FIELDS,
-    OPERATION_MAX_DIRECTIVES,
-    OPERATION_MAX_FRAGMENTS,
-    OPERATION_MAX_COST,
-    OPERATION_TIMEOUT,
-    VARIABLES_MAX_BYTES,
-    VARIABLES_MAX_DEPTH,
-    INTROSPECTION,
-    INTROSPECTION_MAX_DEPTH,
-    PERSISTED_QUERIES,
-    REST_ERROR_STATUS,
-    MAX_LEGACY_READS_PER_CLIENT,
-    MAX_LEGACY_READS,
-    LEGACY_READ_TIMEOUT,
-    GRAPHIQL,
-    METRICS,
-    METRICS_HOSTS,
-    DRAIN_SECONDS,
-    LOG_FORMAT,
-    LOG_LEVEL,
-    OTEL_EXPORTER_OTLP_ENDPOINT,
-];
-
-/// Why the server does not start: which setting, and what is wrong with it.
+/// Why the server cannot start with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("{name}: {problem}")]
@@ -229,7 +37,7 @@ pub enum ConfigError {
     DotEnv(#[from] DotEnvError),
 }
 
-/// What the server runs with.
+/// Everything the server is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen_addr: SocketAddr,
@@ -239,326 +47,187 @@ pub struct Config {
     pub chat: chat::Settings,
     pub http: http::Settings,
     pub telemetry: telemetry::Settings,
-    /// Over how long a time sockets and streams are closed when the server stops.
+    /// The time over which sockets and streams are closed at shutdown.
     pub drain: Duration,
+    /// Names of [`REMOVED`] settings that are still set.
+    pub removed_settings: Vec<&'static str>,
 }
 
-/// Which store keeps the rooms.
+/// The store that keeps the rooms.
 #[derive(Clone, Debug)]
 pub enum StoreChoice {
-    /// In this process, in this directory.
+    /// Embedded in this process, with its database in this directory.
     Embedded(PathBuf),
     /// Shared with other processes.
     Redis(Box<redis::Settings>),
 }
 
 impl Config {
-    /// Reads the environment, and `.env` of the working directory for what the environment does not say.
+    /// Reads the environment, and `.env` in the working directory for names that the environment lacks.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        read_environment()?.read(Self::read)
+        read_environment(Self::read)
     }
 
-    /// Where a server that is started with this environment listens.
-    pub fn listen_addr_of_environment() -> Result<SocketAddr, ConfigError> {
-        read_environment()?.read(|source| source.listen_addr())
+    /// The address that a server with this environment listens on.
+    pub fn listen_addr_from_environment() -> Result<SocketAddr, ConfigError> {
+        read_environment(|source| source.get(&LISTEN_ADDR))
     }
 
-    /// The directory and the Redis between which `livechat migrate` moves rooms.
-    pub fn of_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
-        read_environment()?.read(|source| match source.store()? {
-            StoreChoice::Redis(settings) => Ok((PathBuf::from(source.text(&DATA_DIR)), *settings)),
-            StoreChoice::Embedded(_) => Err(invalid(&REDIS_URL, "must say where the rooms are to go")),
+    /// The directory and the Redis between which `livechat migrate` copies rooms.
+    pub fn for_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
+        read_environment(|source| match source.store()? {
+            StoreChoice::Redis(settings) => Ok((source.get(&DATA_DIR)?, *settings)),
+            StoreChoice::Embedded(_) => Err(invalid(REDIS_URL.info.name, "must name the Redis to copy to")),
         })
     }
 
     /// Reads settings from `values`, by name.
     pub fn from_values(values: &HashMap<String, String>) -> Result<Self, ConfigError> {
-        Self::read(&Source::of(values))
+        Self::read(&Source::new(values))
     }
 
     fn read(source: &Source<'_>) -> Result<Self, ConfigError> {
         let limits = Limits {
-            text: source.number(&TEXT_MAX_LENGTH, 1, 16_000)?,
-            display_name: source.number(&DISPLAY_NAME_MAX_LENGTH, 1, 1_000)?,
-            user_id: source.number(&USER_ID_MAX_LENGTH, USER_ID_MIN, 1_000)?,
-            messages_per_room: source.number(&ROOM_MAX_MESSAGES, 1, 10_000_000)?,
-            events_per_room: source.number(&ROOM_MAX_EVENTS, 2, 100_000_000)?,
-            edits_per_message: source.number(&MESSAGE_MAX_EDITS, 0, 1_000_000)?,
+            text: source.get(&TEXT_MAX_LENGTH)?,
+            display_name: source.get(&DISPLAY_NAME_MAX_LENGTH)?,
+            user_id: source.get(&USER_ID_MAX_LENGTH)?,
+            messages_per_room: source.get(&ROOM_MAX_MESSAGES)?,
+            events_per_room: source.get(&ROOM_MAX_EVENTS)?,
+            edits_per_message: source.get(&MESSAGE_MAX_EDITS)?,
         };
+        let (access, rate_limit) = source.limits()?;
         Ok(Self {
-            listen_addr: source.listen_addr()?,
+            listen_addr: source.get(&LISTEN_ADDR)?,
             store: source.store()?,
-            access: source.unless_off(&RATE_LIMITS, |source, enabled| source.access(enabled))?,
-            rate_limit: source.unless_off(&RATE_LIMITS, |source, enabled| source.rate_limit(enabled))?,
+            access,
+            rate_limit,
             chat: chat::Settings {
-                room_ttl: source.duration(&ROOM_TTL, Duration::from_secs(1), Duration::from_secs(366 * 86_400))?,
-                room_code_length: source.number(&ROOM_CODE_LENGTH, 4, 32)?,
+                room_ttl: source.get(&ROOM_TTL)?,
+                room_code_length: source.get(&ROOM_CODE_LENGTH)?,
                 limits,
             },
             http: source.http(limits)?,
             telemetry: telemetry::Settings {
-                format: source.choice(
-                    &LOG_FORMAT,
-                    &[("text", telemetry::LogFormat::Text), ("json", telemetry::LogFormat::Json)],
-                )?,
-                level: source.parse(&LOG_LEVEL, "error, warn, info, debug or trace")?,
-                collector: source.collector()?,
+                format: source.get(&LOG_FORMAT)?,
+                level: source.get(&LOG_LEVEL)?,
+                collector: source.get(&OTEL_EXPORTER_OTLP_ENDPOINT)?,
             },
-            drain: Duration::from_secs(source.number(&DRAIN_SECONDS, 0, 3_600)?),
+            drain: Duration::from_secs(source.get(&DRAIN_SECONDS)?),
+            removed_settings: source.removed(),
         })
     }
 }
 
-/// What the environment says, and `.env` of the working directory where the environment says nothing.
-struct Environment {
-    values: HashMap<String, (String, Origin)>,
-    /// Settings whose value is not text.
-    not_text: Vec<&'static Setting>,
-}
-
-const NOT_TEXT: &str = "must be text in UTF-8";
-
-fn read_environment() -> Result<Environment, ConfigError> {
-    let lines = dotenv::read(Path::new(".env"), |name| ALL.iter().any(|setting| setting.name == name))?;
-    let mut values: HashMap<_, _> = lines.into_iter().map(|(name, value)| (name, (value, Origin::DotEnv))).collect();
-    let mut not_text = Vec::new();
-    for (name, value) in std::env::vars_os() {
-        // Settings have names of letters; a variable with any other name is not one.
-        let Ok(name) = name.into_string() else { continue };
-        match value.into_string() {
-            Ok(value) => drop(values.insert(name, (value, Origin::Environment))),
-            Err(_) => not_text.extend(ALL.iter().find(|setting| setting.name == name)),
-        }
-    }
-    Ok(Environment { values, not_text })
-}
-
-impl Environment {
-    /// Reads something, and refuses it if any setting that it needs is not text.
-    fn read<T>(self, read: impl FnOnce(&Source<'_>) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
-        let values = self.values.into_iter().map(|(name, (value, _))| (name, value)).collect();
-        let source = Source::of(&values);
-        let found = read(&source)?;
-        let used = source.used.borrow();
-        match self.not_text.iter().find(|setting| used.contains(setting.name)) {
-            Some(setting) => Err(invalid(setting, NOT_TEXT)),
-            None => Ok(found),
-        }
-    }
-}
-
-/// Where the values come from, and which of the settings were asked for.
-struct Source<'a> {
-    values: &'a HashMap<String, String>,
-    used: RefCell<HashSet<&'static str>>,
-}
-
-impl<'a> Source<'a> {
-    fn of(values: &'a HashMap<String, String>) -> Self {
-        Self { values, used: RefCell::default() }
-    }
+/// Reads something from the environment. Fails if a setting that was read is not UTF-8.
+fn read_environment<T>(read: impl FnOnce(&Source<'_>) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+    let environment = Environment::load()?;
+    let values = environment.plain_values();
+    let source = Source::new(&values);
+    let result = read(&source)?;
+    environment.check_utf8(&source.into_used())?;
+    Ok(result)
 }
 
 impl Source<'_> {
-    fn text(&self, setting: &Setting) -> &str {
-        Some(self.untrimmed(setting).trim()).filter(|value| !value.is_empty()).unwrap_or(setting.default)
-    }
-
-    /// A password: blanks belong to it, and line ends, which come along from files, do not.
-    fn password(&self, setting: &Setting) -> &str {
-        self.untrimmed(setting).trim_matches(['\r', '\n'])
-    }
-
-    fn untrimmed(&self, setting: &Setting) -> &str {
-        self.used.borrow_mut().insert(setting.name);
-        self.values.get(setting.name).map_or(setting.default, String::as_str)
-    }
-
-    fn listen_addr(&self) -> Result<SocketAddr, ConfigError> {
-        self.parse(&LISTEN_ADDR, "an address and a port, like 127.0.0.1:8001")
-    }
-
-    fn parse<T: FromStr>(&self, setting: &Setting, expected: &str) -> Result<T, ConfigError> {
-        self.text(setting).parse().map_err(|_| invalid(setting, format!("must be {expected}")))
-    }
-
-    fn number<T: FromStr + PartialOrd + Display>(&self, setting: &Setting, min: T, max: T) -> Result<T, ConfigError> {
-        let expected = format!("a whole number from {min} to {max}");
-        let number = self.parse(setting, &expected)?;
-        if (min..=max).contains(&number) { Ok(number) } else { Err(invalid(setting, format!("must be {expected}"))) }
-    }
-
-    /// A time with its unit, or a bare number of seconds.
-    fn duration(&self, setting: &Setting, min: Duration, max: Duration) -> Result<Duration, ConfigError> {
-        let text = self.text(setting);
-        let duration = text.parse().map(Duration::from_secs).or_else(|_| humantime::parse_duration(text)).ok();
-        duration.filter(|duration| (min..=max).contains(duration)).ok_or_else(|| {
-            let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));
-            invalid(setting, format!("must be a time from {min} to {max}, like 90s, 30m or 24h"))
-        })
-    }
-
-    fn choice<T: Clone>(&self, setting: &Setting, choices: &[(&str, T)]) -> Result<T, ConfigError> {
-        let text = self.text(setting);
-        choices.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone()).ok_or_else(|| {
-            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            invalid(setting, format!("must be one of: {}", names.join(", ")))
-        })
-    }
-
-    /// Reads settings that are not used, and so not checked, when `switch` is off.
-    fn unless_off<T>(
-        &self,
-        switch: &Setting,
-        read: impl Fn(&Source<'_>, bool) -> Result<T, ConfigError>,
-    ) -> Result<T, ConfigError> {
-        if self.choice(switch, ON_OR_OFF)? { read(self, true) } else { read(&Source::of(&HashMap::new()), false) }
-    }
-
-    fn rate_limit(&self, enabled: bool) -> Result<rate_limit::Settings, ConfigError> {
-        const RATE: &str = "a rate and how many at once, like 10/s:50, 10/m:50 or 10/h:50";
-        Ok(rate_limit::Settings {
+    /// Lockouts and rate limits. Their settings are not read with `RATE_LIMITS=off`.
+    fn limits(&self) -> Result<(access::Settings, rate_limit::Settings), ConfigError> {
+        let (enabled, defaults) = (self.get(&RATE_LIMITS)?, HashMap::new());
+        let defaults = Source::new(&defaults);
+        let source = if enabled { self } else { &defaults };
+        let access = access::Settings {
+            lockouts_enabled: enabled,
+            wrong_codes_per_address: source.get(&WRONG_CODES_PER_ADDRESS)?,
+            wrong_codes_per_network: source.get(&WRONG_CODES_PER_NETWORK)?,
+            network_prefixes: source.get(&NETWORK_PREFIX_LENGTHS)?,
+            wrong_codes_per_room: source.get(&WRONG_CODES_PER_ROOM)?,
+            wrong_tokens_per_user: source.get(&WRONG_TOKENS_PER_USER)?,
+        };
+        let rate_limit = rate_limit::Settings {
             enabled,
-            rooms_per_address: self.parse(&RATE_ROOMS_PER_ADDRESS, RATE)?,
-            sends_per_user: self.parse(&RATE_SENDS_PER_USER, RATE)?,
-            sends_per_client: self.parse(&RATE_SENDS_PER_CLIENT, RATE)?,
-            sends_per_room: self.parse(&RATE_SENDS_PER_ROOM, RATE)?,
-            subscriptions_per_address: self.parse(&RATE_SUBSCRIPTIONS_PER_ADDRESS, RATE)?,
-            reads_per_client: self.parse(&RATE_READS_PER_CLIENT, RATE)?,
-        })
-    }
-
-    fn access(&self, lockouts_enabled: bool) -> Result<access::Settings, ConfigError> {
-        const NETWORKS: &str = "bits of IPv4, from 8 to 32, and of IPv6, from 16 to 128, like 24,48";
-        const LOCKOUT: &str = "a number of failures and the first lockout, from 1s to 1h, like 10:1m";
-        Ok(access::Settings {
-            lockouts_enabled,
-            wrong_codes_per_address: self.parse(&WRONG_CODES_PER_ADDRESS, LOCKOUT)?,
-            wrong_codes_per_network: self.parse(&WRONG_CODES_PER_NETWORK, LOCKOUT)?,
-            network_prefixes: self.parse(&NETWORK_PREFIX_LENGTHS, NETWORKS)?,
-            wrong_codes_per_room: self.number(&WRONG_CODES_PER_ROOM, 1, 100_000)?,
-            wrong_tokens_per_user: self.parse(&WRONG_TOKENS_PER_USER, LOCKOUT)?,
-        })
+            rooms_per_address: source.get(&RATE_ROOMS_PER_ADDRESS)?,
+            sends_per_user: source.get(&RATE_SENDS_PER_USER)?,
+            sends_per_client: source.get(&RATE_SENDS_PER_CLIENT)?,
+            sends_per_room: source.get(&RATE_SENDS_PER_ROOM)?,
+            subscriptions_per_address: source.get(&RATE_SUBSCRIPTIONS_PER_ADDRESS)?,
+            reads_per_client: source.get(&RATE_READS_PER_CLIENT)?,
+        };
+        Ok((access, rate_limit))
     }
 
     fn http(&self, limits: Limits) -> Result<http::Settings, ConfigError> {
         Ok(http::Settings {
-            base_path: self.parse(&BASE_PATH, "a path like /chat")?,
-            body_max: self.number(&BODY_MAX_BYTES, 1_024, 16 * 1024 * 1024)?,
+            base_path: self.get(&BASE_PATH)?,
+            body_max: self.get(&BODY_MAX_BYTES)?,
             connections: http::ConnectionSettings {
-                max: self.max_connections()?,
-                max_per_address: self.number(&MAX_CONNECTIONS_PER_ADDRESS, 1, 10_000_000)?,
-                request_timeout: self.duration(&REQUEST_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
-                write_timeout: self.write_timeout()?,
+                max: self.get(&MAX_CONNECTIONS)?,
+                max_per_address: self.get(&MAX_CONNECTIONS_PER_ADDRESS)?,
+                request_timeout: self.get(&REQUEST_TIMEOUT)?,
+                write_timeout: self.get(&WRITE_TIMEOUT)?,
             },
-            origins: self.parse(&CORS_ORIGINS, "* or origins like https://chat.example.org, separated by commas")?,
+            origins: self.get(&CORS_ORIGINS)?,
             unsent: unsent_bytes::Settings {
-                per_client: self.number(&UNSENT_MAX_BYTES_PER_CLIENT, 64 * 1024, 1 << 40)?,
-                total: self.number(&UNSENT_MAX_BYTES, 64 * 1024, 1 << 40)?,
+                per_client: self.get(&UNSENT_MAX_BYTES_PER_CLIENT)?,
+                total: self.get(&UNSENT_MAX_BYTES)?,
             },
             clients: http::ClientIpResolver {
-                proxies: self.parse(&TRUSTED_PROXIES, "addresses and networks like 10.0.0.0/8, separated by commas")?,
-                ipv6_prefix: self.number(&CLIENT_PREFIX_LENGTH, 32, 128)?,
+                proxies: self.get(&TRUSTED_PROXIES)?,
+                ipv6_prefix: self.get(&CLIENT_PREFIX_LENGTH)?,
             },
             operations: execution::Settings {
-                max_in_flight: self.number(&MAX_OPERATIONS, 1, 1_000_000)?,
-                time_limit: self.duration(&OPERATION_TIMEOUT, Duration::from_millis(10), Duration::from_secs(300))?,
-                response_max: self.number(&RESPONSE_MAX_BYTES, 64 * 1024, 1 << 40)?,
+                max_in_flight: self.get(&MAX_OPERATIONS)?,
+                time_limit: self.get(&OPERATION_TIMEOUT)?,
+                response_max: self.get(&RESPONSE_MAX_BYTES)?,
                 subscriptions: execution::SubscriptionLimits {
-                    total: self.number(&MAX_SUBSCRIPTIONS, 1, 100_000_000)?,
-                    per_client: self.number(&MAX_SUBSCRIPTIONS_PER_CLIENT, 1, 100_000_000)?,
-                    distinct: self.number(&MAX_DISTINCT_SUBSCRIPTIONS, 1, 10_000_000)?,
-                    distinct_per_client: self.number(&MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT, 1, 10_000_000)?,
+                    total: self.get(&MAX_SUBSCRIPTIONS)?,
+                    per_client: self.get(&MAX_SUBSCRIPTIONS_PER_CLIENT)?,
+                    distinct: self.get(&MAX_DISTINCT_SUBSCRIPTIONS)?,
+                    distinct_per_client: self.get(&MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT)?,
                 },
-                limits: self.limits()?,
-                persisted_queries: self.choice(&PERSISTED_QUERIES, ON_OR_OFF)?,
+                limits: document::Limits {
+                    bytes: self.get(&DOCUMENT_MAX_BYTES)?,
+                    tokens: self.get(&DOCUMENT_MAX_TOKENS)?,
+                    nesting: self.get(&DOCUMENT_MAX_NESTING)?,
+                    depth: self.get(&OPERATION_MAX_DEPTH)?,
+                    cost: self.get(&OPERATION_MAX_COST)?,
+                    introspection: self.get(&INTROSPECTION)?,
+                    variables_bytes: self.get(&VARIABLES_MAX_BYTES)?,
+                    ..document::Limits::DEFAULT
+                },
+                persisted_queries: self.get(&PERSISTED_QUERIES)?,
             },
             transports: transport::Settings {
-                ws_init_timeout: self.duration(&WS_INIT_TIMEOUT, Duration::from_secs(1), Duration::from_secs(300))?,
-                write_timeout: self.write_timeout()?,
-                keep_alive_interval: self.duration(
-                    &KEEP_ALIVE_INTERVAL,
-                    Duration::from_secs(1),
-                    Duration::from_secs(3_600),
-                )?,
-                max_subscriptions_per_socket: self.number(&MAX_SUBSCRIPTIONS_PER_SOCKET, 1, 10_000)?,
-                max_sockets_per_address: self.number(&MAX_SOCKETS_PER_ADDRESS, 1, 10_000_000)?,
-                max_legacy_sockets: self.number(&MAX_LEGACY_SOCKETS, 0, 10_000_000)?,
+                ws_init_timeout: self.get(&WS_INIT_TIMEOUT)?,
+                write_timeout: self.get(&WRITE_TIMEOUT)?,
+                keep_alive_interval: self.get(&KEEP_ALIVE_INTERVAL)?,
+                max_subscriptions_per_socket: self.get(&MAX_SUBSCRIPTIONS_PER_SOCKET)?,
+                max_sockets_per_address: self.get(&MAX_SOCKETS_PER_ADDRESS)?,
+                max_legacy_sockets: self.get(&MAX_LEGACY_SOCKETS)?,
             },
             rest: rest::Settings {
-                error_status: self.choice(
-                    &REST_ERROR_STATUS,
-                    &[("same", rest::ErrorStatus::Meaningful), ("200", rest::ErrorStatus::AlwaysOk)],
-                )?,
-                max_reads_per_client: self.number(&MAX_LEGACY_READS_PER_CLIENT, 1, 1_000_000)?,
-                max_reads: self.number(&MAX_LEGACY_READS, 1, 1_000_000)?,
-                read_timeout: self.duration(
-                    &LEGACY_READ_TIMEOUT,
-                    Duration::from_secs(1),
-                    Duration::from_secs(24 * 3_600),
-                )?,
+                error_status: self.get(&REST_ERROR_STATUS)?,
+                max_reads_per_client: self.get(&MAX_LEGACY_READS_PER_CLIENT)?,
+                max_reads: self.get(&MAX_LEGACY_READS)?,
+                read_timeout: self.get(&LEGACY_READ_TIMEOUT)?,
             },
             web: web::Settings {
-                graphiql: self
-                    .choice(&GRAPHIQL, &[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)])?,
+                graphiql: self.get(&GRAPHIQL)?,
                 text_max: limits.text,
                 display_name_max: limits.display_name,
             },
-            metrics: self.choice(
-                &METRICS,
-                &[("local", MetricsAccess::Local), ("on", MetricsAccess::All), ("off", MetricsAccess::Disabled)],
-            )?,
-            metrics_hosts: self.parse(&METRICS_HOSTS, "host names without ports, separated by commas")?,
+            metrics: self.get(&METRICS)?,
+            metrics_hosts: self.get(&METRICS_HOSTS)?,
         })
-    }
-
-    /// As many as are asked for; without a word, as many as there may be files open.
-    fn max_connections(&self) -> Result<usize, ConfigError> {
-        match self.text(&MAX_CONNECTIONS) {
-            "" => Ok(open_files::connections_that_fit()),
-            _ => self.number(&MAX_CONNECTIONS, 1, 10_000_000),
-        }
-    }
-
-    fn introspection_depth(&self, introspection: bool) -> Result<u32, ConfigError> {
-        let nothing = HashMap::new();
-        let source = if introspection { self } else { &Source::of(&nothing) };
-        source.number(&INTROSPECTION_MAX_DEPTH, 1, 16)
-    }
-
-    fn limits(&self) -> Result<document::Limits, ConfigError> {
-        let introspection = self.choice(&INTROSPECTION, ON_OR_OFF)?;
-        Ok(document::Limits {
-            bytes: self.number(&DOCUMENT_MAX_BYTES, 256, 1024 * 1024)?,
-            tokens: self.number(&DOCUMENT_MAX_TOKENS, 16, 100_000)?,
-            name: self.number(&DOCUMENT_MAX_NAME, 16, 1_024)?,
-            nesting: self.number(&DOCUMENT_MAX_NESTING, 4, document::NESTING_MAX)?,
-            depth: self.number(&OPERATION_MAX_DEPTH, 1, 64)?,
-            aliases: self.number(&OPERATION_MAX_ALIASES, 0, 10_000)?,
-            root_fields: self.number(&OPERATION_MAX_ROOT_FIELDS, 1, 10_000)?,
-            directives: self.number(&OPERATION_MAX_DIRECTIVES, 0, 10_000)?,
-            fragments: self.number(&OPERATION_MAX_FRAGMENTS, 0, 10_000)?,
-            cost: self.number(&OPERATION_MAX_COST, 1, 10_000_000)?,
-            introspection_depth: self.introspection_depth(introspection)?,
-            introspection,
-            variables_bytes: self.number(&VARIABLES_MAX_BYTES, 256, 16 * 1024 * 1024)?,
-            variables_depth: self.number(&VARIABLES_MAX_DEPTH, 1, 64)?,
-        })
-    }
-
-    /// Who is sent traces, if anybody.
-    fn collector(&self) -> Result<Option<telemetry::Collector>, ConfigError> {
-        match self.text(&OTEL_EXPORTER_OTLP_ENDPOINT) {
-            "" => Ok(None),
-            _ => self.parse(&OTEL_EXPORTER_OTLP_ENDPOINT, "an address like http://127.0.0.1:4318").map(Some),
-        }
-    }
-
-    fn write_timeout(&self) -> Result<Duration, ConfigError> {
-        self.duration(&WRITE_TIMEOUT, Duration::from_secs(1), Duration::from_secs(3_600))
     }
 }
 
-fn invalid(setting: &Setting, problem: impl Into<String>) -> ConfigError {
-    ConfigError::Invalid { name: setting.name, problem: problem.into() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_match_those_of_the_modules() {
+        let config = Config::from_values(&HashMap::new()).expect("valid defaults");
+        assert_eq!(config.chat, chat::Settings::default());
+        assert_eq!(config.http.operations.limits, document::Limits::DEFAULT);
+    }
 }

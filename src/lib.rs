@@ -1,28 +1,28 @@
 //! LiveChat: chat rooms that live 24 hours, over GraphQL with subscriptions and over the legacy REST routes.
 //!
-//! The map of the house, in the order of its imports:
+//! The modules, in the order of their imports: each uses only those above it.
 //!
-//! - [`domain`], the rules of rooms, messages, users and events, pure
-//! - [`error_code`], the error codes of both APIs
-//! - [`client_limit`], how much each client and all of them together may hold at once
-//! - [`open_files`], the limit of open files, and how many connections fit within it
-//! - [`unsent_bytes`], the bytes of responses that wait to be sent
-//! - [`critical_tasks`], tasks that must not end
-//! - [`detached_tasks`], work that must not stop half-way when its caller goes away
-//! - [`metrics`], numbers for Prometheus: how they are registered and written
-//! - [`store`], the port to what keeps them, its contract, and the two stores
-//! - [`hub`], local fan-out, and following a room
-//! - [`access`], who may enter a room and act in it: room codes, tokens, lockouts
-//! - [`rate_limit`], how often a client, a user and a room may act
-//! - [`chat`], the service, every use case once
-//! - [`graphql`], the GraphQL wire
-//! - [`rest`], the legacy REST routes
-//! - [`web`], pages for people
-//! - [`http`], mounts the wires, with every layer in one list
-//! - [`telemetry`], logs
-//! - [`app`], starts and stops everything
-//! - [`config`], what it is started with
-//! - [`commands`], what `livechat` does besides serving
+//! - [`domain`]: rooms, messages, users, events and their rules; pure code without I/O
+//! - [`error_code`]: the error codes of both APIs
+//! - [`client_limit`]: limits on what one client and all clients together may hold at once
+//! - [`open_files`]: the limit of open files, and the number of connections that fit within it
+//! - [`unsent_bytes`]: memory limits for responses that wait to be sent
+//! - [`critical_tasks`]: tasks whose failure stops the server
+//! - [`detached_tasks`]: work that continues when its client disconnects
+//! - [`metrics`]: registration and rendering of Prometheus metrics
+//! - [`store`]: the store trait and its contract, the embedded store, and the Redis store
+//! - [`hub`]: local fan-out of a room's events to its subscribers
+//! - [`access`]: who may enter a room and act in it: room codes, tokens and lockouts
+//! - [`rate_limit`]: how often a client, a user and a room may act
+//! - [`chat`]: the service, with every use case once
+//! - [`graphql`]: the GraphQL API: schema, execution and transports
+//! - [`rest`]: the legacy REST routes
+//! - [`web`]: the chat page, GraphiQL and the legacy routes' documentation
+//! - [`http`]: the HTTP server, which mounts the APIs and pages with all layers in one list
+//! - [`telemetry`]: logs and traces
+//! - [`config`]: settings from the environment
+//! - [`app`]: composes, starts and stops the server
+//! - [`cli`]: the other subcommands of `livechat`
 
 pub mod access;
 pub mod app;

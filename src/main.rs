@@ -1,4 +1,4 @@
-//! The `livechat` command: arguments, settings, serve.
+//! The `livechat` command: parses arguments and settings, then serves or runs a subcommand.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A chat-room server: GraphQL with subscriptions, and the legacy REST routes.
 ///
-/// Settings come from the environment and from .env in the working directory; .env.example lists them all.
+/// Settings are read from the environment and from .env in the working directory. .env.example lists them all.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -24,17 +24,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve (the default).
+    /// Run the server (the default).
     Serve,
     /// Print the GraphQL schema.
     Schema,
-    /// Print every setting, where its value comes from, and what is wrong with it.
+    /// Print every setting, where its value comes from, and any problem with it.
     Config,
-    /// Ask the server that runs with these settings whether it is ready.
+    /// Check whether the server that runs with these settings is ready.
     Healthcheck,
-    /// Copy everything from the embedded store in DATA_DIR to the Redis of REDIS_URL or REDIS_HOST.
+    /// Copy all rooms and users from the embedded store in DATA_DIR to the Redis at REDIS_URL or REDIS_HOST.
     Migrate,
-    /// Print completions for a shell.
+    /// Print a completion script for a shell.
     Completions { shell: Shell },
 }
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Config) => cli::config::run().map_err(Into::into),
         Some(Command::Healthcheck) => {
-            Config::listen_addr_of_environment().map(cli::healthcheck::run).map_err(Into::into)
+            Config::listen_addr_from_environment().map(cli::healthcheck::run).map_err(Into::into)
         }
         Some(Command::Migrate) => cli::migrate::run(),
         Some(Command::Completions { shell }) => Ok(cli::completions::run(shell, Arguments::command())),
@@ -81,14 +81,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             stop.cancel();
         }
     });
-    // Opening may wait for Redis, and a signal ends that.
+    // Opening may wait for Redis; a signal ends the wait.
     let outcome = match stop.run_until_cancelled(Box::pin(App::open(config))).await {
         None => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(app)) => {
             let url = format!("http://{}{base}", app.address());
             let graphiql = graphiql.remark().map(|remark| format!("GraphiQL   {url}/graphiql{remark}\n"));
-            // Whoever started the server may not read along, which is no reason to stop.
+            // The server runs even if nothing reads its standard output.
             let _ =
                 writeln!(std::io::stdout(), "Chat page  {url}/\n{}Store      {store}", graphiql.unwrap_or_default());
             Box::pin(app.run(stop)).await
@@ -101,13 +101,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(outcome?)
 }
 
+/// The error's message, followed by those of its causes.
 fn with_causes(error: &dyn Error) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
-        // Some errors say in their own words what their cause says again.
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
+        // Some errors already include the text of their cause.
+        let message = error.to_string();
+        if !text.ends_with(&message) {
+            text = format!("{text}: {message}");
         }
         cause = error.source();
     }

@@ -1,9 +1,10 @@
-//! What operators meet: settings, commands, logs, metrics, starts and stops.
+//! Operating a server: settings, commands, logs, metrics, start and shutdown, and the files and documents for operators.
 
 mod cli;
 mod cluster;
 mod deploy;
 mod docs;
+mod documented_settings;
 mod drain;
 mod load;
 mod logging;

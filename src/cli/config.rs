@@ -1,47 +1,50 @@
-//! `livechat config`: what is in force, where each value comes from, and what is wrong with it.
+//! `livechat config`: prints every setting, where its value comes from, and what is wrong with it.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::config::{ConfigError, Explanation, Origin};
+use crate::config::{ConfigError, Origin, Report};
 
-/// Writes every setting to standard output. Fails when the server would not start with them.
+/// Writes every setting to standard output. Fails when the server cannot start with them.
 pub fn run() -> Result<ExitCode, ConfigError> {
-    let explanation = Explanation::of_environment()?;
-    // Whoever asked may not read to the end.
-    let _ = std::io::stdout().write_all(table(&explanation).as_bytes());
-    let faulty = explanation.settings.iter().any(|setting| setting.problem.is_some());
-    Ok(if faulty { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let report = Report::from_environment()?;
+    // The reader may close the pipe early, which is not an error.
+    let _ = std::io::stdout().write_all(table(&report).as_bytes());
+    let has_problem = report.settings.iter().any(|setting| setting.problem.is_some());
+    Ok(if has_problem { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// One line a setting, and one more where something is wrong with it.
-fn table(explanation: &Explanation) -> String {
+/// One line per setting, and another below it for a problem.
+fn table(report: &Report) -> String {
     let width =
         |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text.chars().count()).max().unwrap_or_default();
-    let names = width(&mut explanation.settings.iter().map(|setting| setting.name));
-    let values = width(&mut explanation.settings.iter().map(|setting| shown(&setting.value)));
+    let names = width(&mut report.settings.iter().map(|setting| setting.name));
+    let values = width(&mut report.settings.iter().map(|setting| display(&setting.value)));
     let mut table = String::new();
-    for setting in &explanation.settings {
+    // Writing to a string cannot fail.
+    for setting in &report.settings {
         let origin = match setting.origin {
             Origin::Environment => "environment",
             Origin::DotEnv => ".env",
             Origin::Default => "default",
             Origin::FileLimit => "from the file limit",
         };
-        let unused = if setting.unused { ", not in use" } else { "" };
-        // Writing to a string cannot fail.
-        let _ = writeln!(table, "{:names$}  {:values$}  {origin}{unused}", setting.name, shown(&setting.value));
+        let unused = if setting.is_unused { ", not in use" } else { "" };
+        let _ = writeln!(table, "{:names$}  {:values$}  {origin}{unused}", setting.name, display(&setting.value));
         if let Some(problem) = &setting.problem {
             let _ = writeln!(table, "{:names$}  ^ {problem}", "");
         }
     }
-    for name in &explanation.unknown {
-        let _ = writeln!(table, "{name} stands in .env and is no setting of livechat");
+    for name in &report.unknown {
+        let _ = writeln!(table, "{name} is set in .env but is not a setting of livechat");
+    }
+    for name in &report.removed {
+        let _ = writeln!(table, "{name} is set but was removed; it has no effect");
     }
     table
 }
 
-fn shown(value: &str) -> &str {
+fn display(value: &str) -> &str {
     if value.is_empty() { "-" } else { value }
 }

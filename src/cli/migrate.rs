@@ -27,7 +27,7 @@ const CONCURRENCY: usize = 64;
 /// Copies, verifies and prints a report. The exit code is a failure if the target does not have everything.
 #[tokio::main]
 pub async fn run() -> Result<ExitCode, Box<dyn Error>> {
-    let (directory, redis) = Config::of_migration()?;
+    let (directory, redis) = Config::for_migration()?;
     let source = Export::open(&directory)?;
     let target = Import::connect(&redis).await?;
     println!("From {} to the Redis at {}.", directory.display(), redis.address());

@@ -1,92 +1,79 @@
-//! The settings explained: what each is, where that comes from, and what is wrong with it. Secrets are hidden.
+//! Reports every setting for `livechat config`: its value, where that comes from, and what is wrong with it. Hides secrets.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::config::{
-    ALL, Config, ConfigError, Environment, MAX_CONNECTIONS, NOT_TEXT, Setting, Source, read_environment,
-};
+use crate::config::settings::{self, MAX_CONNECTIONS, REMOVED, SettingInfo};
+use crate::config::source::{Environment, Origin, Source};
+use crate::config::{Config, ConfigError};
 use crate::open_files;
-
-/// Where the value of a setting comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Environment,
-    DotEnv,
-    Default,
-    /// Derived from how many files this process may have open.
-    FileLimit,
-}
 
 /// One setting as it is in force, or would be if it were valid.
 #[derive(Debug)]
-pub struct Explained {
+pub struct SettingReport {
     pub name: &'static str,
-    /// For people; secrets are hidden.
+    /// The value to show; secrets are hidden.
     pub value: String,
     pub origin: Origin,
-    /// Why the server does not start with it.
+    /// Why the server cannot start with this value.
     pub problem: Option<String>,
-    /// Whether it is given to no avail, because another setting makes it meaningless. Not known while anything is wrong.
-    pub unused: bool,
+    /// Whether the setting is set but does not apply. Always false while any setting has a problem.
+    pub is_unused: bool,
 }
 
 /// All settings.
 #[derive(Debug)]
-pub struct Explanation {
-    /// In the order of [`ALL`].
-    pub settings: Vec<Explained>,
-    /// Names in `.env` that mean nothing to us.
+pub struct Report {
+    /// In the order of [`settings::all`].
+    pub settings: Vec<SettingReport>,
+    /// Names in `.env` that are not settings of livechat.
     pub unknown: Vec<String>,
+    /// Removed settings that are still set.
+    pub removed: Vec<&'static str>,
 }
 
-impl Explanation {
-    /// Explains what the environment and `.env` say.
-    pub fn of_environment() -> Result<Self, ConfigError> {
-        Ok(Self::of(&read_environment()?))
+impl Report {
+    /// Reports on the environment and `.env`.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Environment::load().map(|environment| Self::new(&environment))
     }
 
-    fn of(environment: &Environment) -> Self {
-        let Environment { values, not_text } = environment;
-        let (mut problems, used) = problems(values);
-        for setting in not_text.iter().filter(|setting| used.contains(setting.name)) {
-            problems.insert(setting.name, NOT_TEXT.to_owned());
+    fn new(environment: &Environment) -> Self {
+        let mut values = environment.plain_values();
+        let removed = Source::new(&values).removed();
+        let (mut problems, used) = problems(&mut values);
+        if let Err(ConfigError::Invalid { name, problem }) = environment.check_utf8(&used) {
+            problems.insert(name, problem);
         }
-        let explain = |setting: &Setting| {
-            let given = values.get(setting.name).map(|(value, origin)| (value.trim(), *origin));
+        let report = |setting: &SettingInfo| {
+            let given = environment.values.get(setting.name).map(|(value, origin)| (value.trim(), *origin));
             let (value, origin) =
                 given.filter(|(value, _)| !value.is_empty()).unwrap_or((setting.default, Origin::Default));
-            let problem = problems.get(setting.name).cloned();
-            let (value, origin) = if setting.name == MAX_CONNECTIONS.name && value.is_empty() {
+            let (value, origin) = if setting.name == MAX_CONNECTIONS.info.name && value.is_empty() {
                 (open_files::connections_that_fit().to_string(), Origin::FileLimit)
             } else {
                 (without_secrets(setting.name, value), origin)
             };
             let is_given = matches!(origin, Origin::Environment | Origin::DotEnv);
-            let unused = problems.is_empty() && is_given && !used.contains(setting.name);
-            Explained { name: setting.name, value, origin, problem, unused }
+            let is_unused = problems.is_empty() && is_given && !used.contains(setting.name);
+            SettingReport { name: setting.name, value, origin, problem: problems.get(setting.name).cloned(), is_unused }
         };
-        let is_unknown = |name: &str, origin| origin == Origin::DotEnv && ALL.iter().all(|known| known.name != name);
-        let mut unknown: Vec<_> = values
-            .iter()
-            .filter(|(name, (_, origin))| is_unknown(name, *origin))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let is_known = |name: &str| settings::all().any(|setting| setting.name == name) || REMOVED.contains(&name);
+        let in_file = environment.values.iter().filter(|(_, (_, origin))| *origin == Origin::DotEnv);
+        let mut unknown: Vec<_> = in_file.map(|(name, _)| name).filter(|name| !is_known(name)).cloned().collect();
         unknown.sort();
-        Self { settings: ALL.iter().map(explain).collect(), unknown }
+        Self { settings: settings::all().map(report).collect(), unknown, removed }
     }
 }
 
-/// What is wrong with each value, and which settings are in use once that is put aside. Reading stops at the first that is
-/// wrong, so that one is put aside and the rest read again.
-fn problems(values: &HashMap<String, (String, Origin)>) -> (HashMap<&'static str, String>, HashSet<&'static str>) {
-    let mut values: HashMap<_, _> = values.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
+/// The problem of each invalid value, and the settings that are used without those values. Reading stops at the first invalid
+/// value, so each is removed in turn and the rest read again.
+fn problems(values: &mut HashMap<String, String>) -> (HashMap<&'static str, String>, HashSet<&'static str>) {
     let mut problems = HashMap::new();
     loop {
-        let source = Source::of(&values);
-        let Err(ConfigError::Invalid { name, problem }) = Config::read(&source) else {
-            return (problems, source.used.into_inner());
-        };
-        let used = source.used.into_inner();
+        let source = Source::new(values);
+        let result = Config::read(&source);
+        let used = source.into_used();
+        let Err(ConfigError::Invalid { name, problem }) = result else { return (problems, used) };
         problems.insert(name, problem);
         if values.remove(name).is_none() {
             return (problems, used);
@@ -94,7 +81,7 @@ fn problems(values: &HashMap<String, (String, Origin)>) -> (HashMap<&'static str
     }
 }
 
-/// The value of a setting with everything left out that gives access to something.
+/// The value of a setting without passwords and keys.
 fn without_secrets(name: &str, value: &str) -> String {
     const HIDDEN: &str = "(hidden)";
     let is_secret = ["PASSWORD", "TOKEN", "SECRET", "KEY", "HEADERS"].iter().any(|word| name.ends_with(word));
@@ -104,11 +91,11 @@ fn without_secrets(name: &str, value: &str) -> String {
     if !name.ends_with("_URL") || value.is_empty() {
         return value.to_owned();
     }
-    // Whatever is no address may be a password in the wrong place, and what follows a question mark may hold one.
+    // A value that is not a URL may be a misplaced password, and a query string may contain one.
     let Some((scheme, rest)) = value.split_once("://") else { return HIDDEN.to_owned() };
     let rest = rest.split('?').next().unwrap_or_default();
     match rest.rsplit_once('@') {
-        Some((_, place)) => format!("{scheme}://{HIDDEN}@{place}"),
+        Some((_, host)) => format!("{scheme}://{HIDDEN}@{host}"),
         None => format!("{scheme}://{rest}"),
     }
 }

@@ -31,7 +31,7 @@ fn config_shows_every_setting_and_where_its_value_comes_from() {
     let output = say(&["config"], &environment, "ROOM_TTL=3h\nROOM_CODE_LENGTH=9\nROOM_TLL=1h\n");
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}");
-    for setting in livechat::config::ALL {
+    for setting in livechat::config::all() {
         line(&said, setting.name);
     }
     assert_eq!(line(&said, "ROOM_TTL"), ["ROOM_TTL", "2h", "environment"]);

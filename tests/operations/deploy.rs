@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use livechat::config::{ALL, Config};
+use livechat::config::{Config, all};
 
 use crate::support::nginx;
 
@@ -86,7 +86,7 @@ fn every_setting_in_them_exists_and_has_a_good_value() {
         let settings = settings(file);
         assert!(settings.len() >= least, "this test does not see the settings of {file} any more: {settings:?}");
         for (name, _) in &settings {
-            assert!(ALL.iter().any(|setting| setting.name == name), "{file} sets {name}");
+            assert!(all().any(|setting| setting.name == name), "{file} sets {name}");
         }
         if let Err(error) = Config::from_values(&settings.into_iter().collect()) {
             panic!("{file}: {error}");

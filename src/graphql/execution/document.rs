@@ -212,22 +212,7 @@ impl Documents {
 pub(in crate::graphql) mod tests {
     use super::*;
 
-    pub(in crate::graphql) const LIMITS: Limits = Limits {
-        bytes: 16_384,
-        tokens: 1_000,
-        name: 128,
-        nesting: 32,
-        depth: 20,
-        aliases: 30,
-        root_fields: 10,
-        directives: 30,
-        fragments: 100,
-        cost: 10_000,
-        introspection_depth: 3,
-        introspection: true,
-        variables_bytes: 32_768,
-        variables_depth: 8,
-    };
+    pub(in crate::graphql) const LIMITS: Limits = Limits::DEFAULT;
 
     #[test]
     fn documents_are_cached_within_a_bound_and_rejected_ones_are_not() {

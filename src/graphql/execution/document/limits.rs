@@ -46,6 +46,26 @@ pub struct Limits {
     pub variables_depth: usize,
 }
 
+impl Limits {
+    /// The defaults of the settings, and the limits that are not settings.
+    pub const DEFAULT: Self = Self {
+        bytes: 16_384,
+        tokens: 1_000,
+        name: 128,
+        nesting: 32,
+        depth: 20,
+        aliases: 30,
+        root_fields: 10,
+        directives: 30,
+        fragments: 100,
+        cost: 10_000,
+        introspection_depth: 3,
+        introspection: true,
+        variables_bytes: 32_768,
+        variables_depth: 8,
+    };
+}
+
 /// The list fields of introspection types. No field of the schema itself has such a name.
 const INTROSPECTION_LISTS: [&str; 9] =
     ["args", "directives", "enumValues", "fields", "inputFields", "interfaces", "locations", "possibleTypes", "types"];
