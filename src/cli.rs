@@ -1,4 +1,4 @@
-//! What `livechat` does besides serving: one file a command, each answers with the status to leave with.
+//! The subcommands of `livechat` besides `serve`, one per file. Each returns the exit code.
 
 pub mod completions;
 pub mod config;

@@ -1,61 +1,59 @@
-//! Reads a `.env` file: values as they are written, or a refusal that names the line. Nothing is substituted or unescaped.
+//! Parses `.env` files literally: nothing is substituted or unescaped.
 //!
-//! Readers of such files agree on plain lines and differ on the rest: compose substitutes `$name`, systemd removes
-//! backslashes, a shell splits at blanks. What they read differently is either taken literally here, as the file has it, or
-//! refused. No error quotes the file, because every value may be a password.
+//! Other programs agree on plain lines and differ on the rest: compose substitutes `$name`, systemd removes backslashes, and a
+//! shell splits at blanks. This parser either takes such a line literally or refuses it with its number. No error quotes the
+//! file, because any value may be a password.
 
 use std::io;
 use std::path::Path;
 
-/// The largest file that is read, in bytes.
+/// Largest file, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Why a `.env` file is refused.
+/// Why a `.env` file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DotEnvError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("it has more than {MAX_BYTES} bytes")]
+    #[error("it is larger than {MAX_BYTES} bytes")]
     TooLarge,
     #[error("line {line} {problem}")]
     Line { line: usize, problem: Problem },
 }
 
-/// What is wrong with a line, as the end of a sentence that begins with the line's number.
+/// The problem of a line; the text continues a sentence that starts with the line's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    #[error("is not text in UTF-8")]
+    #[error("is not UTF-8 text")]
     NotUtf8,
-    #[error("holds a control character")]
+    #[error("contains a control character")]
     ControlCharacter,
     #[error("is not NAME=value")]
     NoAssignment,
-    #[error("holds a blank outside quotes; put the value into single quotes")]
+    #[error("contains a blank outside quotes; put the value into single quotes")]
     Blank,
-    #[error("has # right behind the =; put the value into single quotes, or a blank before a comment")]
+    #[error("has # directly after =; put the value into single quotes, or a blank before a comment")]
     Comment,
-    #[error(
-        "looks like a substitution, and nothing is substituted here; write the value out, or put it into single quotes"
-    )]
+    #[error("contains ${{, but variables are not substituted here; write the value out, or put it into single quotes")]
     Substitution,
-    #[error("ends with a backslash, which continues a line elsewhere; put the value into single quotes")]
+    #[error("ends with a backslash, which other programs read as a continued line; put the value into single quotes")]
     Continuation,
-    #[error("has a backslash inside double quotes, which means different things elsewhere; use single quotes")]
+    #[error("has a backslash inside double quotes, which other programs read as an escape; use single quotes")]
     Escape,
-    #[error("lacks a closing quote; a value ends on its line")]
+    #[error("lacks a closing quote; a value cannot span lines")]
     OpenQuote,
-    #[error("has something behind the closing quote")]
-    BehindQuote,
+    #[error("has text after the closing quote")]
+    AfterQuote,
 }
 
-/// The names and values in the file at `path`, in its order; a name may come again, and the last one counts. Empty when
-/// there is no such file. The value of a name that `is_setting` does not know may be in any other program's form: it is empty
-/// if it cannot be read.
+/// The names and values in the file at `path`, in order; the last value of a repeated name counts. Empty if the file does not
+/// exist. A value that cannot be parsed is an error for names that `is_setting` accepts, and empty for others, which may be in
+/// the syntax of another program.
 pub fn read(path: &Path, is_setting: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, DotEnvError> {
-    // Python keeps its environments in a directory of this name.
+    // Python projects may have a directory of this name.
     match path.metadata() {
-        Ok(about) if about.is_dir() => return Ok(Vec::new()),
-        Ok(about) if about.len() > MAX_BYTES => return Err(DotEnvError::TooLarge),
+        Ok(metadata) if metadata.is_dir() => return Ok(Vec::new()),
+        Ok(metadata) if metadata.len() > MAX_BYTES => return Err(DotEnvError::TooLarge),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
@@ -66,7 +64,7 @@ pub fn read(path: &Path, is_setting: impl Fn(&str) -> bool) -> Result<Vec<(Strin
 fn parse(bytes: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, DotEnvError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut values = Vec::new();
-    // The quote that ends a value of several lines, which another program's may be.
+    // The quote that ends another program's value that spans lines.
     let mut open_quote = None;
     for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         if let Some(quote) = open_quote {
@@ -77,12 +75,12 @@ fn parse(bytes: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Vec<(String,
         }
         let refuse = |problem| DotEnvError::Line { line, problem };
         let text = str::from_utf8(bytes).map_err(|_| refuse(Problem::NotUtf8))?;
-        let Some((name, written)) = parse_line(text).map_err(refuse)? else { continue };
-        let value = match parse_value(written) {
+        let Some((name, raw)) = parse_line(text).map_err(refuse)? else { continue };
+        let value = match parse_value(raw) {
             Ok(value) => value,
             Err(problem) if is_setting(name) => return Err(refuse(problem)),
             Err(problem) => {
-                let first = written.trim_start_matches(is_blank).bytes().next();
+                let first = raw.trim_start_matches(is_blank).bytes().next();
                 open_quote = first.filter(|_| problem == Problem::OpenQuote);
                 ""
             }
@@ -92,7 +90,7 @@ fn parse(bytes: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Vec<(String,
     Ok(values)
 }
 
-/// The name of a line and what is written behind its equals sign; `None` for an empty line and for a comment.
+/// The name on a line and the text after `=`; `None` for an empty line or a comment.
 fn parse_line(line: &str) -> Result<Option<(&str, &str)>, Problem> {
     let line = line.strip_suffix('\r').unwrap_or(line).trim_matches(is_blank);
     if line.is_empty() || line.starts_with('#') {
@@ -122,9 +120,9 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
 }
 
-/// The value that stands behind the equals sign.
-fn parse_value(written: &str) -> Result<&str, Problem> {
-    let value = written.trim_start_matches(is_blank);
+/// Parses the text after `=`.
+fn parse_value(raw: &str) -> Result<&str, Problem> {
+    let value = raw.trim_start_matches(is_blank);
     if let Some(quoted) = value.strip_prefix('\'') {
         return up_to_quote(quoted, '\'');
     }
@@ -135,7 +133,7 @@ fn parse_value(written: &str) -> Result<&str, Problem> {
         return up_to_quote(quoted, '"').and_then(without_substitution);
     }
     if value.starts_with('#') {
-        return if value.len() < written.len() { Ok("") } else { Err(Problem::Comment) };
+        return if value.len() < raw.len() { Ok("") } else { Err(Problem::Comment) };
     }
     let (value, rest) = value.split_at(value.find(is_blank).unwrap_or(value.len()));
     let rest = rest.trim_start_matches(is_blank);
@@ -148,15 +146,15 @@ fn parse_value(written: &str) -> Result<&str, Problem> {
     without_substitution(value)
 }
 
-/// What stands before the closing quote. Only a comment may follow it.
+/// The text before the closing quote, which only a comment may follow.
 fn up_to_quote(quoted: &str, quote: char) -> Result<&str, Problem> {
     let (value, rest) = quoted.split_once(quote).ok_or(Problem::OpenQuote)?;
     let comment = rest.trim_start_matches(is_blank);
     let is_comment = comment.starts_with('#') && comment.len() < rest.len();
-    if comment.is_empty() || is_comment { Ok(value) } else { Err(Problem::BehindQuote) }
+    if comment.is_empty() || is_comment { Ok(value) } else { Err(Problem::AfterQuote) }
 }
 
-/// Refuses `${name}`, which whoever writes it expects to be replaced. Any other `$` is a character like all others.
+/// Refuses `${name}`, whose author expects a substitution. Any other `$` is literal.
 fn without_substitution(value: &str) -> Result<&str, Problem> {
     if value.contains("${") { Err(Problem::Substitution) } else { Ok(value) }
 }
@@ -171,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_as_they_are_written() {
+    fn values_are_taken_literally() {
         for literal in [
             "",
             "plain",
@@ -209,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_refused() {
+    fn ambiguous_lines_are_refused() {
         use Problem::*;
         for (written, problem) in [
             ("a b", Blank),
@@ -223,10 +221,10 @@ mod tests {
             ("\"a\\", Escape),
             ("\"a", OpenQuote),
             ("'a", OpenQuote),
-            ("'a'b", BehindQuote),
-            ("'a'#b", BehindQuote),
-            ("\"a\" b", BehindQuote),
-            ("'it'\\''s'", BehindQuote),
+            ("'a'b", AfterQuote),
+            ("'a'#b", AfterQuote),
+            ("\"a\" b", AfterQuote),
+            ("'it'\\''s'", AfterQuote),
             ("a\0b", ControlCharacter),
             ("a\rb", ControlCharacter),
             ("a\u{1b}[0m", ControlCharacter),
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_begin_with_a_byte_order_mark_and_have_any_line_ends() {
+    fn byte_order_marks_and_all_line_ends_are_accepted() {
         let file = "\u{feff}A=1\r\n\r\n# comment\r\n  # another\n export B = 2\nexport\tC=3\nexport=4\nA='5'";
         let values = parse(file.as_bytes(), |_| true).expect("values");
         let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -247,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_other_programs_may_be_in_any_form() {
+    fn values_of_other_programs_may_have_any_syntax() {
         let file = "A=1\nURL=smtp://${HOST}\nKEY=\"-----BEGIN\nA=2\nEND-----\"\nB='b'\nTWO=a b";
         let values = parse(file.as_bytes(), |name| name.len() == 1).expect("values");
         let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -255,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_line_and_quotes_nothing() {
+    fn an_error_names_the_line_and_quotes_nothing() {
         for (file, line) in
             [("A=1\n\nB=\"open-sesame\n", 3), ("A=\u{ff}", 1), ("# x\nopen sesame", 2), ("A='open-sesame\nB=1'\n", 1)]
         {
             let bytes: Vec<u8> = file.chars().map(|c| c as u8).collect();
-            let said = parse(&bytes, |_| true).expect_err("a refusal").to_string();
-            assert!(said.starts_with(&format!("line {line} ")) && !said.contains("sesame"), "{said}");
+            let message = parse(&bytes, |_| true).expect_err("a refusal").to_string();
+            assert!(message.starts_with(&format!("line {line} ")) && !message.contains("sesame"), "{message}");
         }
     }
 }

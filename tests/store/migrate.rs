@@ -231,7 +231,7 @@ async fn an_impossible_migration_fails_with_a_reason() {
     let data = nowhere.path().join("data");
     assert!(refused(&data, &redis.url()).contains("there is no database in"));
     assert!(!data.exists(), "a directory was created");
-    assert!(refused(&server.data(), "").contains("REDIS_URL: must say where the rooms are to go"));
+    assert!(refused(&server.data(), "").contains("REDIS_URL: must name the Redis to copy to"));
     let mut server = server;
     server.kill();
     assert!(refused(&server.data(), "redis://127.0.0.1:1/").contains("cannot connect to Redis at 127.0.0.1:1"));
