@@ -1,12 +1,12 @@
-//! What one client can do to all others by asking for much: the server's memory while 40 connections do not read what they asked
-//! for, and how long others' sends take while a room has 1,000 subscriptions that are each rendered by itself. Run by hand:
+//! Effect of one expensive client on the others: memory of the server while 40 connections do not read large responses, and
+//! latency of other sends while a room has 1,000 distinct subscriptions. Run by hand:
 //!
 //! ```sh
 //! cargo bench --bench attacks                        # this version
-//! cargo bench --bench attacks -- /path/to/livechat   # another one, to compare
+//! cargo bench --bench attacks -- /path/to/livechat   # another version, to compare
 //! ```
 //!
-//! One line of JSON for each.
+//! Prints a line of JSON for each attack.
 
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
@@ -26,7 +26,7 @@ const MIB: u64 = 1024 * 1024;
 const CONNECTIONS: usize = 40;
 const SUBSCRIPTIONS: usize = 1_000;
 const MESSAGES: usize = 50;
-const EVERY: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(100);
 
 #[tokio::main]
 async fn main() {
@@ -37,17 +37,17 @@ async fn main() {
     };
     let server = start(&[]);
     println!("{}", slow_readers(&server).await);
-    // Older versions do not know the setting, and have no such limit.
+    // Older versions have neither the setting nor the limit.
     for limit in ["500", "100000"] {
         let server =
             start(&[("MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT", limit), ("MAX_DISTINCT_SUBSCRIPTIONS", "100000")]);
-        let mut told = distinct_subscriptions(&server).await;
-        told["max_distinct_subscriptions_per_client"] = limit.into();
-        println!("{told}");
+        let mut result = distinct_subscriptions(&server).await;
+        result["max_distinct_subscriptions_per_client"] = limit.into();
+        println!("{result}");
     }
 }
 
-/// 100 messages of 16 kB, the text under 30 names, asked for on lines that hold little and never read.
+/// Requests 100 messages of 16 kB, with the text under 30 aliases, on connections that never read.
 async fn slow_readers(server: &Server) -> Value {
     let client = server.client();
     let room = client.create_room().await;
@@ -57,50 +57,51 @@ async fn slow_readers(server: &Server) -> Value {
     }
     let mut result = json!({ "attack": "slow readers", "connections": CONNECTIONS });
     for aliases in [30, 9, 1] {
-        let quiet = median_send(&client, &room).await;
+        let before_attack = median_send(&client, &room).await;
         let before = resident_bytes(server.process_id());
         let texts: String = (0..aliases).map(|n| format!("t{n}:text ")).collect();
         let query =
             format!("query($i:ID!,$c:String!){{room(id:$i,code:$c){{messages(last:100){{nodes{{{texts}}}}}}}}}");
         let body = json!({ "query": query, "variables": { "i": room.id, "c": room.code } }).to_string();
-        let mut lines = Vec::new();
+        let mut connections = Vec::new();
         let mut most = before;
         for _ in 0..CONNECTIONS {
-            let mut line = narrow_line(server).await;
+            let mut connection = connect_narrow(server).await;
             let length = body.len();
             let head = format!(
                 "POST /graphql HTTP/1.1\r\nhost: server\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
             );
-            line.write_all((head + &body).as_bytes()).await.expect("an open line");
-            lines.push(line);
+            connection.write_all((head + &body).as_bytes()).await.expect("an open connection");
+            connections.push(connection);
         }
-        let asked = Instant::now();
+        let start = Instant::now();
         let mut latencies = Vec::new();
         let mut bob = User::of(client.clone());
-        while asked.elapsed() < Duration::from_secs(20) {
+        while start.elapsed() < Duration::from_secs(20) {
             let sent = Instant::now();
             bob.send(&room, "meanwhile").await;
             latencies.push(sent.elapsed());
             most = most.max(resident_bytes(server.process_id()));
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(INTERVAL).await;
         }
         result[format!("response_of_{aliases}_texts_each")] = json!({
             "mib_before": before / MIB, "mib_at_most": most / MIB, "mib_held": resident_bytes(server.process_id()) / MIB,
-            "others_median_ms_before": quiet.as_secs_f64() * 1e3, "others_median_ms": median(latencies).as_secs_f64() * 1e3,
+            "others_median_ms_before": before_attack.as_secs_f64() * 1e3, "others_median_ms": median(latencies).as_secs_f64() * 1e3,
         });
-        drop(lines);
+        drop(connections);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     result
 }
 
-async fn narrow_line(server: &Server) -> TcpStream {
+/// Connects with a small receive buffer.
+async fn connect_narrow(server: &Server) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
-    socket.connect(server.address().parse().expect("an address")).await.expect("a line")
+    socket.connect(server.address().parse().expect("an address")).await.expect("a connection")
 }
 
-/// Subscriptions that differ, in a room with ten messages a second; sends are measured in another room.
+/// Opens distinct subscriptions in a room with ten messages a second, and measures sends in another room.
 async fn distinct_subscriptions(server: &Server) -> Value {
     let client = server.client();
     let (crowded, quiet) = (client.create_room().await, client.create_room().await);
@@ -125,7 +126,7 @@ async fn distinct_subscriptions(server: &Server) -> Value {
     let sender = tokio::spawn({
         let mut ada = User::of(client.clone());
         async move {
-            let mut ticks = tokio::time::interval(EVERY);
+            let mut ticks = tokio::time::interval(INTERVAL);
             for _ in 0..MESSAGES * 2 {
                 ticks.tick().await;
                 ada.send(&crowded, "for many").await;
@@ -138,7 +139,7 @@ async fn distinct_subscriptions(server: &Server) -> Value {
         let sent = Instant::now();
         bob.send(&quiet, "meanwhile").await;
         latencies.push(sent.elapsed());
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(INTERVAL).await;
     }
     sender.abort();
     readers.iter().for_each(tokio::task::JoinHandle::abort);

@@ -1,12 +1,11 @@
-//! Ten thousand cut connections, over every transport, to two servers on one Redis, while users send, edit and delete.
-//! Run by hand:
+//! Cuts ten thousand connections, on every transport, to two servers on one Redis, while users send, edit and delete. Run by hand:
 //!
 //! ```sh
 //! cargo bench --bench cuts
 //! ```
 //!
-//! `CUTS_SEED` repeats the choices of an earlier run, `--profile dev` takes the build of the tests. One line of JSON; fails
-//! when a reader missed an event, got one twice, or ended with another room than there is.
+//! `CUTS_SEED` repeats the random choices of an earlier run; `--profile dev` uses the build of the tests. Prints a line of JSON.
+//! Fails if a reader missed an event, received one twice, or ended with a different room.
 
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
@@ -22,14 +21,14 @@ use support::server::Server;
 
 const CUTS: usize = 10_000;
 const ROOMS: usize = 6;
-/// In each room, over each transport.
+/// Per room and transport.
 const READERS: usize = 4;
-/// In each room.
+/// Per room.
 const USERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A run that takes longer hangs.
-const BOUND: Duration = Duration::from_secs(900);
+/// A longer run counts as hanging.
+const TIME_LIMIT: Duration = Duration::from_secs(900);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -41,8 +40,8 @@ async fn main() -> ExitCode {
     let addresses = servers.each_ref().map(|server| server.address().to_owned());
     let start = Instant::now();
     let trial = Trial { seed, rooms: ROOMS, readers: READERS, users: USERS, pause: PAUSE, cuts: CUTS };
-    let Ok(outcome) = tokio::time::timeout(BOUND, trial.run(&addresses)).await else {
-        eprintln!("not done after {BOUND:?}");
+    let Ok(outcome) = tokio::time::timeout(TIME_LIMIT, trial.run(&addresses)).await else {
+        eprintln!("not finished after {TIME_LIMIT:?}");
         return ExitCode::FAILURE;
     };
     let [websocket, sse, multipart] = outcome.cuts;
@@ -56,6 +55,6 @@ async fn main() -> ExitCode {
         "seconds": start.elapsed().as_secs(),
     });
     println!("{line}");
-    let all_made = outcome.cuts.iter().sum::<usize>() == CUTS;
-    if all_made && outcome.faults == Faults::default() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_complete = outcome.cuts.iter().sum::<usize>() == CUTS;
+    if is_complete && outcome.faults == Faults::default() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

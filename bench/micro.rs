@@ -1,10 +1,10 @@
-//! The hot paths one by one, in this process, without a network: for whoever changes one of them. Run by hand:
+//! Benchmarks of the hot paths, in this process and without a network. Run by hand:
 //!
 //! ```sh
 //! cargo bench --bench micro
 //! ```
 //!
-//! What a whole operation costs the server is measured from outside, in `scenarios`; instructions are counted in `counts`.
+//! `scenarios` measures whole operations from outside; `counts` counts instructions.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -15,8 +15,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::BodyExt as _;
-use livechat::chat::Chat;
-use livechat::chat::cursor;
+use livechat::chat::{Chat, cursor};
 use livechat::config::Config;
 use livechat::domain::event::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
@@ -41,42 +40,43 @@ const EVENTS: &str = "subscription($id: ID!, $code: String!) { messageEvents(roo
     cursor at message { id text author { id } } } }";
 const READERS: u64 = 100;
 
-criterion_group!(benches, rules, service);
+criterion_group!(benches, pure_code, service);
 criterion_main!(benches);
 
-/// What is decided without a store.
-fn rules(criterion: &mut Criterion) {
+/// Code that needs no store.
+fn pure_code(criterion: &mut Criterion) {
     let limits = config("unused").http.operations.limits;
     let types = Types::read(&livechat::graphql::sdl());
-    criterion.bench_function("document, read and measured", |bench| {
+    criterion.bench_function("parse a document", |bench| {
         bench.iter(|| Document::read(black_box(SEND), &limits, &types).is_ok());
     });
     let (room, position) = (RoomId::random(), Position { seq: Seq(1_234_567), tag: EntryTag::random() });
-    let written = cursor::encode_event(room, position);
-    criterion.bench_function("cursor, written", |bench| bench.iter(|| cursor::encode_event(black_box(room), position)));
-    criterion
-        .bench_function("cursor, read", |bench| bench.iter(|| cursor::decode_event(room, black_box(&written)).is_ok()));
+    let encoded = cursor::encode_event(room, position);
+    criterion.bench_function("encode a cursor", |bench| bench.iter(|| cursor::encode_event(black_box(room), position)));
+    criterion.bench_function("decode a cursor", |bench| {
+        bench.iter(|| cursor::decode_event(room, black_box(&encoded)).is_ok())
+    });
 }
 
-/// The service as `http` mounts it, over the embedded store.
+/// The whole router, over the embedded store.
 fn service(criterion: &mut Criterion) {
-    let house = House::build();
-    let room = house.ask(CREATE, &json!({}))["createRoom"]["room"].clone();
+    let server = LocalServer::start();
+    let room = server.execute(CREATE, &json!({}))["createRoom"]["room"].clone();
     let mut user = User::default();
     for _ in 0..100 {
-        house.send(&room, &mut user);
+        server.send(&room, &mut user);
     }
-    criterion.bench_function("a send", |bench| bench.iter(|| house.send(&room, &mut user)));
-    criterion.bench_function("reading the last 50 messages", |bench| bench.iter(|| house.ask(LAST, &room)));
-    let mut readers: Vec<_> = (0..READERS).map(|_| house.follow(&room)).collect();
+    criterion.bench_function("send a message", |bench| bench.iter(|| server.send(&room, &mut user)));
+    criterion.bench_function("read the last 50 messages", |bench| bench.iter(|| server.execute(LAST, &room)));
+    let mut readers: Vec<_> = (0..READERS).map(|_| server.subscribe(&room)).collect();
     let mut group = criterion.benchmark_group("events");
     group.throughput(Throughput::Elements(READERS));
-    group.bench_function("a send, and its event at each of 100 readers", |bench| {
+    group.bench_function("send a message and deliver it to 100 readers", |bench| {
         bench.iter(|| {
-            house.send(&room, &mut user);
-            house.runtime.block_on(async {
+            server.send(&room, &mut user);
+            server.runtime.block_on(async {
                 for reader in &mut readers {
-                    hear_event(reader).await;
+                    read_event(reader).await;
                 }
             });
         });
@@ -85,7 +85,7 @@ fn service(criterion: &mut Criterion) {
 }
 
 /// A server without a network.
-struct House {
+struct LocalServer {
     runtime: Runtime,
     router: Router,
     _directory: TempDir,
@@ -97,8 +97,8 @@ struct User {
     token: Value,
 }
 
-impl House {
-    fn build() -> Self {
+impl LocalServer {
+    fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let runtime = Runtime::new().expect("a runtime");
         let router = runtime.block_on(async {
@@ -112,8 +112,8 @@ impl House {
         Self { runtime, router, _directory: directory }
     }
 
-    /// The data of an answer.
-    fn ask(&self, query: &str, variables: &Value) -> Value {
+    /// Executes an operation and returns its data.
+    fn execute(&self, query: &str, variables: &Value) -> Value {
         self.runtime.block_on(async {
             let body = self.request(query, variables, "application/json").await.collect().await.expect("an answer");
             let answer: Value = serde_json::from_slice(&body.to_bytes()).expect("JSON");
@@ -124,16 +124,16 @@ impl House {
 
     fn send(&self, room: &Value, user: &mut User) {
         let input = json!({ "roomId": room["id"], "roomCode": room["code"], "userId": user.id, "token": user.token,
-            "text": "what somebody says in some forty characters" });
-        let sent = &self.ask(SEND, &json!({ "input": input }))["sendMessage"];
+            "text": "a message of about forty characters, say" });
+        let sent = &self.execute(SEND, &json!({ "input": input }))["sendMessage"];
         *user = User { id: sent["author"]["id"].clone(), token: sent["token"].clone() };
     }
 
-    /// A stream of events, which is live when this returns.
-    fn follow(&self, room: &Value) -> Body {
+    /// Opens an event stream, which is live when this returns.
+    fn subscribe(&self, room: &Value) -> Body {
         self.runtime.block_on(async {
             let mut stream = self.request(EVENTS, room, "text/event-stream").await;
-            stream.frame().await.expect("a beginning").expect("a beginning");
+            stream.frame().await.expect("a first frame").expect("a first frame");
             stream
         })
     }
@@ -148,9 +148,9 @@ impl House {
     }
 }
 
-async fn hear_event(stream: &mut Body) {
+async fn read_event(stream: &mut Body) {
     loop {
-        let frame = stream.frame().await.expect("a stream that goes on").expect("a stream that goes on");
+        let frame = stream.frame().await.expect("an open stream").expect("an open stream");
         let data = frame.into_data().expect("data");
         if data.windows(7).any(|bytes| bytes == b"cursor\"") {
             return;

@@ -1,11 +1,11 @@
-//! What a reader who stops reading costs the server's memory, over each transport: one who stops while events come live,
-//! and one who stops while it catches up from the log. Messages are as big as they may be. Run by hand:
+//! Memory of the server per reader that stops reading, on each transport: a reader that stops during live events, and one that
+//! stops while it catches up from the log. Messages have the maximum size. Run by hand:
 //!
 //! ```sh
 //! cargo bench --bench stopped_readers
 //! ```
 //!
-//! One line of JSON for each; fails when a reader costs more than it may.
+//! Prints a line of JSON for each case. Fails if a reader takes more memory than allowed.
 
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
@@ -24,17 +24,17 @@ use support::transport::{Reader, Transport};
 const READERS: usize = 50;
 const USERS: usize = 8;
 const MESSAGES: usize = 400;
-/// Enough to fill what the server remembers for everybody.
-const WARMING: usize = 2_400;
-const KIB_ALLOWED: f64 = 256.0;
+/// Enough to fill the server's caches.
+const WARM_UP_MESSAGES: usize = 2_400;
+const KIB_PER_READER_MAX: f64 = 256.0;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut within = true;
+    let mut is_ok = true;
     for transport in Transport::ALL {
         for live in [true, false] {
-            let kib = kib_a_reader(transport, live).await;
-            within &= kib <= KIB_ALLOWED;
+            let kib = kib_per_reader(transport, live).await;
+            is_ok &= kib <= KIB_PER_READER_MAX;
             let line = json!({
                 "bench": "stopped_readers", "transport": format!("{transport:?}"), "stopped": READERS,
                 "while": if live { "live" } else { "catching up" }, "kib_a_reader": kib,
@@ -42,17 +42,17 @@ async fn main() -> ExitCode {
             println!("{line}");
         }
     }
-    if within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn kib_a_reader(transport: Transport, live: bool) -> f64 {
+async fn kib_per_reader(transport: Transport, live: bool) -> f64 {
     let server = Server::with(&[("WRITE_TIMEOUT", "10m")]);
     let client = server.client();
     let mut users: Vec<User> = (0..USERS).map(|_| User::of(client.clone())).collect();
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
-    // Whatever is remembered for everybody is filled first, by readers who read.
-    send(&mut users, &room, WARMING).await;
+    // Fill the shared caches first, with readers that read.
+    send(&mut users, &room, WARM_UP_MESSAGES).await;
     users[0].send(&room, "warm").await;
     let mut warm = Reader::open_narrow(transport, server.address(), &room, Some(start.clone())).await;
     warm.until_sent_or_closed("warm").await;
@@ -67,12 +67,12 @@ async fn kib_a_reader(transport: Transport, live: bool) -> f64 {
     client.viewers_become(&room, READERS).await;
     send(&mut users, &room, MESSAGES).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let grown = resident_kib(server.process_id()) - before;
+    let growth = resident_kib(server.process_id()) - before;
     client.viewers_become(&room, READERS).await;
-    (grown / READERS as f64).round()
+    (growth / READERS as f64).round()
 }
 
-/// Messages of 16 KiB each, from all users at once.
+/// Sends messages of 16 KiB from all users in parallel.
 async fn send(users: &mut [User], room: &RoomKey, count: usize) {
     let each = count / users.len();
     let senders = users.iter_mut().map(|user| async move {
@@ -83,7 +83,7 @@ async fn send(users: &mut [User], room: &RoomKey, count: usize) {
     join_all(senders).await;
 }
 
-/// The resident memory of a process.
+/// The resident memory of a process, in KiB.
 fn resident_kib(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a running process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");

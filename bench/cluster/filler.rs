@@ -1,43 +1,43 @@
-//! Users who fill a room with numbered messages over one line, each repeating what it sends until it is accepted.
+//! Fills a room with numbered messages from several users over one connection. Each message is repeated until it is accepted.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::posts::Posts;
+use crate::pipelined_client::PipelinedClient;
 use crate::readers::text;
 use crate::support::client::RoomKey;
 
 const SEND: &str = "mutation($i: SendMessageInput!) { sendMessage(input: $i) { token } }";
-/// Before what was refused is tried again.
+/// Delay before a refused message is repeated.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What became of a message.
+/// The outcome of a send.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// When its acknowledgement came.
+pub enum Outcome {
+    /// Acknowledged at this time.
     Accepted(Instant),
-    /// It may or may not be there: nobody knows it who could ask.
-    Doubtful,
+    /// The message may or may not be stored.
+    Unknown,
 }
 
-/// Users of one room who share a line. They take turns on it, all of them in one write.
+/// Users of one room who share a connection. Each write contains one message from every user.
 pub struct Filler {
     address: String,
     room: RoomKey,
     users: Vec<User>,
-    /// How many tokens were refused that had been given.
-    pub refused: usize,
+    /// The number of issued tokens that were refused.
+    pub refused_tokens: usize,
 }
 
 struct User {
     id: String,
     token: String,
-    sending: Option<Sending>,
+    pending: Option<Pending>,
 }
 
 #[derive(Clone, Copy)]
-struct Sending {
+struct Pending {
     number: usize,
     in_doubt: bool,
 }
@@ -45,52 +45,52 @@ struct Sending {
 impl User {
     fn new() -> Self {
         let random = || format!("{:032x}", rand::random::<u128>());
-        Self { id: random(), token: random(), sending: None }
+        Self { id: random(), token: random(), pending: None }
     }
 }
 
 impl Filler {
-    /// So many users, who are new to the server.
+    /// New users of a room.
     pub fn new(address: &str, room: &RoomKey, users: usize) -> Self {
         let users = (0..users).map(|_| User::new()).collect();
-        Self { address: address.to_owned(), room: room.clone(), users, refused: 0 }
+        Self { address: address.to_owned(), room: room.clone(), users, refused_tokens: 0 }
     }
 
-    /// Sends the messages with these numbers, in no particular order; what became of them, in the order of their numbers.
-    pub async fn fill(&mut self, numbers: Range<usize>, accepted: &AtomicUsize) -> Vec<Fate> {
-        let mut fates = vec![Fate::Doubtful; numbers.len()];
+    /// Sends the messages with these numbers, in any order. Returns their outcomes in order.
+    pub async fn fill(&mut self, numbers: Range<usize>, accepted: &AtomicUsize) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Unknown; numbers.len()];
         let (first, mut left) = (numbers.start, numbers);
-        // A line of its own each time: the server closes one that rests.
-        let mut posts = Posts::open(&self.address).await;
+        // A new connection each time, because the server closes idle ones.
+        let mut client = PipelinedClient::open(&self.address).await;
         loop {
             for user in &mut self.users {
-                user.sending = user.sending.or_else(|| Some(Sending { number: left.next()?, in_doubt: false }));
+                user.pending = user.pending.or_else(|| Some(Pending { number: left.next()?, in_doubt: false }));
             }
-            let mut busy: Vec<_> = self.users.iter_mut().filter(|user| user.sending.is_some()).collect();
+            let mut busy: Vec<_> = self.users.iter_mut().filter(|user| user.pending.is_some()).collect();
             if busy.is_empty() {
-                return fates;
+                return outcomes;
             }
             let bodies: Vec<_> = busy.iter().filter_map(|user| body(&self.room, user)).collect();
             let mut all_accepted = true;
-            for (user, answer) in busy.iter_mut().zip(posts.answers(&bodies).await) {
-                let sending = user.sending.as_mut().expect("one who sends");
-                if let Some(token) = part(&answer, "\"token\":\"") {
+            for (user, answer) in busy.iter_mut().zip(client.post_all(&bodies).await) {
+                let pending = user.pending.as_mut().expect("a pending message");
+                if let Some(token) = extract(&answer, "\"token\":\"") {
                     user.token = token.to_owned();
-                    fates[sending.number - first] = Fate::Accepted(Instant::now());
+                    outcomes[pending.number - first] = Outcome::Accepted(Instant::now());
                     accepted.fetch_add(1, Ordering::Relaxed);
-                    user.sending = None;
+                    user.pending = None;
                     continue;
                 }
                 all_accepted = false;
-                match part(&answer, "\"code\":\"") {
-                    Some("UNAVAILABLE") => sending.in_doubt = true,
-                    // Redis lost the user, or the last token.
+                match extract(&answer, "\"code\":\"") {
+                    Some("UNAVAILABLE") => pending.in_doubt = true,
+                    // A failover lost the user or the last token.
                     Some("TOKEN_INVALID" | "USER_UNKNOWN") => {
-                        self.refused += 1;
-                        let sending = (!sending.in_doubt).then_some(*sending);
-                        **user = User { sending, ..User::new() };
+                        self.refused_tokens += 1;
+                        let pending = (!pending.in_doubt).then_some(*pending);
+                        **user = User { pending, ..User::new() };
                     }
-                    _ => panic!("a send was answered with {answer}"),
+                    _ => panic!("a send was refused: {answer}"),
                 }
             }
             if !all_accepted {
@@ -101,16 +101,16 @@ impl Filler {
 }
 
 fn body(room: &RoomKey, user: &User) -> Option<String> {
-    let (RoomKey { id, code }, User { id: user, token, sending }) = (room, user);
-    let number = sending.as_ref()?.number;
+    let (RoomKey { id, code }, User { id: user, token, pending }) = (room, user);
+    let number = pending.as_ref()?.number;
     let text = text(number);
     Some(format!(
         r#"{{"query":"{SEND}","variables":{{"i":{{"roomId":"{id}","roomCode":"{code}","userId":"{user}","token":"{token}","clientMessageId":"{number}","text":"{text}"}}}}}}"#
     ))
 }
 
-/// What follows these words, up to the next quotation mark.
-pub fn part<'a>(answer: &'a str, words: &str) -> Option<&'a str> {
-    let from = answer.find(words)? + words.len();
+/// The text between `prefix` and the next quotation mark.
+pub fn extract<'a>(answer: &'a str, prefix: &str) -> Option<&'a str> {
+    let from = answer.find(prefix)? + prefix.len();
     answer[from..].split('"').next()
 }

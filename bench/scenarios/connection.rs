@@ -1,9 +1,9 @@
-//! An HTTP client that costs next to nothing: one connection that is kept, one request after the other.
+//! A minimal HTTP client: one keep-alive connection, one request at a time.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A kept connection.
+/// A keep-alive connection.
 pub struct Connection {
     stream: TcpStream,
     address: String,
@@ -13,11 +13,11 @@ pub struct Connection {
 impl Connection {
     pub async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
-        stream.set_nodelay(true).expect("a connection that sends at once");
+        stream.set_nodelay(true).expect("TCP_NODELAY");
         Self { stream, address: address.to_owned(), read: Vec::new() }
     }
 
-    /// The body of the answer to JSON that is posted. Fails unless it is a good one.
+    /// Posts JSON and returns the response body. Panics unless the status is 2xx.
     pub async fn post(&mut self, path: &str, json: &str) -> &str {
         let (address, length) = (&self.address, json.len());
         let request = format!(
@@ -26,38 +26,38 @@ impl Connection {
         self.exchange(&request).await
     }
 
-    /// The body of what is there. Fails unless it is a good answer.
+    /// Returns the response body. Panics unless the status is 2xx.
     pub async fn get(&mut self, path: &str) -> &str {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
         self.exchange(&request).await
     }
 
     async fn exchange(&mut self, request: &str) -> &str {
-        self.stream.write_all(request.as_bytes()).await.expect("a connection that holds");
+        self.stream.write_all(request.as_bytes()).await.expect("an open connection");
         self.read.clear();
         let (head, length) = loop {
             if let Some(found) = head(&self.read) {
                 break found;
             }
-            self.more().await;
+            self.read_more().await;
         };
         while self.read.len() < head + length {
-            self.more().await;
+            self.read_more().await;
         }
         std::str::from_utf8(&self.read[head..head + length]).expect("text")
     }
 
-    async fn more(&mut self) {
-        let read = self.stream.read_buf(&mut self.read).await.expect("a connection that holds");
+    async fn read_more(&mut self) {
+        let read = self.stream.read_buf(&mut self.read).await.expect("an open connection");
         assert!(read > 0, "the server closed the connection");
     }
 }
 
-/// Length of the head of an answer and of its body, once all of the head is there.
+/// The lengths of a response's head and body, once the head is complete.
 fn head(bytes: &[u8]) -> Option<(usize, usize)> {
     let end = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end]).expect("text").to_ascii_lowercase();
-    assert!(head.starts_with("http/1.1 2"), "a bad answer: {head}");
+    assert!(head.starts_with("http/1.1 2"), "unexpected response: {head}");
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).unwrap_or("0");
     Some((end, length.trim().parse().expect("a length")))
 }

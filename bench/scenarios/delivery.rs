@@ -1,27 +1,26 @@
-//! What a delivery costs in server CPU time, beside the floor, which passes on what is announced as it is.
+//! CPU time of a delivery, compared with the floor, which forwards announcements unchanged.
 //!
-//! Messages are sent through one process and delivered by another, which share a Redis, on our side and on the floor's.
-//! Only the one with the readers is measured, so that no send is in the figure and none has to be taken off: what is there
-//! is an announcement from Redis for each message, and its deliveries. Each of them is counted, and the run fails if a
-//! reader misses one.
+//! One process takes the sends and another delivers; they share a Redis. Only the delivering process is measured, so the figure
+//! contains no sends: it consists of one announcement from Redis per message, and the deliveries. Deliveries are counted, and
+//! the run fails if a reader misses one.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::contenders::Contender;
 use crate::latency::Latencies;
-use crate::meter::{cpu_micros, median, rounded};
+use crate::loaded_room::{Difference, LoadedRoom, Pace};
+use crate::process_stats::{cpu_micros, median, rounded};
 use crate::readers::text;
-use crate::rig::{Difference, Pace, Rig};
 use crate::rounds::Rounds;
-use crate::subscription::Own;
+use crate::subscription::SubscriptionOptions;
 use crate::support::redis_server::RedisServer;
+use crate::target::Target;
 
 const ROUNDS: usize = 7;
-const ENOUGH: Duration = Duration::from_secs(50);
+const TIME_LIMIT: Duration = Duration::from_secs(50);
 
-/// What is measured.
+/// A variant of the measurement.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub readers: usize,
@@ -29,12 +28,12 @@ pub struct Case {
     pub pace: Pace,
     pub messages_a_round: usize,
     pub rounds: usize,
-    /// After so long no other round begins.
-    pub enough: Duration,
+    /// No round starts after this time.
+    pub time_limit: Duration,
 }
 
 impl Case {
-    /// Readers that ask the same, and messages as fast as they go.
+    /// Identical subscriptions, and messages at full speed.
     pub const fn full(readers: usize, messages_a_round: usize) -> Self {
         Self {
             readers,
@@ -42,7 +41,7 @@ impl Case {
             pace: Pace::Full,
             messages_a_round,
             rounds: ROUNDS,
-            enough: ENOUGH,
+            time_limit: TIME_LIMIT,
         }
     }
 }
@@ -54,19 +53,19 @@ pub const FULL_100: Case = Case::full(100, 2_000);
 pub const TOKENS: Case = Case { difference: Difference::Token, ..FULL_1000 };
 pub const AFTER: Case = Case { difference: Difference::After, ..FULL_1000 };
 
-/// A room, the process that delivers, and what its rounds have cost.
+/// A room, the process that delivers its events, and the cost of each round.
 struct Side {
-    readers: Contender,
-    /// Held to the end: messages come through it.
-    _senders: Contender,
-    rig: Rig,
+    readers: Target,
+    /// Kept alive because messages are sent through it.
+    _senders: Target,
+    rig: LoadedRoom,
     micros: Vec<f64>,
     latencies: Vec<Duration>,
 }
 
 impl Side {
-    async fn new(readers: Contender, senders: Contender, case: &Case, bytes: usize) -> Self {
-        let (rig, _) = Rig::new(&senders, &readers, case.readers, case.difference, bytes).await;
+    async fn new(readers: Target, senders: Target, case: &Case, bytes: usize) -> Self {
+        let (rig, _) = LoadedRoom::new(&senders, &readers, case.readers, case.difference, bytes).await;
         Self { readers, _senders: senders, rig, micros: vec![], latencies: vec![] }
     }
 
@@ -83,7 +82,7 @@ impl Side {
     fn to_json(&self, case: &Case) -> Value {
         let latency = match case.pace {
             Pace::Every(_) => Latencies::of(self.latencies.clone()).to_json(),
-            // Nothing was to be sent at a certain time.
+            // At full speed, messages have no due time.
             Pace::Full => Value::Null,
         };
         json!({
@@ -101,10 +100,10 @@ pub async fn run(case: &Case) -> Value {
     let redis = RedisServer::start().await;
     let frame_bytes = frame_bytes(&redis).await;
     let mut sides = [
-        Side::new(Contender::on(&redis), Contender::on(&redis), case, frame_bytes).await,
-        Side::new(Contender::floor(&redis), Contender::floor(&redis), case, frame_bytes).await,
+        Side::new(Target::on(&redis), Target::on(&redis), case, frame_bytes).await,
+        Side::new(Target::floor(&redis), Target::floor(&redis), case, frame_bytes).await,
     ];
-    let mut rounds = Rounds::new(case.rounds, case.enough);
+    let mut rounds = Rounds::new(case.rounds, case.time_limit);
     while let Some(counts) = rounds.next() {
         for side in &mut sides {
             side.round(case, counts).await;
@@ -119,14 +118,14 @@ pub async fn run(case: &Case) -> Value {
     })
 }
 
-/// How much our server sends one reader for one message.
+/// The size of the frame that livechat sends a reader for a message.
 pub async fn frame_bytes(redis: &RedisServer) -> usize {
-    let server = Contender::on(redis);
+    let server = Target::on(redis);
     let room = server.new_room().await;
-    let mut line = server.follow(&room, Own::default()).await;
-    server.followers_become(&room, 1).await;
+    let mut socket = server.follow(&room, SubscriptionOptions::default()).await;
+    server.wait_for_followers(&room, 1).await;
     server.sender(&room, 0).await.send(0).await;
-    let frame = line.hear().await;
+    let frame = socket.next_text().await;
     assert!(frame.contains(&text(0)), "{frame}");
     frame.len()
 }

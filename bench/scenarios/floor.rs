@@ -1,6 +1,8 @@
-//! The floor: the least an axum server can do on a Redis. What is posted at `/rooms/NAME` is appended to a list and announced;
-//! the last 50 can be read there; and sockets at `/rooms/NAME/live` get what is announced, as it is, through one broadcast
-//! a room, after the last so many if they ask for them. A process of its own: the benchmark's binary, started again.
+//! The floor: a minimal axum chat server on Redis, as a lower bound for the cost of livechat.
+//!
+//! `POST /rooms/NAME` appends a message to a list and announces it; `GET /rooms/NAME` reads the last 50; sockets at
+//! `/rooms/NAME/live` receive announcements unchanged through one broadcast per room, after the last N messages if they ask for
+//! them. The floor runs in a child process: the benchmark's own binary.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -20,17 +22,17 @@ use redis::{AsyncCommands as _, RedisError, Script};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-/// The argument with which a benchmark's binary is the floor. The one after it is its Redis.
+/// The argument that makes the binary the floor; the URL of Redis follows.
 const ROLE: &str = "--be-the-floor";
 
-/// As the server has them.
+/// The same as in livechat.
 const READ_BUFFER: usize = 1024;
 const BACKLOG: usize = 64;
 
-/// How many messages are read at a time.
+/// Messages per read.
 pub const PAGE: usize = 50;
 
-/// A list and the channel of its announcements have one name.
+/// The list and the channel of a room have the same name.
 const APPEND: &str =
     "local count = redis.call('RPUSH', KEYS[1], ARGV[1]) redis.call('PUBLISH', KEYS[1], ARGV[1]) return count";
 const CHANNELS: &str = "floor:*";
@@ -39,7 +41,7 @@ fn key(room: &str) -> String {
     format!("floor:{room}")
 }
 
-/// A running floor, ended when dropped.
+/// A running floor, killed when dropped.
 pub struct Floor {
     process: Child,
     address: String,
@@ -73,8 +75,8 @@ impl Drop for Floor {
     }
 }
 
-/// Serves, and does not return, when this process is to be the floor. The first thing a benchmark's `main` does.
-pub fn serve_if_asked() {
+/// Runs the floor and does not return, if this process was started as one. Call it first in `main`.
+pub fn serve_if_child() {
     let arguments: Vec<_> = std::env::args().collect();
     if let Some(role) = arguments.iter().position(|argument| argument == ROLE) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -92,16 +94,16 @@ async fn serve(redis: &str) {
     let router = Router::new()
         .route("/rooms/{room}", get(read).post(append))
         .route("/rooms/{room}/live", get(follow))
-        .with_state(All { redis, append: Arc::new(Script::new(APPEND)), rooms });
+        .with_state(AppState { redis, append: Arc::new(Script::new(APPEND)), rooms });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     println!("{}", listener.local_addr().expect("its address"));
-    axum::serve(listener, router).await.expect("a server that goes on");
+    axum::serve(listener, router).await.expect("a running server");
 }
 
 type Rooms = Arc<Mutex<HashMap<String, broadcast::Sender<Utf8Bytes>>>>;
 
 #[derive(Clone)]
-struct All {
+struct AppState {
     redis: MultiplexedConnection,
     append: Arc<Script>,
     rooms: Rooms,
@@ -112,7 +114,7 @@ async fn announce(announcements: redis::aio::PubSub, rooms: Rooms) {
     while let Some(announcement) = announcements.next().await {
         let live = rooms.lock().unwrap_or_else(PoisonError::into_inner).get(announcement.get_channel_name()).cloned();
         if let (Some(live), Ok(message)) = (live, announcement.get_payload::<String>()) {
-            // Fails when nobody listens.
+            // Fails when no socket is open.
             let _ = live.send(message.into());
         }
     }
@@ -120,22 +122,22 @@ async fn announce(announcements: redis::aio::PubSub, rooms: Rooms) {
 
 #[derive(Deserialize)]
 struct Past {
-    /// How many messages come before the live ones.
+    /// Messages to send before the live ones.
     #[serde(default)]
     last: isize,
 }
 
 async fn follow(
-    State(mut all): State<All>,
+    State(mut state): State<AppState>,
     Path(room): Path<String>,
     Query(Past { last }): Query<Past>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Failed> {
     let live = {
-        let mut rooms = all.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = state.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         rooms.entry(key(&room)).or_insert_with(|| broadcast::channel(BACKLOG).0).subscribe()
     };
-    let past: Vec<String> = if last == 0 { Vec::new() } else { all.redis.lrange(key(&room), -last, -1).await? };
+    let past: Vec<String> = if last == 0 { Vec::new() } else { state.redis.lrange(key(&room), -last, -1).await? };
     Ok(upgrade.read_buffer_size(READ_BUFFER).on_upgrade(move |socket| deliver(socket, past, live)))
 }
 
@@ -151,14 +153,14 @@ async fn deliver(mut socket: WebSocket, past: Vec<String>, mut live: broadcast::
     loop {
         tokio::select! {
             message = live.recv() => {
-                // Who lags behind is cut off, which the benchmark notices.
+                // A lagging reader is disconnected, and the benchmark fails.
                 let Ok(message) = message else { return };
                 if socket.send(Message::Text(message)).await.is_err() {
                     return;
                 }
             }
-            said = socket.recv() => {
-                if !matches!(said, Some(Ok(_))) {
+            received = socket.recv() => {
+                if !matches!(received, Some(Ok(_))) {
                     return;
                 }
             }
@@ -167,7 +169,7 @@ async fn deliver(mut socket: WebSocket, past: Vec<String>, mut live: broadcast::
 }
 
 #[derive(Serialize, Deserialize)]
-struct Said {
+struct NewMessage {
     id: String,
     name: String,
     text: String,
@@ -192,18 +194,18 @@ impl IntoResponse for Failed {
     }
 }
 
-/// One call of a script that Redis knows.
+/// One call of a cached script.
 async fn append(
-    State(mut all): State<All>,
+    State(mut state): State<AppState>,
     Path(room): Path<String>,
-    Json(said): Json<Said>,
+    Json(message): Json<NewMessage>,
 ) -> Result<Json<Appended>, Failed> {
-    let message = serde_json::to_string(&said).expect("strings");
-    let count: u64 = all.append.key(key(&room)).arg(message).invoke_async(&mut all.redis).await?;
+    let message = serde_json::to_string(&message).expect("strings");
+    let count: u64 = state.append.key(key(&room)).arg(message).invoke_async(&mut state.redis).await?;
     Ok(Json(Appended { index: count - 1 }))
 }
 
-async fn read(State(mut all): State<All>, Path(room): Path<String>) -> Result<impl IntoResponse, Failed> {
-    let messages: Vec<String> = all.redis.lrange(key(&room), -(PAGE as isize), -1).await?;
+async fn read(State(mut state): State<AppState>, Path(room): Path<String>) -> Result<impl IntoResponse, Failed> {
+    let messages: Vec<String> = state.redis.lrange(key(&room), -(PAGE as isize), -1).await?;
     Ok(([(CONTENT_TYPE, "application/json")], format!("[{}]", messages.join(","))))
 }

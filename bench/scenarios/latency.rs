@@ -1,12 +1,12 @@
-//! How long things took: percentiles of many times.
+//! Percentiles of latencies.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::meter::rounded;
+use crate::process_stats::rounded;
 
-/// The middle, the slowest hundredth and the slowest, in milliseconds.
+/// Median, 99th percentile and maximum, in milliseconds.
 #[derive(Clone, Copy)]
 pub struct Latencies {
     pub p50: f64,
@@ -15,7 +15,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Of one time at least.
+    /// `all` must not be empty.
     pub fn of(mut all: Vec<Duration>) -> Self {
         all.sort_unstable();
         let at = |part: usize| all[(all.len() * part / 100).min(all.len() - 1)].as_secs_f64() * 1_000.0;

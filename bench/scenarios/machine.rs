@@ -1,4 +1,4 @@
-//! What the figures were measured on and with.
+//! The machine and the versions that the figures were measured on.
 
 use std::fs;
 use std::process::Command;
@@ -19,12 +19,12 @@ pub async fn run() -> Value {
         "processor": field(&processors, "model name"), "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "gib": kib.div_ceil(1 << 20), "kernel": read("/proc/sys/kernel/osrelease").trim(),
         "rustc": output("rustc", &["--version"]).split(" (").next(),
-        "redis": output("redis-server", &["--version"]).split(" sha=").next().map(|said| said.replace(" server v=", " ")),
+        "redis": output("redis-server", &["--version"]).split(" sha=").next().map(|version| version.replace(" server v=", " ")),
         "commit": if changed { format!("{commit}, changed") } else { commit },
     })
 }
 
-/// The first line that a command writes; nothing when it cannot be run.
+/// The first line of a command's output; empty if the command cannot run.
 fn output(command: &str, arguments: &[&str]) -> String {
     let output = Command::new(command).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&output).lines().next().unwrap_or_default().to_owned()

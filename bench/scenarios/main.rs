@@ -1,4 +1,4 @@
-//! What livechat costs and how long it takes, beside the floor: one scenario a run, one line of JSON. Run by hand:
+//! Measures the cost and latency of livechat, compared with the floor (`floor.rs`). Each scenario prints a line of JSON:
 //!
 //! ```sh
 //! cargo bench --bench scenarios -- list
@@ -7,41 +7,41 @@
 //! cargo bench --bench scenarios -- report --from lines.jsonl
 //! ```
 //!
-//! `report` runs nearly all of them and writes docs/performance.md and docs/plots/.
+//! `report` runs most scenarios and writes docs/performance.md and docs/plots/.
 //!
-//! This process makes the load and measures; whoever is measured has a process of its own. In each run our server and the
-//! floor take turns, round by round, so that both meet the same machine; figures are those of the middle round.
+//! This process generates the load and measures. Servers run in child processes and take turns, round by round, so that
+//! changes of the machine's speed affect all of them. Figures are medians of the rounds.
 
 mod audience;
 mod connection;
-mod contenders;
-mod crowds;
 mod delivery;
+mod delivery_by_rate;
+mod delivery_by_readers;
 mod floor;
 mod latency;
-mod line;
+mod loaded_room;
 mod machine;
 mod memory;
-#[allow(dead_code)]
-mod meter;
 mod nodes;
-mod rates;
+#[allow(dead_code)]
+mod process_stats;
 mod read;
 mod readers;
+mod reconnect_storm;
 mod replay;
 mod report;
-mod rig;
 mod room_size;
 mod rooms;
 mod rounds;
 mod send;
 mod sender;
 mod slow_reader;
-mod storm;
 mod subscription;
 #[path = "../../tests/support/mod.rs"]
 #[allow(dead_code)]
 mod support;
+mod target;
+mod websocket;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -49,7 +49,7 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-/// What a scenario measured, as an object.
+/// The result of a scenario, a JSON object.
 type Measured = Pin<Box<dyn Future<Output = Value>>>;
 
 struct Scenario {
@@ -64,35 +64,35 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "delivery-100-full", run: || Box::pin(delivery::run(&delivery::FULL_100)) },
     Scenario { name: "delivery-1000-tokens", run: || Box::pin(delivery::run(&delivery::TOKENS)) },
     Scenario { name: "delivery-1000-after", run: || Box::pin(delivery::run(&delivery::AFTER)) },
-    Scenario { name: "delivery-by-readers", run: || Box::pin(crowds::run()) },
-    Scenario { name: "delivery-by-rate", run: || Box::pin(rates::run()) },
+    Scenario { name: "delivery-by-readers", run: || Box::pin(delivery_by_readers::run()) },
+    Scenario { name: "delivery-by-rate", run: || Box::pin(delivery_by_rate::run()) },
     Scenario { name: "send", run: || Box::pin(send::run()) },
     Scenario { name: "read", run: || Box::pin(read::run()) },
     Scenario { name: "idle-memory", run: || Box::pin(memory::run()) },
     Scenario { name: "rooms-10000", run: || Box::pin(rooms::run()) },
-    Scenario { name: "storm", run: || Box::pin(storm::run()) },
+    Scenario { name: "storm", run: || Box::pin(reconnect_storm::run()) },
     Scenario { name: "replay", run: || Box::pin(replay::run()) },
     Scenario { name: "nodes", run: || Box::pin(nodes::run()) },
     Scenario { name: "room-size", run: || Box::pin(room_size::run()) },
     Scenario { name: "slow-reader", run: || Box::pin(slow_reader::run()) },
 ];
 
-/// Figures that stand elsewhere in docs/performance.md, or nowhere.
+/// Scenarios that are not part of the generated section of docs/performance.md.
 const NOT_REPORTED: [&str; 3] = ["nodes", "room-size", "slow-reader"];
 
-/// Some more than 10,000 rooms of two need.
+/// Enough for 10,000 rooms with two sockets each.
 const FILES: u64 = 30_000;
 
 fn main() -> ExitCode {
-    allow_many_files();
-    floor::serve_if_asked();
-    audience::serve_if_asked();
-    // Cargo adds an option of its own.
+    raise_file_limit();
+    floor::serve_if_child();
+    audience::serve_if_child();
+    // Cargo adds `--bench`.
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["report"] => report::write(&run(SCENARIOS.iter().filter(|scenario| !NOT_REPORTED.contains(&scenario.name)))),
         ["report", "--from", file] => {
-            let lines = std::fs::read_to_string(file).expect("a file of lines that were printed");
+            let lines = std::fs::read_to_string(file).expect("a file with earlier output");
             report::write(&report::Lines::read(&lines));
         }
         ref names => {
@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs scenarios one after the other, and prints their lines.
+/// Runs scenarios in turn and prints their lines.
 fn run<'a>(scenarios: impl IntoIterator<Item = &'a Scenario>) -> report::Lines {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut lines = String::new();
@@ -122,15 +122,15 @@ fn run<'a>(scenarios: impl IntoIterator<Item = &'a Scenario>) -> report::Lines {
     report::Lines::read(&lines)
 }
 
-/// A file for every socket, here and in the servers, which inherit the limit.
-fn allow_many_files() {
-    // Only root may go past the hard limit. Who is not has what it allows, which most scenarios can do with.
+/// Raises the limit of open files for this process and the servers, which inherit it.
+fn raise_file_limit() {
+    // Only root may exceed the hard limit. Most scenarios work within it.
     if rlimit::Resource::NOFILE.set(FILES, FILES).is_err() {
         rlimit::increase_nofile_limit(FILES).expect("a limit that can be raised");
     }
 }
 
-/// The line of a scenario.
+/// Runs a scenario and returns its line.
 async fn measure(scenario: &Scenario) -> Value {
     let (start, at) = (Instant::now(), SystemTime::now());
     let mut line = json!({ "scenario": scenario.name, "at": humantime::format_rfc3339_seconds(at).to_string() });

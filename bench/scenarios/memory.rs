@@ -1,26 +1,26 @@
-//! What an idle subscribed socket costs in the server's memory, at 5,000 sockets in 100 rooms, beside the floor: once all are
-//! subscribed, and once each has also been sent something.
+//! Memory of an idle subscribed socket, with 5,000 sockets in 100 rooms, compared with the floor: after all have subscribed,
+//! and after each has received a message.
 
 use std::time::Duration;
 
-use crate::contenders::Contender;
-use crate::line::Line;
-use crate::meter::{resident_kib, rounded};
-use crate::subscription::{Own, subscribe};
+use crate::process_stats::{resident_kib, rounded};
+use crate::subscription::{SubscriptionOptions, subscribe};
 use crate::support::client::User;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
+use crate::target::Target;
+use crate::websocket::WebSocketClient;
 use serde_json::{Value, json};
 
 const ROOMS: usize = 100;
-const SOCKETS_A_ROOM: usize = 50;
-/// Of a message of the floor.
+const SOCKETS_PER_ROOM: usize = 50;
+/// Size of a message on the floor.
 const BYTES: usize = 393;
 
 pub async fn run() -> Value {
     let (ours, floor) = (of_server().await, of_floor().await);
     json!({
-        "sockets": ROOMS * SOCKETS_A_ROOM, "rooms": ROOMS, "unit": "KiB a socket",
+        "sockets": ROOMS * SOCKETS_PER_ROOM, "rooms": ROOMS, "unit": "KiB a socket",
         "ours": ours.to_json(), "floor": floor.to_json(), "ratio": rounded(ours.idle() / floor.idle(), 2),
     })
 }
@@ -33,16 +33,16 @@ struct Memory {
 }
 
 impl Memory {
-    /// Of each socket.
+    /// KiB per socket.
     fn idle(&self) -> f64 {
-        (self.subscribed - self.before) / (ROOMS * SOCKETS_A_ROOM) as f64
+        (self.subscribed - self.before) / (ROOMS * SOCKETS_PER_ROOM) as f64
     }
 
     fn to_json(&self) -> Value {
-        let told = (self.after_a_message - self.before) / (ROOMS * SOCKETS_A_ROOM) as f64;
+        let after = (self.after_a_message - self.before) / (ROOMS * SOCKETS_PER_ROOM) as f64;
         json!({
             "kib_before": self.before, "kib_a_socket": rounded(self.idle(), 1),
-            "kib_a_socket_after_a_message": rounded(told, 1),
+            "kib_a_socket_after_a_message": rounded(after, 1),
         })
     }
 }
@@ -54,52 +54,52 @@ async fn of_server() -> Memory {
     let mut rooms = Vec::new();
     for _ in 0..ROOMS {
         let room = client.create_room().await;
-        user.send(&room, "the first one").await;
+        user.send(&room, "first").await;
         rooms.push(room);
     }
     let before = settled(server.process_id()).await;
-    let mut lines = Vec::new();
-    for i in 0..ROOMS * SOCKETS_A_ROOM {
-        let mut line = Line::open(server.address(), "/graphql").await;
-        subscribe(&mut line, &rooms[i % ROOMS], Own::default()).await;
-        lines.push(line);
+    let mut sockets = Vec::new();
+    for i in 0..ROOMS * SOCKETS_PER_ROOM {
+        let mut socket = WebSocketClient::open(server.address(), "/graphql").await;
+        subscribe(&mut socket, &rooms[i % ROOMS], SubscriptionOptions::default()).await;
+        sockets.push(socket);
     }
     for room in &rooms {
-        client.viewers_become(room, SOCKETS_A_ROOM).await;
+        client.viewers_become(room, SOCKETS_PER_ROOM).await;
     }
     let subscribed = settled(server.process_id()).await;
     for room in &rooms {
-        user.send(room, "one for everybody in it").await;
+        user.send(room, "for all readers").await;
     }
-    for line in &mut lines {
-        assert!(line.hear().await.contains("one for everybody in it"));
+    for socket in &mut sockets {
+        assert!(socket.next_text().await.contains("for all readers"));
     }
     Memory { before, subscribed, after_a_message: settled(server.process_id()).await }
 }
 
 async fn of_floor() -> Memory {
     let redis = RedisServer::start().await;
-    let floor = Contender::floor(&redis);
+    let floor = Target::floor(&redis);
     let mut rooms = Vec::new();
     for _ in 0..ROOMS {
         rooms.push(floor.new_room().await);
     }
     let before = settled(floor.process_id()).await;
-    let mut lines = Vec::new();
-    for i in 0..ROOMS * SOCKETS_A_ROOM {
-        lines.push(floor.follow(&rooms[i % ROOMS], Own::default()).await);
+    let mut sockets = Vec::new();
+    for i in 0..ROOMS * SOCKETS_PER_ROOM {
+        sockets.push(floor.follow(&rooms[i % ROOMS], SubscriptionOptions::default()).await);
     }
     let subscribed = settled(floor.process_id()).await;
     for room in &rooms {
         floor.sender(room, BYTES).await.send(0).await;
     }
-    for line in &mut lines {
-        line.hear().await;
+    for socket in &mut sockets {
+        socket.next_text().await;
     }
     Memory { before, subscribed, after_a_message: settled(floor.process_id()).await }
 }
 
-/// The memory of a process that has had time to finish what it was doing.
+/// The memory of a process, after time to settle.
 async fn settled(process: u32) -> f64 {
     tokio::time::sleep(Duration::from_secs(3)).await;
     resident_kib(process)

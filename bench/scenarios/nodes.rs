@@ -1,22 +1,23 @@
-//! 50,000 sockets on four nodes and one Redis, and 12,500 on one node: what a node needs to hold its sockets and to deliver
-//! to them, and whether that grows with the number of other nodes. The rooms are spread over all nodes, so that each
-//! event goes to every one of them.
+//! Cost of holding sockets and delivering to them: 50,000 sockets on four nodes with one Redis, and 12,500 on one node.
+//!
+//! Shows whether the cost per node grows with the number of nodes. Every room has sockets on all nodes, so each event goes to
+//! every node.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::audience::Audience;
-use crate::contenders::Contender;
-use crate::meter::{cpu_micros, resident_kib, rounded};
+use crate::process_stats::{cpu_micros, resident_kib, rounded};
 use crate::sender::Sender;
 use crate::support::client::RoomKey;
 use crate::support::redis_server::RedisServer;
+use crate::target::Target;
 
-const SOCKETS_A_NODE: usize = 12_500;
+const SOCKETS_PER_NODE: usize = 12_500;
 const ROOMS: usize = 500;
 const MESSAGES: usize = 2_000;
-/// Deliveries under way at a time, at most.
+/// Largest number of outstanding deliveries.
 const WINDOW: u64 = 20_000;
 const IDLE: Duration = Duration::from_secs(20);
 const SETTLING: Duration = Duration::from_secs(2);
@@ -28,7 +29,7 @@ pub async fn run() -> Value {
         rounded(of(&four) / of(&one), 2)
     };
     json!({
-        "rooms": ROOMS, "sockets_a_node": SOCKETS_A_NODE, "one_node": one, "four_nodes": four,
+        "rooms": ROOMS, "sockets_a_node": SOCKETS_PER_NODE, "one_node": one, "four_nodes": four,
         "four_to_one": {
             "kib_a_socket": ratio("kib_a_socket"), "cpu_us_a_delivery": ratio("cpu_us_a_delivery"),
             "idle_cpu_us_a_socket_and_second": ratio("idle_cpu_us_a_socket_and_second"),
@@ -38,7 +39,7 @@ pub async fn run() -> Value {
 
 async fn simulate(nodes: usize) -> Value {
     let redis = RedisServer::start().await;
-    let servers: Vec<_> = (0..nodes).map(|_| Contender::on(&redis)).collect();
+    let servers: Vec<_> = (0..nodes).map(|_| Target::on(&redis)).collect();
     let cpu = || servers.iter().map(|server| cpu_micros(server.process_id())).sum::<f64>();
     let memory = || servers.iter().map(|server| resident_kib(server.process_id())).sum::<f64>();
     let (mut rooms, mut senders): (Vec<RoomKey>, Vec<Sender>) = Default::default();
@@ -51,8 +52,8 @@ async fn simulate(nodes: usize) -> Value {
     }
     let (empty, opened_at, cpu_before) = (memory(), Instant::now(), cpu());
 
-    // Each audience in a thread of its own, as its orders are given and answered one by one.
-    let sockets = nodes * SOCKETS_A_NODE;
+    // One thread per audience, because commands are answered one by one.
+    let sockets = nodes * SOCKETS_PER_NODE;
     let audiences: Vec<_> = servers.iter().map(|server| Audience::start(server.address())).collect();
     let opening: Vec<_> = audiences
         .into_iter()
@@ -60,7 +61,7 @@ async fn simulate(nodes: usize) -> Value {
             let rooms = rooms.clone();
             tokio::task::spawn_blocking(move || {
                 for room in &rooms {
-                    audience.follow(room, SOCKETS_A_NODE / ROOMS);
+                    audience.open_sockets(room, SOCKETS_PER_NODE / ROOMS);
                 }
                 audience
             })
@@ -71,7 +72,7 @@ async fn simulate(nodes: usize) -> Value {
         audiences.push(audience.await.expect("an audience"));
     }
     for room in &rooms {
-        servers[0].followers_become(room, sockets / ROOMS).await;
+        servers[0].wait_for_followers(room, sockets / ROOMS).await;
     }
     let (opening, opening_cpu) = (opened_at.elapsed(), cpu() - cpu_before);
     tokio::time::sleep(SETTLING).await;
@@ -85,20 +86,20 @@ async fn simulate(nodes: usize) -> Value {
     for number in 0..MESSAGES {
         senders[number % ROOMS].send(number + 1).await;
         let sent = (number as u64 + 1) * each;
-        while number % 50 == 49 && sent.saturating_sub(heard(&mut audiences)) > WINDOW {
+        while number % 50 == 49 && sent.saturating_sub(count_events(&mut audiences)) > WINDOW {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     let deliveries = MESSAGES as u64 * each;
     let deadline = Instant::now() + Duration::from_secs(60);
-    while heard(&mut audiences) < deliveries {
-        assert!(Instant::now() < deadline, "{} of {deliveries} deliveries came", heard(&mut audiences));
+    while count_events(&mut audiences) < deliveries {
+        assert!(Instant::now() < deadline, "{} of {deliveries} deliveries arrived", count_events(&mut audiences));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let took = started.elapsed();
     let spent = (cpu() - before.0, cpu_micros(redis.process_id()) - before.1);
-    let came = heard(&mut audiences);
-    assert_eq!(came, deliveries, "every event reaches every socket once");
+    let received = count_events(&mut audiences);
+    assert_eq!(received, deliveries, "every event reaches every socket once");
     let (idle_seconds, a_socket) = (IDLE.as_secs_f64(), |figure: f64| figure / sockets as f64);
     json!({
         "nodes": nodes, "sockets": sockets, "opening_seconds": rounded(opening.as_secs_f64(), 1),
@@ -113,6 +114,6 @@ async fn simulate(nodes: usize) -> Value {
     })
 }
 
-fn heard(audiences: &mut [Audience]) -> u64 {
-    audiences.iter_mut().map(Audience::heard).sum()
+fn count_events(audiences: &mut [Audience]) -> u64 {
+    audiences.iter_mut().map(Audience::count_events).sum()
 }

@@ -1,5 +1,5 @@
-//! What reading the last 50 of 1,000 messages costs in server CPU time: 32 connections, each asks as soon as it has its
-//! answer. Our server on Redis, on its embedded store and the floor take turns.
+//! CPU time of reading the last 50 of 1,000 messages: 32 connections send requests back to back. Livechat on Redis, livechat on
+//! its embedded store, and the floor take turns.
 
 use std::time::Duration;
 
@@ -7,48 +7,48 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::connection::Connection;
-use crate::contenders::Contender;
 use crate::floor::PAGE;
-use crate::meter::{cpu_micros, median, rounded};
+use crate::process_stats::{cpu_micros, median, rounded};
 use crate::rounds::Rounds;
 use crate::sender::floor_path;
 use crate::support::client::RoomKey;
 use crate::support::redis_server::RedisServer;
+use crate::target::Target;
 
 const CONNECTIONS: usize = 32;
 const MESSAGES: usize = 1_000;
-/// As long as one of ours in the answer.
+/// Size of a message in livechat's response.
 const BYTES: usize = 220;
 const READS_EACH: usize = 100;
 const ROUNDS: usize = 9;
-/// After so long no other round begins.
-const ENOUGH: Duration = Duration::from_secs(60);
+/// No round starts after this time.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 const QUERY: &str = "query($id: ID!, $code: String!) { room(id: $id, code: $code) {
     messages(last: 50) { nodes { id index text createdAt author { id displayName } } } } }";
 
-/// Who reads from one contender, what they ask, and what its rounds have cost.
+/// The connections to one target, their request, and the cost of each round.
 struct Side {
-    contender: Contender,
+    target: Target,
     connections: Vec<Connection>,
-    question: Question,
+    request: ReadRequest,
     micros: Vec<f64>,
     redis_micros: Vec<f64>,
     answer_bytes: usize,
 }
 
-enum Question {
+enum ReadRequest {
     Post(String),
     Get(String),
 }
 
-impl Question {
-    async fn ask(&self, connection: &mut Connection) -> usize {
+impl ReadRequest {
+    async fn send(&self, connection: &mut Connection) -> usize {
         let answer = match self {
             Self::Post(body) => connection.post("/graphql", body).await,
             Self::Get(path) => connection.get(path).await,
         };
-        // Of each message that is there, and of no other.
+        // The page has exactly PAGE messages.
         assert_eq!(answer.matches("\"text\":").count(), PAGE, "{answer}");
         answer.len()
     }
@@ -57,11 +57,11 @@ impl Question {
 pub async fn run() -> Value {
     let redis = RedisServer::start().await;
     let mut sides = [
-        Side::new(Contender::on(&redis)).await,
-        Side::new(Contender::embedded()).await,
-        Side::new(Contender::floor(&redis)).await,
+        Side::new(Target::on(&redis)).await,
+        Side::new(Target::embedded()).await,
+        Side::new(Target::floor(&redis)).await,
     ];
-    let mut rounds = Rounds::new(ROUNDS, ENOUGH);
+    let mut rounds = Rounds::new(ROUNDS, TIME_LIMIT);
     while let Some(counts) = rounds.next() {
         for side in &mut sides {
             side.round(redis.process_id(), counts).await;
@@ -81,27 +81,27 @@ pub async fn run() -> Value {
 }
 
 impl Side {
-    async fn new(contender: Contender) -> Self {
-        let room = contender.new_room().await;
-        let mut senders = join_all((0..8).map(|_| contender.sender(&room, BYTES))).await;
+    async fn new(target: Target) -> Self {
+        let room = target.new_room().await;
+        let mut senders = join_all((0..8).map(|_| target.sender(&room, BYTES))).await;
         join_all(senders.iter_mut().map(async |sender| {
             for number in 0..MESSAGES / 8 {
                 sender.send(number).await;
             }
         }))
         .await;
-        let connections = join_all((0..CONNECTIONS).map(|_| contender.connection())).await;
-        let question = question(&contender, &room);
-        Self { contender, connections, question, micros: vec![], redis_micros: vec![], answer_bytes: 0 }
+        let connections = join_all((0..CONNECTIONS).map(|_| target.connection())).await;
+        let request = read_request(&target, &room);
+        Self { target, connections, request, micros: vec![], redis_micros: vec![], answer_bytes: 0 }
     }
 
     async fn round(&mut self, redis: u32, counts: bool) {
-        let before = (cpu_micros(self.contender.process_id()), cpu_micros(redis));
-        let question = &self.question;
+        let before = (cpu_micros(self.target.process_id()), cpu_micros(redis));
+        let request = &self.request;
         let bytes = join_all(self.connections.iter_mut().map(async |connection| {
             let mut bytes = 0;
             for _ in 0..READS_EACH {
-                bytes = question.ask(connection).await;
+                bytes = request.send(connection).await;
             }
             bytes
         }))
@@ -109,18 +109,18 @@ impl Side {
         self.answer_bytes = bytes[0];
         if counts {
             let reads = (CONNECTIONS * READS_EACH) as f64;
-            self.micros.push((cpu_micros(self.contender.process_id()) - before.0) / reads);
+            self.micros.push((cpu_micros(self.target.process_id()) - before.0) / reads);
             self.redis_micros.push((cpu_micros(redis) - before.1) / reads);
         }
     }
 }
 
-fn question(contender: &Contender, room: &RoomKey) -> Question {
-    match contender {
-        Contender::Livechat(..) => {
+fn read_request(target: &Target, room: &RoomKey) -> ReadRequest {
+    match target {
+        Target::Livechat(..) => {
             let variables = json!({ "id": room.id, "code": room.code });
-            Question::Post(json!({ "query": QUERY, "variables": variables }).to_string())
+            ReadRequest::Post(json!({ "query": QUERY, "variables": variables }).to_string())
         }
-        Contender::Floor(_) => Question::Get(floor_path(room)),
+        Target::Floor(_) => ReadRequest::Get(floor_path(room)),
     }
 }

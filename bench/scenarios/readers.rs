@@ -1,4 +1,4 @@
-//! Readers of one room, and the account of what reaches them: every message, once, in the same order for all.
+//! Readers of one room, with a check that each gets every message once and all get the same order.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -6,17 +6,17 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::line::Line;
 use crate::support::eventually;
+use crate::websocket::WebSocketClient;
 
-/// Messages that are sent before the first of them has reached everybody, at most. Less than what makes a server go
-/// back to its log, so that what is measured is delivery.
+/// Largest number of messages that not all readers have received. Below the lag at which a server rereads its log, so that
+/// live delivery is measured.
 const WINDOW: usize = 32;
 
-/// Stands before a message's number in its text.
+/// Precedes a message's number in its text.
 const MARK: char = '#';
 
-/// The text of a message, which tells its number.
+/// The text of the message with this number.
 pub fn text(number: usize) -> String {
     format!("{MARK}{number:08} of somebody who says some forty characters")
 }
@@ -27,62 +27,63 @@ pub fn number(frame: &str) -> usize {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no message in {frame}"))
 }
 
-/// All readers of one room. They stop when this is dropped.
+/// The readers of one room, stopped when dropped.
 pub struct Readers {
     pub tally: Arc<Tally>,
     _tasks: JoinSet<()>,
 }
 
 impl Readers {
-    /// Readers on these lines, the events of each to be passed over first.
-    pub fn on(lines: Vec<(Line, usize)>) -> Self {
+    /// Reads from these sockets, after skipping the given number of events on each.
+    pub fn on(sockets: Vec<(WebSocketClient, usize)>) -> Self {
         let tally = Arc::new(Tally {
-            readers: lines.len(),
+            readers: sockets.len(),
             counts: Mutex::default(),
-            window: Semaphore::new(if lines.is_empty() { Semaphore::MAX_PERMITS } else { WINDOW }),
+            window: Semaphore::new(if sockets.is_empty() { Semaphore::MAX_PERMITS } else { WINDOW }),
         });
         let mut tasks = JoinSet::new();
-        for (line, skip) in lines {
-            tasks.spawn(read(line, skip, Arc::clone(&tally)));
+        for (socket, skip) in sockets {
+            tasks.spawn(read(socket, skip, Arc::clone(&tally)));
         }
         Self { tally, _tasks: tasks }
     }
 }
 
-async fn read(mut line: Line, skip: usize, tally: Arc<Tally>) {
+async fn read(mut socket: WebSocketClient, skip: usize, tally: Arc<Tally>) {
     for _ in 0..skip {
-        line.hear().await;
+        socket.next_text().await;
     }
     let mut position = 0;
     loop {
-        line.frames(usize::MAX, |frame| {
-            tally.arrived(position, number(frame));
-            position += 1;
-        })
-        .await;
+        socket
+            .read_texts(usize::MAX, |frame| {
+                tally.record(position, number(frame));
+                position += 1;
+            })
+            .await;
     }
 }
 
-/// What has reached the readers.
+/// The messages that the readers have received.
 pub struct Tally {
     readers: usize,
     counts: Mutex<Counts>,
-    /// How many messages may be sent now.
+    /// One permit per message that may be sent now.
     pub window: Semaphore,
 }
 
 #[derive(Default)]
 struct Counts {
-    /// The numbers of the messages, in the order in which the first reader got them, and how many readers have each.
+    /// The numbers of the messages in the order of the first reader, each with the number of readers that have it.
     order: Vec<(usize, usize)>,
-    /// Messages that have reached everybody.
+    /// Messages that all readers have.
     complete: usize,
-    /// Every delivery since it was last asked for: the message's number, and when.
+    /// The message number and time of each delivery since the last `take_arrivals`.
     arrivals: Vec<(usize, Instant)>,
 }
 
 impl Tally {
-    fn arrived(&self, position: usize, number: usize) {
+    fn record(&self, position: usize, number: usize) {
         let mut counts = self.counts.lock().expect("the counts");
         if position == counts.order.len() {
             counts.order.push((number, 0));
@@ -97,13 +98,13 @@ impl Tally {
         counts.arrivals.push((number, Instant::now()));
     }
 
-    /// Waits until `sent` messages in all have reached every reader; fails if one of them does not, or comes twice.
-    pub async fn complete(&self, sent: usize) {
+    /// Waits until every reader has `sent` messages in total. Panics if one is missing or comes twice.
+    pub async fn wait_for_complete(&self, sent: usize) {
         if self.readers == 0 {
             return;
         }
         let complete = || self.counts.lock().expect("the counts").complete;
-        eventually(&format!("{sent} messages have reached everybody"), async || complete() >= sent).await;
+        eventually(&format!("{sent} messages have reached all readers"), async || complete() >= sent).await;
         let counts = self.counts.lock().expect("the counts");
         let mut numbers: Vec<_> = counts.order.iter().map(|(number, _)| *number).collect();
         numbers.sort_unstable();
@@ -115,7 +116,7 @@ impl Tally {
         );
     }
 
-    /// Takes the deliveries since the last time: each message's number, and when it came.
+    /// Takes the message number and time of each delivery since the last call.
     pub fn take_arrivals(&self) -> Vec<(usize, Instant)> {
         std::mem::take(&mut self.counts.lock().expect("the counts").arrivals)
     }

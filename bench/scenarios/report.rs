@@ -1,4 +1,4 @@
-//! The report: what all scenarios measured, as tables and plots in docs/performance.md. Nothing here measures.
+//! Writes the results of all scenarios as tables and plots into docs/performance.md.
 
 mod plots;
 mod tables;
@@ -8,20 +8,20 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// Of docs/performance.md, what lies between is ours to write.
+/// The text between these lines of docs/performance.md is generated.
 const BEGIN: &str = "<!-- Written by `cargo bench --bench scenarios -- report`. -->";
 const END: &str = "<!-- End of the report. -->";
 
-/// What was measured, a line a scenario.
+/// The results, one line per scenario.
 pub struct Lines(Vec<Value>);
 
 impl Lines {
-    /// From lines of JSON. Of two lines of one scenario the later one counts.
+    /// Parses lines of JSON. The last line of a scenario counts.
     pub fn read(text: &str) -> Self {
         Self(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// A value of a scenario, if it was measured.
+    /// A value of a scenario; `None` if it was not measured.
     fn get(&self, scenario: &str, pointer: &str) -> Option<&Value> {
         self.0.iter().rev().find(|line| line["scenario"] == scenario)?.pointer(pointer)
     }
@@ -30,7 +30,7 @@ impl Lines {
         self.get(scenario, pointer)?.as_f64()
     }
 
-    /// A value for people; a dash when it was not measured.
+    /// A value as text; a dash if it was not measured.
     fn text(&self, scenario: &str, pointer: &str) -> String {
         match self.get(scenario, pointer) {
             None | Some(Value::Null) => "–".to_owned(),
@@ -40,7 +40,7 @@ impl Lines {
     }
 }
 
-/// Writes the section of docs/performance.md and the plots that it shows.
+/// Updates docs/performance.md and the plots in docs/plots.
 pub fn write(lines: &Lines) {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let page = docs.join("performance.md");

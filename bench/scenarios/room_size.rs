@@ -1,8 +1,6 @@
-//! What a send costs in a room of 10,000 messages, against a new room, in server CPU time, on each store.
-//!
-//! Rounds of sends to the full room and to a new room take turns, so that both meet the same machine.
+//! CPU time of a send in a room of 10,000 messages, compared with a new room, on each store. Rounds alternate between the rooms.
 
-use crate::meter::{cpu_micros, median, rounded};
+use crate::process_stats::{cpu_micros, median, rounded};
 use crate::rounds::Rounds;
 use crate::support::client::{RoomKey, User};
 use crate::support::redis_server::RedisServer;
@@ -13,15 +11,15 @@ use serde_json::{Value, json};
 
 const MESSAGES: usize = 10_000;
 const SENDERS: usize = 32;
-const SENDS_A_ROUND: usize = 640;
+const SENDS_PER_ROUND: usize = 640;
 const ROUNDS: usize = 12;
-/// After so long no other round begins.
-const ENOUGH: Duration = Duration::from_secs(25);
+/// No round starts after this time.
+const TIME_LIMIT: Duration = Duration::from_secs(25);
 
 pub async fn run() -> Value {
     let redis = RedisServer::start().await;
     json!({
-        "senders": SENDERS, "sends_a_round": SENDS_A_ROUND, "messages_in_full_room": MESSAGES,
+        "senders": SENDERS, "sends_a_round": SENDS_PER_ROUND, "messages_in_full_room": MESSAGES,
         "unit": "server CPU microseconds a send",
         "redis": measure(&Server::on_redis(&redis.url())).await, "embedded": measure(&Server::embedded()).await,
     })
@@ -33,14 +31,14 @@ async fn measure(server: &Server) -> Value {
     let full = client.create_room().await;
     users = send(users, &full, MESSAGES).await;
     let mut costs = [const { Vec::new() }; 2];
-    let mut rounds = Rounds::new(ROUNDS, ENOUGH);
+    let mut rounds = Rounds::new(ROUNDS, TIME_LIMIT);
     while let Some(counts) = rounds.next() {
         let new = client.create_room().await;
         for (room, costs) in [&full, &new].into_iter().zip(&mut costs) {
             let before = cpu_micros(server.process_id());
-            users = send(users, room, SENDS_A_ROUND).await;
+            users = send(users, room, SENDS_PER_ROUND).await;
             if counts {
-                costs.push((cpu_micros(server.process_id()) - before) / SENDS_A_ROUND as f64);
+                costs.push((cpu_micros(server.process_id()) - before) / SENDS_PER_ROUND as f64);
             }
         }
     }
@@ -48,7 +46,7 @@ async fn measure(server: &Server) -> Value {
     json!({ "full_room": rounded(full, 1), "new_room": rounded(new, 1), "ratio": rounded(full / new, 2) })
 }
 
-/// Sends `count` messages to `room`, as many at a time as there are users; gives the users back with their tokens.
+/// Sends `count` messages to `room`, from all users in parallel. Returns the users with their new tokens.
 async fn send(users: Vec<User>, room: &RoomKey, count: usize) -> Vec<User> {
     let each = count / users.len();
     let senders = users.into_iter().map(|mut user| {
@@ -60,9 +58,9 @@ async fn send(users: Vec<User>, room: &RoomKey, count: usize) -> Vec<User> {
             user
         })
     });
-    let mut back = Vec::new();
+    let mut returned = Vec::new();
     for sender in senders.collect::<Vec<_>>() {
-        back.push(sender.await.expect("a sender that ends well"));
+        returned.push(sender.await.expect("a sender that did not fail"));
     }
-    back
+    returned
 }

@@ -1,31 +1,31 @@
-//! The rounds of a scenario: one to get warm, then those that count.
+//! The rounds of a scenario: one to warm up, then those that count.
 
 use std::time::{Duration, Instant};
 
-/// Which round comes next, if one does.
+/// Limits rounds by number and time.
 pub struct Rounds {
     wanted: usize,
-    enough: Duration,
+    time_limit: Duration,
     start: Instant,
     begun: usize,
 }
 
 impl Rounds {
-    /// So many that count, or as many as begin before it has been `enough`; one at least.
-    pub fn new(wanted: usize, enough: Duration) -> Self {
-        Self { wanted, enough, start: Instant::now(), begun: 0 }
+    /// Up to `wanted` rounds that count, at least one. No round starts after `time_limit`.
+    pub fn new(wanted: usize, time_limit: Duration) -> Self {
+        Self { wanted, time_limit, start: Instant::now(), begun: 0 }
     }
 
-    /// Whether the next round counts; `None` when there is none.
+    /// Starts the next round: whether it counts, or `None` after the last one.
     pub fn next(&mut self) -> Option<bool> {
-        if self.begun > self.wanted || self.begun > 1 && self.start.elapsed() > self.enough {
+        if self.begun > self.wanted || self.begun > 1 && self.start.elapsed() > self.time_limit {
             return None;
         }
         self.begun += 1;
         Some(self.begun > 1)
     }
 
-    /// How many have counted.
+    /// The number of rounds that counted.
     pub const fn counted(&self) -> usize {
         self.begun.saturating_sub(1)
     }

@@ -1,4 +1,4 @@
-//! Somebody who sends over a kept connection: to our server as a user with tokens, or to a floor.
+//! A user who sends over a keep-alive connection, to livechat or the floor.
 
 use serde_json::{Value, json};
 
@@ -6,41 +6,41 @@ use crate::connection::Connection;
 use crate::readers::text;
 use crate::support::client::{RoomKey, SEND};
 
-/// One who sends, with a connection of their own.
+/// A user with its own connection.
 pub struct Sender {
     connection: Connection,
-    voice: Voice,
+    author: Author,
 }
 
 impl Sender {
-    pub const fn new(connection: Connection, voice: Voice) -> Self {
-        Self { connection, voice }
+    pub const fn new(connection: Connection, author: Author) -> Self {
+        Self { connection, author }
     }
 
-    /// Goes on in another room.
+    /// Continues in another room.
     pub fn move_to(&mut self, new: &RoomKey) {
-        match &mut self.voice {
-            Voice::Livechat { room, .. } | Voice::Floor { room, .. } => room.clone_from(new),
+        match &mut self.author {
+            Author::Livechat { room, .. } | Author::Floor { room, .. } => room.clone_from(new),
         }
     }
 
-    /// Sends the message with this number, which must be accepted.
+    /// Sends the message with this number. Panics if it is refused.
     pub async fn send(&mut self, number: usize) {
-        self.voice.say(&mut self.connection, number).await;
+        self.author.send(&mut self.connection, number).await;
     }
 }
 
-/// As whom something is sent, and where to.
-pub enum Voice {
-    /// A user with the token of the last answer.
+/// A user of one room.
+pub enum Author {
+    /// With the token of the last response.
     Livechat { room: RoomKey, id: Value, token: Value },
-    /// Anybody. Messages are filled up to so many bytes.
+    /// The floor has no users. Messages are padded to `bytes`.
     Floor { room: RoomKey, bytes: usize },
 }
 
-impl Voice {
-    /// Sends the message with this number, which must be accepted.
-    pub async fn say(&mut self, connection: &mut Connection, number: usize) {
+impl Author {
+    /// Sends the message with this number. Panics if it is refused.
+    pub async fn send(&mut self, connection: &mut Connection, number: usize) {
         let text = text(number);
         match self {
             Self::Livechat { room, id, token } => {
@@ -49,7 +49,7 @@ impl Voice {
                 let request = json!({ "query": SEND, "variables": { "input": input } }).to_string();
                 let answer: Value = serde_json::from_str(connection.post("/graphql", &request).await).expect("JSON");
                 let sent = &answer["data"]["sendMessage"];
-                assert!(sent["token"].is_string(), "a send was answered with {answer}");
+                assert!(sent["token"].is_string(), "a send was refused: {answer}");
                 (*id, *token) = (sent["author"]["id"].clone(), sent["token"].clone());
             }
             Self::Floor { room, bytes } => {
@@ -62,7 +62,7 @@ impl Voice {
     }
 }
 
-/// Where a room is on a floor.
+/// The path of a room on the floor.
 pub fn floor_path(room: &RoomKey) -> String {
     format!("/rooms/{}", room.id)
 }

@@ -1,16 +1,16 @@
-//! A socket on our server with one subscription.
+//! Opens a subscription on a socket of livechat.
 
 use serde_json::{Value, json};
 
-use crate::line::Line;
 use crate::support::client::RoomKey;
+use crate::websocket::WebSocketClient;
 
 const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
     messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
         __typename cursor at message { id index text editedAt deletedAt author { id } } } }";
 
-/// What one subscriber may have of its own.
-pub struct Own {
+/// The parts of a subscription in which subscribers may differ.
+pub struct SubscriptionOptions {
     pub query: &'static str,
     pub operation_id: String,
     /// The payload of `connection_init`.
@@ -18,17 +18,17 @@ pub struct Own {
     pub after: Option<String>,
 }
 
-impl Default for Own {
+impl Default for SubscriptionOptions {
     fn default() -> Self {
         Self { query: EVENTS, operation_id: "events".to_owned(), payload: json!({}), after: None }
     }
 }
 
-/// Follows `room` on this socket.
-pub async fn subscribe(line: &mut Line, room: &RoomKey, own: Own) {
-    line.say(&json!({ "type": "connection_init", "payload": own.payload }).to_string()).await;
-    assert!(line.hear().await.contains("connection_ack"));
-    let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": own.after });
-    let payload = json!({ "query": own.query, "variables": variables });
-    line.say(&json!({ "id": own.operation_id, "type": "subscribe", "payload": payload }).to_string()).await;
+/// Subscribes to `room` on this socket.
+pub async fn subscribe(socket: &mut WebSocketClient, room: &RoomKey, options: SubscriptionOptions) {
+    socket.send_text(&json!({ "type": "connection_init", "payload": options.payload }).to_string()).await;
+    assert!(socket.next_text().await.contains("connection_ack"));
+    let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": options.after });
+    let payload = json!({ "query": options.query, "variables": variables });
+    socket.send_text(&json!({ "id": options.operation_id, "type": "subscribe", "payload": payload }).to_string()).await;
 }

@@ -1,4 +1,4 @@
-//! The plots of the report: which there are, and SVG that reads well on light and on dark pages.
+//! The plots of the report, as SVG for light and dark pages.
 
 use super::{Lines, tables};
 
@@ -8,7 +8,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 560.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 330.0;
-/// Between two labels, one below the other.
+/// Distance between the baselines of two labels.
 const LINE: f64 = 16.0;
 
 const STYLE: &str = "<style>
@@ -22,7 +22,7 @@ text { fill: #e6edf3 } .a { stroke: #58a6ff; fill: #58a6ff } .b { stroke: #f0883
 .line { fill: none }
 </style>";
 
-/// Every plot, with the name of its file.
+/// Every plot and its file name.
 pub(super) fn all(lines: &Lines) -> Vec<(&'static str, String)> {
     vec![
         ("goals.svg", goals(lines)),
@@ -83,7 +83,7 @@ struct Series {
     points: Vec<(f64, f64)>,
 }
 
-/// Lines over a logarithmic x, each with its name at its end.
+/// Series over a logarithmic x axis, each labeled at its end.
 struct Plot {
     title: &'static str,
     x: &'static str,
@@ -106,7 +106,7 @@ impl Plot {
         let ticks = self.scale.ticks(low, high);
         let (bottom, top) = (ticks[0], ticks[ticks.len() - 1]);
         let x = |value: f64| LEFT + (value / first).ln() / (last / first).ln().max(f64::MIN_POSITIVE) * (RIGHT - LEFT);
-        let y = |value: f64| BOTTOM - self.scale.place(value, bottom, top) * (BOTTOM - TOP);
+        let y = |value: f64| BOTTOM - self.scale.position(value, bottom, top) * (BOTTOM - TOP);
         for tick in &ticks {
             let y = y(*tick);
             svg += &format!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
@@ -146,7 +146,7 @@ impl Plot {
 }
 
 impl Scale {
-    /// Round values around all that is shown, the first below and the last above.
+    /// Round values that enclose the data.
     fn ticks(self, low: f64, high: f64) -> Vec<f64> {
         match self {
             Self::Linear => {
@@ -166,8 +166,8 @@ impl Scale {
         }
     }
 
-    /// Where a value lies between the bottom, 0, and the top, 1.
-    fn place(self, value: f64, bottom: f64, top: f64) -> f64 {
+    /// The position of a value between the bottom (0) and the top (1).
+    fn position(self, value: f64, bottom: f64, top: f64) -> f64 {
         match self {
             Self::Linear => (value - bottom) / (top - bottom),
             Self::Logarithmic => (value / bottom).ln() / (top / bottom).ln(),
@@ -175,7 +175,7 @@ impl Scale {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20, 50, …
+/// The next larger of 1, 2, 5, 10, 20, 50, …
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powi(value.log10().floor() as i32);
     let lead = value / power;
@@ -188,11 +188,11 @@ fn round_up(value: f64) -> f64 {
     } else {
         10.0
     };
-    // Without what binary fractions leave behind.
+    // Without binary rounding errors.
     format!("{:.6}", lead * power).parse().unwrap_or(lead * power)
 }
 
-/// A bar for each ratio, and a mark where it should end at most.
+/// A bar for each ratio, with a mark at its goal.
 fn goals(lines: &Lines) -> String {
     let goals = tables::goals(lines);
     let most = goals.iter().fold(1.0_f64, |most, (_, ratio, goal)| most.max(*ratio).max(*goal));

@@ -2,11 +2,11 @@
 
 use super::Lines;
 
-/// A row of the first table: its scenario, where our figure, the one it is compared with and their ratio are in its line,
-/// the goal, and the peers' figures.
+/// A row of the first table: the scenario, JSON pointers to livechat's figure, the compared figure and their ratio, the goal,
+/// and the figures of other servers.
 struct Row {
     work: &'static str,
-    /// The same in few words.
+    /// A short label.
     short: &'static str,
     scenario: &'static str,
     ours: &'static str,
@@ -89,14 +89,14 @@ const ROWS: [Row; 7] = [
     },
 ];
 
-/// What a ratio may be at most, for each that has such a goal: what it is, ratio, goal.
+/// The label, ratio and goal of each row that has a goal.
 pub(super) fn goals(lines: &Lines) -> Vec<(&'static str, f64, f64)> {
     let goal = |row: &Row| Some((row.short, lines.number(row.scenario, row.ratio)?, row.goal.parse().ok()?));
     ROWS.iter().filter_map(goal).collect()
 }
 
-/// Rows of the second table: what was measured, its unit, the scenario, and where our figure on Redis, ours on the embedded
-/// store, the floor's and the ratio are.
+/// Rows of the second table: label, unit, scenario, and JSON pointers to the figures on Redis, on the embedded store and of the
+/// floor, and to the ratio.
 const OTHERS: [(&str, &str, &str, [&str; 4]); 8] = [
     (
         "a delivery, 1,000 subscribers with a token and operation id each",
@@ -133,7 +133,7 @@ const OTHERS: [(&str, &str, &str, [&str; 4]); 8] = [
     ),
 ];
 
-/// Everything between the marks.
+/// The generated section.
 pub(super) fn section(lines: &Lines) -> String {
     let mut text = heading(lines);
     text.push_str(

@@ -1,4 +1,4 @@
-//! A room under load: readers of it, and senders into it. The same for our server and for the floor.
+//! A room under load, with readers and senders, on livechat or the floor.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -6,83 +6,82 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::contenders::Contender;
 use crate::readers::Readers;
 use crate::sender::Sender;
-use crate::subscription::Own;
+use crate::subscription::SubscriptionOptions;
 use crate::support::client::RoomKey;
+use crate::target::Target;
 
-/// Connections that send.
+/// Sending connections.
 const SENDERS: usize = 8;
 
-/// How fast messages are sent.
+/// The rate of messages.
 #[derive(Clone, Copy)]
 pub enum Pace {
-    /// One in so much time, whatever becomes of the others.
+    /// One message per interval, regardless of the others.
     Every(Duration),
-    /// As fast as it goes: the next as soon as a sender has its answer and the readers keep up.
+    /// Full speed: each sender continues as soon as it has a response and the readers keep up.
     Full,
 }
 
 impl Pace {
-    pub fn a_second(rate: usize) -> Self {
+    pub fn per_second(rate: usize) -> Self {
         Self::Every(Duration::from_secs(1) / rate as u32)
     }
 }
 
-/// In what the readers differ from each other.
+/// How the subscriptions of the readers differ.
 #[derive(Clone, Copy)]
 pub enum Difference {
     None,
-    /// Each presents another token and names its operation differently.
+    /// By token and operation id.
     Token,
-    /// Each begins behind another event.
+    /// By the cursor they start from.
     After,
 }
 
 /// A room with readers and senders.
-pub struct Rig {
+pub struct LoadedRoom {
     readers: Readers,
     senders: Vec<Sender>,
     sent: usize,
 }
 
-impl Rig {
-    /// A new room with readers on one server and senders on another or the same. From a floor messages come as frames
-    /// of so many bytes.
+impl LoadedRoom {
+    /// Creates a room with readers on one server and senders on the same or another. On the floor, frames have `bytes` bytes.
     pub async fn new(
-        senders: &Contender,
-        readers: &Contender,
+        senders: &Target,
+        readers: &Target,
         count: usize,
         difference: Difference,
         bytes: usize,
     ) -> (Self, RoomKey) {
         let room = senders.new_room().await;
         let mut cursors = Vec::new();
-        if let (Difference::After, Contender::Livechat(_, client)) = (difference, senders) {
+        if let (Difference::After, Target::Livechat(_, client)) = (difference, senders) {
             let mut before = senders.sender(&room, 0).await;
             for i in 0..count {
                 cursors.push(client.cursor(&room).await);
                 before.send(i).await;
             }
         }
-        let mut lines = Vec::new();
+        let mut sockets = Vec::new();
         for i in 0..count {
-            let mut own = Own { after: cursors.get(i).cloned(), ..Own::default() };
+            let mut options = SubscriptionOptions { after: cursors.get(i).cloned(), ..SubscriptionOptions::default() };
             if matches!(difference, Difference::Token) {
-                own.operation_id = format!("operation-{i:04}");
-                own.payload = json!({ "token": format!("{i:032x}") });
+                options.operation_id = format!("operation-{i:04}");
+                options.payload = json!({ "token": format!("{i:032x}") });
             }
-            let passed_over = if cursors.is_empty() { 0 } else { count - i };
-            lines.push((readers.follow(&room, own).await, passed_over));
+            let skip = if cursors.is_empty() { 0 } else { count - i };
+            sockets.push((readers.follow(&room, options).await, skip));
         }
-        readers.followers_become(&room, count).await;
+        readers.wait_for_followers(&room, count).await;
         let senders = join_all((0..SENDERS).map(|_| senders.sender(&room, bytes))).await;
-        (Self { readers: Readers::on(lines), senders, sent: 0 }, room)
+        (Self { readers: Readers::on(sockets), senders, sent: 0 }, room)
     }
 
-    /// Sends so many messages and waits until each of them has reached every reader. The latencies of all deliveries,
-    /// each since the moment its message was to be sent.
+    /// Sends messages and waits until every reader has all of them. Returns the latency of each delivery since its message was
+    /// due.
     pub async fn send(&mut self, messages: usize, pace: Pace) -> Vec<Duration> {
         let (start, first, tally) = (Instant::now(), self.sent, &self.readers.tally);
         let next = AtomicUsize::new(0);
@@ -100,14 +99,14 @@ impl Rig {
                     Pace::Every(_) => tokio::time::sleep_until(due(i).into()).await,
                     Pace::Full => {}
                 }
-                // At a pace, whoever keeps up never waits here.
+                // At a fixed rate, this waits only if the server falls behind.
                 tally.window.acquire().await.expect("an open window").forget();
                 sender.send(first + i).await;
             }
         }))
         .await;
         self.sent += messages;
-        tally.complete(self.sent).await;
+        tally.wait_for_complete(self.sent).await;
         tally.take_arrivals().into_iter().map(|(number, when)| when - due(number - first)).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What a process has used so far, as the kernel counts it.
+//! CPU time, memory, threads and files of a process, from `/proc`.
 
 use std::fs;
 
@@ -12,37 +12,37 @@ pub fn cpu_micros(process: u32) -> f64 {
     nanos / 1_000.0
 }
 
-/// The memory of a process that is in RAM now, in KiB.
+/// Resident memory of a process, in KiB.
 pub fn resident_kib(process: u32) -> f64 {
     let maps = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("the server's memory");
     let rss = maps.lines().find_map(|line| line.strip_prefix("Rss:")).expect("its resident size");
     rss.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }
 
-/// What a process holds of the system.
+/// Threads and files of a process.
 #[derive(Clone, Copy, Debug)]
-pub struct Holdings {
+pub struct Resources {
     pub threads: usize,
     pub files: usize,
-    /// Those of the files that are sockets.
+    /// The sockets among the files.
     pub sockets: usize,
 }
 
-/// Threads, open files and sockets of a process now.
-pub fn holdings(process: u32) -> Holdings {
+/// Current threads, open files and sockets of a process.
+pub fn resources(process: u32) -> Resources {
     let list = |name: &str| fs::read_dir(format!("/proc/{process}/{name}")).expect("a running process");
     let files: Vec<_> = list("fd").filter_map(|file| fs::read_link(file.ok()?.path()).ok()).collect();
     let sockets = files.iter().filter(|file| file.to_string_lossy().starts_with("socket:")).count();
-    Holdings { threads: list("task").count(), files: files.len(), sockets }
+    Resources { threads: list("task").count(), files: files.len(), sockets }
 }
 
-/// The value in the middle.
+/// The median.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// Rounded to so many decimals, for people.
+/// Rounds to a number of decimals.
 pub fn rounded(value: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
     (value * scale).round() / scale

@@ -1,4 +1,4 @@
-//! A WebSocket client that costs next to nothing: bytes in, whole text frames out, and just enough of the protocol.
+//! A minimal WebSocket client that handles unfragmented text frames and pings.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -8,24 +8,24 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
-/// One socket.
-pub struct Line {
+/// An open socket.
+pub struct WebSocketClient {
     stream: TcpStream,
-    /// What was read and not yet taken.
+    /// Bytes received and not yet consumed.
     read: Vec<u8>,
 }
 
-impl Line {
+impl WebSocketClient {
     /// Opens a socket at `path`.
     pub async fn open(address: &str, path: &str) -> Self {
-        Self::over(TcpStream::connect(address).await.expect("a line"), address, path).await
+        Self::over(TcpStream::connect(address).await.expect("a connection"), address, path).await
     }
 
-    /// As [`open`](Self::open), over a line that holds little of what is not read.
+    /// Like [`open`](Self::open), with a small receive buffer.
     pub async fn open_narrow(address: &str, path: &str) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
-        let stream = socket.connect(address.parse().expect("an address")).await.expect("a line");
+        let stream = socket.connect(address.parse().expect("an address")).await.expect("a connection");
         Self::over(stream, address, path).await
     }
 
@@ -41,7 +41,7 @@ impl Line {
             if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end + 4;
             }
-            assert!(stream.read_buf(&mut read).await.expect("an answer") > 0, "the line was closed");
+            assert!(stream.read_buf(&mut read).await.expect("an answer") > 0, "the server closed the connection");
         };
         assert!(read.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&read));
         read.drain(..end);
@@ -49,21 +49,21 @@ impl Line {
     }
 
     /// Sends a text frame.
-    pub async fn say(&mut self, text: &str) {
+    pub async fn send_text(&mut self, text: &str) {
         self.write(TEXT, text.as_bytes()).await;
     }
 
-    /// The next text frame.
-    pub async fn hear(&mut self) -> String {
-        let mut heard = None;
-        while heard.is_none() {
-            self.frames(1, |text| heard = Some(text.to_owned())).await;
+    /// Waits for the next text frame.
+    pub async fn next_text(&mut self) -> String {
+        let mut received = None;
+        while received.is_none() {
+            self.read_texts(1, |text| received = Some(text.to_owned())).await;
         }
-        heard.expect("a text")
+        received.expect("a text")
     }
 
-    /// Waits for bytes, then hands over every whole text frame that is there, `most` of them at most.
-    pub async fn frames(&mut self, most: usize, mut take: impl FnMut(&str)) {
+    /// Passes complete text frames that have arrived to `take`, at most `most` of them. Waits for bytes if there is none.
+    pub async fn read_texts(&mut self, most: usize, mut take: impl FnMut(&str)) {
         let (mut taken, mut texts, mut pings) = (0, 0, Vec::new());
         while texts < most {
             let Some((kind, head, length)) = frame(&self.read[taken..]) else { break };
@@ -85,8 +85,8 @@ impl Line {
         }
         if texts == 0 {
             self.read.reserve(4 * 1024);
-            let read = self.stream.read_buf(&mut self.read).await.expect("a line that holds");
-            assert!(read > 0, "the server closed the line");
+            let read = self.stream.read_buf(&mut self.read).await.expect("an open connection");
+            assert!(read > 0, "the server closed the connection");
         }
     }
 
@@ -99,14 +99,14 @@ impl Line {
                 frame.extend(u16::try_from(length).expect("a short text").to_be_bytes());
             }
         }
-        // A mask of zeros leaves the payload as it is.
+        // A zero mask leaves the payload unchanged.
         frame.extend([0; 4]);
         frame.extend(payload);
-        self.stream.write_all(&frame).await.expect("a line that holds");
+        self.stream.write_all(&frame).await.expect("an open connection");
     }
 }
 
-/// Kind, length of the head and length of the payload of the frame that begins here, once all of it is there.
+/// The opcode byte, head length and payload length of the first frame, once it is complete.
 fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (head, length) = match *bytes.get(1)? {
         126 => (4, u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?).into()),

@@ -1,17 +1,17 @@
-//! Who is measured: our server, and the floor beside it.
+//! The server under test: livechat, or the floor it is compared with.
 
 use serde_json::Value;
 
 use crate::connection::Connection;
 use crate::floor::Floor;
-use crate::line::Line;
-use crate::sender::{Sender, Voice, floor_path};
-use crate::subscription::{Own, subscribe};
+use crate::sender::{Author, Sender, floor_path};
+use crate::subscription::{SubscriptionOptions, subscribe};
 use crate::support::client::{Client, RoomKey};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
+use crate::websocket::WebSocketClient;
 
-/// Rates and deadlines are looked at as in production, and nobody reaches them.
+/// Limits are checked as in production, but set so high that no client reaches them.
 const UNREACHED_LIMITS: [(&str, &str); 10] = [
     ("REQUEST_TIMEOUT", "5m"),
     ("REDIS_TIMEOUT", "30s"),
@@ -25,20 +25,20 @@ const UNREACHED_LIMITS: [(&str, &str); 10] = [
     ("RATE_SUBSCRIPTIONS_PER_ADDRESS", "1000000/s:1000000"),
 ];
 
-/// A server that is measured.
-pub enum Contender {
-    /// With one client for all questions: thousands of them would use up the ports.
+/// A server under test.
+pub enum Target {
+    /// With one shared client: thousands of clients would use up the ports.
     Livechat(Server, Client),
     Floor(Floor),
 }
 
-impl Contender {
-    /// Our server on this Redis.
+impl Target {
+    /// Livechat on this Redis.
     pub fn on(redis: &RedisServer) -> Self {
         Self::livechat(Server::with(&[&UNREACHED_LIMITS[..], &[("REDIS_URL", &redis.url())]].concat()))
     }
 
-    /// Our server on its embedded store.
+    /// Livechat on its embedded store.
     pub fn embedded() -> Self {
         Self::livechat(Server::with(&UNREACHED_LIMITS))
     }
@@ -71,7 +71,7 @@ impl Contender {
         Connection::open(self.address()).await
     }
 
-    /// A room in which nothing was said. On a floor any name is one.
+    /// An empty room. On the floor, any name is a room.
     pub async fn new_room(&self) -> RoomKey {
         match self {
             Self::Livechat(_, client) => client.create_room().await,
@@ -79,33 +79,33 @@ impl Contender {
         }
     }
 
-    /// Somebody new in a room. To a floor they send messages of so many bytes.
-    pub fn voice(&self, room: &RoomKey, bytes: usize) -> Voice {
+    /// A new user in a room. On the floor, its messages have this many bytes.
+    pub fn author(&self, room: &RoomKey, bytes: usize) -> Author {
         let room = room.clone();
         match self {
-            Self::Livechat(..) => Voice::Livechat { room, id: Value::Null, token: Value::Null },
-            Self::Floor(_) => Voice::Floor { room, bytes },
+            Self::Livechat(..) => Author::Livechat { room, id: Value::Null, token: Value::Null },
+            Self::Floor(_) => Author::Floor { room, bytes },
         }
     }
 
-    /// As [`voice`](Self::voice), with a connection of their own.
+    /// A new user with its own connection.
     pub async fn sender(&self, room: &RoomKey, bytes: usize) -> Sender {
-        Sender::new(self.connection().await, self.voice(room, bytes))
+        Sender::new(self.connection().await, self.author(room, bytes))
     }
 
-    /// A socket that follows a room from now on, on our server as `own` says.
-    pub async fn follow(&self, room: &RoomKey, own: Own) -> Line {
+    /// Opens a socket that follows a room from now on; on livechat, with the subscription in `options`.
+    pub async fn follow(&self, room: &RoomKey, options: SubscriptionOptions) -> WebSocketClient {
         match self {
             Self::Livechat(server, _) => {
-                let mut line = Line::open(server.address(), "/graphql").await;
-                subscribe(&mut line, room, own).await;
-                line
+                let mut socket = WebSocketClient::open(server.address(), "/graphql").await;
+                subscribe(&mut socket, room, options).await;
+                socket
             }
-            Self::Floor(floor) => Line::open(floor.address(), &format!("{}/live", floor_path(room))).await,
+            Self::Floor(floor) => WebSocketClient::open(floor.address(), &format!("{}/live", floor_path(room))).await,
         }
     }
 
-    /// Where the events of a room stand now. A floor has no cursors.
+    /// The current cursor of a room. The floor has no cursors.
     pub async fn cursor(&self, room: &RoomKey) -> Option<String> {
         match self {
             Self::Livechat(_, client) => Some(client.cursor(room).await),
@@ -113,18 +113,20 @@ impl Contender {
         }
     }
 
-    /// A socket that follows a room from where it stood `missed` messages ago, which `after` names.
-    pub async fn resume(&self, room: &RoomKey, after: Option<String>, missed: usize) -> Line {
+    /// Opens a socket that follows a room from `missed` messages ago, where the cursor is `after`.
+    pub async fn resume(&self, room: &RoomKey, after: Option<String>, missed: usize) -> WebSocketClient {
         match self {
-            Self::Livechat(..) => self.follow(room, Own { after, ..Own::default() }).await,
+            Self::Livechat(..) => {
+                self.follow(room, SubscriptionOptions { after, ..SubscriptionOptions::default() }).await
+            }
             Self::Floor(floor) => {
-                Line::open(floor.address(), &format!("{}/live?last={missed}", floor_path(room))).await
+                WebSocketClient::open(floor.address(), &format!("{}/live?last={missed}", floor_path(room))).await
             }
         }
     }
 
-    /// Waits until so many follow a room. A floor is quick to know.
-    pub async fn followers_become(&self, room: &RoomKey, count: usize) {
+    /// Waits until a room has this many followers. The floor needs no wait.
+    pub async fn wait_for_followers(&self, room: &RoomKey, count: usize) {
         if let Self::Livechat(_, client) = self {
             client.viewers_become(room, count).await;
         }
