@@ -1,14 +1,14 @@
-//! Throws bytes at whatever reads bytes from outside, each target by the door that such bytes come in by.
+//! Fuzz targets for all code that parses input from clients, through the same entry points as the input.
 //!
-//! `TARGET` names the target; `corpus/<target>` holds what it begins with. Whatever panics, or is answered with a fault of
-//! ours, is a finding. `run.sh` says how to build and run this.
+//! `TARGET` names the target; `corpus/<target>` is its seed corpus. A panic or an internal error is a finding. `run.sh` builds
+//! and runs the targets.
 
 #![no_main]
 
-mod front_door;
+mod local_server;
 mod http;
-mod one_room;
-mod readers;
+mod empty_store;
+mod cursors;
 mod socket;
 
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ type Target = fn(&[u8]);
 
 const TARGETS: &[(&str, Target)] = &[
     ("accept", http::accept),
-    ("cursor", readers::cursor),
+    ("cursor", cursors::cursor),
     ("document", http::document),
     ("graphql_body", http::graphql_body),
     ("legacy_body", http::legacy_body),
@@ -31,7 +31,7 @@ const TARGETS: &[(&str, Target)] = &[
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("TARGET").unwrap_or_default();
     let found = TARGETS.iter().find(|(known, _)| *known == name);
-    let (_, target) = found.unwrap_or_else(|| panic!("TARGET must be one of the folders of the corpus, not {name:?}"));
+    let (_, target) = found.unwrap_or_else(|| panic!("TARGET must be a folder of the corpus, not {name:?}"));
     *target
 });
 

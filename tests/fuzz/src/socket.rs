@@ -1,4 +1,4 @@
-//! What comes by WebSocket: frames before anything has looked at them, and messages of the protocol.
+//! WebSocket targets: raw frames, and messages of the protocol.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::time::timeout;
 use tower::ServiceExt as _;
 
-use crate::front_door::with_router;
+use crate::local_server::with_router;
 
-/// Bytes that may be on the way.
-const LINE: usize = 64 * 1024;
+/// Buffer of the connection, in bytes.
+const BUFFER: usize = 64 * 1024;
 
-/// When the server has said nothing for so long, it has said everything. The clock jumps, so it is never waited for.
-const QUIET: Duration = Duration::from_millis(10);
+/// The server is idle when it sends nothing for this long. The clock is paused, so this takes no real time.
+const IDLE: Duration = Duration::from_millis(10);
 
 const UPGRADE: &[u8] = b"GET /graphql HTTP/1.1\r\nHost: livechat\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -25,19 +25,19 @@ const UPGRADE: &[u8] = b"GET /graphql HTTP/1.1\r\nHost: livechat\r\nConnection: 
 
 const INIT: &[u8] = br#"{"type":"connection_init"}"#;
 
-/// The bytes are what the client writes once the socket is open.
+/// The bytes are sent after the handshake.
 pub fn frames(bytes: &[u8]) {
-    converse(&[bytes]);
+    exchange(&[bytes]);
 }
 
-/// Each line is a text message, after the one that opens the conversation.
+/// Each line is a text message, sent after `connection_init`.
 pub fn messages(bytes: &[u8]) {
     let lines = std::iter::once(INIT).chain(bytes.split(|byte| *byte == b'\n'));
     let frames: Vec<_> = lines.map(text_frame).collect();
-    converse(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    exchange(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>());
 }
 
-/// A whole message in one frame, masked with zeros, which leave it as it is.
+/// A text message in one frame, with a zero mask.
 fn text_frame(text: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x81];
     match u16::try_from(text.len()) {
@@ -56,28 +56,28 @@ fn text_frame(text: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Opens a socket, writes, and hears the server out after each writing, then goes.
-fn converse(writings: &[&[u8]]) {
+/// Opens a socket, sends each part and reads until the server is idle, then disconnects.
+fn exchange(parts: &[&[u8]]) {
     with_router(async |router| {
-        let (mut client, server) = duplex(LINE);
+        let (mut client, server) = duplex(BUFFER);
         let service = TowerToHyperService::new(router.map_request(|request: Request<Incoming>| request.map(Body::new)));
         let connection =
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(server), service).with_upgrades();
         let connection = tokio::spawn(connection);
-        for bytes in std::iter::once(UPGRADE).chain(writings.iter().copied()) {
+        for bytes in std::iter::once(UPGRADE).chain(parts.iter().copied()) {
             if client.write_all(bytes).await.is_err() {
                 break;
             }
-            hear_out(&mut client).await;
+            read_until_idle(&mut client).await;
         }
         drop(client);
-        // What was opened ends when its peer has gone.
-        connection.await.expect("no panic").expect("a connection that was upgraded");
-        tokio::time::sleep(QUIET).await;
+        // The connection ends when the client has disconnected.
+        connection.await.expect("no panic").expect("an upgraded connection");
+        tokio::time::sleep(IDLE).await;
     });
 }
 
-async fn hear_out(client: &mut tokio::io::DuplexStream) {
-    let mut heard = [0; 4096];
-    while let Ok(Ok(1..)) = timeout(QUIET, client.read(&mut heard)).await {}
+async fn read_until_idle(client: &mut tokio::io::DuplexStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(Ok(1..)) = timeout(IDLE, client.read(&mut buffer)).await {}
 }

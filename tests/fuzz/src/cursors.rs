@@ -1,9 +1,9 @@
-//! What can be called by itself.
+//! Targets for single parsers.
 
 use livechat::chat::cursor;
 use livechat::domain::room::RoomId;
 
-/// The first 16 bytes are the room, the rest is the cursor. A cursor that is taken is the one we would have written.
+/// The first 16 bytes are the room, the rest is the cursor. An accepted cursor must equal its own encoding.
 pub fn cursor(bytes: &[u8]) {
     let Some((room, text)) = bytes.split_first_chunk::<16>() else { return };
     let (room, text) = (RoomId::from_bytes(*room), &*String::from_utf8_lossy(text));

@@ -1,4 +1,4 @@
-//! A store in which every room is there, with nothing in it, and takes no change: enough to get as far as bytes can.
+//! A store in which every room exists and is empty, and which refuses every change. Lets requests reach as much code as possible.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use livechat::store::{
 };
 use tokio::sync::broadcast;
 
-/// The code of every room; the corpus knows it.
+/// The code of every room. The corpus uses it.
 const CODE: &str = "123456";
 
-pub struct OneRoom {
+pub struct EmptyStore {
     announcements: broadcast::Sender<FeedItem>,
 }
 
-impl OneRoom {
+impl EmptyStore {
     pub fn shared() -> Arc<dyn Store> {
         Arc::new(Self { announcements: broadcast::channel(1).0 })
     }
@@ -38,7 +38,7 @@ fn state(id: RoomId) -> RoomState {
 }
 
 #[async_trait]
-impl FailureCounters for OneRoom {
+impl FailureCounters for EmptyStore {
     async fn record_failure(&self, _: Subject, _: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
         Ok(FailureOutcome::Counted(FailureRecord(0)))
     }
@@ -49,7 +49,7 @@ impl FailureCounters for OneRoom {
 }
 
 #[async_trait]
-impl Store for OneRoom {
+impl Store for EmptyStore {
     async fn create_room(&self, id: RoomId, _: &RoomCode, _: Duration) -> Result<RoomState, StoreError> {
         Ok(state(id))
     }

@@ -1,5 +1,5 @@
-//! The whole service in this thread, over a store that keeps nothing: no disk, no network, and a clock that jumps whenever
-//! nothing else is to be done.
+//! The whole router in this thread, over a store that stores nothing: no disk, no network, and a paused clock that advances
+//! whenever all tasks are idle.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -13,34 +13,34 @@ use livechat::metrics::Metrics;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::one_room::OneRoom;
+use crate::empty_store::EmptyStore;
 
-struct House {
+struct LocalServer {
     runtime: Runtime,
     router: Router,
 }
 
 thread_local! {
-    static HOUSE: OnceCell<House> = const { OnceCell::new() };
+    static SERVER: OnceCell<LocalServer> = const { OnceCell::new() };
 }
 
-fn build() -> House {
+fn start() -> LocalServer {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-    // Whoever is refused for being too fast is not read.
+    // Rate-limited requests would not be parsed.
     let values = [("RATE_LIMITS".to_owned(), "off".to_owned())].into();
     let config = Config::from_values(&values).expect("settings");
     let router = runtime.block_on(async {
-        let store = OneRoom::shared();
+        let store = EmptyStore::shared();
         let chat = Chat::new(store.clone(), Hub::start(store), config.chat, config.access, config.rate_limit);
         livechat::http::router(&chat, config.http, &Drain::new(CancellationToken::new(), Duration::ZERO), &Metrics::default())
     });
-    House { runtime, router }
+    LocalServer { runtime, router }
 }
 
-/// Runs `work` with the service to its end.
+/// Runs `work` with the router to completion.
 pub fn with_router<F: Future<Output = ()>>(work: impl FnOnce(Router) -> F) {
-    HOUSE.with(|house| {
-        let House { runtime, router } = house.get_or_init(build);
+    SERVER.with(|server| {
+        let LocalServer { runtime, router } = server.get_or_init(start);
         runtime.block_on(work(router.clone()));
     });
 }
