@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and this machine lacks, from Debian's packages and PyPI. Needs root only if something of
-# Debian's is missing.
+# Installs tools that the tests need and this machine lacks, from Debian packages and PyPI. Needs root only if a Debian package is
+# missing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,9 +10,9 @@ command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 command -v openssl >/dev/null || missing="$missing openssl"
-# Counts instructions.
+# Counts instructions for `make counts`.
 command -v valgrind >/dev/null || missing="$missing valgrind"
-# Reads the alert rules.
+# Checks the alert rules.
 command -v promtool >/dev/null || missing="$missing prometheus"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing="$missing chromium"
 if [ -n "$missing" ]; then
@@ -20,11 +20,11 @@ if [ -n "$missing" ]; then
   [ "$(id -u)" = 0 ] || as_root="sudo"
   echo "installing:$missing"
   $as_root apt-get update -qq
-  # The packages start a Redis and an nginx of their own, which no test uses.
+  # Without RUNLEVEL=1, the packages would start Redis and nginx.
   $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 fi
 
-# From PyPI, each list in a place of its own; again whenever the list changes.
+# Installs the requirements in file $2 into the virtual environment $1, again whenever the file changes.
 from_pypi() {
   cmp -s "$2" "$1/installed.txt" && return
   python3 -m venv --clear "$1"
@@ -32,8 +32,8 @@ from_pypi() {
   cp "$2" "$1/installed.txt"
 }
 
-# The clients and linters under test ask for Node.js 20.19. Debian 13 and later have it; for others it comes from PyPI, with its
-# npm, into target/node/bin, which stands first in the PATH of `make`.
+# The JavaScript clients and linters need Node.js 20.19, which Debian 13 has. On older systems it is installed from PyPI, with npm,
+# into target/node/bin, which is first in the PATH of `make`.
 has_node() {
   command -v npm >/dev/null && node -e '
     const [major, minor] = process.versions.node.split(".").map(Number);

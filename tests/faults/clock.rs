@@ -81,7 +81,7 @@ async fn a_redis_whose_clock_is_set_within_the_life_of_a_room_changes_nothing_fo
     let ends = server.client().of_room(&crowd.room, "expiresAt").await;
     for hours in [5, -5, 20, 0] {
         clock.set_off_by_hours(hours);
-        crowd.accept(20).await;
+        crowd.wait_for_accepted(20).await;
         assert_eq!(server.client().of_room(&crowd.room, "expiresAt").await, ends, "{hours} hours off");
     }
     crowd.settle_and_check().await;

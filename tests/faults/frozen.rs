@@ -18,7 +18,7 @@ async fn a_server_that_is_killed_under_load_and_started_again_lost_nothing() {
             server.kill();
             server.start();
             proxy.redirect_to(Some(server.address()));
-            crowd.accept(20).await;
+            crowd.wait_for_accepted(20).await;
         }
         crowd.settle_and_check().await;
         assert!(!server.log().contains("panicked"), "{}", server.log());
@@ -34,7 +34,7 @@ async fn a_server_that_is_frozen_under_load_goes_on_where_it_was() {
             // Longer than Redis, the watchdog of its lines and every deadline wait.
             tokio::time::sleep(Duration::from_secs(3)).await;
             server.signal("CONT");
-            crowd.accept(20).await;
+            crowd.wait_for_accepted(20).await;
         }
         crowd.settle_and_check().await;
         assert!(!server.log().contains("panicked"), "{}", server.log());

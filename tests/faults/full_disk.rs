@@ -76,14 +76,14 @@ async fn many_who_send_into_a_disk_that_fills_up_are_told_the_truth() {
     let mut acknowledged = Vec::new();
     for _ in 0..3 {
         let senders = Senders::start(vec![server.client()], &room, 40);
-        senders.accept(80).await;
+        senders.wait_for_accepted(80).await;
         eventually("the disk is full", async || {
             disk.fill();
             server.status("/readyz").await == 503
         })
         .await;
         disk.free();
-        senders.accept(20).await;
+        senders.wait_for_accepted(20).await;
         acknowledged.extend(senders.stop().await);
         let mut ada = User::of(server.client());
         acknowledged.extend(refused_twenty_times(&disk, &mut ada, &room).await);

@@ -20,7 +20,7 @@ async fn a_redis_that_was_killed_and_kept_its_data_is_found_again_and_nobody_mis
         assert_eq!(Subscriber::open(server.address(), &crowd.room, None).await.refusal().await, "UNAVAILABLE");
         redis.restart().await;
         ready_again(&server).await;
-        crowd.accept(20).await;
+        crowd.wait_for_accepted(20).await;
     }
     crowd.settle_and_check().await;
 }
@@ -113,7 +113,7 @@ async fn a_password_that_is_changed_for_a_while_harms_nothing_and_is_not_logged(
     };
     run(&["CONFIG", "SET", "requirepass", "open-barley"]).await;
     // Who is in stays in.
-    crowd.accept(20).await;
+    crowd.wait_for_accepted(20).await;
     for kind in ["normal", "pubsub"] {
         run(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]).await;
     }

@@ -50,7 +50,7 @@ async fn readers_whose_announcements_are_cut_off_again_and_again_miss_nothing() 
     let mut connection = redis.connection().await;
     let mut cuts = 0;
     while cuts < 10 {
-        crowd.accept(5).await;
+        crowd.wait_for_accepted(5).await;
         let mut cut = redis::cmd("CLIENT");
         cuts += cut.arg("KILL").arg("TYPE").arg("pubsub").query_async::<u32>(&mut connection).await.expect("an answer");
     }
@@ -62,10 +62,10 @@ async fn a_line_to_redis_that_is_slow_by_half_a_second_is_only_slow() {
     let (_redis, proxy, server) = server_behind_a_proxy().await;
     let crowd = Crowd::start(server.address()).await;
     proxy.delay(Duration::from_millis(500));
-    crowd.accept(10).await;
+    crowd.wait_for_accepted(10).await;
     // Also for a server that finds it so, and for connections that are made meanwhile.
     proxy.cut();
-    crowd.accept(10).await;
+    crowd.wait_for_accepted(10).await;
     let late = Server::on_redis(&format!("redis://{}/", proxy.address()));
     let room = late.client().create_room().await;
     let mut ada = User::of(late.client());

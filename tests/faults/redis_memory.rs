@@ -22,7 +22,7 @@ async fn a_redis_that_is_full_is_read_and_never_acknowledges_what_it_did_not_tak
         assert!(texts.len() > 5, "what is there can be read");
         redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
         ready_again(&server).await;
-        crowd.accept(20).await;
+        crowd.wait_for_accepted(20).await;
     }
     crowd.settle_and_check().await;
 }

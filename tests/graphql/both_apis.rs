@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, join_all};
 
-use crate::support::load::{assert_all_heard, send_at_once};
+use crate::support::load::{assert_all_delivered, send_concurrently};
 use crate::support::rest::RestUser;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
@@ -24,7 +24,7 @@ async fn fifty_users_on_two_wires_who_send_ten_messages_each_at_once_are_all_hea
                 }
             }
         }));
-        join(send_at_once(&client, &room, 25, 10), over_rest).await;
-        assert_all_heard(&client, &room, &mut subscribers, 50, 10).await;
+        join(send_concurrently(&client, &room, 25, 10), over_rest).await;
+        assert_all_delivered(&client, &room, &mut subscribers, 50, 10).await;
     }
 }

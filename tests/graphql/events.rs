@@ -127,7 +127,7 @@ async fn a_page_and_the_events_behind_its_cursor_are_the_room_while_it_is_writte
         let readers = async {
             let mut readers = Vec::new();
             for _ in 0..5 {
-                senders.accept(16).await;
+                senders.wait_for_accepted(16).await;
                 let view = View::of(&client, &room).await;
                 let subscriber = Subscriber::open(server.address(), &room, Some(view.cursor.clone())).await;
                 readers.push((view, subscriber));
@@ -153,10 +153,10 @@ async fn readers_who_join_at_any_moment_miss_nothing_behind_their_cursors() {
         let senders = Senders::start(vec![server.client()], &room, 8);
         let mut readers = Vec::new();
         for _ in 0..20 {
-            senders.accept(rand::random_range(1..10)).await;
+            senders.wait_for_accepted(rand::random_range(1..10)).await;
             let state = client.of_room(&room, "cursor messages(last: 0) { totalCount }").await;
             let first = state["messages"]["totalCount"].as_u64().expect("a number") as usize;
-            senders.accept(rand::random_range(1..10)).await;
+            senders.wait_for_accepted(rand::random_range(1..10)).await;
             let subscriber = Subscriber::open(server.address(), &room, Some(text(&state["cursor"]))).await;
             readers.push((first, subscriber));
         }

@@ -337,5 +337,5 @@ async fn a_server_that_stops_closes_sockets_of_the_older_protocol_so_that_they_r
     follow(&mut socket, "1", &server, &room).await;
     server.signal("TERM");
     assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
-    assert!(server.ended().await.success());
+    assert!(server.wait_for_exit().await.success());
 }

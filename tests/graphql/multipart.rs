@@ -95,5 +95,5 @@ async fn a_server_that_stops_ends_its_streams_without_the_last_boundary() {
     let stream = opened(&server, &events_of(&room)).await;
     server.signal("TERM");
     assert_eq!(stream.rest().await, "");
-    assert!(server.ended().await.success());
+    assert!(server.wait_for_exit().await.success());
 }

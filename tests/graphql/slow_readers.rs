@@ -1,7 +1,7 @@
 //! Readers that stop reading for a while: they miss nothing and delay nobody.
 
 use crate::support::client::{Client, RoomKey, User, text};
-use crate::support::load::send_at_once;
+use crate::support::load::send_concurrently;
 use crate::support::reader::assert_tell_the_room;
 use crate::support::server::Server;
 use crate::support::subscriber::Said;
@@ -20,7 +20,7 @@ async fn readers_that_pause_while_thousands_of_messages_are_sent_get_all_of_them
         let mut slow = one_of_each(&server, &room).await;
         // Large messages first, to fill the buffers between server and reader.
         send_large(&mut ada, &room, 200).await;
-        send_at_once(&client, &room, 20, 90).await;
+        send_concurrently(&client, &room, 20, 90).await;
         ada.send(&room, "the end").await;
         let texts = client.texts(&room).await;
         for reader in &mut slow {

@@ -144,7 +144,7 @@ async fn a_server_that_stops_ends_its_streams_without_completing_them() {
     let stream = opened(&server, &events_of(&room), None).await;
     server.signal("TERM");
     assert_eq!(stream.rest().await, "", "so that the client reconnects, to another server");
-    assert!(server.ended().await.success());
+    assert!(server.wait_for_exit().await.success());
 }
 
 #[tokio::test]

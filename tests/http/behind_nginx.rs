@@ -198,7 +198,7 @@ async fn rolling_restart_loses_no_message() {
         for n in 0..20 {
             send(format!("{n} {}", server.address())).await;
         }
-        assert!(server.ended().await.success());
+        assert!(server.wait_for_exit().await.success());
     }
     send("the end".to_owned()).await;
     let texts = client.texts(&room).await;
@@ -225,7 +225,7 @@ async fn close_code_of_the_server_reaches_the_client() {
         }
     };
     assert_eq!(closed, Some(1012));
-    assert!(server.ended().await.success());
+    assert!(server.wait_for_exit().await.success());
     let answer = reqwest::get(format!("http://{}/readyz", nginx.address())).await.expect("an answer");
     assert_eq!(text(&json!(answer.status().as_str())), "502");
 }

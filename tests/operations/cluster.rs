@@ -38,7 +38,7 @@ async fn slots_that_move_while_rooms_in_them_are_written_and_read_lose_nothing()
         }
         cluster.settled().await;
         witnesses.accept_everywhere(10).await;
-        crowd.accept(10).await;
+        crowd.wait_for_accepted(10).await;
         println!("round {round} is done");
     }
 

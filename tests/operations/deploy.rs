@@ -1,4 +1,4 @@
-//! The files under deploy/, checked by the tools that know their formats, and held against the settings there are.
+//! The files in deploy/ and .github/ pass the checkers of their formats, and use existing settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(deploy(name)).expect("a file under deploy/")
 }
 
-/// A tool that tests/tools.sh installed, which must have nothing to say against its arguments.
+/// Runs a checker that tests/tools.sh installed. Panics if it finds a problem.
 fn assert_passes(tool: &str, arguments: &[&str], file: &Path) {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lint/bin").join(tool);
     let tool = if installed.exists() { installed } else { PathBuf::from(tool) };
@@ -25,8 +25,8 @@ fn assert_passes(tool: &str, arguments: &[&str], file: &Path) {
         .arg(file)
         .output()
         .unwrap_or_else(|error| panic!("this test needs {} (make tools): {error}", tool.display()));
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}");
+    let output_text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{output_text}");
 }
 
 #[test]
@@ -35,17 +35,30 @@ fn hadolint_finds_nothing_in_the_dockerfile() {
 }
 
 #[test]
-fn the_compose_file_is_one() {
+fn the_compose_file_is_valid() {
     assert_passes("check-jsonschema", &["--builtin-schema", "vendor.compose-spec"], &deploy("compose.yaml"));
 }
 
 #[test]
-fn kubernetes_knows_every_field_of_the_manifest() {
+fn the_workflow_and_the_issue_forms_are_valid() {
+    let github = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github");
+    for (schema, file) in [
+        ("vendor.github-workflows", "workflows/ci.yml"),
+        ("vendor.github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+        ("vendor.github-issue-forms", "ISSUE_TEMPLATE/bug_report.yml"),
+        ("vendor.github-issue-forms", "ISSUE_TEMPLATE/feature_request.yml"),
+    ] {
+        assert_passes("check-jsonschema", &["--builtin-schema", schema], &github.join(file));
+    }
+}
+
+#[test]
+fn the_kubernetes_manifest_is_valid() {
     assert_passes("kubernetes-validate", &["--strict"], &deploy("kubernetes.yaml"));
 }
 
 #[test]
-fn systemd_knows_every_line_of_the_unit_and_finds_it_safe() {
+fn the_systemd_unit_is_valid_and_hardened() {
     let directory = tempfile::tempdir().expect("a directory");
     let unit = directory.path().join("livechat.service");
     let text = read("systemd/livechat.service");
@@ -53,19 +66,19 @@ fn systemd_knows_every_line_of_the_unit_and_finds_it_safe() {
     fs::write(&unit, here).expect("a file");
     let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output();
     let verified = verified.expect("systemd-analyze (make tools)");
-    let said = String::from_utf8_lossy(&verified.stderr);
-    assert!(verified.status.success() && !said.contains("livechat"), "{said}");
-    // Of 100, where less is safer.
+    let output_text = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success() && !output_text.contains("livechat"), "{output_text}");
+    // The score is at most 100; less is safer.
     assert_passes("systemd-analyze", &["security", "--offline=true", "--threshold=15", "--no-pager"], &unit);
 }
 
 #[test]
-fn nginx_takes_its_examples() {
+fn the_nginx_examples_are_valid() {
     let output = nginx::check();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What a file sets in our environment: `NAME: value`, `NAME=value`.
+/// The settings in a file, as `NAME: value` or `NAME=value`.
 fn settings(name: &str) -> Vec<(String, String)> {
     let is_name = |name: &str| name.contains('_') && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     let text = read(name);
@@ -79,12 +92,12 @@ fn settings(name: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_setting_in_them_exists_and_has_a_good_value() {
+fn every_setting_in_them_exists_and_has_a_valid_value() {
     for (file, least) in
         [("Dockerfile", 3), ("compose.yaml", 3), ("kubernetes.yaml", 4), ("systemd/livechat.service", 2)]
     {
         let settings = settings(file);
-        assert!(settings.len() >= least, "this test does not see the settings of {file} any more: {settings:?}");
+        assert!(settings.len() >= least, "this test no longer finds the settings of {file}: {settings:?}");
         for (name, _) in &settings {
             assert!(all().any(|setting| setting.name == name), "{file} sets {name}");
         }
@@ -94,22 +107,22 @@ fn every_setting_in_them_exists_and_has_a_good_value() {
     }
 }
 
-/// The first number behind these words.
+/// The first number after these words.
 fn number(file: &str, words: &str) -> u64 {
     let text = read(file);
-    let rest = text.split(words).nth(1).unwrap_or_else(|| panic!("{file} does not say {words}"));
+    let rest = text.split(words).nth(1).unwrap_or_else(|| panic!("{file} does not contain {words}"));
     let digits: String = rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     digits.parse().expect("a number")
 }
 
 #[test]
-fn who_stops_a_server_waits_longer_than_it_takes() {
-    // What `app` allows beside DRAIN_SECONDS.
-    const REST: u64 = 4;
+fn supervisors_wait_longer_than_a_shutdown_takes() {
+    // The time that src/app.rs allows in addition to DRAIN_SECONDS.
+    const AFTER_DRAIN: u64 = 4;
     let compose = number("compose.yaml", "stop_grace_period:");
-    assert!(compose > number("compose.yaml", "DRAIN_SECONDS:") + REST);
+    assert!(compose > number("compose.yaml", "DRAIN_SECONDS:") + AFTER_DRAIN);
     let kubernetes = number("kubernetes.yaml", "terminationGracePeriodSeconds:");
     let before = number("kubernetes.yaml", "sleep:");
-    assert!(kubernetes > before + number("kubernetes.yaml", "DRAIN_SECONDS:") + REST);
-    assert!(number("systemd/livechat.service", "TimeoutStopSec=") > 5 + REST);
+    assert!(kubernetes > before + number("kubernetes.yaml", "DRAIN_SECONDS:") + AFTER_DRAIN);
+    assert!(number("systemd/livechat.service", "TimeoutStopSec=") > 5 + AFTER_DRAIN);
 }

@@ -29,7 +29,7 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<(PathBuf, String)> {
 /// Every page: path and text.
 fn pages() -> Vec<(PathBuf, String)> {
     let mut pages = files("docs", &[".md"]);
-    for name in ["README.md", "CHANGELOG.md"] {
+    for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
         let path = root().join(name);
         let text = fs::read_to_string(&path).expect("a page");
         pages.push((path, text));

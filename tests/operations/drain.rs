@@ -1,4 +1,4 @@
-//! A server that is told to stop: it refuses what is new, lets go of its readers one after the other, and is gone in time.
+//! Shutdown: the server refuses new clients, closes sockets and streams one by one, and exits in time.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ use crate::support::stream::{Stream, get, post};
 
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// How long after its drain a server may still be there.
+/// Time for the server to exit after the drain.
 const GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn sockets_are_closed_one_after_the_other_and_nothing_new_is_opened() {
+async fn sockets_are_closed_one_by_one_and_new_ones_are_refused() {
     let mut server = Server::with(&[("DRAIN_SECONDS", "2")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -37,39 +37,39 @@ async fn sockets_are_closed_one_after_the_other_and_nothing_new_is_opened() {
     }
     assert_eq!(server.status("/readyz").await, 200);
     server.signal("TERM");
-    let told = Instant::now();
+    let stopped_at = Instant::now();
     let closed = join_all(sockets.iter_mut().map(async |socket| {
         assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
-        told.elapsed()
+        stopped_at.elapsed()
     }));
     let refused = async {
-        eventually("the server says that it stops", async || server.status("/readyz").await == 503).await;
+        eventually("the server is not ready", async || server.status("/readyz").await == 503).await;
         assert_eq!(server.status("/healthz").await, 200);
         assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(503, "UNAVAILABLE".into())));
         let late = |accept| Stream::of(post(client.url(), accept, &events_of(&room), json!({})));
         assert_eq!(late("multipart/mixed;subscriptionSpec=1.0").await.status, 503);
-        // A browser never comes back after a 503, so it is told to come back in its own words.
+        // Browsers do not reconnect after a 503, so event streams get a retry time instead.
         assert_eq!(late("text/event-stream").await.rest().await, "retry: 1000\n\n");
     };
     let ended = join_all(streams.into_iter().map(Stream::rest));
     let (closed, (), ended) = futures_util::future::join3(closed, refused, ended).await;
     let (first, last) = (closed.iter().min().expect("a socket"), closed.iter().max().expect("a socket"));
-    assert!(*last - *first > DRAIN / 10, "they were closed in one instant: {closed:?}");
+    assert!(*last - *first > DRAIN / 10, "all were closed at the same time: {closed:?}");
     assert!(ended.iter().all(|rest| !rest.contains("complete") && !rest.ends_with("--\r\n")), "{ended:?}");
-    let left = (DRAIN + GRACE).saturating_sub(told.elapsed());
-    assert!(timeout(left, server.ended()).await.expect("the server is gone in time").success());
+    let left = (DRAIN + GRACE).saturating_sub(stopped_at.elapsed());
+    assert!(timeout(left, server.wait_for_exit()).await.expect("an exit in time").success());
 }
 
 #[tokio::test]
-async fn a_server_with_nobody_on_it_is_gone_at_once() {
+async fn a_server_without_clients_exits_at_once() {
     let mut server = Server::with(&[("DRAIN_SECONDS", "60")]);
     server.client().create_room().await;
-    let gone = timeout(GRACE, server.terminate()).await;
-    assert!(gone.expect("there is nobody to wait for").success());
+    let exit = timeout(GRACE, server.terminate()).await;
+    assert!(exit.expect("an exit in time").success());
 }
 
 #[tokio::test]
-async fn a_server_told_to_hurry_closes_everything_at_once() {
+async fn without_a_drain_all_sockets_are_closed_at_once() {
     let mut server = Server::with(&[("DRAIN_SECONDS", "0")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -77,22 +77,22 @@ async fn a_server_told_to_hurry_closes_everything_at_once() {
     socket.follow("1", &client, &room).await;
     server.signal("TERM");
     assert_eq!(socket.closed().await.0, 1012);
-    assert!(timeout(GRACE, server.ended()).await.expect("the server is gone in time").success());
+    assert!(timeout(GRACE, server.wait_for_exit()).await.expect("an exit in time").success());
 }
 
-/// The texts that an event stream tells up to `last`; whenever it ends, from the next address on.
+/// Reads texts from an event stream up to `last`. Whenever the stream ends, resumes at the next address.
 async fn read_stream_on(addresses: Vec<String>, room: RoomKey, after: String, last: &str) -> Vec<String> {
     let (mut texts, mut after) = (Vec::new(), after);
     for address in addresses.iter().cycle() {
         let request = get(&format!("http://{address}/graphql"), &events_of(&room))
             .header("accept", "text/event-stream")
             .header("last-event-id", &after);
-        // While a server stops it refuses, and afterwards it does not even do that.
+        // A stopping server refuses the stream; a stopped one refuses the connection.
         if let Some(mut stream) = Stream::try_of(request).await.filter(|stream| stream.status == 200) {
             while let Some(block) = stream.block().await {
                 let (Some(id), Some(data)) = (block.id, block.data) else { continue };
-                let said: serde_json::Value = serde_json::from_str(&data).expect("JSON");
-                texts.push(text(&said["data"]["messageEvents"]["message"]["text"]));
+                let event: serde_json::Value = serde_json::from_str(&data).expect("JSON");
+                texts.push(text(&event["data"]["messageEvents"]["message"]["text"]));
                 after = id;
                 if texts.last().is_some_and(|text| text == last) {
                     return texts;
@@ -106,7 +106,7 @@ async fn read_stream_on(addresses: Vec<String>, room: RoomKey, after: String, la
 }
 
 #[tokio::test]
-async fn readers_of_a_server_that_stops_go_on_with_another_and_miss_nothing() {
+async fn readers_of_a_stopping_server_resume_on_another_and_miss_nothing() {
     let redis = RedisServer::start().await;
     let url = redis.url();
     let mut stopped = Server::with(&[("REDIS_URL", &url), ("DRAIN_SECONDS", "1")]);
@@ -123,9 +123,9 @@ async fn readers_of_a_server_that_stops_go_on_with_another_and_miss_nothing() {
         .collect();
     client.viewers_become(&room, 8).await;
     let senders = Senders::start(vec![client.clone()], &room, 3);
-    senders.accept(30).await;
+    senders.wait_for_accepted(30).await;
     assert!(stopped.terminate().await.success());
-    senders.accept(30).await;
+    senders.wait_for_accepted(30).await;
     senders.stop().await;
     User::of(client.clone()).send(&room, "the end").await;
     let texts = client.texts(&room).await;

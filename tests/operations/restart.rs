@@ -1,4 +1,4 @@
-//! An orderly end, and what a server finds again when it is back.
+//! Graceful shutdown, and the state after a restart or crash.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +12,7 @@ use crate::support::subscriber::{Said, Subscriber};
 const SERVICE_RESTART: Option<u16> = Some(1012);
 
 #[tokio::test]
-async fn a_server_that_is_told_to_stop_finishes_what_it_was_asked_and_sends_its_readers_elsewhere() {
+async fn a_stopping_server_finishes_requests_and_closes_subscriptions_for_a_restart() {
     for (mut server, _redis) in Server::on_each_store(&[("DRAIN_SECONDS", "2")]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
@@ -23,15 +23,15 @@ async fn a_server_that_is_told_to_stop_finishes_what_it_was_asked_and_sends_its_
 
         let input = json!({ "roomId": room.id, "roomCode": room.code, "text": "in flight" });
         let body = json!({ "query": SEND, "variables": { "input": input } }).to_string();
-        let mut request = TcpStream::connect(server.address()).await.expect("a line");
+        let mut request = TcpStream::connect(server.address()).await.expect("a connection");
         let head = format!(
             "POST /graphql HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
              expect: 100-continue\r\n\r\n",
             body.len()
         );
-        request.write_all(head.as_bytes()).await.expect("an open line");
+        request.write_all(head.as_bytes()).await.expect("an open connection");
         let mut answer = vec![0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
-        request.read_exact(&mut answer).await.expect("leave to go on");
+        request.read_exact(&mut answer).await.expect("100 Continue");
         assert!(answer.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&answer));
 
         server.signal("TERM");
@@ -43,11 +43,11 @@ async fn a_server_that_is_told_to_stop_finishes_what_it_was_asked_and_sends_its_
             }
         };
         assert_eq!(closed, SERVICE_RESTART);
-        request.write_all(body.as_bytes()).await.expect("an open line");
+        request.write_all(body.as_bytes()).await.expect("an open connection");
         let mut answer = String::new();
         request.read_to_string(&mut answer).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("in flight"), "{answer}");
-        assert!(server.ended().await.success());
+        assert!(server.wait_for_exit().await.success());
         assert!(TcpStream::connect(server.address()).await.is_err());
 
         server.start();
@@ -57,7 +57,7 @@ async fn a_server_that_is_told_to_stop_finishes_what_it_was_asked_and_sends_its_
 }
 
 #[tokio::test]
-async fn a_server_that_was_stopped_and_started_again_has_everything_it_had() {
+async fn a_restarted_server_has_all_its_data() {
     let mut server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -65,7 +65,7 @@ async fn a_server_that_was_stopped_and_started_again_has_everything_it_had() {
     let mut subscriber = Subscriber::open(server.address(), &room, Some(start.clone())).await;
     let message = ada.send(&room, "first").await;
     ada.send(&room, "second").await;
-    ada.edit(&room, &text(&message["id"]), "first, mended").await;
+    ada.edit(&room, &text(&message["id"]), "first, edited").await;
     subscriber.event().await;
     let view = View::of(&client, &room).await;
     let fields = "id code createdAt expiresAt chatterCount cursor chatters { nodes { id displayName } }
@@ -79,7 +79,7 @@ async fn a_server_that_was_stopped_and_started_again_has_everything_it_had() {
     view.assert_is(&client, &room).await;
     ada.client = client.clone();
     ada.send(&room, "third").await;
-    // On from where the old server left the reader, who had only seen the first event.
+    // The reader resumes at the new server after the first event.
     let mut subscriber = Subscriber::open(server.address(), &room, subscriber.cursor).await;
     let events = subscriber.events(3).await;
     let kinds: Vec<_> = events.iter().map(|event| text(&event["__typename"])).collect();
@@ -88,7 +88,7 @@ async fn a_server_that_was_stopped_and_started_again_has_everything_it_had() {
 }
 
 #[tokio::test]
-async fn a_reader_who_comes_back_after_a_crash_misses_nothing() {
+async fn a_reader_that_resumes_after_a_crash_misses_nothing() {
     let mut server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;

@@ -1,4 +1,4 @@
-//! Settings and the command line, as whoever starts the server meets them.
+//! Reading settings from the environment and `.env`, `--help` and `--version`.
 
 use std::collections::HashMap;
 use std::process::Output;
@@ -10,15 +10,15 @@ use crate::support::sentinels::{MASTER, PASSWORD, Sentinels};
 use crate::support::server::{Server, command};
 
 #[test]
-fn the_defaults_are_the_documented_ones() {
-    let config = Config::from_values(&HashMap::new()).expect("defaults that are valid");
+fn defaults_are_valid() {
+    let config = Config::from_values(&HashMap::new()).expect("valid defaults");
     assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8001");
     assert!(matches!(&config.store, StoreChoice::Embedded(directory) if directory.ends_with("data")));
     assert_eq!(config.chat, livechat::chat::Settings::default());
 }
 
 #[test]
-fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
+fn an_invalid_value_stops_the_start_with_an_error_that_names_the_setting() {
     for (name, value) in [
         ("LISTEN_ADDR", "8001"),
         ("BASE_PATH", "chat"),
@@ -59,7 +59,7 @@ fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
     ] {
         assert_refused(&[(name, value), ("RATE_LIMITS", if name == "RATE_LIMITS" { value } else { "on" })], name);
     }
-    // What says how Redis is reached is looked at where there is one.
+    // Settings of Redis are read only if Redis is used.
     for (name, value) in [
         ("REDIS_CLUSTER", "maybe"),
         ("REDIS_PORT", "70000"),
@@ -72,16 +72,16 @@ fn a_bad_value_stops_the_start_with_a_sentence_that_names_the_variable() {
     }
 }
 
-/// A server with this environment does not start, and says what this setting must be.
+/// Asserts that a server with this environment does not start and says what the setting `name` must be. Returns the error.
 fn assert_refused(environment: &[(&str, &str)], name: &str) -> String {
     let output = start_with(environment);
     assert!(!output.status.success(), "{environment:?} was accepted");
-    let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(sentence.starts_with(&format!("livechat: {name}: must ")), "{environment:?} gave: {sentence}");
-    sentence
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.starts_with(&format!("livechat: {name}: must ")), "{environment:?} gave: {message}");
+    message
 }
 
-/// What no program of ours is meant by, and what Kubernetes sets for services named `redis` and `livechat`.
+/// Variables that Kubernetes sets in every pod for services named `redis` and `livechat`.
 const INJECTED: [(&str, &str); 7] = [
     ("REDIS_PORT", "tcp://10.0.0.1:6379"),
     ("REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
@@ -93,7 +93,7 @@ const INJECTED: [(&str, &str); 7] = [
 ];
 
 #[tokio::test]
-async fn a_setting_that_is_not_in_use_does_not_prevent_the_start() {
+async fn an_unused_setting_cannot_prevent_the_start() {
     let of_redis = [
         ("REDIS_CLUSTER", "maybe"),
         ("REDIS_TIMEOUT", "0"),
@@ -121,7 +121,7 @@ async fn a_setting_that_is_not_in_use_does_not_prevent_the_start() {
     let redis = RedisServer::start().await;
     let (url, address) = (redis.url(), redis.address());
     Server::with(&[&INJECTED[..], &[("REDIS_URL", &*url)]].concat()).client().create_room().await;
-    // Of a cluster are those that name several nodes, whatever else is said.
+    // Several nodes are a cluster, regardless of REDIS_CLUSTER.
     let node = RedisServer::start_cluster_node().await;
     let nodes = format!("{0},{0}", node.address());
     let several = [("REDIS_URL", &*format!("redis://{nodes}")), ("REDIS_CLUSTER", "maybe")];
@@ -135,13 +135,13 @@ async fn a_setting_that_is_not_in_use_does_not_prevent_the_start() {
     Server::with(&[&INJECTED[..], &named].concat()).client().create_room().await;
 
     let (host, port) = address.split_once(':').expect("host and port");
-    let said = assert_refused(&[&INJECTED[..], &[("REDIS_HOST", host)]].concat(), "REDIS_PORT");
-    assert!(said.contains("Kubernetes") && said.contains("enableServiceLinks: false"), "{said}");
+    let message = assert_refused(&[&INJECTED[..], &[("REDIS_HOST", host)]].concat(), "REDIS_PORT");
+    assert!(message.contains("Kubernetes") && message.contains("enableServiceLinks: false"), "{message}");
     Server::with(&[("REDIS_HOST", host), ("REDIS_PORT", port)]).client().create_room().await;
 }
 
 #[test]
-fn a_setting_that_is_not_text_is_refused_and_not_passed_over() {
+fn a_value_that_is_not_utf_8_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let latin: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"p\xe4sswort");
     let with = |host: &str, arguments: &[&str]| {
@@ -149,17 +149,20 @@ fn a_setting_that_is_not_text_is_refused_and_not_passed_over() {
         command.env("REDIS_PASSWORD", latin).env("REDIS_HOST", host).args(arguments).output().expect("the command")
     };
     let output = with("127.0.0.1", &[]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.starts_with("livechat: REDIS_PASSWORD: must be text in UTF-8"), "{said}");
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && output_text.starts_with("livechat: REDIS_PASSWORD: must be text in UTF-8"),
+        "{output_text}"
+    );
     let output = with("127.0.0.1", &["config"]);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success() && said.contains("^ must be text in UTF-8"), "{said}");
-    // Without a Redis it is not in use.
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && output_text.contains("^ must be text in UTF-8"), "{output_text}");
+    // Without Redis, the password is unused.
     assert!(with("", &["config"]).status.success());
 }
 
 #[test]
-fn a_password_in_a_bad_address_is_not_shown() {
+fn a_password_in_an_invalid_url_is_not_shown() {
     for url in ["redis://:hunter2@", "http://:hunter2@host", "redis://:hunter2@127.0.0.1:1/"] {
         let output = start_with(&[("REDIS_URL", url), ("REDIS_WAIT", "0")]);
         assert!(!output.status.success(), "{url} was accepted");
@@ -168,7 +171,7 @@ fn a_password_in_a_bad_address_is_not_shown() {
 }
 
 #[test]
-fn redis_is_chosen_by_its_url_or_by_host_port_and_password() {
+fn redis_is_chosen_by_url_host_or_sentinels() {
     let choose = |values: &[(&str, &str)]| {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         match Config::from_values(&values).expect("valid settings").store {
@@ -187,7 +190,7 @@ fn redis_is_chosen_by_its_url_or_by_host_port_and_password() {
 }
 
 #[test]
-fn several_nodes_are_a_cluster_and_one_is_if_that_is_said() {
+fn several_nodes_are_a_cluster_and_one_node_is_if_configured() {
     let is_cluster = |values: &[(&str, &str)]| {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let store = Config::from_values(&values).expect("valid settings").store;
@@ -200,7 +203,7 @@ fn several_nodes_are_a_cluster_and_one_is_if_that_is_said() {
 }
 
 #[tokio::test]
-async fn a_dotenv_file_is_read_and_the_environment_goes_first() {
+async fn the_environment_takes_precedence_over_the_dotenv_file() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join(".env"), "ROOM_CODE_LENGTH=9\nLOG_FORMAT=json\n").expect("a file");
     let server = Server::in_directory(directory, &[("LOG_FORMAT", "text")]);
@@ -214,7 +217,7 @@ async fn a_dotenv_file_is_read_and_the_environment_goes_first() {
 }
 
 #[tokio::test]
-async fn passwords_in_a_dotenv_file_are_taken_as_they_are_written() {
+async fn passwords_in_a_dotenv_file_are_literal() {
     let redis = RedisServer::start().await;
     let (host, port) =
         redis.address().split_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).expect("both");
@@ -230,7 +233,7 @@ async fn passwords_in_a_dotenv_file_are_taken_as_they_are_written() {
     ] {
         redis.command(&["CONFIG", "SET", "requirepass", password]).await;
         let directory = tempfile::tempdir().expect("a directory");
-        // As an editor on Windows saves it.
+        // With a byte order mark and CR LF, as editors on Windows save it.
         let text = format!("\u{feff}REDIS_HOST={host}\r\nexport REDIS_PORT={port}\r\nREDIS_PASSWORD={written}\r\n");
         std::fs::write(directory.path().join(".env"), text).expect("a file");
         Server::in_directory(directory, &[]).client().create_room().await;
@@ -239,14 +242,14 @@ async fn passwords_in_a_dotenv_file_are_taken_as_they_are_written() {
             .get_multiplexed_async_connection()
             .await
             .expect("a connection");
-        redis::cmd("AUTH").arg(password).exec_async(&mut admin).await.expect("let in");
-        let mut forget = redis::cmd("CONFIG");
-        forget.arg("SET").arg("requirepass").arg("").exec_async(&mut admin).await.expect("without a password");
+        redis::cmd("AUTH").arg(password).exec_async(&mut admin).await.expect("an accepted password");
+        let mut reset = redis::cmd("CONFIG");
+        reset.arg("SET").arg("requirepass").arg("").exec_async(&mut admin).await.expect("without a password");
     }
 }
 
 #[test]
-fn a_dotenv_line_that_can_be_read_in_two_ways_is_refused_with_its_number() {
+fn an_ambiguous_dotenv_line_is_refused_with_its_number() {
     for line in [
         "REDIS_PASSWORD=hunter2 and more",
         "REDIS_PASSWORD=#hunter2",
@@ -266,10 +269,10 @@ fn a_dotenv_line_that_can_be_read_in_two_ways_is_refused_with_its_number() {
             .expect("a file");
         for arguments in [&[][..], &["config"], &["migrate"], &["healthcheck"]] {
             let output = command(directory.path(), &[]).args(arguments).output().expect("the command");
-            let said = String::from_utf8_lossy(&output.stderr);
+            let output_text = String::from_utf8_lossy(&output.stderr);
             assert!(!output.status.success(), "{line:?} was accepted");
-            assert!(said.starts_with("livechat: .env cannot be read: line 3 "), "{line:?}: {said}");
-            assert!(!said.contains("hun") && output.stdout.is_empty(), "{line:?}: {said}");
+            assert!(output_text.starts_with("livechat: .env cannot be read: line 3 "), "{line:?}: {output_text}");
+            assert!(!output_text.contains("hun") && output.stdout.is_empty(), "{line:?}: {output_text}");
         }
     }
 }
@@ -280,20 +283,21 @@ fn only_the_dotenv_file_of_the_working_directory_is_read() {
     std::fs::write(directory.path().join(".env"), "ROOM_CODE_LENGTH=9\nwhat is this\n").expect("a file");
     let below = directory.path().join("below");
     std::fs::create_dir(&below).expect("a directory");
-    let said = || {
+    let output_text = || {
         let output = command(&below, &[]).arg("config").output().expect("the command");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let length = |said: &str| said.lines().find(|line| line.starts_with("ROOM_CODE_LENGTH ")).map(str::to_owned);
+    let length =
+        |output_text: &str| output_text.lines().find(|line| line.starts_with("ROOM_CODE_LENGTH ")).map(str::to_owned);
     assert!(
-        length(&said()).is_some_and(|line| line.ends_with("6  default") || line.ends_with(" default")),
+        length(&output_text()).is_some_and(|line| line.ends_with("6  default") || line.ends_with(" default")),
         "{}",
-        said()
+        output_text()
     );
-    // Python keeps its environments in a directory of this name.
+    // Python projects may have a directory of this name.
     std::fs::create_dir(below.join(".env")).expect("a directory");
-    assert!(length(&said()).is_some_and(|line| line.ends_with(" default")), "{}", said());
+    assert!(length(&output_text()).is_some_and(|line| line.ends_with(" default")), "{}", output_text());
 }
 
 #[test]

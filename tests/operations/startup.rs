@@ -1,4 +1,4 @@
-//! A server that is started before its Redis waits for it, as long as it makes sense to.
+//! A server that is started before its Redis waits for it, unless waiting cannot help.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use crate::support::redis_server::{RedisServer, free_port};
 use crate::support::sentinels::{MASTER, PASSWORD, Sentinels};
 use crate::support::server::{Server, command, failure};
 
-/// How much later than the server Redis is started.
-const LATER: Duration = Duration::from_secs(3);
+/// Delay between the start of the server and that of Redis.
+const DELAY: Duration = Duration::from_secs(3);
 
-/// Starts a server with these settings, does `meanwhile` after some seconds, and returns the server once it serves.
+/// Starts a server with these settings, awaits `meanwhile` after a few seconds, and returns the server once it serves.
 async fn start_before<T>(environment: &[(&str, &str)], meanwhile: impl Future<Output = T>) -> (Server, T) {
     let owned: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let start = Instant::now();
@@ -20,11 +20,11 @@ async fn start_before<T>(environment: &[(&str, &str)], meanwhile: impl Future<Ou
         let environment: Vec<_> = owned.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Server::with(&environment)
     });
-    tokio::time::sleep(LATER).await;
-    assert!(!server.is_finished(), "the server serves, or has ended, without its Redis");
+    tokio::time::sleep(DELAY).await;
+    assert!(!server.is_finished(), "the server serves or has exited without its Redis");
     let done = meanwhile.await;
     let server = server.await.expect("a server");
-    assert!(start.elapsed() >= LATER);
+    assert!(start.elapsed() >= DELAY);
     (server, done)
 }
 
@@ -32,14 +32,14 @@ async fn assert_serves(server: &Server) {
     assert_eq!(server.status("/readyz").await, 200);
     let client = server.client();
     let room = client.create_room().await;
-    User::of(client).send(&room, "after all").await;
+    User::of(client).send(&room, "after the wait").await;
     let log = server.log();
     assert!((1..=2).contains(&log.matches("Redis cannot be used yet").count()), "{log}");
     assert!(log.contains("Redis can be used after "), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_a_redis_that_is_started_after_it() {
+async fn a_server_waits_for_redis_to_start() {
     let mut redis = RedisServer::start_with_password("open-sesame").await;
     redis.kill();
     let url = redis.url();
@@ -49,7 +49,7 @@ async fn a_server_waits_for_a_redis_that_is_started_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_a_redis_that_still_loads_its_data() {
+async fn a_server_waits_while_redis_loads_its_data() {
     let mut redis = RedisServer::start_that_loads_slowly().await;
     let mut connection = redis.connection().await;
     for number in 0..1_500 {
@@ -59,7 +59,7 @@ async fn a_server_waits_for_a_redis_that_still_loads_its_data() {
     redis.command(&["SAVE"]).await;
     redis.kill();
     let url = redis.url();
-    // It answers commands with LOADING from soon after its start until it has read everything.
+    // Redis answers commands with LOADING until it has read its data.
     let restarted = tokio::spawn(async move {
         redis.restart().await;
         redis
@@ -73,7 +73,7 @@ async fn a_server_waits_for_a_redis_that_still_loads_its_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_the_primary_that_sentinels_name() {
+async fn a_server_waits_for_the_primary_of_the_sentinels() {
     let mut redis = RedisServer::start().await;
     let sentinels = Sentinels::over(&redis, 0).await;
     redis.kill();
@@ -87,7 +87,7 @@ async fn a_server_waits_for_the_primary_that_sentinels_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_sentinels_that_are_started_after_it() {
+async fn a_server_waits_for_sentinels_to_start() {
     let redis = RedisServer::start().await;
     let sentinels = Sentinels::over(&redis, 0).await;
     let addresses = sentinels.addresses();
@@ -99,7 +99,7 @@ async fn a_server_waits_for_sentinels_that_are_started_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_a_cluster_whose_nodes_are_started_after_it() {
+async fn a_server_waits_for_cluster_nodes_to_start() {
     let mut node = RedisServer::start_cluster_node().await;
     let url = node.url();
     node.kill();
@@ -108,32 +108,32 @@ async fn a_server_waits_for_a_cluster_whose_nodes_are_started_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_a_cluster_that_has_not_been_put_together() {
+async fn a_server_waits_for_a_cluster_to_be_created() {
     let node = RedisServer::start_lone_node(&[]).await;
     let url = node.url();
-    let put_together = async { node.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await };
-    let (server, ()) = start_before(&[("REDIS_URL", &url), ("REDIS_CLUSTER", "true")], put_together).await;
+    let create_cluster = async { node.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await };
+    let (server, ()) = start_before(&[("REDIS_URL", &url), ("REDIS_CLUSTER", "true")], create_cluster).await;
     assert_serves(&server).await;
 }
 
 #[test]
-fn a_server_waits_as_long_as_it_is_told_to_and_then_says_why() {
+fn a_server_waits_for_redis_wait_and_then_gives_the_reason() {
     let url = format!("redis://127.0.0.1:{}/", free_port());
     for (wait, least, most) in [("0", 0, 8), ("2s", 2, 10)] {
         let start = Instant::now();
-        let said = failure(&[("REDIS_URL", &url), ("REDIS_WAIT", wait)]);
+        let message = failure(&[("REDIS_URL", &url), ("REDIS_WAIT", wait)]);
         let seconds = start.elapsed().as_secs();
         assert!((least..most).contains(&seconds), "it took {seconds} s with {wait}");
         assert!(
-            said.contains("livechat: Redis cannot be used: ") && said.contains("cannot connect to Redis"),
-            "{said}"
+            message.contains("livechat: Redis cannot be used: ") && message.contains("cannot connect to Redis"),
+            "{message}"
         );
-        assert_eq!(said.contains("waiting for it for 2 more seconds at most"), wait == "2s", "{said}");
+        assert_eq!(message.contains("waiting for it for 2 more seconds at most"), wait == "2s", "{message}");
     }
 }
 
 #[tokio::test]
-async fn what_waiting_does_not_cure_ends_the_start_at_once() {
+async fn errors_that_waiting_cannot_solve_end_the_start_at_once() {
     let redis = RedisServer::start_with_password("open-sesame").await;
     redis.command(&["ACL", "SETUSER", "nobody", "on", ">open-sesame", "+@connection", "~*"]).await;
     let single = RedisServer::start().await;
@@ -149,15 +149,15 @@ async fn what_waiting_does_not_cure_ends_the_start_at_once() {
     ] {
         let mut environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         environment.push(("REDIS_WAIT", "10m"));
-        // Waits for half a minute at most, which is far less than ten minutes.
-        let said = failure(&environment);
-        assert!(said.contains(sentence) && !said.contains("cannot be used yet"), "{said}");
-        assert!(!said.contains("sesame") && !said.contains("barley"), "{said}");
+        // `failure` waits for at most 30 s, far less than REDIS_WAIT.
+        let message = failure(&environment);
+        assert!(message.contains(sentence) && !message.contains("cannot be used yet"), "{message}");
+        assert!(!message.contains("sesame") && !message.contains("barley"), "{message}");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_is_stopped_while_it_waits_ends_at_once_and_well() {
+async fn a_signal_ends_the_wait_at_once_with_success() {
     let url = format!("redis://127.0.0.1:{}/", free_port());
     for signal in ["TERM", "INT"] {
         let directory = tempfile::tempdir().expect("a directory");
@@ -168,15 +168,15 @@ async fn a_server_that_is_stopped_while_it_waits_ends_at_once_and_well() {
             .spawn()
             .expect("the livechat binary");
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(server.try_wait().expect("a process of our own").is_none(), "it does not wait");
+        assert!(server.try_wait().expect("a process of our own").is_none(), "the server does not wait");
         let sent = std::process::Command::new("kill").args([format!("-{signal}"), server.id().to_string()]).status();
         assert!(sent.expect("the kill command").success());
-        assert!(ends_well(&mut server).await, "after SIG{signal}");
+        assert!(exits_successfully(&mut server).await, "after SIG{signal}");
     }
 }
 
-/// Whether a process ends within some seconds, and with success.
-async fn ends_well(process: &mut Child) -> bool {
+/// Whether a process exits successfully within ten seconds.
+async fn exits_successfully(process: &mut Child) -> bool {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         if let Some(status) = process.try_wait().expect("a process of our own") {

@@ -1,4 +1,4 @@
-//! What tests/tools.sh does on machines that lack something, with stand-ins for the programs that it runs.
+//! tests/tools.sh on machines with missing or old programs, with fake programs.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// Stands in for `python3 -m venv --clear DIRECTORY`: makes one whose `pip` installs nothing and whose `python` knows where the
-/// Node.js of PyPI is.
+/// A fake `python3 -m venv --clear DIRECTORY`: in the environment it creates, `pip` installs nothing and `python` prints the path
+/// of a fake Node.js package.
 const PYTHON: &str = r#"#!/bin/sh
 [ "$1" = -c ] && exit 0
 mkdir -p "$4/bin" "$4/wheel/bin" "$4/wheel/lib/node_modules/npm/bin"
@@ -23,18 +23,18 @@ fn write_program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a program");
 }
 
-/// A machine on which only these programs are there, besides the usual ones, and a checkout on it.
+/// A fake machine with a few programs and a checkout.
 struct Machine(TempDir);
 
 impl Machine {
-    /// With the Node.js of this version, if any.
+    /// A machine with this version of Node.js, or without it.
     fn with_node(version: Option<&str>) -> Self {
         let root = tempfile::tempdir().expect("a directory");
         let programs = root.path().join("programs");
         fs::create_dir_all(&programs).expect("a directory");
         for name in ["sh", "mkdir", "printf", "chmod", "cp", "cmp", "ln", "dirname", "id", "rm"] {
             let from = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
-            symlink(from.iter().find(|path| path.exists()).expect("a usual program"), programs.join(name))
+            symlink(from.iter().find(|path| path.exists()).expect("a standard program"), programs.join(name))
                 .expect("a link");
         }
         for name in ["redis-server", "nginx", "systemd-analyze", "openssl", "valgrind", "promtool", "chromium"] {
@@ -45,14 +45,14 @@ impl Machine {
         }
         write_program(&programs.join("python3"), PYTHON);
         if let Some(version) = version {
-            // Does what a real one does with `-e`, in the version that it pretends to be.
+            // Runs the real Node.js with a fake version number.
             let text = format!(
                 "#!/bin/sh\nexec env PATH='{}' node -r '{}' \"$@\"\n",
                 std::env::var("PATH").expect("a PATH"),
                 root.path().join("version.js").display()
             );
-            let pretend = format!("Object.defineProperty(process.versions, 'node', {{ value: '{version}' }});");
-            fs::write(root.path().join("version.js"), pretend).expect("a file");
+            let fake_version = format!("Object.defineProperty(process.versions, 'node', {{ value: '{version}' }});");
+            fs::write(root.path().join("version.js"), fake_version).expect("a file");
             write_program(&programs.join("node"), &text);
             symlink("/usr/bin/env", programs.join("env")).expect("a link");
             write_program(&programs.join("npm"), "#!/bin/sh\nexit 0\n");
@@ -80,7 +80,7 @@ impl Machine {
 }
 
 #[test]
-fn a_machine_whose_node_is_missing_or_old_is_given_a_newer_one_without_root() {
+fn a_missing_or_old_node_is_replaced_without_root() {
     for (version, is_new) in [
         (None, false),
         (Some("18.19.0"), false),
@@ -90,7 +90,7 @@ fn a_machine_whose_node_is_missing_or_old_is_given_a_newer_one_without_root() {
     ] {
         let machine = Machine::with_node(version);
         let checkout = machine.0.path().join("checkout");
-        // Twice, as with every `make test`.
+        // Twice, because every `make test` runs the script.
         for _ in 0..2 {
             let output = machine.run(&checkout.join("tests/tools.sh"));
             assert!(output.status.success(), "{version:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -98,24 +98,24 @@ fn a_machine_whose_node_is_missing_or_old_is_given_a_newer_one_without_root() {
         let node = checkout.join("target/node/bin/node");
         assert_eq!(node.exists(), !is_new, "{version:?}");
         if !is_new {
-            let said = machine.run(&node).stdout;
-            assert!(said.starts_with(b"v24.0.0"), "{version:?}");
+            let output = machine.run(&node).stdout;
+            assert!(output.starts_with(b"v24.0.0"), "{version:?}");
             for name in ["npm", "npx"] {
-                let said = machine.run(&checkout.join("target/node/bin").join(name)).stdout;
-                let said = String::from_utf8_lossy(&said).into_owned();
-                assert!(said.starts_with("v24.0.0 ") && said.contains(&format!("{name}-cli.js")), "{said}");
+                let output = machine.run(&checkout.join("target/node/bin").join(name)).stdout;
+                let output = String::from_utf8_lossy(&output).into_owned();
+                assert!(output.starts_with("v24.0.0 ") && output.contains(&format!("{name}-cli.js")), "{output}");
             }
         }
     }
 }
 
 #[test]
-fn what_make_runs_finds_that_node_first() {
+fn make_puts_that_node_first_in_the_path() {
     let checkout = env!("CARGO_MANIFEST_DIR");
     let output = Command::new("make")
         .args(["--no-print-directory", "-C", checkout, "--eval", "show-path: ; @echo $$PATH", "show-path"])
         .output()
         .expect("make");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.starts_with(&format!("{checkout}/target/node/bin:")), "{said}");
+    let output = String::from_utf8_lossy(&output.stdout);
+    assert!(output.starts_with(&format!("{checkout}/target/node/bin:")), "{output}");
 }

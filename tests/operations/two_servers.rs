@@ -1,4 +1,4 @@
-//! Two servers on one Redis are one chat.
+//! Two servers on one Redis act as one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
 #[tokio::test]
-async fn what_is_sent_on_one_server_is_seen_on_the_other() {
+async fn messages_sent_on_one_server_are_delivered_by_the_other() {
     let redis = RedisServer::start().await;
     let servers = [Server::on_redis(&redis.url()), Server::on_redis(&redis.url())];
     let room = servers[0].client().create_room().await;
@@ -20,7 +20,7 @@ async fn what_is_sent_on_one_server_is_seen_on_the_other() {
     for server in &servers {
         readers.push(Subscriber::open(server.address(), &room, Some(start.clone())).await);
     }
-    // A user goes from one to the other, token in hand.
+    // A user alternates between the servers with the same token.
     let mut ada = User::of(servers[0].client());
     for n in 0..10 {
         ada.client = servers[n % 2].client();
@@ -31,7 +31,7 @@ async fn what_is_sent_on_one_server_is_seen_on_the_other() {
     }
     let senders = [0, 1].map(|n| Senders::start(vec![servers[n].client()], &room, 4));
     for senders in senders {
-        senders.accept(50).await;
+        senders.wait_for_accepted(50).await;
         senders.stop().await;
     }
     ada.send(&room, "the end").await;
@@ -42,16 +42,16 @@ async fn what_is_sent_on_one_server_is_seen_on_the_other() {
 }
 
 #[tokio::test]
-async fn readers_of_a_killed_server_go_on_with_the_other_and_miss_nothing() {
-    readers_go_on_with_the_other(async |server| server.kill()).await;
+async fn readers_of_a_killed_server_resume_on_the_other_and_miss_nothing() {
+    readers_resume_on_the_other(async |server| server.kill()).await;
 }
 
 #[tokio::test]
-async fn readers_of_a_stopped_server_go_on_with_the_other_and_miss_nothing() {
-    readers_go_on_with_the_other(async |server| assert!(server.terminate().await.success())).await;
+async fn readers_of_a_stopped_server_resume_on_the_other_and_miss_nothing() {
+    readers_resume_on_the_other(async |server| assert!(server.terminate().await.success())).await;
 }
 
-async fn readers_go_on_with_the_other(end: impl AsyncFnOnce(&mut Server)) {
+async fn readers_resume_on_the_other(end: impl AsyncFnOnce(&mut Server)) {
     let redis = RedisServer::start().await;
     let (mut ended, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
     let room = other.client().create_room().await;
@@ -63,10 +63,10 @@ async fn readers_go_on_with_the_other(end: impl AsyncFnOnce(&mut Server)) {
     ended.client().viewers_become(&room, 4).await;
     let settled = Senders::start(vec![other.client()], &room, 3);
     let moving = Senders::start(vec![ended.client(), other.client()], &room, 3);
-    moving.accept(60).await;
+    moving.wait_for_accepted(60).await;
     end(&mut ended).await;
-    moving.accept(60).await;
-    settled.accept(60).await;
+    moving.wait_for_accepted(60).await;
+    settled.wait_for_accepted(60).await;
     let mut accepted = settled.stop().await;
     accepted.extend(moving.stop().await);
     User::of(other.client()).send(&room, "the end").await;
@@ -79,14 +79,14 @@ async fn readers_go_on_with_the_other(end: impl AsyncFnOnce(&mut Server)) {
     let mut sent: Vec<_> = texts.into_iter().flatten().collect();
     accepted.sort();
     sent.sort();
-    assert_eq!(sent, accepted, "accepted once is there once, also when it was repeated on another server");
+    assert_eq!(sent, accepted, "every accepted message is stored once, even if it was repeated on another server");
 }
 
-/// Another server forgets the viewers of a killed one within so much.
-const FORGOTTEN: Duration = Duration::from_secs(15);
+/// Time after which another server no longer counts the viewers of a killed one.
+const VIEWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn viewers_are_counted_over_both_servers_and_forgotten_with_a_killed_one() {
+async fn viewers_of_both_servers_are_counted_and_those_of_a_killed_server_expire() {
     let redis = RedisServer::start().await;
     let (mut killed, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
     let client = other.client();
@@ -96,16 +96,16 @@ async fn viewers_are_counted_over_both_servers_and_forgotten_with_a_killed_one()
     client.viewers_become(&room, 3).await;
     killed.client().viewers_become(&room, 3).await;
     killed.kill();
-    let forgotten = eventually("the viewers are forgotten", async || {
+    let expired = eventually("the viewers are no longer counted", async || {
         client.of_room(&room, "viewerCount").await["viewerCount"] == 1
     });
-    tokio::time::timeout(FORGOTTEN, forgotten).await.expect("the viewers of a killed server are forgotten in time");
+    tokio::time::timeout(VIEWER_TIMEOUT, expired).await.expect("viewers that expire in time");
     drop(here);
     client.viewers_become(&room, 0).await;
 }
 
 #[tokio::test]
-async fn viewers_of_a_stopped_server_are_forgotten_at_once() {
+async fn viewers_of_a_stopped_server_are_removed_at_once() {
     let redis = RedisServer::start().await;
     let (mut stopped, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
     let room = other.client().create_room().await;
@@ -113,7 +113,7 @@ async fn viewers_of_a_stopped_server_are_forgotten_at_once() {
     other.client().viewers_become(&room, 1).await;
     assert!(stopped.terminate().await.success());
     let count = other.client().of_room(&room, "viewerCount").await;
-    assert_eq!(count["viewerCount"], 0, "a server that stops takes its viewers with it");
+    assert_eq!(count["viewerCount"], 0, "a stopping server removes its viewers");
 }
 
 async fn open(server: &Server, room: &RoomKey) -> Subscriber {

@@ -28,7 +28,7 @@ async fn a_backup_of_a_running_server_contains_everything_accepted_before() {
     let token = ada.token.clone();
 
     let load = Senders::start(vec![client.clone()], &busy, 4);
-    load.accept(20).await;
+    load.wait_for_accepted(20).await;
     let restored = tempfile::tempdir().expect("a directory");
     fs::create_dir(restored.path().join("data")).expect("a directory");
     let copy = restored.path().join("data/livechat.db");
@@ -36,7 +36,7 @@ async fn a_backup_of_a_running_server_contains_everything_accepted_before() {
     database.execute_batch(&statement(copy.to_str().expect("text"))).expect("a backup");
     drop(database);
     // The server continues without interruption.
-    load.accept(20).await;
+    load.wait_for_accepted(20).await;
     load.stop().await;
     ada.send(&room, "after").await;
     let after = ada.cursor.clone();

@@ -120,16 +120,16 @@ async fn deleted_text_leaves_the_disk_under_load() {
             })
         })
         .collect();
-    load.accept(50).await;
+    load.wait_for_accepted(50).await;
     let deleted = text(&ada.send(&room, "the-text-that-is-deleted").await["id"]);
-    load.accept(50).await;
+    load.wait_for_accepted(50).await;
     ada.delete(&room, &deleted).await;
     let start = Instant::now();
     while contains(&server.data(), "the-text-that-is-deleted") {
         assert!(start.elapsed() < GONE_WITHIN, "deleted text is still there");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    load.accept(50).await;
+    load.wait_for_accepted(50).await;
     load.stop().await;
     readers.iter().for_each(tokio::task::JoinHandle::abort);
 }

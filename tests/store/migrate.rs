@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::bottleneck::Bottleneck;
 use crate::support::client::{Client, RoomKey, User, error_code, text};
 use crate::support::eventually;
-use crate::support::load::send_at_once;
+use crate::support::load::send_concurrently;
 use crate::support::redis_cluster::RedisCluster;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, command};
@@ -138,7 +138,7 @@ async fn a_large_room_arrives_complete_after_interruptions() {
     let mut server = Server::embedded();
     let client = server.client();
     let (room, start) = room_and_start(&client).await;
-    send_at_once(&client, &room, 50, 100).await;
+    send_concurrently(&client, &room, 50, 100).await;
     let mut ada = User::of(client.clone());
     let message = ada.send(&room, "to be deleted").await;
     ada.delete(&room, &text(&message["id"])).await;

@@ -23,7 +23,7 @@ async fn a_redis_that_wants_a_certificate_of_ours_is_used_over_tls_and_found_aga
     for kind in ["normal", "pubsub"] {
         redis.command(&["CLIENT", "KILL", "TYPE", kind]).await;
     }
-    crowd.accept(20).await;
+    crowd.wait_for_accepted(20).await;
     redis.kill();
     redis.restart().await;
     eventually("the server is ready again", async || server.status("/readyz").await == 200).await;

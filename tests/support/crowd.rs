@@ -1,5 +1,5 @@
-//! A room that lives through faults: users who send, edit and delete in it, readers on every transport, and at the end
-//! the proof that nothing acknowledged was lost and that every reader had each event once.
+//! Load on one room during faults: users send, edit and delete, and readers follow on every transport. At the end, checks that
+//! no acknowledged change was lost and that every reader received each event once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use super::eventually;
 use super::subscriber::Said;
 use super::transport::{Reader, Resume, Transport};
 
-/// Users of a room.
+/// Users per room.
 const USERS: usize = 3;
-/// A user rests for so long between two actions, and everybody before trying again.
+/// Pause between two actions of a user, and before a retry.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Users and readers of one room.
@@ -30,20 +30,20 @@ pub struct Crowd {
     start: String,
     stop: CancellationToken,
     accepted: Arc<AtomicUsize>,
-    users: JoinSet<Did>,
+    users: JoinSet<Acknowledged>,
     readers: JoinSet<Read>,
 }
 
-/// What a user was told.
+/// The acknowledged actions of a user.
 #[derive(Default)]
-struct Did {
+struct Acknowledged {
     cursors: Vec<String>,
-    /// What each message of theirs says in the end.
+    /// The final text of each of the user's messages, by index.
     texts: BTreeMap<u64, Option<String>>,
 }
 
 impl Crowd {
-    /// Starts users and readers, all at this address, on a room of their own.
+    /// Starts users and readers at this address, in a new room.
     pub async fn start(address: &str) -> Self {
         let client = client_of(address);
         let room = client.create_room().await;
@@ -61,27 +61,28 @@ impl Crowd {
             }
         }
         let crowd = Self { room, address: address.to_owned(), start, stop, accepted, users, readers };
-        crowd.accept(20).await;
+        crowd.wait_for_accepted(20).await;
         crowd
     }
 
-    /// Waits until so many more actions were accepted.
-    pub async fn accept(&self, more: usize) {
+    /// Waits until `more` further actions are accepted.
+    pub async fn wait_for_accepted(&self, more: usize) {
         let (before, start) = (self.accepted.load(Ordering::Relaxed), Instant::now());
-        eventually("enough is accepted", async || self.accepted.load(Ordering::Relaxed) >= before + more).await;
+        eventually("enough actions are accepted", async || self.accepted.load(Ordering::Relaxed) >= before + more)
+            .await;
         println!("{more} more accepted within {:?}", start.elapsed());
     }
 
-    /// Ends all users once what they were doing is accepted, and all readers with the last event. Everything that was
-    /// acknowledged must be there, and each reader must have had each event once, in order.
+    /// Stops the users after their current action and the readers after the last event. Panics unless every acknowledged change
+    /// is stored and each reader received each event once, in order.
     pub async fn settle_and_check(mut self) {
-        self.accept(20).await;
+        self.wait_for_accepted(20).await;
         self.stop.cancel();
         let (mut cursors, mut expected) = (Vec::new(), BTreeMap::new());
-        while let Some(did) = self.users.join_next().await {
-            let did = did.expect("a user who did not fail");
-            cursors.extend(did.cursors);
-            expected.extend(did.texts);
+        while let Some(user) = self.users.join_next().await {
+            let user = user.expect("a user that did not fail");
+            cursors.extend(user.cursors);
+            expected.extend(user.texts);
         }
         let client = client_of(&self.address);
         let mut last = User::of(client.clone());
@@ -90,14 +91,14 @@ impl Crowd {
         cursors.extend(last.cursor);
 
         let texts: BTreeMap<_, _> = (0..).zip(client.texts(&self.room).await).collect();
-        assert_eq!(texts, expected, "what was acknowledged is all there is");
+        assert_eq!(texts, expected, "the acknowledged changes are all stored");
         let log = whole_log(&self.address, &self.room, self.start).await;
         let kept: Vec<_> = log.iter().map(|entry| entry.cursor.clone()).collect();
         let mut faults = Faults::default();
         faults.compare(&cursors, &kept);
-        assert_eq!(faults, Faults::default(), "of what was acknowledged");
+        assert_eq!(faults, Faults::default(), "faults among the acknowledged changes");
         while let Some(read) = self.readers.join_next().await {
-            let read = read.expect("a reader who did not fail");
+            let read = read.expect("a reader that did not fail");
             assert_eq!(read.entries, log);
             assert_eq!(read.texts, texts);
         }
@@ -114,18 +115,18 @@ struct Writer {
     user: User,
     room: RoomKey,
     accepted: Arc<AtomicUsize>,
-    /// The messages that can be changed, by their index.
+    /// The messages that the user can change, with their index.
     own: Vec<(u64, String)>,
-    did: Did,
+    acknowledged: Acknowledged,
 }
 
 impl Writer {
     fn new(name: String, client: &Client, room: &RoomKey, accepted: &Arc<AtomicUsize>) -> Self {
         let (user, accepted) = (User::with_own_token(client.clone()), Arc::clone(accepted));
-        Self { name, user, room: room.clone(), accepted, own: Vec::new(), did: Did::default() }
+        Self { name, user, room: room.clone(), accepted, own: Vec::new(), acknowledged: Acknowledged::default() }
     }
 
-    async fn write(mut self, stop: CancellationToken) -> Did {
+    async fn write(mut self, stop: CancellationToken) -> Acknowledged {
         for n in 0.. {
             if stop.is_cancelled() {
                 break;
@@ -144,10 +145,10 @@ impl Writer {
                 _ => self.send(words).await,
             }
             self.accepted.fetch_add(1, Ordering::Relaxed);
-            self.did.cursors.extend(self.user.cursor.take());
+            self.acknowledged.cursors.extend(self.user.cursor.take());
             tokio::time::sleep(PAUSE).await;
         }
-        self.did
+        self.acknowledged
     }
 
     async fn send(&mut self, words: String) {
@@ -156,7 +157,7 @@ impl Writer {
                 let message = &answer["data"]["sendMessage"]["message"];
                 let index = message["index"].as_u64().expect("an index");
                 self.own.push((index, text(&message["id"])));
-                self.did.texts.insert(index, Some(words));
+                self.acknowledged.texts.insert(index, Some(words));
                 return;
             }
             tokio::time::sleep(PAUSE).await;
@@ -164,34 +165,33 @@ impl Writer {
     }
 
     async fn change(&mut self, index: u64, id: &str, words: Option<String>) {
-        // A deletion that was in doubt may have happened.
-        let fine: &[_] = if words.is_none() { &["MESSAGE_NOT_FOUND"] } else { &[] };
-        while accepted(self.user.try_change(&self.room, id, words.as_deref()).await, fine).is_none() {
+        // An unacknowledged deletion may have been applied.
+        let tolerated: &[_] = if words.is_none() { &["MESSAGE_NOT_FOUND"] } else { &[] };
+        while accepted(self.user.try_change(&self.room, id, words.as_deref()).await, tolerated).is_none() {
             tokio::time::sleep(PAUSE).await;
         }
-        self.did.texts.insert(index, words);
+        self.acknowledged.texts.insert(index, words);
     }
 }
 
-/// The answer of an action that was accepted, or refused with one of the codes that are fine too. Any other answer must
-/// say that the store is away for the moment.
-fn accepted(answer: Result<Value, reqwest::Error>, fine: &[&str]) -> Option<Value> {
+/// The response to an action that was accepted, or refused with a tolerated code. Any other refusal must be `UNAVAILABLE`.
+fn accepted(answer: Result<Value, reqwest::Error>, tolerated: &[&str]) -> Option<Value> {
     let answer = answer.ok()?;
-    if answer.get("errors").is_none() || fine.contains(&&*error_code(&answer)) {
+    if answer.get("errors").is_none() || tolerated.contains(&&*error_code(&answer)) {
         return Some(answer);
     }
-    assert_eq!(error_code(&answer), "UNAVAILABLE", "an action was answered with {answer}");
+    assert_eq!(error_code(&answer), "UNAVAILABLE", "an action was refused: {answer}");
     None
 }
 
-/// Reads from `start` to the last event, through one connection after the other.
+/// Reads from `start` to the last event, over as many connections as needed.
 async fn read(address: String, room: RoomKey, start: String, transport: Transport, resume: Resume) -> Read {
     let mut read = Read::default();
     loop {
         let after = read.entries.last().map_or(&start, |entry| &entry.cursor).clone();
-        let line = TcpStream::connect(&address).await.map_err(Into::into);
-        let opened = match line {
-            Ok(line) => Reader::over(line, transport, &room, Some(after), resume).await,
+        let connection = TcpStream::connect(&address).await.map_err(Into::into);
+        let opened = match connection {
+            Ok(connection) => Reader::over(connection, transport, &room, Some(after), resume).await,
             Err(error) => Err(error),
         };
         if let Ok(mut reader) = opened {
@@ -204,10 +204,10 @@ async fn read(address: String, room: RoomKey, start: String, transport: Transpor
                     }
                     Said::Closed(_) => break,
                     Said::Error(error) => {
-                        assert!(error.to_string().contains("\"UNAVAILABLE\""), "{transport:?} was told {error}");
+                        assert!(error.to_string().contains("\"UNAVAILABLE\""), "{transport:?} received {error}");
                         break;
                     }
-                    Said::Complete => panic!("a reader over {transport:?} was told that the room is over"),
+                    Said::Complete => panic!("a reader over {transport:?} received `complete`"),
                 }
             }
         }

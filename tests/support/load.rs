@@ -1,4 +1,4 @@
-//! Many users who send at once: so many messages, or until they are told to stop, through whatever happens meanwhile.
+//! Many concurrent senders: for a number of messages, or until they are stopped, even during faults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +13,8 @@ use super::eventually;
 use super::reader::assert_tell_the_room;
 use super::subscriber::Subscriber;
 
-/// All users at once send `each` messages, each user one after the other. Every one must be accepted.
-pub async fn send_at_once(client: &Client, room: &RoomKey, users: usize, each: usize) {
+/// Sends `each` messages from every user, in parallel. Panics if one is refused.
+pub async fn send_concurrently(client: &Client, room: &RoomKey, users: usize, each: usize) {
     let senders = (0..users).map(|user| async move {
         let mut sender = User::of(client.clone());
         for n in 0..each {
@@ -24,7 +24,7 @@ pub async fn send_at_once(client: &Client, room: &RoomKey, users: usize, each: u
     join_all(senders).await;
 }
 
-/// Users who send in the background, and repeat each message until it is accepted.
+/// Users that send in the background and repeat each message until it is accepted.
 pub struct Senders {
     stop: CancellationToken,
     accepted: Arc<AtomicUsize>,
@@ -32,7 +32,7 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// Starts them on the first of `clients`. Whoever gets no answer goes on with the next one.
+    /// Starts the users on the first of `clients`. A user whose message is not accepted continues with the next client.
     pub fn start(clients: Vec<Client>, room: &RoomKey, users: usize) -> Self {
         let (stop, accepted) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
         let tasks = (0..users).map(|user| {
@@ -43,7 +43,7 @@ impl Senders {
                 let mut sent = Vec::new();
                 while !stop.is_cancelled() {
                     let text = format!("sender {user}, message {}", sent.len());
-                    while !is_accepted(&mut sender, &room, &text).await {
+                    while !try_send(&mut sender, &room, &text).await {
                         sender.client = clients.next().expect("a cycle").clone();
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
@@ -57,13 +57,13 @@ impl Senders {
         Self { stop, accepted, tasks }
     }
 
-    /// Waits until so many more messages are accepted.
-    pub async fn accept(&self, more: usize) {
+    /// Waits until `more` further messages are accepted.
+    pub async fn wait_for_accepted(&self, more: usize) {
         let enough = self.accepted.load(Ordering::Relaxed) + more;
         eventually("enough messages are accepted", async || self.accepted.load(Ordering::Relaxed) >= enough).await;
     }
 
-    /// Stops them, each after the answer to its last message; the texts of all messages, each accepted once or more.
+    /// Stops the users after their current message. Returns the texts of all accepted messages.
     pub async fn stop(self) -> Vec<String> {
         self.stop.cancel();
         let mut sent = Vec::new();
@@ -74,21 +74,21 @@ impl Senders {
     }
 }
 
-/// Whether a message is accepted now. When it is not, the reason must be an outage.
-async fn is_accepted(sender: &mut User, room: &RoomKey, text: &str) -> bool {
+/// Sends a message and returns whether it was accepted. Panics if it was refused for another reason than an outage.
+async fn try_send(sender: &mut User, room: &RoomKey, text: &str) -> bool {
     match sender.try_send_once(room, text, Some(text)).await {
         Ok(answer) if answer.get("errors").is_none() => true,
         Ok(answer) => {
-            assert_eq!(error_code(&answer), "UNAVAILABLE", "a send was answered with {answer}");
+            assert_eq!(error_code(&answer), "UNAVAILABLE", "a send was refused: {answer}");
             false
         }
         Err(_) => false,
     }
 }
 
-/// What `users` users sent, `each` messages each as `user/n`, is all there, and each of `subscribers`, who follow the room
-/// from its beginning, was told all of it, once and in order.
-pub async fn assert_all_heard(
+/// Asserts that all messages of [`send_concurrently`] are stored, and that each of `subscribers`, which follow the room from its
+/// beginning, received each of them once and in order.
+pub async fn assert_all_delivered(
     client: &Client,
     room: &RoomKey,
     subscribers: &mut [Subscriber],

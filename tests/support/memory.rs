@@ -1,4 +1,4 @@
-//! How much memory a process takes.
+//! The memory of a process.
 
 /// The resident memory of a process, in bytes.
 pub fn resident_bytes(process: u32) -> u64 {

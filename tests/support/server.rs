@@ -1,4 +1,4 @@
-//! A server of a test's own: the real `livechat` process on a free port, with a directory of its own, ended when dropped.
+//! Runs the real `livechat` process on a free port and in a temporary directory. Kills it when dropped.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -13,47 +13,47 @@ use super::PATIENCE;
 use super::client::Client;
 use super::redis_server::RedisServer;
 
-/// The binary that cargo built.
+/// The path of the binary.
 const LIVECHAT: &str = env!("CARGO_BIN_EXE_livechat");
 
 /// A running `livechat`.
 pub struct Server {
-    /// The program and what stands before the settings: `livechat`, or something that runs it.
+    /// The program and its arguments: `livechat`, or a command that runs it.
     program: Vec<String>,
     directory: Arc<TempDir>,
     environment: Vec<(String, String)>,
     address: String,
     process: Option<Child>,
     log: Arc<Mutex<String>>,
-    /// What it wrote to its standard output.
+    /// The standard output so far.
     output: Arc<Mutex<String>>,
-    /// Reads the log to its end.
-    reader: Option<JoinHandle<()>>,
+    /// The thread that reads the log.
+    log_reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// One with the embedded store.
+    /// Starts a server with the embedded store.
     pub fn embedded() -> Self {
         Self::with(&[])
     }
 
-    /// One on this Redis.
+    /// Starts a server on this Redis.
     pub fn on_redis(url: &str) -> Self {
         Self::with(&[("REDIS_URL", url)])
     }
 
-    /// One with these settings, in a directory of its own.
+    /// Starts a server with these settings, in a new directory.
     pub fn with(environment: &[(&str, &str)]) -> Self {
         Self::in_directory(tempfile::tempdir().expect("a directory for the server"), environment)
     }
 
-    /// One with these settings, in this directory.
+    /// Starts a server with these settings, in this directory.
     pub fn in_directory(directory: TempDir, environment: &[(&str, &str)]) -> Self {
         Self::run(vec![LIVECHAT.to_owned()], directory, environment)
     }
 
-    /// One with these settings that is started by this command, which is another `livechat` or runs one.
-    #[allow(dead_code, reason = "a bench starts it so")]
+    /// Starts a server with these settings by this command: another `livechat`, or a command that runs one.
+    #[allow(dead_code, reason = "only benches use it")]
     pub fn started_by(program: Vec<String>, environment: &[(&str, &str)]) -> Self {
         Self::run(program, tempfile::tempdir().expect("a directory for the server"), environment)
     }
@@ -64,12 +64,13 @@ impl Server {
         let directory = Arc::new(directory);
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let (address, log, output) = Default::default();
-        let mut server = Self { program, directory, environment, address, process: None, log, output, reader: None };
+        let mut server =
+            Self { program, directory, environment, address, process: None, log, output, log_reader: None };
         server.start();
         server
     }
 
-    /// One on each store, with these settings and with what must outlive it.
+    /// Starts a server on each store with these settings. The Redis must outlive its server.
     pub async fn on_each_store(environment: &[(&str, &str)]) -> Vec<(Self, Option<RedisServer>)> {
         let redis = RedisServer::start().await;
         let url = redis.url();
@@ -77,7 +78,7 @@ impl Server {
         vec![(Self::with(environment), None), (Self::with(&shared), Some(redis))]
     }
 
-    /// Starts it again, after it ended, in the same directory. It gets another port.
+    /// Restarts the server in the same directory, after it has exited. The port changes.
     pub fn start(&mut self) {
         let mut process = command_of(&self.program, self.directory.path(), &self.environment)
             .stdout(Stdio::piped())
@@ -86,7 +87,7 @@ impl Server {
             .expect("the livechat binary that cargo built");
         let errors = BufReader::new(process.stderr.take().expect("a pipe"));
         let log = Arc::clone(&self.log);
-        self.reader = Some(std::thread::spawn(move || {
+        self.log_reader = Some(std::thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
                 let mut log = log.lock().expect("the log");
                 log.push_str(&line);
@@ -96,24 +97,24 @@ impl Server {
         let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut line = String::new();
         self.address.clear();
-        let mut heard = String::new();
+        let mut received = String::new();
         while output.read_line(&mut line).is_ok_and(|read| read > 0) {
-            heard.push_str(&line);
+            received.push_str(&line);
             if let Some(url) = line.strip_prefix("Chat page ") {
                 self.address = url.trim().trim_end_matches('/').trim_start_matches("http://").to_owned();
                 break;
             }
             line.clear();
         }
-        // Read to the end, so that the server never writes into a full pipe.
-        let said = Arc::clone(&self.output);
+        // Keep reading, so that the server never blocks on a full pipe.
+        let shared = Arc::clone(&self.output);
         std::thread::spawn(move || {
-            let _ = output.read_to_string(&mut heard);
-            said.lock().expect("the output").push_str(&heard);
+            let _ = output.read_to_string(&mut received);
+            shared.lock().expect("the output").push_str(&received);
         });
         if self.address.is_empty() {
             let _ = process.wait();
-            self.read_log_to_its_end();
+            self.finish_log();
             panic!("the server did not start:\n{}", self.log());
         }
         self.process = Some(process);
@@ -124,32 +125,32 @@ impl Server {
         &self.address
     }
 
-    /// The address of a path on it.
+    /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// A GraphQL client of it.
+    /// A GraphQL client.
     pub fn client(&self) -> Client {
         Client::of(self.url("/graphql"))
     }
 
-    /// The status of a GET of a path on it.
+    /// The status of a GET of a path.
     pub async fn status(&self, path: &str) -> u16 {
         reqwest::get(self.url(path)).await.expect("an answer").status().as_u16()
     }
 
-    /// What it has written to its log so far; once it has ended, all of it.
+    /// The log so far; complete once the server has exited.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
 
-    /// What it wrote to its standard output; all of it soon after it has ended.
+    /// The standard output so far; complete soon after the server has exited.
     pub fn output(&self) -> String {
         self.output.lock().expect("the output").clone()
     }
 
-    /// Where its data lies.
+    /// The data directory.
     pub fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")
     }
@@ -158,45 +159,45 @@ impl Server {
         self.process.as_ref().expect("a running server").id()
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         let mut process = self.process.take().expect("a running server");
-        process.kill().and_then(|()| process.wait()).expect("a process of our own");
-        self.read_log_to_its_end();
+        process.kill().and_then(|()| process.wait()).expect("a child process");
+        self.finish_log();
     }
 
-    /// Ends it as an operator does, and waits for its end.
+    /// Stops the server with SIGTERM and waits for its exit.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
-        self.ended().await
+        self.wait_for_exit().await
     }
 
-    /// Waits for its end.
-    pub async fn ended(&mut self) -> ExitStatus {
+    /// Waits for the exit of the server.
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("a running server");
         let start = Instant::now();
         loop {
-            if let Some(status) = process.try_wait().expect("a process of our own") {
-                self.read_log_to_its_end();
+            if let Some(status) = process.try_wait().expect("a child process") {
+                self.finish_log();
                 return status;
             }
             if start.elapsed() > PATIENCE {
                 let _ = process.kill().and_then(|()| process.wait());
-                panic!("the server does not end");
+                panic!("the server does not exit");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Sends it a signal by its name, like STOP or CONT.
+    /// Sends a signal by name, like STOP or CONT.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process_id().to_string()).status();
         assert!(sent.expect("the kill command").success());
     }
 
-    fn read_log_to_its_end(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.join().expect("the log is text");
+    fn finish_log(&mut self) {
+        if let Some(reader) = self.log_reader.take() {
+            reader.join().expect("a textual log");
         }
     }
 }
@@ -212,7 +213,7 @@ impl Drop for Server {
     }
 }
 
-/// What the command says when it must fail to start with these settings.
+/// Runs a server that must fail to start with these settings. Returns its standard error.
 pub fn failure(environment: &[(&str, &str)]) -> String {
     let directory = tempfile::tempdir().expect("a directory for the server");
     let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -222,19 +223,19 @@ pub fn failure(environment: &[(&str, &str)]) -> String {
         .spawn()
         .expect("the livechat binary that cargo built");
     let start = Instant::now();
-    while process.try_wait().expect("a process of our own").is_none() {
+    while process.try_wait().expect("a child process").is_none() {
         if start.elapsed() > PATIENCE {
             let _ = process.kill().and_then(|()| process.wait());
             panic!("the server started, or hangs, with {environment:?}");
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    let output = process.wait_with_output().expect("what it wrote");
-    assert!(!output.status.success(), "a failed start has a status that says so");
+    let output = process.wait_with_output().expect("its output");
+    assert!(!output.status.success(), "a failed start has a failure status");
     String::from_utf8(output.stderr).expect("text")
 }
 
-/// The `livechat` command with nothing of this process's environment but `environment`, in `directory`.
+/// The `livechat` command in `directory`, with only `environment` as its environment.
 pub fn command(directory: &Path, environment: &[(String, String)]) -> Command {
     command_of(&[LIVECHAT.to_owned()], directory, environment)
 }
@@ -248,7 +249,7 @@ fn command_of(program: &[String], directory: &Path, environment: &[(String, Stri
         .current_dir(directory)
         .env_clear()
         .env("LISTEN_ADDR", "127.0.0.1:0")
-        // Tests and benches do in a second what people do in an hour. Whoever tests the limits turns them on.
+        // Tests and benches exceed the rate limits. Tests of the limits turn them on.
         .env("RATE_LIMITS", "off")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null());

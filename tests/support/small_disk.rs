@@ -1,4 +1,4 @@
-//! A disk of a few megabytes, which a test can fill up, free again, or have refuse every write.
+//! A file system of a few megabytes that a test can fill, free, or mount read-only.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -7,16 +7,16 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A small file system in memory, gone when dropped.
+/// A small file system in memory, unmounted when dropped.
 pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// One of so many megabytes.
+    /// Mounts a file system of `size` megabytes.
     pub fn of_megabytes(size: usize) -> Self {
         Self::mount(&format!("size={size}m"))
     }
 
-    /// One that cannot be written to.
+    /// Mounts a read-only file system.
     pub fn read_only() -> Self {
         Self::mount("size=1m,ro")
     }
@@ -41,7 +41,7 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Takes what is left of the space, down to the last byte.
+    /// Fills the free space to the last byte.
     pub fn fill(&self) {
         let mut filler = File::options().create(true).append(true).open(self.filler()).expect("a file");
         let mut piece = vec![0; 64 * 1024];
@@ -53,7 +53,7 @@ impl SmallDisk {
         }
     }
 
-    /// Gives back what [`fill`](Self::fill) took.
+    /// Frees the space that [`fill`](Self::fill) took.
     pub fn free(&self) {
         fs::remove_file(self.filler()).expect("the disk was filled");
     }
@@ -64,7 +64,7 @@ impl SmallDisk {
 }
 
 impl Drop for SmallDisk {
-    /// Lazily, as the server that has files open here may be dropped later.
+    /// Unmounts lazily, because a server with open files here may be dropped later.
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
     }
