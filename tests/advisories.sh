@@ -1,11 +1,11 @@
 #!/bin/sh
-# Asks for known holes in what we depend on. A database that cannot be reached is said so and is a failure: nothing was
-# checked then.
+# Checks the dependencies for known vulnerabilities. Fails if an advisory database cannot be reached, because then nothing was
+# checked.
 set -u
 cd "$(dirname "$0")/.."
 outcome=0
 
-# Without a fresh copy there is nothing to compare with, whatever is wrong with the rest.
+# RustSec: without a fresh copy of the database, nothing is checked.
 if ! cargo deny --config tests/deny.toml fetch db; then
   echo "NOT CHECKED: the advisory database of RustSec cannot be reached" >&2
   outcome=1
