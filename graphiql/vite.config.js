@@ -1,4 +1,4 @@
-// Builds GraphiQL into dist/files: the page, and beside it what it loads, compressed once instead of at every request.
+// Builds GraphiQL into dist/files: the page, and its assets, which are compressed here instead of at every request.
 
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ const OUT = 'dist/files';
 const ASSETS = 'graphiql';
 const LICENSES = `${ASSETS}/licenses.md`;
 
-/** What Monaco has in it that is no package of its own. */
+/** Appends Monaco's third-party notices to the licenses. */
 const notices = {
   name: 'notices',
   writeBundle() {
@@ -17,7 +17,7 @@ const notices = {
   },
 };
 
-/** The server has these files compressed and no other way, under the names they had. */
+/** Compresses the assets in place. The server has no other form of them. */
 const compressed = {
   name: 'compressed',
   writeBundle() {
@@ -29,7 +29,7 @@ const compressed = {
 };
 
 export default defineConfig({
-  // Relative, so that the page works below any path.
+  // Relative, so that the page works under any base path.
   base: './',
   plugins: [notices, compressed],
   worker: { format: 'es' },
@@ -38,9 +38,9 @@ export default defineConfig({
     assetsDir: ASSETS,
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 10_000,
-    // Of all that is put into these files.
+    // The licenses of all bundled packages.
     license: { fileName: LICENSES },
-    // GraphiQL names its icons, for screen readers, after their functions.
+    // GraphiQL derives icon labels for screen readers from function names.
     rolldownOptions: { input: 'graphiql.html', output: { keepNames: true } },
   },
 });

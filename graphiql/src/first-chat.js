@@ -1,17 +1,17 @@
-// A first chat, a tab for each step, and how the answer to one step fills the variables of the others.
+// The tabs of a first chat, one per step, and the code that fills their variables from the responses.
 //
-// The page that loads GraphiQL from a CDN uses this file as it is, so it imports nothing.
+// The page that loads GraphiQL from a CDN serves this file unchanged, so it must not import anything.
 
 const IN_ROOM = { roomId: '', roomCode: '' };
 const AS_USER = { ...IN_ROOM, userId: null, token: null };
 const OF_MESSAGE = { ...AS_USER, messageId: '' };
 
-/** What stands in each tab. */
+/** The query and variables of each tab. */
 const steps = [
   {
-    query: `# A first chat, a step in each tab.
-# This one first: the variables of the
-# others come from its answer.
+    query: `# A first chat, one step per tab.
+# Run this tab first: its response fills
+# the variables of the others.
 mutation createRoom {
   createRoom {
     room { id code cursor expiresAt }
@@ -21,9 +21,9 @@ mutation createRoom {
   },
   {
     variables: AS_USER,
-    query: `# The first message makes its user known.
-# Every action answers with the token for
-# the next one.
+    query: `# The first message registers its user.
+# Every response has the token for the
+# next action.
 mutation sendMessage(
   $roomId: ID!
   $roomCode: String!
@@ -49,10 +49,10 @@ mutation sendMessage(
   },
   {
     variables: { ...IN_ROOM, after: null },
-    query: `# What happened since the cursor "after",
-# and then what happens. Going to another
-# tab ends it. Run it again to see what it
-# missed, or take the next steps in a
+    query: `# Events since the cursor "after", then
+# live events. Changing the tab ends the
+# subscription. Run it again to see what
+# you missed, or take the next steps in a
 # second window.
 subscription messageEvents(
   $roomId: ID!
@@ -130,8 +130,8 @@ subscription messageEvents(
   },
   {
     variables: IN_ROOM,
-    query: `# To show a room and then follow it with
-# nothing missed in between, subscribe
+    query: `# To show a room and then follow it
+# without missing anything, subscribe
 # with this cursor as "after".
 query room($roomId: ID!, $roomCode: String!) {
   room(id: $roomId, code: $roomCode) {
@@ -152,14 +152,14 @@ query room($roomId: ID!, $roomCode: String!) {
   },
 ];
 
-const written = (variables) => JSON.stringify(variables, null, 2);
+const format = (variables) => JSON.stringify(variables, null, 2);
 
-/** The tabs as GraphiQL takes them. */
-export const tabs = steps.map(({ query, variables }) => ({ query, variables: variables && written(variables) }));
+/** The tabs in the form that GraphiQL expects. */
+export const tabs = steps.map(({ query, variables }) => ({ query, variables: variables && format(variables) }));
 
-/** The variables that the answer of a step gives, by name; none if it gives none. */
-export function learned(response) {
-  const data = read(response)?.data;
+/** The variables, by name, that the response of a step provides. */
+export function variablesFrom(response) {
+  const data = parse(response)?.data;
   if (data?.createRoom) {
     const { id, code, cursor } = data.createRoom.room ?? {};
     return { roomId: id, roomCode: code, after: cursor, messageId: '' };
@@ -171,19 +171,19 @@ export function learned(response) {
   return { token: (data?.editMessage ?? data?.deleteMessage)?.token };
 }
 
-/** These variables with the values that were learned; as they are where they have no such names. */
-export function filled(variables, values) {
-  const now = read(variables);
-  const names = Object.keys(values).filter((name) => values[name] !== undefined && now && name in now);
-  if (names.every((name) => now[name] === values[name])) return variables;
-  return written({ ...now, ...Object.fromEntries(names.map((name) => [name, values[name]])) });
+/** Replaces those of `variables` that are in `values`. Returns the same text if nothing changes. */
+export function fillIn(variables, values) {
+  const current = parse(variables);
+  const names = Object.keys(values).filter((name) => values[name] !== undefined && current && name in current);
+  if (names.every((name) => current[name] === values[name])) return variables;
+  return format({ ...current, ...Object.fromEntries(names.map((name) => [name, values[name]])) });
 }
 
-function read(text) {
+function parse(text) {
   try {
     const value = JSON.parse(text);
     return typeof value === 'object' ? value : null;
   } catch {
-    return null; // Not whole, or not JSON: nothing to learn from, nothing to fill.
+    return null; // Incomplete, or not JSON.
   }
 }

@@ -1,4 +1,4 @@
-// GraphiQL with a first chat in its tabs, speaking to the server that served this page.
+// GraphiQL with the tabs of a first chat, for the server that serves this page.
 
 import './workers.js';
 import 'graphiql/style.css';
@@ -12,53 +12,53 @@ import { createClient } from 'graphql-ws';
 import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { filled, learned, tabs } from './first-chat.js';
+import { fillIn, tabs, variablesFrom } from './first-chat.js';
 import { resuming } from './resuming.js';
 
 const url = new URL('graphql', location.href);
 const socket = new URL(url);
 socket.protocol = url.protocol.replace('http', 'ws');
 
-const ask = createGraphiQLFetcher({
+const send = createGraphiQLFetcher({
   url: url.href,
   wsClient: createClient({ url: socket.href, ...resuming() }),
 });
 
 /**
- * Asks for what stands in the editor: GraphiQL notices a moment late that another tab has another operation, and whoever is
- * quick would ask for the one before.
+ * Sends the operation in the editor. GraphiQL updates the operation name with a delay after a change of tabs, and would send the
+ * previous one.
  */
 function fetcher(params, options) {
   let documentAST;
   try {
     documentAST = parse(params.query);
   } catch {
-    return ask(params, options); // The server will say what is wrong with it.
+    return send(params, options); // The server reports the error.
   }
   const operations = documentAST.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   const operationName = operations.length === 1 ? operations[0].name?.value : params.operationName;
-  return ask({ ...params, operationName }, { ...options, documentAST });
+  return send({ ...params, operationName }, { ...options, documentAST });
 }
 
-/** All tabs as they are at this moment, which a component that was rendered before does not see. */
+/** The current state of all tabs. Components only see the state of their last rendering. */
 let current;
 
-/** Fills what an answer gives into the variables of every tab that has them. */
-function Filling() {
+/** Fills variables from the last response into every tab. */
+function VariableFiller() {
   const { tabs, activeTabIndex, queryEditor, variableEditor } = useGraphiQL((state) => state);
   const { moveTab, updateActiveTabValues } = useGraphiQLActions();
   const { response } = tabs[activeTabIndex];
   useEffect(() => {
-    const values = learned(response);
-    const fill = (variables) => filled(variables, values);
+    const values = variablesFrom(response);
+    const fill = (variables) => fillIn(variables, values);
     if (tabs.every(({ variables }) => fill(variables) === variables)) return;
-    // What was typed a moment ago has not reached its tab yet.
+    // The editors may have newer text than the tab.
     updateActiveTabValues({ query: queryEditor.getValue(), variables: fill(variableEditor.getValue()) });
-    // Takes the other tabs as they are given, and must find the one that is shown among them.
+    // `moveTab` replaces the other tabs, and requires the shown tab to be among them.
     const shown = current.tabs[current.activeTabIndex];
     moveTab(current.tabs.map((tab) => (tab === shown ? tab : { ...tab, variables: fill(tab.variables) })));
   }, [response]);
-  return 'Answers fill in the variables of the other tabs.';
+  return 'Responses fill in the variables of the other tabs.';
 }
 
 createRoot(document.getElementById('graphiql')).render(
@@ -74,7 +74,7 @@ createRoot(document.getElementById('graphiql')).render(
       <h1>LiveChat</h1>
     </GraphiQL.Logo>
     <GraphiQL.Footer>
-      <Filling />
+      <VariableFiller />
     </GraphiQL.Footer>
   </GraphiQL>,
 );

@@ -1,4 +1,4 @@
-// The workers of GraphiQL's editors: files of this build.
+// The web workers of GraphiQL's editors, bundled with this build.
 
 import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker';
 import JsonWorker from 'monaco-editor/esm/vs/language/json/json.worker.js?worker';
