@@ -118,7 +118,7 @@ async fn distinct_subscriptions(server: &Server) -> Value {
             );
             socket_of_100.subscribe(&n.to_string(), &query, json!({ "id": crowded.id, "code": crowded.code })).await;
         }
-        readers.push(tokio::spawn(async move { while socket_of_100.frame().await.is_some() {} }));
+        readers.push(tokio::spawn(async move { while socket_of_100.next_frame().await.is_some() {} }));
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     let viewers = client.of_room(&crowded, "viewerCount").await["viewerCount"].as_u64().unwrap_or_default();

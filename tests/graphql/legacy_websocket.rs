@@ -26,9 +26,9 @@ async fn open(server: &Server) -> Socket {
 /// A socket that is acknowledged.
 async fn ready(server: &Server) -> Socket {
     let mut socket = open(server).await;
-    socket.say(json!({ "type": "connection_init", "payload": { "token": "ignored" } })).await;
-    assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
-    assert_eq!(socket.hear().await, json!({ "type": "ka" }));
+    socket.send_json(json!({ "type": "connection_init", "payload": { "token": "ignored" } })).await;
+    assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
+    assert_eq!(socket.receive().await, json!({ "type": "ka" }));
     socket
 }
 
@@ -46,12 +46,12 @@ fn complete(id: &str) -> Value {
 
 /// The payload of the next message, which must be `data` of the operation `id`.
 async fn data(socket: &mut Socket, id: &str) -> Value {
-    let message = socket.hear().await;
+    let message = socket.receive().await;
     assert_eq!((&message["type"], &message["id"]), (&json!("data"), &json!(id)), "{message}");
     message["payload"].clone()
 }
 
-async fn text_of_event(socket: &mut Socket, id: &str) -> Value {
+async fn next_text(socket: &mut Socket, id: &str) -> Value {
     data(socket, id).await["data"]["messageEvents"]["message"]["text"].clone()
 }
 
@@ -59,20 +59,20 @@ async fn text_of_event(socket: &mut Socket, id: &str) -> Value {
 async fn refusal(socket: &mut Socket, id: &str) -> String {
     let payload = data(socket, id).await;
     assert_eq!(payload["data"], Value::Null);
-    assert_eq!(socket.hear().await, complete(id));
+    assert_eq!(socket.receive().await, complete(id));
     error_code(&payload)
 }
 
 async fn assert_answers(socket: &mut Socket, id: &str) {
-    socket.say(start(id, QUERY)).await;
+    socket.send_json(start(id, QUERY)).await;
     assert!(data(socket, id).await["data"]["activeRooms"]["totalCount"].is_u64());
-    assert_eq!(socket.hear().await, complete(id));
+    assert_eq!(socket.receive().await, complete(id));
 }
 
 /// Follows a room and returns once the server does.
 async fn follow(socket: &mut Socket, id: &str, server: &Server, room: &RoomKey) {
     let viewers = server.client().of_room(room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
-    socket.say(start(id, &events_of(room))).await;
+    socket.send_json(start(id, &events_of(room))).await;
     server.client().viewers_become(room, viewers as usize + 1).await;
 }
 
@@ -92,8 +92,8 @@ async fn the_older_protocol_is_chosen_only_if_the_newer_one_is_not_offered() {
     ] {
         let (mut socket, chosen) = Socket::offering(server.address(), Some(offer)).await.expect("a socket");
         assert_eq!(chosen.as_deref(), Some(expected), "of {offer}");
-        socket.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket.send_json(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
     }
 }
 
@@ -108,16 +108,16 @@ async fn a_room_is_followed_until_the_client_stops_and_other_operations_go_on() 
     assert!(has_metric(&server, r#"livechat_sockets{protocol="graphql-ws"} 1"#).await);
     assert!(has_metric(&server, r#"livechat_subscriptions{transport="legacy_websocket"} 2"#).await);
     ada.send(&one, "to one").await;
-    assert_eq!(text_of_event(&mut socket, "one").await, "to one");
+    assert_eq!(next_text(&mut socket, "one").await, "to one");
     ada.send(&two, "to two").await;
-    assert_eq!(text_of_event(&mut socket, "two \"ü").await, "to two");
+    assert_eq!(next_text(&mut socket, "two \"ü").await, "to two");
     assert_answers(&mut socket, "three").await;
-    socket.say_at_once(&[stop("one"), stop("one"), stop("never started")]).await;
-    assert_eq!(socket.hear().await, complete("one"));
+    socket.send_all(&[stop("one"), stop("one"), stop("never started")]).await;
+    assert_eq!(socket.receive().await, complete("one"));
     client.viewers_become(&one, 0).await;
     ada.send(&one, "to nobody").await;
     ada.send(&two, "to two again").await;
-    assert_eq!(text_of_event(&mut socket, "two \"ü").await, "to two again");
+    assert_eq!(next_text(&mut socket, "two \"ü").await, "to two again");
     drop(socket);
     client.viewers_become(&two, 0).await;
 }
@@ -132,16 +132,16 @@ async fn a_subscription_resumes_after_its_cursor_and_completes_with_its_room() {
         ada.send(&room, &n.to_string()).await;
     }
     let mut socket = ready(&server).await;
-    socket.say(start("argument", &events_after(&room, &cursor))).await;
+    socket.send_json(start("argument", &events_after(&room, &cursor))).await;
     for n in 0..100 {
-        assert_eq!(text_of_event(&mut socket, "argument").await, n.to_string());
+        assert_eq!(next_text(&mut socket, "argument").await, n.to_string());
     }
     let payload = json!({ "query": events_of(&room), "extensions": { "lastEventId": cursor } });
-    socket.say(json!({ "id": "extension", "type": "start", "payload": payload })).await;
+    socket.send_json(json!({ "id": "extension", "type": "start", "payload": payload })).await;
     for n in 0..100 {
-        assert_eq!(text_of_event(&mut socket, "extension").await, n.to_string());
+        assert_eq!(next_text(&mut socket, "extension").await, n.to_string());
     }
-    let ends = [socket.hear().await, socket.hear().await];
+    let ends = [socket.receive().await, socket.receive().await];
     assert!(ends.contains(&complete("argument")) && ends.contains(&complete("extension")), "{ends:?}");
 }
 
@@ -149,9 +149,9 @@ async fn a_subscription_resumes_after_its_cursor_and_completes_with_its_room() {
 async fn queries_and_mutations_are_answered_with_one_data_message_and_complete() {
     let server = Server::embedded();
     let mut socket = ready(&server).await;
-    socket.say(start("1", "mutation { createRoom { room { id code } } }")).await;
+    socket.send_json(start("1", "mutation { createRoom { room { id code } } }")).await;
     let room = data(&mut socket, "1").await["data"]["createRoom"]["room"].clone();
-    assert_eq!(socket.hear().await, complete("1"));
+    assert_eq!(socket.receive().await, complete("1"));
     let room = RoomKey { id: text(&room["id"]), code: text(&room["code"]) };
     let long = "\u{1f980}".repeat(4_000);
     let mut ada = User::of(server.client());
@@ -160,10 +160,10 @@ async fn queries_and_mutations_are_answered_with_one_data_message_and_complete()
     }
     let query = "query Q($id: ID!, $code: String!) { room(id: $id, code: $code) { messages { nodes { text } } } }";
     let payload = json!({ "query": query, "operationName": "Q", "variables": { "id": room.id, "code": room.code } });
-    socket.say(json!({ "id": "2", "type": "start", "payload": payload })).await;
+    socket.send_json(json!({ "id": "2", "type": "start", "payload": payload })).await;
     let nodes = data(&mut socket, "2").await["data"]["room"]["messages"]["nodes"].clone();
     assert!(nodes.as_array().is_some_and(|nodes| nodes.len() == 30 && nodes.iter().all(|node| node["text"] == long)));
-    assert_eq!(socket.hear().await, complete("2"));
+    assert_eq!(socket.receive().await, complete("2"));
 }
 
 #[tokio::test]
@@ -182,19 +182,19 @@ async fn what_is_refused_has_the_codes_of_every_other_transport_and_the_socket_s
         (&events_after(&room, "made up"), "CURSOR_INVALID"),
         ("{ activeRooms(first: 100) { nodes { id name createdAt } } }", "GRAPHQL_VALIDATION_FAILED"),
     ] {
-        socket.say(start("1", query)).await;
+        socket.send_json(start("1", query)).await;
         assert_eq!(refusal(&mut socket, "1").await, code, "{query}");
     }
+    client.viewers_become(&room, 0).await;
+    follow(&mut socket, "2", &server, &room).await;
     let mut code = None;
     while code.is_none() {
-        socket.say(start("1", "{ activeRooms(first: 100) { nodes { id } } }")).await;
+        socket.send_json(start("1", "{ activeRooms(first: 100) { nodes { id } } }")).await;
         let payload = data(&mut socket, "1").await;
-        assert_eq!(socket.hear().await, complete("1"));
+        assert_eq!(socket.receive().await, complete("1"));
         code = payload.get("errors").map(|_| error_code(&payload));
     }
     assert_eq!(code.as_deref(), Some("RATE_LIMITED"));
-    client.viewers_become(&room, 0).await;
-    follow(&mut socket, "2", &server, &room).await;
 }
 
 #[tokio::test]
@@ -209,13 +209,13 @@ async fn a_payload_that_cannot_be_parsed_is_an_error_message_of_its_operation() 
         (r#"{"query":"{a}","extensions":{"lastEventId":1}}"#, "CURSOR_INVALID"),
     ] {
         socket.send(Message::text(format!(r#"{{"id":"1","type":"start","payload":{payload}}}"#))).await;
-        let message = socket.hear().await;
+        let message = socket.receive().await;
         assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{message}");
         assert_eq!(message["payload"]["extensions"]["code"], code, "{message}");
         assert!(!message.to_string().contains("marker"), "nothing is echoed");
     }
     let persisted = json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": "0".repeat(64) } } });
-    socket.say(json!({ "id": "1", "type": "start", "payload": persisted })).await;
+    socket.send_json(json!({ "id": "1", "type": "start", "payload": persisted })).await;
     assert_eq!(refusal(&mut socket, "1").await, "PERSISTED_QUERY_NOT_FOUND");
     assert_answers(&mut socket, "1").await;
 }
@@ -238,17 +238,17 @@ async fn violations_of_the_protocol_close_the_socket_with_the_codes_of_the_newer
     ] {
         let mut socket = ready(&server).await;
         socket.send(Message::text(message.clone())).await;
-        let (closed, reason) = socket.closed().await;
+        let (closed, reason) = socket.close_frame().await;
         assert_eq!(closed, code, "after {message:.100}");
         assert!(!reason.contains("marker"));
     }
     let mut socket = ready(&server).await;
     socket.send(Message::binary(br#"{"type":"stop","id":"1"}"#.to_vec())).await;
-    assert_eq!(socket.closed().await.0, 4400);
+    assert_eq!(socket.close_frame().await.0, 4400);
     let mut hasty = open(&server).await;
-    hasty.say(start("1", "mutation { createRoom { room { id } } }")).await;
-    assert_eq!(hasty.closed().await.0, 4401);
-    assert_eq!(silent.closed().await.0, 4408);
+    hasty.send_json(start("1", "mutation { createRoom { room { id } } }")).await;
+    assert_eq!(hasty.close_frame().await.0, 4401);
+    assert_eq!(silent.close_frame().await.0, 4408);
     assert_eq!(server.client().data(QUERY, json!({})).await["activeRooms"]["totalCount"], 0);
 }
 
@@ -258,8 +258,8 @@ async fn connection_terminate_ends_the_connection_and_its_subscriptions() {
     let room = server.client().create_room().await;
     let mut socket = ready(&server).await;
     follow(&mut socket, "1", &server, &room).await;
-    socket.say(json!({ "type": "connection_terminate" })).await;
-    assert_eq!(socket.closed().await.0, 1000);
+    socket.send_json(json!({ "type": "connection_terminate" })).await;
+    assert_eq!(socket.close_frame().await.0, 1000);
     server.client().viewers_become(&room, 0).await;
 }
 
@@ -269,8 +269,8 @@ async fn an_idle_socket_gets_keep_alives_and_pings_and_one_that_answers_none_is_
     let mut socket = ready(&server).await;
     let dead = ready(&server).await.into_line();
     for _ in 0..3 {
-        assert!(matches!(socket.frame().await, Some(Message::Ping(_))));
-        assert_eq!(socket.hear().await, json!({ "type": "ka" }));
+        assert!(matches!(socket.next_frame().await, Some(Message::Ping(_))));
+        assert_eq!(socket.receive().await, json!({ "type": "ka" }));
     }
     assert_answers(&mut socket, "1").await;
     eventually("the silent socket is closed", async || {
@@ -288,19 +288,19 @@ async fn a_socket_has_no_more_operations_in_progress_than_it_may_and_a_repeated_
     let mut socket = ready(&server).await;
     follow(&mut socket, "1", &server, &room).await;
     follow(&mut socket, "2", &server, &room).await;
-    socket.say(start("3", &events_of(&room))).await;
+    socket.send_json(start("3", &events_of(&room))).await;
     assert_eq!(refusal(&mut socket, "3").await, "TOO_MANY_SUBSCRIPTIONS");
-    socket.say(stop("1")).await;
-    assert_eq!(socket.hear().await, complete("1"));
+    socket.send_json(stop("1")).await;
+    assert_eq!(socket.receive().await, complete("1"));
     client.viewers_become(&room, 1).await;
     follow(&mut socket, "1", &server, &room).await;
-    socket.say(stop("1")).await;
-    assert_eq!(socket.hear().await, complete("1"));
-    socket.say(start("2", &events_of(&room))).await;
+    socket.send_json(stop("1")).await;
+    assert_eq!(socket.receive().await, complete("1"));
+    socket.send_json(start("2", &events_of(&room))).await;
     eventually("the first one is replaced", async || client.of_room(&room, "viewerCount").await["viewerCount"] == 1)
         .await;
     ada.send(&room, "once").await;
-    assert_eq!(text_of_event(&mut socket, "2").await, "once");
+    assert_eq!(next_text(&mut socket, "2").await, "once");
     assert_answers(&mut socket, "3").await;
 }
 
@@ -336,6 +336,6 @@ async fn a_server_that_stops_closes_sockets_of_the_older_protocol_so_that_they_r
     let mut socket = ready(&server).await;
     follow(&mut socket, "1", &server, &room).await;
     server.signal("TERM");
-    assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
+    assert_eq!(socket.close_frame().await, (1012, "Service restart".to_owned()));
     assert!(server.wait_for_exit().await.success());
 }

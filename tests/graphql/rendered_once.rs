@@ -54,7 +54,7 @@ async fn whoever_asks_the_same_gets_the_same_bytes_and_nothing_of_another_connec
 
     let mut rendered = None;
     for (who, socket) in &mut sockets {
-        assert_eq!(socket.text_of_event(&format!("operation-{who}")).await, "for all");
+        assert_eq!(socket.next_text(&format!("operation-{who}")).await, "for all");
         let secrets = ["alpha", "beta", "gamma", "delta"].into_iter().filter(|other| other != who);
         for secret in secrets.chain([room.code.as_str(), "token-of", "variable-of", "user-"]) {
             assert!(!socket.raw.contains(secret), "{secret} is in {}", socket.raw);
@@ -115,9 +115,9 @@ async fn whoever_asks_something_else_gets_something_else() {
         let mut socket = Socket::ready(server.address()).await;
         for (n, (query, name, more, expected)) in asked.iter().enumerate() {
             let payload = json!({ "query": query, "operationName": name, "variables": variables(&room, more.clone()) });
-            socket.say(json!({ "id": n.to_string(), "type": "subscribe", "payload": payload })).await;
+            socket.send_json(json!({ "id": n.to_string(), "type": "subscribe", "payload": payload })).await;
             let said = json!({ "id": n.to_string(), "type": "next", "payload": { "data": expected } });
-            assert_eq!(socket.hear().await, said, "{query} with {more}");
+            assert_eq!(socket.receive().await, said, "{query} with {more}");
         }
     }
 }
@@ -133,17 +133,17 @@ async fn a_rendering_of_a_text_that_was_deleted_or_replaced_is_never_shown_again
         let mended = ada.send(&room, "secret two").await;
         let mut witness = Socket::ready(server.address()).await;
         witness.subscribe("1", &query, json!({})).await;
-        assert_eq!(witness.text_of_event("1").await, "secret one");
-        assert_eq!(witness.text_of_event("1").await, "secret two");
+        assert_eq!(witness.next_text("1").await, "secret one");
+        assert_eq!(witness.next_text("1").await, "secret two");
         ada.delete(&room, &text(&regretted["id"])).await;
         ada.edit(&room, &text(&mended["id"]), "harmless").await;
-        witness.hear().await;
-        witness.hear().await;
+        witness.receive().await;
+        witness.receive().await;
 
         let mut late = Socket::ready(server.address()).await;
         late.subscribe("1", &query, json!({})).await;
         for expected in [Value::Null, json!("harmless"), Value::Null, json!("harmless")] {
-            assert_eq!(late.text_of_event("1").await, expected);
+            assert_eq!(late.next_text("1").await, expected);
         }
         assert!(!late.raw.contains("secret"), "{}", late.raw);
     }

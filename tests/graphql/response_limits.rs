@@ -144,8 +144,8 @@ async fn a_page_of_100_of_the_longest_messages_with_every_field_is_answered_over
     }
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("1", &query, key.clone()).await;
-    check(&socket.hear().await["payload"]["data"]);
-    assert_eq!(socket.hear().await["type"], "complete");
+    check(&socket.receive().await["payload"]["data"]);
+    assert_eq!(socket.receive().await["type"], "complete");
     let streamed = post(client.url(), "text/event-stream", &query, key).send().await.expect("an answer");
     let streamed = streamed.text().await.expect("all of it");
     let data = streamed.lines().find_map(|line| line.strip_prefix("data: ")).expect("a line of data");
@@ -273,7 +273,7 @@ async fn a_socket_keeps_no_memory_of_the_large_answers_it_was_given() {
     for _ in 0..20 {
         let mut socket = Socket::ready(server.address()).await;
         socket.subscribe("1", &query, variables(&room, 100)).await;
-        let answer = socket.hear().await;
+        let answer = socket.receive().await;
         assert_eq!(answer["payload"]["data"]["room"]["messages"]["nodes"].as_array().map(Vec::len), Some(100));
         socket.raw.clear();
         sockets.push(socket);

@@ -58,7 +58,7 @@ impl StockServer {
 
 /// The next event of operation `id`.
 async fn next_event(socket: &mut Socket, id: &str) -> Value {
-    let message = socket.hear().await;
+    let message = socket.receive().await;
     assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
     message["payload"]["data"]["messageEvents"].clone()
 }
@@ -107,7 +107,7 @@ async fn a_subscription_completes_when_its_room_ends() {
     let (room, _) = server.create_room().await;
     let mut socket = Socket::ready(&server.address).await;
     socket.subscribe("1", &events_of(&room), json!({})).await;
-    assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "1" }));
+    assert_eq!(socket.receive().await, json!({ "type": "complete", "id": "1" }));
 }
 
 #[tokio::test]
@@ -124,10 +124,10 @@ async fn a_refused_subscription_has_the_code_of_its_error() {
         ("3", events_after(&other, &start), "CURSOR_INVALID"),
     ] {
         socket.subscribe(id, &query, json!({})).await;
-        let message = socket.hear().await;
+        let message = socket.receive().await;
         let error = &message["payload"]["errors"][0];
         assert_eq!((&message["id"], &error["extensions"]["code"]), (&json!(id), &json!(code)), "{message}");
         assert_eq!(error["path"], json!(["messageEvents"]));
-        assert_eq!(socket.hear().await, json!({ "type": "complete", "id": id }));
+        assert_eq!(socket.receive().await, json!({ "type": "complete", "id": id }));
     }
 }

@@ -126,7 +126,7 @@ async fn many_distinct_subscriptions_of_one_room_hold_nobody_else_up() {
     let delivered = tokio::spawn(async move {
         for mut socket in sockets {
             for _ in 0..50 {
-                socket.hear().await;
+                socket.receive().await;
             }
         }
         begun.elapsed()
@@ -136,7 +136,7 @@ async fn many_distinct_subscriptions_of_one_room_hold_nobody_else_up() {
     while !delivered.is_finished() {
         let sent = Instant::now();
         ada.send(&quiet, "meanwhile").await;
-        assert_eq!(follower.text_of_event("quiet").await, "meanwhile");
+        assert_eq!(follower.next_text("quiet").await, "meanwhile");
         latencies.push(sent.elapsed());
     }
     let all = delivered.await.expect("all deliveries");

@@ -21,10 +21,10 @@ fn complete(id: &str) -> Value {
 /// Sends [`QUERY`] and asserts its result.
 async fn assert_answers(socket: &mut Socket, id: &str) {
     socket.subscribe(id, QUERY, json!({})).await;
-    let next = socket.hear().await;
+    let next = socket.receive().await;
     assert_eq!((&next["id"], &next["type"]), (&json!(id), &json!("next")), "{next}");
     assert!(next["payload"]["data"]["activeRooms"]["totalCount"].is_u64(), "{next}");
-    assert_eq!(socket.hear().await, complete(id));
+    assert_eq!(socket.receive().await, complete(id));
 }
 
 #[tokio::test]
@@ -72,14 +72,14 @@ async fn an_invalid_message_closes_the_socket_with_4400_and_is_not_echoed() {
         let mut socket = Socket::ready(server.address()).await;
         let shown = format!("{case:?}");
         socket.send(case).await;
-        let (code, reason) = socket.closed().await;
+        let (code, reason) = socket.close_frame().await;
         assert_eq!(code, 4400, "after {shown:.200}");
         assert!(reason.len() <= 123 && !reason.contains("marker"), "{reason:?} after {shown:.200}");
     }
     for payload in ["1", "[]", "[{}]", r#"{"resume":1}"#, r#"{"resume":[]}"#, r#"{"resume":{"marker":1}}"#] {
         let mut socket = Socket::open(server.address()).await;
         socket.send(Message::text(format!(r#"{{"type":"connection_init","payload":{payload}}}"#))).await;
-        assert_eq!(socket.closed().await.0, 4400, "after {payload}");
+        assert_eq!(socket.close_frame().await.0, 4400, "after {payload}");
     }
     assert_answers(&mut Socket::ready(server.address()).await, "1").await;
 }
@@ -92,14 +92,14 @@ async fn a_message_may_have_64_kib_and_a_longer_one_closes_the_socket_for_good()
         json!({ "type": "ping", "payload": { "a": "x".repeat(length - empty) } })
     };
     let mut socket = Socket::ready(server.address()).await;
-    socket.say(message(64 * 1024)).await;
-    assert_eq!(socket.hear().await["type"], "pong");
-    socket.say(message(64 * 1024 + 1)).await;
-    assert!(stops(socket.closed().await.0));
+    socket.send_json(message(64 * 1024)).await;
+    assert_eq!(socket.receive().await["type"], "pong");
+    socket.send_json(message(64 * 1024 + 1)).await;
+    assert!(stops(socket.close_frame().await.0));
     // The same for one that the server does not read to its end.
     let mut socket = Socket::ready(server.address()).await;
-    socket.say(message(1024 * 1024)).await;
-    assert!(stops(socket.closed().await.0));
+    socket.send_json(message(1024 * 1024)).await;
+    assert!(stops(socket.close_frame().await.0));
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn nothing_is_executed_before_the_connection_is_acknowledged() {
     let server = Server::embedded();
     let mut socket = Socket::open(server.address()).await;
     socket.subscribe("1", "mutation { createRoom { room { id } } }", json!({})).await;
-    assert_eq!(socket.closed().await, (4401, "Unauthorized".to_owned()));
+    assert_eq!(socket.close_frame().await, (4401, "Unauthorized".to_owned()));
     let rooms = server.client().data(QUERY, json!({})).await;
     assert_eq!(rooms["activeRooms"]["totalCount"], 0);
 }
@@ -123,13 +123,13 @@ async fn graphql_transport_ws_is_preferred_and_a_socket_without_a_known_protocol
     ] {
         let (mut socket, chosen) = Socket::offering(server.address(), Some(&offer)).await.expect("a socket");
         assert_eq!(chosen.as_deref(), Some(PROTOCOL), "of {offer}");
-        socket.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket.send_json(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
     }
     for offer in [None, Some("graphql-ws2"), Some("soap, graphql-transport-ws2"), Some("GraphQL-Transport-WS")] {
         let (mut socket, chosen) = Socket::offering(server.address(), offer).await.expect("a socket");
         assert_eq!(chosen, None, "of {offer:?}");
-        assert_eq!(socket.closed().await, (4406, "Subprotocol not acceptable".to_owned()), "after {offer:?}");
+        assert_eq!(socket.close_frame().await, (4406, "Subprotocol not acceptable".to_owned()), "after {offer:?}");
     }
 }
 
@@ -139,10 +139,10 @@ async fn a_socket_without_connection_init_in_time_is_closed_with_4408() {
     let mut silent = Socket::open(server.address()).await;
     let mut busy = Socket::open(server.address()).await;
     let mut ready = Socket::ready(server.address()).await;
-    busy.assert_silent().await;
+    busy.assert_no_message().await;
     let expected = (4408, "Connection initialisation timeout".to_owned());
-    assert_eq!(silent.closed().await, expected);
-    assert_eq!(busy.closed().await, expected, "a ping is not connection_init");
+    assert_eq!(silent.close_frame().await, expected);
+    assert_eq!(busy.close_frame().await, expected, "a ping is not connection_init");
     assert_answers(&mut ready, "1").await;
 }
 
@@ -154,12 +154,12 @@ async fn an_id_that_is_in_use_closes_the_socket_with_4409() {
     let mut socket = Socket::ready(server.address()).await;
     socket.follow("twice", &client, &room).await;
     socket.subscribe("twice", QUERY, json!({})).await;
-    assert_eq!(socket.closed().await.0, 4409);
+    assert_eq!(socket.close_frame().await.0, 4409);
     client.viewers_become(&room, 0).await;
 
     let mut socket = Socket::ready(server.address()).await;
-    socket.say_at_once(&[subscribe("twice", QUERY, json!({})), subscribe("twice", QUERY, json!({}))]).await;
-    assert_eq!(socket.closed().await.0, 4409, "also while a query is in progress");
+    socket.send_all(&[subscribe("twice", QUERY, json!({})), subscribe("twice", QUERY, json!({}))]).await;
+    assert_eq!(socket.close_frame().await.0, 4409, "also while a query is in progress");
 }
 
 #[tokio::test]
@@ -180,9 +180,9 @@ async fn an_id_can_be_reused_as_soon_as_its_operation_has_ended() {
     // Also if the client completes it, while other operations have many events.
     for n in 0..10 {
         socket.subscribe(&format!("other {n}"), &events_after(&room, &start), json!({})).await;
-        socket.say_at_once(&[subscribe("again", &events_of(&room), json!({})), complete("again")]).await;
+        socket.send_all(&[subscribe("again", &events_of(&room), json!({})), complete("again")]).await;
         socket.subscribe("again", QUERY, json!({})).await;
-        while socket.hear().await != complete("again") {}
+        while socket.receive().await != complete("again") {}
     }
 }
 
@@ -191,31 +191,31 @@ async fn a_second_connection_init_closes_the_socket_with_4429() {
     let server = Server::embedded();
     let init = json!({ "type": "connection_init" });
     let mut socket = Socket::ready(server.address()).await;
-    socket.say(init.clone()).await;
+    socket.send_json(init.clone()).await;
     let expected = (4429, "Too many initialisation requests".to_owned());
-    assert_eq!(socket.closed().await, expected);
+    assert_eq!(socket.close_frame().await, expected);
     let mut hasty = Socket::open(server.address()).await;
-    hasty.say_at_once(&[init.clone(), init]).await;
-    assert_eq!(hasty.hear().await, json!({ "type": "connection_ack" }));
-    assert_eq!(hasty.closed().await, expected);
+    hasty.send_all(&[init.clone(), init]).await;
+    assert_eq!(hasty.receive().await, json!({ "type": "connection_ack" }));
+    assert_eq!(hasty.close_frame().await, expected);
 }
 
 #[tokio::test]
 async fn a_ping_is_answered_with_its_payload_at_any_time_and_a_pong_is_ignored() {
     let server = Server::embedded();
     let mut early = Socket::open(server.address()).await;
-    early.assert_silent().await;
-    early.say(json!({ "type": "connection_init" })).await;
-    assert_eq!(early.hear().await, json!({ "type": "connection_ack" }));
+    early.assert_no_message().await;
+    early.send_json(json!({ "type": "connection_init" })).await;
+    assert_eq!(early.receive().await, json!({ "type": "connection_ack" }));
     let payload = json!({ "at": 1, "nested": { "ü": [null, true, "\n"] } });
-    early.say(json!({ "type": "ping", "payload": payload })).await;
-    assert_eq!(early.hear().await, json!({ "type": "pong", "payload": payload }));
-    early.say(json!({ "type": "pong" })).await;
-    early.say(json!({ "type": "pong", "payload": { "unasked": true } })).await;
-    early.assert_silent().await;
+    early.send_json(json!({ "type": "ping", "payload": payload })).await;
+    assert_eq!(early.receive().await, json!({ "type": "pong", "payload": payload }));
+    early.send_json(json!({ "type": "pong" })).await;
+    early.send_json(json!({ "type": "pong", "payload": { "unasked": true } })).await;
+    early.assert_no_message().await;
     // The same for a ping frame of WebSocket.
     early.send(Message::Ping(b"frame".to_vec().into())).await;
-    assert_eq!(early.frame().await, Some(Message::Pong(b"frame".to_vec().into())));
+    assert_eq!(early.next_frame().await, Some(Message::Pong(b"frame".to_vec().into())));
 }
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn a_failure_before_execution_is_an_error_message_and_the_socket_stays_ope
     ] {
         socket.subscribe("1", query, json!({})).await;
         assert_eq!(socket.refusal("1").await, code, "{query}");
-        socket.assert_silent().await;
+        socket.assert_no_message().await;
     }
     client.viewers_become(&room, 0).await;
     assert_answers(&mut socket, "1").await;
@@ -258,18 +258,18 @@ async fn queries_and_mutations_are_answered_with_one_result_and_complete() {
     let server = Server::embedded();
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("ü\"1", "mutation { createRoom { room { id code } } }", json!({})).await;
-    let made = socket.hear().await;
+    let made = socket.receive().await;
     assert_eq!((&made["id"], &made["type"]), (&json!("ü\"1"), &json!("next")));
     let room = &made["payload"]["data"]["createRoom"]["room"];
-    assert_eq!(socket.hear().await, complete("ü\"1"));
+    assert_eq!(socket.receive().await, complete("ü\"1"));
     let room = RoomKey { id: text(&room["id"]), code: text(&room["code"]) };
     // A failure during execution is a result with errors.
     let query = "query($id: ID!) { room(id: $id, code: \"wrong\") { id } }";
     socket.subscribe("2", query, json!({ "id": room.id })).await;
-    let failed = socket.hear().await;
+    let failed = socket.receive().await;
     assert_eq!(failed["type"], "next");
     assert_eq!(error_code(&failed["payload"]), "ROOM_CODE_INVALID");
-    assert_eq!(socket.hear().await, complete("2"));
+    assert_eq!(socket.receive().await, complete("2"));
     assert_answers(&mut socket, "3").await;
 }
 
@@ -285,10 +285,10 @@ async fn a_large_result_arrives_complete() {
     let mut socket = Socket::ready(server.address()).await;
     let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { messages { nodes { text } } } }";
     socket.subscribe("1", query, json!({ "id": room.id, "code": room.code })).await;
-    let result = socket.hear().await;
+    let result = socket.receive().await;
     let nodes = result["payload"]["data"]["room"]["messages"]["nodes"].as_array().expect("nodes");
     assert!(nodes.len() == 30 && nodes.iter().all(|node| node["text"] == long));
-    assert_eq!(socket.hear().await, complete("1"));
+    assert_eq!(socket.receive().await, complete("1"));
 }
 
 #[tokio::test]
@@ -299,14 +299,14 @@ async fn after_complete_from_the_client_no_events_follow_and_the_viewer_is_gone(
     let mut socket = Socket::ready(server.address()).await;
     socket.follow("1", &client, &room).await;
     ada.send(&room, "heard").await;
-    assert_eq!(socket.text_of_event("1").await, "heard");
-    socket.say_at_once(&[complete("1"), complete("1"), complete("never there")]).await;
+    assert_eq!(socket.next_text("1").await, "heard");
+    socket.send_all(&[complete("1"), complete("1"), complete("never there")]).await;
     client.viewers_become(&room, 0).await;
     ada.send(&room, "unheard").await;
-    socket.assert_silent().await;
+    socket.assert_no_message().await;
     socket.follow("1", &client, &room).await;
     ada.send(&room, "heard again").await;
-    assert_eq!(socket.text_of_event("1").await, "heard again");
+    assert_eq!(socket.next_text("1").await, "heard again");
 }
 
 #[tokio::test]
@@ -319,14 +319,14 @@ async fn one_socket_carries_several_operations_at_once() {
     socket.follow("two", &client, &two).await;
     assert_answers(&mut socket, "three").await;
     ada.send(&one, "to one").await;
-    assert_eq!(socket.text_of_event("one").await, "to one");
+    assert_eq!(socket.next_text("one").await, "to one");
     ada.send(&two, "to two").await;
-    assert_eq!(socket.text_of_event("two").await, "to two");
-    socket.say(complete("one")).await;
+    assert_eq!(socket.next_text("two").await, "to two");
+    socket.send_json(complete("one")).await;
     client.viewers_become(&one, 0).await;
     ada.send(&one, "to nobody").await;
     ada.send(&two, "to two again").await;
-    assert_eq!(socket.text_of_event("two").await, "to two again");
+    assert_eq!(socket.next_text("two").await, "to two again");
 }
 
 #[tokio::test]
@@ -344,7 +344,7 @@ async fn many_operations_with_many_events_deliver_all_of_them_in_order() {
     }
     let mut received = [0; 20];
     while received != [150; 20] {
-        let message = socket.hear().await;
+        let message = socket.receive().await;
         let id: usize = text(&message["id"]).parse().expect("an id");
         assert_eq!(message["payload"]["data"]["messageEvents"]["message"]["text"], received[id].to_string());
         received[id] += 1;
@@ -361,10 +361,10 @@ async fn operations_in_progress_on_one_socket_are_limited() {
     socket.follow("2", &client, &room).await;
     socket.subscribe("3", &events_of(&room), json!({})).await;
     assert_eq!(socket.refusal("3").await, "TOO_MANY_SUBSCRIPTIONS");
-    socket.say(complete("1")).await;
+    socket.send_json(complete("1")).await;
     client.viewers_become(&room, 1).await;
     socket.follow("3", &client, &room).await;
-    socket.assert_silent().await;
+    socket.assert_no_message().await;
 }
 
 #[tokio::test]
@@ -407,18 +407,18 @@ async fn a_reconnected_socket_resumes_each_operation_at_the_cursor_from_connecti
     let resume = json!({ "token": "whatever", "resume": { "a": start, "b": middle, "c": "made up", "unknown": "?" } });
     let mut socket = Socket::ready_with(server.address(), resume).await;
     socket.subscribe("a", &events_of(&room), json!({})).await;
-    assert_eq!(socket.text_of_event("a").await, "one");
-    assert_eq!(socket.text_of_event("a").await, "two");
+    assert_eq!(socket.next_text("a").await, "one");
+    assert_eq!(socket.next_text("a").await, "two");
     // It precedes the argument, which is older.
     socket.subscribe("b", &events_after(&room, &start), json!({})).await;
-    assert_eq!(socket.text_of_event("b").await, "two");
+    assert_eq!(socket.next_text("b").await, "two");
     socket.subscribe("c", &events_after(&room, &start), json!({})).await;
     assert_eq!(socket.refusal("c").await, "CURSOR_INVALID");
     // It is used once: a new operation with the same id starts at its argument.
     socket.subscribe("c", &events_after(&room, &middle), json!({})).await;
-    assert_eq!(socket.text_of_event("c").await, "two");
+    assert_eq!(socket.next_text("c").await, "two");
     socket.subscribe("d", &events_after(&room, &end), json!({})).await;
-    socket.assert_silent().await;
+    socket.assert_no_message().await;
 }
 
 #[tokio::test]
@@ -441,7 +441,7 @@ async fn a_peer_that_answers_pings_stays_open_and_one_that_does_not_is_closed_so
     };
     let pings = async {
         for _ in 0..4 {
-            assert!(matches!(idle.frame().await, Some(Message::Ping(_))));
+            assert!(matches!(idle.next_frame().await, Some(Message::Ping(_))));
         }
     };
     let (code, ()) = futures_util::future::join(code, pings).await;

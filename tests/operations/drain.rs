@@ -39,7 +39,7 @@ async fn sockets_are_closed_one_by_one_and_new_ones_are_refused() {
     server.signal("TERM");
     let stopped_at = Instant::now();
     let closed = join_all(sockets.iter_mut().map(async |socket| {
-        assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
+        assert_eq!(socket.close_frame().await, (1012, "Service restart".to_owned()));
         stopped_at.elapsed()
     }));
     let refused = async {
@@ -76,7 +76,7 @@ async fn without_a_drain_all_sockets_are_closed_at_once() {
     let mut socket = Socket::ready(server.address()).await;
     socket.follow("1", &client, &room).await;
     server.signal("TERM");
-    assert_eq!(socket.closed().await.0, 1012);
+    assert_eq!(socket.close_frame().await.0, 1012);
     assert!(timeout(GRACE, server.wait_for_exit()).await.expect("an exit in time").success());
 }
 

@@ -52,10 +52,10 @@ async fn log_lines_of_a_socket_have_the_request_id_of_its_upgrade() {
     let room = server.client().create_room().await;
     let headers = format!("Sec-WebSocket-Protocol: {PROTOCOL}\r\n{ID}: the-upgrade\r\n");
     let (mut socket, _) = Socket::with_headers(server.address(), &headers).await.expect("a socket");
-    socket.say(json!({ "type": "connection_init" })).await;
+    socket.send_json(json!({ "type": "connection_init" })).await;
     redis.kill();
     let query = format!("{{ room(id: \"{}\", code: \"{}\") {{ id }} }}", room.id, room.code);
-    socket.say(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } })).await;
+    socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } })).await;
     eventually("the error is logged", || async {
         server.log().lines().any(|line| line.contains("the store is unavailable") && line.contains("\"the-upgrade\""))
     })

@@ -115,11 +115,11 @@ async fn after_all_attacks_the_same_process_answers_with_bounded_memory() {
                 match code {
                     Some(code) => assert_eq!(socket.refusal("1").await, code, "{what} on a WebSocket"),
                     None => {
-                        assert_answer(what, &socket.hear().await["payload"], None);
-                        assert_eq!(socket.hear().await["type"], "complete");
+                        assert_answer(what, &socket.receive().await["payload"], None);
+                        assert_eq!(socket.receive().await["type"], "complete");
                     }
                 }
-                socket.assert_silent().await;
+                socket.assert_no_message().await;
             }
         }
         huge_variables(&server).await;
@@ -157,7 +157,7 @@ async fn batches(server: &Server) {
         let answer = raw.post("/graphql", &Value::from(batch.clone())).await;
         assert_eq!((answer.status, error_code(&answer.json()).as_str()), (400, "BATCH_NOT_SUPPORTED"));
         let mut socket = Socket::ready(server.address()).await;
-        socket.say(json!({ "id": "1", "type": "subscribe", "payload": batch })).await;
-        assert_eq!(socket.closed().await.0, 4400);
+        socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": batch })).await;
+        assert_eq!(socket.close_frame().await.0, 4400);
     }
 }

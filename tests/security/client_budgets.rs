@@ -99,7 +99,7 @@ async fn every_transport_reports_a_refused_read() {
     }
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("1", LIST, json!({})).await;
-    let refused = socket.hear().await;
+    let refused = socket.receive().await;
     assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("1")));
     expect_limited(&json!({ "errors": refused["payload"] }), READ_LIMITED);
     // The socket still works. A subscription that starts now costs 10.

@@ -169,7 +169,7 @@ async fn idle_connections_are_closed_but_streams_and_sockets_are_not() {
         assert_eq!(status(&kept.rest().await), 200);
     }
     User::of(client.clone()).send(&room, "still here").await;
-    assert_eq!(socket.text_of_event("1").await, "still here");
+    assert_eq!(socket.next_text("1").await, "still here");
     for stream in &mut streams {
         assert!(stream.until("still here").await.is_some());
     }
@@ -179,7 +179,7 @@ async fn idle_connections_are_closed_but_streams_and_sockets_are_not() {
 async fn a_socket_without_connection_init_is_closed() {
     let server = Server::with(&[("WS_INIT_TIMEOUT", "1s")]);
     let mut socket = Socket::open(server.address()).await;
-    assert_eq!(socket.closed().await.0, 4408);
+    assert_eq!(socket.close_frame().await.0, 4408);
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ async fn the_largest_nesting_setting_does_not_crash_the_server() {
         }
         let mut socket = Socket::ready(server.address()).await;
         socket.subscribe("1", &query, json!({})).await;
-        assert_ne!(socket.hear().await["type"], "ping");
+        assert_ne!(socket.receive().await["type"], "ping");
     }
     client.create_room().await;
 }

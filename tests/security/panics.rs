@@ -224,7 +224,7 @@ async fn a_panicking_operation_does_not_affect_others_of_its_socket() {
     assert_eq!(socket.refusal("3").await, "INTERNAL");
     server.store.snapshots.store(NEVER, Ordering::SeqCst);
     User::of(server.client.clone()).send(&room, "still here").await;
-    assert_eq!(socket.text_of_event("1").await, "still here");
+    assert_eq!(socket.next_text("1").await, "still here");
     assert!(!socket.raw.contains(SECRET), "{}", socket.raw);
 }
 
@@ -252,13 +252,13 @@ async fn every_transport_reports_a_panicking_subscription() {
     let mut socket = Socket::ready(&server.address).await;
     socket.subscribe("1", &query, json!({})).await;
     let last = loop {
-        let said = socket.hear().await;
+        let said = socket.receive().await;
         if said["type"] != "next" {
             break said;
         }
     };
     assert_eq!((&last["type"], &last["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("INTERNAL")));
-    socket.assert_silent().await;
+    socket.assert_no_message().await;
 }
 
 #[tokio::test]

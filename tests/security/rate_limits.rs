@@ -98,7 +98,7 @@ async fn opening_subscriptions_is_limited_over_every_transport() {
         let mut socket = Socket::ready(server.address()).await;
         socket.follow("1", &client, &room).await;
         socket.subscribe("2", &events_of(&room), json!({})).await;
-        let refused = socket.hear().await;
+        let refused = socket.receive().await;
         assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("2")));
         expect_limited(&json!({ "errors": refused["payload"] }), message);
         let url = server.url("/graphql");

@@ -100,17 +100,17 @@ async fn over_graphql(server: &Server, secrets: &mut Vec<String>) {
     }
     secrets.extend(ada.token.clone());
     for _ in 0..2 {
-        assert_eq!(socket.text_of_event("1").await, TEXT);
+        assert_eq!(socket.next_text("1").await, TEXT);
     }
     for stream in &mut streams {
         assert!(stream.until(TEXT).await.is_some());
     }
     socket.subscribe("2", &events_of(&wrong), json!({})).await;
-    while socket.hear().await["type"] != "error" {}
+    while socket.receive().await["type"] != "error" {}
     let mut cut = subscribe("3", &events_of(&room), json!({ "token": ada.token })).to_string();
     cut.truncate(cut.len() - 2);
     socket.send(tokio_tungstenite::tungstenite::Message::text(cut)).await;
-    assert_eq!(socket.closed().await.0, 4400);
+    assert_eq!(socket.close_frame().await.0, 4400);
     let asked = get(client.url(), &events_of(&room)).header("authorization", TEXT).header("last-event-id", TEXT);
     asked.send().await.expect("an answer");
 }

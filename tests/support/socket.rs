@@ -84,13 +84,13 @@ impl Socket {
     /// As [`ready`](Self::ready), with a payload in `connection_init`.
     pub async fn ready_with(address: &str, payload: Value) -> Self {
         let mut socket = Self::open(address).await;
-        socket.say(json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket.send_json(json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
     }
 
     /// Sends a JSON message.
-    pub async fn say(&mut self, message: Value) {
+    pub async fn send_json(&mut self, message: Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
@@ -100,7 +100,7 @@ impl Socket {
     }
 
     /// Sends several messages in one write.
-    pub async fn say_at_once(&mut self, messages: &[Value]) {
+    pub async fn send_all(&mut self, messages: &[Value]) {
         for message in messages {
             self.stream.feed(Message::text(message.to_string())).await.expect("an open socket");
         }
@@ -109,7 +109,7 @@ impl Socket {
 
     /// Starts an operation.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        self.say(subscribe(id, query, variables)).await;
+        self.send_json(subscribe(id, query, variables)).await;
     }
 
     /// Subscribes to a room and waits until the subscription is open.
@@ -120,7 +120,7 @@ impl Socket {
     }
 
     /// The next frame, or `None` if the connection is closed.
-    pub async fn frame(&mut self) -> Option<Message> {
+    pub async fn next_frame(&mut self) -> Option<Message> {
         let frame = timeout(PATIENCE, self.stream.next()).await.expect("a frame in time");
         frame.and_then(Result::ok).inspect(|frame| {
             if let Message::Text(text) = frame {
@@ -131,9 +131,9 @@ impl Socket {
     }
 
     /// The next message of the protocol.
-    pub async fn hear(&mut self) -> Value {
+    pub async fn receive(&mut self) -> Value {
         loop {
-            match self.frame().await {
+            match self.next_frame().await {
                 Some(Message::Text(text)) => return serde_json::from_str(&text).expect("JSON"),
                 Some(Message::Ping(_) | Message::Pong(_)) => {}
                 other => panic!("a message was expected, not {other:?}"),
@@ -142,23 +142,23 @@ impl Socket {
     }
 
     /// The message text of the next event, which must belong to the operation `id`.
-    pub async fn text_of_event(&mut self, id: &str) -> Value {
-        let said = self.hear().await;
-        assert_eq!((&said["type"], &said["id"]), (&json!("next"), &json!(id)), "{said}");
-        said["payload"]["data"]["messageEvents"]["message"]["text"].clone()
+    pub async fn next_text(&mut self, id: &str) -> Value {
+        let message = self.receive().await;
+        assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
+        message["payload"]["data"]["messageEvents"]["message"]["text"].clone()
     }
 
     /// The code of the next message, which must be an `error` of the operation `id`.
     pub async fn refusal(&mut self, id: &str) -> String {
-        let said = self.hear().await;
-        assert_eq!((&said["type"], &said["id"]), (&json!("error"), &json!(id)), "{said}");
-        error_code(&json!({ "errors": said["payload"] }))
+        let message = self.receive().await;
+        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!(id)), "{message}");
+        error_code(&json!({ "errors": message["payload"] }))
     }
 
     /// Code and reason of the close frame, which must come next.
-    pub async fn closed(&mut self) -> (u16, String) {
+    pub async fn close_frame(&mut self) -> (u16, String) {
         loop {
-            match self.frame().await {
+            match self.next_frame().await {
                 Some(Message::Close(Some(frame))) => return (frame.code.into(), frame.reason.to_string()),
                 Some(Message::Ping(_) | Message::Pong(_)) => {}
                 other => panic!("a close frame was expected, not {other:?}"),
@@ -167,9 +167,9 @@ impl Socket {
     }
 
     /// Asserts that the server sends nothing until it answers a ping.
-    pub async fn assert_silent(&mut self) {
-        self.say(json!({ "type": "ping" })).await;
-        assert_eq!(self.hear().await, json!({ "type": "pong" }));
+    pub async fn assert_no_message(&mut self) {
+        self.send_json(json!({ "type": "ping" })).await;
+        assert_eq!(self.receive().await, json!({ "type": "pong" }));
     }
 
     /// The connection below, which answers no pings.

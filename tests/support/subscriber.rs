@@ -66,21 +66,21 @@ impl Subscriber {
             Resume::Argument => (subscriber.cursor.clone(), Value::Null),
             Resume::Connection => (None, json!({ "resume": { "events": subscriber.cursor } })),
         };
-        subscriber.say(json!({ "type": "connection_init", "payload": payload })).await?;
-        match subscriber.hear().await {
+        subscriber.send_json(json!({ "type": "connection_init", "payload": payload })).await?;
+        match subscriber.receive().await {
             Some(Ok(message)) if message["type"] == "connection_ack" => {}
             other => return Err(format!("connection_ack was expected, not {other:?}").into()),
         }
         let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": argument });
         let payload = json!({ "query": EVENTS, "variables": variables });
         let kind = if protocol == LEGACY_PROTOCOL { "start" } else { "subscribe" };
-        subscriber.say(json!({ "id": "events", "type": kind, "payload": payload })).await?;
+        subscriber.send_json(json!({ "id": "events", "type": kind, "payload": payload })).await?;
         Ok(subscriber)
     }
 
     /// The next message of the subscription.
     pub async fn next(&mut self) -> Said {
-        let received = tokio::time::timeout(PATIENCE, self.hear()).await.expect("a message in time");
+        let received = tokio::time::timeout(PATIENCE, self.receive()).await.expect("a message in time");
         let message = match received {
             Some(Ok(message)) => message,
             Some(Err(closed)) => return Said::Closed(closed),
@@ -143,12 +143,12 @@ impl Subscriber {
         self.socket.close(None).await.expect("an open socket");
     }
 
-    async fn say(&mut self, message: Value) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    async fn send_json(&mut self, message: Value) -> Result<(), tokio_tungstenite::tungstenite::Error> {
         self.socket.send(Message::text(message.to_string())).await
     }
 
     /// The next protocol message, or the code of the close frame.
-    async fn hear(&mut self) -> Option<Result<Value, Option<u16>>> {
+    async fn receive(&mut self) -> Option<Result<Value, Option<u16>>> {
         loop {
             match self.socket.next().await? {
                 Ok(Message::Text(text)) if text == r#"{"type":"ka"}"# => {}

@@ -32,8 +32,8 @@ async fn a_cursor_in_the_query_string_is_used_under_each_of_its_names() {
     let assert_next = async |request: RequestBuilder, accept: &str, text: &str, how: &str| {
         let mut stream = Stream::of(request.header("accept", accept)).await;
         assert_eq!(stream.status, 200, "{how}");
-        let said = stream.until("\"text\":\"").await.expect("an event");
-        assert!(said.len() < 2_000);
+        let received = stream.until("\"text\":\"").await.expect("an event");
+        assert!(received.len() < 2_000);
         assert_eq!(stream.until("\"").await.as_deref(), Some(format!("{text}\"").as_str()), "{how}");
     };
     for name in NAMES {
@@ -43,8 +43,8 @@ async fn a_cursor_in_the_query_string_is_used_under_each_of_its_names() {
             assert_next(by_post, accept, "missed", name).await;
         }
         let made_up = get(&url, &follow).query(&[(name, "made up")]).header("accept", SSE);
-        let said = Stream::of(made_up).await.until("event: complete").await.expect("an end");
-        assert!(said.contains("CURSOR_INVALID"), "{name}: {said}");
+        let received = Stream::of(made_up).await.until("event: complete").await.expect("an end");
+        assert!(received.contains("CURSOR_INVALID"), "{name}: {received}");
         let over = Stream::of(get(&url, &follow).query(&[(name, "complete")]).header("accept", SSE)).await;
         assert_eq!(over.status, 204, "the last id of a stream stops a client: {name}");
     }
@@ -67,8 +67,8 @@ async fn a_cursor_in_the_query_string_is_used_under_each_of_its_names() {
         let request = crate::support::stream::http().post(&url).json(&body);
         assert_next(request, SSE, "missed", "in the body").await;
         let mut socket = Socket::ready(server.address()).await;
-        socket.say(json!({ "id": "1", "type": "subscribe", "payload": body })).await;
-        assert_eq!(socket.text_of_event("1").await, "missed");
+        socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": body })).await;
+        assert_eq!(socket.next_text("1").await, "missed");
     }
 }
 

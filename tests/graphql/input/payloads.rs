@@ -38,14 +38,14 @@ async fn an_unpaired_surrogate_fails_its_own_operation_and_the_socket_stays_open
     for (number, (payload, field)) in with_unpaired_surrogate().into_iter().enumerate() {
         let id = format!("operation {number}");
         socket.send(Message::text(format!(r#"{{"id":"{id}","type":"subscribe","payload":{payload}}}"#))).await;
-        let said = socket.hear().await;
-        assert_eq!((&said["type"], &said["id"]), (&json!("error"), &json!(id)), "{payload}");
-        let error = &said["payload"][0];
+        let received = socket.receive().await;
+        assert_eq!((&received["type"], &received["id"]), (&json!("error"), &json!(id)), "{payload}");
+        let error = &received["payload"][0];
         assert_eq!(error["extensions"], json!({ "code": "VALIDATION_FAILED", "field": field }), "{payload}");
         assert!(error["message"].as_str().is_some_and(|message| message.contains(field)), "{error}");
     }
     ada.send(&room, "still here").await;
-    assert_eq!(socket.text_of_event("events").await, "still here");
+    assert_eq!(socket.next_text("events").await, "still here");
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn parameters_of_a_wrong_type_fail_their_own_operation_and_the_socket_stay
         assert!(!socket.raw.contains("marker"), "nothing is echoed");
     }
     socket.subscribe("marked", QUERY, json!({})).await;
-    assert_eq!(socket.hear().await["type"], "next");
+    assert_eq!(socket.receive().await["type"], "next");
 }
 
 #[tokio::test]
@@ -103,13 +103,13 @@ async fn an_unpaired_surrogate_in_connection_init_or_a_ping_does_no_harm() {
     let mut socket = Socket::open(server.address()).await;
     let init = r#"{"type":"connection_init","payload":{"name":"\ud800","\udc00":1,"resume":{"a":"\ud800","b":null}}}"#;
     socket.send(Message::text(init)).await;
-    assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+    assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
     socket.subscribe("a", &events_of(&room), json!({})).await;
     assert_eq!(socket.refusal("a").await, "CURSOR_INVALID", "a cursor is not ignored");
     socket.follow("b", &server.client(), &room).await;
     socket.send(Message::text(r#"{"type":"ping","payload":{"a":"\ud800"}}"#)).await;
     assert!(
-        matches!(socket.frame().await, Some(Message::Text(text)) if text == r#"{"type":"pong","payload":{"a":"\ud800"}}"#)
+        matches!(socket.next_frame().await, Some(Message::Text(text)) if text == r#"{"type":"pong","payload":{"a":"\ud800"}}"#)
     );
 }
 
@@ -127,8 +127,8 @@ async fn null_means_absent_for_every_parameter_and_so_does_an_empty_operation_na
         let answer = http.post("/graphql", &payload).await.json();
         assert!(is_answered(&answer), "{payload}: {answer}");
         let mut socket = Socket::ready(server.address()).await;
-        socket.say(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
-        assert!(is_answered(&socket.hear().await["payload"]), "{payload}");
+        socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
+        assert!(is_answered(&socket.receive().await["payload"]), "{payload}");
     }
     for query in [
         vec![("query", QUERY), ("operationName", ""), ("variables", "null"), ("extensions", "null")],
@@ -142,8 +142,8 @@ async fn null_means_absent_for_every_parameter_and_so_does_an_empty_operation_na
         assert_eq!((answer.status, error_code(&answer.json()).as_str()), (400, "BAD_REQUEST"), "{nothing}");
     }
     let mut init = Socket::open(server.address()).await;
-    init.say(json!({ "type": "connection_init", "payload": null })).await;
-    assert_eq!(init.hear().await, json!({ "type": "connection_ack" }));
+    init.send_json(json!({ "type": "connection_init", "payload": null })).await;
+    assert_eq!(init.receive().await, json!({ "type": "connection_ack" }));
     let mut init = Socket::ready_with(server.address(), json!({ "resume": null })).await;
-    init.assert_silent().await;
+    init.assert_no_message().await;
 }

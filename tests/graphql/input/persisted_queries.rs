@@ -48,23 +48,23 @@ async fn a_document_that_was_sent_once_can_be_named_by_its_hash_on_every_transpo
     let extension = [("extensions", extensions(QUERY).to_string())];
     assert_eq!(get(&http, &extension).await.json(), answered);
     let mut socket = Socket::ready(server.address()).await;
-    socket.say(json!({ "id": "1", "type": "subscribe", "payload": by_hash(QUERY) })).await;
-    assert_eq!(socket.hear().await["payload"], answered);
-    assert_eq!(socket.hear().await["type"], "complete");
+    socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": by_hash(QUERY) })).await;
+    assert_eq!(socket.receive().await["payload"], answered);
+    assert_eq!(socket.receive().await["type"], "complete");
 
     // Subscriptions with variables.
     let follow =
         "subscription($id: ID!, $code: String!) { messageEvents(roomId: $id, roomCode: $code) { message { text } } }";
     let mut payload = by_hash(follow);
     payload["variables"] = json!({ "id": room.id, "code": room.code });
-    socket.say(json!({ "id": "2", "type": "subscribe", "payload": payload })).await;
-    let said = socket.hear().await;
-    assert_eq!((&said["type"], &said["payload"]), (&json!("error"), &not_found()["errors"]));
+    socket.send_json(json!({ "id": "2", "type": "subscribe", "payload": payload })).await;
+    let received = socket.receive().await;
+    assert_eq!((&received["type"], &received["payload"]), (&json!("error"), &not_found()["errors"]));
     let mut first = payload.clone();
     first["query"] = json!(follow);
-    socket.say(json!({ "id": "2", "type": "subscribe", "payload": first })).await;
+    socket.send_json(json!({ "id": "2", "type": "subscribe", "payload": first })).await;
     client.viewers_become(&room, 1).await;
-    socket.say(json!({ "id": "3", "type": "subscribe", "payload": payload })).await;
+    socket.send_json(json!({ "id": "3", "type": "subscribe", "payload": payload })).await;
     let post = |accept: &str| crate::support::stream::http().post(client.url()).header("accept", accept).json(&payload);
     let mut sse = Stream::of(post("text/event-stream")).await;
     let mut multipart = Stream::of(post(MULTIPART)).await;
@@ -74,7 +74,7 @@ async fn a_document_that_was_sent_once_can_be_named_by_its_hash_on_every_transpo
     client.viewers_become(&room, 5).await;
     ada.send(&room, "to all").await;
     for _ in 0..2 {
-        assert_eq!(socket.hear().await["payload"]["data"]["messageEvents"]["message"]["text"], "to all");
+        assert_eq!(socket.receive().await["payload"]["data"]["messageEvents"]["message"]["text"], "to all");
     }
     for stream in [&mut sse, &mut multipart, &mut event_source] {
         assert!(stream.until("to all").await.is_some());
@@ -87,8 +87,8 @@ async fn an_unknown_hash_over_a_stream_is_reported_and_the_stream_completes() {
     for (accept, end) in [("text/event-stream", "event: complete"), (MULTIPART, "}]}")] {
         let request = crate::support::stream::http().post(server.url("/graphql")).header("accept", accept);
         let mut stream = Stream::of(request.json(&by_hash("{ neverSent }"))).await;
-        let said = stream.until(end).await.expect("an answer");
-        assert!(said.contains(r#""message":"PersistedQueryNotFound""#), "{said}");
+        let received = stream.until(end).await.expect("an answer");
+        assert!(received.contains(r#""message":"PersistedQueryNotFound""#), "{received}");
     }
 }
 
@@ -146,8 +146,8 @@ async fn with_persisted_queries_off_clients_are_told_to_send_documents() {
     assert_eq!((answer.status, answer.json()), (200, expected.clone()));
     assert_eq!(get(&http, &[("extensions", extensions(QUERY).to_string())]).await.json(), expected);
     let mut socket = Socket::ready(server.address()).await;
-    socket.say(json!({ "id": "1", "type": "subscribe", "payload": by_hash(QUERY) })).await;
-    assert_eq!(socket.hear().await["payload"], expected["errors"]);
+    socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": by_hash(QUERY) })).await;
+    assert_eq!(socket.receive().await["payload"], expected["errors"]);
     let both = json!({ "query": QUERY, "extensions": extensions(QUERY) });
     assert_eq!(http.post("/graphql", &both).await.json()["data"]["activeRooms"]["totalCount"], 0);
 }

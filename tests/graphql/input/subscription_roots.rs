@@ -68,7 +68,7 @@ async fn a_subscription_in_fragments_delivers_on_every_transport() {
         let Some((document, variables)) = documents(&room).into_iter().nth(number) else { break };
         let payload = json!({ "query": document, "variables": variables, "operationName": operation_name(&document) });
         let mut socket = Socket::ready(server.address()).await;
-        socket.say(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
+        socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
         let http =
             |accept: &str| crate::support::stream::http().post(client.url()).header("accept", accept).json(&payload);
         let mut sse = Stream::of(http("text/event-stream")).await;
@@ -82,10 +82,10 @@ async fn a_subscription_in_fragments_delivers_on_every_transport() {
         client.viewers_become(&room, 4).await;
         for text in ["one", "two"] {
             ada.send(&room, text).await;
-            assert_eq!(socket.text_of_event("1").await, text, "{document}");
+            assert_eq!(socket.next_text("1").await, text, "{document}");
             for stream in [&mut sse, &mut multipart, &mut by_get] {
-                let said = stream.until(&format!(r#""message":{{"text":"{text}"}}"#)).await;
-                assert!(said.is_some_and(|said| said.contains("MessageSent")), "{document}");
+                let received = stream.until(&format!(r#""message":{{"text":"{text}"}}"#)).await;
+                assert!(received.is_some_and(|received| received.contains("MessageSent")), "{document}");
             }
         }
         let refused = post(client.url(), "application/json", &document, variables).send().await.expect("an answer");
@@ -103,7 +103,7 @@ async fn a_subscription_in_fragments_completes_only_when_its_room_ends() {
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("1", &document, json!({})).await;
     client.viewers_become(&room, 1).await;
-    assert_eq!(socket.hear().await, json!({ "id": "1", "type": "complete" }));
+    assert_eq!(socket.receive().await, json!({ "id": "1", "type": "complete" }));
 }
 
 #[tokio::test]
@@ -138,8 +138,8 @@ async fn a_subscription_without_exactly_one_field_is_refused_on_every_transport(
             assert_eq!(error_code(&answer.json().await.expect("JSON")), "GRAPHQL_VALIDATION_FAILED", "{document}");
         }
         let mut stream = Stream::of(post(client.url(), "text/event-stream", &document, variables)).await;
-        let said = stream.until("event: complete").await.expect("an end");
-        assert!(said.contains("GRAPHQL_VALIDATION_FAILED"), "{document}: {said}");
+        let received = stream.until("event: complete").await.expect("an end");
+        assert!(received.contains("GRAPHQL_VALIDATION_FAILED"), "{document}: {received}");
     }
     client.viewers_become(&room, 0).await;
 }
@@ -164,6 +164,6 @@ async fn readers_with_the_same_document_and_different_variables_get_different_fi
     let cursor = client.cursor(&room).await;
     let expected = [json!({ "message": { "text": "for both" } }), json!({ "cursor": cursor })];
     for (socket, expected) in sockets.iter_mut().zip(expected) {
-        assert_eq!(socket.hear().await["payload"]["data"]["messageEvents"], expected);
+        assert_eq!(socket.receive().await["payload"]["data"]["messageEvents"], expected);
     }
 }
