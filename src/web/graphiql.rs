@@ -22,8 +22,8 @@ pub enum Graphiql {
     Off,
 }
 
-/// The build output of `make graphiql`: the page, and its files in the folder `graphiql`, compressed with gzip. Empty if `make web` did
-/// not run before the server was compiled.
+/// The build output of `make graphiql`: the page, and its files in the folder `graphiql`, compressed with gzip. Empty if it did not
+/// run before the server was compiled.
 #[derive(RustEmbed)]
 #[folder = "graphiql/dist/files"]
 #[allow_missing = true]
