@@ -188,6 +188,24 @@ fn the_stores_do_not_know_each_other_and_only_who_starts_them_names_them() {
 }
 
 #[test]
+fn redis_link_knows_nothing_of_rooms() {
+    let mut seen = 0;
+    for (path, _, code) in sources() {
+        if path != "store/redis/link.rs" && !path.starts_with("store/redis/link/") {
+            continue;
+        }
+        for used in names_after(&code, "crate::store::redis::") {
+            seen += 1;
+            assert_eq!(used, "link", "{path} must not use store::redis::{used}");
+        }
+        for word in ["crate::domain", "room", "Room", "super::super"] {
+            assert!(!code.contains(word), "{path} must not mention {word}");
+        }
+    }
+    assert!(seen > 20, "this test no longer finds the imports");
+}
+
+#[test]
 fn clients_are_told_apart_in_one_place() {
     for (path, _, code) in sources() {
         assert!(

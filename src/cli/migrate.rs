@@ -87,7 +87,7 @@ impl Migration {
         let (mut tally, mut last) = (Tally::default(), None);
         loop {
             let users = self.source.users(last.as_ref(), PAGE_SIZE)?;
-            let outcomes = stream::iter(&users).map(|user| self.target.user(user)).buffer_unordered(CONCURRENCY);
+            let outcomes = stream::iter(&users).map(|user| self.target.import_user(user)).buffer_unordered(CONCURRENCY);
             for outcome in outcomes.try_collect::<Vec<_>>().await? {
                 tally.count(outcome);
             }
@@ -116,7 +116,7 @@ impl Migration {
     }
 
     async fn copy_room(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
-        let outcome = match self.target.find(state).await? {
+        let outcome = match self.target.compare(state).await? {
             Some(found) => found,
             None => match self.copy_content(state).await {
                 Err(StoreError::NotFound) => MoveOutcome::Expired,
@@ -125,23 +125,23 @@ impl Migration {
         };
         // Even if the room is already there: an earlier run may have been interrupted just before this.
         if matches!(outcome, MoveOutcome::Copied | MoveOutcome::AlreadyThere) {
-            self.target.list(state).await?;
+            self.target.list_room(state).await?;
         }
         Ok(outcome)
     }
 
     async fn copy_content(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
         let (id, size) = (state.room.id, u64::from(CALL_SIZE));
-        self.target.begin(id).await?;
+        self.target.discard_staged(id).await?;
         for first in (0..state.message_count).step_by(CALL_SIZE as usize) {
-            self.target.messages(state, &self.source.messages(id, first..first + size)?).await?;
+            self.target.stage_messages(state, &self.source.messages(id, first..first + size)?).await?;
         }
         for first in (0..state.user_count).step_by(CALL_SIZE as usize) {
-            self.target.room_users(state, &self.source.room_users(id, first..first + size)?).await?;
+            self.target.stage_users(state, &self.source.room_users(id, first..first + size)?).await?;
         }
         for first in (1..=state.head.seq.0).step_by(CALL_SIZE as usize) {
             let entries = self.source.log(id, Seq(first), CALL_SIZE)?;
-            self.target.log(state, &entries).await?;
+            self.target.stage_log(state, &entries).await?;
             self.bar.inc(entries.len() as u64);
         }
         self.target.reveal(state).await
@@ -152,7 +152,7 @@ impl Migration {
         let (mut missing, mut last) = (0, None);
         loop {
             let rooms = self.source.rooms(last, PAGE_SIZE)?;
-            let finding = stream::iter(&rooms).map(|state| self.target.find(state)).buffer_unordered(CONCURRENCY);
+            let finding = stream::iter(&rooms).map(|state| self.target.compare(state)).buffer_unordered(CONCURRENCY);
             for found in finding.try_collect::<Vec<_>>().await? {
                 missing += u64::from(matches!(found, None | Some(MoveOutcome::Differs)));
             }

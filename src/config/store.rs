@@ -41,7 +41,7 @@ impl Source<'_> {
     }
 
     fn with_tls(&self, settings: Settings) -> Result<Settings, ConfigError> {
-        let is_used = settings.asks_for_tls() || self.get(&REDIS_TLS)?;
+        let is_used = settings.has_tls_url() || self.get(&REDIS_TLS)?;
         let file = |setting: &Setting<Option<PathBuf>>| {
             let path = self.get(setting)?;
             if path.is_some() && !is_used {

@@ -1,28 +1,29 @@
-//! The store that many processes share: every operation is one script on Redis, and this file calls them.
+//! The store that several processes share: one Lua script per operation.
 //!
-//! Where Redis is and how it is reached is in `settings`, `certificates`, `primary` and `cluster`, how commands go there in
-//! `connection`, how announcements come back in `feed`, what things are called in `keys`, what they look like in `record`. What an operation decides is in its script.
-
-mod feed;
-
-pub mod import;
-mod keys;
-mod lockouts;
-
-mod codec;
+//! Connections are in `link`, keys in `keys`, encoded values in `codec`, script replies in `reply`, and the feed of events in
+//! `feed`. The decisions of an operation are in its script, in `redis/scripts`.
 
 mod acl;
+mod active_rooms;
+mod codec;
+mod fan_out;
+mod feed;
+pub mod import;
+mod keys;
 mod link;
-mod rooms;
+mod lockouts;
+mod reply;
 mod scripts;
-
 mod startup;
+mod viewer_cache;
+mod viewers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use redis::aio::MultiplexedConnection;
 use redis::{Script, ScriptInvocation};
 use tracing::warn;
 
@@ -32,114 +33,114 @@ use crate::domain::event::{Event, EventKind, Position};
 use crate::domain::page::{Take, Window};
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{TokenHash, User, UserId};
-use crate::store::redis::codec::Reply;
-use crate::store::redis::feed::Announcements;
-use crate::store::redis::keys::{EVENTS, Keys, list_entry};
-use crate::store::redis::link::connect_error::{is_cluster_down, is_temporary};
-use crate::store::redis::link::connection::Commands;
+use crate::domain::user::{TokenHash, UserId};
+use crate::store::redis::feed::EventFeed;
+use crate::store::redis::keys::{EVENTS, Keys, ROOM_PARTS, list_entry};
+use crate::store::redis::link::cluster::Cluster;
+use crate::store::redis::link::commands::CommandClient;
+use crate::store::redis::link::connect_error::is_temporary;
+use crate::store::redis::link::error::is_cluster_down;
 pub use crate::store::redis::link::settings::{InvalidSettings, Login, Sentinels, Settings};
 pub use crate::store::redis::link::tls::{CertificateFiles, InvalidCertificates};
-use crate::store::redis::rooms::{IN_A_CALL, LastViewers, list_part_for};
-use crate::store::redis::scripts::Scripts;
-use crate::store::redis::startup::Patience;
+use crate::store::redis::reply::Reply;
+use crate::store::redis::scripts::{Scripts, millis, pass_admission, pass_window};
+use crate::store::redis::startup::StartupWait;
+use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
     NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage, send_in_two_steps,
 };
 
-/// What a room consists of. Its scripts are given all of it, to tell a whole room from the rest of one.
-const PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
-/// Operations of several steps that are under way at a time, at most, at some 4 kB each: more than a process can begin while a
-/// shard that is away keeps its callers waiting, so that those of other shards find a place.
-const UNDER_WAY: usize = 16_384;
-/// How long such an operation may take: longer than all its steps together, each of which has a deadline of its own.
-const ALL_STEPS: Duration = Duration::from_secs(60);
-/// How long such operations may go on when the store is closed.
-const CLOSING: Duration = Duration::from_secs(2);
+/// Operations of several steps in flight, at most, at some 4 kB each. It is more than a process can start while an unavailable
+/// shard delays its callers, so that callers of other shards still find a place.
+const MAX_DETACHED: usize = 16_384;
+/// How long such an operation may take: longer than the deadlines of all its steps together.
+const DETACHED_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long such operations may continue when the store is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Rooms per call to a single Redis, at most: while a script runs, all other clients wait.
+const MAX_ROOMS_PER_CALL: usize = 100;
 
-/// Keeps rooms in a Redis, version 6.2 or later, or in a Redis Cluster, version 7 or later, that should evict nothing (`maxmemory-policy noeviction`): a room is
-/// several keys, and without one of them it is gone.
+/// Keeps rooms in Redis 6.2 or later, or in a Redis Cluster of version 7 or later. Redis should evict no keys
+/// (`maxmemory-policy noeviction`): a room has several keys, and if one of them is missing, the room is gone.
 #[derive(Clone)]
 pub struct RedisStore {
     inner: Arc<Inner>,
-    /// Operations of several steps go on under it when their callers go away.
+    /// Completes operations of several steps whose callers have gone.
     detached_tasks: DetachedTasks,
 }
 
 struct Inner {
-    commands: Commands,
-    announcements: Announcements,
+    commands: CommandClient,
+    feed: EventFeed,
     keys: Keys,
     scripts: Scripts,
     critical_tasks: CriticalTasks,
-    /// Tells the viewers here from those of other processes.
+    /// Identifies this process in the viewer counts.
     node: String,
-    /// Rooms in one call, at most.
-    in_a_call: usize,
-    last_viewers: LastViewers,
+    max_rooms_per_call: usize,
+    viewer_cache: ViewerCache,
 }
 
 impl RedisStore {
-    /// Connects, and waits for Redis as long as the settings say, unless it fails for a reason that waiting does not cure. A
-    /// cluster that works for nobody yet is waited for too, but used after that time all the same: it may come back.
+    /// Connects, and retries for as long as the settings allow, unless the error is permanent. It also waits for a cluster that is
+    /// down, but uses that cluster after the wait in any case: it may recover.
     pub async fn connect_when_ready(settings: Settings) -> Result<Self, StoreError> {
-        let mut patience = Patience::new(settings.wait());
-        let store = patience.until_ok(async || Self::connect(settings.clone()).await, is_temporary).await?;
+        let mut wait = StartupWait::new(settings.wait());
+        let store = wait.retry(async || Self::connect(settings.clone()).await, is_temporary).await?;
         if store.is_cluster() {
-            let _ = patience.until_ok(async || store.ping().await, is_cluster_down).await;
+            let _ = wait.retry(async || store.ping().await, is_cluster_down).await;
         }
-        patience.end();
+        wait.finish();
         Ok(store)
     }
 
-    /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or refuses the password.
+    /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or rejects the login.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
         let (keys, critical_tasks) = (Keys::new(settings.prefix().to_owned()), CriticalTasks::default());
-        let commands = Commands::connect(&settings, critical_tasks.clone()).await?;
+        let check = async |connection: &mut MultiplexedConnection| acl::check(connection, settings.prefix()).await;
+        let commands = CommandClient::connect(&settings, critical_tasks.clone(), check).await?;
         if let Some(policy) = commands.eviction_policy().await {
             warn!(
                 %policy,
-                "this Redis evicts keys when it runs out of memory, and rooms and users with them; \
+                "this Redis evicts keys when it runs out of memory, and with them rooms and users; \
                  set its maxmemory-policy to noeviction"
             );
         }
-        // A single node of a cluster takes one slot in a call, even where it has all of them.
-        let in_a_call = if commands.takes_one_slot().await { 1 } else { IN_A_CALL };
-        let announcements = Announcements::start(&settings, keys.clone(), &commands, critical_tasks.clone());
+        let max_rooms_per_call = if commands.requires_single_slot().await { 1 } else { MAX_ROOMS_PER_CALL };
+        let feed = EventFeed::start(&settings, keys.clone(), &commands, critical_tasks.clone());
         let inner = Inner {
             commands,
-            announcements,
+            feed,
             keys,
             scripts: Scripts::new(settings.is_cluster()),
             critical_tasks,
             node: hex::encode(rand::random::<[u8; 8]>()),
-            in_a_call,
-            last_viewers: LastViewers::new(),
+            max_rooms_per_call,
+            viewer_cache: ViewerCache::new(),
         };
-        Ok(Self { inner: Arc::new(inner), detached_tasks: DetachedTasks::new(UNDER_WAY, ALL_STEPS) })
+        Ok(Self { inner: Arc::new(inner), detached_tasks: DetachedTasks::new(MAX_DETACHED, DETACHED_TIMEOUT) })
     }
 
-    /// Ends operations of several steps, the listening for announcements, and the looking for changes of a cluster.
-    /// Commands still work.
+    /// Ends operations of several steps, the feed, and the refreshing of a cluster's topology. Commands still work.
     pub async fn close(&self) {
-        self.detached_tasks.close(CLOSING).await;
-        self.inner.announcements.close().await;
+        self.detached_tasks.close(CLOSE_TIMEOUT).await;
+        self.inner.feed.close().await;
         self.inner.commands.close().await;
     }
 
-    /// Whether this is a cluster.
+    /// Whether Redis is a cluster.
     pub fn is_cluster(&self) -> bool {
         self.inner.commands.cluster().is_some()
     }
 
-    /// What of the store works by itself: without it nothing is announced any more.
+    /// The background tasks, without which the feed stops.
     pub fn critical_tasks(&self) -> &CriticalTasks {
         &self.inner.critical_tasks
     }
 
-    /// Runs an operation of several steps to its end, whatever becomes of its caller.
-    async fn shielded<T, W>(&self, operation: impl FnOnce(Self) -> W) -> Result<T, StoreError>
+    /// Runs an operation of several steps to its end, even if the caller goes away.
+    async fn detached<T, W>(&self, operation: impl FnOnce(Self) -> W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -152,22 +153,23 @@ impl RedisStore {
         })
     }
 
-    /// In two steps, as room and list may live on two nodes of a cluster. Between them the room is there, not listed.
+    /// In two steps, as a cluster may keep room and list on two nodes. Between them the room exists without being listed.
     async fn create_and_list(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let mut create = self.on_room(&self.inner.scripts.create_room, id, &["room"]);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
-        let part = list_part_for(&self.inner.commands, &self.inner.keys, id);
-        let mut list = self.on_rooms(&self.inner.scripts.list_room, part);
+        let topology = self.inner.commands.cluster().map(Cluster::topology);
+        let part = self.inner.keys.list_part(id, topology.as_deref());
+        let mut list = self.inner.scripts.list_room.key(&self.inner.keys.room_list(part)[..]);
         list.arg(list_entry(state.room.created_at, id)).arg(state.room.expires_at.as_millis());
         self.run(&list).await?;
         Ok(state)
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
-        Reply::of(self.inner.commands.run(call).await?)
+        Reply::parse(self.inner.commands.run(call).await?)
     }
 
-    /// A call of a script with keys of one room.
+    /// A call of a script with these keys of a room.
     fn on_room<'a>(&self, script: &'a Script, room: RoomId, names: &[&str]) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
         for name in names {
@@ -176,12 +178,7 @@ impl RedisStore {
         call
     }
 
-    /// A call of a script with a part of the list of rooms.
-    fn on_rooms<'a>(&self, script: &'a Script, part: u8) -> ScriptInvocation<'a> {
-        script.key(&self.inner.keys.rooms(part)[..])
-    }
-
-    /// A call of a script with a user.
+    /// A call of a script with the key of a user.
     fn on_user<'a>(&self, script: &'a Script, user: &UserId) -> ScriptInvocation<'a> {
         script.key(self.inner.keys.user(user))
     }
@@ -191,54 +188,54 @@ impl RedisStore {
 impl Store for RedisStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let code = code.clone();
-        self.shielded(async move |store: Self| store.create_and_list(id, &code, ttl).await).await
+        self.detached(async move |store: Self| store.create_and_list(id, &code, ttl).await).await
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
-        const NOTHING: Window = Window { after: None, before: None, take: Take::First(0) };
-        let mut call = self.on_room(&self.inner.scripts.snapshot, room, &PARTS);
-        let window = window.unwrap_or(NOTHING);
+        const EMPTY: Window = Window { after: None, before: None, take: Take::First(0) };
+        let mut call = self.on_room(&self.inner.scripts.snapshot, room, &ROOM_PARTS);
+        let window = window.unwrap_or(EMPTY);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let state = reply.room_state(room)?;
         let indexes = window.range(state.message_count);
-        let messages = indexes.zip(reply.strings()).map(|(index, written)| codec::read_message(room, index, &written?));
+        let messages =
+            indexes.zip(reply.strings()).map(|(index, encoded)| codec::decode_message(room, index, &encoded?));
         Ok(Snapshot { messages: messages.collect::<Result<_, _>>()?, state })
     }
 
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
-        let mut call = self.on_room(&self.inner.scripts.chatters, room, &PARTS);
+        let mut call = self.on_room(&self.inner.scripts.chatters, room, &ROOM_PARTS);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let total = reply.number()?;
-        let chatters = reply.strings().map(|written| codec::read_chatter(&written?));
+        let chatters = reply.strings().map(|encoded| codec::decode_chatter(&encoded?));
         Ok(UserPage { users: chatters.collect::<Result<_, _>>()?, total })
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
-        self.list(after, limit).await
+        self.list_active_rooms(after, limit).await
     }
 
     async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        let mut call = self.on_user(&self.inner.scripts.admit, &admission.user);
-        let mut reply = self.run(pass_admission(&mut call, &admission)).await?;
-        admitted(admission.user, &mut reply)
+        let mut call = self.on_user(&self.inner.scripts.authenticate, &admission.user);
+        self.run(pass_admission(&mut call, &admission)).await?.admitted(admission.user)
     }
 
     async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.run(self.on_user(&self.inner.scripts.withdraw, user).arg(hex::encode(token.0))).await.map(drop)
+        self.run(self.on_user(&self.inner.scripts.forget_new_user, user).arg(hex::encode(token.0))).await.map(drop)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let Commit { room, tag, change } = commit;
-        let mut call = self.on_room(&self.inner.scripts.commit, room, &PARTS);
+        let mut call = self.on_room(&self.inner.scripts.commit, room, &ROOM_PARTS);
         call.key(self.inner.keys.of_room(room, EVENTS));
-        call.arg(codec::write_kind(kind_of(&change))).arg(codec::write_tag(tag));
+        call.arg(codec::encode_kind(kind_of(&change))).arg(codec::encode_tag(tag));
         match change {
             Change::Send { author, text, client_message_id, limits } => call
                 .arg(author.id.as_str())
                 .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
                 .arg(limits.messages)
-                .arg(codec::write_chatter(&author))
-                .arg(codec::write_send(&author, client_message_id.as_ref()))
+                .arg(codec::encode_chatter(&author))
+                .arg(codec::encode_send(&author, client_message_id.as_ref()))
                 .arg(text.as_str())
                 .arg(limits.events),
             Change::Edit { index, revision, text, limits } => {
@@ -246,68 +243,65 @@ impl Store for RedisStore {
             }
             Change::Delete { index, revision } => call.arg(index).arg(revision.0),
         };
-        let mut reply = self.run(&call).await?;
-        let event = codec::read_event(room, &reply.string()?)?;
-        committed(reply.outcome(), event).ok_or_else(|| reply.unknown())
+        self.run(&call).await?.committed(room)
     }
 
     async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
         if self.is_cluster() {
             let send = async move |store: Self| send_in_two_steps(&store, admission, message).await;
-            return self.shielded(send).await;
+            return self.detached(send).await;
         }
         let NewMessage { room, tag, text, client_message_id, limits } = message;
-        let mut call = self.on_room(&self.inner.scripts.send, room, &PARTS);
+        let mut call = self.on_room(&self.inner.scripts.send, room, &ROOM_PARTS);
         call.key(self.inner.keys.of_room(room, EVENTS)).key(self.inner.keys.user(&admission.user));
-        let [before, behind] = codec::write_around_name(&admission.user, client_message_id.as_ref());
+        let [before, after] = codec::encode_around_name(&admission.user, client_message_id.as_ref());
         pass_admission(&mut call, &admission)
-            .arg(codec::write_tag(tag))
+            .arg(codec::encode_tag(tag))
             .arg(admission.user.as_str())
             .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
             .arg(limits.messages)
             .arg(before)
-            .arg(behind)
+            .arg(after)
             .arg(text.as_str())
             .arg(limits.events);
         let mut reply = self.run(&call).await?;
-        let admitted = admitted(admission.user, &mut reply)?;
+        let admitted = reply.admitted(admission.user)?;
         if admitted.user().is_none() {
             return Ok(Sent { admitted, committed: None });
         }
         if !matches!(admitted, Admitted::Repeated(..)) {
-            // In the place of the token that a repeated one has.
+            // Skip the empty value in place of a repeated token.
             reply.string()?;
         }
-        let outcome = reply.string()?;
-        let event = codec::read_event(room, &reply.string()?)?;
-        Ok(Sent { admitted, committed: Some(committed(&outcome, event).ok_or_else(|| reply.unknown())?) })
+        reply.read_outcome()?;
+        Ok(Sent { admitted, committed: Some(reply.committed(room)?) })
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let mut call = self.on_room(&self.inner.scripts.read_log, room, &PARTS);
-        call.arg(after.seq.0).arg(codec::write_tag(after.tag)).arg(limit);
+        let mut call = self.on_room(&self.inner.scripts.read_log, room, &ROOM_PARTS);
+        call.arg(after.seq.0).arg(codec::encode_tag(after.tag)).arg(limit);
         let reply = self.run(&call).await?;
-        Ok(reply.strings().map(|written| codec::read_event(room, &written?)).collect::<Result<_, _>>()?)
+        Ok(reply.strings().map(|encoded| codec::decode_event(room, &encoded?)).collect::<Result<_, _>>()?)
     }
 
     fn feed(&self) -> Feed {
-        self.inner.announcements.feed()
+        self.inner.feed.feed()
     }
 
     fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.inner.announcements.subscribe(room)
+        self.inner.feed.subscribe(room)
     }
 
     fn unsubscribe(&self, room: RoomId) {
-        self.inner.announcements.unsubscribe(room);
+        self.inner.feed.unsubscribe(room);
     }
 
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
-        self.tell_viewers(counts).await
+        self.write_viewers(counts).await
     }
 
     async fn viewers_elsewhere(&self, rooms: &[RoomId]) -> Result<Vec<u32>, StoreError> {
-        self.count_viewers(rooms).await
+        self.read_viewers(rooms).await
     }
 
     async fn begin_code_attempt(
@@ -317,66 +311,27 @@ impl Store for RedisStore {
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
         let AttemptLimits { unrestricted, total } = limits.unwrap_or(AttemptLimits { unrestricted: 0, total: 0 });
-        let mut call = self.on_room(&self.inner.scripts.guess, room, &["room", "guesses", "last", "known"]);
+        let mut call =
+            self.on_room(&self.inner.scripts.begin_code_attempt, room, &["room", "guesses", "last", "known"]);
         let mut reply = self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(unrestricted).arg(total)).await?;
         match reply.outcome() {
             "known" => Ok(CodeAttempt::Known),
             "counted" => Ok(CodeAttempt::Counted),
             "closed" => Ok(CodeAttempt::Closed(Duration::from_millis(reply.number()?))),
-            _ => Err(reply.unknown()),
+            _ => Err(reply.unexpected_outcome()),
         }
     }
 
     async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
-        let mut call = self.on_room(&self.inner.scripts.welcome, room, &["room", "guesses", "last", "known"]);
+        let mut call = self.on_room(&self.inner.scripts.trust_client, room, &["room", "guesses", "last", "known"]);
         self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(u8::from(counted)).arg(TRUSTED_CLIENTS_MAX))
             .await
             .map(drop)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.commands.write_everywhere(|n| self.inner.keys.ping(n)).await
+        self.inner.commands.write_to_most_primaries(|n| self.inner.keys.ping(n)).await
     }
-}
-
-fn pass_admission<'a, 'b>(call: &'a mut ScriptInvocation<'b>, admission: &Admission) -> &'a mut ScriptInvocation<'b> {
-    let Admission { presented, next_token, keep_until, register_as, user: _ } = admission;
-    call.arg(presented.map_or_else(String::new, |presented| hex::encode(presented.hash.0)))
-        .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_next_token.0)))
-        .arg(hex::encode(next_token.0))
-        .arg(keep_until.as_millis())
-        .arg(register_as.as_ref().map_or("", |name| name.as_str()))
-}
-
-fn admitted(id: UserId, reply: &mut Reply) -> Result<Admitted, StoreError> {
-    match reply.outcome() {
-        "created" => Ok(Admitted::Created(User { id, display_name: reply.display_name()? })),
-        "rotated" => Ok(Admitted::Rotated(User { id, display_name: reply.display_name()? })),
-        "repeated" => {
-            let chatter = User { id, display_name: reply.display_name()? };
-            Ok(Admitted::Repeated(chatter, codec::read_sealed(&reply.string()?)?))
-        }
-        "unknown" => Ok(Admitted::Unknown),
-        "wrong_token" => Ok(Admitted::WrongToken),
-        _ => Err(reply.unknown()),
-    }
-}
-
-fn committed(outcome: &str, event: Event) -> Option<Committed> {
-    match outcome {
-        "new" => Some(Committed::New(event)),
-        "repeated" => Some(Committed::Repeated(event)),
-        _ => None,
-    }
-}
-
-fn pass_window<'a, 'b>(call: &'a mut ScriptInvocation<'b>, window: Window) -> &'a mut ScriptInvocation<'b> {
-    let place = |place: Option<u64>| place.map_or_else(String::new, |index| index.to_string());
-    let (end, n) = match window.take {
-        Take::First(n) => ("first", n),
-        Take::Last(n) => ("last", n),
-    };
-    call.arg(place(window.after)).arg(place(window.before)).arg(end).arg(n)
 }
 
 const fn kind_of(change: &Change) -> EventKind {
@@ -385,8 +340,4 @@ const fn kind_of(change: &Change) -> EventKind {
         Change::Edit { .. } => EventKind::Edited,
         Change::Delete { .. } => EventKind::Deleted,
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

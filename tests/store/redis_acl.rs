@@ -1,4 +1,4 @@
-//! The rights that docs/operations.md gives a user of Redis: with them everything works, and none is too much.
+//! The permissions that docs/operations.md grants to the Redis user: they are sufficient, and all of them are needed.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use crate::support::rest::RestUser;
 use crate::support::server::{Server, failure};
 use crate::support::subscriber::Subscriber;
 
-/// The words of the documented line with all rights that a single Redis has to give.
+/// The words of the documented ACL line for a single Redis.
 fn documented() -> Vec<String> {
     documented_line(0)
 }
 
-/// Those of the line with what a cluster has to give besides.
+/// The words of the additional ACL line for a cluster.
 fn documented_for_clusters() -> Vec<String> {
     documented_line(1)
 }
@@ -31,22 +31,22 @@ fn documented_line(number: usize) -> Vec<String> {
     words.map(|word| word.replace(">password", ">open-sesame")).collect()
 }
 
-async fn run(redis: &RedisServer, words: &[String]) {
+async fn run_command(redis: &RedisServer, words: &[String]) {
     redis.command(&words.iter().map(String::as_str).collect::<Vec<_>>()).await;
 }
 
-/// A Redis with that user, and where that user finds it.
-async fn redis() -> (RedisServer, String) {
+/// A Redis with that user, and the user's URL.
+async fn redis_with_user() -> (RedisServer, String) {
     let redis = RedisServer::start().await;
-    run(&redis, &documented()).await;
+    run_command(&redis, &documented()).await;
     let url = format!("redis://livechat:open-sesame@{}/", redis.address());
     (redis, url)
 }
 
-/// What connecting says, which must fail.
-async fn refusal(url: &str, prefix: &str) -> String {
-    let refused = RedisStore::connect(Settings::new(url, prefix).expect("settings")).await;
-    let Some(error) = refused.err() else { return "taken".to_owned() };
+/// Connects, which must fail, and returns the error with its causes.
+async fn connect_error(url: &str, prefix: &str) -> String {
+    let result = RedisStore::connect(Settings::new(url, prefix).expect("settings")).await;
+    let Some(error) = result.err() else { return "connected".to_owned() };
     let mut causes = vec![error.to_string()];
     let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {
@@ -57,25 +57,25 @@ async fn refusal(url: &str, prefix: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_works_with_the_documented_rights() {
-    let (redis, url) = redis().await;
-    everything_works_on(&url, &[&redis]).await;
+async fn everything_works_with_the_documented_permissions() {
+    let (redis, url) = redis_with_user().await;
+    assert_everything_works(&url, &[&redis]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_works_on_a_cluster_with_the_documented_rights() {
+async fn everything_works_on_a_cluster_with_the_documented_permissions() {
     let cluster = RedisCluster::with(3, 0, &[]).await;
     let nodes = [0, 1, 2].map(|number| cluster.node(number));
     for node in nodes {
-        run(node, &documented()).await;
-        run(node, &documented_for_clusters()).await;
+        run_command(node, &documented()).await;
+        run_command(node, &documented_for_clusters()).await;
     }
     let addresses = nodes.map(RedisServer::address).join(",");
-    everything_works_on(&format!("redis://livechat:open-sesame@{addresses}"), &nodes).await;
+    assert_everything_works(&format!("redis://livechat:open-sesame@{addresses}"), &nodes).await;
 }
 
-/// Does everything that there is to do, after which none of `nodes` has refused anything.
-async fn everything_works_on(url: &str, nodes: &[&RedisServer]) {
+/// Uses every feature, and asserts that none of `nodes` has denied a command.
+async fn assert_everything_works(url: &str, nodes: &[&RedisServer]) {
     let mut embedded = Server::embedded();
     let room = embedded.client().create_room().await;
     User::of(embedded.client()).send(&room, "from the other store").await;
@@ -105,59 +105,59 @@ async fn everything_works_on(url: &str, nodes: &[&RedisServer]) {
     for node in nodes {
         let mut log = redis::cmd("ACL");
         let denied: Vec<redis::Value> =
-            log.arg("LOG").query_async(&mut node.connection().await).await.expect("what was refused");
+            log.arg("LOG").query_async(&mut node.connection().await).await.expect("the ACL log");
         assert!(denied.is_empty(), "{denied:?}");
     }
 }
 
 #[tokio::test]
-async fn each_right_that_is_taken_away_is_named_at_start() {
-    let (redis, url) = redis().await;
+async fn each_missing_permission_is_named_at_start() {
+    let (redis, url) = redis_with_user().await;
     let user = |word: &str| ["ACL", "SETUSER", "livechat", word].map(str::to_owned);
-    for right in documented().iter().filter_map(|word| word.strip_prefix('+')) {
-        // One tells about memory, one is for `migrate` alone.
-        if ["info", "unlink"].contains(&right) {
+    for command in documented().iter().filter_map(|word| word.strip_prefix('+')) {
+        // The first is optional, the second is for `migrate` only.
+        if ["info", "unlink"].contains(&command) {
             continue;
         }
-        run(&redis, &user(&format!("-{right}"))).await;
+        run_command(&redis, &user(&format!("-{command}"))).await;
         redis.command(&["SCRIPT", "FLUSH"]).await;
-        let said = refusal(&url, "livechat").await.to_lowercase();
-        assert!(said.contains("the user lacks a right") && said.contains(right), "without {right}: {said}");
-        run(&redis, &user(&format!("+{right}"))).await;
+        let error = connect_error(&url, "livechat").await.to_lowercase();
+        assert!(error.contains("the user lacks a permission") && error.contains(command), "without {command}: {error}");
+        run_command(&redis, &user(&format!("+{command}"))).await;
     }
     for reset in ["resetkeys", "resetchannels"] {
-        run(&redis, &user(reset)).await;
-        let said = refusal(&url, "livechat").await;
-        assert!(said.contains("the user lacks a right"), "after {reset}: {said}");
-        run(&redis, &documented()).await;
+        run_command(&redis, &user(reset)).await;
+        let error = connect_error(&url, "livechat").await;
+        assert!(error.contains("the user lacks a permission"), "after {reset}: {error}");
+        run_command(&redis, &documented()).await;
     }
-    let said = failure(&[("REDIS_URL", &url.replace("sesame", "barley"))]);
-    assert!(said.contains("it wants another user or password") && !said.contains("barley"), "{said}");
-    let other = refusal(&url, "another").await;
-    assert!(other.contains("the user lacks a right"), "{other}");
+    let error = failure(&[("REDIS_URL", &url.replace("sesame", "barley"))]);
+    assert!(error.contains("it rejected the user or the password") && !error.contains("barley"), "{error}");
+    let other = connect_error(&url, "another").await;
+    assert!(other.contains("the user lacks a permission"), "{other}");
 }
 
 #[tokio::test]
-async fn a_right_that_is_taken_away_later_is_an_outage_that_the_log_explains() {
-    let (redis, url) = redis().await;
+async fn permission_revoked_later_is_an_outage_that_the_log_explains() {
+    let (redis, url) = redis_with_user().await;
     let server = Server::with(&[("REDIS_URL", &url)]);
     let room = server.client().create_room().await;
-    // The call of a script as a whole, and the first command inside of it.
-    for right in ["evalsha", "hmget"] {
-        redis.command(&["ACL", "SETUSER", "livechat", &format!("-{right}")]).await;
+    // The call of a script, and the first command inside it.
+    for command in ["evalsha", "hmget"] {
+        redis.command(&["ACL", "SETUSER", "livechat", &format!("-{command}")]).await;
         let answer = User::of(server.client()).try_send(&room, "no").await.expect("an answer");
-        assert_eq!(error_code(&answer), "UNAVAILABLE", "without {right}");
-        redis.command(&["ACL", "SETUSER", "livechat", &format!("+{right}")]).await;
+        assert_eq!(error_code(&answer), "UNAVAILABLE", "without {command}");
+        redis.command(&["ACL", "SETUSER", "livechat", &format!("+{command}")]).await;
         User::of(server.client()).send(&room, "yes").await;
     }
-    let told = || server.log().matches("the user of Redis lacks a right").count();
-    eventually("the log says what is missing", async || told() >= 2).await;
+    let count = || server.log().matches("the Redis user lacks a permission").count();
+    eventually("the log says what is missing", async || count() >= 2).await;
 }
 
 #[test]
-fn every_command_of_a_script_is_tried_at_start_and_documented() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/redis");
-    let (tried, documented) = (include_str!("../../src/store/redis/acl.lua"), documented());
+fn every_command_of_a_script_is_checked_at_start_and_documented() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/redis/scripts");
+    let (checked, documented) = (include_str!("../../src/store/redis/scripts/acl.lua"), documented());
     let mut seen = 0;
     for file in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         if file.extension().is_none_or(|extension| extension != "lua") {
@@ -167,9 +167,9 @@ fn every_command_of_a_script_is_tried_at_start_and_documented() {
         for call in text.split("redis.call('").skip(1) {
             let name = call.split('\'').next().unwrap_or_default();
             seen += 1;
-            assert!(tried.contains(&format!("'{name}'")), "{name} of {} is not tried", file.display());
+            assert!(checked.contains(&format!("'{name}'")), "{name} of {} is not checked", file.display());
             assert!(documented.contains(&format!("+{}", name.to_lowercase())), "{name} is not documented");
         }
     }
-    assert!(seen > 50, "this test does not see the calls any more");
+    assert!(seen > 50, "this test no longer finds the calls");
 }

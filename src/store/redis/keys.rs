@@ -1,6 +1,6 @@
-//! The names of everything kept in Redis. What is kept under them is written in `record` and the scripts.
+//! Names of keys and channels. The values under them are described in `codec` and the scripts.
 //!
-//! The part in braces decides the slot in a cluster: whatever one script touches carries the same.
+//! The part in braces, the hash tag, decides the slot in a cluster: all keys of one script call have the same tag.
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,11 +8,15 @@ use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::UserId;
 use crate::store::Subject;
+use crate::store::redis::link::topology::Topology;
 
-/// The channel on which a room's events are announced.
+/// The channel on which a room's events are published.
 pub const EVENTS: &str = "events";
 
-/// Makes names under one prefix.
+/// The keys of a room. Every script on a room gets all of them, so that it can tell a complete room from an incomplete one.
+pub const ROOM_PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
+
+/// Builds names under one prefix.
 #[derive(Clone, Debug)]
 pub struct Keys {
     prefix: String,
@@ -23,54 +27,60 @@ impl Keys {
         Self { prefix }
     }
 
-    /// Something that belongs to one room.
+    /// A key or channel of a room.
     pub fn of_room(&self, room: RoomId, name: &str) -> String {
         format!("{}:{{{room}}}:{name}", self.prefix)
     }
 
-    /// The room whose [`EVENTS`] channel this is.
-    pub fn room_of_events(&self, channel: &str) -> Option<RoomId> {
+    /// The room of an [`EVENTS`] channel.
+    pub fn parse_events_channel(&self, channel: &str) -> Option<RoomId> {
         let room = channel.strip_prefix(&self.prefix)?.strip_prefix(":{")?.strip_suffix(EVENTS)?.strip_suffix("}:")?;
         RoomId::parse(room).ok()
     }
 
-    /// A user. Ids hold any characters, so the key has a digest of theirs.
+    /// A user. Ids may contain any characters, so the key has a digest of the id.
     pub fn user(&self, user: &UserId) -> String {
         format!("{}:{{{}}}:user", self.prefix, hex::encode(Sha256::digest(user.as_str())))
     }
 
-    /// The misses of somebody.
-    pub fn strikes(&self, subject: Subject) -> String {
+    /// The failure counter of a subject.
+    pub fn failures(&self, subject: Subject) -> String {
         format!("{}:{{{}}}:strikes", self.prefix, hex::encode(subject.0))
     }
 
-    /// A part of the list of rooms: once in the order of age, once in the order of expiry.
-    pub fn rooms(&self, part: u8) -> [String; 2] {
+    /// A part of the list of rooms: ordered by age, and ordered by expiry.
+    pub fn room_list(&self, part: u8) -> [String; 2] {
         ["age", "expiry"].map(|order| format!("{}:{{rooms:{part:02}}}:{order}", self.prefix))
     }
 
-    /// What [`ping`](crate::store::Store::ping) writes: one of several, which are in different slots.
+    /// The part of the list of rooms for a room. In a cluster it prefers a part on the room's shard, so that the room is listed
+    /// whenever it can be read. If slots move later, nothing depends on it.
+    pub fn list_part(&self, room: RoomId, topology: Option<&Topology>) -> u8 {
+        // Ids are random.
+        let random = room.as_bytes()[15];
+        let Some(topology) = topology else { return random % LIST_PARTS };
+        let shard = topology.address_of(&self.of_room(room, "room"));
+        let is_on_shard = |part: &u8| topology.address_of(&self.room_list(*part)[0]) == shard;
+        let local: Vec<_> = (0..LIST_PARTS).filter(is_on_shard).collect();
+        if local.is_empty() { random % LIST_PARTS } else { local[usize::from(random % LIST_PARTS) % local.len()] }
+    }
+
+    /// A key that [`ping`](crate::store::Store::ping) writes. There are several, in different slots.
     pub fn ping(&self, n: u32) -> String {
         format!("{}:{{ping:{n}}}:ping", self.prefix)
     }
 }
 
-/// Parts of the list of rooms. Each lies in a slot of its own, so that in a cluster the list lies on all nodes.
+/// Parts of the list of rooms. Each has a slot of its own, so a cluster spreads the list over all nodes.
 pub const LIST_PARTS: u8 = 16;
 
-/// The part of the list of rooms in which a room stands.
-pub const fn list_part(room: RoomId) -> u8 {
-    // Ids are random.
-    room.as_bytes()[15] % LIST_PARTS
-}
-
-/// A room in the list of rooms, written so that entries sort by age.
+/// An entry of the list of rooms. Entries sort by age.
 pub fn list_entry(created_at: Timestamp, room: RoomId) -> String {
     format!("{:020}:{room}", created_at.as_millis())
 }
 
-/// Reads what [`list_entry`] wrote.
-pub fn room_of_list_entry(entry: &str) -> Option<RoomId> {
+/// Parses a [`list_entry`].
+pub fn parse_list_entry(entry: &str) -> Option<RoomId> {
     RoomId::parse(entry.split_once(':')?.1).ok()
 }
 
@@ -79,11 +89,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_room_is_read_back_from_its_channel_and_from_its_list_entry() {
+    fn room_is_parsed_from_its_channel_and_its_list_entry() {
         let (room, keys) = (RoomId::random(), Keys::new("some:prefix".into()));
-        assert_eq!(keys.room_of_events(&keys.of_room(room, EVENTS)), Some(room));
-        assert_eq!(keys.room_of_events(&keys.of_room(room, "log")), None);
-        assert_eq!(Keys::new("other".into()).room_of_events(&keys.of_room(room, EVENTS)), None);
-        assert_eq!(room_of_list_entry(&list_entry(Timestamp::from_millis(7), room)), Some(room));
+        assert_eq!(keys.parse_events_channel(&keys.of_room(room, EVENTS)), Some(room));
+        assert_eq!(keys.parse_events_channel(&keys.of_room(room, "log")), None);
+        assert_eq!(Keys::new("other".into()).parse_events_channel(&keys.of_room(room, EVENTS)), None);
+        assert_eq!(parse_list_entry(&list_entry(Timestamp::from_millis(7), room)), Some(room));
     }
 }

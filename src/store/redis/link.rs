@@ -1,10 +1,17 @@
-//! Connections to Redis: batching, cluster topology, failover and TLS. Nothing here knows about rooms.
+//! Connections to Redis: batching, deadlines, cluster topology, Sentinel, TLS and pub/sub. Knows nothing of rooms: the caller
+//! decides what a key, a channel or a script stands for.
 
-pub(in crate::store::redis) mod batching;
-pub(in crate::store::redis) mod cluster;
-pub(in crate::store::redis) mod connect_error;
-pub(in crate::store::redis) mod connection;
-pub(in crate::store::redis) mod primary;
+pub mod batching;
+pub mod cluster;
+pub mod commands;
+pub mod connect_error;
+pub mod error;
+pub mod pool;
+pub mod primary;
+pub mod pubsub;
+pub mod routed_connection;
+pub mod server;
 pub mod settings;
-pub(in crate::store::redis) mod slots;
-pub(in crate::store::redis) mod tls;
+pub mod slots;
+pub mod tls;
+pub mod topology;

@@ -1,5 +1,6 @@
-//! Waits at start for a Redis that is not there yet: whoever starts both at once starts one of them too early.
+//! Waits at start until Redis is usable: when both are started together, LiveChat may be first.
 
+use std::error::Error;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -7,28 +8,28 @@ use tracing::{info, warn};
 
 use crate::store::StoreError;
 
-/// How long it is waited before it is tried again: at first, and at most.
-const PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How often the log says that it is still waited.
-const LOG_EVERY: Duration = Duration::from_secs(10);
+/// The pause between two attempts doubles from one to the other.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// How often the log reports that we still wait.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long it is waited in all, and what the log was told of it.
-pub(super) struct Patience {
-    began: Instant,
-    wait: Duration,
+/// Retries under one deadline.
+pub(super) struct StartupWait {
+    started: Instant,
+    limit: Duration,
     pause: Duration,
-    logged: Option<Instant>,
+    last_logged: Option<Instant>,
 }
 
-impl Patience {
-    /// Waits for `wait` in all, from now on.
-    pub fn new(wait: Duration) -> Self {
-        Self { began: Instant::now(), wait, pause: PAUSE, logged: None }
+impl StartupWait {
+    /// Waits for `limit` in all, from now on.
+    pub fn new(limit: Duration) -> Self {
+        Self { started: Instant::now(), limit, pause: MIN_PAUSE, last_logged: None }
     }
 
-    /// Does `connect` again and again, until it succeeds, or fails for a reason that time does not cure, or the time is over.
-    pub async fn until_ok<T>(
+    /// Repeats `connect` until it succeeds, fails with a permanent error, or the limit is reached.
+    pub async fn retry<T>(
         &mut self,
         connect: impl AsyncFn() -> Result<T, StoreError>,
         is_temporary: impl Fn(&StoreError) -> bool,
@@ -38,24 +39,24 @@ impl Patience {
                 Ok(connected) => break Ok(connected),
                 Err(error) => error,
             };
-            let left = self.wait.saturating_sub(self.began.elapsed());
+            let left = self.limit.saturating_sub(self.started.elapsed());
             if left.is_zero() || !is_temporary(&error) {
                 break Err(error);
             }
-            if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
-                self.logged = Some(Instant::now());
-                let (error, seconds): (&dyn std::error::Error, _) = (&error, left.as_secs_f64().ceil());
-                warn!(error, "Redis cannot be used yet; waiting for it for {seconds} more seconds at most");
+            if self.last_logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+                self.last_logged = Some(Instant::now());
+                let (error, seconds): (&dyn Error, _) = (&error, left.as_secs_f64().ceil());
+                warn!(error, "Redis cannot be used yet; retrying for at most {seconds} more seconds");
             }
             sleep(self.pause.min(left)).await;
-            self.pause = (self.pause * 2).min(PAUSE_MAX);
+            self.pause = (self.pause * 2).min(MAX_PAUSE);
         }
     }
 
-    /// Says that it was worth waiting, if there was anything to wait for.
-    pub fn end(&self) {
-        if self.logged.is_some() {
-            info!("Redis can be used after {} s", self.began.elapsed().as_secs());
+    /// Logs the success, if there was a wait.
+    pub fn finish(&self) {
+        if self.last_logged.is_some() {
+            info!("Redis can be used after {} s", self.started.elapsed().as_secs());
         }
     }
 }

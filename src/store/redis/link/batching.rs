@@ -1,125 +1,114 @@
-//! Commands of many callers, sent in one piece. What a write to the network and the way back cost is most of what a command
-//! costs us, and the same for many as for one. So whoever comes first lets all run that are ready to; what they want to say
-//! goes out together. Nobody waits who is alone.
+//! Batching: commands of concurrent callers go to Redis in one pipeline.
+//!
+//! The write and the network round trip are most of a command's cost to us, and cost the same for many commands as for one. So
+//! the first caller yields to all tasks that are ready before the batch is sent. A caller that is alone does not wait.
 
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 
-/// Commands in one piece, at most: all of them are answered when the last one is.
-const AT_ONCE: usize = 64;
+use crate::store::redis::link::pool::ConnectionPool;
 
-/// Carries commands to Redis; each clone carries its own and those of all others.
-pub(in crate::store::redis) struct Gathered<C> {
-    shared: Arc<Shared<C>>,
+/// Commands per pipeline, at most: all of them are answered when the last one is.
+const MAX_BATCH: usize = 64;
+
+/// A connection whose clones share one queue of commands.
+#[derive(Clone)]
+pub struct BatchedConnection {
+    shared: Arc<Shared>,
 }
 
-struct Shared<C> {
-    carrier: C,
-    waiting: Mutex<Vec<Waiting>>,
+struct Shared {
+    pool: ConnectionPool,
+    queue: Mutex<Vec<QueuedCommand>>,
     tasks: TaskTracker,
 }
 
 /// A command that has not been sent yet.
-struct Waiting {
+struct QueuedCommand {
     command: Cmd,
-    answer: oneshot::Sender<RedisResult<Value>>,
+    reply: oneshot::Sender<RedisResult<Value>>,
 }
 
-/// Sends commands that were gathered, in order; one answer for each.
-pub(in crate::store::redis) trait Carrier: Send + Sync + 'static {
-    fn carry(&self, commands: &Pipeline) -> impl Future<Output = RedisResult<Vec<Value>>> + Send;
-}
-
-impl<C> Clone for Gathered<C> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
-    }
-}
-
-impl<C: Carrier> Gathered<C> {
-    pub fn by(carrier: C) -> Self {
-        Self { shared: Arc::new(Shared { carrier, waiting: Mutex::default(), tasks: TaskTracker::new() }) }
+impl BatchedConnection {
+    pub fn new(pool: ConnectionPool) -> Self {
+        Self { shared: Arc::new(Shared { pool, queue: Mutex::default(), tasks: TaskTracker::new() }) }
     }
 
-    /// What carries them, for those that are not to be mixed with others.
-    pub fn carrier(&self) -> &C {
-        &self.shared.carrier
+    /// The connections below, for commands that must not be mixed with others.
+    pub fn pool(&self) -> &ConnectionPool {
+        &self.shared.pool
     }
 
-    /// Waits for what is under way.
-    pub async fn end(&self) {
+    /// Waits for batches in flight.
+    pub async fn drain(&self) {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
     }
 
-    /// Sends a command together with those of others. One that its caller gives up before it is sent is not sent.
+    /// Sends a command in the next batch. If the caller gives up before that, it is not sent.
     async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        let (answer, answered) = oneshot::channel();
+        let (reply, receiver) = oneshot::channel();
         let is_first = {
-            let mut waiting = self.shared.lock();
-            waiting.push(Waiting { command: command.clone(), answer });
-            waiting.len() == 1
+            let mut queue = self.shared.queue.lock();
+            queue.push(QueuedCommand { command: command.clone(), reply });
+            queue.len() == 1
         };
         if is_first {
-            // A task of its own, as the first of them may be given up while the others are not.
-            self.shared.tasks.spawn(Arc::clone(&self.shared).carry());
+            // In a task of its own: the first caller may give up while the others still wait.
+            self.shared.tasks.spawn(Arc::clone(&self.shared).send_queued());
         }
-        answered.await.unwrap_or_else(|_| Err(io::Error::from(ErrorKind::BrokenPipe).into()))
+        receiver.await.unwrap_or_else(|_| Err(io::Error::from(ErrorKind::BrokenPipe).into()))
     }
 }
 
-impl<C: Carrier> Shared<C> {
-    async fn carry(self: Arc<Self>) {
+impl Shared {
+    async fn send_queued(self: Arc<Self>) {
         yield_now().await;
-        let waiting = mem::take(&mut *self.lock());
-        let mut waiting = waiting.into_iter().filter(|it| !it.answer.is_closed());
-        let mut pieces = Vec::new();
+        let queued = mem::take(&mut *self.queue.lock());
+        let mut queued = queued.into_iter().filter(|queued| !queued.reply.is_closed());
+        let mut batches = Vec::new();
         loop {
-            let piece: Vec<_> = waiting.by_ref().take(AT_ONCE).collect();
-            if piece.is_empty() {
+            let batch: Vec<_> = queued.by_ref().take(MAX_BATCH).collect();
+            if batch.is_empty() {
                 break;
             }
-            pieces.push(self.carry_together(piece));
+            batches.push(self.send_batch(batch));
         }
-        join_all(pieces).await;
+        join_all(batches).await;
     }
 
-    async fn carry_together(&self, these: Vec<Waiting>) {
-        let mut commands = Pipeline::with_capacity(these.len());
-        let answers: Vec<_> = these
+    async fn send_batch(&self, batch: Vec<QueuedCommand>) {
+        let mut commands = Pipeline::with_capacity(batch.len());
+        let replies: Vec<_> = batch
             .into_iter()
-            .map(|Waiting { command, answer }| {
+            .map(|QueuedCommand { command, reply }| {
                 commands.add_command(command);
-                answer
+                reply
             })
             .collect();
-        match self.carrier.carry(&commands).await {
-            // Whoever has given up by now needs no answer.
-            Ok(values) => answers.into_iter().zip(values).for_each(|(answer, value)| {
-                let _ = answer.send(Ok(value));
+        match self.pool.send(&commands).await {
+            // A caller that has given up meanwhile needs no reply.
+            Ok(values) => replies.into_iter().zip(values).for_each(|(reply, value)| {
+                let _ = reply.send(Ok(value));
             }),
-            Err(error) => answers.into_iter().for_each(|answer| {
-                let _ = answer.send(Err(error.clone()));
+            Err(error) => replies.into_iter().for_each(|reply| {
+                let _ = reply.send(Err(error.clone()));
             }),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock()
     }
 }
 
-/// So that commands can be run here, and scripts too, which may have to be told to Redis first.
-impl<C: Carrier> ConnectionLike for Gathered<C> {
+/// Lets the driver run commands here, and scripts, which it may have to load first.
+impl ConnectionLike for BatchedConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(self.send(command))
     }
@@ -130,7 +119,7 @@ impl<C: Carrier> ConnectionLike for Gathered<C> {
         _: usize,
         _: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(self.shared.carrier.carry(commands))
+        Box::pin(self.shared.pool.send(commands))
     }
 
     fn get_db(&self) -> i64 {

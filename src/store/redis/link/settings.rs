@@ -1,4 +1,4 @@
-//! Where Redis is and how it is reached. What goes over a connection once there is one is `connection`'s and `feed`'s.
+//! Settings of the connections to Redis: addresses, logins, TLS, timeouts and the prefix of all keys.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,13 +14,14 @@ use redis::{
 use crate::store::redis::link::slots::Address;
 use crate::store::redis::link::tls::{CertificateFiles, InvalidCertificates};
 
-pub(in crate::store::redis) const CONNECTING: Duration = Duration::from_secs(1);
+/// How long a connection attempt may take, at most.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// A peer that acknowledges nothing for so long is gone.
+/// A peer that acknowledges nothing for this long is considered gone.
 #[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
+const USER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whom we say we are. Nothing of it is needed where nothing is asked.
+/// User name and password, where Redis requires them.
 #[derive(Clone, Default)]
 pub struct Login {
     pub username: Option<String>,
@@ -28,35 +29,35 @@ pub struct Login {
 }
 
 impl Login {
-    fn apply(&self, mut to: RedisConnectionInfo) -> RedisConnectionInfo {
+    fn apply(&self, mut info: RedisConnectionInfo) -> RedisConnectionInfo {
         if let Some(username) = &self.username {
-            to = to.set_username(username);
+            info = info.set_username(username);
         }
         if let Some(password) = &self.password {
-            to = to.set_password(password);
+            info = info.set_password(password);
         }
-        to
+        info
     }
 }
 
-/// Who knows where the primary is.
+/// The sentinels that name the primary.
 #[derive(Clone)]
 pub struct Sentinels {
     /// Host and port of each.
     pub addresses: Vec<(String, u16)>,
-    /// What they call the primary.
+    /// Their name for the primary.
     pub master: String,
-    /// What they ask for, which is not what Redis asks for.
+    /// The login at the sentinels, which is not that of Redis.
     pub login: Login,
 }
 
-/// How Redis is reached and used.
+/// How to reach Redis.
 #[derive(Clone)]
 pub struct Settings {
     connection: ConnectionInfo,
-    /// With these, the address of `connection` is unused.
+    /// If present, the address of `connection` is unused.
     sentinels: Option<Sentinels>,
-    /// Nodes of a cluster to begin with; none for a single Redis.
+    /// The first nodes of a cluster to try; empty for a single Redis.
     seeds: Vec<ConnectionInfo>,
     certificates: Option<TlsCertificates>,
     prefix: String,
@@ -65,36 +66,36 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A Redis by its URL, as in `redis://user:password@host:6379/0`, and the prefix of every key and channel there.
-    /// Several nodes, separated by commas, are a cluster; all but the first may be `host:port` only.
-    /// [`with_tls`](Self::with_tls) has to follow for `rediss://`.
+    /// Parses a URL like `redis://user:password@host:6379/0`. `prefix` is that of every key and channel. Several nodes, separated
+    /// by commas, are a cluster; all but the first may be `host:port` only. With `rediss://`, call [`with_tls`](Self::with_tls)
+    /// next.
     pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidSettings> {
         let (first, others) = url.split_once(',').map_or((url, None), |(first, others)| (first, Some(others)));
-        let settings = Self::of(first.trim(), prefix)?;
+        let settings = Self::from_connection(first.trim(), prefix)?;
         let Some(others) = others else { return Ok(settings) };
         let mut seeds = vec![settings.connection.clone()];
         for other in others.split(',').map(str::trim) {
-            seeds.push(match Address::of(other) {
-                Some(address) if !other.contains("://") => settings.at_node(&address),
+            seeds.push(match Address::parse(other) {
+                Some(address) if !other.contains("://") => settings.connection_to(&address),
                 _ => other.into_connection_info().map_err(InvalidSettings::Url)?,
             });
         }
         Ok(Self { seeds, ..settings })
     }
 
-    /// A Redis by its host and its port.
+    /// A Redis at this host and port.
     pub fn at(host: &str, port: u16, login: &Login, prefix: &str) -> Result<Self, InvalidSettings> {
-        Ok(Self::of((host, port), prefix)?.with_login(login))
+        Ok(Self::from_connection((host, port), prefix)?.with_login(login))
     }
 
     /// The Redis that the sentinels name.
     pub fn by_sentinels(sentinels: Sentinels, login: &Login, prefix: &str) -> Result<Self, InvalidSettings> {
         let (host, port) = sentinels.addresses.first().ok_or(InvalidSettings::NoSentinels)?.clone();
-        let settings = Self::of((host, port), prefix)?.with_login(login);
+        let settings = Self::from_connection((host, port), prefix)?.with_login(login);
         Ok(Self { sentinels: Some(sentinels), ..settings })
     }
 
-    fn of(connection: impl IntoConnectionInfo, prefix: &str) -> Result<Self, InvalidSettings> {
+    fn from_connection(connection: impl IntoConnectionInfo, prefix: &str) -> Result<Self, InvalidSettings> {
         let connection = connection.into_connection_info().map_err(InvalidSettings::Url)?;
         if matches!(connection.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
             return Err(InvalidSettings::Insecure);
@@ -102,7 +103,7 @@ impl Settings {
         if prefix.is_empty() || prefix.contains(['{', '}']) {
             return Err(InvalidSettings::Prefix);
         }
-        // Who we are is in the user's name; telling it again would need one more right.
+        // CLIENT SETINFO would need one more permission and tells no more than the user name.
         let login = connection.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let connection = connection.set_redis_settings(login);
         let (sentinels, seeds, certificates) = (None, Vec::new(), None);
@@ -115,7 +116,7 @@ impl Settings {
         Self { connection: self.connection.set_redis_settings(login), ..self }
     }
 
-    /// Takes what is there for a node of a cluster.
+    /// Treats the Redis as a node of a cluster.
     #[must_use]
     pub fn in_cluster(mut self) -> Self {
         if self.seeds.is_empty() {
@@ -124,22 +125,22 @@ impl Settings {
         self
     }
 
-    /// Whether this is a cluster.
+    /// Whether Redis is a cluster.
     pub const fn is_cluster(&self) -> bool {
         !self.seeds.is_empty()
     }
 
-    /// Whether the address asks for TLS.
-    pub fn asks_for_tls(&self) -> bool {
+    /// Whether the URL starts with `rediss://`.
+    pub fn has_tls_url(&self) -> bool {
         matches!(self.connection.addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    /// Whether everything goes over TLS.
+    /// Whether connections use TLS.
     pub const fn has_tls(&self) -> bool {
         self.certificates.is_some()
     }
 
-    /// Everything goes over TLS, to sentinels too.
+    /// Uses TLS for all connections, those to sentinels included.
     pub fn with_tls(self, files: &CertificateFiles) -> Result<Self, InvalidSettings> {
         let certificates = files.read()?;
         let addr = match self.connection.addr().clone() {
@@ -152,24 +153,24 @@ impl Settings {
         Ok(Self { connection, certificates: Some(certificates), ..self })
     }
 
-    /// Gives every call so long, in place of one second.
+    /// Sets the timeout of a call, which is one second otherwise.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Waits for so long at start until Redis can be used, in place of not at all.
+    /// Sets how long to wait at start until Redis is usable, which is not at all otherwise.
     #[must_use]
     pub fn with_wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }
 
-    /// What every key and channel begins with.
+    /// The prefix of every key and channel.
     pub(in crate::store::redis) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Host and port, without the password; of a cluster, those of the nodes to begin with.
+    /// Host and port, without the password; of a cluster, those of its seeds.
     pub fn address(&self) -> String {
         match &self.sentinels {
             None if self.is_cluster() => {
@@ -183,7 +184,7 @@ impl Settings {
         }
     }
 
-    /// Nodes of the cluster to begin with.
+    /// The first nodes of the cluster to try.
     pub(in crate::store::redis) fn seeds(&self) -> Vec<Address> {
         self.seeds.iter().filter_map(|seed| Address::of_connection(seed.addr())).collect()
     }
@@ -193,29 +194,29 @@ impl Settings {
         self.timeout
     }
 
-    /// How long to wait at start until Redis can be used.
+    /// How long to wait at start until Redis is usable.
     pub(in crate::store::redis) const fn wait(&self) -> Duration {
         self.wait
     }
 
-    /// How a single connection is made.
-    pub(in crate::store::redis) fn single(&self) -> AsyncConnectionConfig {
+    /// The configuration of a connection outside of a pool.
+    pub(in crate::store::redis) fn connection_config(&self) -> AsyncConnectionConfig {
         AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECTING.min(self.timeout)))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT.min(self.timeout)))
             .set_response_timeout(Some(self.timeout))
     }
 
-    /// Whether sentinels are to be asked where Redis is.
+    /// Whether sentinels name the primary.
     pub(in crate::store::redis) const fn has_sentinels(&self) -> bool {
         self.sentinels.is_some()
     }
 
-    /// For a node of the cluster, which is reached as the first one is.
+    /// A client of a node of the cluster, with the login and TLS settings of the first one.
     pub(in crate::store::redis) fn client_at(&self, node: &Address) -> RedisResult<Client> {
-        Client::open(self.at_node(node).set_tcp_settings(tcp()))
+        Client::open(self.connection_to(node).set_tcp_settings(tcp()))
     }
 
-    fn at_node(&self, node: &Address) -> ConnectionInfo {
+    fn connection_to(&self, node: &Address) -> ConnectionInfo {
         let mut addr = self.connection.addr().clone();
         match &mut addr {
             ConnectionAddr::TcpTls { host, port, .. } => (*host, *port) = (node.host.clone(), node.port),
@@ -224,13 +225,13 @@ impl Settings {
         self.connection.clone().set_addr(addr)
     }
 
-    /// The Redis at the address. RESP3 everywhere: announcements need it, and a command connection learns at once that it
-    /// is lost.
+    /// A client of the Redis at the address. It uses RESP3: pub/sub needs it, and with it a command connection notices a loss at
+    /// once.
     pub(in crate::store::redis) fn client(&self) -> RedisResult<Client> {
         Client::open(self.connection.clone().set_tcp_settings(tcp()))
     }
 
-    /// Finds the Redis that the sentinels name.
+    /// A client of the sentinels.
     pub(in crate::store::redis) fn sentinel_client(&self) -> RedisResult<SentinelClient> {
         let (addresses, master, sentinel_login) = match &self.sentinels {
             Some(Sentinels { addresses, master, login }) => (addresses.as_slice(), master.as_str(), login.clone()),
@@ -271,11 +272,11 @@ impl Settings {
 fn tcp() -> TcpSettings {
     let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(TcpKeepalive::new().with_time(KEEPALIVE));
     #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
+    let tcp = tcp.set_user_timeout(USER_TIMEOUT);
     tcp
 }
 
-/// Shows where, never the password.
+/// Shows the address, never the password.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
@@ -287,14 +288,14 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Why there can be no [`Settings`].
+/// Why [`Settings`] are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidSettings {
-    #[error("this is not the URL of a Redis")]
+    #[error("not a Redis URL")]
     Url(#[source] RedisError),
-    #[error("what is not verified is not safe: a Redis with a certificate of its own needs its authority")]
+    #[error("TLS without verification is not supported; set the authority of a self-signed certificate instead")]
     Insecure,
-    #[error("there has to be one sentinel at least")]
+    #[error("at least one sentinel is required")]
     NoSentinels,
     #[error(transparent)]
     Certificates(#[from] InvalidCertificates),
@@ -309,20 +310,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_description_of_settings_or_of_what_is_wrong_with_them_shows_the_password() {
+    fn neither_settings_nor_their_errors_show_the_password() {
         let settings =
             Settings::new("redis://somebody:open-sesame@redis.example:6380/2", "livechat").expect("settings");
         let shown = format!("{settings:?}");
         assert!(shown.contains("redis.example:6380") && !shown.contains("sesame"), "{shown}");
         for url in ["redis://:open-sesame@[nowhere", "redis://:open-sesame@host:no/", "http://:open-sesame@host/", ""] {
-            let error = Settings::new(url, "livechat").expect_err("no URL of a Redis");
+            let error = Settings::new(url, "livechat").expect_err("not a Redis URL");
             let shown = format!("{error:?} {error} {:?}", error.source().map(ToString::to_string));
             assert!(!shown.contains("sesame"), "{shown}");
         }
     }
 
     #[test]
-    fn several_nodes_are_a_cluster_and_share_what_the_first_says() {
+    fn several_nodes_are_a_cluster_and_share_the_login_of_the_first() {
         let url = "redis://me:open-sesame@one:6379, two:6380,redis://me:open-sesame@three:6381";
         let settings = Settings::new(url, "livechat").expect("settings");
         assert!(settings.is_cluster());
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_with_braces_would_take_the_place_of_every_hash_tag() {
+    fn prefix_with_braces_is_rejected_because_it_would_replace_every_hash_tag() {
         for prefix in ["", "{a}", "a}"] {
             assert!(matches!(Settings::new("redis://localhost", prefix), Err(InvalidSettings::Prefix)));
         }

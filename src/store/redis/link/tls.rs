@@ -1,4 +1,4 @@
-//! The files that TLS needs: read and checked once, before anything is connected.
+//! Certificate files for TLS. They are read and checked once, before the first connection.
 
 use std::path::PathBuf;
 
@@ -7,18 +7,18 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// PEM files: who is trusted, and who we are. All of them may be absent.
+/// PEM files for TLS. All of them are optional.
 #[derive(Clone, Debug, Default)]
 pub struct CertificateFiles {
-    /// Who may sign the certificate of a Redis, in place of the authorities that browsers trust.
+    /// The authorities that may sign the certificate of Redis, instead of those that browsers trust.
     pub authorities: Option<PathBuf>,
-    /// Our certificate, with those between it and its authority behind it.
+    /// The client certificate, followed by its intermediate certificates.
     pub certificate: Option<PathBuf>,
-    /// The key of our certificate.
+    /// The key of the client certificate.
     pub key: Option<PathBuf>,
 }
 
-/// Which of [`CertificateFiles`] cannot be used, and why, as the end of a sentence that begins with "must".
+/// Which of [`CertificateFiles`] is invalid. Holds a phrase that completes a sentence after "must".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCertificates {
     #[error("the authorities must {0}")]
@@ -30,15 +30,15 @@ pub enum InvalidCertificates {
 }
 
 impl CertificateFiles {
-    /// Reads them. What they say is not looked at again: a new certificate is used from the next start on.
+    /// Reads and checks the files. They are not read again: a new certificate takes effect at the next start.
     pub(in crate::store::redis) fn read(&self) -> Result<TlsCertificates, InvalidCertificates> {
         use InvalidCertificates::{Authorities, Certificate, Key};
-        // There is one only; another part of the process may have been earlier.
+        // The provider is global; another part of the process may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let root_cert = self.authorities.as_ref().map(read).transpose().map_err(Authorities)?;
         let mut trusted = RootCertStore::empty();
         if let Some(pem) = &root_cert {
-            let unreadable = || Authorities("hold certificates in PEM, one at least".to_owned());
+            let unreadable = || Authorities("hold at least one certificate in PEM".to_owned());
             for authority in certificates(pem).ok_or_else(unreadable)? {
                 trusted
                     .add(authority)
@@ -47,8 +47,8 @@ impl CertificateFiles {
         }
         let client_tls = match (&self.certificate, &self.key) {
             (None, None) => None,
-            (Some(_), None) => return Err(Key("be there, as there is a certificate".to_owned())),
-            (None, Some(_)) => return Err(Certificate("be there, as there is a key".to_owned())),
+            (Some(_), None) => return Err(Key("be set too, as there is a certificate".to_owned())),
+            (None, Some(_)) => return Err(Certificate("be set too, as there is a key".to_owned())),
             (Some(certificate), Some(key)) => {
                 let (client_cert, client_key) = (read(certificate).map_err(Certificate)?, read(key).map_err(Key)?);
                 let chain =
@@ -58,7 +58,7 @@ impl CertificateFiles {
                 ClientConfig::builder()
                     .with_root_certificates(trusted)
                     .with_client_auth_cert(chain, secret)
-                    .map_err(|error| Key(format!("be that of the certificate: {error}")))?;
+                    .map_err(|error| Key(format!("match the certificate: {error}")))?;
                 Some(ClientTlsConfig { client_cert, client_key })
             }
         };
@@ -67,10 +67,10 @@ impl CertificateFiles {
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("be a file that can be read: {}: {error}", path.display()))
+    std::fs::read(path).map_err(|error| format!("be a readable file: {}: {error}", path.display()))
 }
 
-/// The certificates in a file; `None` without any.
+/// The certificates in a file; `None` if there are none or they are invalid.
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().ok().filter(|found| !found.is_empty())
 }

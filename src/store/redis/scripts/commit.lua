@@ -1,11 +1,11 @@
--- One change of a room, whole or not at all. KEYS: room, messages, log, once, chatters, roster, events.
--- ARGV: kind, check, and then
---   sent: user id, the name of this send or '', messages the room takes, chatter, record, text, log entries it takes
---   edited: index, revision, text, log entries the room takes, edits the message takes
+-- Applies one change to a room, completely or not at all. KEYS: room, messages, log, once, chatters, roster, events.
+-- ARGV: kind, entry tag, and then
+--   sent: user id, client message id or '', maximum of messages, chatter, record, text, maximum of log entries
+--   edited: index, revision, text, maximum of log entries, maximum of edits
 --   deleted: index, revision
 --
--- Redis refuses a script that must not write (no memory, no disk, a replica) at its first write and lets it finish from
--- then on, so nothing is half done: everything is decided before the first write, and that is one that takes memory.
+-- If Redis cannot write (no memory, no disk, a replica), it rejects the first write of a script and lets the others pass. So the
+-- script decides everything before its first write, and that write is one that needs memory: nothing is left half done.
 
 local room, messages, log, once, chatters, roster, events = unpack(KEYS)
 local kind, check = ARGV[1], ARGV[2]
@@ -19,17 +19,17 @@ end
 local expires_at = state[1]
 local seq = digits(state[2] + 1)
 
--- Every message has one field of its own, and another for its text unless it is deleted. Each of the latter keeps a log
--- entry free for its deletion.
-local function has_space(for_entries, most)
+-- Every message has one field, and a second one for its text unless it is deleted. For each of the latter, a log entry is
+-- reserved for its deletion.
+local function has_space(entries, max_entries)
   local live = redis.call('HLEN', messages) - state[3]
-  return state[2] + live + for_entries <= tonumber(most)
+  return state[2] + live + entries <= tonumber(max_entries)
 end
 
-local index, record, text, send_name
+local index, record, text, send_id
 if kind == 'sent' then
-  send_name = ARGV[4] ~= '' and ARGV[3] .. '\n' .. ARGV[4]
-  local first = send_name and redis.call('HGET', once, send_name)
+  send_id = ARGV[4] ~= '' and ARGV[3] .. '\n' .. ARGV[4]
+  local first = send_id and redis.call('HGET', once, send_id)
   if first then
     local entry = redis.call('XRANGE', log, first .. '-0', first .. '-0')[1][2]
     local message = redis.call('HMGET', messages, entry[4], entry[4] .. 't')
@@ -57,16 +57,16 @@ else
     return { 'not_found' }
   end
   if kind == 'edited' then
-    -- Stands in front of what else is known of the sender, once there is one: so older servers read the record as well.
-    local edits, others = string.match(rest, '^\n{"edits":(%d+),(.*)$')
-    edits, others = tonumber(edits or 0), others or string.sub(rest, 3)
+    -- The count of edits goes in front of the other fields once there is one, so that older servers can read the record too.
+    local edits, fields = string.match(rest, '^\n{"edits":(%d+),(.*)$')
+    edits, fields = tonumber(edits or 0), fields or string.sub(rest, 3)
     if edits >= tonumber(ARGV[7]) then
       return { 'edit_limit' }
     end
     if not has_space(1, ARGV[6]) then
       return { 'full' }
     end
-    rest = '\n{"edits":' .. digits(edits + 1) .. ',' .. others
+    rest = '\n{"edits":' .. digits(edits + 1) .. ',' .. fields
     edited_at = at
   else
     deleted_at = at
@@ -93,9 +93,9 @@ if kind == 'sent' then
     keep(chatters, expires_at, clock)
     keep(roster, expires_at, clock)
   end
-  if send_name then
+  if send_id then
     redis.call('HSET', room, 'named', 1)
-    redis.call('HSET', once, send_name, seq)
+    redis.call('HSET', once, send_id, seq)
     keep(once, expires_at, clock)
   end
 end

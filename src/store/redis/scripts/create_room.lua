@@ -1,4 +1,4 @@
--- Makes a room. KEYS: room. ARGV: code, life in ms.
+-- Creates a room. KEYS: room. ARGV: code, time to live in ms.
 
 local room = KEYS[1]
 if redis.call('EXISTS', room) == 1 then

@@ -1,6 +1,6 @@
--- Whether a room is there whole, and is the one described or has gone on from it. The check of the last log entry is random,
--- so whoever has that entry has the same log up to it. KEYS: room, messages, log, chatters, roster.
--- ARGV: code, created_at, expires_at, seq, check, messages, chatters.
+-- Checks that a room is complete, and is the imported one or has grown from it. The tag of the last imported entry is random, so
+-- a log with that entry is the same up to there. KEYS: room, messages, log, chatters, roster.
+-- ARGV: code, created_at, expires_at, seq, entry tag, messages, chatters.
 
 local room, messages, log, chatters, roster = unpack(KEYS)
 local code, created_at, expires_at, seq, check = unpack(ARGV)
@@ -21,14 +21,14 @@ if seq ~= '0' then
   end
 end
 local message_count, chatter_count = tonumber(state[5]), tonumber(state[6])
-local whole = redis.call('XLEN', log) == tonumber(state[4])
+local is_complete = redis.call('XLEN', log) == tonumber(state[4])
   and redis.call('SCARD', chatters) == chatter_count
   and redis.call('LLEN', roster) == chatter_count
   and message_count >= tonumber(ARGV[6]) and chatter_count >= tonumber(ARGV[7])
--- Every message has a record, and one field more at most, its text.
+-- Every message has a record, and at most one more field for its text.
 local fields = redis.call('HLEN', messages)
-whole = whole and fields >= message_count and fields <= 2 * message_count
-if not whole then
+is_complete = is_complete and fields >= message_count and fields <= 2 * message_count
+if not is_complete then
   return { 'corrupt' }
 end
 return { 'there' }

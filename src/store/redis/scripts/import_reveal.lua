@@ -1,6 +1,6 @@
--- Lets a room that was written aside appear, whole or not at all.
--- KEYS: room; aside: messages, log, once, chatters, roster; and the same in their places.
--- ARGV: code, created_at, expires_at, seq, check, messages, chatters.
+-- Reveals a staged room, completely or not at all.
+-- KEYS: room; the staged messages, log, once, chatters, roster; and the final ones.
+-- ARGV: code, created_at, expires_at, seq, entry tag, messages, chatters.
 
 local room = KEYS[1]
 local code, created_at, expires_at, seq, check, messages, chatters = unpack(ARGV)
@@ -16,7 +16,7 @@ if redis.call('XLEN', KEYS[3]) ~= tonumber(seq) or redis.call('LLEN', KEYS[6]) ~
   return { 'corrupt' }
 end
 
--- First what takes memory: a Redis that has none refuses it, and nothing has happened.
+-- The first write needs memory. A Redis without memory rejects it, and nothing has changed.
 redis.call('HSET', room, 'code', code, 'created_at', created_at, 'expires_at', expires_at,
   'seq', seq, 'check', check, 'messages', messages, 'chatters', chatters)
 redis.call('PEXPIREAT', room, expires_at)

@@ -1,5 +1,5 @@
--- Keeps how many viewers of several rooms a node has. KEYS: room and viewers of each.
--- ARGV: node, how long a count counts in ms, count of each.
+-- Stores a node's viewer counts of several rooms. KEYS: room and viewers of each.
+-- ARGV: node, how long a count is valid in ms, count of each.
 
 local node = ARGV[1]
 local at = now()
@@ -9,9 +9,9 @@ for i = 1, #KEYS, 2 do
   if count == '0' or not is_alive(expires_at, at) then
     redis.call('HDEL', viewers, node)
   else
-    local past = digits(math.min(at + ARGV[2], tonumber(expires_at)))
-    redis.call('HSET', viewers, node, count .. ':' .. past)
-    redis.call('PEXPIREAT', viewers, past)
+    local valid_until = digits(math.min(at + ARGV[2], tonumber(expires_at)))
+    redis.call('HSET', viewers, node, count .. ':' .. valid_until)
+    redis.call('PEXPIREAT', viewers, valid_until)
   end
 end
 return { 'ok' }

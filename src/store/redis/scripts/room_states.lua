@@ -1,9 +1,9 @@
--- The states of several rooms, without those that are not there. KEYS: of each room in turn.
--- Answers for each room its place among those asked for, from 0, and its state.
+-- Returns the states of several rooms, without those that do not exist. KEYS: those of each room in turn.
+-- Returns for each room its index among the requested ones, from 0, and its state.
 
 local at = now()
 
--- What else a room consists of, as `read_room` has it.
+-- Adds the other keys of a room, by the rule of `read_room`.
 local function add_parts(parts, first, seq, named)
   if seq == '0' then
     return
@@ -15,7 +15,7 @@ local function add_parts(parts, first, seq, named)
   end
 end
 
-local function are_there(parts)
+local function do_exist(parts)
   return #parts == 0 or redis.call('EXISTS', unpack(parts)) == #parts
 end
 
@@ -29,23 +29,23 @@ for first = 1, #KEYS, 6 do
   end
 end
 
--- All at once, as they are there almost always.
-local are_whole = are_there(all_parts)
-local answer = { 'ok' }
+-- One check for all, as almost always all of them exist.
+local are_all_complete = do_exist(all_parts)
+local reply = { 'ok' }
 for _, room in ipairs(rooms) do
   local first, fields = room[1], room[2]
-  local is_whole = are_whole
-  if not is_whole then
+  local is_complete = are_all_complete
+  if not is_complete then
     local parts = {}
     add_parts(parts, first, fields[5], fields[1])
-    is_whole = are_there(parts)
+    is_complete = do_exist(parts)
   end
-  if is_whole then
-    answer[#answer + 1] = digits((first - 1) / 6)
-    answer[#answer + 1] = digits(at)
+  if is_complete then
+    reply[#reply + 1] = digits((first - 1) / 6)
+    reply[#reply + 1] = digits(at)
     for i = 2, 8 do
-      answer[#answer + 1] = fields[i]
+      reply[#reply + 1] = fields[i]
     end
   end
 end
-return answer
+return reply

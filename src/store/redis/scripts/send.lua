@@ -1,18 +1,19 @@
--- Admits a user and commits the message that it sends, where one Redis has both: what `admit` and `commit` do, which stand
--- before this as functions. KEYS: of the room, events, user.
--- ARGV: what `admit` takes, and then check, user id, the name of this send or '', messages, what stands before and behind the
--- user's name in the record, text, log entries the room takes.
+-- Authenticates a user and commits the user's message, on a single Redis. `authenticate` and `commit` are prepended as functions.
+-- KEYS: those of the room, events, user.
+-- ARGV: those of `authenticate`, and then entry tag, user id, client message id or '', maximum of messages, the parts of the record
+-- before and after the user's name, text, maximum of log entries.
 
 local user = KEYS[8]
-local check, id, send_name, messages, before, behind, text, entries = unpack(ARGV, 6)
+local check, id, client_message_id, messages, before, after, text, entries = unpack(ARGV, 6)
 
-local admitted = admit({ user }, ARGV)
+local admitted = authenticate({ user }, ARGV)
 local outcome, name, sealed = unpack(admitted)
 if not name then
   return admitted
 end
-local named = before .. cjson.encode(name)
-local committed = commit(KEYS, { 'sent', check, id, send_name, messages, named .. '}', named .. behind, text, entries })
+local author = before .. cjson.encode(name)
+local committed = commit(KEYS,
+  { 'sent', check, id, client_message_id, messages, author .. '}', author .. after, text, entries })
 local event = committed[2]
 if not event then
   if outcome == 'created' then

@@ -1,5 +1,5 @@
--- A room and a page of its messages. KEYS: of the room.
--- ARGV: after or '', before or '', 'first' or 'last', how many.
+-- Returns a room and a page of its messages. KEYS: those of the room.
+-- ARGV: window, as after or '', before or '', 'first' or 'last', count.
 
 local messages = KEYS[2]
 local at = now()
@@ -7,7 +7,7 @@ local state = read_room(at, 'code', 'created_at', 'expires_at', 'seq', 'check', 
 if not state then
   return { 'not_found' }
 end
-local answer = { 'ok', digits(at), unpack(state) }
+local reply = { 'ok', digits(at), unpack(state) }
 
 local first, past = resolve_window(tonumber(state[6]), ARGV)
 local names = {}
@@ -20,6 +20,6 @@ for i = 1, #names, 2 do
   if not values[i] then
     return { 'corrupt' }
   end
-  answer[#answer + 1] = with_text(values[i], values[i + 1])
+  reply[#reply + 1] = with_text(values[i], values[i + 1])
 end
-return answer
+return reply

@@ -1,23 +1,23 @@
--- Viewers that other nodes have of several rooms; forgets nodes that report no more. KEYS: viewers of each. ARGV: node.
+-- Returns the viewers that other nodes have of several rooms, and removes outdated counts. KEYS: viewers of each. ARGV: node.
 
 local at = now()
-local answer = { 'ok' }
+local reply = { 'ok' }
 -- Most rooms of a list have no viewers.
 local are_all_empty = #KEYS > 1 and redis.call('EXISTS', unpack(KEYS)) == 0
 for _, viewers in ipairs(KEYS) do
   local reports = are_all_empty and {} or redis.call('HGETALL', viewers)
   local sum = 0
   for i = 1, #reports, 2 do
-    local count, past = string.match(reports[i + 1], '^(%d+):(%d+)$')
+    local count, valid_until = string.match(reports[i + 1], '^(%d+):(%d+)$')
     if not count then
       return { 'corrupt' }
     end
-    if tonumber(past) <= at then
+    if tonumber(valid_until) <= at then
       redis.call('HDEL', viewers, reports[i])
     elseif reports[i] ~= ARGV[1] then
       sum = sum + count
     end
   end
-  answer[#answer + 1] = digits(sum)
+  reply[#reply + 1] = digits(sum)
 end
-return answer
+return reply

@@ -1,4 +1,4 @@
--- The rule of `Window::range` once more, for scripts that must know the list's length in the same step.
+-- Resolves a window to a range, as `Window::range` does, for scripts that read the list's length in the same step.
 
 local function resolve_window(count, window)
   local after, before, from, n = tonumber(window[1]), tonumber(window[2]), window[3], tonumber(window[4])

@@ -1,4 +1,4 @@
--- Forgets a user whom `admit` made known with the given token, unless somebody was admitted as it since. KEYS: user.
+-- Forgets a user that `authenticate` registered with the given token, unless it was authenticated again since. KEYS: user.
 -- ARGV: hash of the token.
 
 local current, is_new = unpack(redis.call('HMGET', KEYS[1], 'current', 'new'))

@@ -1,25 +1,25 @@
--- Which of the commands that the other scripts call are refused to this user. KEYS: a key of no use. ARGV: a channel of no use.
--- The key holds a text, which most commands refuse for what it is, so that nothing comes of them.
+-- Returns the commands of the other scripts that this user may not run. KEYS: an unused key. ARGV: an unused channel.
+-- The key holds a string. Most commands fail on a value of that type, so trying them changes nothing.
 
 local key, channel = KEYS[1], ARGV[1]
 
-local function is_refused(...)
-  local answer = redis.pcall(...)
-  local error = type(answer) == 'table' and answer.err
+local function is_denied(...)
+  local reply = redis.pcall(...)
+  local error = type(reply) == 'table' and reply.err
   return error and (string.find(error, 'user executing the script') or string.find(error, 'User executing the script')
     or string.find(error, 'permissions'))
 end
 
 for _, call in ipairs({ { 'SET', key, 1, 'PX', 1000 }, { 'GET', key } }) do
-  if is_refused(unpack(call)) then
+  if is_denied(unpack(call)) then
     return { call[1] }
   end
 end
--- A Redis that cannot write now is told of in other ways.
+-- A Redis that cannot write now is reported elsewhere.
 if redis.pcall('GET', key) ~= '1' then
   return {}
 end
-local refused = {}
+local denied = {}
 for _, call in ipairs({
   { 'HDEL', key, 1 }, { 'HEXISTS', key, 1 }, { 'HGET', key, 1 }, { 'HGETALL', key }, { 'HINCRBY', key, 1, 1 },
   { 'HLEN', key }, { 'HMGET', key, 1 }, { 'HSET', key, 1, 1 },
@@ -32,8 +32,8 @@ for _, call in ipairs({
   { 'EXISTS', key }, { 'INCR', key }, { 'DECR', key }, { 'RENAME', key, key }, { 'PTTL', key },
   { 'PEXPIRE', key, 1000 }, { 'PEXPIREAT', key, 1 }, { 'DEL', key },
 }) do
-  if is_refused(unpack(call)) then
-    refused[#refused + 1] = call[1]
+  if is_denied(unpack(call)) then
+    denied[#denied + 1] = call[1]
   end
 end
-return refused
+return denied

@@ -1,0 +1,158 @@
+//! Pages of the list of rooms, merged from its parts.
+
+use crate::domain::room::RoomId;
+use crate::domain::timestamp::Timestamp;
+use crate::store::redis::RedisStore;
+use crate::store::redis::fan_out::UnavailableShards;
+use crate::store::redis::keys::{LIST_PARTS, ROOM_PARTS, list_entry, parse_list_entry};
+use crate::store::{ActiveRooms, RoomState, StoreError};
+
+/// How often a page is filled up when listed rooms turn out to be gone.
+const MAX_ROUNDS: usize = 4;
+
+/// A part of the list of rooms, as far as it was read.
+struct Part {
+    number: u8,
+    /// Rooms in the whole part.
+    count: u64,
+    /// Newest first.
+    entries: Vec<String>,
+}
+
+impl RedisStore {
+    /// See [`active_rooms`](crate::store::Store::active_rooms).
+    pub(super) async fn list_active_rooms(
+        &self,
+        after: Option<(Timestamp, RoomId)>,
+        limit: u32,
+    ) -> Result<ActiveRooms, StoreError> {
+        let wanted = limit as usize + 1;
+        let mut from = after.map_or_else(|| "+".to_owned(), |(at, room)| format!("({}", list_entry(at, room)));
+        let (mut rooms, mut total, mut more) = (Vec::new(), 0, true);
+        let (mut shards, mut is_some_room_gone, mut unavailable) = (UnavailableShards::default(), false, None);
+        for _ in 0..MAX_ROUNDS {
+            let (entries, count) = self.newest_entries(&from, wanted, is_some_room_gone, &mut shards).await?;
+            total = count;
+            let ids: Vec<_> = entries.iter().filter_map(|entry| parse_list_entry(entry)).collect();
+            let before = rooms.len();
+            unavailable = self.append_states(&ids, &mut rooms, &mut shards).await?.or(unavailable);
+            is_some_room_gone = rooms.len() - before < ids.len();
+            more = entries.len() == wanted;
+            match entries.last() {
+                Some(last) if more && rooms.len() < wanted => from = format!("({last}"),
+                _ => break,
+            }
+        }
+        if let Some(error) = unavailable.filter(|_| rooms.is_empty()) {
+            return Err(error);
+        }
+        more |= rooms.len() >= wanted;
+        rooms.truncate(limit as usize);
+        Ok(ActiveRooms { rooms, more, total })
+    }
+
+    /// The `wanted` newest entries after `from`, and the number of rooms in the whole list.
+    async fn newest_entries(
+        &self,
+        from: &str,
+        wanted: usize,
+        prune: bool,
+        shards: &mut UnavailableShards,
+    ) -> Result<(Vec<String>, u64), StoreError> {
+        // Rooms are spread evenly over the parts. A part that has more of the newest than its share is read once more.
+        let share = (wanted / usize::from(LIST_PARTS) * 2 + 8).min(wanted);
+        let all: Vec<_> = (0..LIST_PARTS).collect();
+        let mut parts = self.read_parts(&all, from, share, prune, shards).await?;
+        let mut entries = merge(&parts, wanted);
+        let is_short = |part: &&Part| {
+            share < wanted
+                && part.entries.len() == share
+                && (entries.len() < wanted || part.entries.last() > entries.last())
+        };
+        let short: Vec<_> = parts.iter().filter(is_short).map(|part| part.number).collect();
+        if !short.is_empty() {
+            let complete = self.read_parts(&short, from, wanted, false, shards).await?;
+            parts.retain(|part| complete.iter().all(|other| other.number != part.number));
+            parts.extend(complete);
+            entries = merge(&parts, wanted);
+        }
+        Ok((entries, parts.iter().map(|part| part.count).sum()))
+    }
+
+    /// Reads the `count` newest entries after `from` of each part. Fails if no part can be read.
+    async fn read_parts<'a>(
+        &'a self,
+        numbers: &'a [u8],
+        from: &'a str,
+        count: usize,
+        prune: bool,
+        shards: &mut UnavailableShards,
+    ) -> Result<Vec<Part>, StoreError> {
+        let key = |part: &u8| self.inner.keys.room_list(*part)[0].clone();
+        let read = |numbers: &'a [u8]| async move {
+            let mut call = self.inner.scripts.list_rooms.prepare_invoke();
+            for number in numbers {
+                call.key(&self.inner.keys.room_list(*number)[..]);
+            }
+            let mut reply = self.run(call.arg(from).arg(count).arg(u8::from(prune))).await?;
+            let mut parts = Vec::with_capacity(numbers.len());
+            for number in numbers.iter().copied() {
+                let (count, entries) = (reply.number()?, reply.number()?);
+                let entries = (0..entries).map(|_| reply.string()).collect::<Result<Vec<_>, _>>()?;
+                parts.push(Part { number, count, entries });
+            }
+            Ok(parts)
+        };
+        let (mut parts, mut unavailable) = (Vec::with_capacity(numbers.len()), None);
+        for (_, result) in self.fan_out(numbers, key, read, shards).await {
+            match result {
+                Ok(read) => parts.extend(read),
+                Err(error) => unavailable = Some(self.tolerate_unavailable_shard(error)?),
+            }
+        }
+        match unavailable {
+            Some(error) if parts.is_empty() => Err(error),
+            _ => Ok(parts),
+        }
+    }
+
+    /// Appends the states of those rooms that exist and can be read, in order. Returns why others could not be read.
+    async fn append_states<'a>(
+        &'a self,
+        rooms: &'a [RoomId],
+        states: &mut Vec<RoomState>,
+        shards: &mut UnavailableShards,
+    ) -> Result<Option<StoreError>, StoreError> {
+        let read = |rooms: &'a [RoomId]| async move {
+            let mut call = self.inner.scripts.room_states.prepare_invoke();
+            for room in rooms {
+                call.key(&ROOM_PARTS.map(|part| self.inner.keys.of_room(*room, part))[..]);
+            }
+            let mut reply = self.run(&call).await?;
+            let mut states = Vec::with_capacity(rooms.len());
+            while !reply.is_empty() {
+                let index = usize::try_from(reply.number()?).unwrap_or(usize::MAX);
+                let room = rooms.get(index).ok_or_else(|| reply.unexpected_outcome())?;
+                states.push(reply.room_state(*room)?);
+            }
+            Ok(states)
+        };
+        let mut unavailable = None;
+        for (_, result) in self.fan_out(rooms, |room| self.inner.keys.of_room(*room, "room"), read, shards).await {
+            match result {
+                Ok(read) => states.extend(read),
+                Err(error) => unavailable = Some(self.tolerate_unavailable_shard(error)?),
+            }
+        }
+        Ok(unavailable)
+    }
+}
+
+/// The `wanted` newest entries of all parts, newest first.
+fn merge(parts: &[Part], wanted: usize) -> Vec<String> {
+    let mut entries: Vec<_> = parts.iter().flat_map(|part| &part.entries).collect();
+    entries.sort_unstable_by(|one, another| another.cmp(one));
+    // A room that was imported twice while slots moved is on two parts.
+    entries.dedup();
+    entries.into_iter().take(wanted).cloned().collect()
+}

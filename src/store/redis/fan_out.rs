@@ -1,0 +1,106 @@
+//! Runs an operation on many items that have different slots.
+//!
+//! On a single Redis one call takes many items. In a cluster each item has a call of its own, and shards are independent of each
+//! other: the items of an unavailable shard fail, and the others do not wait long for them.
+
+use std::collections::{HashMap, HashSet};
+use std::slice;
+
+use futures_util::FutureExt as _;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::{Instant, timeout_at};
+
+use crate::store::StoreError;
+use crate::store::redis::RedisStore;
+use crate::store::redis::link::cluster::Cluster;
+use crate::store::redis::link::slots::Address;
+
+/// Calls in flight to one server.
+const MAX_IN_FLIGHT: usize = 64;
+/// How long silent shards are waited for after the last reply of another, as a fraction of a call's timeout.
+const STRAGGLER_FRACTION: f64 = 0.7;
+
+/// Shards that were unavailable earlier in an operation. Its further calls skip them.
+#[derive(Default)]
+pub(super) struct UnavailableShards(HashSet<Option<Address>>);
+
+impl RedisStore {
+    /// Runs `call` on all `items`, with as few calls as possible. `key` decides the slot of an item. Returns each call's items and
+    /// result, in order.
+    pub(super) async fn fan_out<'a, T, R, W>(
+        &self,
+        items: &'a [T],
+        key: impl Fn(&T) -> String + Send,
+        call: impl Fn(&'a [T]) -> W + Send,
+        unavailable: &mut UnavailableShards,
+    ) -> Vec<(&'a [T], Result<R, StoreError>)>
+    where
+        T: Sync,
+        R: Send,
+        W: Future<Output = Result<R, StoreError>> + Send + 'a,
+    {
+        let Some(cluster) = self.inner.commands.cluster() else {
+            let batches = items.chunks(self.inner.max_rooms_per_call);
+            let calls: Vec<_> = batches.map(|batch| call(batch).map(move |result| (batch, result))).collect();
+            return stream::iter(calls).buffered(MAX_IN_FLIGHT).collect().await;
+        };
+        let results = self.fan_out_over_shards(cluster, items, key, call, unavailable).await;
+        let no_answer = || Err(StoreError::Unavailable("this shard of the cluster does not answer".into()));
+        items.chunks(1).zip(results).map(|(item, result)| (item, result.unwrap_or_else(no_answer))).collect()
+    }
+
+    /// Runs one call per item, except on shards that are known to be unavailable. Returns results in the order of the items;
+    /// `None` for calls that were skipped or not awaited.
+    async fn fan_out_over_shards<'a, T, R, W>(
+        &self,
+        cluster: &Cluster,
+        items: &'a [T],
+        key: impl Fn(&T) -> String + Send,
+        call: impl Fn(&'a [T]) -> W + Send,
+        unavailable: &mut UnavailableShards,
+    ) -> Vec<Option<Result<R, StoreError>>>
+    where
+        T: Sync,
+        R: Send,
+        W: Future<Output = Result<R, StoreError>> + Send + 'a,
+    {
+        let topology = cluster.topology();
+        let mut by_shard = HashMap::<_, Vec<_>>::new();
+        for (index, item) in items.iter().enumerate() {
+            by_shard.entry(topology.address_of(&key(item)).cloned()).or_default().push(index);
+        }
+        let available = by_shard.iter().filter(|(shard, _)| !unavailable.0.contains(shard));
+        let mut calls = stream::select_all(available.map(|(_, indexes)| {
+            let call = |index: usize| call(slice::from_ref(&items[index])).map(move |result| (index, result));
+            let calls: Vec<_> = indexes.iter().copied().map(call).collect();
+            stream::iter(calls).buffer_unordered(MAX_IN_FLIGHT)
+        }));
+        let mut results: Vec<Option<Result<R, StoreError>>> = items.iter().map(|_| None).collect();
+        // Each call has its own deadline. This one is for calls that have not started yet when the other shards are done.
+        let timeout = self.inner.commands.timeout();
+        let mut give_up = Instant::now() + timeout;
+        while let Ok(Some((index, result))) = timeout_at(give_up, calls.next()).await {
+            if result.is_ok() {
+                give_up = Instant::now() + timeout.mul_f64(STRAGGLER_FRACTION);
+            }
+            results[index] = Some(result);
+        }
+        drop(calls);
+        for (shard, indexes) in by_shard {
+            let is_failed = |index: &usize| !matches!(results[*index], Some(Ok(_) | Err(StoreError::Corrupt(_))));
+            if indexes.iter().all(is_failed) {
+                cluster.request_refresh();
+                unavailable.0.insert(shard);
+            }
+        }
+        results
+    }
+
+    /// Returns an error that concerns one shard of several. Any other error fails the whole operation.
+    pub(super) fn tolerate_unavailable_shard(&self, error: StoreError) -> Result<StoreError, StoreError> {
+        match error {
+            StoreError::Unavailable(_) if self.is_cluster() => Ok(error),
+            error => Err(error),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Runs commands and scripts under a deadline, on a single Redis or on a cluster. Pub/sub has connections of its own, in `pubsub`.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisResult, ScriptInvocation, Value};
+use tokio::time::timeout;
+
+use crate::critical_tasks::CriticalTasks;
+use crate::store::StoreError;
+use crate::store::redis::link::cluster::Cluster;
+use crate::store::redis::link::connect_error::ConnectError;
+use crate::store::redis::link::error::{TimedOut, to_store_error};
+use crate::store::redis::link::primary::Primary;
+use crate::store::redis::link::routed_connection::RoutedConnection;
+use crate::store::redis::link::server::{Server, probe};
+use crate::store::redis::link::settings::Settings;
+
+/// Runs commands, each under the same deadline.
+pub struct CommandClient {
+    backend: Backend,
+    timeout: Duration,
+}
+
+/// What takes the commands.
+pub enum Backend {
+    Server(Server),
+    Cluster(Cluster),
+}
+
+impl CommandClient {
+    /// Connects, and fails if Redis rejects us. On a single Redis, `check` runs on the first connection. Background tasks are
+    /// `critical_tasks`.
+    pub async fn connect(
+        settings: &Settings,
+        critical_tasks: CriticalTasks,
+        check: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<()>,
+    ) -> Result<Self, StoreError> {
+        let timeout = settings.timeout();
+        let backend = if settings.is_cluster() {
+            Backend::Cluster(Cluster::connect(settings, critical_tasks).await?)
+        } else {
+            let primary = Primary::from_settings(settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let mut connection = probe(settings, primary.client(), settings.address()).await?;
+            // Each command of the check is under the connection's deadline.
+            check(&mut connection).await.map_err(|source| ConnectError::new(settings.address(), source))?;
+            Backend::Server(Server::new(primary, timeout))
+        };
+        Ok(Self { backend, timeout })
+    }
+
+    /// The cluster, if it is one.
+    pub const fn cluster(&self) -> Option<&Cluster> {
+        match &self.backend {
+            Backend::Server(_) => None,
+            Backend::Cluster(cluster) => Some(cluster),
+        }
+    }
+
+    /// How long a command may take.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What takes the commands.
+    pub const fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// Ends background tasks and waits for commands in flight. New ones still work.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Server(server) => server.drain().await,
+            Backend::Cluster(cluster) => cluster.close().await,
+        }
+    }
+
+    /// Runs a script. It may have run even if this fails. It is sent twice only if Redis did not know the script, or another node
+    /// owns its keys.
+    pub async fn run(&self, script: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
+        self.with_deadline(async {
+            match &self.backend {
+                Backend::Server(server) => server.run_script(script).await,
+                Backend::Cluster(cluster) => script.invoke_async(&mut RoutedConnection::new(cluster)).await,
+            }
+        })
+        .await
+    }
+
+    /// Runs one command. It may have run even if this fails.
+    pub async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
+        self.with_deadline(async {
+            match &self.backend {
+                Backend::Server(server) => server.query(command).await,
+                Backend::Cluster(cluster) => command.query_async(&mut RoutedConnection::new(cluster)).await,
+            }
+        })
+        .await
+    }
+
+    /// Writes a value that expires after a second. In a cluster it writes one key of each primary, and succeeds when most of the
+    /// primaries took it.
+    pub async fn write_to_most_primaries(&self, key: impl Fn(u32) -> String) -> Result<(), StoreError> {
+        let write = |key: &str| {
+            let mut write = redis::cmd("SET");
+            write.arg(key).arg(1).arg("PX").arg(1_000);
+            write
+        };
+        let Backend::Cluster(cluster) = &self.backend else { return self.query(&write(&key(0))).await.map(drop) };
+        let keys = cluster.topology().key_on_each_primary(key);
+        let mut writes: FuturesUnordered<_> =
+            keys.iter().map(|key| async { self.query(&write(key)).await.map(drop) }).collect();
+        let (mut successes, mut last_error) = (0, StoreError::Unavailable("no primary has any slot".into()));
+        while let Some(result) = writes.next().await {
+            match result {
+                Ok(()) => successes += 1,
+                Err(error) => last_error = error,
+            }
+            if 2 * successes > keys.len() {
+                return Ok(());
+            }
+        }
+        Err(last_error)
+    }
+
+    /// The policy by which Redis evicts keys when memory runs out; `None` if it evicts none, or does not report it.
+    pub async fn eviction_policy(&self) -> Option<String> {
+        let mut command = redis::cmd("INFO");
+        command.arg("memory");
+        let replies = match &self.backend {
+            Backend::Server(_) => vec![self.query(&command).await.ok()],
+            Backend::Cluster(cluster) => {
+                let topology = cluster.topology();
+                let queries = topology.primaries.iter().map(async |node| node.server.query(&command).await.ok());
+                self.with_deadline(async { Ok(join_all(queries).await) }).await.unwrap_or_default()
+            }
+        };
+        replies.into_iter().flatten().find_map(|memory| {
+            let memory: String = redis::from_redis_value(memory).ok()?;
+            let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+            (policy != "noeviction").then(|| policy.to_owned())
+        })
+    }
+
+    /// Whether all keys of a call must be in one slot. A single node of a cluster requires that too, even if it has all slots.
+    pub async fn requires_single_slot(&self) -> bool {
+        let Backend::Server(_) = &self.backend else { return true };
+        let mut command = redis::cmd("INFO");
+        command.arg("cluster");
+        let reply = self.query(&command).await.ok();
+        reply.is_some_and(|info| {
+            redis::from_redis_value::<String>(info).is_ok_and(|info| info.contains("cluster_enabled:1"))
+        })
+    }
+
+    async fn with_deadline<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
+        match timeout(self.timeout, work).await {
+            Ok(result) => result.map_err(to_store_error),
+            Err(_) => {
+                if let Backend::Cluster(cluster) = &self.backend {
+                    cluster.request_refresh();
+                }
+                Err(StoreError::Unavailable(Box::new(TimedOut(self.timeout))))
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+-- Counts an attempt as a wrong code before the code is checked, unless the client is trusted or has no attempt left.
+-- KEYS: room, wrong codes, blocks that used their last attempt, trusted clients.
+-- ARGV: client, its block, wrong codes after which each block has one attempt left, wrong codes after which none has.
+
+local room, wrong_codes, last_attempts, trusted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local client, block = ARGV[1], ARGV[2]
+local at = now()
+local expires_at = redis.call('HGET', room, 'expires_at')
+if not is_alive(expires_at, at) then
+  return { 'not_found' }
+end
+if redis.call('SISMEMBER', trusted, client) == 1 then
+  return { 'known' }
+end
+local count = tonumber(redis.call('GET', wrong_codes) or 0)
+local closed = { 'closed', digits(expires_at - at) }
+if count >= tonumber(ARGV[4]) then
+  return closed
+end
+if count >= tonumber(ARGV[3]) then
+  if redis.call('SADD', last_attempts, block) == 0 then
+    return closed
+  end
+  redis.call('PEXPIREAT', last_attempts, expires_at)
+end
+redis.call('INCR', wrong_codes)
+redis.call('PEXPIREAT', wrong_codes, expires_at)
+return { 'counted' }
