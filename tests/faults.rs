@@ -1,31 +1,31 @@
-//! Faults, made with real processes: what breaks is told, nothing that was acknowledged is lost by us, every reader has
-//! each event once, and everything goes on by itself when the fault is over. docs/reliability.md has the table.
+//! Faults of real processes. Each test proves that the fault is reported, LiveChat loses no acknowledged change, every reader
+//! receives each event once, and service recovers without help. docs/reliability.md has the table of results.
 //!
-//! - `redis_away`: killed with and without its data, frozen, a wrong password, a replica.
-//! - `redis_line`: connections cut, and slow ones.
-//! - `redis_memory`: full, and evicting.
-//! - `failover`: to a replica that lacks the last writes. `set_back`: the same by a backup, on each store.
-//! - `sentinel`: a primary that is killed, frozen or replaced, where sentinels name the next one.
-//! - `cluster`: primaries of a Redis Cluster, killed and frozen.
-//! - `killed`, `frozen`: our own process.
-//! - `full_disk`, `damaged`: the disk below the embedded store.
-//! - `hung_up`: clients that hang up in the middle of what they asked for.
-//! - `clock`: set forward and back while everything runs, rates and lock-outs included.
+//! - `redis_outage`: Redis killed with and without its data, frozen, with a wrong password, a replica.
+//! - `redis_connection`: connections to Redis that break or are slow.
+//! - `redis_memory`: Redis without memory, and with an eviction policy.
+//! - `failover`: to a replica that lacks the last writes. `restored_backup`: the same by a backup, on each store.
+//! - `sentinel`: a primary that is killed, frozen or replaced under Sentinel.
+//! - `cluster`: primaries of a Redis Cluster killed and frozen.
+//! - `server_process`: our own process killed and frozen, on each store. `embedded_crash`: killed with the embedded store.
+//! - `full_disk`, `embedded_corruption`: the disk below the embedded store.
+//! - `client_disconnect`: clients that disconnect during a request. `reader_reconnects`: readers whose connections break.
+//! - `clock`: clocks set forward and back at run time, rate limits and lockouts included.
 
+mod client_disconnect;
 mod clock;
 mod cluster;
-mod cuts;
-mod damaged;
+mod embedded_corruption;
+mod embedded_crash;
 mod failover;
-mod frozen;
 mod full_disk;
-mod hung_up;
-mod killed;
-mod redis_away;
-mod redis_line;
+mod reader_reconnects;
+mod redis_connection;
 mod redis_memory;
+mod redis_outage;
+pub mod restored_backup;
 mod sentinel;
-pub mod set_back;
+mod server_process;
 
 use std::time::{Duration, Instant};
 
@@ -36,26 +36,27 @@ use crate::support::client::{RoomKey, User, error_code};
 use crate::support::eventually;
 use crate::support::server::Server;
 
-/// A store that is away is told of within so much.
-const TOLD: Duration = Duration::from_secs(2);
+/// An unavailable store is reported within this time.
+const ERROR_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the server says to a send while the store cannot be written to.
+/// Asserts that a send fails because the store is unavailable.
 async fn assert_unavailable(ada: &mut User, room: &RoomKey) {
-    let answer = timeout(TOLD, ada.try_send(room, "into the void")).await.expect("an answer in time");
-    assert_eq!(error_code(&answer.expect("an answer")), "UNAVAILABLE");
+    let response = timeout(ERROR_TIMEOUT, ada.try_send(room, "not stored")).await.expect("a response in time");
+    assert_eq!(error_code(&response.expect("a response")), "UNAVAILABLE");
 }
 
-/// Nothing can be written, and the probes say so.
+/// Asserts that nothing can be written and that the probes report it.
 async fn assert_cannot_write(server: &Server, room: &RoomKey) {
     assert_unavailable(&mut User::of(server.client()), room).await;
-    let created = timeout(TOLD, server.client().code("mutation { createRoom { room { id } } }", Value::Null)).await;
-    assert_eq!(created.expect("an answer in time"), "UNAVAILABLE");
-    let ready = timeout(TOLD, server.status("/readyz")).await.expect("an answer in time");
+    let created =
+        timeout(ERROR_TIMEOUT, server.client().code("mutation { createRoom { room { id } } }", Value::Null)).await;
+    assert_eq!(created.expect("a response in time"), "UNAVAILABLE");
+    let ready = timeout(ERROR_TIMEOUT, server.status("/readyz")).await.expect("a response in time");
     assert_eq!((ready, server.status("/healthz").await), (503, 200));
 }
 
-/// Waits for it; how long it took is printed for docs/reliability.md.
-async fn ready_again(server: &Server) {
+/// Waits until the server is ready. Prints the duration for docs/reliability.md.
+async fn wait_until_ready(server: &Server) {
     let start = Instant::now();
     eventually("the server is ready again", async || server.status("/readyz").await == 200).await;
     println!("ready again after {:?}", start.elapsed());

@@ -160,22 +160,22 @@ impl Kills {
         let mut failovers = load.failovers.write().await;
         let primary = cluster.owner(slot).await.expect("a primary");
         self.cpu_micros += cpu_micros(cluster.node(primary).process_id());
-        let copied = cluster.copied(primary).await;
+        let copied = cluster.wait_for_replicas(primary).await;
         let fault = Instant::now();
         cluster.kill(primary);
-        cluster.next_token(slot, primary).await;
+        cluster.wait_for_new_primary(slot, primary).await;
         self.longest = self.longest.max(fault.elapsed());
         self.count += 1;
         failovers.push(copied..=Instant::now());
         drop(failovers);
         cluster.restart(primary).await;
-        cluster.settled().await;
+        cluster.wait_until_settled().await;
     }
 }
 
 /// The CPU time of each node, in microseconds.
 fn cpu_by_node(cluster: &RedisCluster) -> Vec<f64> {
-    cluster.awake().map(|number| cpu_micros(cluster.node(number).process_id())).collect()
+    cluster.running().map(|number| cpu_micros(cluster.node(number).process_id())).collect()
 }
 
 /// Prints the progress every 30 seconds.

@@ -1,5 +1,5 @@
-//! Clocks that are set forward and back by hours while everything runs: rooms neither die early nor live for ever, tokens
-//! go on, and what is limited stays limited for as long as it should.
+//! Clocks set forward and back by hours at run time: rooms live exactly as long as promised, tokens stay valid, and rate limits
+//! and lockouts last as long as they should.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::support::server::Server;
 use crate::support::subscriber::{Said, Subscriber};
 use crate::support::wrong_clock::WrongClock;
 
-/// Hours off, one after the other.
+/// Clock offsets in hours, one after the other.
 const STEPS: [i32; 4] = [5, -5, 30, 0];
 
-fn server_by(clock: &WrongClock, settings: &[(&str, &str)]) -> Server {
+fn server_with_clock(clock: &WrongClock, settings: &[(&str, &str)]) -> Server {
     let clock = clock.environment();
     let clock: Vec<_> = clock.iter().map(|(name, value)| (*name, &**value)).collect();
     Server::with(&[&*clock, settings].concat())
@@ -27,31 +27,31 @@ async fn is_gone(client: &Client, room: &RoomKey) -> bool {
     client.request(query, serde_json::json!({ "id": room.id, "code": room.code })).await["data"]["room"].is_null()
 }
 
-/// Servers over each store that go by this clock, as their Redis does, with these limits in force.
-async fn limited_on_each_store(clock: &WrongClock, limits: &[(&str, &str)]) -> [(Server, Option<RedisServer>); 2] {
-    let redis = RedisServer::start_by_clock(clock).await;
+/// Servers on each store with this clock, which Redis has too, and with these limits.
+async fn limited_servers(clock: &WrongClock, limits: &[(&str, &str)]) -> [(Server, Option<RedisServer>); 2] {
+    let redis = RedisServer::start_with_clock(clock).await;
     let limits = [limits, &[("RATE_LIMITS", "on")]].concat();
     let url = redis.url();
-    let on_redis = server_by(clock, &[&*limits, &[("REDIS_URL", &url)]].concat());
-    [(server_by(clock, &limits), None), (on_redis, Some(redis))]
+    let on_redis = server_with_clock(clock, &[&*limits, &[("REDIS_URL", &url)]].concat());
+    [(server_with_clock(clock, &limits), None), (on_redis, Some(redis))]
 }
 
-/// How long to wait, as a refusal tells it; `None` of any other answer.
-fn wait(answer: &serde_json::Value) -> Option<Duration> {
-    (error_code(answer) == "RATE_LIMITED").then(|| {
-        let millis = answer["errors"][0]["extensions"]["retryAfterMs"].as_u64();
-        Duration::from_millis(millis.unwrap_or_else(|| panic!("no retryAfterMs in {answer}")))
+/// The `retryAfterMs` of a `RATE_LIMITED` error; `None` for any other response.
+fn retry_after(response: &serde_json::Value) -> Option<Duration> {
+    (error_code(response) == "RATE_LIMITED").then(|| {
+        let millis = response["errors"][0]["extensions"]["retryAfterMs"].as_u64();
+        Duration::from_millis(millis.unwrap_or_else(|| panic!("no retryAfterMs in {response}")))
     })
 }
 
-/// Neither store goes by the clock of the server while it runs: a room of ten seconds lasts ten seconds.
+/// Neither store uses the wall clock of the server at run time: a room of ten seconds lasts ten seconds.
 #[tokio::test]
-async fn a_server_whose_clock_is_set_keeps_its_rooms_for_as_long_as_it_said() {
+async fn rooms_keep_their_lifetime_when_the_server_clock_changes() {
     let redis = RedisServer::start().await;
     let on_each = [None, Some(redis.url())].into_iter().map(async |redis| {
         let clock = WrongClock::new();
         let store: Vec<_> = redis.iter().map(|url| ("REDIS_URL", &**url)).collect();
-        let server = server_by(&clock, &[&[("ROOM_TTL", "10s")], &*store].concat());
+        let server = server_with_clock(&clock, &[&[("ROOM_TTL", "10s")], &*store].concat());
         let client = server.client();
         let room = client.create_room().await;
         let made = std::time::Instant::now();
@@ -73,9 +73,9 @@ async fn a_server_whose_clock_is_set_keeps_its_rooms_for_as_long_as_it_said() {
 }
 
 #[tokio::test]
-async fn a_redis_whose_clock_is_set_within_the_life_of_a_room_changes_nothing_for_its_users() {
+async fn redis_clock_change_within_a_rooms_lifetime_changes_nothing() {
     let clock = WrongClock::new();
-    let redis = RedisServer::start_by_clock(&clock).await;
+    let redis = RedisServer::start_with_clock(&clock).await;
     let server = Server::on_redis(&redis.url());
     let crowd = Crowd::start(server.address()).await;
     let ends = server.client().of_room(&crowd.room, "expiresAt").await;
@@ -88,9 +88,9 @@ async fn a_redis_whose_clock_is_set_within_the_life_of_a_room_changes_nothing_fo
 }
 
 #[tokio::test]
-async fn a_redis_whose_clock_is_set_beyond_the_end_of_a_room_ends_it_for_all_at_once() {
+async fn redis_clock_set_past_the_end_of_a_room_ends_it_everywhere() {
     let clock = WrongClock::new();
-    let redis = RedisServer::start_by_clock(&clock).await;
+    let redis = RedisServer::start_with_clock(&clock).await;
     let server = Server::on_redis(&redis.url());
     let client = server.client();
     let room = client.create_room().await;
@@ -99,7 +99,7 @@ async fn a_redis_whose_clock_is_set_beyond_the_end_of_a_room_ends_it_for_all_at_
     assert!(is_gone(&client, &room).await);
     assert_eq!(Subscriber::open(server.address(), &room, None).await.refusal().await, "ROOM_NOT_FOUND");
     Crowd::start(server.address()).await.settle_and_check().await;
-    // And what was made meanwhile outlives the way back.
+    // A room created meanwhile survives when the clock is set back.
     let room = client.create_room().await;
     clock.set_off_by_hours(0);
     User::of(client.clone()).send(&room, "after").await;
@@ -107,9 +107,9 @@ async fn a_redis_whose_clock_is_set_beyond_the_end_of_a_room_ends_it_for_all_at_
 }
 
 #[tokio::test]
-async fn an_embedded_store_that_is_opened_by_another_clock_keeps_its_rooms_within_their_life() {
+async fn embedded_store_opened_with_a_changed_clock_keeps_its_live_rooms() {
     let clock = WrongClock::new();
-    let mut server = server_by(&clock, &[]);
+    let mut server = server_with_clock(&clock, &[]);
     let room = server.client().create_room().await;
     let mut ada = User::of(server.client());
     ada.send(&room, "before").await;
@@ -126,68 +126,68 @@ async fn an_embedded_store_that_is_opened_by_another_clock_keeps_its_rooms_withi
     Crowd::start(server.address()).await.settle_and_check().await;
 }
 
-/// Rates are counted by a clock that nobody sets.
+/// Rate limits use the monotonic clock.
 #[tokio::test]
-async fn a_clock_that_is_set_changes_nothing_about_how_often_is_too_often() {
+async fn clock_changes_do_not_affect_rate_limits() {
     let clock = WrongClock::new();
     let limits = [("RATE_SENDS_PER_USER", "1/h:1"), ("RATE_ROOMS_PER_ADDRESS", "1/h:1")];
     let create = "mutation { createRoom { room { id } } }";
     let hour = Duration::from_secs(3_600);
-    for (server, _redis) in &limited_on_each_store(&clock, &limits).await {
+    for (server, _redis) in &limited_servers(&clock, &limits).await {
         clock.set_off_by_hours(0);
         let client = server.client();
         let room = client.create_room().await;
         let mut ada = User::with_own_token(client.clone());
-        ada.send(&room, "the one of this hour").await;
+        ada.send(&room, "the only one in this hour").await;
         for hours in [5, -5, 20, 0] {
             clock.set_off_by_hours(hours);
-            let sent = ada.try_send(&room, "one more").await.expect("an answer");
+            let sent = ada.try_send(&room, "one more").await.expect("a response");
             let created = client.request(create, serde_json::Value::Null).await;
-            for answer in [sent, created] {
-                let wait = wait(&answer).unwrap_or_else(|| panic!("{hours} hours off: {answer}"));
+            for response in [sent, created] {
+                let wait = retry_after(&response).unwrap_or_else(|| panic!("{hours} hours off: {response}"));
                 assert!(wait <= hour && wait > hour / 2, "{hours} hours off: {wait:?}");
             }
         }
     }
 }
 
-/// A clock set back frees nobody, and keeps nobody out for longer than the longest lock-out, which is an hour.
+/// A clock set back neither lifts a lockout nor makes it longer than the longest one, which is an hour.
 #[tokio::test]
-async fn a_clock_that_is_set_neither_frees_who_is_locked_out_nor_locks_out_for_ever() {
+async fn clock_changes_neither_lift_nor_prolong_lockouts() {
     let clock = WrongClock::new();
     let limits = [("WRONG_CODES_PER_ADDRESS", "2:10m"), ("WRONG_TOKENS_PER_USER", "2:10m")];
-    for (server, redis) in &limited_on_each_store(&clock, &limits).await {
+    for (server, redis) in &limited_servers(&clock, &limits).await {
         clock.set_off_by_hours(0);
         let client = server.client();
         let room = client.create_room().await;
         let mut ada = User::with_own_token(client.clone());
         ada.send(&room, "known").await;
-        let stranger = Client::from_address(client.url().to_owned(), std::net::Ipv4Addr::new(127, 9, 9, 9).into());
-        let guess = async || {
+        let attacker = Client::from_address(client.url().to_owned(), std::net::Ipv4Addr::new(127, 9, 9, 9).into());
+        let guess_code = async || {
             let query = "query($id: ID!) { room(id: $id, code: \"wrong\") { id } }";
-            stranger.request(query, serde_json::json!({ "id": room.id })).await
+            attacker.request(query, serde_json::json!({ "id": room.id })).await
         };
-        let forge = async || {
+        let forge_token = async || {
             let mut forger = User { id: ada.id.clone(), ..User::with_own_token(client.clone()) };
-            forger.try_send(&room, "forged").await.expect("an answer")
+            forger.try_send(&room, "forged").await.expect("a response")
         };
         for _ in 0..2 {
-            assert_eq!(error_code(&guess().await), "ROOM_CODE_INVALID");
-            assert_eq!(error_code(&forge().await), "TOKEN_INVALID");
+            assert_eq!(error_code(&guess_code().await), "ROOM_CODE_INVALID");
+            assert_eq!(error_code(&forge_token().await), "TOKEN_INVALID");
         }
         for hours in [0, -5, -20] {
             clock.set_off_by_hours(hours);
-            for answer in [guess().await, forge().await] {
-                let wait = wait(&answer).unwrap_or_else(|| panic!("{hours} hours off: {answer}"));
+            for response in [guess_code().await, forge_token().await] {
+                let wait = retry_after(&response).unwrap_or_else(|| panic!("{hours} hours off: {response}"));
                 assert!(wait <= Duration::from_secs(3_600), "{hours} hours off: {wait:?}");
             }
         }
-        // Past the end of every lock-out by Redis's clock; the embedded store has one that nobody sets. Servers believe what they
-        // remember of a lock-out for a second.
+        // By the clock of Redis every lockout has ended; the embedded store uses a monotonic clock. Servers cache a lockout for a
+        // second.
         clock.set_off_by_hours(5);
         tokio::time::sleep(Duration::from_millis(1_100)).await;
-        for answer in [guess().await, forge().await] {
-            assert_eq!(wait(&answer).is_none(), redis.is_some(), "{answer}");
+        for response in [guess_code().await, forge_token().await] {
+            assert_eq!(retry_after(&response).is_none(), redis.is_some(), "{response}");
         }
         clock.set_off_by_hours(0);
         ada.send(&room, "still known").await;

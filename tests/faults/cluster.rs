@@ -1,13 +1,13 @@
-//! A Redis Cluster whose primaries are killed and frozen. What was acknowledged well before that is kept, whatever happens;
-//! what Redis lost of the last moments nobody takes for kept.
+//! A Redis Cluster whose primaries are killed and frozen. Changes acknowledged well before the fault are kept, and readers learn
+//! which of the last changes Redis has lost.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::failover::{hear, readers};
-use super::{assert_unavailable, ready_again};
+use super::failover::{open_readers, read_events};
+use super::{assert_unavailable, wait_until_ready};
 use crate::support::client::User;
 use crate::support::crowd::Crowd;
 use crate::support::reader::assert_tell_the_room;
@@ -21,97 +21,97 @@ fn addresses(servers: &[Server]) -> Vec<String> {
     servers.iter().map(|server| server.address().to_owned()).collect()
 }
 
-/// From when the replicas had everything until now, Redis may have lost something.
-fn since(copied: Instant) -> RangeInclusive<Instant> {
-    copied..=Instant::now()
+/// The time since the replicas were up to date, in which Redis may have lost changes.
+fn lossy_period(replicated: Instant) -> RangeInclusive<Instant> {
+    replicated..=Instant::now()
 }
 
-/// Waits for the first message since there is another primary; how long it took is printed for docs/reliability.md.
-async fn accepted_again(witnesses: &Witnesses, shard: usize) {
+/// Waits for the first message after a failover. Prints the duration for docs/reliability.md.
+async fn wait_until_accepted(witnesses: &Witnesses, shard: usize) {
     let start = Instant::now();
     witnesses.accept(shard, 1).await;
-    println!("accepted again {:?} after there was another primary", start.elapsed());
+    println!("accepted again {:?} after the failover", start.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_is_killed_under_load_is_replaced_and_comes_back_as_a_replica() {
+async fn primary_killed_under_load_fails_over_and_returns_as_a_replica() {
     let mut cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
     let witnesses = Witnesses::start(&addresses(&servers), 3).await;
     let mut lossy = Vec::new();
-    // The second one to be killed is the one that took over.
+    // The second primary to be killed is the one that was promoted.
     for _ in 0..2 {
         let slot = witnesses.slot(0);
         let primary = cluster.owner(slot).await.expect("a primary");
-        let copied = cluster.copied(primary).await;
+        let replicated = cluster.wait_for_replicas(primary).await;
         cluster.kill(primary);
-        cluster.next_token(slot, primary).await;
-        lossy.push(since(copied));
-        accepted_again(&witnesses, 0).await;
+        cluster.wait_for_new_primary(slot, primary).await;
+        lossy.push(lossy_period(replicated));
+        wait_until_accepted(&witnesses, 0).await;
         witnesses.accept_everywhere(20).await;
         cluster.restart(primary).await;
-        cluster.settled().await;
+        cluster.wait_until_settled().await;
         witnesses.accept_everywhere(20).await;
     }
     witnesses.settle_and_check(&lossy).await;
     for server in &servers {
-        ready_again(server).await;
+        wait_until_ready(server).await;
         assert!(!server.log().contains("panicked"), "{}", server.log());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_primary_is_replaced_and_is_not_listened_to_once_it_goes_on() {
+async fn frozen_primary_fails_over_and_its_late_messages_are_ignored() {
     let mut cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
     let witnesses = Witnesses::start(&addresses(&servers), 3).await;
     let slot = witnesses.slot(1);
     let primary = cluster.owner(slot).await.expect("a primary");
-    let copied = cluster.copied(primary).await;
+    let replicated = cluster.wait_for_replicas(primary).await;
     cluster.freeze(primary);
-    cluster.next_token(slot, primary).await;
-    accepted_again(&witnesses, 1).await;
+    cluster.wait_for_new_primary(slot, primary).await;
+    wait_until_accepted(&witnesses, 1).await;
     witnesses.accept_everywhere(20).await;
-    // For a moment it takes itself for a primary still.
+    // For a moment it still considers itself a primary.
     cluster.thaw(primary);
-    cluster.settled().await;
-    let lossy = since(copied);
+    cluster.wait_until_settled().await;
+    let lossy = lossy_period(replicated);
     witnesses.settle_and_check(&[lossy]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shard_that_is_away_takes_no_other_rooms_with_it() {
+async fn unavailable_shard_does_not_affect_rooms_of_other_shards() {
     let mut cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url())];
     let witnesses = Witnesses::start(&addresses(&servers), 3).await;
     let primary = cluster.owner(witnesses.slot(2)).await.expect("a primary");
     let replica = cluster.replicas(primary).await[0];
-    // What is sent to a frozen node is done when it goes on, so nobody counts what is in this room.
+    // A frozen node later runs the commands that it was sent, so the content of this room is not checked.
     let other = room_on(&servers[0].client(), 2, 3).await;
-    let copied = cluster.copied(primary).await;
-    // First the replica, which would take over.
+    let replicated = cluster.wait_for_replicas(primary).await;
+    // First the replica, which would be promoted.
     cluster.freeze(replica);
     cluster.freeze(primary);
     for _ in 0..2 {
         let mut ada = User::of(servers[0].client());
         assert_unavailable(&mut ada, &other).await;
         for shard in [0, 1] {
-            // A few: who has a user on that shard waits, and readers have only so much patience.
+            // A few only: users on the frozen shard wait, and readers time out.
             witnesses.accept(shard, 5).await;
         }
     }
     for node in [primary, replica] {
         cluster.thaw(node);
     }
-    cluster.settled().await;
+    cluster.wait_until_settled().await;
     witnesses.accept_everywhere(20).await;
-    witnesses.settle_and_check(&[since(copied)]).await;
+    witnesses.settle_and_check(&[lossy_period(replicated)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rooms_of_the_other_shards_keep_their_viewers_while_a_shard_is_away() {
-    // Longer than a report of viewers counts: it has to be told again meanwhile.
-    const AWAY: Duration = Duration::from_secs(14);
+async fn rooms_of_other_shards_keep_their_viewer_counts_while_a_shard_is_unavailable() {
+    // Longer than a report of viewers is valid, so it must be repeated meanwhile.
+    const OUTAGE: Duration = Duration::from_secs(14);
     let mut cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
     let client = servers[1].client();
@@ -128,8 +128,8 @@ async fn rooms_of_the_other_shards_keep_their_viewers_while_a_shard_is_away() {
     let replica = cluster.replicas(primary).await[0];
     cluster.freeze(replica);
     cluster.freeze(primary);
-    let begun = Instant::now();
-    while begun.elapsed() < AWAY {
+    let start = Instant::now();
+    while start.elapsed() < OUTAGE {
         let page = client.data("{ activeRooms { nodes { id viewerCount } } }", json!({})).await;
         let listed = page["activeRooms"]["nodes"].as_array().expect("rooms");
         for (n, room) in rooms.iter().enumerate().filter(|(n, _)| n % 3 != 0) {
@@ -142,14 +142,14 @@ async fn rooms_of_the_other_shards_keep_their_viewers_while_a_shard_is_away() {
     for node in [primary, replica] {
         cluster.thaw(node);
     }
-    cluster.settled().await;
+    cluster.wait_until_settled().await;
     for room in &rooms {
         client.viewers_become(room, 1).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_of_what_a_failover_of_a_shard_lost_are_told_so_and_everybody_else_goes_on() {
+async fn shard_failover_invalidates_only_cursors_of_lost_events() {
     let mut cluster = RedisCluster::start().await;
     let server = Server::on_redis(&cluster.url());
     let client = server.client();
@@ -162,44 +162,45 @@ async fn readers_of_what_a_failover_of_a_shard_lost_are_told_so_and_everybody_el
     for n in 0..5 {
         ada.send(&room, &format!("kept {n}")).await;
     }
-    let mut calm = Subscriber::open(server.address(), &untouched, Some(client.cursor(&untouched).await)).await;
+    let mut untouched_reader =
+        Subscriber::open(server.address(), &untouched, Some(client.cursor(&untouched).await)).await;
     let kept = client.cursor(&room).await;
 
-    // From here on the replica hears nothing any more.
+    // From here on the replica receives no more writes.
     cluster.freeze(replica);
     cluster.node(primary).command(&["CLIENT", "KILL", "TYPE", "replica"]).await;
-    let mut live = readers(&server, &room, &start).await;
+    let mut live = open_readers(&server, &room, &start).await;
     let mut bob = User::of(client.clone());
     bob.send(&room, "lost").await;
     bob.send(&room, "lost too").await;
     for reader in &mut live {
-        hear(reader, 7).await;
+        read_events(reader, 7).await;
     }
     let lost = client.cursor(&room).await;
 
     cluster.kill(primary);
     cluster.thaw(replica);
-    assert_eq!(cluster.next_token(slot, primary).await, replica);
+    assert_eq!(cluster.wait_for_new_primary(slot, primary).await, replica);
     for (reader, transport) in live.iter_mut().zip(Transport::ALL) {
         match reader.next().await {
             Said::Error(error) => assert!(error.to_string().contains("\"CURSOR_INVALID\""), "{error}"),
-            other => panic!("a refusal was expected over {transport:?}, not {other:?}"),
+            other => panic!("an error was expected over {transport:?}, not {other:?}"),
         }
     }
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     for after in 0..3 {
-        let refused = Subscriber::open(server.address(), &room, Some(lost.clone())).await.refusal().await;
-        assert_eq!(refused, "CURSOR_INVALID", "{after} more");
+        let code = Subscriber::open(server.address(), &room, Some(lost.clone())).await.refusal().await;
+        assert_eq!(code, "CURSOR_INVALID", "{after} more");
         User::of(client.clone()).send(&room, &format!("new {after}")).await;
     }
     let texts = client.texts(&room).await;
     assert_eq!(texts.len(), 8, "{texts:?}");
-    for reader in &mut readers(&server, &room, &kept).await {
-        let heard = hear(reader, 3).await;
-        assert_tell_the_room(&heard, &texts, 5);
+    for reader in &mut open_readers(&server, &room, &kept).await {
+        let events = read_events(reader, 3).await;
+        assert_tell_the_room(&events, &texts, 5);
     }
-    // Whose room lost nothing notices nothing.
+    // Readers of a room without lost events are not affected.
     User::of(client).send(&untouched, "goes on").await;
-    assert_eq!(calm.event().await["message"]["text"], "goes on");
+    assert_eq!(untouched_reader.event().await["message"]["text"], "goes on");
     Crowd::start(server.address()).await.settle_and_check().await;
 }

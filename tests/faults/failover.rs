@@ -1,10 +1,10 @@
-//! A failover to a replica that lacks the last writes: readers of what is lost are told, over every transport and also
-//! while they are live; nobody gets another event in its place, and new events flow.
+//! A failover to a replica that lacks the last writes. Readers of lost events get an error, over every transport and also while
+//! they are live; no reader gets another event in their place, and new events are delivered.
 
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::ready_again;
+use super::wait_until_ready;
 use crate::support::client::{RoomKey, User};
 use crate::support::crowd::Crowd;
 use crate::support::proxy::Proxy;
@@ -14,17 +14,17 @@ use crate::support::server::Server;
 use crate::support::subscriber::{Said, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
 
-pub(super) async fn readers(server: &Server, room: &RoomKey, after: &str) -> Vec<Reader> {
+pub(super) async fn open_readers(server: &Server, room: &RoomKey, after: &str) -> Vec<Reader> {
     let mut readers = Vec::new();
     for transport in Transport::ALL {
-        let line = TcpStream::connect(server.address()).await.expect("a line");
+        let connection = TcpStream::connect(server.address()).await.expect("a connection");
         let after = Some(after.to_owned());
-        readers.push(Reader::over(line, transport, room, after, Resume::Argument).await.expect("a reader"));
+        readers.push(Reader::over(connection, transport, room, after, Resume::Argument).await.expect("a reader"));
     }
     readers
 }
 
-pub(super) async fn hear(reader: &mut Reader, count: usize) -> Vec<Value> {
+pub(super) async fn read_events(reader: &mut Reader, count: usize) -> Vec<Value> {
     let mut events = Vec::new();
     while events.len() < count {
         match reader.next().await {
@@ -36,9 +36,9 @@ pub(super) async fn hear(reader: &mut Reader, count: usize) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_of_what_a_failover_lost_are_told_so_and_everybody_else_goes_on() {
+async fn failover_invalidates_only_cursors_of_lost_events() {
     // Fewer new events than were lost, as many, and more.
-    for anew in [1, 2, 5] {
+    for new_events in [1, 2, 5] {
         let (primary, replica) = (RedisServer::start().await, RedisServer::start().await);
         let (to_primary, to_redis) = (Proxy::to(&primary.address()).await, Proxy::to(&primary.address()).await);
         let url = format!("redis://{}/", to_redis.address());
@@ -50,51 +50,51 @@ async fn readers_of_what_a_failover_lost_are_told_so_and_everybody_else_goes_on(
         for n in 0..5 {
             ada.send(&room, &format!("kept {n}")).await;
         }
-        let calm_from = client.cursor(&untouched).await;
-        let mut calm = Subscriber::open(server.address(), &untouched, Some(calm_from)).await;
+        let untouched_cursor = client.cursor(&untouched).await;
+        let mut untouched_reader = Subscriber::open(server.address(), &untouched, Some(untouched_cursor)).await;
         User::of(client.clone()).send(&untouched, "kept").await;
-        calm.event().await;
+        untouched_reader.event().await;
         let kept = client.cursor(&room).await;
         replica.replicate(to_primary.address()).await;
 
-        // From here on the replica hears nothing any more.
+        // From here on the replica receives no more writes.
         to_primary.redirect_to(None);
-        let mut live = readers(&server, &room, &start).await;
+        let mut live = open_readers(&server, &room, &start).await;
         let mut bob = User::of(client.clone());
         bob.send(&room, "lost").await;
         bob.send(&room, "lost too").await;
         for reader in &mut live {
-            hear(reader, 7).await;
+            read_events(reader, 7).await;
         }
         let lost = client.cursor(&room).await;
 
-        // The replica is promoted, and others write to it before the server is led there.
+        // The replica is promoted and takes writes of another server before this server connects to it.
         replica.command(&["REPLICAOF", "NO", "ONE"]).await;
-        ready_again(&other).await;
+        wait_until_ready(&other).await;
         let mut carol = User::of(other.client());
-        for n in 0..anew {
+        for n in 0..new_events {
             carol.send(&room, &format!("new {n}")).await;
         }
         to_redis.redirect_to(Some(&replica.address()));
         for reader in &mut live {
             match reader.next().await {
                 Said::Error(error) => assert!(error.to_string().contains("\"CURSOR_INVALID\""), "{error}"),
-                other => panic!("{anew} new: a refusal was expected, not {other:?}"),
+                other => panic!("{new_events} new: an error was expected, not {other:?}"),
             }
         }
-        ready_again(&server).await;
+        wait_until_ready(&server).await;
         for after in 0..3 {
-            let refused = Subscriber::open(server.address(), &room, Some(lost.clone())).await.refusal().await;
-            assert_eq!(refused, "CURSOR_INVALID", "{anew} new and {after} more");
+            let code = Subscriber::open(server.address(), &room, Some(lost.clone())).await.refusal().await;
+            assert_eq!(code, "CURSOR_INVALID", "{new_events} new and {after} more");
             User::of(server.client()).send(&room, &format!("more {after}")).await;
         }
         let texts = other.client().texts(&room).await;
-        for reader in &mut readers(&server, &room, &kept).await {
-            assert_tell_the_room(&hear(reader, anew + 3).await, &texts, 5);
+        for reader in &mut open_readers(&server, &room, &kept).await {
+            assert_tell_the_room(&read_events(reader, new_events + 3).await, &texts, 5);
         }
-        // Whose room lost nothing notices nothing.
+        // Readers of a room without lost events are not affected.
         User::of(other.client()).send(&untouched, "goes on").await;
-        assert_eq!(calm.event().await["message"]["text"], "goes on");
+        assert_eq!(untouched_reader.event().await["message"]["text"], "goes on");
         Crowd::start(server.address()).await.settle_and_check().await;
     }
 }

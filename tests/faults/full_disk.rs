@@ -1,9 +1,8 @@
-//! A full disk, or one that cannot be written to: never a false acknowledgement, and everything by itself once there is
-//! room.
+//! A full or read-only disk: no false acknowledgements, and recovery without help once there is space.
 
 use tokio::time::timeout;
 
-use super::{TOLD, ready_again};
+use super::{ERROR_TIMEOUT, wait_until_ready};
 
 use crate::support::client::{RoomKey, User, error_code};
 use crate::support::eventually;
@@ -13,52 +12,52 @@ use crate::support::server::{self, Server};
 use crate::support::small_disk::SmallDisk;
 use crate::support::subscriber::Subscriber;
 
-/// A reader of the whole room.
-async fn reader(server: &Server, room: &RoomKey) -> Subscriber {
+/// A subscriber that reads the whole log of a room.
+async fn subscribe(server: &Server, room: &RoomKey) -> Subscriber {
     let start = server.client().cursor(room).await;
     Subscriber::open(server.address(), room, Some(start)).await
 }
 
-/// What was acknowledged is in the room, and each of it once.
-fn assert_holds(texts: &[Option<String>], acknowledged: &[String]) {
-    let mut held: Vec<_> = texts.iter().flatten().collect();
-    held.sort();
-    let before = held.len();
-    held.dedup();
-    assert_eq!(held.len(), before, "something is there twice");
+/// Asserts that the room has every acknowledged text, and no text twice.
+fn assert_contains(texts: &[Option<String>], acknowledged: &[String]) {
+    let mut stored: Vec<_> = texts.iter().flatten().collect();
+    stored.sort();
+    let before = stored.len();
+    stored.dedup();
+    assert_eq!(stored.len(), before, "a text is stored twice");
     for text in acknowledged {
-        assert!(held.binary_search(&text).is_ok(), "{text} was acknowledged and is lost");
+        assert!(stored.binary_search(&text).is_ok(), "{text} was acknowledged but is lost");
     }
 }
 
 #[tokio::test]
-async fn a_full_disk_is_never_an_acknowledgement_and_a_free_one_is_used_again() {
+async fn full_disk_never_causes_a_false_acknowledgement_and_recovers() {
     let disk = SmallDisk::of_megabytes(8);
     let data = disk.path().join("data");
     let mut server = Server::with(&[("DATA_DIR", data.to_str().expect("text"))]);
     let client = server.client();
     let room = client.create_room().await;
-    let mut subscriber = reader(&server, &room).await;
+    let mut subscriber = subscribe(&server, &room).await;
     let mut ada = User::of(client.clone());
     ada.send(&room, "before").await;
 
-    let mut acknowledged = refused_twenty_times(&disk, &mut ada, &room).await;
-    eventually("the full disk is told of", async || {
+    let mut acknowledged = send_until_rejected(&disk, &mut ada, &room).await;
+    eventually("the full disk is reported", async || {
         disk.fill();
         server.status("/readyz").await == 503
     })
     .await;
     assert_eq!(server.status("/healthz").await, 200);
-    // What is there can still be read.
-    assert_holds(&client.texts(&room).await, &acknowledged);
+    // Existing messages can still be read.
+    assert_contains(&client.texts(&room).await, &acknowledged);
 
     disk.free();
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     ada.send(&room, "the end").await;
     acknowledged.push("the end".to_owned());
     let texts = client.texts(&room).await;
-    assert_holds(&texts, &acknowledged);
-    assert_eq!(texts.len(), acknowledged.len() + 1, "nothing was stored that was refused");
+    assert_contains(&texts, &acknowledged);
+    assert_eq!(texts.len(), acknowledged.len() + 1, "a rejected message was stored");
     assert_tell_the_room(&subscriber.until_sent("the end").await, &texts, 0);
 
     server.kill();
@@ -68,7 +67,7 @@ async fn a_full_disk_is_never_an_acknowledgement_and_a_free_one_is_used_again() 
 }
 
 #[tokio::test]
-async fn many_who_send_into_a_disk_that_fills_up_are_told_the_truth() {
+async fn concurrent_senders_on_a_filling_disk_get_correct_acknowledgements() {
     let disk = SmallDisk::of_megabytes(8);
     let data = disk.path().join("data");
     let mut server = Server::with(&[("DATA_DIR", data.to_str().expect("text"))]);
@@ -86,29 +85,30 @@ async fn many_who_send_into_a_disk_that_fills_up_are_told_the_truth() {
         senders.wait_for_accepted(20).await;
         acknowledged.extend(senders.stop().await);
         let mut ada = User::of(server.client());
-        acknowledged.extend(refused_twenty_times(&disk, &mut ada, &room).await);
+        acknowledged.extend(send_until_rejected(&disk, &mut ada, &room).await);
         server.kill();
         disk.free();
         server.start();
-        let mut held: Vec<_> = server.client().texts(&room).await.into_iter().flatten().collect();
-        held.sort();
+        let mut stored: Vec<_> = server.client().texts(&room).await.into_iter().flatten().collect();
+        stored.sort();
         acknowledged.sort();
-        assert_eq!(held, acknowledged, "what was acknowledged is all there is");
+        assert_eq!(stored, acknowledged, "exactly the acknowledged messages are stored");
     }
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }
 
-/// Keeps the disk full and sends until that was refused twenty times, as it must be with UNAVAILABLE. Until then the
-/// store may find some room in its own files; the texts that were acknowledged.
-async fn refused_twenty_times(disk: &SmallDisk, ada: &mut User, room: &RoomKey) -> Vec<String> {
-    let (mut acknowledged, mut refused) = (Vec::new(), 0);
-    while refused < 20 {
+/// Keeps the disk full and sends until twenty sends have failed, each with `UNAVAILABLE`. Until then the store may use free space in
+/// its own files. Returns the acknowledged texts.
+async fn send_until_rejected(disk: &SmallDisk, ada: &mut User, room: &RoomKey) -> Vec<String> {
+    let (mut acknowledged, mut rejected) = (Vec::new(), 0);
+    while rejected < 20 {
         disk.fill();
         let text = format!("message {} {}", acknowledged.len(), "x".repeat(3_000));
-        let answer = timeout(TOLD, ada.try_send(room, &text)).await.expect("an answer in time").expect("an answer");
-        if answer.get("errors").is_some() {
-            assert_eq!(error_code(&answer), "UNAVAILABLE");
-            refused += 1;
+        let response =
+            timeout(ERROR_TIMEOUT, ada.try_send(room, &text)).await.expect("a response in time").expect("a response");
+        if response.get("errors").is_some() {
+            assert_eq!(error_code(&response), "UNAVAILABLE");
+            rejected += 1;
         } else {
             acknowledged.push(text);
         }
@@ -117,20 +117,20 @@ async fn refused_twenty_times(disk: &SmallDisk, ada: &mut User, room: &RoomKey) 
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_written_to_is_named_at_the_start() {
+async fn unwritable_data_directory_is_named_at_start() {
     let disk = SmallDisk::read_only();
     let directory = disk.path().to_str().expect("text");
-    let said = server::failure(&[("DATA_DIR", directory)]);
-    assert!(said.contains(directory) && said.contains("cannot be written to"), "{said}");
+    let error = server::failure(&[("DATA_DIR", directory)]);
+    assert!(error.contains(directory) && error.contains("cannot be written to"), "{error}");
 
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().to_str().expect("text");
-    let said = server::failure(&[("DATA_DIR", path)]);
-    assert!(said.contains(path) && said.contains("cannot be written to"), "{said}");
+    let error = server::failure(&[("DATA_DIR", path)]);
+    assert!(error.contains(path) && error.contains("cannot be written to"), "{error}");
 }
 
 #[tokio::test]
-async fn a_start_on_a_full_disk_fails_with_a_sentence_and_harms_nothing() {
+async fn start_on_a_full_disk_fails_with_advice_and_harms_nothing() {
     let disk = SmallDisk::of_megabytes(8);
     let data = disk.path().join("data");
     let directory = data.to_str().expect("text");
@@ -145,8 +145,8 @@ async fn a_start_on_a_full_disk_fails_with_a_sentence_and_harms_nothing() {
             assert!(server.terminate().await.success());
         }
         disk.fill();
-        let said = server::failure(&[("DATA_DIR", directory)]);
-        assert!(said.contains(directory) && said.contains("disk is full"), "{said}");
+        let error = server::failure(&[("DATA_DIR", directory)]);
+        assert!(error.contains(directory) && error.contains("disk is full"), "{error}");
         disk.free();
         server.start();
         assert_eq!(server.client().texts(&room).await.len(), 1);

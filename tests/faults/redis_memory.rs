@@ -1,8 +1,8 @@
-//! A Redis without memory: one that refuses writes, and one that throws keys away.
+//! Redis without memory: it rejects writes, or evicts keys.
 
 use std::collections::BTreeSet;
 
-use super::{assert_cannot_write, ready_again};
+use super::{assert_cannot_write, wait_until_ready};
 use crate::support::client::{Client, RoomKey, User, error_code};
 use crate::support::crowd::Crowd;
 use crate::support::eventually;
@@ -11,7 +11,7 @@ use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
 #[tokio::test]
-async fn a_redis_that_is_full_is_read_and_never_acknowledges_what_it_did_not_take() {
+async fn full_redis_can_be_read_and_never_causes_a_false_acknowledgement() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let crowd = Crowd::start(server.address()).await;
@@ -19,57 +19,57 @@ async fn a_redis_that_is_full_is_read_and_never_acknowledges_what_it_did_not_tak
         redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
         assert_cannot_write(&server, &crowd.room).await;
         let texts = server.client().texts(&crowd.room).await;
-        assert!(texts.len() > 5, "what is there can be read");
+        assert!(texts.len() > 5, "existing messages can be read");
         redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
-        ready_again(&server).await;
+        wait_until_ready(&server).await;
         crowd.wait_for_accepted(20).await;
     }
     crowd.settle_and_check().await;
 }
 
 #[tokio::test]
-async fn a_redis_that_evicts_is_named_in_the_log_at_the_start() {
+async fn eviction_policy_is_logged_at_start() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     assert!(!server.log().contains("noeviction"), "{}", server.log());
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]).await;
     let server = Server::on_redis(&redis.url());
-    eventually("the log names it", async || {
+    eventually("the log names the policy", async || {
         let log = server.log();
         log.contains("volatile-ttl") && log.contains("noeviction")
     })
     .await;
 }
 
-/// Half a room is no room: a reader would miss what is gone, and a repeated message could come twice.
+/// An incomplete room must not be served: a reader could miss messages, and a repeated send could be stored twice.
 #[tokio::test]
-async fn a_room_of_which_redis_evicted_any_part_is_not_found() {
+async fn room_with_an_evicted_key_is_not_found() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let client = server.client();
     let mut parts = BTreeSet::from(["room".to_owned()]);
-    let mut gone = BTreeSet::new();
-    while let Some(part) = parts.difference(&gone).next().cloned() {
+    let mut deleted = BTreeSet::new();
+    while let Some(part) = parts.difference(&deleted).next().cloned() {
         let room = client.create_room().await;
         let start = client.cursor(&room).await;
         let mut ada = User::of(client.clone());
-        let sent = ada.try_send_once(&room, "named", Some("once")).await.expect("an answer");
+        let sent = ada.try_send_once(&room, "named", Some("once")).await.expect("a response");
         ada.send(&room, "another").await;
         let keys = keys_of(&redis, &room).await;
         assert!(keys.len() >= 6, "{keys:?}");
-        parts.extend(keys.iter().map(|key| name_of(key)).filter(|name| name != "viewers"));
-        let key = keys.iter().find(|key| name_of(key) == part).expect("a part that every room has");
+        parts.extend(keys.iter().map(|key| part_of(key)).filter(|name| name != "viewers"));
+        let key = keys.iter().find(|key| part_of(key) == part).expect("a part that every room has");
         redis.command(&["DEL", key]).await;
-        gone.insert(part.clone());
+        deleted.insert(part.clone());
 
         let id = sent["data"]["sendMessage"]["message"]["id"].as_str().expect("an id").to_owned();
-        for answer in [
+        for response in [
             ada.try_send_once(&room, "named", Some("once")).await,
             ada.try_send(&room, "more").await,
             ada.try_change(&room, &id, Some("changed")).await,
             ada.try_change(&room, &id, None).await,
         ] {
-            assert_eq!(error_code(&answer.expect("an answer")), "ROOM_NOT_FOUND", "without {part}");
+            assert_eq!(error_code(&response.expect("a response")), "ROOM_NOT_FOUND", "without {part}");
         }
         for after in [None, Some(start), ada.cursor.clone()] {
             let mut reader = Subscriber::open(server.address(), &room, after).await;
@@ -77,47 +77,47 @@ async fn a_room_of_which_redis_evicted_any_part_is_not_found() {
         }
         assert_not_found(&client, &room).await;
     }
-    assert_eq!(gone.len(), 6, "{gone:?}");
+    assert_eq!(deleted.len(), 6, "{deleted:?}");
 }
 
 async fn assert_not_found(client: &Client, room: &RoomKey) {
     for field in ["id", "messages(last: 1) { nodes { text } }", "chatters { nodes { id } }"] {
         let query = format!("query($id: ID!, $code: String!) {{ room(id: $id, code: $code) {{ {field} }} }}");
-        let answer = client.request(&query, serde_json::json!({ "id": room.id, "code": room.code })).await;
-        assert!(answer["data"]["room"].is_null(), "{field}: {answer}");
+        let response = client.request(&query, serde_json::json!({ "id": room.id, "code": room.code })).await;
+        assert!(response["data"]["room"].is_null(), "{field}: {response}");
     }
 }
 
 async fn keys_of(redis: &RedisServer, room: &RoomKey) -> Vec<String> {
-    let mut ask = redis::cmd("KEYS");
-    ask.arg(format!("*{}*", room.id)).query_async(&mut redis.connection().await).await.expect("keys")
+    let mut command = redis::cmd("KEYS");
+    command.arg(format!("*{}*", room.id)).query_async(&mut redis.connection().await).await.expect("keys")
 }
 
-fn name_of(key: &str) -> String {
+fn part_of(key: &str) -> String {
     key.rsplit(':').next().expect("a name").to_owned()
 }
 
-/// Many rooms under a memory that holds few of them. Each of them is whole, or not found; nothing else.
+/// Many rooms in memory that holds few of them. Each room is complete or not found.
 #[tokio::test]
-async fn rooms_in_a_redis_that_evicts_are_whole_or_not_found() {
+async fn rooms_under_eviction_are_complete_or_not_found() {
     let redis = RedisServer::start().await;
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     let server = Server::on_redis(&redis.url());
     let client = server.client();
     redis.command(&["CONFIG", "SET", "maxmemory", "4mb"]).await;
     let mut rooms = Vec::new();
-    let mut refused = 0;
-    while refused < 10 {
+    let mut missing = 0;
+    while missing < 10 {
         let room = client.create_room().await;
         let mut sent = Vec::new();
         for n in 0..12 {
             let mut ada = User::of(client.clone());
             let text = format!("{n} {}", "x".repeat(3_000));
-            let answer = ada.try_send_once(&room, &text, Some("once")).await.expect("an answer");
-            if answer.get("errors").is_none() {
+            let response = ada.try_send_once(&room, &text, Some("once")).await.expect("a response");
+            if response.get("errors").is_none() {
                 sent.push(Some(text));
             } else {
-                assert_eq!(error_code(&answer), "ROOM_NOT_FOUND");
+                assert_eq!(error_code(&response), "ROOM_NOT_FOUND");
                 break;
             }
         }
@@ -125,28 +125,28 @@ async fn rooms_in_a_redis_that_evicts_are_whole_or_not_found() {
         if rooms.len() % 20 != 0 {
             continue;
         }
-        refused = 0;
+        missing = 0;
         for (room, sent) in &rooms {
             match texts_if_found(&client, room).await {
                 Some(texts) => assert_eq!(texts, *sent),
-                None => refused += 1,
+                None => missing += 1,
             }
         }
     }
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     Crowd::start(server.address()).await.settle_and_check().await;
 }
 
-/// All texts of a room at once; `None` when it is not found. No other answer is right.
+/// All texts of a room; `None` if it is not found. Panics on any other response.
 async fn texts_if_found(client: &Client, room: &RoomKey) -> Option<Vec<Option<String>>> {
     let query =
         "query($id: ID!, $code: String!) { room(id: $id, code: $code) { messages(first: 100) { nodes { text } } } }";
-    let answer = client.request(query, serde_json::json!({ "id": room.id, "code": room.code })).await;
-    if answer.get("errors").is_some() {
-        assert_eq!(error_code(&answer), "ROOM_NOT_FOUND", "{answer}");
+    let response = client.request(query, serde_json::json!({ "id": room.id, "code": room.code })).await;
+    if response.get("errors").is_some() {
+        assert_eq!(error_code(&response), "ROOM_NOT_FOUND", "{response}");
         return None;
     }
-    let nodes = answer["data"]["room"]["messages"]["nodes"].as_array().expect("nodes").iter();
+    let nodes = response["data"]["room"]["messages"]["nodes"].as_array().expect("nodes").iter();
     Some(nodes.map(|node| node["text"].as_str().map(str::to_owned)).collect())
 }

@@ -1,5 +1,5 @@
-//! A primary that is killed, frozen or replaced while people write and read, where sentinels name the next one: whatever
-//! the new primary has been told of, every reader has once, and everything goes on there.
+//! A primary under Sentinel that is killed, frozen or replaced under load: every reader receives each event of the new primary once,
+//! and service continues there.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::ready_again;
+use super::wait_until_ready;
 use crate::support::client::{RoomKey, User, error_code};
 use crate::support::eventually;
 use crate::support::reader::assert_tell_the_room;
@@ -20,20 +20,20 @@ use crate::support::subscriber::{Said, Subscriber};
 const THE_END: &str = "the end";
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A Redis with two replicas, three sentinels, and a server that knows nothing but the sentinels.
-struct House {
+/// A Redis with two replicas, three sentinels, and a server that is configured with the sentinels only.
+struct Fixture {
     nodes: Vec<RedisServer>,
     sentinels: Sentinels,
     server: Server,
 }
 
-impl House {
+impl Fixture {
     async fn start() -> Self {
         let nodes = vec![RedisServer::start().await, RedisServer::start().await, RedisServer::start().await];
         for replica in &nodes[1..] {
             replica.replicate(&nodes[0].address()).await;
         }
-        let sentinels = Sentinels::over(&nodes[0], 2).await;
+        let sentinels = Sentinels::monitoring(&nodes[0], 2).await;
         let server = Server::with(&[
             ("REDIS_SENTINELS", &sentinels.addresses()),
             ("REDIS_SENTINEL_MASTER", MASTER),
@@ -42,18 +42,18 @@ impl House {
         Self { nodes, sentinels, server }
     }
 
-    /// Waits until another Redis is the primary and the server serves on it.
-    async fn moved(&self) {
+    /// Waits until another Redis is the primary and the server is ready again.
+    async fn wait_for_failover(&self) {
         let (before, start) = (self.nodes[0].address(), Instant::now());
-        eventually("there is another primary", async || self.sentinels.primary().await != before).await;
+        eventually("another Redis is the primary", async || self.sentinels.primary().await != before).await;
         println!("another primary after {:?}", start.elapsed());
-        ready_again(&self.server).await;
-        println!("ready on it {:?} after the fault", start.elapsed());
+        wait_until_ready(&self.server).await;
+        println!("ready {:?} after the fault", start.elapsed());
     }
 }
 
-/// Somebody who sends one message after the other until told to stop; what was acknowledged.
-fn write(server: &Server, room: &RoomKey, stop: &CancellationToken) -> JoinHandle<Vec<String>> {
+/// Sends one message after the other until `stop`. Returns the acknowledged texts.
+fn spawn_writer(server: &Server, room: &RoomKey, stop: &CancellationToken) -> JoinHandle<Vec<String>> {
     let (client, room, stop) = (server.client(), room.clone(), stop.clone());
     tokio::spawn(async move {
         let (mut acknowledged, mut user) = (Vec::new(), User::with_own_token(client.clone()));
@@ -61,14 +61,14 @@ fn write(server: &Server, room: &RoomKey, stop: &CancellationToken) -> JoinHandl
             if stop.is_cancelled() {
                 break;
             }
-            let words = format!("message {n}");
-            while let Ok(answer) = user.try_send_once(&room, &words, Some(&words)).await {
-                if answer.get("errors").is_none() {
-                    acknowledged.push(words);
+            let text = format!("message {n}");
+            while let Ok(response) = user.try_send_once(&room, &text, Some(&text)).await {
+                if response.get("errors").is_none() {
+                    acknowledged.push(text);
                     break;
                 }
-                // A failover that lost the last token has lost the user as they were.
-                if error_code(&answer) != "UNAVAILABLE" {
+                // A failover may have lost the user's last token.
+                if error_code(&response) != "UNAVAILABLE" {
                     user = User::with_own_token(client.clone());
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -79,11 +79,12 @@ fn write(server: &Server, room: &RoomKey, stop: &CancellationToken) -> JoinHandl
     })
 }
 
-/// A reader who loads the room anew when told that its cursor is none; what it had from the start in the end.
-fn read(server: &Server, room: &RoomKey, start: &str) -> JoinHandle<(Vec<Value>, u32)> {
+/// Reads events, from the start again when the cursor becomes invalid. Returns the events since the last start, and the number of
+/// restarts.
+fn spawn_reader(server: &Server, room: &RoomKey, start: &str) -> JoinHandle<(Vec<Value>, u32)> {
     let (address, room, start) = (server.address().to_owned(), room.clone(), start.to_owned());
     tokio::spawn(async move {
-        let (mut events, mut cursor, mut anew) = (Vec::new(), start.clone(), 0);
+        let (mut events, mut cursor, mut restarts) = (Vec::new(), start.clone(), 0);
         loop {
             let mut subscriber = Subscriber::open(&address, &room, Some(cursor.clone())).await;
             loop {
@@ -93,19 +94,19 @@ fn read(server: &Server, room: &RoomKey, start: &str) -> JoinHandle<(Vec<Value>,
                         let is_last = event["message"]["text"] == THE_END;
                         events.push(event);
                         if is_last {
-                            return (events, anew);
+                            return (events, restarts);
                         }
                     }
                     Said::Error(error) if error.to_string().contains("\"CURSOR_INVALID\"") => {
-                        (events, cursor, anew) = (Vec::new(), start.clone(), anew + 1);
+                        (events, cursor, restarts) = (Vec::new(), start.clone(), restarts + 1);
                         break;
                     }
                     Said::Error(error) => {
-                        assert!(error.to_string().contains("\"UNAVAILABLE\""), "a reader was told {error}");
+                        assert!(error.to_string().contains("\"UNAVAILABLE\""), "a reader got {error}");
                         break;
                     }
                     Said::Closed(_) => break,
-                    Said::Complete => panic!("a reader was told that the room is over"),
+                    Said::Complete => panic!("a reader got the end of the room"),
                 }
             }
             tokio::time::sleep(PAUSE).await;
@@ -113,27 +114,27 @@ fn read(server: &Server, room: &RoomKey, start: &str) -> JoinHandle<(Vec<Value>,
     })
 }
 
-/// What was acknowledged before the fault, and had reached the replicas, is there; of the rest, only what was
-/// acknowledged by a primary that was replaced may be missing, so much at most.
-async fn survives(house: &mut House, fault: impl AsyncFnOnce(&mut House), may_be_missing: usize) {
-    let client = house.server.client();
+/// Asserts that messages which had reached the replicas before the fault are kept. Of the others, at most `max_missing` may be lost:
+/// those that the replaced primary acknowledged.
+async fn assert_survives(fixture: &mut Fixture, fault: impl AsyncFnOnce(&mut Fixture), max_missing: usize) {
+    let client = fixture.server.client();
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
-    let readers: Vec<_> = (0..3).map(|_| read(&house.server, &room, &start)).collect();
+    let readers: Vec<_> = (0..3).map(|_| spawn_reader(&fixture.server, &room, &start)).collect();
     let mut early = User::of(client.clone());
     for n in 0..10 {
         early.send(&room, &format!("early {n}")).await;
     }
     let mut wait = redis::cmd("WAIT");
     let copies: u32 =
-        wait.arg(2).arg(10_000).query_async(&mut house.nodes[0].connection().await).await.expect("copies");
+        wait.arg(2).arg(10_000).query_async(&mut fixture.nodes[0].connection().await).await.expect("copies");
     assert_eq!(copies, 2);
     let stop = CancellationToken::new();
-    let writers: Vec<_> = (0..2).map(|_| write(&house.server, &room, &stop)).collect();
+    let writers: Vec<_> = (0..2).map(|_| spawn_writer(&fixture.server, &room, &stop)).collect();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    fault(house).await;
-    house.moved().await;
-    // Whatever is still written to the old primary is lost; here nobody does any more.
+    fault(fixture).await;
+    fixture.wait_for_failover().await;
+    // Writes to the old primary are lost. From here on there are none.
     tokio::time::sleep(Duration::from_secs(3)).await;
     stop.cancel();
     let mut acknowledged = 0;
@@ -148,33 +149,33 @@ async fn survives(house: &mut House, fault: impl AsyncFnOnce(&mut House), may_be
     }
     let lost = acknowledged.saturating_sub(texts.len() - 11);
     println!("{acknowledged} acknowledged, {lost} of them lost by the failover");
-    assert!(lost <= may_be_missing, "{lost} of {acknowledged} are missing");
+    assert!(lost <= max_missing, "{lost} of {acknowledged} are missing");
     for reader in readers {
-        let (events, anew) = reader.await.expect("a reader");
-        println!("a reader had {} events and began anew {anew} times", events.len());
+        let (events, restarts) = reader.await.expect("a reader");
+        println!("a reader had {} events and restarted {restarts} times", events.len());
         let cursors: HashSet<_> = events.iter().map(|event| event["cursor"].to_string()).collect();
         assert_eq!(cursors.len(), events.len(), "an event came twice");
         assert_tell_the_room(&events, &texts, 0);
     }
-    assert!(!house.server.log().contains(PASSWORD));
+    assert!(!fixture.server.log().contains(PASSWORD));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_is_killed_is_followed_by_the_one_that_sentinels_name() {
-    let mut house = House::start().await;
-    survives(&mut house, async |house| house.nodes[0].kill(), 20).await;
-    // It comes back as it was, and is made a replica; nobody goes there.
-    house.nodes[0].restart().await;
-    house.sentinels.kill_one();
-    User::of(house.server.client()).send(&house.server.client().create_room().await, "goes on").await;
+async fn killed_primary_is_replaced_by_the_one_that_sentinels_name() {
+    let mut fixture = Fixture::start().await;
+    assert_survives(&mut fixture, async |fixture| fixture.nodes[0].kill(), 20).await;
+    // The old primary returns and becomes a replica; the server does not use it.
+    fixture.nodes[0].restart().await;
+    fixture.sentinels.kill_one();
+    User::of(fixture.server.client()).send(&fixture.server.client().create_room().await, "goes on").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_is_frozen_is_left_for_the_one_that_sentinels_name() {
-    let mut house = House::start().await;
-    survives(&mut house, async |house| house.nodes[0].signal("STOP"), 20).await;
-    house.nodes[0].signal("CONT");
-    let client = house.server.client();
+async fn frozen_primary_is_replaced_by_the_one_that_sentinels_name() {
+    let mut fixture = Fixture::start().await;
+    assert_survives(&mut fixture, async |fixture| fixture.nodes[0].signal("STOP"), 20).await;
+    fixture.nodes[0].signal("CONT");
+    let client = fixture.server.client();
     let room = client.create_room().await;
     for n in 0..20 {
         User::of(client.clone()).send(&room, &n.to_string()).await;
@@ -183,14 +184,14 @@ async fn a_primary_that_is_frozen_is_left_for_the_one_that_sentinels_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_planned_failover_under_load_is_followed_within_seconds() {
-    let mut house = House::start().await;
-    // The old primary takes writes until the server hears of the new one.
-    survives(&mut house, async |house| house.sentinels.fail_over().await, 500).await;
+async fn planned_failover_under_load_is_followed_within_seconds() {
+    let mut fixture = Fixture::start().await;
+    // The old primary takes writes until the server learns of the new one.
+    assert_survives(&mut fixture, async |fixture| fixture.sentinels.fail_over().await, 500).await;
 }
 
 #[tokio::test]
-async fn a_demoted_primary_that_keeps_its_connections_is_noticed_by_readers() {
+async fn demoted_primary_that_keeps_its_connections_is_noticed() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let client = server.client();
@@ -202,18 +203,18 @@ async fn a_demoted_primary_that_keeps_its_connections_is_noticed_by_readers() {
     redis.command(&["REPLICAOF", "127.0.0.1", "1"]).await;
     eventually("the server notices", async || server.log().contains("this Redis is a replica")).await;
     redis.command(&["REPLICAOF", "NO", "ONE"]).await;
-    eventually("readers read again", async || server.log().contains("readers resync")).await;
-    ready_again(&server).await;
+    eventually("subscribers resync", async || server.log().contains("subscribers resync")).await;
+    wait_until_ready(&server).await;
     User::of(client).send(&room, "after").await;
     assert_eq!(reader.event().await["message"]["text"], "after");
 }
 
 #[tokio::test]
-async fn sentinels_that_know_no_such_primary_or_want_a_password_are_told_of_at_start() {
+async fn unknown_primary_and_wrong_sentinel_password_are_reported_at_start() {
     let redis = RedisServer::start().await;
-    let sentinels = Sentinels::over(&redis, 0).await;
+    let sentinels = Sentinels::monitoring(&redis, 0).await;
     let addresses = sentinels.addresses();
-    let start = |master: &str, password: &str| {
+    let start_error = |master: &str, password: &str| {
         server::failure(&[
             ("REDIS_SENTINELS", &addresses),
             ("REDIS_SENTINEL_MASTER", master),
@@ -221,8 +222,8 @@ async fn sentinels_that_know_no_such_primary_or_want_a_password_are_told_of_at_s
             ("REDIS_WAIT", "0"),
         ])
     };
-    let said = start("nobody", PASSWORD);
-    assert!(said.contains("REDIS_SENTINEL_MASTER") && said.contains("nobody"), "{said}");
-    let said = start(MASTER, "open-barley");
-    assert!(said.contains("REDIS_SENTINEL_PASSWORD") && !said.contains("barley"), "{said}");
+    let error = start_error("nobody", PASSWORD);
+    assert!(error.contains("REDIS_SENTINEL_MASTER") && error.contains("nobody"), "{error}");
+    let error = start_error(MASTER, "open-barley");
+    assert!(error.contains("REDIS_SENTINEL_PASSWORD") && !error.contains("barley"), "{error}");
 }

@@ -9,7 +9,7 @@ use crate::support::subscriber::Subscriber;
 
 /// What Redis has counted so far, under this name in `INFO stats`.
 async fn figure(redis: &RedisServer, name: &str) -> u64 {
-    let stats: String = redis.ask(&["INFO", "stats"]).await;
+    let stats: String = redis.query(&["INFO", "stats"]).await;
     let line = stats.lines().find_map(|line| line.strip_prefix(name)).expect("a figure");
     line.trim_start_matches(':').trim().parse().expect("a number")
 }

@@ -1,5 +1,5 @@
-//! Redis Cluster while all its nodes are well: slots move, and every server hears and holds no more than it needs. What breaks
-//! is in `faults`.
+//! A healthy Redis Cluster: slots migrate, and every server subscribes to and connects to no more than it needs. Failing nodes are
+//! in `faults::cluster`.
 
 use std::collections::HashMap;
 
@@ -11,53 +11,53 @@ use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 use crate::support::witnesses::{Witnesses, room_on};
 
-/// Slots that move in a resharding.
-const RESHARDED: u16 = 48;
+/// Slots that migrate at once.
+const MIGRATED: u16 = 48;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slots_that_move_while_rooms_in_them_are_written_and_read_lose_nothing() {
+async fn slots_that_migrate_under_load_lose_nothing() {
     let cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
     let addresses: Vec<_> = servers.iter().map(|server| server.address().to_owned()).collect();
     let witnesses = Witnesses::start(&addresses, 3).await;
     let crowd = Crowd::start(&addresses[1]).await;
 
-    // One after the other, and round once: each comes back to where it was.
+    // Each slot moves three times, and so comes back to its first node.
     let slots = [0, 1, 2].map(|shard| witnesses.slot(shard)).into_iter().chain([slot_of(&crowd.room.id)]);
     let slots: Vec<_> = slots.collect();
     for round in 0..3 {
         for (number, slot) in slots.iter().enumerate() {
             let to = (cluster.owner(*slot).await.expect("a primary") + 1) % 3;
             let from = cluster.begin_move(*slot, to).await;
-            // Others go on while a room lies on two nodes.
+            // Other rooms are served while a room is on two nodes.
             let moved = cluster.move_keys(*slot, from, to).await;
-            assert!(moved, "there is something in slot {slot}");
+            assert!(moved, "slot {slot} has keys");
             witnesses.accept((number + 1) % 3, 5).await;
             while cluster.move_keys(*slot, from, to).await {}
             cluster.end_move(*slot, from, to).await;
         }
-        cluster.settled().await;
+        cluster.wait_until_settled().await;
         witnesses.accept_everywhere(10).await;
         crowd.wait_for_accepted(10).await;
         println!("round {round} is done");
     }
 
-    // A whole stretch of slots, and rooms in it, goes to another node, with no rest between.
-    let slot = witnesses.slot(0).min(16_383 - RESHARDED);
+    // A whole range of slots with rooms migrates to another node, without pauses.
+    let slot = witnesses.slot(0).min(16_383 - MIGRATED);
     let to = 2;
-    for slot in (slot..=slot + RESHARDED).chain([witnesses.slot(0), slot_of(&crowd.room.id)]) {
+    for slot in (slot..=slot + MIGRATED).chain([witnesses.slot(0), slot_of(&crowd.room.id)]) {
         if cluster.owner(slot).await.expect("a primary") != to {
             cluster.move_slot(slot, to).await;
         }
     }
-    cluster.settled().await;
+    cluster.wait_until_settled().await;
     let outcome = witnesses.settle_and_check(&[]).await;
     assert_eq!((outcome.lost, outcome.read_anew), (0, 0));
     crowd.settle_and_check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_is_sent_what_happens_in_rooms_watched_on_it_and_holds_few_connections() {
+async fn server_subscribes_only_to_its_watched_rooms_and_holds_few_connections() {
     let cluster = RedisCluster::start().await;
     let [first, second] = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
     let client = first.client();
@@ -78,15 +78,15 @@ async fn a_server_is_sent_what_happens_in_rooms_watched_on_it_and_holds_few_conn
         }
     }
     for (room, shard, servers, readers) in &mut rooms {
-        let told = listeners(&cluster, *shard, &room.id).await;
-        assert_eq!(told, *servers, "one announcement a server, and none to a server without readers");
-        User::of(client.clone()).send(room, "to whom it concerns").await;
+        let subscribed = subscribers(&cluster, *shard, &room.id).await;
+        assert_eq!(subscribed, *servers, "one subscription per server with readers, none for other servers");
+        User::of(client.clone()).send(room, "for the readers").await;
         for reader in readers {
-            assert_eq!(reader.event().await["message"]["text"], "to whom it concerns");
+            assert_eq!(reader.event().await["message"]["text"], "for the readers");
         }
     }
 
-    // What a server holds does not depend on how many other servers there are.
+    // The connections of a server do not depend on the number of other servers.
     let two = connections(&cluster).await;
     let third = Server::on_redis(&cluster.url());
     let crowds = [Crowd::start(third.address()).await, Crowd::start(first.address()).await];
@@ -94,32 +94,32 @@ async fn a_server_is_sent_what_happens_in_rooms_watched_on_it_and_holds_few_conn
         crowd.settle_and_check().await;
     }
     let three = connections(&cluster).await;
-    println!("connections a node: two servers {two:?}, three {three:?}");
+    println!("connections per node: two servers {two:?}, three {three:?}");
     for node in three.values() {
-        assert!(*node <= 3 * CONNECTIONS_A_NODE, "{three:?}");
+        assert!(*node <= 3 * CONNECTIONS_PER_NODE, "{three:?}");
     }
 
     for (room, shard, _, readers) in rooms {
         drop(readers);
-        eventually("nobody listens any more", async || listeners(&cluster, shard, &room.id).await == 0).await;
+        eventually("all subscriptions are ended", async || subscribers(&cluster, shard, &room.id).await == 0).await;
     }
 }
 
-/// Connections that a server holds to a node, at most, as docs/operations.md has it.
-const CONNECTIONS_A_NODE: usize = 3;
+/// Connections that a server holds to a node, at most, as docs/operations.md documents it.
+const CONNECTIONS_PER_NODE: usize = 3;
 
-/// How many listen to the events of a room on the shard that has it.
-async fn listeners(cluster: &RedisCluster, shard: usize, room: &str) -> usize {
+/// Counts the subscribers of a room's events on its shard.
+async fn subscribers(cluster: &RedisCluster, shard: usize, room: &str) -> usize {
     let channel = format!("livechat:{{{room}}}:events");
-    let (_, count): (String, usize) = cluster.node(shard).ask(&["PUBSUB", "SHARDNUMSUB", &channel]).await;
+    let (_, count): (String, usize) = cluster.node(shard).query(&["PUBSUB", "SHARDNUMSUB", &channel]).await;
     count
 }
 
-/// How many connections of clients each node has, but for the one that asks.
+/// Counts the client connections of each node, without the one that runs this query.
 async fn connections(cluster: &RedisCluster) -> HashMap<usize, usize> {
     let mut connections = HashMap::new();
-    for node in cluster.awake() {
-        let clients: String = cluster.node(node).ask(&["CLIENT", "LIST"]).await;
+    for node in cluster.running() {
+        let clients: String = cluster.node(node).query(&["CLIENT", "LIST"]).await;
         let others = clients.lines().filter(|line| !line.contains("cmd=client|list") && !line.contains("flags=S"));
         connections.insert(node, others.filter(|line| !line.contains("flags=M")).count());
     }

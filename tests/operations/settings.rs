@@ -126,7 +126,7 @@ async fn an_unused_setting_cannot_prevent_the_start() {
     let nodes = format!("{0},{0}", node.address());
     let several = [("REDIS_URL", &*format!("redis://{nodes}")), ("REDIS_CLUSTER", "maybe")];
     Server::with(&[&INJECTED[..], &several].concat()).client().create_room().await;
-    let sentinels = Sentinels::over(&redis, 0).await;
+    let sentinels = Sentinels::monitoring(&redis, 0).await;
     let named = [
         ("REDIS_SENTINELS", &*sentinels.addresses()),
         ("REDIS_SENTINEL_MASTER", MASTER),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::faults::set_back::{copy_of, set_back};
+use crate::faults::restored_backup::{back_up, restore};
 use crate::rest::legacy::deviations::{DEVIATIONS, Deviation};
 use crate::support::PATIENCE;
 use crate::support::client::{RoomKey, User, text};
@@ -125,14 +125,14 @@ async fn the_rust_for_clients_survives_a_cut_connection_and_a_restored_backup() 
     shows(json!(["before anybody looked", null, "theirs"])).await;
 
     assert!(server.terminate().await.success());
-    let backup = copy_of(&server.data());
+    let backup = back_up(&server.data());
     server.start();
     line.redirect_to(Some(server.address()));
     friend.client = server.client();
     friend.send(&key, "soon forgotten").await;
     shows(json!(["before anybody looked", null, "theirs", "soon forgotten"])).await;
     server.kill();
-    set_back(&server.data(), backup.path());
+    restore(&server.data(), backup.path());
     server.start();
     line.redirect_to(Some(server.address()));
     let instead = json!({ "text": "said instead", "clientMessageId": "2" });

@@ -75,7 +75,7 @@ async fn a_server_waits_while_redis_loads_its_data() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_waits_for_the_primary_of_the_sentinels() {
     let mut redis = RedisServer::start().await;
-    let sentinels = Sentinels::over(&redis, 0).await;
+    let sentinels = Sentinels::monitoring(&redis, 0).await;
     redis.kill();
     let environment = [
         ("REDIS_SENTINELS", &*sentinels.addresses()),
@@ -89,7 +89,7 @@ async fn a_server_waits_for_the_primary_of_the_sentinels() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_waits_for_sentinels_to_start() {
     let redis = RedisServer::start().await;
-    let sentinels = Sentinels::over(&redis, 0).await;
+    let sentinels = Sentinels::monitoring(&redis, 0).await;
     let addresses = sentinels.addresses();
     sentinels.signal("STOP");
     let environment =
@@ -128,7 +128,7 @@ fn a_server_waits_for_redis_wait_and_then_gives_the_reason() {
             message.contains("livechat: Redis cannot be used: ") && message.contains("cannot connect to Redis"),
             "{message}"
         );
-        assert_eq!(message.contains("waiting for it for 2 more seconds at most"), wait == "2s", "{message}");
+        assert_eq!(message.contains("retrying for at most 2 more seconds"), wait == "2s", "{message}");
     }
 }
 
@@ -142,9 +142,12 @@ async fn errors_that_waiting_cannot_solve_end_the_start_at_once() {
     let strange = RedisServer::start_with_tls(&authority, false).await;
     let (address, plain) = (redis.address(), single.address());
     for (environment, sentence) in [
-        ([("REDIS_URL", format!("redis://:open-barley@{address}")), ("X", String::new())], "another user or password"),
-        ([("REDIS_URL", format!("redis://nobody:open-sesame@{address}")), ("X", String::new())], "lacks a right"),
-        ([("REDIS_URL", strange.url()), ("X", String::new())], "signed by nobody who is trusted here"),
+        (
+            [("REDIS_URL", format!("redis://:open-barley@{address}")), ("X", String::new())],
+            "rejected the user or the password",
+        ),
+        ([("REDIS_URL", format!("redis://nobody:open-sesame@{address}")), ("X", String::new())], "lacks a permission"),
+        ([("REDIS_URL", strange.url()), ("X", String::new())], "signed by an unknown authority"),
         ([("REDIS_URL", format!("redis://{plain}")), ("REDIS_CLUSTER", "true".to_owned())], "is no node of a cluster"),
     ] {
         let mut environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -98,7 +98,7 @@ async fn wrong_tokens_of_many_users_take_a_bounded_number_of_counters() {
     let server = Server::with(&[ON, ("REDIS_URL", &redis.url()), ("RATE_SENDS_PER_ROOM", "1000000/s:1000000")]);
     let room = server.client().create_room().await;
     let client = Client::of(server.url("/graphql"));
-    let keys: usize = redis.ask(&["DBSIZE"]).await;
+    let keys: usize = redis.query(&["DBSIZE"]).await;
     let tries = (0..3_000).map(|n| {
         let input = json!({ "roomId": room.id, "roomCode": room.code, "userId": format!("nobody-{n:08}"),
             "token": "0".repeat(32), "messageId": format!("{}-0", room.id) });
@@ -108,6 +108,6 @@ async fn wrong_tokens_of_many_users_take_a_bounded_number_of_counters() {
         .buffer_unordered(16)
         .for_each(async |answer| assert!(error_code(&answer).len() > 1))
         .await;
-    let new_keys = redis.ask::<usize>(&["DBSIZE"]).await - keys;
+    let new_keys = redis.query::<usize>(&["DBSIZE"]).await - keys;
     assert!((100..=1_100).contains(&new_keys), "{new_keys} new keys");
 }

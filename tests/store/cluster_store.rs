@@ -1,5 +1,5 @@
-//! What only the Redis store can get wrong in a cluster, seen from the store itself: nodes that are away, slots on the move,
-//! what is spread over all nodes. What every store promises is tested in the conformance suite.
+//! Behavior of the Redis store on a cluster: unavailable nodes, migrating slots, data on all nodes. The contract of every store is
+//! tested in the conformance suite.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +43,8 @@ async fn new_room(store: &RedisStore) -> RoomId {
     room
 }
 
-/// A room that this primary keeps.
-async fn room_at(store: &RedisStore, cluster: &RedisCluster, primary: usize) -> RoomId {
+/// A room on this primary.
+async fn room_on(store: &RedisStore, cluster: &RedisCluster, primary: usize) -> RoomId {
     loop {
         let room = new_room(store).await;
         if cluster.owner(slot_of(&room.to_string())).await == Some(primary) {
@@ -61,66 +61,66 @@ fn send(room: RoomId, text: &str) -> Commit {
 }
 
 #[tokio::test]
-async fn who_asks_for_what_a_frozen_primary_has_is_the_only_one_to_wait() {
+async fn frozen_primary_delays_only_commands_for_its_own_rooms() {
     let mut cluster = RedisCluster::with(3, 0, &[]).await;
-    // However slow this machine is: a call that waits for the frozen node takes much longer.
+    // A call that waits for the frozen node takes much longer than the others, even on a slow machine.
     let store = connect(settings(&cluster).with_timeout(Duration::from_secs(15))).await;
-    let frozen = room_at(&store, &cluster, 0).await;
-    let others = [room_at(&store, &cluster, 1).await, room_at(&store, &cluster, 2).await];
+    let frozen = room_on(&store, &cluster, 0).await;
+    let others = [room_on(&store, &cluster, 1).await, room_on(&store, &cluster, 2).await];
     cluster.freeze(0);
     let waiting = {
         let store = store.clone();
         tokio::spawn(async move { store.commit(send(frozen, "waits")).await })
     };
-    // The nodes are asked how the cluster stands meanwhile, and one of them does not answer.
+    // Meanwhile the topology is refreshed, and one of the nodes does not answer.
     for n in 0..100 {
         store.commit(send(others[n % 2], "does not wait")).await.expect("a commit");
     }
-    assert!(!waiting.is_finished(), "the others waited as well");
+    assert!(!waiting.is_finished(), "commands for other rooms were delayed, too");
     assert!(matches!(waiting.await.expect("a task"), Err(StoreError::Unavailable(_))));
-    store.ping().await.expect("most of the rooms are served");
+    store.ping().await.expect("most primaries take writes");
     cluster.thaw(0);
     eventually("the shard is back", || async { store.commit(send(frozen, "again")).await.is_ok() }).await;
 }
 
 #[tokio::test]
-async fn a_commit_of_unknown_outcome_is_not_sent_again() {
+async fn commit_of_unknown_outcome_is_not_retried() {
     let (mut cluster, store) = three_primaries().await;
-    let impatient = connect(settings(&cluster).with_timeout(Duration::from_millis(200))).await;
-    let rooms = [room_at(&store, &cluster, 0).await, room_at(&store, &cluster, 0).await];
-    impatient.commit(send(rooms[0], "known")).await.expect("a commit");
+    let short_timeout = connect(settings(&cluster).with_timeout(Duration::from_millis(200))).await;
+    let rooms = [room_on(&store, &cluster, 0).await, room_on(&store, &cluster, 0).await];
+    short_timeout.commit(send(rooms[0], "known")).await.expect("a commit");
     cluster.freeze(0);
-    let late = impatient.commit(send(rooms[0], "late")).await;
+    let late = short_timeout.commit(send(rooms[0], "late")).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     cluster.thaw(0);
-    // A connection that is lost while the answer is awaited.
+    // A connection that is lost while the reply is awaited.
     cluster.node(0).command(&["CLIENT", "PAUSE", "500", "WRITE"]).await;
     let lost = {
         let store = store.clone();
         tokio::spawn(async move { store.commit(send(rooms[1], "lost")).await })
     };
-    eventually("the commit is at Redis", || async {
-        cluster.node(0).ask::<String>(&["INFO", "clients"]).await.contains("blocked_clients:1")
+    eventually("the commit has reached Redis", || async {
+        cluster.node(0).query::<String>(&["INFO", "clients"]).await.contains("blocked_clients:1")
     })
     .await;
     cluster.node(0).command(&["CLIENT", "KILL", "TYPE", "normal"]).await;
     let lost = lost.await.expect("a task");
     assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
     eventually("the node takes writes", || async { store.commit(send(rooms[1], "last")).await.is_ok() }).await;
-    for (room, most) in [(rooms[0], 2), (rooms[1], 2)] {
+    for room in rooms {
         let log = store.read_log(room, Position::START, 10).await.expect("the log");
-        assert!(log.len() <= most, "a commit was sent again: {log:?}");
+        assert!(log.len() <= 2, "a commit was retried: {log:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_author_of_an_accepted_message_stays_known_whatever_becomes_of_another_first_message() {
+async fn author_of_an_accepted_message_stays_registered_when_a_concurrent_first_message_is_refused() {
     const TRIES: usize = 300;
     let (cluster, store) = three_primaries().await;
     let other = connect(settings(&cluster)).await;
-    let (full, roomy) = (room_at(&store, &cluster, 0).await, room_at(&store, &cluster, 1).await);
+    let (full, roomy) = (room_on(&store, &cluster, 0).await, room_on(&store, &cluster, 1).await);
     store.commit(send(full, "the only one")).await.expect("a commit");
-    let say = |room: RoomId, capacity: u64| NewMessage {
+    let sending = |room: RoomId, capacity: u64| NewMessage {
         room,
         tag: EntryTag::random(),
         text: MessageText::from_stored("hello".into()),
@@ -130,7 +130,7 @@ async fn the_author_of_an_accepted_message_stays_known_whatever_becomes_of_anoth
     let mut claimed = 0;
     for n in 0..TRIES {
         let (user, own) = (UserId::from_stored(format!("newcomer {n}")), Token::random());
-        let ask = |token: Option<Token>| {
+        let admission = |token: Option<Token>| {
             let next_token = Token::random();
             let presented = |own: Token| PresentedToken { hash: own.hash(), sealed_next_token: own.seal(&next_token) };
             Admission {
@@ -141,21 +141,23 @@ async fn the_author_of_an_accepted_message_stays_known_whatever_becomes_of_anoth
                 register_as: Some(DisplayName::from_stored("Nat".into())),
             }
         };
-        let (refused, accepted) =
-            tokio::join!(store.send(ask(Some(own)), say(full, 1)), other.send(ask(Some(own)), say(roomy, 1_000)));
+        let (refused, accepted) = tokio::join!(
+            store.send(admission(Some(own)), sending(full, 1)),
+            other.send(admission(Some(own)), sending(roomy, 1_000))
+        );
         assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
         assert!(accepted.expect("an answer").committed.is_some());
-        // Somebody else, who has no token.
-        claimed += usize::from(store.authenticate(ask(None)).await.expect("an answer") != Admitted::WrongToken);
+        // Another client, without a token.
+        claimed += usize::from(store.authenticate(admission(None)).await.expect("an answer") != Admitted::WrongToken);
     }
-    assert_eq!(claimed, 0, "ids of authors that anybody could claim, of {TRIES}");
+    assert_eq!(claimed, 0, "authors' ids that another client could claim, of {TRIES}");
 }
 
 #[tokio::test]
-async fn what_is_done_in_a_slot_on_the_move_waits_and_is_heard() {
+async fn commit_during_a_slot_migration_waits_and_is_announced() {
     let (cluster, store) = three_primaries().await;
-    let patient = connect(settings(&cluster).with_timeout(Duration::from_secs(20))).await;
-    let room = room_at(&store, &cluster, 0).await;
+    let long_timeout = connect(settings(&cluster).with_timeout(Duration::from_secs(20))).await;
+    let room = room_on(&store, &cluster, 0).await;
     let slot = slot_of(&room.to_string());
     let mut feed = store.feed();
     store.subscribe(room).await.expect("watched");
@@ -163,7 +165,7 @@ async fn what_is_done_in_a_slot_on_the_move_waits_and_is_heard() {
     assert!(matches!(feed.next().await, Some(FeedItem::Event(event)) if *event == before));
 
     let from = cluster.begin_move(slot, 1).await;
-    let meanwhile = tokio::spawn(async move { patient.commit(send(room, "meanwhile")).await });
+    let meanwhile = tokio::spawn(async move { long_timeout.commit(send(room, "meanwhile")).await });
     while cluster.move_keys(slot, from, 1).await {}
     let half_way = store.read_log(room, before.position, 10).await;
     assert!(matches!(half_way, Ok(_) | Err(StoreError::Unavailable(_))), "{half_way:?}");
@@ -173,11 +175,11 @@ async fn what_is_done_in_a_slot_on_the_move_waits_and_is_heard() {
 
     let (mut resynced, mut after) = (false, None);
     while !resynced || after.is_none() {
-        // What is announced before the feed has followed is covered by the resync that comes then.
+        // Events that are published before the feed has moved are covered by its resync.
         let next = tokio::time::timeout(Duration::from_secs(5), feed.next());
         match next.await.expect("an announcement in time").expect("a feed that goes on") {
             FeedItem::Event(event) => {
-                assert!(event.position.seq > before.position.seq, "said twice: {event:?}");
+                assert!(event.position.seq > before.position.seq, "announced twice: {event:?}");
                 after = Some(event.position.seq);
             }
             FeedItem::ResyncOf(rooms) => {
@@ -185,43 +187,43 @@ async fn what_is_done_in_a_slot_on_the_move_waits_and_is_heard() {
                 resynced = true;
                 store.commit(send(room, "after")).await.expect("a commit");
             }
-            FeedItem::Resync => panic!("only one room was in doubt"),
+            FeedItem::Resync => panic!("only one room had a gap"),
         }
     }
-    // The others of its node heard no resync, and the feed is the new node's.
-    let listened = join_all((0..3).map(async |node| {
-        let channels: Vec<String> = cluster.node(node).ask(&["PUBSUB", "SHARDCHANNELS"]).await;
+    // Only the new node has a subscription.
+    let subscriptions = join_all((0..3).map(async |node| {
+        let channels: Vec<String> = cluster.node(node).query(&["PUBSUB", "SHARDCHANNELS"]).await;
         channels.len()
     }));
-    assert_eq!(listened.await, [0, 1, 0]);
+    assert_eq!(subscriptions.await, [0, 1, 0]);
 }
 
 #[tokio::test]
-async fn a_server_is_ready_as_long_as_most_primaries_take_writes() {
+async fn ping_succeeds_while_most_primaries_take_writes() {
     let (mut cluster, store) = three_primaries().await;
-    store.ping().await.expect("all are there");
+    store.ping().await.expect("all primaries take writes");
     cluster.kill(0);
-    store.ping().await.expect("two of three are there");
+    store.ping().await.expect("two of three primaries take writes");
     cluster.kill(1);
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]
-async fn what_is_no_cluster_is_refused_with_a_sentence() {
+async fn single_redis_is_rejected_as_a_cluster_with_advice() {
     let single = RedisServer::start().await;
     let settings = Settings::new(&single.url(), PREFIX).expect("settings").in_cluster();
     let Err(StoreError::Unavailable(cause)) = RedisStore::connect(settings).await else {
-        panic!("taken for a cluster")
+        panic!("a single Redis was accepted as a cluster")
     };
     assert!(cause.to_string().contains("REDIS_CLUSTER"), "{cause}");
 }
 
-/// How often the nodes were asked for what a page of the list takes. They are looked at all the time besides.
-async fn calls(cluster: &RedisCluster) -> u64 {
+/// Counts the commands that a page of rooms needs. The refreshes of the topology are not counted.
+async fn count_calls(cluster: &RedisCluster) -> u64 {
     const OF_A_PAGE: [&str; 5] = ["evalsha", "zcount", "zrevrangebylex", "zrangebyscore", "hmget"];
     let mut calls = 0;
-    for node in cluster.awake() {
-        let info: String = cluster.node(node).ask(&["INFO", "all"]).await;
+    for node in cluster.running() {
+        let info: String = cluster.node(node).query(&["INFO", "all"]).await;
         for line in info.lines() {
             let figures = line.strip_prefix("cmdstat_").and_then(|line| line.split_once(":calls="));
             if let Some((_, figures)) = figures.filter(|(command, _)| OF_A_PAGE.contains(command)) {
@@ -233,7 +235,7 @@ async fn calls(cluster: &RedisCluster) -> u64 {
 }
 
 #[tokio::test]
-async fn a_page_of_the_list_costs_as_much_with_a_hundred_thousand_rooms_on_all_nodes_as_with_a_few() {
+async fn page_of_rooms_costs_the_same_with_a_hundred_thousand_rooms_as_with_forty() {
     const LISTED: usize = 100_000;
     let (cluster, store) = three_primaries().await;
     let mut newest = Vec::new();
@@ -241,15 +243,15 @@ async fn a_page_of_the_list_costs_as_much_with_a_hundred_thousand_rooms_on_all_n
         newest.push(new_room(&store).await);
     }
     let page = async || {
-        let before = calls(&cluster).await;
+        let before = count_calls(&cluster).await;
         let page = store.active_rooms(None, 20).await.expect("a page");
-        (page, calls(&cluster).await - before)
+        (page, count_calls(&cluster).await - before)
     };
     page().await;
     let (few, calls_for_few) = page().await;
     assert_eq!((few.rooms.len(), few.total, few.more), (20, 40, true));
 
-    // Older rooms, written straight into each part of the list, at whichever node has it.
+    // Older rooms, written directly into each part of the list.
     let expires_at = few.rooms[0].now.plus(HOUR).as_millis();
     for part in 0..16 {
         let tag = format!("rooms:{part:02}");
@@ -271,6 +273,6 @@ async fn a_page_of_the_list_costs_as_much_with_a_hundred_thousand_rooms_on_all_n
     let (many, calls_for_many) = page().await;
     assert_eq!((many.rooms.len(), many.total), (20, 40 + LISTED as u64));
     let ids: std::collections::HashSet<_> = many.rooms.iter().map(|state| state.room.id).collect();
-    assert!(ids.iter().all(|room| newest.contains(room)), "not the newest");
+    assert!(ids.iter().all(|room| newest.contains(room)), "the page has other rooms than the newest");
     assert_eq!(calls_for_many, calls_for_few);
 }

@@ -1,4 +1,4 @@
-//! Where deleted text stays in Redis, and for how long: what docs/operations.md says about its files and its logs.
+//! Where deleted text remains in the files and logs of Redis, and for how long, as docs/operations.md describes it.
 
 use std::path::Path;
 
@@ -7,21 +7,21 @@ use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// Whether any file below the directory holds these words.
+/// Whether any file below the directory contains these words.
 fn is_on_disk(directory: &Path, words: &str) -> bool {
     std::fs::read_dir(directory).expect("a directory").any(|entry| {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             return is_on_disk(&path, words);
         }
-        // A file may be removed meanwhile: that is what is waited for.
+        // The file may have been removed meanwhile, which is what the test waits for.
         let bytes = std::fs::read(path).unwrap_or_default();
         bytes.windows(words.len()).any(|window| window == words.as_bytes())
     })
 }
 
-async fn slow_log_of(redis: &RedisServer) -> String {
-    format!("{:?}", redis.ask::<redis::Value>(&["SLOWLOG", "GET", "-1"]).await)
+async fn slow_log(redis: &RedisServer) -> String {
+    format!("{:?}", redis.query::<redis::Value>(&["SLOWLOG", "GET", "-1"]).await)
 }
 
 async fn new_room(server: &Server) -> (RoomKey, User) {
@@ -29,8 +29,8 @@ async fn new_room(server: &Server) -> (RoomKey, User) {
     (client.create_room().await, User::of(client))
 }
 
-/// Sends words that nobody else writes, replaces and then deletes them; both words.
-async fn say_and_delete(room: &RoomKey, ada: &mut User) -> [String; 2] {
+/// Sends a unique text, edits it and deletes it. Returns both texts.
+async fn send_edit_and_delete(room: &RoomKey, ada: &mut User) -> [String; 2] {
     let [first, second] = [0; 2].map(|_| format!("secret {:032x}", rand::random::<u128>()));
     let message = ada.send(room, &first).await;
     let id = message["id"].as_str().expect("an id").to_owned();
@@ -40,20 +40,18 @@ async fn say_and_delete(room: &RoomKey, ada: &mut User) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn deleted_text_is_in_the_append_only_file_until_that_is_rewritten() {
+async fn deleted_text_is_in_the_append_only_file_until_it_is_rewritten() {
     let redis = RedisServer::start_durable().await;
     let server = Server::on_redis(&redis.url());
     let (room, mut ada) = new_room(&server).await;
-    let words = say_and_delete(&room, &mut ada).await;
+    let texts = send_edit_and_delete(&room, &mut ada).await;
     let kept = ada.send(&room, "kept").await;
-    for words in &words {
-        assert!(is_on_disk(redis.directory(), words), "the file holds less than docs/operations.md says");
+    for text in &texts {
+        assert!(is_on_disk(redis.directory(), text), "the file holds less than docs/operations.md says");
     }
     redis.command(&["BGREWRITEAOF"]).await;
-    eventually("deleted text is in no file any more", async || {
-        words.iter().all(|words| !is_on_disk(redis.directory(), words))
-    })
-    .await;
+    eventually("no file contains deleted text", async || texts.iter().all(|text| !is_on_disk(redis.directory(), text)))
+        .await;
     assert_eq!(server.client().texts(&room).await, [None, kept["text"].as_str().map(str::to_owned)]);
 }
 
@@ -63,29 +61,29 @@ async fn deleted_text_is_in_a_snapshot_until_the_next_one() {
     redis.command(&["CONFIG", "SET", "rdbcompression", "no"]).await;
     let server = Server::on_redis(&redis.url());
     let (room, mut ada) = new_room(&server).await;
-    let words = format!("secret {:032x}", rand::random::<u128>());
-    let message = ada.send(&room, &words).await;
+    let text = format!("secret {:032x}", rand::random::<u128>());
+    let message = ada.send(&room, &text).await;
     redis.command(&["SAVE"]).await;
     ada.delete(&room, message["id"].as_str().expect("an id")).await;
-    assert!(is_on_disk(redis.directory(), &words), "the snapshot holds less than docs/operations.md says");
+    assert!(is_on_disk(redis.directory(), &text), "the snapshot holds less than docs/operations.md says");
     redis.command(&["SAVE"]).await;
-    assert!(!is_on_disk(redis.directory(), &words));
+    assert!(!is_on_disk(redis.directory(), &text));
 }
 
 #[tokio::test]
-async fn text_is_in_the_slow_log_unless_that_is_off() {
+async fn text_is_in_the_slow_log_unless_it_is_disabled() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let (room, mut ada) = new_room(&server).await;
-    // Everything is slow.
+    // Log every command.
     redis.command(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]).await;
-    let words = say_and_delete(&room, &mut ada).await;
-    let logged = slow_log_of(&redis).await;
-    assert!(words.iter().all(|words| logged.contains(words)), "the slow log holds less than docs/operations.md says");
-    // What docs/operations.md recommends.
+    let texts = send_edit_and_delete(&room, &mut ada).await;
+    let logged = slow_log(&redis).await;
+    assert!(texts.iter().all(|text| logged.contains(text)), "the slow log holds less than docs/operations.md says");
+    // As docs/operations.md recommends.
     redis.command(&["CONFIG", "SET", "slowlog-log-slower-than", "-1"]).await;
     redis.command(&["SLOWLOG", "RESET"]).await;
-    let words = say_and_delete(&room, &mut ada).await;
-    let logged = slow_log_of(&redis).await;
-    assert!(words.iter().all(|words| !logged.contains(words)), "{logged}");
+    let texts = send_edit_and_delete(&room, &mut ada).await;
+    let logged = slow_log(&redis).await;
+    assert!(texts.iter().all(|text| !logged.contains(text)), "{logged}");
 }

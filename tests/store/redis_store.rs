@@ -1,5 +1,5 @@
-//! What only the Redis store can get wrong: keys, connections, restarts, passwords. What every store promises is tested
-//! in the conformance suite.
+//! Behavior of the Redis store alone: keys, connections, restarts, passwords. The contract of every store is tested in the
+//! conformance suite.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -17,11 +17,12 @@ use livechat::store::{
 use redis::aio::MultiplexedConnection;
 
 use crate::store::conformance::kit::ROOMY;
+use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
 
 const PREFIX: &str = "test";
 const HOUR: Duration = Duration::from_secs(3600);
-const PATIENCE: Duration = Duration::from_secs(5);
+const FEED_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn settings(server: &RedisServer) -> Settings {
     Settings::new(&server.url(), PREFIX).expect("settings")
@@ -51,16 +52,19 @@ fn send(room: RoomId, text: &str, client_message_id: Option<&str>) -> Commit {
     Commit { room, tag: EntryTag::random(), change }
 }
 
-async fn say(store: &RedisStore, room: RoomId, text: &str) -> Event {
+async fn send_text(store: &RedisStore, room: RoomId, text: &str) -> Event {
     store.commit(send(room, text, None)).await.expect("a commit").into_event()
 }
 
-async fn next(feed: &mut Feed) -> FeedItem {
-    tokio::time::timeout(PATIENCE, feed.next()).await.expect("an announcement in time").expect("a feed that goes on")
+async fn next_item(feed: &mut Feed) -> FeedItem {
+    tokio::time::timeout(FEED_TIMEOUT, feed.next())
+        .await
+        .expect("an announcement in time")
+        .expect("a feed that goes on")
 }
 
 async fn next_event(feed: &mut Feed) -> Event {
-    match next(feed).await {
+    match next_item(feed).await {
         FeedItem::Event(event) => (*event).clone(),
         _ => panic!("a resync where an event was expected"),
     }
@@ -74,17 +78,8 @@ async fn channels(redis: &mut MultiplexedConnection) -> BTreeSet<String> {
     redis::cmd("PUBSUB").arg("CHANNELS").query_async(redis).await.expect("channels")
 }
 
-/// Repeats a look until it sees what it should.
-async fn eventually<F: Future<Output = bool>>(what: &str, mut look: impl FnMut() -> F) {
-    let start = Instant::now();
-    while !look().await {
-        assert!(start.elapsed() < PATIENCE, "still not so: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Everything a room and its users do once.
-async fn use_typically(store: &RedisStore, room: RoomId) {
+/// Runs every operation on a room and its users once.
+async fn use_room(store: &RedisStore, room: RoomId) {
     let token = Token::random();
     let keep_until = store.snapshot(room, None).await.expect("the room").state.room.expires_at;
     let admission = Admission {
@@ -98,7 +93,7 @@ async fn use_typically(store: &RedisStore, room: RoomId) {
     assert_eq!(store.authenticate(admission).await.expect("an answer"), Admitted::WrongToken);
 
     let first = store.commit(send(room, "the secret", Some("a: 1"))).await.expect("a commit").into_event();
-    let second = say(store, room, "two\nlines").await;
+    let second = send_text(store, room, "two\nlines").await;
     assert_eq!((first.position.seq, second.position.seq), (Seq(1), Seq(2)));
     let edit =
         Change::Edit { index: 1, revision: Seq(2), text: MessageText::from_stored("three".into()), limits: ROOMY };
@@ -110,11 +105,11 @@ async fn use_typically(store: &RedisStore, room: RoomId) {
 }
 
 #[tokio::test]
-async fn every_key_expires_and_every_key_of_a_room_carries_its_tag() {
+async fn every_key_expires_and_every_key_of_a_room_has_its_hash_tag() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = new_room(&store).await;
-    use_typically(&store, room).await;
+    use_room(&store, room).await;
 
     let mut of_room = BTreeSet::new();
     for key in keys(&mut redis).await {
@@ -125,7 +120,7 @@ async fn every_key_expires_and_every_key_of_a_room_carries_its_tag() {
         if let Some(name) = key.strip_prefix(&format!("{PREFIX}:{{{room}}}:")) {
             of_room.insert(name.to_owned());
         } else {
-            assert!(!key.contains(&room.to_string()), "{key} belongs to the room, but is not in its slot");
+            assert!(!key.contains(&room.to_string()), "{key} belongs to the room but lacks its hash tag");
         }
     }
     let expected = ["room", "messages", "log", "once", "chatters", "roster", "viewers"];
@@ -133,12 +128,12 @@ async fn every_key_expires_and_every_key_of_a_room_carries_its_tag() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_room_is_left_once_it_expired() {
+async fn expired_room_leaves_no_key() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = RoomId::random();
     store.create_room(room, &RoomCode::random(6), Duration::from_millis(500)).await.expect("a room");
-    say(&store, room, "hello").await;
+    send_text(&store, room, "hello").await;
     tokio::time::sleep(Duration::from_millis(550)).await;
 
     assert!(matches!(store.snapshot(room, None).await, Err(StoreError::NotFound)));
@@ -148,57 +143,57 @@ async fn nothing_of_a_room_is_left_once_it_expired() {
     assert_eq!(keys(&mut redis).await, BTreeSet::new());
 }
 
-/// A node of a cluster refuses a script whose keys are not all in one slot.
+/// A node of a cluster rejects a script whose keys are not all in one slot.
 #[tokio::test]
-async fn the_keys_of_one_call_are_in_one_slot() {
+async fn keys_of_one_call_are_in_one_slot() {
     let server = RedisServer::start_cluster_node().await;
     let store = connect(&server).await;
     let room = new_room(&store).await;
-    use_typically(&store, room).await;
+    use_room(&store, room).await;
     assert_eq!(store.read_log(room, Position::START, 10).await.expect("the log").len(), 4);
     assert_eq!(store.users(room, Window::starting_at(0, 10)).await.expect("chatters").total, 1);
     assert_eq!(store.active_rooms(None, 10).await.expect("a page").rooms.len(), 1);
     assert_eq!(store.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
     store.forget_new_user(&chatter("Ada").id, Token::random().hash()).await.expect("nothing");
-    guess_typically(&store, room).await;
+    use_lockouts(&store, room).await;
 }
 
-/// Everything about misses and guesses.
-async fn guess_typically(store: &RedisStore, room: RoomId) {
+/// Runs every operation on lockouts and code attempts once.
+async fn use_lockouts(store: &RedisStore, room: RoomId) {
     let lockout = LockoutPolicy { max_failures: 1, first: HOUR, longest: HOUR, forget_after: 2 * HOUR };
-    let guesser = AttemptingClient { subject: Subject([1; 16]), block: Subject([2; 16]) };
+    let client = AttemptingClient { subject: Subject([1; 16]), block: Subject([2; 16]) };
     for _ in 0..2 {
-        store.record_failure(guesser.subject, lockout).await.expect("a miss");
+        store.record_failure(client.subject, lockout).await.expect("a failure");
     }
-    store.undo_failure(guesser.subject, FailureRecord(0)).await.expect("taken back");
-    store.record_failure(guesser.block, lockout).await.expect("a miss");
+    store.undo_failure(client.subject, FailureRecord(0)).await.expect("undone");
+    store.record_failure(client.block, lockout).await.expect("a failure");
     let limits = Some(AttemptLimits { unrestricted: 0, total: 2 });
-    assert_eq!(store.begin_code_attempt(room, guesser, limits).await.expect("a guess"), CodeAttempt::Counted);
-    store.trust_client(room, guesser, true).await.expect("welcome");
+    assert_eq!(store.begin_code_attempt(room, client, limits).await.expect("an attempt"), CodeAttempt::Counted);
+    store.trust_client(room, client, true).await.expect("trusted");
     let another = AttemptingClient { subject: Subject([3; 16]), block: Subject([4; 16]) };
-    assert_eq!(store.begin_code_attempt(room, another, limits).await.expect("a guess"), CodeAttempt::Counted);
+    assert_eq!(store.begin_code_attempt(room, another, limits).await.expect("an attempt"), CodeAttempt::Counted);
 }
 
 #[tokio::test]
-async fn every_counter_of_misses_and_guesses_expires_by_itself() {
+async fn every_failure_counter_expires() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = new_room(&store).await;
-    guess_typically(&store, room).await;
+    use_lockouts(&store, room).await;
     let counters: Vec<_> = keys(&mut redis).await.into_iter().filter(|key| !key.contains("{rooms:")).collect();
     assert_eq!(counters.len(), 5, "{counters:?}");
     for key in counters {
         let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut redis).await.expect("a time");
-        assert!(left > 0, "{key} lives for ever");
+        assert!(left > 0, "{key} never expires");
     }
 }
 
 #[tokio::test]
-async fn deleted_text_is_nowhere_in_redis() {
+async fn deleted_text_is_in_no_key() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = new_room(&store).await;
-    use_typically(&store, room).await;
+    use_room(&store, room).await;
     let holds_text = async |redis: &mut MultiplexedConnection, text: &str| {
         let mut found = false;
         for key in keys(redis).await {
@@ -207,30 +202,30 @@ async fn deleted_text_is_nowhere_in_redis() {
         }
         found
     };
-    assert!(holds_text(&mut redis, "three").await, "this test would not find a text that is there");
+    assert!(holds_text(&mut redis, "three").await, "this test does not find an existing text");
     assert!(!holds_text(&mut redis, "the secret").await);
 }
 
 #[tokio::test]
-async fn a_commit_on_one_store_is_announced_on_the_other() {
+async fn commit_is_announced_to_other_stores() {
     let server = RedisServer::start().await;
-    let (here, there) = (connect(&server).await, connect(&server).await);
-    let room = new_room(&here).await;
-    let mut feed = there.feed();
-    there.subscribe(room).await.expect("watched");
+    let (sender, receiver) = (connect(&server).await, connect(&server).await);
+    let room = new_room(&sender).await;
+    let mut feed = receiver.feed();
+    receiver.subscribe(room).await.expect("watched");
     for text in ["one", "two\n\nlines", "\u{1f980}: \"quoted\""] {
-        let said = say(&here, room, text).await;
-        assert_eq!(next_event(&mut feed).await, said);
+        let sent = send_text(&sender, room, text).await;
+        assert_eq!(next_event(&mut feed).await, sent);
     }
-    here.report_viewers(&[(room, 2)]).await.expect("a report");
-    assert_eq!(there.viewers_elsewhere(&[room, RoomId::random()]).await.expect("counts"), [2, 0]);
-    assert_eq!(here.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
-    here.report_viewers(&[(room, 0)]).await.expect("a report");
-    assert_eq!(there.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
+    sender.report_viewers(&[(room, 2)]).await.expect("a report");
+    assert_eq!(receiver.viewers_elsewhere(&[room, RoomId::random()]).await.expect("counts"), [2, 0]);
+    assert_eq!(sender.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
+    sender.report_viewers(&[(room, 0)]).await.expect("a report");
+    assert_eq!(receiver.viewers_elsewhere(&[room]).await.expect("counts"), [0]);
 }
 
 #[tokio::test]
-async fn only_watched_rooms_are_subscribed_to() {
+async fn only_watched_rooms_are_subscribed() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let (watched, other) = (new_room(&store).await, new_room(&store).await);
@@ -240,7 +235,7 @@ async fn only_watched_rooms_are_subscribed_to() {
     store.subscribe(other).await.expect("watched");
     store.unsubscribe(other);
     let expected: BTreeSet<_> = [format!("{PREFIX}:{{{watched}}}:events")].into();
-    eventually("only the watched room is subscribed to", || {
+    eventually("only the watched room is subscribed", || {
         let (mut redis, expected) = (redis.clone(), expected.clone());
         async move { channels(&mut redis).await == expected }
     })
@@ -248,11 +243,11 @@ async fn only_watched_rooms_are_subscribed_to() {
     store.unsubscribe(watched);
     store.subscribe(watched).await.expect("watched again");
     let mut feed = store.feed();
-    assert_eq!(say(&store, watched, "hello").await, next_event(&mut feed).await);
+    assert_eq!(send_text(&store, watched, "hello").await, next_event(&mut feed).await);
 }
 
 #[tokio::test]
-async fn a_cut_of_the_line_ends_in_a_resync_and_announcements_go_on() {
+async fn lost_pubsub_connection_causes_a_resync_and_announcements_continue() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let rooms = [new_room(&store).await, new_room(&store).await];
@@ -261,21 +256,21 @@ async fn a_cut_of_the_line_ends_in_a_resync_and_announcements_go_on() {
         store.subscribe(room).await.expect("watched");
     }
     for _ in 0..3 {
-        let cut: u64 =
-            redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query_async(&mut redis).await.expect("a cut");
-        assert_eq!(cut, 1);
+        let mut kill = redis::cmd("CLIENT");
+        kill.arg("KILL").arg("TYPE").arg("pubsub");
+        assert_eq!(kill.query_async::<u64>(&mut redis).await.expect("a lost connection"), 1);
         let start = Instant::now();
-        assert!(matches!(next(&mut feed).await, FeedItem::ResyncOf(_)));
-        println!("back {:?} after the cut", start.elapsed());
+        assert!(matches!(next_item(&mut feed).await, FeedItem::ResyncOf(_)));
+        println!("subscribed again after {:?}", start.elapsed());
         for room in rooms {
-            let said = say(&store, room, "after the cut").await;
-            assert_eq!(next_event(&mut feed).await, said);
+            let sent = send_text(&store, room, "after the loss").await;
+            assert_eq!(next_event(&mut feed).await, sent);
         }
     }
 }
 
 #[tokio::test]
-async fn many_rooms_are_watched_at_once_and_again_after_a_cut() {
+async fn thousand_rooms_are_subscribed_at_once_and_again_after_a_connection_loss() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let rooms: Vec<_> = (0..1_000).map(|_| RoomId::random()).collect();
@@ -283,66 +278,62 @@ async fn many_rooms_are_watched_at_once_and_again_after_a_cut() {
     for watched in futures_util::future::join_all(rooms.iter().map(|room| store.subscribe(*room))).await {
         watched.expect("watched");
     }
-    println!("watched 1000 rooms in {:?}", start.elapsed());
+    println!("subscribed 1000 rooms in {:?}", start.elapsed());
     let mut feed = store.feed();
-    redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").exec_async(&mut redis).await.expect("a cut");
+    redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").exec_async(&mut redis).await.expect("a lost connection");
     let start = Instant::now();
-    let mut doubtful = BTreeSet::new();
-    while doubtful.len() < rooms.len() {
-        match next(&mut feed).await {
-            FeedItem::ResyncOf(rooms) => doubtful.extend(rooms.iter().map(ToString::to_string)),
+    let mut resynced = BTreeSet::new();
+    while resynced.len() < rooms.len() {
+        match next_item(&mut feed).await {
+            FeedItem::ResyncOf(rooms) => resynced.extend(rooms.iter().map(ToString::to_string)),
             other => panic!("a resync of rooms was expected, not {other:?}"),
         }
     }
-    println!("watched them again in {:?}", start.elapsed());
+    println!("subscribed them again in {:?}", start.elapsed());
     assert_eq!(channels(&mut redis).await.len(), rooms.len());
 }
 
 #[tokio::test]
-async fn commands_and_announcements_come_back_after_redis_was_killed() {
+async fn commands_and_announcements_recover_after_redis_was_killed() {
     let mut server = RedisServer::start_durable().await;
     let store = connect(&server).await;
     let room = new_room(&store).await;
     let mut feed = store.feed();
     store.subscribe(room).await.expect("watched");
-    let said = say(&store, room, "before").await;
-    assert_eq!(next_event(&mut feed).await, said);
+    let sent = send_text(&store, room, "before").await;
+    assert_eq!(next_event(&mut feed).await, sent);
 
     server.kill();
     for _ in 0..4 {
         let start = Instant::now();
-        let refused = store.commit(send(room, "meanwhile", None)).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        let result = store.commit(send(room, "meanwhile", None)).await;
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
         assert!(start.elapsed() < Duration::from_millis(1_500), "a call took {:?}", start.elapsed());
     }
-    let (meanwhile, start) = (new_watch(&store), Instant::now());
-    assert!(matches!(meanwhile.await, Err(StoreError::Unavailable(_))));
+    let start = Instant::now();
+    assert!(matches!(store.subscribe(RoomId::random()).await, Err(StoreError::Unavailable(_))));
     assert!(start.elapsed() < Duration::from_millis(1_500));
 
     server.restart().await;
     let start = Instant::now();
     eventually("commands work again", || async { store.ping().await.is_ok() }).await;
-    println!("commands were back after {:?}", start.elapsed());
-    assert!(start.elapsed() < Duration::from_secs(2), "commands were back only after {:?}", start.elapsed());
+    println!("commands worked again after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "commands worked again only after {:?}", start.elapsed());
     for _ in 0..20 {
         store.ping().await.expect("every connection works again");
     }
-    assert!(matches!(next(&mut feed).await, FeedItem::ResyncOf(_)));
-    println!("announcements were back after {:?}", start.elapsed());
+    assert!(matches!(next_item(&mut feed).await, FeedItem::ResyncOf(_)));
+    println!("announcements worked again after {:?}", start.elapsed());
 
     let log = store.read_log(room, Position::START, 10).await.expect("the log");
-    assert_eq!(log, std::slice::from_ref(&said));
-    let after = say(&store, room, "after").await;
-    assert_eq!(after.position.seq, said.position.seq.next());
+    assert_eq!(log, std::slice::from_ref(&sent));
+    let after = send_text(&store, room, "after").await;
+    assert_eq!(after.position.seq, sent.position.seq.next());
     assert_eq!(next_event(&mut feed).await, after);
 }
 
-fn new_watch(store: &RedisStore) -> impl Future<Output = Result<(), StoreError>> + use<> {
-    store.subscribe(RoomId::random())
-}
-
 #[tokio::test]
-async fn a_redis_that_does_not_answer_is_given_up_in_time_and_its_line_replaced() {
+async fn silent_redis_times_out_and_its_connection_is_replaced() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = new_room(&store).await;
@@ -360,19 +351,19 @@ async fn a_redis_that_does_not_answer_is_given_up_in_time_and_its_line_replaced(
 }
 
 #[tokio::test]
-async fn a_password_is_used_and_a_missing_or_wrong_one_is_an_error_that_says_so() {
+async fn missing_or_wrong_password_is_reported() {
     let server = RedisServer::start_with_password("open-sesame").await;
     let store = connect(&server).await;
     let room = new_room(&store).await;
     let mut feed = store.feed();
     store.subscribe(room).await.expect("watched");
-    assert_eq!(say(&store, room, "hello").await, next_event(&mut feed).await);
+    assert_eq!(send_text(&store, room, "hello").await, next_event(&mut feed).await);
     assert!(!format!("{:?}", settings(&server)).contains("sesame"));
 
     let without = server.url_without_password();
     for (url, says) in [(without.clone(), "NOAUTH"), (without.replace("//", "//:open-barley@"), "WRONGPASS")] {
-        let refused = RedisStore::connect(Settings::new(&url, PREFIX).expect("settings")).await;
-        let Err(StoreError::Unavailable(source)) = refused else { panic!("{url} was let in") };
+        let result = RedisStore::connect(Settings::new(&url, PREFIX).expect("settings")).await;
+        let Err(StoreError::Unavailable(source)) = result else { panic!("{url} was accepted") };
         let text = format!("{source}: {}", source.source().expect("a reason"));
         assert!(text.contains("cannot connect to Redis at 127.0.0.1") && text.contains(says), "{text}");
         assert!(!text.contains("barley"), "{text}");
@@ -380,21 +371,21 @@ async fn a_password_is_used_and_a_missing_or_wrong_one_is_an_error_that_says_so(
 }
 
 #[tokio::test]
-async fn no_redis_is_an_error_that_says_so() {
+async fn connecting_without_redis_fails_in_time() {
     let mut server = RedisServer::start().await;
     server.kill();
     let start = Instant::now();
-    let refused = RedisStore::connect(settings(&server)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    let result = RedisStore::connect(settings(&server)).await;
+    assert!(matches!(result, Err(StoreError::Unavailable(_))));
     assert!(start.elapsed() < Duration::from_millis(1_500));
 }
 
 #[tokio::test]
-async fn a_redis_that_cannot_write_fails_the_ping_and_every_write_as_a_whole() {
+async fn redis_that_cannot_write_fails_pings_and_changes_nothing() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = new_room(&store).await;
-    let said = say(&store, room, "before").await;
+    let sent = send_text(&store, room, "before").await;
     let head = store.snapshot(room, None).await.expect("the room").state.head;
 
     for (name, value) in [("maxmemory-policy", "noeviction"), ("maxmemory", "1mb")] {
@@ -413,39 +404,39 @@ async fn a_redis_that_cannot_write_fails_the_ping_and_every_write_as_a_whole() {
 
     let all = Window { after: None, before: None, take: Take::First(10) };
     let snapshot = store.snapshot(room, Some(all)).await.expect("the room");
-    assert_eq!((snapshot.state.head, snapshot.messages), (head, vec![said.message]));
+    assert_eq!((snapshot.state.head, snapshot.messages), (head, vec![sent.message]));
 }
 
-/// After a failover, the address may lead to the new primary while the old connection stands and leads to a replica.
+/// After a failover the address may lead to the new primary, while an old connection still leads to a replica.
 #[tokio::test]
-async fn a_replica_is_not_written_to_and_not_stayed_with() {
+async fn connection_to_a_replica_is_replaced() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     for _ in 0..2 {
         store.ping().await.expect("a ping");
     }
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec_async(&mut redis).await.expect("a replica");
-    let connections_before = connections_ever(&mut redis).await;
+    let connections_before = connection_count(&mut redis).await;
     for _ in 0..3 {
         assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     }
-    assert!(connections_ever(&mut redis).await > connections_before, "the connection was not replaced");
+    assert!(connection_count(&mut redis).await > connections_before, "the connection was not replaced");
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec_async(&mut redis).await.expect("a primary");
     store.ping().await.expect("a ping");
 }
 
-async fn connections_ever(redis: &mut MultiplexedConnection) -> u64 {
+async fn connection_count(redis: &mut MultiplexedConnection) -> u64 {
     let info: String = redis::cmd("INFO").arg("stats").query_async(redis).await.expect("statistics");
     let count = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
     count.and_then(|count| count.parse().ok()).expect("a number of connections")
 }
 
 #[tokio::test]
-async fn foreign_data_under_our_keys_is_corrupt_not_unavailable() {
+async fn foreign_data_under_our_keys_is_corrupt() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = new_room(&store).await;
-    say(&store, room, "hello").await;
+    send_text(&store, room, "hello").await;
     let messages = format!("{PREFIX}:{{{room}}}:messages");
     redis::cmd("HSET").arg(&messages).arg(0).arg("nonsense").exec_async(&mut redis).await.expect("nonsense");
     let all = Window { after: None, before: None, take: Take::First(10) };
@@ -457,17 +448,17 @@ async fn foreign_data_under_our_keys_is_corrupt_not_unavailable() {
     store.subscribe(room).await.expect("watched");
     let events = format!("{PREFIX}:{{{room}}}:events");
     redis::cmd("PUBLISH").arg(events).arg("nonsense").exec_async(&mut redis).await.expect("nonsense");
-    assert!(matches!(next(&mut feed).await, FeedItem::ResyncOf(_)));
+    assert!(matches!(next_item(&mut feed).await, FeedItem::ResyncOf(_)));
 }
 
 #[tokio::test]
-async fn repeats_windows_positions_and_tokens_are_kept_as_asked() {
+async fn repeats_windows_positions_and_tokens_follow_the_contract() {
     let server = RedisServer::start().await;
     let store = connect(&server).await;
     let room = new_room(&store).await;
     let first = store.commit(send(room, "0", Some("id"))).await.expect("a commit").into_event();
     for n in 1..700 {
-        say(&store, room, &n.to_string()).await;
+        send_text(&store, room, &n.to_string()).await;
     }
     assert_eq!(store.commit(send(room, "x", Some("id"))).await.expect("a repeat"), Committed::Repeated(first.clone()));
     let log = store.read_log(room, Position::START, 1_000).await.expect("the log");
@@ -516,13 +507,13 @@ async fn repeats_windows_positions_and_tokens_are_kept_as_asked() {
     assert_eq!(admit(Some(1), 3, true).await.expect("an answer"), Admitted::Repeated(bob.clone(), sealed(1, 2)));
     store.forget_new_user(&bob.id, tokens[1].hash()).await.expect("nothing");
     assert_eq!(admit(None, 3, true).await.expect("an answer"), Admitted::WrongToken);
-    // Somebody was admitted since the user was made known.
+    // The user was authenticated again since its registration.
     store.forget_new_user(&bob.id, tokens[2].hash()).await.expect("nothing");
     assert_eq!(admit(None, 3, true).await.expect("an answer"), Admitted::WrongToken);
 }
 
 #[tokio::test]
-async fn the_list_of_rooms_is_paged_and_skips_what_is_gone() {
+async fn list_of_rooms_is_paged_and_skips_missing_rooms() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let mut rooms = Vec::new();
@@ -530,9 +521,9 @@ async fn the_list_of_rooms_is_paged_and_skips_what_is_gone() {
         rooms.insert(0, new_room(&store).await);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    for gone in [1, 2] {
-        let key = format!("{PREFIX}:{{{}}}:room", rooms[gone]);
-        redis::cmd("DEL").arg(key).exec_async(&mut redis).await.expect("a room gone");
+    for deleted in [1, 2] {
+        let key = format!("{PREFIX}:{{{}}}:room", rooms[deleted]);
+        redis::cmd("DEL").arg(key).exec_async(&mut redis).await.expect("a deleted room");
     }
     let mut expected = rooms.clone();
     expected.drain(1..3);
@@ -551,13 +542,13 @@ async fn the_list_of_rooms_is_paged_and_skips_what_is_gone() {
 }
 
 #[tokio::test]
-async fn closing_ends_the_listening() {
+async fn close_ends_all_subscriptions() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     store.subscribe(RoomId::random()).await.expect("watched");
     assert_eq!(channels(&mut redis).await.len(), 1);
     store.close().await;
-    eventually("nobody is subscribed", || {
+    eventually("all subscriptions are ended", || {
         let mut redis = redis.clone();
         async move { channels(&mut redis).await.is_empty() }
     })

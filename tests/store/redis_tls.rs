@@ -1,5 +1,5 @@
-//! Redis over TLS: it works with authorities and certificates of one's own, and whatever is wrong is told at start, by the
-//! name of the setting to look at.
+//! Redis over TLS: private authorities and client certificates work, and errors are reported at start with the setting to
+//! check.
 
 use crate::support::certificates::Authority;
 use crate::support::crowd::Crowd;
@@ -8,16 +8,16 @@ use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, failure};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_wants_a_certificate_of_ours_is_used_over_tls_and_found_again() {
+async fn mutual_tls_works_and_survives_reconnects() {
     let authority = Authority::new();
     authority.sign("redis", "127.0.0.1");
-    authority.sign("ours", "livechat");
+    authority.sign("client", "livechat");
     let mut redis = RedisServer::start_with_tls(&authority, true).await;
     let server = Server::with(&[
         ("REDIS_URL", &redis.url()),
-        ("REDIS_CA_FILE", &authority.named("ca.pem")),
-        ("REDIS_CERT_FILE", &authority.named("ours.pem")),
-        ("REDIS_KEY_FILE", &authority.named("ours.key")),
+        ("REDIS_CA_FILE", &authority.setting("ca.pem")),
+        ("REDIS_CERT_FILE", &authority.setting("client.pem")),
+        ("REDIS_KEY_FILE", &authority.setting("client.key")),
     ]);
     let crowd = Crowd::start(server.address()).await;
     for kind in ["normal", "pubsub"] {
@@ -31,76 +31,76 @@ async fn a_redis_that_wants_a_certificate_of_ours_is_used_over_tls_and_found_aga
 }
 
 #[tokio::test]
-async fn tls_can_be_had_with_host_and_port_too() {
+async fn tls_works_with_host_and_port_settings() {
     let authority = Authority::new();
     authority.sign("redis", "127.0.0.1");
     let redis = RedisServer::start_with_tls(&authority, false).await;
     let address = redis.address();
     let (host, port) = address.split_once(':').expect("host and port");
-    let ca = authority.named("ca.pem");
+    let ca = authority.setting("ca.pem");
     let server =
         Server::with(&[("REDIS_HOST", host), ("REDIS_PORT", port), ("REDIS_TLS", "on"), ("REDIS_CA_FILE", &ca)]);
     assert_eq!(server.status("/readyz").await, 200);
 }
 
 #[tokio::test]
-async fn a_redis_that_cannot_be_trusted_or_does_not_trust_us_is_told_of_at_start() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+async fn untrusted_certificates_of_either_side_are_reported_at_start() {
+    let (authority, other_authority) = (Authority::new(), Authority::new());
     authority.sign("redis", "127.0.0.1");
     authority.sign("other-name", "redis.example");
     authority.sign_until("expired", "127.0.0.1", 2020);
-    stranger.sign("ours", "livechat");
+    other_authority.sign("client", "livechat");
     let redis = RedisServer::start_with_tls(&authority, true).await;
     let mut admin = redis.connection().await;
-    let (url, ca, theirs) = (redis.url(), authority.named("ca.pem"), stranger.named("ca.pem"));
-    let ours = |by: &Authority, file: &str| (by.named(&format!("{file}.pem")), by.named(&format!("{file}.key")));
-    let start = |url: &str, more: &[(&str, &str)]| failure(&[&[("REDIS_URL", url)], more].concat());
+    let (url, ca, other_ca) = (redis.url(), authority.setting("ca.pem"), other_authority.setting("ca.pem"));
+    let pair = |of: &Authority, file: &str| (of.setting(&format!("{file}.pem")), of.setting(&format!("{file}.key")));
+    let start_error = |url: &str, more: &[(&str, &str)]| failure(&[&[("REDIS_URL", url)], more].concat());
 
-    for (more, says) in [
+    for (more, advice) in [
         (&[][..], "set REDIS_CA_FILE"),
-        (&[("REDIS_CA_FILE", &*theirs)], "set REDIS_CA_FILE"),
+        (&[("REDIS_CA_FILE", &*other_ca)], "set REDIS_CA_FILE"),
         (&[("REDIS_CA_FILE", &*ca)], "set REDIS_CERT_FILE and REDIS_KEY_FILE"),
     ] {
-        let said = start(&url, more);
-        assert!(said.contains(says) && said.contains(&redis.address()), "{more:?}: {said}");
+        let error = start_error(&url, more);
+        assert!(error.contains(advice) && error.contains(&redis.address()), "{more:?}: {error}");
     }
-    for (certificate, key) in [ours(&stranger, "ours"), ours(&authority, "expired")] {
+    for (certificate, key) in [pair(&other_authority, "client"), pair(&authority, "expired")] {
         let files = [("REDIS_CA_FILE", &*ca), ("REDIS_CERT_FILE", &*certificate), ("REDIS_KEY_FILE", &*key)];
-        let said = start(&url, &files);
-        assert!(said.contains("it refuses our certificate; REDIS_CERT_FILE"), "{said}");
+        let error = start_error(&url, &files);
+        assert!(error.contains("it rejected our client certificate; REDIS_CERT_FILE"), "{error}");
     }
 
-    for (file, says) in [("other-name", "its certificate is for another name"), ("expired", "has expired")] {
-        let (certificate, key) = ours(&authority, file);
+    for (file, advice) in [("other-name", "its certificate is for another name"), ("expired", "has expired")] {
+        let (certificate, key) = pair(&authority, file);
         let mut set = redis::cmd("CONFIG");
         set.arg("SET").arg("tls-cert-file").arg(&certificate).arg("tls-key-file").arg(&key);
         set.exec_async(&mut admin).await.expect("another certificate");
-        let said = start(&url, &[("REDIS_CA_FILE", &ca)]);
-        assert!(said.contains(says), "{said}");
+        let error = start_error(&url, &[("REDIS_CA_FILE", &ca)]);
+        assert!(error.contains(advice), "{error}");
     }
 
     let plain = RedisServer::start().await;
-    let said = start(&plain.url().replace("redis://", "rediss://"), &[("REDIS_WAIT", "0")]);
-    assert!(said.contains("whether it speaks TLS there"), "{said}");
+    let error = start_error(&plain.url().replace("redis://", "rediss://"), &[("REDIS_WAIT", "0")]);
+    assert!(error.contains("whether it expects TLS"), "{error}");
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_named_by_its_setting_before_anything_is_connected() {
+fn invalid_certificate_file_is_reported_with_its_setting() {
     let authority = Authority::new();
     for name in ["one", "two"] {
         authority.sign(name, "livechat");
     }
     std::fs::write(authority.file("empty.pem"), "nothing\n").expect("a file");
-    let file = |name: &str| authority.named(name);
+    let file = |name: &str| authority.setting(name);
     let (ca, missing, empty) = (file("ca.pem"), file("missing.pem"), file("empty.pem"));
     let (one, one_key, two_key) = (file("one.pem"), file("one.key"), file("two.key"));
     let tls = ("REDIS_URL", "rediss://127.0.0.1:1");
-    for (settings, says) in [
-        (&[tls, ("REDIS_CA_FILE", &*missing)][..], "REDIS_CA_FILE: must be a file that can be read"),
-        (&[tls, ("REDIS_CA_FILE", &empty)], "REDIS_CA_FILE: must hold certificates in PEM"),
-        (&[tls, ("REDIS_CERT_FILE", &one)], "REDIS_KEY_FILE: must be there"),
-        (&[tls, ("REDIS_KEY_FILE", &one_key)], "REDIS_CERT_FILE: must be there"),
-        (&[tls, ("REDIS_CERT_FILE", &one), ("REDIS_KEY_FILE", &two_key)], "REDIS_KEY_FILE: must be that of"),
+    for (settings, advice) in [
+        (&[tls, ("REDIS_CA_FILE", &*missing)][..], "REDIS_CA_FILE: must be a readable file"),
+        (&[tls, ("REDIS_CA_FILE", &empty)], "REDIS_CA_FILE: must hold at least one certificate in PEM"),
+        (&[tls, ("REDIS_CERT_FILE", &one)], "REDIS_KEY_FILE: must be set too"),
+        (&[tls, ("REDIS_KEY_FILE", &one_key)], "REDIS_CERT_FILE: must be set too"),
+        (&[tls, ("REDIS_CERT_FILE", &one), ("REDIS_KEY_FILE", &two_key)], "REDIS_KEY_FILE: must match the certificate"),
         (&[tls, ("REDIS_CERT_FILE", &one), ("REDIS_KEY_FILE", &empty)], "REDIS_KEY_FILE: must hold a key"),
         (&[tls, ("REDIS_CERT_FILE", &empty), ("REDIS_KEY_FILE", &one_key)], "REDIS_CERT_FILE: must hold a certificate"),
         (
@@ -109,7 +109,7 @@ fn a_file_that_cannot_be_used_is_named_by_its_setting_before_anything_is_connect
         ),
         (&[("REDIS_URL", "rediss://127.0.0.1:1/#insecure")], "REDIS_URL: must not end with #insecure"),
     ] {
-        let said = failure(settings);
-        assert!(said.contains(says), "{settings:?}: {said}");
+        let error = failure(settings);
+        assert!(error.contains(advice), "{settings:?}: {error}");
     }
 }

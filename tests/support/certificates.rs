@@ -1,11 +1,11 @@
-//! Certificates of a test's own: an authority, and what it signs, as PEM files in a directory that goes with it.
+//! A certificate authority for one test. Its certificates are PEM files in a temporary directory.
 
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
-/// An authority. Its own certificate is in `ca.pem`.
+/// A certificate authority. Its own certificate is in `ca.pem`.
 pub struct Authority {
     directory: TempDir,
     issuer: Issuer<'static, KeyPair>,
@@ -23,12 +23,12 @@ impl Authority {
         Self { directory, issuer: Issuer::new(params, key) }
     }
 
-    /// Signs a certificate for whoever has this name or address; in `{file}.pem` and `{file}.key`.
+    /// Signs a certificate for a host name or address. Writes `{file}.pem` and `{file}.key`.
     pub fn sign(&self, file: &str, name: &str) {
         self.sign_until(file, name, 4000);
     }
 
-    /// As [`sign`](Self::sign), good until the beginning of this year.
+    /// Like [`sign`](Self::sign), with a certificate that expires at the beginning of this year.
     pub fn sign_until(&self, file: &str, name: &str, year: i32) {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
@@ -39,7 +39,7 @@ impl Authority {
         std::fs::write(self.file(&format!("{file}.key")), key.serialize_pem()).expect("a file");
     }
 
-    /// A file of the directory.
+    /// The path of a file.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
@@ -48,8 +48,8 @@ impl Authority {
         self.directory.path()
     }
 
-    /// The same as text, for a setting.
-    pub fn named(&self, name: &str) -> String {
+    /// The path of a file as text, for a setting.
+    pub fn setting(&self, name: &str) -> String {
         self.file(name).to_str().expect("text").to_owned()
     }
 }

@@ -1,6 +1,6 @@
-//! A Redis of a test's own: a real `redis-server` on a free port, with a directory of its own, killed when dropped.
+//! A Redis for one test: a real `redis-server` on a free port with its own directory, killed when dropped.
 //!
-//! `REDIS_SERVER=/path/to/valkey-server` in the environment of the tests has them use that one.
+//! Set `REDIS_SERVER=/path/to/valkey-server` in the environment of the tests to use another program.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -30,46 +30,46 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// One that keeps nothing over a restart.
+    /// Starts a Redis that loses its data at a restart.
     pub async fn start() -> Self {
         Self::launch(&["--appendonly", "no"], None).await
     }
 
-    /// One whose writes are on disk before they are answered.
+    /// Starts a Redis that syncs every write to disk before its reply.
     pub async fn start_durable() -> Self {
         Self::launch(&["--appendonly", "yes", "--appendfsync", "always"], None).await
     }
 
-    /// One that takes two thousandths of a second for each key when it is started again, and says LOADING meanwhile. It
-    /// loads what it was told to `SAVE`.
+    /// Starts a Redis that needs two milliseconds per key to load its data after a restart, and replies LOADING meanwhile. `SAVE`
+    /// writes the data.
     pub async fn start_that_loads_slowly() -> Self {
         let slowly = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"];
         Self::launch(&[&["--appendonly", "no"], &slowly[..]].concat(), None).await
     }
 
-    /// One that wants a password.
+    /// Starts a Redis with a password.
     pub async fn start_with_password(password: &str) -> Self {
         Self::launch(&["--appendonly", "no", "--requirepass", password], Some(password)).await
     }
 
-    /// One whose writes are on disk before they are answered, and that speaks nothing but TLS, with the certificate `redis.pem` of this authority. It wants a certificate of
-    /// whoever comes if `strict`; the test itself comes with `test.pem`.
+    /// Starts a durable Redis that accepts TLS only, with the certificate `redis.pem` of this authority. With `strict` it requires
+    /// client certificates; the test itself uses `test.pem`.
     pub async fn start_with_tls(authority: &Authority, strict: bool) -> Self {
         let read = |name: &str| std::fs::read(authority.file(name)).expect("a file");
         authority.sign("test", "a test");
         let client_tls = Some(ClientTlsConfig { client_cert: read("test.pem"), client_key: read("test.key") });
         let tls = TlsCertificates { client_tls, root_cert: Some(read("ca.pem")) };
-        let file = |name: &str| authority.named(name);
+        let file = |name: &str| authority.setting(name);
         let (certificate, key, ca) = (file("redis.pem"), file("redis.key"), file("ca.pem"));
-        let wanted = if strict { "yes" } else { "no" };
+        let auth_clients = if strict { "yes" } else { "no" };
         let args =
             ["--appendonly", "yes", "--appendfsync", "always", "--tls-cert-file", &certificate, "--tls-key-file", &key]
                 .into_iter()
-                .chain(["--tls-ca-cert-file", &ca, "--tls-auth-clients", wanted]);
+                .chain(["--tls-ca-cert-file", &ca, "--tls-auth-clients", auth_clients]);
         Self::launch_in(&args.collect::<Vec<_>>(), None, Some(tls), Vec::new()).await
     }
 
-    /// The one node of a cluster.
+    /// Starts a cluster of one node.
     pub async fn start_cluster_node() -> Self {
         let server = Self::launch(&["--appendonly", "no", "--cluster-enabled", "yes"], None).await;
         let mut redis = server.connection().await;
@@ -77,8 +77,8 @@ impl RedisServer {
         take_all.arg("ADDSLOTS").arg(slots).exec_async(&mut redis).await.expect("all slots");
         let start = Instant::now();
         loop {
-            let mut ask = redis::cmd("CLUSTER");
-            let info: String = ask.arg("INFO").query_async(&mut redis).await.expect("the state of the cluster");
+            let mut command = redis::cmd("CLUSTER");
+            let info: String = command.arg("INFO").query_async(&mut redis).await.expect("the state of the cluster");
             if info.contains("cluster_state:ok") {
                 return server;
             }
@@ -87,12 +87,12 @@ impl RedisServer {
         }
     }
 
-    /// One that keeps nothing over a restart and goes by this clock.
-    pub async fn start_by_clock(clock: &WrongClock) -> Self {
+    /// Starts a Redis with this clock that loses its data at a restart.
+    pub async fn start_with_clock(clock: &WrongClock) -> Self {
         Self::launch_in(&["--appendonly", "no"], None, None, clock.environment().into()).await
     }
 
-    /// One that knows no other node and has no slots yet. See `redis_cluster`.
+    /// Starts a node of a cluster that knows no other node and has no slots. See `redis_cluster`.
     pub async fn start_lone_node(args: &[&str]) -> Self {
         let bus = free_port().to_string();
         let own = ["--appendonly", "no", "--cluster-enabled", "yes", "--cluster-port", &bus];
@@ -116,7 +116,7 @@ impl RedisServer {
         let (port, process) = (0, None);
         let mut server =
             Self { directory, port, password: password.map(str::to_owned), tls, args, environment, process };
-        // Between looking for a free port and using it, somebody else may take it.
+        // Another process may take the port before redis-server uses it.
         for _ in 0..5 {
             server.port = free_port();
             if server.run().await {
@@ -126,13 +126,13 @@ impl RedisServer {
         panic!("redis-server ends at once on every port");
     }
 
-    /// Where it is, with the password if it wants one.
+    /// The URL, with the password if there is one.
     pub fn url(&self) -> String {
         let url = url(self.port, self.password.as_deref());
         if self.tls.is_some() { url.replace("redis://", "rediss://") } else { url }
     }
 
-    /// Where it is, without any password.
+    /// The URL without a password.
     pub fn url_without_password(&self) -> String {
         url(self.port, None)
     }
@@ -144,25 +144,25 @@ impl RedisServer {
 
     /// Runs a command that must succeed.
     pub async fn command(&self, words: &[&str]) {
-        self.ask::<redis::Value>(words).await;
+        self.query::<redis::Value>(words).await;
     }
 
-    /// What it answers to a command that must succeed.
-    pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    /// Runs a command that must succeed, and returns its reply.
+    pub async fn query<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]).query_async(&mut self.connection().await).await.expect("a command that succeeds")
     }
 
-    /// Makes it a copy of the Redis at this address, and waits until it is one.
+    /// Makes it a replica of the Redis at this address, and waits until it is connected.
     pub async fn replicate(&self, primary: &str) {
         let (host, port) = primary.split_once(':').expect("host and port");
         self.command(&["REPLICAOF", host, port]).await;
         let mut connection = self.connection().await;
         let start = Instant::now();
         loop {
-            let mut ask = redis::cmd("INFO");
+            let mut command = redis::cmd("INFO");
             let info: String =
-                ask.arg("replication").query_async(&mut connection).await.expect("what it says of itself");
+                command.arg("replication").query_async(&mut connection).await.expect("its replication state");
             if info.contains("master_link_status:up") {
                 return;
             }
@@ -171,7 +171,7 @@ impl RedisServer {
         }
     }
 
-    /// A connection for looking into it.
+    /// A connection for the test itself.
     pub async fn connection(&self) -> MultiplexedConnection {
         self.client().get_multiplexed_async_connection().await.expect("a connection to redis-server")
     }
@@ -188,12 +188,12 @@ impl RedisServer {
         self.process.as_ref().expect("redis-server was started").id()
     }
 
-    /// Where it keeps what it keeps.
+    /// The data directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Whether it was started and not killed since.
+    /// Whether it was started and not killed.
     pub const fn is_running(&self) -> bool {
         self.process.is_some()
     }
@@ -210,12 +210,12 @@ impl RedisServer {
         assert!(sent.expect("the kill command").success());
     }
 
-    /// Starts it again after [`kill`](Self::kill), on the same port with the same directory.
+    /// Restarts it after [`kill`](Self::kill), on the same port with the same directory.
     pub async fn restart(&mut self) {
         assert!(self.run().await, "redis-server does not start again");
     }
 
-    /// Starts it and waits until it answers. Answers whether it does, and did not end instead.
+    /// Starts it and waits until it replies. Returns false if it exits instead.
     async fn run(&mut self) -> bool {
         let (plain, tls) = if self.tls.is_some() { (0, self.port) } else { (self.port, 0) };
         let mut command = Command::new(program());
@@ -258,7 +258,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// Whether this process answers there, and has loaded what it kept.
+/// Whether this process replies and has loaded its data.
 async fn is_ready(client: &Client, process: u32) -> bool {
     let info: redis::RedisResult<String> = async {
         let mut connection = client.get_multiplexed_async_connection().await?;
@@ -279,8 +279,7 @@ pub fn program() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
-/// A port that nobody listens on. Below those that the system gives to outgoing connections, so that it is still free when
-/// a server that was killed wants it again.
+/// A free port. It is below the range of ephemeral ports, so that it is still free when a killed server is restarted.
 pub fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| rand::rng().random_range(10_000..32_000));
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("ports without end")

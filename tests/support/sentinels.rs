@@ -1,4 +1,4 @@
-//! Three sentinels of a test's own, over a Redis with a replica: real processes on free ports, ended when dropped.
+//! Three sentinels for one test: real processes on free ports, killed when dropped.
 
 use std::process::{Child, Command, Stdio};
 
@@ -9,10 +9,10 @@ use super::eventually;
 use super::redis_server::{RedisServer, free_port, program};
 
 pub const MASTER: &str = "the-primary";
-/// What the sentinels ask for.
+/// The password of the sentinels.
 pub const PASSWORD: &str = "open-sentinel";
 
-/// Sentinels that agree.
+/// Three sentinels that know each other.
 pub struct Sentinels {
     sentinels: Vec<Sentinel>,
 }
@@ -24,38 +24,39 @@ struct Sentinel {
 }
 
 impl Sentinels {
-    /// Starts them, and waits until each knows the other two and as many replicas.
-    pub async fn over(primary: &RedisServer, replicas: usize) -> Self {
+    /// Starts the sentinels, and waits until each knows the other two and all replicas.
+    pub async fn monitoring(primary: &RedisServer, replicas: usize) -> Self {
         let sentinels = Self { sentinels: (0..3).map(|_| Sentinel::start(primary)).collect() };
         for sentinel in &sentinels.sentinels {
-            eventually("a sentinel knows everybody", async || {
-                let known = async |what: &str| sentinel.ask::<Vec<redis::Value>>(what).await.map(|found| found.len());
+            eventually("a sentinel knows all nodes", async || {
+                let known =
+                    async |command: &str| sentinel.query::<Vec<redis::Value>>(command).await.map(|found| found.len());
                 known("SENTINELS").await == Ok(2)
                     && known("REPLICAS").await == Ok(replicas)
-                    && sentinel.ask::<String>("CKQUORUM").await.is_ok()
+                    && sentinel.query::<String>("CKQUORUM").await.is_ok()
             })
             .await;
         }
         sentinels
     }
 
-    /// Host and port of each, as the setting has them.
+    /// The value of `REDIS_SENTINELS`.
     pub fn addresses(&self) -> String {
         let addresses: Vec<_> = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
         addresses.join(",")
     }
 
-    /// Tells them to make a replica the primary, as for a planned change.
+    /// Starts a planned failover.
     pub async fn fail_over(&self) {
-        eventually("the failover begins", async || self.sentinels[0].ask::<String>("FAILOVER").await.is_ok()).await;
+        eventually("the failover begins", async || self.sentinels[0].query::<String>("FAILOVER").await.is_ok()).await;
     }
 
-    /// Ends one of them as `kill -9` does.
+    /// Kills one of them as `kill -9` does.
     pub fn kill_one(&mut self) {
         drop(self.sentinels.remove(0));
     }
 
-    /// Sends all of them a signal by its name, like STOP or CONT.
+    /// Sends a signal, like STOP or CONT, to all of them.
     pub fn signal(&self, name: &str) {
         for sentinel in &self.sentinels {
             let sent = Command::new("kill").args([format!("-{name}"), sentinel.process.id().to_string()]).status();
@@ -66,7 +67,7 @@ impl Sentinels {
     /// Host and port of the primary.
     pub async fn primary(&self) -> String {
         let (host, port): (String, u16) =
-            self.sentinels[0].ask("GET-MASTER-ADDR-BY-NAME").await.expect("what a sentinel says");
+            self.sentinels[0].query("GET-MASTER-ADDR-BY-NAME").await.expect("the primary's address");
         format!("{host}:{port}")
     }
 }
@@ -88,10 +89,10 @@ impl Sentinel {
         Self { _directory: directory, port, process: command.spawn().expect("a sentinel") }
     }
 
-    async fn ask<T: redis::FromRedisValue>(&self, what: &str) -> RedisResult<T> {
+    async fn query<T: redis::FromRedisValue>(&self, command: &str) -> RedisResult<T> {
         let client = Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}/", self.port))?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        redis::cmd("SENTINEL").arg(what).arg(MASTER).query_async(&mut connection).await
+        redis::cmd("SENTINEL").arg(command).arg(MASTER).query_async(&mut connection).await
     }
 }
 

@@ -209,7 +209,7 @@ impl Fixture for Cluster {
 
     async fn cut_feeds(&self) {
         let cluster = self.cluster.as_ref().expect("a cluster until the end");
-        for node in cluster.awake() {
+        for node in cluster.running() {
             cluster.node(node).command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Our own process, killed and started again, or frozen and thawed, in the middle of a load, on each store.
+//! Our own process, killed and restarted or frozen and resumed under load, on each store.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn a_server_that_is_killed_under_load_and_started_again_lost_nothing() {
+async fn server_killed_and_restarted_under_load_loses_nothing() {
     for (mut server, _redis) in Server::on_each_store(&[]).await {
-        // It gets another port each time.
+        // Each start gets another port.
         let proxy = Proxy::to(server.address()).await;
         let crowd = Crowd::start(proxy.address()).await;
         for _ in 0..5 {
@@ -26,12 +26,12 @@ async fn a_server_that_is_killed_under_load_and_started_again_lost_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_frozen_under_load_goes_on_where_it_was() {
+async fn server_frozen_under_load_continues() {
     let on_each = Server::on_each_store(&[]).await.into_iter().map(async |(server, _redis)| {
         let crowd = Crowd::start(server.address()).await;
         for _ in 0..2 {
             server.signal("STOP");
-            // Longer than Redis, the watchdog of its lines and every deadline wait.
+            // Longer than every deadline and the watchdog of the Redis connections.
             tokio::time::sleep(Duration::from_secs(3)).await;
             server.signal("CONT");
             crowd.wait_for_accepted(20).await;

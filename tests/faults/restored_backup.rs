@@ -1,5 +1,4 @@
-//! A store that was set back to what it once was: readers of what is lost are told so, and never shown something else
-//! in its place.
+//! A store restored from an older backup: readers of lost events get an error, and never other events in their place.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +10,7 @@ use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
 #[tokio::test]
-async fn a_live_reader_of_what_a_redis_lost_is_told_so() {
+async fn live_reader_of_events_lost_in_a_redis_restore_gets_cursor_invalid() {
     let mut redis = RedisServer::start_durable().await;
     let server = Server::on_redis(&redis.url());
     let client = server.client();
@@ -19,7 +18,7 @@ async fn a_live_reader_of_what_a_redis_lost_is_told_so() {
     let start = client.cursor(&room).await;
     let mut reader = Subscriber::open(server.address(), &room, Some(start)).await;
     User::of(client.clone()).send(&room, "kept").await;
-    let backup = copy_of(redis.directory());
+    let backup = back_up(redis.directory());
     let kept = client.cursor(&room).await;
     let mut ada = User::of(client.clone());
     ada.send(&room, "lost").await;
@@ -28,20 +27,20 @@ async fn a_live_reader_of_what_a_redis_lost_is_told_so() {
     let lost = reader.cursor.clone().expect("a cursor");
 
     redis.kill();
-    set_back(redis.directory(), backup.path());
+    restore(redis.directory(), backup.path());
     redis.restart().await;
     assert_eq!(reader.refusal().await, "CURSOR_INVALID");
-    assert_goes_on_from_what_was_kept(&server, &room, kept, lost).await;
+    assert_continues_after_restore(&server, &room, kept, lost).await;
 }
 
 #[tokio::test]
-async fn cursors_of_what_an_embedded_store_lost_are_refused() {
+async fn cursors_of_events_lost_in_an_embedded_restore_are_rejected() {
     let mut server = Server::embedded();
     let room = server.client().create_room().await;
     User::of(server.client()).send(&room, "kept").await;
     let kept = server.client().cursor(&room).await;
     assert!(server.terminate().await.success());
-    let backup = copy_of(&server.data());
+    let backup = back_up(&server.data());
     server.start();
     let mut ada = User::of(server.client());
     ada.send(&room, "lost").await;
@@ -49,32 +48,32 @@ async fn cursors_of_what_an_embedded_store_lost_are_refused() {
     let lost = server.client().cursor(&room).await;
 
     server.kill();
-    set_back(&server.data(), backup.path());
+    restore(&server.data(), backup.path());
     server.start();
-    assert_goes_on_from_what_was_kept(&server, &room, kept, lost).await;
+    assert_continues_after_restore(&server, &room, kept, lost).await;
 }
 
-async fn assert_goes_on_from_what_was_kept(server: &Server, room: &RoomKey, kept: String, lost: String) {
-    let refusal = async || Subscriber::open(server.address(), room, Some(lost.clone())).await.refusal().await;
-    assert_eq!(refusal().await, "CURSOR_INVALID", "past the end");
+async fn assert_continues_after_restore(server: &Server, room: &RoomKey, kept: String, lost: String) {
+    let error_code = async || Subscriber::open(server.address(), room, Some(lost.clone())).await.refusal().await;
+    assert_eq!(error_code().await, "CURSOR_INVALID", "past the end");
     let mut bob = User::of(server.client());
     for n in 0..4 {
         bob.send(room, &format!("new {n}")).await;
-        assert_eq!(refusal().await, "CURSOR_INVALID", "{n} other entries later");
+        assert_eq!(error_code().await, "CURSOR_INVALID", "{n} other entries later");
     }
     let mut reader = Subscriber::open(server.address(), room, Some(kept)).await;
     assert_tell_the_room(&reader.events(4).await, &server.client().texts(room).await, 1);
 }
 
-/// A directory that holds what this one does.
-pub fn copy_of(directory: &Path) -> tempfile::TempDir {
+/// Copies a directory.
+pub fn back_up(directory: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a directory for a copy");
-    set_back(copy.path(), directory);
+    restore(copy.path(), directory);
     copy
 }
 
-/// Makes one directory hold what another one holds.
-pub fn set_back(directory: &Path, from: &Path) {
+/// Replaces a directory with a copy of another one.
+pub fn restore(directory: &Path, from: &Path) {
     std::fs::remove_dir_all(directory).expect("a directory of our own");
     let copied = Command::new("cp").arg("-a").arg(from).arg(directory).status();
     assert!(copied.expect("the cp command").success());

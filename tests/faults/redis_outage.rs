@@ -1,8 +1,8 @@
-//! A Redis that is gone for a while, frozen, emptied, locked or a replica.
+//! Redis killed, frozen, emptied, with a changed password, or demoted to a replica.
 
 use std::time::Duration;
 
-use super::{assert_cannot_write, assert_unavailable, ready_again};
+use super::{assert_cannot_write, assert_unavailable, wait_until_ready};
 use crate::support::client::{User, error_code};
 use crate::support::crowd::Crowd;
 use crate::support::redis_server::RedisServer;
@@ -10,7 +10,7 @@ use crate::support::server::{self, Server};
 use crate::support::subscriber::{Said, Subscriber};
 
 #[tokio::test]
-async fn a_redis_that_was_killed_and_kept_its_data_is_found_again_and_nobody_missed_anything() {
+async fn redis_killed_with_its_data_kept_recovers_without_lost_events() {
     let mut redis = RedisServer::start_durable().await;
     let server = Server::on_redis(&redis.url());
     let crowd = Crowd::start(server.address()).await;
@@ -19,14 +19,14 @@ async fn a_redis_that_was_killed_and_kept_its_data_is_found_again_and_nobody_mis
         assert_cannot_write(&server, &crowd.room).await;
         assert_eq!(Subscriber::open(server.address(), &crowd.room, None).await.refusal().await, "UNAVAILABLE");
         redis.restart().await;
-        ready_again(&server).await;
+        wait_until_ready(&server).await;
         crowd.wait_for_accepted(20).await;
     }
     crowd.settle_and_check().await;
 }
 
 #[tokio::test]
-async fn a_redis_that_lost_everything_ends_its_rooms_and_serves_new_ones() {
+async fn redis_that_lost_its_data_ends_its_rooms_and_serves_new_ones() {
     let mut redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let client = server.client();
@@ -40,19 +40,19 @@ async fn a_redis_that_lost_everything_ends_its_rooms_and_serves_new_ones() {
     redis.kill();
     redis.restart().await;
     assert!(matches!(subscriber.next().await, Said::Complete));
-    ready_again(&server).await;
-    let refused = ada.try_send(&room, "after").await.expect("an answer");
+    wait_until_ready(&server).await;
+    let refused = ada.try_send(&room, "after").await.expect("a response");
     assert_eq!(error_code(&refused), "ROOM_NOT_FOUND");
     assert_eq!(Subscriber::open(server.address(), &room, subscriber.cursor).await.refusal().await, "ROOM_NOT_FOUND");
     Crowd::start(server.address()).await.settle_and_check().await;
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_for_ten_seconds_is_told_of_in_time_and_harms_nothing() {
+async fn redis_frozen_for_ten_seconds_is_reported_in_time_and_harms_nothing() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let crowd = Crowd::start(server.address()).await;
-    // A Redis that hangs does what it was sent once it goes on, so nobody counts what is in this room.
+    // A frozen Redis later runs the commands that it was sent, so the content of this room is not checked.
     let other = server.client().create_room().await;
     redis.signal("STOP");
     let pause = tokio::time::sleep(Duration::from_secs(10));
@@ -60,12 +60,12 @@ async fn a_redis_that_hangs_for_ten_seconds_is_told_of_in_time_and_harms_nothing
     pause.await;
     assert_unavailable(&mut User::of(server.client()), &other).await;
     redis.signal("CONT");
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     crowd.settle_and_check().await;
 }
 
 #[tokio::test]
-async fn a_server_on_a_replica_is_not_ready_and_takes_nothing_until_the_replica_is_promoted() {
+async fn server_on_a_replica_is_not_ready_until_the_replica_is_promoted() {
     let (primary, replica) = (RedisServer::start().await, RedisServer::start().await);
     let room = Server::on_redis(&primary.url()).client().create_room().await;
     replica.replicate(&primary.address()).await;
@@ -74,36 +74,38 @@ async fn a_server_on_a_replica_is_not_ready_and_takes_nothing_until_the_replica_
     assert!(server.client().texts(&room).await.is_empty(), "a replica can be read");
 
     replica.command(&["REPLICAOF", "NO", "ONE"]).await;
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     User::of(server.client()).send(&room, "promoted").await;
     let crowd = Crowd::start(server.address()).await;
 
-    // And under load, as when a cluster's manager demotes it and changes its mind.
+    // Also under load, as when an orchestrator demotes a node and promotes it again.
     replica.command(&["REPLICAOF", "127.0.0.1", "1"]).await;
     assert_cannot_write(&server, &crowd.room).await;
     replica.command(&["REPLICAOF", "NO", "ONE"]).await;
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     crowd.settle_and_check().await;
 }
 
 #[tokio::test]
-async fn a_redis_that_turns_the_server_away_at_its_start_is_named_without_the_password() {
+async fn rejected_login_is_reported_at_start_without_the_password() {
     let mut redis = RedisServer::start_with_password("open-sesame").await;
     let address = redis.address();
     for wrong in [redis.url_without_password(), format!("redis://:open-barley@{address}/")] {
-        let said = server::failure(&[("REDIS_URL", &wrong)]);
+        let error = server::failure(&[("REDIS_URL", &wrong)]);
         assert!(
-            said.contains(&address) && said.contains("it wants another user or password") && !said.contains("barley"),
-            "{said}"
+            error.contains(&address)
+                && error.contains("it rejected the user or the password")
+                && !error.contains("barley"),
+            "{error}"
         );
     }
     redis.kill();
-    let said = server::failure(&[("REDIS_URL", &redis.url()), ("REDIS_WAIT", "0")]);
-    assert!(said.contains("Redis") && said.contains(&address) && !said.contains("open-sesame"), "{said}");
+    let error = server::failure(&[("REDIS_URL", &redis.url()), ("REDIS_WAIT", "0")]);
+    assert!(error.contains("Redis") && error.contains(&address) && !error.contains("open-sesame"), "{error}");
 }
 
 #[tokio::test]
-async fn a_password_that_is_changed_for_a_while_harms_nothing_and_is_not_logged() {
+async fn temporary_password_change_harms_nothing_and_is_not_logged() {
     let redis = RedisServer::start_with_password("open-sesame").await;
     let server = Server::on_redis(&redis.url());
     let crowd = Crowd::start(server.address()).await;
@@ -112,14 +114,14 @@ async fn a_password_that_is_changed_for_a_while_harms_nothing_and_is_not_logged(
         redis::cmd(words[0]).arg(&words[1..]).exec_async(&mut admin).await.expect("a command that succeeds");
     };
     run(&["CONFIG", "SET", "requirepass", "open-barley"]).await;
-    // Who is in stays in.
+    // Existing connections stay authenticated.
     crowd.wait_for_accepted(20).await;
     for kind in ["normal", "pubsub"] {
         run(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]).await;
     }
     assert_cannot_write(&server, &crowd.room).await;
     run(&["CONFIG", "SET", "requirepass", "open-sesame"]).await;
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     crowd.settle_and_check().await;
     let log = server.log();
     assert!(log.contains("WRONGPASS") && !log.contains("sesame") && !log.contains("barley"), "{log}");

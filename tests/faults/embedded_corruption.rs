@@ -1,11 +1,11 @@
-//! Damage to the files of the embedded store: a clear error, no false acknowledgement, no panic; and after a crash,
-//! everything up to where the write-ahead log is torn.
+//! Corrupt files of the embedded store: a clear error, no false acknowledgement and no panic. After a crash with a torn write-ahead
+//! log, everything before the tear is kept.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::{assert_cannot_write, ready_again};
+use super::{assert_cannot_write, wait_until_ready};
 use crate::support::client::{RoomKey, User, error_code};
 use crate::support::crowd::Crowd;
 use crate::support::reader::assert_tell_the_room;
@@ -13,13 +13,13 @@ use crate::support::server::{self, Server};
 use crate::support::subscriber::Subscriber;
 
 #[tokio::test]
-async fn a_data_directory_that_is_moved_away_takes_nothing_until_it_is_back() {
+async fn moved_data_directory_rejects_writes_until_it_is_back() {
     let server = Server::embedded();
     let (data, aside) = (server.data(), server.data().with_file_name("aside"));
     let crowd = Crowd::start(server.address()).await;
     fs::rename(&data, &aside).expect("moved away");
     assert_cannot_write(&server, &crowd.room).await;
-    // Nor is another database taken for it that lies there meanwhile.
+    // A copy of the database in its place is not used either.
     fs::create_dir(&data).expect("a directory");
     for file in ["livechat.db", "livechat.db-wal"] {
         fs::copy(aside.join(file), data.join(file)).expect("a copy");
@@ -27,12 +27,12 @@ async fn a_data_directory_that_is_moved_away_takes_nothing_until_it_is_back() {
     assert_cannot_write(&server, &crowd.room).await;
     fs::remove_dir_all(&data).expect("removed");
     fs::rename(&aside, &data).expect("moved back");
-    ready_again(&server).await;
+    wait_until_ready(&server).await;
     crowd.settle_and_check().await;
 }
 
 #[tokio::test]
-async fn a_data_directory_that_is_removed_is_told_of_and_never_written_to_again() {
+async fn removed_data_directory_is_reported_and_never_written_again() {
     let mut server = Server::embedded();
     let room = server.client().create_room().await;
     fs::remove_dir_all(server.data()).expect("removed");
@@ -44,18 +44,18 @@ async fn a_data_directory_that_is_removed_is_told_of_and_never_written_to_again(
     Crowd::start(server.address()).await.settle_and_check().await;
 }
 
-/// Writes nonsense over the pages of a file from one on.
+/// Overwrites the pages of a file from `first_page` on.
 fn overwrite(file: &Path, first_page: u64) {
     const PAGE: u64 = 4_096;
     let file = File::options().write(true).open(file).expect("a file");
     let pages = file.metadata().expect("its size").len() / PAGE;
     assert!(pages > first_page + 1, "a file of {pages} pages is too small for this");
     for page in first_page..pages {
-        file.write_all_at(&[0xa5; PAGE as usize], page * PAGE).expect("nonsense");
+        file.write_all_at(&[0xa5; PAGE as usize], page * PAGE).expect("overwritten");
     }
 }
 
-/// A server that was stopped in order, with a database of some pages.
+/// A cleanly stopped server with a database of several pages.
 async fn stopped_server() -> Server {
     let mut server = Server::embedded();
     let room = server.client().create_room().await;
@@ -68,51 +68,51 @@ async fn stopped_server() -> Server {
 }
 
 #[tokio::test]
-async fn a_damaged_database_refuses_to_start_and_says_what_to_do() {
-    let damages: [fn(&Path); 4] = [
+async fn corrupt_database_fails_the_start_with_advice() {
+    let corruptions: [fn(&Path); 4] = [
         |database| overwrite(database, 0),
         |database| overwrite(database, 20),
         |database| File::options().write(true).open(database).and_then(|file| file.set_len(50_000)).expect("cut"),
-        |database| fs::write(database, "something else altogether").expect("replaced"),
+        |database| fs::write(database, "not a database").expect("replaced"),
     ];
-    for (number, damage) in damages.into_iter().enumerate() {
+    for (number, corrupt) in corruptions.into_iter().enumerate() {
         let server = stopped_server().await;
         let database = server.data().join("livechat.db");
-        damage(&database);
-        let said = server::failure(&[("DATA_DIR", server.data().to_str().expect("text"))]);
-        let names_it = said.contains(database.to_str().expect("text"));
-        assert!(names_it && said.contains("restore a backup or move it away"), "damage {number}: {said}");
-        assert!(!said.contains("panicked"), "damage {number}: {said}");
+        corrupt(&database);
+        let error = server::failure(&[("DATA_DIR", server.data().to_str().expect("text"))]);
+        let has_path = error.contains(database.to_str().expect("text"));
+        assert!(has_path && error.contains("restore a backup or move it away"), "corruption {number}: {error}");
+        assert!(!error.contains("panicked"), "corruption {number}: {error}");
     }
 }
 
 #[tokio::test]
-async fn damage_under_a_running_server_is_an_error_and_never_an_acknowledgement() {
+async fn corruption_under_a_running_server_never_causes_a_false_acknowledgement() {
     let mut server = stopped_server().await;
     server.start();
     let client = server.client();
     let room = client.create_room().await;
     overwrite(&server.data().join("livechat.db"), 1);
-    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    let (mut acknowledged, mut rejected) = (Vec::new(), 0);
     for n in 0..200 {
         let text = format!("{n} {}", "x".repeat(3_000));
-        let answer = User::of(client.clone()).try_send(&room, &text).await.expect("an answer");
-        if answer.get("errors").is_none() {
+        let response = User::of(client.clone()).try_send(&room, &text).await.expect("a response");
+        if response.get("errors").is_none() {
             acknowledged.push(Some(text));
         } else {
-            assert!(["INTERNAL", "UNAVAILABLE"].contains(&&*error_code(&answer)), "{answer}");
-            refused += 1;
+            assert!(["INTERNAL", "UNAVAILABLE"].contains(&&*error_code(&response)), "{response}");
+            rejected += 1;
         }
     }
-    println!("{} acknowledged, {refused} refused", acknowledged.len());
-    if refused == 0 {
+    println!("{} acknowledged, {rejected} rejected", acknowledged.len());
+    if rejected == 0 {
         assert_eq!(client.texts(&room).await, acknowledged);
     }
     assert_eq!(server.status("/healthz").await, 200);
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }
 
-/// Sends so many messages, each acknowledged, and kills the server.
+/// Sends this number of messages and kills the server. Returns the room and the cursors before and after each message.
 async fn crashed_server(messages: usize) -> (Server, RoomKey, Vec<String>) {
     let mut server = Server::embedded();
     let room = server.client().create_room().await;
@@ -126,7 +126,7 @@ async fn crashed_server(messages: usize) -> (Server, RoomKey, Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_log_that_was_torn_in_a_crash_opens_again_with_everything_up_to_there() {
+async fn torn_write_ahead_log_opens_with_everything_before_the_tear() {
     const MESSAGES: usize = 60;
     let tears: [fn(&File, u64); 3] = [
         |log, size| log.set_len(size - 1).expect("cut"),
@@ -145,20 +145,20 @@ async fn a_log_that_was_torn_in_a_crash_opens_again_with_everything_up_to_there(
         for (n, text) in texts.iter().enumerate() {
             assert!(text.as_ref().is_some_and(|text| text.starts_with(&format!("{n} "))), "{text:?} is number {n}");
         }
-        // Readers who stand behind the tear are told so, also once there are new events in that place.
+        // Cursors behind the tear are invalid, also once there are new events in that place.
         let last = cursors.last().expect("a cursor");
         for _ in 0..2 {
-            let refused = Subscriber::open(server.address(), &room, Some(last.clone())).await.refusal().await;
-            assert_eq!(refused, "CURSOR_INVALID", "tear {number}");
+            let code = Subscriber::open(server.address(), &room, Some(last.clone())).await.refusal().await;
+            assert_eq!(code, "CURSOR_INVALID", "tear {number}");
             let mut ada = User::of(client.clone());
             for _ in texts.len()..MESSAGES {
-                ada.send(&room, "anew").await;
+                ada.send(&room, "new").await;
             }
         }
         let kept = cursors[texts.len()].clone();
         let mut reader = Subscriber::open(server.address(), &room, Some(kept)).await;
-        let anew = 2 * (MESSAGES - texts.len());
-        assert_tell_the_room(&reader.events(anew).await, &client.texts(&room).await, texts.len());
+        let new_events = 2 * (MESSAGES - texts.len());
+        assert_tell_the_room(&reader.events(new_events).await, &client.texts(&room).await, texts.len());
         assert!(!server.log().contains("panicked"), "{}", server.log());
     }
 }

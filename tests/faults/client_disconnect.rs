@@ -1,4 +1,4 @@
-//! Clients that hang up in the middle of what they asked for: it is done whole, or taken back.
+//! Clients that disconnect during a request: the request is completed, or undone.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::support::proxy::Proxy;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// How far off Redis is.
-const AWAY: Duration = Duration::from_millis(160);
+/// The round trip to Redis.
+const LATENCY: Duration = Duration::from_millis(160);
 
 const OPEN: &str = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id } }";
 const CREATE: &str = "mutation { createRoom { room { id } } }";
@@ -32,31 +32,31 @@ fn client_at(server: &Server, host: u8) -> Client {
     Client::from_address(server.url("/graphql"), IpAddr::from([127, 1, 0, host]))
 }
 
-/// Asks, and hangs up when so many of its calls to the store, and a half, must have been answered.
-async fn ask_and_hang_up(client: &Client, query: &str, variables: Value, calls: u32) {
-    let _ = timeout(AWAY * calls + AWAY / 2, client.try_request(query, variables)).await;
+/// Sends a request, and disconnects half a round trip after this number of its store calls has been answered.
+async fn request_and_disconnect(client: &Client, query: &str, variables: Value, calls: u32) {
+    let _ = timeout(LATENCY * calls + LATENCY / 2, client.try_request(query, variables)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn right_codes_of_clients_that_hang_up_are_not_counted_as_wrong() {
+async fn correct_codes_of_clients_that_disconnect_are_not_counted_as_wrong() {
     let settings = [("WRONG_CODES_PER_ADDRESS", "3:1h"), ("WRONG_CODES_PER_NETWORK", "20:1h")];
     let (_redis, proxy, server) = server_behind_a_proxy(&settings).await;
     let creator = client_at(&server, 1);
     for calls in 0..6 {
         let (room, other) = (creator.create_room().await, creator.create_room().await);
-        let right = json!({ "id": room.id, "code": room.code });
+        let correct = json!({ "id": room.id, "code": room.code });
         let host = 10 + calls as u8;
-        proxy.delay(AWAY);
+        proxy.delay(LATENCY);
         let clients: Vec<_> = (0..10).map(|_| client_at(&server, host)).collect();
-        join_all(clients.iter().map(|client| ask_and_hang_up(client, OPEN, right.clone(), calls))).await;
-        // What was begun is done a moment later.
-        tokio::time::sleep(AWAY * 6).await;
+        join_all(clients.iter().map(|client| request_and_disconnect(client, OPEN, correct.clone(), calls))).await;
+        // Requests that were started are completed a moment later.
+        tokio::time::sleep(LATENCY * 6).await;
         proxy.delay(Duration::ZERO);
         let again = client_at(&server, host);
         let variables = json!({ "id": other.id, "code": other.code });
-        let answer = again.request(OPEN, variables).await;
-        assert!(answer.get("errors").is_none(), "after hanging up behind {calls} calls: {answer}");
-        // Nothing is left of it: the address has all of its tries.
+        let response = again.request(OPEN, variables).await;
+        assert!(response.get("errors").is_none(), "after disconnecting behind {calls} calls: {response}");
+        // Nothing was counted: the address has all of its attempts.
         for _ in 0..3 {
             let third = json!({ "id": creator.create_room().await.id, "code": "x" });
             assert_eq!(error_code(&again.request(OPEN, third).await), "ROOM_CODE_INVALID");
@@ -65,33 +65,33 @@ async fn right_codes_of_clients_that_hang_up_are_not_counted_as_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_code_that_takes_too_long_to_be_looked_at_is_not_counted_as_wrong() {
+async fn correct_code_whose_check_times_out_is_not_counted_as_wrong() {
     let (_redis, proxy, server) = server_behind_a_proxy(&[("WRONG_CODES_PER_ADDRESS", "1:1h")]).await;
     let room = client_at(&server, 1).create_room().await;
-    let (stranger, right) = (client_at(&server, 2), json!({ "id": room.id, "code": room.code }));
-    // Each call is in time, all of them together are not.
+    let (other_client, correct) = (client_at(&server, 2), json!({ "id": room.id, "code": room.code }));
+    // Each call is within its deadline, all of them together are not.
     proxy.delay(Duration::from_millis(550));
-    assert_eq!(error_code(&stranger.request(OPEN, right.clone()).await), "UNAVAILABLE");
+    assert_eq!(error_code(&other_client.request(OPEN, correct.clone()).await), "UNAVAILABLE");
     tokio::time::sleep(Duration::from_secs(2)).await;
     proxy.delay(Duration::ZERO);
-    let answer = stranger.request(OPEN, right).await;
-    assert!(answer.get("errors").is_none(), "{answer}");
+    let response = other_client.request(OPEN, correct).await;
+    assert!(response.get("errors").is_none(), "{response}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_and_a_new_room_are_whole_when_their_client_hangs_up() {
+async fn edit_and_new_room_are_completed_when_the_client_disconnects() {
     let (_redis, proxy, server) = server_behind_a_proxy(&[]).await;
     let creator = client_at(&server, 1);
     let room = creator.create_room().await;
     let mut user = User::of(creator.clone());
     let message = user.send(&room, "before").await;
-    proxy.delay(AWAY);
+    proxy.delay(LATENCY);
     let edit = json!({ "roomId": room.id, "roomCode": room.code, "userId": user.id, "token": user.token,
         "messageId": message["id"], "text": "after" });
-    // The message is read, the user's token is being replaced.
-    ask_and_hang_up(&client_at(&server, 1), EDIT, json!({ "input": edit }), 1).await;
-    // The room is being made, and is not in the list yet.
-    ask_and_hang_up(&client_at(&server, 2), CREATE, json!({}), 0).await;
+    // The message has been read; the user's token is being rotated.
+    request_and_disconnect(&client_at(&server, 1), EDIT, json!({ "input": edit }), 1).await;
+    // The room is being created and is not in the list yet.
+    request_and_disconnect(&client_at(&server, 2), CREATE, json!({}), 0).await;
     proxy.delay(Duration::ZERO);
     eventually("the message is edited", async || creator.texts(&room).await == [Some("after".to_owned())]).await;
     eventually("both rooms are listed", async || {

@@ -1,4 +1,4 @@
-//! Connections that are cut, everywhere and all the time. `bench/cuts.rs` is the same with ten thousand of them.
+//! Readers whose connections are cut all the time, over every transport. `bench/cuts.rs` does the same ten thousand times.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn readers_who_are_cut_hundreds_of_times_over_every_transport_get_each_event_once_and_in_order() {
+async fn readers_disconnected_hundreds_of_times_receive_each_event_once_in_order() {
     let redis = RedisServer::start().await;
     let environment = [("REDIS_URL", &*redis.url()), ("REDIS_TIMEOUT", "20s")];
     let servers = [Server::with(&environment), Server::with(&environment)];

@@ -1,4 +1,4 @@
-//! Bad lines to Redis: cut at any moment, cut in the middle of a reply, slow.
+//! Bad connections to Redis: closed at any moment, closed in the middle of a reply, slow.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::proxy::Proxy;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// How often lines are cut.
+/// How often connections are cut.
 const CUTS: usize = 30;
 
 async fn server_behind_a_proxy() -> (RedisServer, Proxy, Server) {
@@ -21,7 +21,7 @@ async fn server_behind_a_proxy() -> (RedisServer, Proxy, Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_to_redis_that_are_cut_at_any_moment_lose_nothing() {
+async fn connections_cut_at_any_moment_lose_nothing() {
     let (_redis, proxy, server) = server_behind_a_proxy().await;
     let crowd = Crowd::start(server.address()).await;
     for _ in 0..CUTS {
@@ -32,7 +32,7 @@ async fn lines_to_redis_that_are_cut_at_any_moment_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_to_redis_that_are_cut_in_the_middle_of_a_reply_lose_nothing() {
+async fn connections_cut_in_the_middle_of_a_reply_lose_nothing() {
     let (_redis, proxy, server) = server_behind_a_proxy().await;
     let crowd = Crowd::start(server.address()).await;
     for _ in 0..CUTS {
@@ -43,7 +43,7 @@ async fn lines_to_redis_that_are_cut_in_the_middle_of_a_reply_lose_nothing() {
 }
 
 #[tokio::test]
-async fn readers_whose_announcements_are_cut_off_again_and_again_miss_nothing() {
+async fn repeated_losses_of_the_pubsub_connection_lose_nothing() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let crowd = Crowd::start(server.address()).await;
@@ -52,23 +52,24 @@ async fn readers_whose_announcements_are_cut_off_again_and_again_miss_nothing() 
     while cuts < 10 {
         crowd.wait_for_accepted(5).await;
         let mut cut = redis::cmd("CLIENT");
-        cuts += cut.arg("KILL").arg("TYPE").arg("pubsub").query_async::<u32>(&mut connection).await.expect("an answer");
+        cuts +=
+            cut.arg("KILL").arg("TYPE").arg("pubsub").query_async::<u32>(&mut connection).await.expect("a response");
     }
     crowd.settle_and_check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_to_redis_that_is_slow_by_half_a_second_is_only_slow() {
+async fn connection_slower_by_half_a_second_is_only_slow() {
     let (_redis, proxy, server) = server_behind_a_proxy().await;
     let crowd = Crowd::start(server.address()).await;
     proxy.delay(Duration::from_millis(500));
     crowd.wait_for_accepted(10).await;
-    // Also for a server that finds it so, and for connections that are made meanwhile.
+    // Also for new connections, and for a server that starts meanwhile.
     proxy.cut();
     crowd.wait_for_accepted(10).await;
-    let late = Server::on_redis(&format!("redis://{}/", proxy.address()));
-    let room = late.client().create_room().await;
-    let mut ada = User::of(late.client());
+    let new_server = Server::on_redis(&format!("redis://{}/", proxy.address()));
+    let room = new_server.client().create_room().await;
+    let mut ada = User::of(new_server.client());
     let message = ada.send(&room, "slowly").await;
     ada.edit(&room, &text(&message["id"]), "and slower").await;
     proxy.delay(Duration::ZERO);
