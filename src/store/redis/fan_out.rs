@@ -44,38 +44,31 @@ impl RedisStore {
             let calls: Vec<_> = batches.map(|batch| call(batch).map(move |result| (batch, result))).collect();
             return stream::iter(calls).buffered(MAX_IN_FLIGHT).collect().await;
         };
-        let results = self.fan_out_over_shards(cluster, items, key, call, unavailable).await;
+        let topology = cluster.topology();
+        let calls = items.iter().map(|item| (topology.address_of(&key(item)).cloned(), call(slice::from_ref(item))));
+        let results = self.call_shards(cluster, calls.collect(), unavailable).await;
         let no_answer = || Err(StoreError::Unavailable("this shard of the cluster does not answer".into()));
         items.chunks(1).zip(results).map(|(item, result)| (item, result.unwrap_or_else(no_answer))).collect()
     }
 
-    /// Runs one call per item, except on shards that are known to be unavailable. Returns results in the order of the items;
-    /// `None` for calls that were skipped or not awaited.
-    async fn fan_out_over_shards<'a, T, R, W>(
+    /// Runs calls, except on shards that are known to be unavailable. Returns results in the order of the calls; `None` for those
+    /// that were skipped or not awaited.
+    async fn call_shards<R: Send>(
         &self,
         cluster: &Cluster,
-        items: &'a [T],
-        key: impl Fn(&T) -> String + Send,
-        call: impl Fn(&'a [T]) -> W + Send,
+        calls: Vec<(Option<Address>, impl Future<Output = Result<R, StoreError>> + Send)>,
         unavailable: &mut UnavailableShards,
-    ) -> Vec<Option<Result<R, StoreError>>>
-    where
-        T: Sync,
-        R: Send,
-        W: Future<Output = Result<R, StoreError>> + Send + 'a,
-    {
-        let topology = cluster.topology();
-        let mut by_shard = HashMap::<_, Vec<_>>::new();
-        for (index, item) in items.iter().enumerate() {
-            by_shard.entry(topology.address_of(&key(item)).cloned()).or_default().push(index);
+    ) -> Vec<Option<Result<R, StoreError>>> {
+        let mut results: Vec<_> = calls.iter().map(|_| None).collect();
+        let (mut by_shard, mut indexes) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (index, (shard, call)) in calls.into_iter().enumerate() {
+            indexes.entry(shard.clone()).or_default().push(index);
+            if !unavailable.0.contains(&shard) {
+                by_shard.entry(shard).or_default().push(call.map(move |result| (index, result)));
+            }
         }
-        let available = by_shard.iter().filter(|(shard, _)| !unavailable.0.contains(shard));
-        let mut calls = stream::select_all(available.map(|(_, indexes)| {
-            let call = |index: usize| call(slice::from_ref(&items[index])).map(move |result| (index, result));
-            let calls: Vec<_> = indexes.iter().copied().map(call).collect();
-            stream::iter(calls).buffer_unordered(MAX_IN_FLIGHT)
-        }));
-        let mut results: Vec<Option<Result<R, StoreError>>> = items.iter().map(|_| None).collect();
+        let streams = by_shard.into_values().map(|calls| stream::iter(calls).buffer_unordered(MAX_IN_FLIGHT));
+        let mut calls = stream::select_all(streams);
         // Each call has its own deadline. This one is for calls that have not started yet when the other shards are done.
         let timeout = self.inner.commands.timeout();
         let mut give_up = Instant::now() + timeout;
@@ -86,7 +79,7 @@ impl RedisStore {
             results[index] = Some(result);
         }
         drop(calls);
-        for (shard, indexes) in by_shard {
+        for (shard, indexes) in indexes {
             let is_failed = |index: &usize| !matches!(results[*index], Some(Ok(_) | Err(StoreError::Corrupt(_))));
             if indexes.iter().all(is_failed) {
                 cluster.request_refresh();

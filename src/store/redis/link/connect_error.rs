@@ -13,64 +13,43 @@ use crate::store::redis::link::error::{is_permission_denied, is_wrapped_outage};
 
 /// Redis could not be reached, or rejected us.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect to Redis at {address}{}", .reason.advice())]
+#[error("cannot connect to Redis at {address}{reason}")]
 pub struct ConnectError {
     address: String,
     reason: Reason,
     source: RedisError,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Displays as advice that completes the sentence of [`ConnectError`].
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 enum Reason {
+    #[error("")]
     Unknown,
+    #[error(": it did not answer in time; check the address, and whether it expects TLS (REDIS_TLS, rediss://)")]
     TimedOut,
+    #[error(
+        ": it rejected the user or the password; set REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL \
+         (for sentinels REDIS_SENTINEL_PASSWORD)"
+    )]
     AuthenticationFailed,
+    #[error(": the user lacks a permission; docs/operations.md has the ACL line that grants all of them")]
     PermissionDenied,
+    #[error(": no sentinel knows a working primary of this name; check REDIS_SENTINELS and REDIS_SENTINEL_MASTER")]
     PrimaryNotFound,
+    #[error(": it does not speak TLS on this port; check the port, REDIS_TLS and the rediss:// of REDIS_URL")]
     NotTls,
+    #[error(
+        ": its certificate is signed by an unknown authority; set REDIS_CA_FILE to the certificate of that authority"
+    )]
     UnknownAuthority,
+    #[error(": its certificate is for another name; use a name of the certificate in REDIS_URL or REDIS_HOST")]
     NameMismatch,
+    #[error(": its certificate has expired or is not valid yet; renew it, or check the clocks")]
     CertificateExpired,
+    #[error(": it requires a client certificate; set REDIS_CERT_FILE and REDIS_KEY_FILE")]
     ClientCertificateRequired,
+    #[error(": it rejected our client certificate; REDIS_CERT_FILE has expired, or Redis does not trust its authority")]
     ClientCertificateRejected,
-}
-
-impl Reason {
-    const fn advice(self) -> &'static str {
-        match self {
-            Self::Unknown => "",
-            Self::TimedOut => {
-                ": it did not answer in time; check the address, and whether it expects TLS (REDIS_TLS, rediss://)"
-            }
-            Self::AuthenticationFailed => {
-                ": it rejected the user or the password; set REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL (for sentinels REDIS_SENTINEL_PASSWORD)"
-            }
-            Self::PermissionDenied => {
-                ": the user lacks a permission; docs/operations.md has the ACL line that grants all of them"
-            }
-            Self::PrimaryNotFound => {
-                ": no sentinel knows a working primary of this name; check REDIS_SENTINELS and REDIS_SENTINEL_MASTER"
-            }
-            Self::NotTls => {
-                ": it does not speak TLS on this port; check the port, REDIS_TLS and the rediss:// of REDIS_URL"
-            }
-            Self::UnknownAuthority => {
-                ": its certificate is signed by an unknown authority; set REDIS_CA_FILE to the certificate of that authority"
-            }
-            Self::NameMismatch => {
-                ": its certificate is for another name; use a name of the certificate in REDIS_URL or REDIS_HOST"
-            }
-            Self::CertificateExpired => {
-                ": its certificate has expired or is not valid yet; renew it, or check the clocks"
-            }
-            Self::ClientCertificateRequired => {
-                ": it requires a client certificate; set REDIS_CERT_FILE and REDIS_KEY_FILE"
-            }
-            Self::ClientCertificateRejected => {
-                ": it rejected our client certificate; REDIS_CERT_FILE has expired, or Redis does not trust its authority"
-            }
-        }
-    }
 }
 
 impl ConnectError {
@@ -96,14 +75,7 @@ impl ConnectError {
         match self.reason {
             Reason::TimedOut | Reason::PrimaryNotFound => true,
             Reason::Unknown => is_temporary_error(&self.source),
-            Reason::AuthenticationFailed
-            | Reason::PermissionDenied
-            | Reason::NotTls
-            | Reason::UnknownAuthority
-            | Reason::NameMismatch
-            | Reason::CertificateExpired
-            | Reason::ClientCertificateRequired
-            | Reason::ClientCertificateRejected => false,
+            _ => false,
         }
     }
 }
