@@ -1,6 +1,6 @@
 //! GraphQL over HTTP, server-sent events, multipart and WebSocket.
 //!
-//! Each submodule speaks one protocol. Running a request is the job of [`Executor`](crate::graphql::execution::Executor).
+//! Each submodule speaks one protocol. Running a request is the job of [`Executor`].
 
 mod csrf;
 mod cursors;
