@@ -8,14 +8,15 @@ pub(in crate::graphql) mod error;
 pub(in crate::graphql) mod mutation;
 pub(in crate::graphql) mod query;
 pub(in crate::graphql) mod reads;
+pub(in crate::graphql) mod request_data;
 pub(in crate::graphql) mod response_budget;
+pub(in crate::graphql) mod room;
 pub(in crate::graphql) mod subscription;
 pub(in crate::graphql) mod types;
 
-use async_graphql::{Context, SDLExportOptions};
+use async_graphql::SDLExportOptions;
 
 use crate::chat::Chat;
-use crate::domain::client_key::ClientKey;
 use crate::graphql::schema::mutation::Mutation;
 use crate::graphql::schema::query::Query;
 use crate::graphql::schema::subscription::Subscription;
@@ -26,7 +27,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// Builds a [`Schema`].
 pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
-/// A builder of the schema over `chat`. Requests may carry a [`ClientKey`] in their data; without one, limits per client
+/// A builder of the schema over `chat`. Requests may carry a [`ClientKey`](crate::domain::client_key::ClientKey) in their data; without one, limits per client
 /// count all requests as one client.
 pub fn builder(chat: Chat) -> SchemaBuilder {
     Schema::build(Query, Mutation, Subscription).data(chat)
@@ -36,9 +37,4 @@ pub fn builder(chat: Chat) -> SchemaBuilder {
 pub fn sdl() -> String {
     let schema = Schema::build(Query, Mutation, Subscription).finish();
     schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
-}
-
-/// The client that sent the request.
-fn client_key(ctx: &Context<'_>) -> ClientKey {
-    ctx.data_opt().copied().unwrap_or(ClientKey::Unknown)
 }

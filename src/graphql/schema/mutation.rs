@@ -3,9 +3,10 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage, cursor};
-use crate::graphql::schema::client_key;
 use crate::graphql::schema::error::chat_error;
-use crate::graphql::schema::types::{Chatter, Message, Room};
+use crate::graphql::schema::request_data::client_key;
+use crate::graphql::schema::room::Room;
+use crate::graphql::schema::types::{Chatter, Message};
 
 /// The mutations.
 pub struct Mutation;

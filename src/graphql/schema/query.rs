@@ -8,11 +8,10 @@ use crate::graphql::schema::connection::{ActiveRoomConnection, Page};
 use crate::graphql::schema::error::{not_over_get, violation_error};
 use crate::graphql::schema::mutation::CreateRoomPayload;
 use crate::graphql::schema::reads;
+use crate::graphql::schema::request_data::OverGet;
 use crate::graphql::schema::response_budget::count_read;
-use crate::graphql::schema::types::{ActiveRoom, PageArguments, Room, text_bytes};
-
-/// In the data of a request that came by HTTP GET and therefore must not change anything.
-pub(in crate::graphql) struct OverGet;
+use crate::graphql::schema::room::{PageArguments, Room};
+use crate::graphql::schema::types::{ActiveRoom, text_bytes};
 
 /// The queries.
 pub struct Query;

@@ -11,8 +11,8 @@ use tokio::sync::OnceCell;
 use crate::chat::{ActiveRooms, Chat, ChatError, RoomKey, Snapshot, UserPage};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomId};
-use crate::graphql::schema::client_key;
 use crate::graphql::schema::error::chat_error;
+use crate::graphql::schema::request_data::client_key;
 
 /// What one request has read. Belongs in its data; without it, every field reads by itself.
 #[derive(Default)]

@@ -4,8 +4,8 @@ use async_graphql::{Context, ID, Result, Subscription as SubscriptionRoot};
 use futures_util::{Stream, StreamExt as _, stream};
 
 use crate::chat::{Chat, RoomKey};
-use crate::graphql::schema::client_key;
 use crate::graphql::schema::error::chat_error;
+use crate::graphql::schema::request_data::client_key;
 use crate::graphql::schema::types::MessageEvent;
 
 /// The subscriptions.

@@ -1,24 +1,18 @@
-//! The object types of the schema: rooms, messages, chatters and events as clients see them.
+//! The object types of the schema: messages, chatters, events and listed rooms. The type of an opened room is in `room`.
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, SelectionField, Value};
+use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, Value};
 
-use crate::chat::{RoomState, Snapshot, cursor};
+use crate::chat::{RoomState, cursor};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::limits::PAGE_DEFAULT;
-use crate::domain::page::{self, Take, Window};
-use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::violation::Violation;
 use crate::domain::{message, user};
-use crate::graphql::schema::connection::{ChatterConnection, MessageConnection, Page};
-use crate::graphql::schema::error::violation_error;
 use crate::graphql::schema::reads;
-use crate::graphql::schema::response_budget::{count_read, count_text};
+use crate::graphql::schema::response_budget::count_text;
 
 /// A time in RFC 3339, in UTC and to the millisecond: `2026-01-31T12:34:56.789Z`.
-pub struct DateTime(Timestamp);
+pub struct DateTime(pub(super) Timestamp);
 
 /// A time in RFC 3339, in UTC and to the millisecond: `2026-01-31T12:34:56.789Z`.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
@@ -41,160 +35,9 @@ pub(in crate::graphql) fn write_timestamp(at: Timestamp, to: &mut impl std::fmt:
     let _ = write!(to, "{timestamp:.3}");
 }
 
-/// A chat room. It opens to everyone who knows its code and ends 24 hours after its creation.
-pub struct Room {
-    state: RoomState,
-    /// A page of messages, read at the same instant as the state.
-    page: Option<(Window, Arc<Snapshot>)>,
-}
-
-impl Room {
-    pub(in crate::graphql) const fn new(state: RoomState) -> Self {
-        Self { state, page: None }
-    }
-
-    /// A room read together with a page of its messages.
-    pub(in crate::graphql) fn with_page(snapshot: Arc<Snapshot>, window: Option<Window>) -> Self {
-        Self { state: snapshot.state.clone(), page: window.map(|window| (window, snapshot)) }
-    }
-}
-
-/// A chat room. It opens to everyone who knows its code and ends 24 hours after its creation.
-#[Object]
-impl Room {
-    /// 32 hex digits.
-    async fn id(&self) -> ID {
-        self.state.room.id.to_string().into()
-    }
-
-    /// The code that opens the room. Share it with the people you want to invite.
-    async fn code(&self) -> &str {
-        self.state.room.code.reveal()
-    }
-
-    /// When the room was created.
-    async fn created_at(&self) -> DateTime {
-        DateTime(self.state.room.created_at)
-    }
-
-    /// When the room and everything in it ends.
-    async fn expires_at(&self) -> DateTime {
-        DateTime(self.state.room.expires_at)
-    }
-
-    /// Number of distinct users who have sent a message in this room.
-    async fn chatter_count(&self) -> u64 {
-        self.state.user_count
-    }
-
-    /// The users who have sent a message in this room, in the order of their first message. A page has at most 100 of them;
-    /// the default is 50.
-    async fn chatters(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Number of chatters, at most 100.")] first: Option<i32>,
-        #[graphql(desc = "Only chatters after this cursor.")] after: Option<String>,
-    ) -> Result<ChatterConnection> {
-        let room = &self.state.room;
-        let read = || {
-            let after = after.as_deref().map(|after| cursor::decode_user(room.id, after)).transpose()?;
-            Ok(Window { after, before: None, take: Take::First(page::parse_size(first)?) })
-        };
-        let window = read().map_err(|violation| violation_error(&violation))?;
-        let page = reads::chatters(ctx, room, window).await?;
-        let names = page.users.iter().map(|chatter| chatter.id.as_str().len() + chatter.display_name.as_str().len());
-        count_read(ctx, names.sum())?;
-        check_index(window.after, page.total)?;
-        let range = window.range(page.total);
-        let chatters = page.users.iter().cloned().map(Chatter::from);
-        let items = range.clone().map(|ordinal| cursor::encode_user(room.id, ordinal)).zip(chatters);
-        Ok(ChatterConnection(Page::new(items, range.start > 0, range.end < page.total, page.total)))
-    }
-
-    /// Number of open subscriptions of this room, on all nodes.
-    async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
-        reads::viewers(ctx, self.state.room.id).await
-    }
-
-    /// The position of this response in the room's events. Subscribe with `after: cursor` to miss nothing in between.
-    async fn cursor(&self) -> String {
-        cursor::encode_event(self.state.room.id, self.state.head)
-    }
-
-    /// The messages, oldest first, including deleted ones. A page has at most 100 of them; without arguments, it is the last 50.
-    async fn messages(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Number of messages from the beginning, at most 100.")] first: Option<i32>,
-        #[graphql(desc = "Only messages after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Number of messages from the end, at most 100.")] last: Option<i32>,
-        #[graphql(desc = "Only messages before this cursor.")] before: Option<String>,
-    ) -> Result<MessageConnection> {
-        let room = &self.state.room;
-        let arguments = PageArguments { first, after, last, before };
-        let window = arguments.window(room.id).map_err(|violation| violation_error(&violation))?;
-        // The messages are copied below. Those that were not read together with the room occupy memory for this field, too.
-        let (snapshot, copies) = match &self.page {
-            Some((read, snapshot)) if *read == window => (Arc::clone(snapshot), 1),
-            _ => (reads::messages(ctx, room, window).await?, 2),
-        };
-        count_read(ctx, copies * text_bytes(&snapshot.messages))?;
-        let total = snapshot.state.message_count;
-        check_index(window.after, total)?;
-        check_index(window.before, total)?;
-        let range = window.range(total);
-        let messages = snapshot.messages.iter().cloned();
-        let items = messages.map(|m| (cursor::encode_message(room.id, m.id.index), Message(m)));
-        Ok(MessageConnection(Page::new(items, range.start > 0, range.end < total, total)))
-    }
-}
-
-/// The arguments of `Room.messages`.
-#[derive(Default)]
-pub(in crate::graphql) struct PageArguments {
-    first: Option<i32>,
-    after: Option<String>,
-    last: Option<i32>,
-    before: Option<String>,
-}
-
-impl PageArguments {
-    /// The arguments of a selection of the field, to read its page together with the room; `None` if they are invalid, which
-    /// the field's own resolver then reports.
-    pub(in crate::graphql) fn look_ahead(field: &SelectionField<'_>) -> Option<Self> {
-        let mut arguments = Self::default();
-        for (name, value) in field.arguments().ok()? {
-            match (name.as_str(), value) {
-                (_, Value::Null) => {}
-                ("first", Value::Number(n)) => arguments.first = Some(n.as_i64()?.try_into().ok()?),
-                ("last", Value::Number(n)) => arguments.last = Some(n.as_i64()?.try_into().ok()?),
-                ("after", Value::String(cursor)) => arguments.after = Some(cursor),
-                ("before", Value::String(cursor)) => arguments.before = Some(cursor),
-                _ => return None,
-            }
-        }
-        Some(arguments)
-    }
-
-    pub(in crate::graphql) fn window(&self, room: RoomId) -> Result<Window, Violation> {
-        let index =
-            |cursor: &Option<String>| cursor.as_deref().map(|cursor| cursor::decode_message(room, cursor)).transpose();
-        Ok(Window {
-            after: index(&self.after)?,
-            before: index(&self.before)?,
-            take: Take::parse(self.first, self.last, Take::Last(PAGE_DEFAULT))?,
-        })
-    }
-}
-
 /// Bytes of the texts of these messages.
 pub(in crate::graphql) fn text_bytes(messages: &[message::Message]) -> usize {
     messages.iter().map(|message| message.text.as_ref().map_or(0, |text| text.as_str().len())).sum()
-}
-
-/// Items never leave a list, so a cursor behind its end is invalid.
-fn check_index(index: Option<u64>, total: u64) -> Result<()> {
-    if index.is_some_and(|index| index >= total) { Err(violation_error(&Violation::CursorInvalid)) } else { Ok(()) }
 }
 
 /// A room as everyone may see it: without its code and its messages.
