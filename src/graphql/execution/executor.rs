@@ -8,6 +8,7 @@ use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Oper
 use async_graphql::{Request, ValidationMode};
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
+use tracing::{Instrument as _, debug_span};
 
 use crate::chat::Chat;
 use crate::client_limit::ClientLimit;
@@ -178,8 +179,12 @@ impl Executor {
         let answer = async {
             let plan = document.plan().filter(|_| operation.is_some());
             if let Some(plan) = plan
-                && let Some(answer) = plan.run(&self.chat, context.client, parameters.variables.as_ref(), &budget).await
+                && let Some(answer) = plan
+                    .run(&self.chat, context.client, parameters.variables.as_ref(), &budget)
+                    .instrument(debug_span!("fast_path"))
+                    .await
             {
+                self.metrics.fast_answers.inc();
                 return answer;
             }
             let executable = match executable(document, operation, &parameters) {
@@ -188,7 +193,8 @@ impl Executor {
             };
             // Boxed, or the fast path would carry the memory of a full execution.
             let request = request(&parameters, executable, context).data(budget.clone());
-            let mut response = Box::pin(self.schema.execute(request)).await;
+            self.metrics.schema_answers.inc();
+            let mut response = Box::pin(self.schema.execute(request).instrument(debug_span!("schema"))).await;
             schema_errors::set_codes(&mut response.errors);
             if operation.is_some() && response.is_ok() {
                 document.mark_executed(self.documents.limits());

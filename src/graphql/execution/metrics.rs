@@ -1,20 +1,24 @@
 //! The metrics of the GraphQL API. Operations are counted under names from a fixed list, whatever a request contains.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
 
 use crate::error_code::ErrorCode;
+use crate::graphql::execution::document::Types;
 use crate::graphql::execution::outcome::Outcome;
 use crate::graphql::execution::request::TransportKind;
-use crate::metrics::{Counter, Gauge, Gauges, Metrics, OK, OperationMetrics};
+use crate::graphql::schema::sdl;
+use crate::metrics::{Counter, Counters, Gauge, Gauges, Metrics, OK, OperationMetrics};
 
 /// The name of this API.
 const API: &str = "graphql";
 
-/// The fields at the root of the schema.
-const FIELDS: [&str; 8] =
-    ["room", "activeRooms", "createRoom", "sendMessage", "editMessage", "deleteMessage", "messageEvents", "__typename"];
+/// The fields of the root types.
+static ROOT_FIELDS: LazyLock<Vec<String>> = LazyLock::new(|| Types::read(&sdl()).root_fields());
+
+const TYPENAME: &str = "__typename";
 
 /// Introspection.
 const INTROSPECTION: &str = "introspection";
@@ -33,20 +37,34 @@ pub(in crate::graphql) struct GraphqlMetrics {
     subscriptions: Gauges<1>,
     /// Renderings that were made. All other deliveries shared one.
     pub(in crate::graphql) renderings: Counter,
+    /// Queries and mutations answered on the fast path, and by the schema.
+    pub(in crate::graphql) fast_answers: Counter,
+    pub(in crate::graphql) schema_answers: Counter,
 }
 
 impl GraphqlMetrics {
     pub(in crate::graphql) fn new(metrics: &Metrics) -> Self {
-        let (operations, sockets, subscriptions, renderings) =
-            (metrics.operations().clone(), Gauges::default(), Gauges::default(), Counter::default());
-        FIELDS.iter().chain(&[INTROSPECTION]).for_each(|field| operations.preregister(API, field));
-        let registered = Self { operations, sockets, subscriptions, renderings };
+        let answers = Counters::<1>::default();
+        let [fast_answers, schema_answers] =
+            ["fast", "schema"].map(|path| answers.get_or_create_owned(&[("path", path)]));
+        let registered = Self {
+            operations: metrics.operations().clone(),
+            sockets: Gauges::default(),
+            subscriptions: Gauges::default(),
+            renderings: Counter::default(),
+            fast_answers,
+            schema_answers,
+        };
+        let names = ROOT_FIELDS.iter().map(String::as_str).chain([TYPENAME, INTROSPECTION]);
+        names.for_each(|field| registered.operations.preregister(API, field));
         TransportKind::ALL.iter().for_each(|transport| drop(registered.subscriptions(*transport)));
         metrics.register("livechat_sockets", "Open WebSocket connections, by protocol", registered.sockets.clone());
         let help = "Open subscriptions, by transport";
         metrics.register("livechat_subscriptions", help, registered.subscriptions.clone());
         let help = "Events that were rendered; all other deliveries shared a rendering";
         metrics.register("livechat_renderings", help, registered.renderings.clone());
+        let help = "Queries and mutations that were executed, by the path that answered: fast or schema";
+        metrics.register("livechat_graphql_answers", help, answers);
         registered
     }
 
@@ -94,7 +112,8 @@ fn visit(document: &ExecutableDocument, set: &SelectionSet, name: &mut Option<&'
             Selection::Field(field) => {
                 let field = match field.node.name.node.as_str() {
                     "__schema" | "__type" => INTROSPECTION,
-                    field => FIELDS.iter().find(|known| **known == field).unwrap_or(&OTHER),
+                    TYPENAME => TYPENAME,
+                    field => ROOT_FIELDS.iter().find(|known| *known == field).map_or(OTHER, String::as_str),
                 };
                 *name = Some(name.filter(|name| *name != field).map_or(field, |_| SEVERAL));
             }
@@ -118,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_has_a_name_of_a_list_whatever_it_asks_for() {
+    fn operation_names_come_from_a_fixed_list() {
         for (text, name) in [
             ("{ room { id } }", "room"),
             ("{ a: room { id } b: room { id } }", "room"),

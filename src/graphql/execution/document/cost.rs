@@ -1,8 +1,8 @@
-//! What an operation costs: a field costs 1, one for which the store is asked more, and the fields of a list once for each
-//! item that may come.
+//! Computes the cost of an operation: a field costs 1, a field that reads the store costs more, and the fields of a list count
+//! once for each item that may be returned.
 //!
-//! In linear time: a fragment is counted once. As the same fragment may lie in pages of several sizes, its cost is kept in
-//! two parts, what costs once and what costs for each item of the page around it.
+//! This takes linear time, since each fragment is computed once. The same fragment may be spread in pages of several sizes, so
+//! its cost has two parts: one that counts once, and one that counts for each item of the surrounding page.
 
 use std::collections::HashMap;
 
@@ -13,17 +13,17 @@ use serde_json::{Map, Value};
 
 use crate::domain::limits::{PAGE_DEFAULT, PAGE_MAX};
 
-/// Fields with a page of a list, which `first` or `last` bounds.
+/// Fields that return a page, whose size is `first` or `last`.
 const PAGES: [&str; 3] = ["activeRooms", "chatters", "messages"];
 
-/// Fields with the items of a page.
+/// Fields that hold the items of a page.
 const ITEMS: [&str; 2] = ["edges", "nodes"];
 
-/// The types of the schema: what a question about all of them comes to.
+/// The introspection field that lists all types, and their assumed number.
 const TYPES: (&str, u64) = ("types", 32);
 
-/// Fields for which the store is asked.
-const ASKING: [&str; 10] = [
+/// Fields that read or write the store.
+const STORE_FIELDS: [&str; 10] = [
     "activeRooms",
     "chatters",
     "createRoom",
@@ -36,8 +36,8 @@ const ASKING: [&str; 10] = [
     "viewerCount",
 ];
 
-/// What a field costs for which the store is asked.
-const ASKING_COST: u64 = 10;
+/// The cost of a field that reads or writes the store.
+const STORE_FIELD_COST: u64 = 10;
 
 /// The cost of the most expensive operation or fragment if every variable has its largest value.
 pub(super) fn max(document: &ExecutableDocument) -> u64 {
@@ -67,7 +67,7 @@ pub(super) fn of(
 #[derive(Clone, Copy, Default)]
 struct Cost {
     once: u64,
-    /// For each item of the page around it.
+    /// For each item of the surrounding page.
     per_item: u64,
 }
 
@@ -82,7 +82,7 @@ impl Cost {
     }
 }
 
-/// How large pages are whose size is in a variable.
+/// The sizes of pages whose size is a variable.
 #[derive(Clone, Copy)]
 enum Sizes<'a> {
     Largest,
@@ -90,8 +90,7 @@ enum Sizes<'a> {
 }
 
 impl Sizes<'_> {
-    /// The value of an argument; `None` when it is absent or null. What cannot be read counts as the largest; it is refused
-    /// later.
+    /// The value of an argument; `None` if it is absent or null. An invalid value counts as the largest; it is rejected later.
     fn number(&self, literal: &Literal) -> Option<u64> {
         let largest = u64::from(PAGE_MAX);
         match (literal, self) {
@@ -115,7 +114,7 @@ impl Sizes<'_> {
         }
     }
 
-    /// How many items the page of this field may have.
+    /// The maximum number of items in the page of this field.
     fn page(&self, field: &Field) -> u64 {
         let sizes = ["first", "last"].into_iter().filter_map(|name| field.get_argument(name));
         sizes.filter_map(|size| self.number(&size.node)).max().unwrap_or(u64::from(PAGE_DEFAULT))
@@ -133,7 +132,7 @@ impl<'a> Count<'a> {
         Self { document, sizes, fragments: HashMap::new() }
     }
 
-    /// The document was measured: there are no cycles, and the recursion is bounded.
+    /// `limits` has checked the document, so there are no cycles and the recursion is bounded.
     fn selections(&mut self, set: &'a SelectionSet) -> Cost {
         let mut cost = Cost::default();
         for selection in &set.items {
@@ -149,7 +148,7 @@ impl<'a> Count<'a> {
     fn field(&mut self, field: &'a Field) -> Cost {
         let inside = self.selections(&field.selection_set.node);
         let name = field.name.node.as_str();
-        let own = if ASKING.contains(&name) { ASKING_COST } else { 1 };
+        let own = if STORE_FIELDS.contains(&name) { STORE_FIELD_COST } else { 1 };
         if ITEMS.contains(&name) {
             return Cost { once: own, per_item: inside.in_page(u64::from(PAGE_MAX)) };
         }
@@ -181,6 +180,7 @@ mod tests {
     use async_graphql::parser::parse_query;
 
     use super::*;
+    use crate::graphql::execution::document::types::Types;
 
     fn cost(text: &str, variables: serde_json::Value) -> u64 {
         let document = parse_query(text).expect("a document");
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_of_the_schema_is_known_here() {
+    fn the_lists_of_fields_match_the_schema() {
         let sdl = crate::graphql::sdl();
         let lines: Vec<_> = sdl.lines().collect();
         let mut field = "";
@@ -243,5 +243,8 @@ mod tests {
         items.sort_unstable();
         items.dedup();
         assert_eq!(items, ITEMS);
+        for field in Types::read(&sdl).root_fields() {
+            assert!(STORE_FIELDS.contains(&field.as_str()), "{field} reads or writes the store");
+        }
     }
 }

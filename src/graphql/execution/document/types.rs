@@ -1,5 +1,5 @@
-//! The types of the schema, as far as the coercion of input needs them: the arguments of every field, and the fields of
-//! every input object. They are read from the schema's own definition, so nothing here is kept in step by hand.
+//! The types of the schema as input coercion needs them: the arguments of every field, and the fields of every input object.
+//! They are read from the schema's definition.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use async_graphql::{Name, Positioned};
 /// The types of a schema.
 #[derive(Debug, Default)]
 pub struct Types {
-    /// Fields of the types that have some, by type and name.
+    /// Fields of objects and interfaces, by type and name.
     outputs: HashMap<Name, HashMap<Name, Output>>,
     /// Fields of input objects, by type and name.
     inputs: HashMap<Name, BTreeMap<Name, Input>>,
@@ -22,7 +22,7 @@ pub struct Types {
 /// A field of an object or an interface.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// The type of its value, without lists and exclamation marks.
+    /// The named type of its value, without list and non-null markers.
     pub(super) named: Name,
     pub(super) arguments: BTreeMap<Name, Input>,
 }
@@ -35,15 +35,14 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Whether it must be given.
+    /// Whether a value is required.
     pub(super) const fn is_required(&self) -> bool {
         !self.ty.nullable && !self.has_default
     }
 }
 
 impl Types {
-    /// Reads the schema definition language. Of a text that is none, no types are known; coercion then leaves everything
-    /// to the schema.
+    /// Reads a schema definition. If it is invalid, no types are known, and coercion leaves everything to the schema.
     pub fn read(sdl: &str) -> Self {
         let mut types = Self::default();
         let definitions = parse_schema(sdl).map(|document| document.definitions).unwrap_or_default();
@@ -72,7 +71,16 @@ impl Types {
         types
     }
 
-    /// The type at the root of an operation.
+    /// The names of all fields of the root types, sorted.
+    pub(in crate::graphql) fn root_fields(&self) -> Vec<String> {
+        let roots = self.roots.values().filter_map(|root| self.outputs.get(root));
+        let mut names: Vec<_> = roots.flat_map(HashMap::keys).map(Name::to_string).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The root type of an operation.
     pub(super) fn root(&self, kind: OperationType) -> Option<&Name> {
         self.roots.get(match kind {
             OperationType::Query => "query",
@@ -86,7 +94,7 @@ impl Types {
         self.outputs.get(of)?.get(field)
     }
 
-    /// The fields of an input object; `None` for a type that is none.
+    /// The fields of an input object; `None` for any other type.
     pub(super) fn input_object(&self, name: &Name) -> Option<&BTreeMap<Name, Input>> {
         self.inputs.get(name)
     }
@@ -108,7 +116,7 @@ fn inputs(fields: Vec<Positioned<InputValueDefinition>>) -> BTreeMap<Name, Input
     fields.into_iter().map(input).collect()
 }
 
-/// A type without its lists and exclamation marks.
+/// A type without list and non-null markers.
 fn named(ty: &Type) -> &Name {
     match &ty.base {
         BaseType::Named(name) => name,
