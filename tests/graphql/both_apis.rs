@@ -1,4 +1,4 @@
-//! The same room through both wires at once.
+//! One room, used through both APIs at once.
 
 use futures_util::future::{join, join_all};
 
@@ -8,7 +8,7 @@ use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
 #[tokio::test]
-async fn fifty_users_on_two_wires_who_send_ten_messages_each_at_once_are_all_heard_by_everybody() {
+async fn all_messages_of_fifty_concurrent_users_on_both_apis_reach_everyone() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let room = client.create_room().await;

@@ -1,4 +1,4 @@
-//! The events of a room, through the front door: live and from the log, in order, each once, and who gets none.
+//! The events of a room: live and replayed, in order, each once, and only for authorized readers.
 
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -9,14 +9,14 @@ use crate::support::reader::{View, assert_tell_the_room};
 use crate::support::server::Server;
 use crate::support::subscriber::{Said, Subscriber};
 
-/// What kind of event, on which message, with which text.
-fn gist(event: &Value) -> (String, u64, Option<String>) {
+/// The kind of an event, and the index and text of its message.
+fn summary(event: &Value) -> (String, u64, Option<String>) {
     let message = &event["message"];
     let index = message["index"].as_u64().expect("an index");
     (text(&event["__typename"]), index, message["text"].as_str().map(str::to_owned))
 }
 
-fn said(kind: &str, index: u64, text: Option<&str>) -> (String, u64, Option<String>) {
+fn expected(kind: &str, index: u64, text: Option<&str>) -> (String, u64, Option<String>) {
     (kind.to_owned(), index, text.map(str::to_owned))
 }
 
@@ -34,12 +34,12 @@ async fn every_change_arrives_live_and_in_order() {
         ada.delete(&room, &text(&first["id"])).await;
         let events = subscriber.events(4).await;
         let expected = [
-            said("MessageSent", 0, Some("first")),
-            said("MessageSent", 1, Some("second")),
-            said("MessageEdited", 0, Some("first, mended")),
-            said("MessageDeleted", 0, None),
+            expected("MessageSent", 0, Some("first")),
+            expected("MessageSent", 1, Some("second")),
+            expected("MessageEdited", 0, Some("first, mended")),
+            expected("MessageDeleted", 0, None),
         ];
-        assert_eq!(events.iter().map(gist).collect::<Vec<_>>(), expected);
+        assert_eq!(events.iter().map(summary).collect::<Vec<_>>(), expected);
         assert_eq!(events[0]["message"]["author"]["id"], ada.id.clone().expect("an id"));
         assert_eq!(events[2]["message"]["editedAt"], events[2]["at"]);
         assert_eq!(events[3]["message"]["deletedAt"], events[3]["at"]);
@@ -48,7 +48,7 @@ async fn every_change_arrives_live_and_in_order() {
 }
 
 #[tokio::test]
-async fn without_a_cursor_a_reader_gets_what_happens_from_now_on() {
+async fn without_a_cursor_a_subscriber_gets_events_from_now_on() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
@@ -56,12 +56,12 @@ async fn without_a_cursor_a_reader_gets_what_happens_from_now_on() {
         let mut subscriber = Subscriber::open(server.address(), &room, None).await;
         client.viewers_become(&room, 1).await;
         ada.send(&room, "after").await;
-        assert_eq!(gist(&subscriber.event().await), said("MessageSent", 1, Some("after")));
+        assert_eq!(summary(&subscriber.event().await), expected("MessageSent", 1, Some("after")));
     }
 }
 
 #[tokio::test]
-async fn with_a_cursor_a_reader_gets_everything_since_and_then_what_happens() {
+async fn with_a_cursor_a_subscriber_gets_everything_since_and_then_live_events() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
@@ -84,7 +84,7 @@ async fn with_a_cursor_a_reader_gets_everything_since_and_then_what_happens() {
 }
 
 #[tokio::test]
-async fn a_replay_tells_what_happened_but_not_the_text_that_was_deleted_or_replaced() {
+async fn a_replay_has_every_event_but_no_deleted_or_replaced_text() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
@@ -98,19 +98,19 @@ async fn a_replay_tells_what_happened_but_not_the_text_that_was_deleted_or_repla
         let mut subscriber = Subscriber::open(server.address(), &room, Some(start)).await;
         let events = subscriber.events(5).await;
         let expected = [
-            said("MessageSent", 0, None),
-            said("MessageSent", 1, Some("harmless")),
-            said("MessageEdited", 0, None),
-            said("MessageEdited", 1, Some("harmless")),
-            said("MessageDeleted", 0, None),
+            expected("MessageSent", 0, None),
+            expected("MessageSent", 1, Some("harmless")),
+            expected("MessageEdited", 0, None),
+            expected("MessageEdited", 1, Some("harmless")),
+            expected("MessageDeleted", 0, None),
         ];
-        assert_eq!(events.iter().map(gist).collect::<Vec<_>>(), expected);
+        assert_eq!(events.iter().map(summary).collect::<Vec<_>>(), expected);
         assert!(!json!(events).to_string().contains("secret"));
     }
 }
 
 #[tokio::test]
-async fn a_page_and_the_events_behind_its_cursor_are_the_room_while_it_is_written_to() {
+async fn a_page_and_the_events_after_its_cursor_make_up_the_room_during_writes() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
@@ -146,7 +146,7 @@ async fn a_page_and_the_events_behind_its_cursor_are_the_room_while_it_is_writte
 }
 
 #[tokio::test]
-async fn readers_who_join_at_any_moment_miss_nothing_behind_their_cursors() {
+async fn subscribers_that_join_at_any_time_miss_nothing_after_their_cursors() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let room = client.create_room().await;
@@ -171,7 +171,7 @@ async fn readers_who_join_at_any_moment_miss_nothing_behind_their_cursors() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_not_of_this_room_is_refused() {
+async fn a_cursor_of_another_room_is_refused() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let (room, other) = (client.create_room().await, client.create_room().await);
@@ -202,7 +202,7 @@ async fn a_cursor_that_is_not_of_this_room_is_refused() {
 }
 
 #[tokio::test]
-async fn who_does_not_know_the_room_is_told_so_and_nothing_else() {
+async fn a_subscription_with_a_wrong_id_or_code_is_refused_and_reveals_nothing() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let room = client.create_room().await;
@@ -246,7 +246,7 @@ async fn listed(client: &Client) -> u64 {
 }
 
 #[tokio::test]
-async fn viewers_are_counted_while_they_are_there() {
+async fn viewers_are_counted_while_they_are_subscribed() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let (room, other) = (client.create_room().await, client.create_room().await);

@@ -1,6 +1,5 @@
-//! Sends and reads that are answered without asking the schema are answered as the schema would answer them. A directive
-//! that changes nothing keeps a document from that short way, so each is asked in both forms. And what is remembered for the
-//! short way is believed no longer than it is true.
+//! The fast path answers sends and reads exactly as the schema does. A directive without effect keeps a document from the fast
+//! path, so every request is sent in both forms. State that is cached for the fast path is not used after it has become stale.
 
 use std::time::Duration;
 
@@ -10,18 +9,18 @@ use crate::support::client::{RoomKey, User, error_code};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// The answer as it came.
+/// The body of the response.
 async fn ask(server: &Server, query: &str, variables: &Value) -> String {
     let body = json!({ "query": query, "variables": variables });
     let answer = reqwest::Client::new().post(server.client().url()).json(&body).send().await.expect("an answer");
     format!("{} {}", answer.status(), answer.text().await.expect("its text"))
 }
 
-/// A directive that changes nothing.
+/// A directive without effect.
 const NEUTRAL: &str = " @include(if: true)";
 
-/// A question, and the same one in a form that only the schema answers. Nothing in it moves to another place.
-fn both_ways(query: &str) -> [String; 2] {
+/// A query, and the same one in a form that only the schema answers. All positions in it stay the same.
+fn both_paths(query: &str) -> [String; 2] {
     let (head, field) = query.split_once(") {").expect("an operation with variables");
     let (field, rest) = field.split_once(") {").expect("a field with arguments");
     [" ".repeat(NEUTRAL.len()), NEUTRAL.to_owned()].map(|between| format!("{head}) {{{field}){between} {{{rest}"))
@@ -30,7 +29,7 @@ fn both_ways(query: &str) -> [String; 2] {
 const ROOM: &str = "query($id: ID!, $code: String!, $n: Int) { room(id: $id, code: $code) {";
 const SEND: &str = "mutation Send($input: SendMessageInput!) {\n  sent: sendMessage(input: $input) {";
 
-/// What may be asked of a room, the page of its messages included.
+/// Selections on a room, including a page of its messages.
 const OF_ROOM: [&str; 8] = [
     "id code createdAt expiresAt chatterCount cursor __typename messages(last: $n) { totalCount } } }",
     "messages(first: $n) { nodes { id } } } }",
@@ -59,11 +58,11 @@ async fn room_with_messages(server: &Server) -> RoomKey {
 }
 
 #[tokio::test]
-async fn a_room_is_read_alike_both_ways() {
+async fn both_paths_read_a_room_alike() {
     let server = Server::embedded();
     let rooms = [server.client().create_room().await, room_with_messages(&server).await];
     for (room, fields) in rooms.iter().flat_map(|room| OF_ROOM.map(|fields| (room, fields))) {
-        let [query, longer] = both_ways(&format!("{ROOM} {fields}"));
+        let [query, longer] = both_paths(&format!("{ROOM} {fields}"));
         for n in [json!(2), json!(0), json!(100), json!(101), json!(-1), Value::Null, json!("2"), json!(2.5), json!([])]
         {
             let variables = json!({ "id": room.id, "code": room.code, "n": n });
@@ -77,10 +76,10 @@ async fn a_room_is_read_alike_both_ways() {
 }
 
 #[tokio::test]
-async fn a_room_that_cannot_be_read_is_refused_alike_both_ways() {
+async fn both_paths_refuse_an_unreadable_room_alike() {
     let server = Server::embedded();
     let room = server.client().create_room().await;
-    let [query, longer] = both_ways(&format!("{ROOM} code messages(last: $n) {{ totalCount }} }} }}"));
+    let [query, longer] = both_paths(&format!("{ROOM} code messages(last: $n) {{ totalCount }} }} }}"));
     let right = json!({ "id": room.id, "code": room.code });
     assert!(ask(&server, &query, &right).await.starts_with("200 OK {\"data\":{\"room\":{"));
     for (name, value) in [
@@ -102,7 +101,7 @@ async fn a_room_that_cannot_be_read_is_refused_alike_both_ways() {
 }
 
 #[tokio::test]
-async fn a_message_is_sent_alike_both_ways() {
+async fn both_paths_send_a_message_alike() {
     let server = Server::embedded();
     let room = server.client().create_room().await;
     for (i, fields) in [
@@ -114,7 +113,7 @@ async fn a_message_is_sent_alike_both_ways() {
     .into_iter()
     .enumerate()
     {
-        let [query, longer] = both_ways(&format!("{SEND} {fields}"));
+        let [query, longer] = both_paths(&format!("{SEND} {fields}"));
         for round in 0..3 {
             let (user, message) = (format!("user-{i}-{round}-of-many"), format!("message {i} {round}"));
             let variables = json!({ "input": { "roomId": room.id, "roomCode": room.code, "userId": user, "text": "hi \"you\"",
@@ -129,11 +128,11 @@ async fn a_message_is_sent_alike_both_ways() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_sent_is_refused_alike_both_ways() {
+async fn both_paths_refuse_an_invalid_message_alike() {
     let server = Server::embedded();
     let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
     user.send(&room, "the first").await;
-    let [query, longer] = both_ways(&format!("{SEND} token }} }}"));
+    let [query, longer] = both_paths(&format!("{SEND} token }} }}"));
     let input = json!({ "roomId": room.id, "roomCode": room.code, "text": "hi" });
     for _ in 0..2 {
         let sent = ask(&server, &query, &json!({ "input": input })).await;
@@ -167,7 +166,7 @@ async fn a_message_that_cannot_be_sent_is_refused_alike_both_ways() {
 }
 
 #[tokio::test]
-async fn a_room_that_redis_has_lost_is_not_found_though_it_was_written_in_before() {
+async fn a_room_that_redis_lost_is_not_found_although_it_was_used_before() {
     let redis = RedisServer::start().await;
     let server = Server::on_redis(&redis.url());
     let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
@@ -187,7 +186,7 @@ async fn a_room_that_redis_has_lost_is_not_found_though_it_was_written_in_before
 }
 
 #[tokio::test]
-async fn a_room_that_has_ended_is_not_found_though_it_was_written_in_before() {
+async fn a_room_that_has_ended_is_not_found_although_it_was_used_before() {
     let server = Server::with(&[("ROOM_TTL", "2s"), ("RATE_LIMITS", "off")]);
     let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
     let mut accepted = 0;

@@ -1,4 +1,4 @@
-//! What reading costs Redis: few commands however a query is written, and nothing that the client may not see.
+//! The cost of reads in Redis: few commands however a query is written, and no reads of data that the client may not see.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
-/// What Redis has counted so far, under this name in `INFO stats`.
+/// The value of this name in Redis's `INFO stats`.
 async fn figure(redis: &RedisServer, name: &str) -> u64 {
     let stats: String = redis.query(&["INFO", "stats"]).await;
     let line = stats.lines().find_map(|line| line.strip_prefix(name)).expect("a figure");
     line.trim_start_matches(':').trim().parse().expect("a number")
 }
 
-/// By how much a figure of Redis grows because of `work`, and what came of it.
+/// By how much a figure of Redis grows during `work`, and the result of `work`.
 async fn cost<T>(redis: &RedisServer, name: &str, work: impl Future<Output = T>) -> (u64, T) {
     let first = figure(redis, name).await;
     let idle = figure(redis, name).await - first;
@@ -47,7 +47,7 @@ async fn server_with_rooms(count: usize) -> (RedisServer, Server, Client, Vec<Ro
     (redis, server, client, rooms)
 }
 
-/// That the query takes so many commands at most once everything is warm, and its data.
+/// Asserts that the query takes at most this many commands once caches are warm. Returns its data.
 async fn takes_at_most(redis: &RedisServer, client: &Client, query: &str, most: u64) -> Value {
     client.data(query, json!({})).await;
     let (commands, data) = commands(redis, client.data(query, json!({}))).await;
@@ -57,7 +57,7 @@ async fn takes_at_most(redis: &RedisServer, client: &Client, query: &str, most: 
 }
 
 #[tokio::test]
-async fn a_page_of_rooms_with_every_field_takes_few_redis_commands_however_many_aliases_it_has() {
+async fn a_page_of_rooms_takes_few_redis_commands_however_many_aliases_it_has() {
     let (redis, _server, client, rooms) = server_with_rooms(100).await;
     let fields = format!("id createdAt expiresAt chatterCount {}", aliases(30, "v", "viewerCount"));
     let query = format!("{{ activeRooms(first: 50) {{ totalCount nodes {{ {fields} }} }} }}");
@@ -74,7 +74,7 @@ async fn a_page_of_rooms_with_every_field_takes_few_redis_commands_however_many_
     let query = format!("{{ {} }}", aliases(10, "a", page));
     takes_at_most(&redis, &client, &query, 110).await;
 
-    // With viewers in all of them.
+    // With viewers in all rooms.
     let mut readers = Vec::new();
     let nodes = data["activeRooms"]["nodes"].as_array().expect("rooms");
     let other = Server::on_redis(&redis.url());
@@ -117,7 +117,7 @@ async fn the_legacy_list_of_rooms_takes_few_redis_commands() {
     assert!(commands <= 180, "{commands} commands for 120 rooms");
 }
 
-/// A room with 400 kB of text in it, and its author.
+/// A room with 400 kB of text, and its author.
 async fn full_room(client: &Client) -> (RoomKey, User, String) {
     let room = client.create_room().await;
     let mut ada = User::of(client.clone());
@@ -129,8 +129,8 @@ async fn full_room(client: &Client) -> (RoomKey, User, String) {
     (room, ada, first.expect("a message"))
 }
 
-/// Asks in every way for what is in the room, with a wrong code; how many requests were made.
-async fn knock(server: &Server, room: &RoomKey, ada: &mut User, message: &str) -> u64 {
+/// Sends every kind of request for the room's content with a wrong code. Returns the number of requests.
+async fn try_wrong_code(server: &Server, room: &RoomKey, ada: &mut User, message: &str) -> u64 {
     let client = server.client();
     let wrong = RoomKey { id: room.id.clone(), code: "wrong".into() };
     let read = |fields: &str| format!("room(id: \"{}\", code: \"wrong\") {{ {fields} }}", room.id);
@@ -157,7 +157,7 @@ async fn knock(server: &Server, room: &RoomKey, ada: &mut User, message: &str) -
 }
 
 #[tokio::test]
-async fn a_wrong_code_reads_nothing_of_what_is_in_the_room() {
+async fn a_wrong_code_reads_none_of_the_room_s_content() {
     for limits in ["off", "on"] {
         let redis = RedisServer::start().await;
         let url = redis.url();
@@ -166,7 +166,7 @@ async fn a_wrong_code_reads_nothing_of_what_is_in_the_room() {
         // One that does not know the room yet, and then does.
         let other = Server::with(&[("REDIS_URL", &url), ("RATE_LIMITS", limits)]);
         for _ in 0..3 {
-            let (bytes, requests) = bytes(&redis, knock(&other, &room, &mut ada, &message)).await;
+            let (bytes, requests) = bytes(&redis, try_wrong_code(&other, &room, &mut ada, &message)).await;
             println!("{bytes} bytes out of Redis for {requests} requests with a wrong code, limits {limits}");
             assert!(bytes < 20_000, "{bytes} bytes were read for {requests} requests with a wrong code");
         }
@@ -174,7 +174,7 @@ async fn a_wrong_code_reads_nothing_of_what_is_in_the_room() {
 }
 
 #[tokio::test]
-async fn a_room_that_is_known_here_is_read_with_one_call() {
+async fn a_cached_room_is_read_with_one_call() {
     let (redis, _server, client, _) = server_with_rooms(0).await;
     let room = client.create_room().await;
     User::of(client.clone()).send(&room, "hello").await;
@@ -187,7 +187,7 @@ async fn a_room_that_is_known_here_is_read_with_one_call() {
 }
 
 #[tokio::test]
-async fn a_room_that_the_store_has_lost_is_not_found_although_it_was_known_here() {
+async fn a_room_that_the_store_lost_is_not_found_although_it_was_cached() {
     let (redis, _server, client, _) = server_with_rooms(0).await;
     let room = client.create_room().await;
     let mut ada = User::of(client.clone());

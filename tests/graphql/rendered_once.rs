@@ -1,4 +1,5 @@
-//! Events are rendered once for all who ask the same: everybody gets what they asked for, and nothing of anybody else.
+//! Events are rendered once for all subscribers with the same operation: every subscriber gets what it selected, and nothing of
+//! other connections.
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ const EVENTS: &str =
     messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
         cursor message { text author { displayName } id @include(if: $detailed) } } }";
 
-/// The payload of a `next` message as it came, without what belongs to the socket.
+/// The raw payload of a `next` message.
 fn payload(raw: &str) -> &str {
     let (_, payload) = raw.split_once(r#""payload":"#).expect("a payload");
     payload.trim_end().strip_suffix('}').expect("a closing brace")
@@ -25,7 +26,7 @@ fn variables(room: &RoomKey, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_asks_the_same_gets_the_same_bytes_and_nothing_of_another_connection() {
+async fn equal_operations_get_the_same_bytes_and_nothing_of_another_connection() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -70,7 +71,7 @@ async fn whoever_asks_the_same_gets_the_same_bytes_and_nothing_of_another_connec
 }
 
 #[tokio::test]
-async fn whoever_asks_something_else_gets_something_else() {
+async fn different_operations_get_different_payloads() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -110,7 +111,7 @@ async fn whoever_asks_something_else_gets_something_else() {
             json!({ "messageEvents": { "message": { "text": "one", "index": 0 } } }),
         ),
     ];
-    // Twice, so that what the first ones left behind is there for the second ones.
+    // Twice, so that the second run finds the cached renderings of the first.
     for _ in 0..2 {
         let mut socket = Socket::ready(server.address()).await;
         for (n, (query, name, more, expected)) in asked.iter().enumerate() {
@@ -123,7 +124,7 @@ async fn whoever_asks_something_else_gets_something_else() {
 }
 
 #[tokio::test]
-async fn a_rendering_of_a_text_that_was_deleted_or_replaced_is_never_shown_again() {
+async fn a_rendering_of_a_deleted_or_replaced_text_is_never_delivered_again() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP, through the front door: the whole round, and what bad input gets.
+//! GraphQL over HTTP: a whole chat round, and the errors of invalid input.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::support::client::{Client, DELETE, EDIT, RoomKey, SEND, User, text};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// A server on each store, with what must outlive it.
+/// A server on each store, with the Redis server it needs.
 async fn servers() -> Vec<(Server, Option<RedisServer>)> {
     let redis = RedisServer::start().await;
     vec![(Server::embedded(), None), (Server::on_redis(&redis.url()), Some(redis))]
@@ -25,7 +25,7 @@ async fn room(client: &Client, key: &RoomKey) -> Value {
 }
 
 #[tokio::test]
-async fn a_room_is_made_written_to_edited_and_deleted_from() {
+async fn a_room_is_created_and_messages_are_sent_edited_and_deleted() {
     for (server, _redis) in servers().await {
         let client = server.client();
         let key = client.create_room().await;
@@ -90,7 +90,7 @@ async fn pages_of_messages_cover_the_room_from_both_ends() {
 }
 
 #[tokio::test]
-async fn a_repeated_send_gives_the_first_result_and_a_lost_answer_locks_nobody_out() {
+async fn a_repeated_send_returns_the_first_result_and_a_lost_response_locks_no_user_out() {
     for (server, _redis) in servers().await {
         let client = server.client();
         let key = client.create_room().await;
@@ -113,7 +113,7 @@ async fn a_repeated_send_gives_the_first_result_and_a_lost_answer_locks_nobody_o
 }
 
 #[tokio::test]
-async fn every_answer_of_a_raced_token_carries_a_token_that_works() {
+async fn every_response_to_concurrent_uses_of_a_token_has_a_valid_token() {
     for (server, _redis) in servers().await {
         let client = server.client();
         let key = client.create_room().await;
@@ -136,7 +136,7 @@ async fn every_answer_of_a_raced_token_carries_a_token_that_works() {
 }
 
 #[tokio::test]
-async fn bad_input_gets_its_code_and_leaves_nothing_behind() {
+async fn invalid_input_is_refused_with_its_code_and_changes_nothing() {
     for (server, _redis) in servers().await {
         let client = server.client();
         let (key, other) = (client.create_room().await, client.create_room().await);
@@ -205,7 +205,7 @@ async fn bad_input_gets_its_code_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_full_room_refuses_and_does_not_keep_the_newcomers_name_taken() {
+async fn a_full_room_refuses_sends_and_does_not_register_the_new_user() {
     let server = Server::with(&[("ROOM_MAX_MESSAGES", "2")]);
     let client = server.client();
     let (full, other) = (client.create_room().await, client.create_room().await);
@@ -221,7 +221,7 @@ async fn a_full_room_refuses_and_does_not_keep_the_newcomers_name_taken() {
 }
 
 #[tokio::test]
-async fn pages_and_cursors_that_make_no_sense_are_refused() {
+async fn invalid_pages_and_cursors_are_refused() {
     let server = Server::embedded();
     let client = server.client();
     let (key, other) = (client.create_room().await, client.create_room().await);
@@ -273,7 +273,7 @@ async fn active_rooms_are_listed_newest_first_page_by_page_without_their_codes()
 }
 
 #[tokio::test]
-async fn requests_that_are_no_graphql_get_a_clear_error() {
+async fn requests_that_are_not_graphql_get_a_clear_error() {
     let server = Server::embedded();
     let http = reqwest::Client::new();
     let url = server.url("/graphql");

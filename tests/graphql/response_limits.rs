@@ -1,4 +1,4 @@
-//! How large responses are, and how much of them may wait to be sent.
+//! Limits on the size of responses, and on unsent bytes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -48,7 +48,7 @@ async fn a_response_that_is_too_large_is_refused_over_every_transport() {
     // 48 MB.
     let too_large = variables(&room, 100);
     assert_eq!(client.code(&query, too_large.clone()).await, "RESPONSE_TOO_LARGE");
-    // A document that was executed once without an error is answered in a shorter way from then on.
+    // A document that was executed once without an error is answered on the fast path from then on.
     let small = client.data(&query, variables(&room, 1)).await;
     assert_eq!(small["room"]["messages"]["nodes"][0]["t29"].as_str().map(str::len), Some(16_000));
     for _ in 0..2 {
@@ -77,7 +77,7 @@ async fn a_response_that_is_too_large_is_refused_over_every_transport() {
 }
 
 #[tokio::test]
-async fn whatever_makes_a_response_large_counts() {
+async fn everything_that_makes_a_response_large_counts() {
     let server = Server::with(&[("RESPONSE_MAX_BYTES", "65536")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -138,7 +138,7 @@ async fn a_page_of_100_of_the_longest_messages_with_every_field_is_answered_over
             assert_eq!(message["author"]["displayName"].as_str().map(str::len), Some(4_000));
         }
     };
-    // By the schema first, and then in the shorter way.
+    // By the schema first, and then on the fast path.
     for _ in 0..2 {
         check(&client.data(&query, key.clone()).await);
     }
@@ -153,15 +153,15 @@ async fn a_page_of_100_of_the_longest_messages_with_every_field_is_answered_over
     assert!(streamed.ends_with("event: complete\nid: complete\ndata:\n\n"));
 }
 
-/// A line from this address that holds little of what is not read.
-async fn narrow_line(server: &Server, from: &str) -> TcpStream {
+/// A connection from this address with small buffers.
+async fn small_connection(server: &Server, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
     socket.bind(format!("{from}:0").parse().expect("an address")).expect("an address of this machine");
     socket.connect(server.address().parse().expect("an address")).await.expect("a line")
 }
 
-/// Asks over a line, and reads no more than the head of the answer.
+/// Sends a request, and reads only the head of the response.
 async fn head_of_answer(line: &mut TcpStream, accept: &str, query: &str, variables: Value) -> String {
     let body = json!({ "query": query, "variables": variables }).to_string();
     let request = format!(
@@ -182,18 +182,18 @@ fn other_client(server: &Server) -> Client {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_slowly_holds_its_share_of_memory_and_no_more() {
+async fn a_client_that_reads_slowly_holds_at_most_its_share_of_memory() {
     let server = Server::with(&[("UNSENT_MAX_BYTES_PER_CLIENT", "20000000"), ("WRITE_TIMEOUT", "10m")]);
     let client = server.client();
     let room = full_room(&client).await;
     let query = page(6);
-    // Each of them 9.6 MB.
+    // Each response has 9.6 MB.
     for accept in ["application/json", "text/event-stream"] {
         client.data(&query, variables(&room, 1)).await;
         let before = resident_bytes(server.process_id());
         let (mut slow, mut refused) = (Vec::new(), 0);
         for _ in 0..40 {
-            let mut line = narrow_line(&server, "127.0.0.1").await;
+            let mut line = small_connection(&server, "127.0.0.1").await;
             let head = head_of_answer(&mut line, accept, &query, variables(&room, 100)).await;
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
             refused += usize::from(length.parse::<u64>().expect("a number") < 1_000);
@@ -214,11 +214,11 @@ async fn a_client_that_reads_slowly_holds_its_share_of_memory_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_want_of_memory_says_so_with_a_code_that_passes() {
+async fn a_response_refused_for_lack_of_memory_has_a_temporary_code() {
     let server = Server::with(&[("UNSENT_MAX_BYTES", "3000000")]);
     let client = server.client();
     let room = full_room(&client).await;
-    // 3.2 MB, however it is asked for; only a smaller page ever goes through.
+    // 3.2 MB in every form. Only a smaller page can succeed.
     let query = page(2);
     let answer = post(client.url(), "application/json", &query, variables(&room, 100)).send().await.expect("an answer");
     assert_eq!(answer.status(), 503);
@@ -238,7 +238,7 @@ async fn what_is_refused_for_want_of_memory_says_so_with_a_code_that_passes() {
 }
 
 #[tokio::test]
-async fn a_change_whose_result_might_not_be_sent_is_refused_before_it_is_made() {
+async fn a_mutation_whose_result_might_not_be_sendable_is_refused_before_it_runs() {
     let server = Server::with(&[("UNSENT_MAX_BYTES_PER_CLIENT", "100000")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -250,7 +250,7 @@ async fn a_change_whose_result_might_not_be_sent_is_refused_before_it_is_made() 
     assert_eq!(client.code(&send, input(&"x".repeat(4_000))).await, "OVERLOADED");
     assert_eq!(client.texts(&room).await, Vec::<Option<String>>::new());
     client.data(&send, input("short")).await;
-    // What may turn out to be an earlier send may be answered with that one's text.
+    // A send that may be a repeat may return the text of the earlier send.
     let repeatable = client.code(
         &send,
         json!({ "input": { "roomId": room.id, "roomCode": room.code, "text": "short",
@@ -263,7 +263,7 @@ async fn a_change_whose_result_might_not_be_sent_is_refused_before_it_is_made() 
 }
 
 #[tokio::test]
-async fn a_socket_keeps_no_memory_of_the_large_answers_it_was_given() {
+async fn a_socket_frees_the_memory_of_large_responses() {
     let server = Server::embedded();
     let client = server.client();
     let room = full_room(&client).await;
@@ -283,12 +283,12 @@ async fn a_socket_keeps_no_memory_of_the_large_answers_it_was_given() {
 }
 
 #[tokio::test]
-async fn readers_of_large_events_who_do_not_read_hold_their_share_of_memory_and_resume() {
+async fn stalled_subscribers_of_large_events_hold_their_share_of_memory_and_resume() {
     let server = Server::with(&[("UNSENT_MAX_BYTES_PER_CLIENT", "1000000"), ("WRITE_TIMEOUT", "10m")]);
     let client = server.client();
     let room = client.create_room().await;
     let texts: String = (0..30).map(|n| format!("t{n}: text ")).collect();
-    // Each event 480 kB.
+    // Each event has 480 kB.
     let events = format!(
         "subscription($id: ID!, $code: String!) {{ messageEvents(roomId: $id, roomCode: $code) {{
             message {{ {texts} }} }} }}"
@@ -297,7 +297,7 @@ async fn readers_of_large_events_who_do_not_read_hold_their_share_of_memory_and_
     let mut slow = Vec::new();
     for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
         for _ in 0..20 {
-            let mut line = narrow_line(&server, "127.0.0.1").await;
+            let mut line = small_connection(&server, "127.0.0.1").await;
             let head = head_of_answer(&mut line, accept, &events, key.clone()).await;
             assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
             slow.push(line);
@@ -309,7 +309,7 @@ async fn readers_of_large_events_who_do_not_read_hold_their_share_of_memory_and_
     for _ in 0..10 {
         ada.send(&room, &"\u{1f980}".repeat(4_000)).await;
     }
-    // Who cannot be served without holding more is let go: streams come back with their cursors.
+    // Streams that would need more are closed, and their clients resume from their cursors.
     eventually("readers are let go", async || {
         let viewers = ada.client.of_room(&room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
         viewers <= 4

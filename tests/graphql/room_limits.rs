@@ -1,4 +1,4 @@
-//! How much a room takes, as clients meet it: on either store, over both APIs.
+//! Limits of rooms and messages, on each store and over both APIs.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::eventually;
 use crate::support::server::Server;
 
 #[tokio::test]
-async fn a_room_whose_log_is_full_refuses_sends_and_edits_and_takes_every_deletion() {
+async fn a_room_with_a_full_log_refuses_sends_and_edits_and_accepts_deletions() {
     for (server, _redis) in Server::on_each_store(&[("ROOM_MAX_EVENTS", "8")]).await {
         let (mut ada, room) = (User::of(server.client()), server.client().create_room().await);
         let mut ids = Vec::new();
@@ -31,7 +31,7 @@ async fn a_room_whose_log_is_full_refuses_sends_and_edits_and_takes_every_deleti
 }
 
 #[tokio::test]
-async fn a_message_is_edited_so_often_and_no_more_however_small_its_room_is() {
+async fn edits_of_a_message_are_limited_however_small_its_room_is() {
     let settings = [("ROOM_MAX_MESSAGES", "1"), ("MESSAGE_MAX_EDITS", "5")];
     for (server, _redis) in Server::on_each_store(&settings).await {
         let (mut ada, room) = (User::of(server.client()), server.client().create_room().await);
@@ -59,9 +59,9 @@ async fn the_legacy_routes_refuse_what_a_room_or_a_message_does_not_take_in_thei
 }
 
 #[tokio::test]
-async fn a_limit_of_messages_that_cannot_be_reached_is_told_at_the_start() {
-    let told = |server: &Server| server.log().contains("ROOM_MAX_EVENTS is less than twice ROOM_MAX_MESSAGES");
-    assert!(!told(&Server::embedded()));
+async fn a_limit_of_messages_that_cannot_be_reached_is_logged_at_startup() {
+    let is_logged = |server: &Server| server.log().contains("ROOM_MAX_EVENTS is less than twice ROOM_MAX_MESSAGES");
+    assert!(!is_logged(&Server::embedded()));
     let server = Server::with(&[("ROOM_MAX_MESSAGES", "150001")]);
-    eventually("the log says so", async || told(&server)).await;
+    eventually("the log says so", async || is_logged(&server)).await;
 }

@@ -1,9 +1,9 @@
-//! The printed schema.
+//! The schema definition in `schema.graphql`.
 
 use crate::support::server::command;
 
 #[test]
-fn the_committed_schema_is_what_the_code_says() {
+fn the_committed_schema_matches_the_code() {
     let committed = include_str!("../../schema.graphql");
     assert!(committed == livechat::graphql::sdl(), "run `make schema`: schema.graphql differs from the code");
 }

@@ -1,4 +1,4 @@
-//! How many subscriptions there may be, and what those that are rendered each by itself do to everybody else.
+//! Limits on subscriptions, and the effect of many distinct ones on other clients.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::server::Server;
 use crate::support::socket::{Socket, events_of};
 use crate::support::stream::{Stream, post};
 
-/// A subscription that differs from all others with another number.
+/// A subscription that is distinct for each number.
 fn distinct(n: usize) -> String {
     format!(
         "subscription($id: ID!, $code: String!) {{ messageEvents(roomId: $id, roomCode: $code) {{
@@ -24,7 +24,7 @@ fn key(room: &RoomKey) -> Value {
     json!({ "id": room.id, "code": room.code })
 }
 
-/// What a stream says first when it is refused.
+/// The code with which a stream is refused.
 async fn refusal_over(client: &Client, accept: &str, query: &str, variables: Value) -> String {
     let mut stream = Stream::of(post(client.url(), accept, query, variables)).await;
     let told = match accept.starts_with("text") {
@@ -40,7 +40,7 @@ async fn refusal_over(client: &Client, accept: &str, query: &str, variables: Val
 const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0, application/json";
 
 #[tokio::test]
-async fn a_client_has_so_many_subscriptions_over_all_transports_together() {
+async fn the_limit_of_subscriptions_per_client_covers_all_transports() {
     let server = Server::with(&[("MAX_SUBSCRIPTIONS_PER_CLIENT", "2"), ("MAX_SUBSCRIPTIONS", "3")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -54,7 +54,7 @@ async fn a_client_has_so_many_subscriptions_over_all_transports_together() {
     for accept in ["text/event-stream", MULTIPART] {
         assert_eq!(refusal_over(&client, accept, &query, json!({})).await, "TOO_MANY_SUBSCRIPTIONS", "{accept}");
     }
-    // Others have their own share, as long as there is one.
+    // Other clients have their own share, up to the total.
     let from = |last| {
         let http = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, last])).build().expect("a client");
         http.post(client.url()).header("accept", "text/event-stream").json(&json!({ "query": query }))
@@ -70,7 +70,7 @@ async fn a_client_has_so_many_subscriptions_over_all_transports_together() {
 }
 
 #[tokio::test]
-async fn a_client_has_so_many_distinct_subscriptions_and_identical_ones_count_once() {
+async fn distinct_subscriptions_of_a_client_are_limited_and_identical_ones_count_once() {
     let server = Server::with(&[("MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT", "2")]);
     let client = server.client();
     let (room, other_room) = (client.create_room().await, client.create_room().await);
@@ -100,7 +100,7 @@ async fn a_client_has_so_many_distinct_subscriptions_and_identical_ones_count_on
 }
 
 #[tokio::test]
-async fn many_distinct_subscriptions_of_one_room_hold_nobody_else_up() {
+async fn many_distinct_subscriptions_of_one_room_do_not_delay_others() {
     const DISTINCT: usize = 200;
     let server = Server::embedded();
     let client = server.client();
@@ -114,7 +114,7 @@ async fn many_distinct_subscriptions_of_one_room_hold_nobody_else_up() {
         let socket = sockets.last_mut().expect("a socket");
         socket.subscribe(&n.to_string(), &distinct(n), key(&crowded)).await;
     }
-    // To open them is work as well, which must not be measured.
+    // Wait until opening them is done, which is not measured.
     tokio::time::sleep(Duration::from_secs(2)).await;
     client.viewers_become(&crowded, DISTINCT).await;
     let (mut ada, mut bob) = (User::of(client.clone()), User::of(client.clone()));
@@ -131,7 +131,7 @@ async fn many_distinct_subscriptions_of_one_room_hold_nobody_else_up() {
         }
         begun.elapsed()
     });
-    // Meanwhile others send and are told, each as if nothing was.
+    // Meanwhile, sends and deliveries in another room are not delayed.
     let mut latencies = Vec::new();
     while !delivered.is_finished() {
         let sent = Instant::now();
@@ -152,7 +152,7 @@ fn long_text() -> String {
 }
 
 #[tokio::test]
-async fn a_socket_that_stops_reading_keeps_no_permits_of_what_it_asked_for() {
+async fn a_socket_that_stops_reading_holds_no_permits_of_its_operations() {
     let unsent = ["UNSENT_MAX_BYTES", "UNSENT_MAX_BYTES_PER_CLIENT"].map(|name| (name, "1000000000"));
     let server = Server::with(&[&unsent[..], &[("WRITE_TIMEOUT", "5m"), ("MAX_OPERATIONS", "16")]].concat());
     let client = server.client();
@@ -161,7 +161,7 @@ async fn a_socket_that_stops_reading_keeps_no_permits_of_what_it_asked_for() {
     for _ in 0..100 {
         ada.send(&room, &long_text()).await;
     }
-    // Each answer 5 MB, which is more than a connection takes that nobody reads.
+    // Each response has 5 MB, more than the buffers of an unread connection hold.
     let page = "query($id: ID!, $code: String!) { room(id: $id, code: $code) {
         messages(last: 100) { nodes { a: text b: text c: text } } } }";
     let mut stalled = Vec::new();
@@ -173,7 +173,7 @@ async fn a_socket_that_stops_reading_keeps_no_permits_of_what_it_asked_for() {
         stalled.push(socket);
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
-    // The same client from other connections: as many at once as its share allows when nothing is under way.
+    // On other connections, the same client still has its whole share.
     let answers = join_all((0..8).map(|_| client.request(page, key(&room)))).await;
     for answer in answers {
         let nodes = answer["data"]["room"]["messages"]["nodes"].as_array();

@@ -1,4 +1,4 @@
-//! What may be written, the same over GraphQL and over the legacy routes.
+//! Rules for texts, the same over both APIs.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::client::{Client, EDIT, RoomKey, SEND, User, text};
 use crate::support::http;
 use crate::support::server::Server;
 
-/// Texts of which nothing can be seen, each of at least ten characters.
+/// Texts without visible characters, each of at least ten characters.
 const INVISIBLE: [&str; 8] = [
     "          ",
     "\u{a0}\u{2003}\u{3000}\u{a0}\u{2003}\u{3000}\u{a0}\u{2003}\u{3000}\u{a0}",
@@ -39,7 +39,7 @@ async fn assert_refused(client: &Client, query: &str, input: Value, field: &str)
 }
 
 #[tokio::test]
-async fn nothing_invisible_becomes_a_text_a_name_or_an_id_over_either_api() {
+async fn invisible_texts_names_and_ids_are_refused_over_both_apis() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, rest) = (server.client(), http::Client::of(&server.url("")));
         let room = client.create_room().await;
@@ -68,7 +68,7 @@ async fn nothing_invisible_becomes_a_text_a_name_or_an_id_over_either_api() {
 }
 
 #[tokio::test]
-async fn lines_end_with_lf_in_a_room_however_they_were_sent() {
+async fn line_ends_are_stored_as_lf() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, rest) = (server.client(), http::Client::of(&server.url("")));
         let room = client.create_room().await;
@@ -95,7 +95,7 @@ async fn lines_end_with_lf_in_a_room_however_they_were_sent() {
 }
 
 #[tokio::test]
-async fn a_repeated_send_is_the_same_send_however_its_lines_end() {
+async fn a_repeated_send_is_recognized_whatever_its_line_ends() {
     let server = Server::embedded();
     let client = server.client();
     let room = client.create_room().await;

@@ -25,23 +25,23 @@ use crate::graphql::execution::response::Answer;
 use crate::graphql::schema::response_budget::ResponseBudget;
 use crate::graphql::schema::types::text_bytes;
 
-use crate::graphql::execution::fast_path::fields::{Chosen, OfRoom, OfSent, Written as _};
+use crate::graphql::execution::fast_path::fields::{RoomField, Selected, SentField, WriteObject as _};
 
-/// What to do for a document, without asking the schema.
+/// How to answer a document without the schema.
 #[derive(Debug)]
 pub(in crate::graphql) struct Plan {
-    key: Name,
+    response_key: Name,
     position: Pos,
     action: Action,
 }
 
 #[derive(Debug)]
 enum Action {
-    Send { input: Name, fields: Vec<Chosen<OfSent>> },
-    Room { id: Argument, code: Argument, page: Option<PageArguments>, fields: Vec<Chosen<OfRoom>> },
+    Send { input: Name, fields: Vec<Selected<SentField>> },
+    Room { id: Argument, code: Argument, page: Option<PageArguments>, fields: Vec<Selected<RoomField>> },
 }
 
-/// The arguments of a page of messages; those by which one pages on are left to the schema.
+/// The arguments of a page of messages. Pages with cursors are left to the schema.
 #[derive(Debug, Default)]
 struct PageArguments {
     first: Option<Argument>,
@@ -49,7 +49,7 @@ struct PageArguments {
 }
 
 impl Plan {
-    /// The plan of a document that is valid, if it has one. `__typename` is told only by a schema that is told.
+    /// The plan of a valid document, if it can have one. `introspection` says whether `__typename` is available.
     pub(in crate::graphql) fn of(document: &ExecutableDocument, introspection: bool) -> Option<Self> {
         let operation = only_operation(document)?;
         let defaults = operation.variable_definitions.iter().any(|variable| variable.node.default_value.is_some());
@@ -60,16 +60,16 @@ impl Plan {
             return None;
         }
         let (position, field) = (field.pos, &field.node);
-        let chooser = fields::Chooser { document, introspection };
+        let selector = fields::Selector { document, introspection };
         let action = match (operation.ty, field.name.node.as_str()) {
             (OperationType::Mutation, "sendMessage") => {
                 let Some(Argument::Variable(input)) = Argument::of(field, "input") else { return None };
-                Action::Send { input, fields: chooser.choose(&field.selection_set.node)? }
+                Action::Send { input, fields: selector.select(&field.selection_set.node)? }
             }
             (OperationType::Query, "room") => {
-                let fields = chooser.choose(&field.selection_set.node)?;
+                let fields = selector.select(&field.selection_set.node)?;
                 let mut messages = Vec::new();
-                fields::messages_in(&field.selection_set.node, document, &mut messages);
+                fields::find_messages(&field.selection_set.node, document, &mut messages);
                 let page = match messages[..] {
                     [] => None,
                     [messages] => Some(PageArguments::of(messages)?),
@@ -79,10 +79,10 @@ impl Plan {
             }
             _ => return None,
         };
-        Some(Self { key: field.response_key().node.clone(), position, action })
+        Some(Self { response_key: field.response_key().node.clone(), position, action })
     }
 
-    /// The answer to a request, or nothing when the schema has to give it.
+    /// Answers a request; `None` if only the schema can.
     pub(in crate::graphql) async fn run(
         &self,
         chat: &Chat,
@@ -94,7 +94,7 @@ impl Plan {
             Action::Send { input, fields } => {
                 let send = send_input(variables?.get(input.as_str())?.as_object()?)?;
                 Some(match chat.send_message(client, send).await {
-                    Ok(sent) => self.written(budget, |to| sent.write(fields, to)),
+                    Ok(sent) => self.write(budget, |to| sent.write(fields, to)),
                     Err(error) => self.failed(error),
                 })
             }
@@ -104,12 +104,12 @@ impl Plan {
                     Some(page) => Some(page.window(variables)?),
                     None => None,
                 };
-                // What is wrong with the arguments of a page is said by the schema, and a room without an id has no page.
+                // The schema reports invalid arguments and an invalid id.
                 ids::parse_room_id(key.id).ok()?;
                 Some(match chat.room(client, key, window).await {
                     Ok(snapshot) => match budget.count_read(text_bytes(&snapshot.messages)) {
                         Ok(()) => {
-                            self.written(budget, |to| fields::Page { snapshot: &snapshot, window }.write(fields, to))
+                            self.write(budget, |to| fields::RoomPage { snapshot: &snapshot, window }.write(fields, to))
                         }
                         Err(exceeded) => Answer::over_budget(exceeded),
                     },
@@ -119,17 +119,17 @@ impl Plan {
         }
     }
 
-    fn written(&self, budget: &ResponseBudget, write: impl FnOnce(&mut LimitedJson<'_>)) -> Answer {
+    fn write(&self, budget: &ResponseBudget, write: impl FnOnce(&mut LimitedJson<'_>)) -> Answer {
         let mut json = LimitedJson::new(budget);
         json.short().push_str("{\"data\":{");
-        fields::key(&self.key, json.short());
+        fields::write_key(&self.response_key, json.short());
         write(&mut json);
         json.short().push_str("}}");
         json.finish().map_or_else(Answer::over_budget, Answer::written)
     }
 
     fn failed(&self, error: ChatError) -> Answer {
-        Answer::failed_field(error, self.position, &self.key)
+        Answer::failed_field(error, self.position, &self.response_key)
     }
 }
 
@@ -164,7 +164,7 @@ impl PageArguments {
     }
 }
 
-/// Reads an input of strings; `None` for one of another form, about which the schema has something to say.
+/// Reads an input whose fields are strings; `None` if it has others, which the schema then reports.
 fn send_input(input: &Map<String, Value>) -> Option<SendMessage<'_>> {
     let mut strings = [None; FIELDS.len()];
     for (name, value) in input {
@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    fn is_planned(text: &str) -> bool {
+    fn has_plan(text: &str) -> bool {
         Plan::of(&parse_query(text).expect("a document"), true).is_some()
     }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_ask_for_all_day_is_planned() {
+    fn frequent_operations_have_a_plan() {
         for text in [
             send("token"),
             send("__typename message { ...M author { id } } author { displayName } token cursor")
@@ -213,12 +213,12 @@ mod tests {
             room("messages(first: $n, last: null) { nodes { id } }"),
             "{ room(id: \"1\", code: \"2\") { id } }".to_owned(),
         ] {
-            assert!(is_planned(&text), "{text}");
+            assert!(has_plan(&text), "{text}");
         }
     }
 
     #[test]
-    fn what_is_out_of_the_ordinary_is_left_to_the_schema() {
+    fn unusual_documents_are_left_to_the_schema() {
         for text in [
             send("token @include(if: true)"),
             send("... @include(if: true) { token }"),
@@ -236,9 +236,9 @@ mod tests {
             "query A { __typename } query B { __typename }".to_owned(),
             "{ __typename room(id: \"1\", code: \"2\") { id } }".to_owned(),
         ] {
-            assert!(!is_planned(&text), "{text}");
+            assert!(!has_plan(&text), "{text}");
         }
         let named = parse_query(send("__typename")).expect("a document");
-        assert!(Plan::of(&named, false).is_none(), "a schema that tells nothing about itself names no types");
+        assert!(Plan::of(&named, false).is_none(), "without introspection there is no __typename");
     }
 }

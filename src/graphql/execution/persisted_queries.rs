@@ -1,8 +1,8 @@
 //! Automatic persisted queries (<https://www.apollographql.com/docs/apollo-server/performance/apq>): a client sends the
 //! SHA-256 hash of its document, and the document itself only when the server does not know it yet.
 //!
-//! Only documents that are within the limits and valid are kept, in bounded space. The cache gives up first what nobody has
-//! asked for again, so a client that sends many documents does not drive out those in use.
+//! Only valid documents within the limits are cached, in bounded memory. Documents that were never requested again are evicted
+//! first, so a client that sends many documents does not evict those in use.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use quick_cache::sync::Cache;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of documents that are kept.
-const KEPT: u64 = 4 * 1024 * 1024;
+/// Size of the cache, in bytes.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Documents that are expected in that space.
-const EXPECTED: usize = 4 * 1024;
+/// Expected number of documents in the cache.
+const CACHE_ENTRIES: usize = 4 * 1024;
 
 /// The SHA-256 hash of a document.
 pub(in crate::graphql) type Hash = [u8; 32];
@@ -23,18 +23,18 @@ pub(in crate::graphql) type Hash = [u8; 32];
 /// Documents by their hash.
 #[derive(Clone)]
 pub(in crate::graphql) struct PersistedQueries {
-    /// `None` when they are switched off.
-    kept: Option<Arc<Cache<Hash, Arc<str>, Weight>>>,
+    /// `None` if persisted queries are switched off.
+    cache: Option<Arc<Cache<Hash, Arc<str>, Weight>>>,
 }
 
-/// Why a request with a persisted query is not answered.
+/// Why a persisted query cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::graphql) enum Problem {
-    /// The document is not kept; the client sends it along then.
+    /// The document is unknown. The client repeats the request with the document.
     NotFound,
-    /// They are switched off; the client sends documents from then on.
+    /// Persisted queries are switched off. The client sends documents from then on.
     NotSupported,
-    /// The extension is none, and what is wrong with it.
+    /// The extension is malformed, for this reason.
     Invalid(&'static str),
 }
 
@@ -49,17 +49,18 @@ impl Weighter<Hash, Arc<str>> for Weight {
 
 impl PersistedQueries {
     pub(in crate::graphql) fn new(enabled: bool) -> Self {
-        Self { kept: enabled.then(|| Arc::new(Cache::with_weighter(EXPECTED, KEPT, Weight))) }
+        Self { cache: enabled.then(|| Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight))) }
     }
 
-    /// Finds the document that `extension` names, unless `query` has it. Returns the hash under which it may be kept.
+    /// Looks up the document that `extension` names, unless `query` has it. Returns the hash under which a sent document may be
+    /// cached.
     pub(in crate::graphql) fn resolve(&self, extension: &Value, query: &mut String) -> Result<Option<Hash>, Problem> {
-        let Some(kept) = &self.kept else {
+        let Some(cache) = &self.cache else {
             return if query.is_empty() { Err(Problem::NotSupported) } else { Ok(None) };
         };
         let hash = read(extension)?;
         if query.is_empty() {
-            *query = kept.get(&hash).ok_or(Problem::NotFound)?.as_ref().to_owned();
+            *query = cache.get(&hash).ok_or(Problem::NotFound)?.as_ref().to_owned();
             return Ok(None);
         }
         match Hash::from(Sha256::digest(query.as_bytes())) == hash {
@@ -68,12 +69,12 @@ impl PersistedQueries {
         }
     }
 
-    /// Keeps a document that was found to be good.
+    /// Caches a valid document.
     pub(in crate::graphql) fn keep(&self, hash: Hash, query: &str) {
-        if let Some(kept) = &self.kept
-            && kept.peek(&hash).is_none()
+        if let Some(cache) = &self.cache
+            && cache.peek(&hash).is_none()
         {
-            kept.insert(hash, query.into());
+            cache.insert(hash, query.into());
         }
     }
 }
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_again_stays_while_a_flood_of_others_passes_within_bounded_space() {
+    fn documents_in_use_survive_a_flood_of_others_within_the_bound() {
         let queries = PersistedQueries::new(true);
         let keep = |query: &str| {
             let hash = queries.resolve(&extension(query), &mut query.to_owned()).expect("the right hash");
@@ -119,12 +120,12 @@ mod tests {
             assert_eq!(ask(&queries, "{ inUse }").as_deref(), Ok("{ inUse }"), "after {flood}");
             keep(&format!("{{ flood{flood} }}{}", " ".repeat(16_000)));
         }
-        assert!(queries.kept.as_ref().is_some_and(|kept| kept.weight() <= KEPT));
+        assert!(queries.cache.as_ref().is_some_and(|cache| cache.weight() <= CACHE_BYTES));
         assert_eq!(ask(&queries, "{ neverSent }"), Err(Problem::NotFound));
     }
 
     #[test]
-    fn an_extension_that_is_none_is_refused() {
+    fn malformed_extensions_are_rejected() {
         let queries = PersistedQueries::new(true);
         for extension in [
             json!(1),

@@ -1,5 +1,5 @@
-//! The values of an operation's variables: coerced to the types that the operation declares, with its defaults, as
-//! graphql-js does it. Whatever reads variables afterwards finds them in one form only.
+//! Coerces the variables of an operation to their declared types and adds defaults, as graphql-js does. All later code finds
+//! them in one form only.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::{Input, Types};
 
-/// The values of the variables that `operation` declares. One without a value and without a default is not among them.
+/// The values of the variables that `operation` declares. A variable without a value and without a default is omitted.
 pub(super) fn variables(
     operation: &OperationDefinition,
     mut given: Map<String, Value>,
@@ -36,13 +36,13 @@ pub(super) fn variables(
 }
 
 fn json(value: &ConstValue) -> Value {
-    // There is nothing in a default that JSON cannot hold.
+    // Every default can be represented as JSON.
     value.clone().into_json().unwrap_or_default()
 }
 
 struct Coercion<'a> {
     types: &'a Types,
-    /// The variable, and the fields that lead to the value in hand.
+    /// The variable, and the fields that lead to the current value.
     path: Vec<&'a str>,
 }
 
@@ -60,11 +60,11 @@ impl<'a> Coercion<'a> {
                     Ok(())
                 }
             },
-            // Most values are strings, for which no type has to be looked up.
+            // Most values are strings, which need no lookup of a type.
             BaseType::Named(name) if value.is_string() && matches!(name.as_str(), "ID" | "String") => Ok(()),
             BaseType::Named(name) => match self.types.input_object(name) {
                 Some(known) => self.object(value, ty, name, known),
-                None => match scalar(value, name) {
+                None => match coerce_scalar(value, name) {
                     true => Ok(()),
                     false => Err(self.mismatch(ty)),
                 },
@@ -109,8 +109,8 @@ impl<'a> Coercion<'a> {
     }
 }
 
-/// Coerces a value to a scalar; whether it can be.
-fn scalar(value: &mut Value, name: &str) -> bool {
+/// Coerces a value to a scalar, and returns whether that is possible.
+fn coerce_scalar(value: &mut Value, name: &str) -> bool {
     match (name, &*value) {
         ("Int", Value::Number(number)) => match integer(number) {
             Some(integer) => {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_type_is_refused() {
+    fn values_of_another_type_are_rejected() {
         for (ty, given) in [
             ("Int", json!("3")),
             ("Int", json!(3.5)),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_without_a_value_has_its_default_or_is_absent() {
+    fn a_variable_without_a_value_gets_its_default_or_is_omitted() {
         let given = json!({ "c": null });
         assert_eq!(
             coerce("$a: Int, $b: Int = 5, $c: Int = 5, $d: Int! = 6", &given),

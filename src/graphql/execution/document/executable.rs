@@ -1,5 +1,5 @@
-//! What the schema executes of a document: the document itself, without the arguments whose variable has no value, and with
-//! the root field of a subscription where the schema looks for it.
+//! Prepares a document for execution: removes arguments whose variable has no value, and moves the root field of a subscription
+//! out of fragments, where async-graphql does not look for it.
 
 use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
@@ -52,8 +52,7 @@ fn operation_mut<'a>(document: &'a mut ExecutableDocument, name: Option<&str>) -
     }
 }
 
-/// The only field at the root of a subscription. The schema would look for it only among the selections of the operation
-/// itself, not in fragments.
+/// The only root field of a subscription. async-graphql looks for it only in the operation itself, not in fragments.
 fn root_field(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -66,7 +65,7 @@ fn root_field(
     let mut root = first.clone();
     root.node.directives.retain(|directive| condition_kind(&directive.node).is_none());
     for other in fields {
-        // Those with the same key have been found to be the same field with the same arguments.
+        // Validation has found that fields with the same key are the same field with the same arguments.
         if other.node.response_key().node != root.node.response_key().node {
             return Err(Rejection::SubscriptionRoot);
         }
@@ -78,8 +77,8 @@ fn root_field(
     }
 }
 
-/// The fields of a selection set that are not skipped, those in fragments included. All fragments apply, as no other type
-/// than the subscription itself can be met here.
+/// The fields of a selection set that are not skipped, including those in fragments. All fragments apply, because the only
+/// possible type is the subscription root.
 fn collect<'a>(
     document: &'a ExecutableDocument,
     set: &'a SelectionSet,
@@ -104,7 +103,7 @@ fn collect<'a>(
     }
 }
 
-/// The value of `if` by which a directive skips what it stands at; `None` for a directive of another kind.
+/// The value of `if` for which a directive skips its selection; `None` for other directives.
 fn condition_kind(directive: &Directive) -> Option<bool> {
     match directive.name.node.as_str() {
         "skip" => Some(true),
@@ -124,7 +123,7 @@ fn skips(directive: &Directive, variables: &Variables) -> bool {
     condition == Some(skipping)
 }
 
-/// Takes away the arguments, and the fields of input objects, whose variable has no value.
+/// Removes arguments and input object fields whose variable has no value.
 fn omit_absent(set: &mut SelectionSet, variables: &Variables) {
     for selection in &mut set.items {
         match &mut selection.node {
@@ -152,7 +151,7 @@ fn omit_in(value: &mut Literal, variables: &Variables) {
         }
         Literal::List(items) => {
             for item in items {
-                // An item cannot be left out; without a value it is null.
+                // An item cannot be omitted, so it becomes null.
                 if is_absent(item, variables) {
                     *item = Literal::Null;
                 }
@@ -163,8 +162,7 @@ fn omit_in(value: &mut Literal, variables: &Variables) {
     }
 }
 
-/// Whether a directive of the operation or of a fragment is to decide by a variable that is null, which only a variable with
-/// a default can be.
+/// The variable of a `@skip` or `@include` that is null, if any. Only a variable with a default can be null there.
 pub(super) fn null_condition(
     document: &ExecutableDocument,
     operation: &OperationDefinition,

@@ -1,18 +1,18 @@
-//! The tokens of a document, taken before the parser sees it, after the GraphQL specification of September 2025, section 2
-//! (<https://spec.graphql.org/September2025/#sec-Language.Source-Text>). What counts as too much is decided here, so the
-//! parser gets no more tokens, and nests no deeper, than the limits allow.
+//! Splits a document into tokens, following section 2 of the GraphQL specification of September 2025
+//! (<https://spec.graphql.org/September2025/#sec-Language.Source-Text>). The limits of size and nesting are checked here, before
+//! the parser sees the document.
 
 use async_graphql::Pos;
 
 use crate::graphql::execution::document::limits::Limits;
 use crate::graphql::execution::document::rejection::Rejection;
 
-/// Splits a text into tokens, and checks size, names and nesting on the way.
+/// Splits a text into tokens, and checks its size, names and nesting.
 pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>>, Rejection> {
     if text.len() > limits.bytes {
         return Err(Rejection::DocumentTooLarge { limit: limits.bytes });
     }
-    let mut lexer = Lexer { text, at: 0, place: Place::default() };
+    let mut lexer = Lexer { text, at: 0, lines: LineTracker::default() };
     let (mut tokens, mut nesting) = (Vec::new(), 0_usize);
     while let Some(token) = lexer.next()? {
         if tokens.len() == limits.tokens {
@@ -29,7 +29,7 @@ pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>
             Kind::Punctuator(b')' | b']' | b'}') => {
                 nesting = nesting
                     .checked_sub(1)
-                    .ok_or_else(|| syntax(token.pos, "nothing is open that this closes".to_owned()))?;
+                    .ok_or_else(|| syntax(token.pos, "this bracket closes nothing".to_owned()))?;
             }
             _ => {}
         }
@@ -38,7 +38,7 @@ pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>
     Ok(tokens)
 }
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Name,
@@ -52,7 +52,7 @@ pub(super) enum Kind {
     Punctuator(u8),
 }
 
-/// A token, as it stands in the text.
+/// A token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'a> {
     pub(super) kind: Kind,
@@ -60,7 +60,7 @@ pub(super) struct Token<'a> {
     pub(super) pos: Pos,
 }
 
-/// What is wrong at a place.
+/// A syntax error.
 pub(super) fn syntax(at: Pos, problem: String) -> Rejection {
     Rejection::Syntax { at, problem }
 }
@@ -68,24 +68,24 @@ pub(super) fn syntax(at: Pos, problem: String) -> Rejection {
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    place: Place,
+    lines: LineTracker,
 }
 
-/// The line and column of an offset that only grows.
-struct Place {
+/// Tracks the line and column of an offset that only grows.
+struct LineTracker {
     at: usize,
     pos: Pos,
 }
 
-impl Default for Place {
+impl Default for LineTracker {
     fn default() -> Self {
         Self { at: 0, pos: Pos { line: 1, column: 1 } }
     }
 }
 
-impl Place {
-    /// Moves on to `at`, and says where that is. Lines end with CR LF, LF or CR.
-    fn move_to(&mut self, at: usize, text: &str) -> Pos {
+impl LineTracker {
+    /// Advances to the offset `at` and returns its position. Lines end with CR LF, LF or CR.
+    fn advance_to(&mut self, at: usize, text: &str) -> Pos {
         let bytes = text.as_bytes();
         for (offset, byte) in bytes[self.at..at].iter().enumerate() {
             let ends_line = *byte == b'\n' || (*byte == b'\r' && bytes.get(self.at + offset + 1) != Some(&b'\n'));
@@ -119,7 +119,7 @@ impl<'a> Lexer<'a> {
         self.skip_ignored();
         let Some(byte) = self.peek() else { return Ok(None) };
         let start = self.at;
-        let pos = self.place.move_to(start, self.text);
+        let pos = self.lines.advance_to(start, self.text);
         let kind = match byte {
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
                 self.skip_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
@@ -138,12 +138,12 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
                 Kind::Punctuator(byte)
             }
-            _ => return Err(syntax(pos, "no token begins like this".to_owned())),
+            _ => return Err(syntax(pos, "unexpected character".to_owned())),
         };
         Ok(Some(Token { kind, text: &self.text[start..self.at], pos }))
     }
 
-    /// White space, line ends, commas, byte order marks and comments.
+    /// Skips white space, line ends, commas, byte order marks and comments.
     fn skip_ignored(&mut self) {
         while let Some(byte) = self.peek() {
             match byte {
@@ -157,7 +157,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// An integer without leading zeros, perhaps with a fraction and an exponent. No name and no other number may follow.
+    /// Reads an integer without leading zeros, with an optional fraction and exponent. No name or number may follow directly.
     fn number(&mut self) -> Option<Kind> {
         let mut kind = Kind::Int;
         self.skip_one(b"-");
@@ -196,7 +196,7 @@ impl<'a> Lexer<'a> {
                     self.at += 1;
                     return Some(Kind::String);
                 }
-                // Whatever is escaped here does not end the string; whether it may be is decided when it is read.
+                // An escaped character does not end the string. Whether the escape is valid is checked by `strings`.
                 b'\\' if !matches!(self.rest().get(1), None | Some(b'\n' | b'\r')) => self.at += 2,
                 _ => return None,
             }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_token_is_one() {
+    fn every_kind_of_token_is_read() {
         assert_eq!(tokens(""), Some(0));
         assert_eq!(tokens("\u{feff}{ a, b }\r\n"), Some(4));
         assert_eq!(tokens("query Q($a:[Int!]!=[1 -2.5e+3])@d{...on F{x}}#{{{"), Some(27));
@@ -241,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_in_strings_and_comments_is_not_nesting() {
+    fn brackets_in_strings_and_comments_do_not_count_as_nesting() {
         let open = "{[(".repeat(100);
         assert_eq!(tokens(&format!("a \"{open}\" \"\"\"{open}\"\"\" #{open}\r b")), Some(4));
         assert_eq!(tokens(&open), None);
     }
 
     #[test]
-    fn what_is_no_token_is_refused_with_its_place() {
+    fn invalid_tokens_are_rejected_with_their_position() {
         let Err(Rejection::Syntax { at, .. }) = super::tokens("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
         assert_eq!((at.line, at.column), (2, 3));
         for text in ["?", "..", "\"a", "\"a\n\"", "\"a\\", "\"\"\"a\"\"", "}", "\u{0}", "{ \u{a0} }"] {

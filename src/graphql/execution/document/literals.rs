@@ -1,8 +1,7 @@
-//! The literals of a document, checked against the types of the schema and brought into the form that resolvers take: an
-//! integer where an id is expected becomes its digits.
+//! Checks the literals of a document against the types of the schema, and normalizes them for resolvers: an integer becomes its
+//! digits where an ID is expected.
 //!
-//! The schema checks literals too, but not an input object with a variable in it, and it knows nothing of integers that
-//! are larger than its numbers.
+//! async-graphql checks literals, too, but not input objects that contain a variable, and not integers beyond 64 bits.
 
 use async_graphql::parser::types::{BaseType, ExecutableDocument, Selection, SelectionSet, Type};
 use async_graphql::{Name, Pos};
@@ -12,7 +11,7 @@ use crate::graphql::execution::document::parser::is_kept_integer;
 use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::Types;
 
-/// Brings the literals of a document into form; returns what is wrong with the first that does not fit.
+/// Normalizes the literals of a document. Returns the error of the first that does not fit.
 pub(super) fn normalize(document: &mut ExecutableDocument, types: &Types) -> Option<Rejection> {
     let mut walk = Walk { types, problem: None };
     let operations = match &mut document.operations {
@@ -25,7 +24,7 @@ pub(super) fn normalize(document: &mut ExecutableDocument, types: &Types) -> Opt
             if let Some(default) = &mut definition.default_value {
                 let mut value = std::mem::take(&mut default.node).into_value();
                 walk.value(&mut value, &definition.var_type.node, default.pos);
-                // It had no variable in it before, and has none now.
+                // A default contains no variables.
                 default.node = value.into_const().unwrap_or_default();
             }
         }
@@ -51,7 +50,7 @@ impl<'t> Walk<'t> {
                     let field = &mut field.node;
                     let known = of.and_then(|of| self.types.output(of, &field.name.node));
                     for (name, value) in &mut field.arguments {
-                        // The schema says so when there is no such argument.
+                        // The schema reports unknown arguments.
                         if let Some(argument) = known.and_then(|field| field.arguments.get(&name.node)) {
                             self.value(&mut value.node, &argument.ty, value.pos);
                         }
@@ -68,7 +67,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Brings a value into form. What a variable holds is looked at when it has a value.
+    /// Normalizes a value. Variables are coerced later, with their values.
     fn value(&mut self, value: &mut Value, ty: &Type, at: Pos) {
         if let Value::Variable(_) = value {
             return;
@@ -124,7 +123,7 @@ impl<'t> Walk<'t> {
             ("Int", Value::Number(number)) => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
             ("Float", Value::Number(_)) | ("ID" | "String", Value::String(_)) | ("Boolean", Value::Boolean(_)) => true,
             ("ID" | "String" | "Int" | "Float" | "Boolean", _) => false,
-            // Of scalars of its own, the schema knows what they are.
+            // The schema checks custom scalars.
             _ => true,
         };
         if !fits {

@@ -1,8 +1,8 @@
-//! From tokens to a parsed document, after the GraphQL specification, section 2. The result is what async-graphql's own
-//! parser makes of the same text; that one is not used, because it refuses string literals that the specification allows
-//! and forgets the digits of large integers.
+//! Parses tokens to a document, following section 2 of the GraphQL specification. The result equals that of async-graphql's
+//! own parser, which is not used because it refuses string literals that the specification allows and loses digits of large
+//! integers.
 //!
-//! It recurses no deeper than the lexer has found the text to nest.
+//! The parser recurses no deeper than the nesting that the lexer has checked.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -89,12 +89,12 @@ impl<'a> Parser<'a, '_> {
         self.peek().is_some_and(|token| token.kind == Kind::Name && token.text == keyword)
     }
 
-    /// Where the next token stands, or the last one at the end.
+    /// The position of the next token, or of the last one at the end.
     fn pos(&self) -> Pos {
         self.peek().or_else(|| self.tokens.last().copied()).map_or(Pos { line: 1, column: 1 }, |token| token.pos)
     }
 
-    /// Whether the next token is this one, which then is taken.
+    /// Consumes the next token if it is this punctuator, and returns whether it was.
     fn takes(&mut self, punctuator: u8) -> bool {
         let takes = self.peeks(punctuator);
         self.at += usize::from(takes);
@@ -126,7 +126,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// At least one of something between these.
+    /// Parses one or more items between these punctuators.
     fn many<T>(&mut self, open: u8, close: u8, read: impl Fn(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         self.expect(open)?;
         let mut all = vec![read(self)?];
@@ -180,7 +180,7 @@ impl<'a> Parser<'a, '_> {
         Ok(Positioned::new(VariableDefinition { name, var_type, directives, default_value }, pos))
     }
 
-    /// The name of a variable, and where its dollar sign stands.
+    /// The name of a variable, and the position of its dollar sign.
     fn variable(&mut self) -> Parsed<(Positioned<Name>, Pos)> {
         let pos = self.expect(b'$')?;
         Ok((self.name()?, pos))
@@ -315,8 +315,8 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-/// A value of one token. An integer that a number cannot hold as it is written is kept as an enum value of that name,
-/// which no enum value can have; where an id is expected it becomes its digits.
+/// A value of one token. An integer that does not fit an `i64` is kept as an enum value named like its digits, which no real
+/// enum value can be; where an ID is expected, it becomes its digits.
 fn leaf(token: Token<'_>) -> Parsed<Value> {
     Ok(match (token.kind, token.text) {
         (Kind::Name, "true") => Value::Boolean(true),
@@ -328,7 +328,7 @@ fn leaf(token: Token<'_>) -> Parsed<Value> {
             _ => Value::Enum(Name::new(digits)),
         },
         (Kind::Float, digits) => {
-            // The only thing that can be wrong with it by now is that it is too large.
+            // The lexer has checked its form, so it can only be too large.
             let number = digits.parse().map_err(|_| syntax(token.pos, "this number is too large".to_owned()))?;
             Value::Number(number)
         }
@@ -340,7 +340,7 @@ fn leaf(token: Token<'_>) -> Parsed<Value> {
     })
 }
 
-/// Whether a value is an integer that was kept as it is written.
+/// Whether an enum value is an integer that [`leaf`] kept as its digits.
 pub(super) fn is_kept_integer(name: &str) -> bool {
     name.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
@@ -357,7 +357,7 @@ mod tests {
         parse(&tokens(text, &LIMITS)?)
     }
 
-    /// Documents that both parsers take.
+    /// Documents that both parsers accept.
     const DOCUMENTS: [&str; 14] = [
         "{a}",
         "query { a, b c }",
@@ -376,11 +376,11 @@ mod tests {
     ];
 
     #[test]
-    fn a_document_is_what_the_parser_of_the_schema_makes_of_it() {
+    fn documents_are_parsed_like_async_graphql_parses_them() {
         for text in DOCUMENTS {
             match parse_query(text) {
                 Ok(expected) => {
-                    let parsed = read(text).unwrap_or_else(|refusal| panic!("{text}: {refusal}"));
+                    let parsed = read(text).unwrap_or_else(|rejection| panic!("{text}: {rejection}"));
                     assert_eq!(shown(&parsed), shown(&expected), "{text}");
                 }
                 Err(_) => assert!(read(text).is_err(), "{text}"),
@@ -388,7 +388,7 @@ mod tests {
         }
     }
 
-    /// A document with all its places; its maps sorted.
+    /// A document with all its positions and sorted maps.
     fn shown(document: &ExecutableDocument) -> Vec<String> {
         let mut shown: Vec<_> = document.operations.iter().map(|operation| format!("{operation:?}")).collect();
         shown.extend(document.fragments.iter().map(|fragment| format!("{fragment:?}")));
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_specification_allows_is_taken_where_the_parser_of_the_schema_refuses_it() {
+    fn documents_that_only_the_specification_allows_are_parsed() {
         for text in [
             r#"{ a(b: "\ud83d\ude00 \u{1F600}") }"#,
             "query($a: [ Int ! ] !) { a }",
@@ -405,12 +405,12 @@ mod tests {
             "{ a(b: nullable, c: trueish) }",
         ] {
             parse_query(text).expect_err(text);
-            read(text).unwrap_or_else(|refusal| panic!("{text}: {refusal}"));
+            read(text).unwrap_or_else(|rejection| panic!("{text}: {rejection}"));
         }
     }
 
     #[test]
-    fn what_is_no_document_is_refused() {
+    fn invalid_documents_are_rejected() {
         for text in [
             "",
             "#",
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_that_no_number_holds_keep_their_digits() {
+    fn large_integers_keep_their_digits() {
         let document = read("{ a(b: 123456789012345678901234567890, c: -0) }").expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let Selection::Field(field) = &operation.node.selection_set.node.items[0].node else { panic!("a field") };

@@ -1,11 +1,11 @@
-//! Why a document is not taken: the closed list, with the code and the sentence of each.
+//! The errors of documents, operations and variables, each with its code and message.
 
 use async_graphql::Pos;
 
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::schema_errors::shorten;
 
-/// Why a document, an operation or its variables are not taken.
+/// Why a document, an operation or its variables are rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     #[error("the document is longer than {limit} bytes; send what changes as variables")]
@@ -103,7 +103,7 @@ impl Rejection {
         }
     }
 
-    /// The place in the document, where there is one.
+    /// The position in the document, if known.
     pub fn position(&self) -> Option<Pos> {
         match self {
             Self::Syntax { at, .. }

@@ -1,9 +1,9 @@
-//! The value of a string literal: its escapes, and the lines of a block string, as graphql-js reads them.
+//! Reads the values of string literals: escapes, and the lines of block strings, as graphql-js does.
 
-/// Why a string literal has no value.
+/// What is wrong with a string literal.
 pub(super) type Problem = &'static str;
 
-/// The value of a string, given with its quotes.
+/// The value of a string literal, given with its quotes.
 pub(super) fn value(literal: &str) -> Result<String, Problem> {
     let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
     let mut value = String::with_capacity(inner.len());
@@ -18,7 +18,7 @@ pub(super) fn value(literal: &str) -> Result<String, Problem> {
     Ok(value)
 }
 
-/// The character of an escape, and what stands behind it.
+/// The character of an escape sequence, and the text after it.
 fn escaped(escape: &str) -> Result<(char, &str), Problem> {
     let mut characters = escape.chars();
     let character = match characters.next() {
@@ -36,7 +36,7 @@ fn escaped(escape: &str) -> Result<(char, &str), Problem> {
 
 const NOT_A_CHARACTER: Problem = "a string has a \\u escape that is no character";
 
-/// The character of `{1F600}`, `00fc`, or of a pair like `d83d\ude00`.
+/// The character of `{1F600}`, of `00fc`, or of a pair like `d83d\ude00`.
 fn unicode(escape: &str) -> Result<(char, &str), Problem> {
     if let Some(braced) = escape.strip_prefix('{') {
         let (digits, behind) = braced.split_once('}').ok_or(NOT_A_CHARACTER)?;
@@ -57,20 +57,20 @@ fn unicode(escape: &str) -> Result<(char, &str), Problem> {
     Ok((char::from_u32(pair).ok_or(NOT_A_CHARACTER)?, behind))
 }
 
-/// The number of four hex digits, and what stands behind them.
+/// The number of four hex digits, and the text after them.
 fn unit(escape: &str) -> Result<(u32, &str), Problem> {
     let (digits, behind) = escape.split_at_checked(4).ok_or(NOT_A_CHARACTER)?;
     Ok((hex(digits)?, behind))
 }
 
 fn hex(digits: &str) -> Result<u32, Problem> {
-    // What Rust reads besides digits, a plus sign, is none.
+    // Rust would also accept a plus sign.
     let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     are_digits.then(|| u32::from_str_radix(digits, 16).ok()).flatten().ok_or(NOT_A_CHARACTER)
 }
 
-/// The value of a block string, given with its quotes: without the indentation that all lines but the first share, and
-/// without empty lines at both ends.
+/// The value of a block string, given with its quotes: without the common indentation of all lines but the first, and without
+/// empty lines at both ends.
 pub(super) fn block_value(literal: &str) -> String {
     let raw = literal.get(3..literal.len().saturating_sub(3)).unwrap_or_default().replace("\r\n", "\n");
     let lines: Vec<_> = raw.split(['\n', '\r']).map(|line| line.replace("\\\"\"\"", "\"\"\"")).collect();
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_escape_has_its_character() {
+    fn escapes_are_read() {
         for (literal, expected) in [
             (r#""""#, ""),
             (r#""plain ü 😀""#, "plain ü 😀"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_that_is_no_character_is_a_problem() {
+    fn invalid_escapes_are_rejected() {
         for escape in [
             r"\x",
             r"\ ",
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn block_strings_lose_what_is_only_there_for_the_eye() {
+    fn block_strings_lose_indentation_and_outer_empty_lines() {
         for (inner, expected) in [
             ("", ""),
             (" \n\t\n ", ""),

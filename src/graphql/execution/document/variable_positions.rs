@@ -1,5 +1,5 @@
-//! Whether variables stand where their declared type fits, after the GraphQL specification, section 5.8.5. The schema's own
-//! rule does not see all places that have a default.
+//! Checks that variables are used only where their declared type is allowed, following section 5.8.5 of the GraphQL
+//! specification. async-graphql's own rule misses some positions that have a default.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use async_graphql_value::{ConstValue, Value};
 use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::{Input, Types};
 
-/// What is wrong with the first variable that stands where it does not fit.
+/// The error of the first variable that is used where its type is not allowed.
 pub(super) fn check(document: &ExecutableDocument, types: &Types) -> Option<Rejection> {
     let condition =
         Input { ty: Type { base: BaseType::Named(Name::new("Boolean")), nullable: false }, has_default: false };
@@ -33,7 +33,7 @@ pub(super) fn check(document: &ExecutableDocument, types: &Types) -> Option<Reje
         let operation = &operation.node;
         let directive = operation.variable_definitions.iter().find_map(|definition| definition.node.directives.first());
         if let Some(directive) = directive {
-            // No directive of this schema may stand there.
+            // The schema has no directive for this location.
             return Some(Rejection::MisplacedDirective { at: directive.pos });
         }
         let own = walk(&operation.selection_set.node, types.root(operation.ty));
@@ -49,14 +49,14 @@ pub(super) fn check(document: &ExecutableDocument, types: &Types) -> Option<Reje
     })
 }
 
-/// What an operation or a fragment uses itself.
+/// Variables and fragments that an operation or a fragment uses directly.
 #[derive(Default)]
 struct Scope<'a> {
     usages: Vec<Usage<'a>>,
     spreads: Vec<&'a Name>,
 }
 
-/// A variable at a place.
+/// The use of a variable.
 struct Usage<'a> {
     variable: &'a Name,
     at: Pos,
@@ -65,7 +65,7 @@ struct Usage<'a> {
 }
 
 impl Usage<'_> {
-    /// What is wrong with it in an operation. One that is not declared is the schema's to refuse.
+    /// The error of this use in an operation, if any. The schema reports undeclared variables.
     fn problem(&self, operation: &OperationDefinition) -> Option<Rejection> {
         let mut definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
         let definition = definitions.find(|definition| definition.name.node == *self.variable)?;
@@ -84,7 +84,7 @@ impl Usage<'_> {
     }
 }
 
-/// Whether every value of one type is a value of another.
+/// Whether every value of `ty` is a value of `other`.
 fn is_within(ty: &Type, other: &Type) -> bool {
     (other.nullable || !ty.nullable) && is_base_within(&ty.base, &other.base)
 }
@@ -99,7 +99,7 @@ fn is_base_within(base: &BaseType, other: &BaseType) -> bool {
 
 struct Walk<'a> {
     types: &'a Types,
-    /// What `@skip` and `@include` expect as `if`.
+    /// The argument `if` of `@skip` and `@include`.
     condition: &'a Input,
     scope: Scope<'a>,
 }

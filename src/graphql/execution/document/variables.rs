@@ -1,11 +1,11 @@
-//! How large variables are.
+//! Checks the size of variables.
 
 use serde_json::{Map, Value};
 
 use crate::graphql::execution::document::limits::Limits;
 use crate::graphql::execution::document::rejection::Rejection;
 
-/// Checks size and depth.
+/// Checks the size and depth of variables.
 pub(super) fn check(values: &Map<String, Value>, limits: &Limits) -> Result<(), Rejection> {
     let mut bytes = 2_usize;
     for (name, value) in values {
@@ -17,7 +17,7 @@ pub(super) fn check(values: &Map<String, Value>, limits: &Limits) -> Result<(), 
     Ok(())
 }
 
-/// About the bytes of a value as JSON. It may have `levels` levels of lists and objects.
+/// Estimates the bytes of a value as JSON. It may have `levels` levels of lists and objects.
 fn size(value: &Value, levels: usize, limits: &Limits) -> Result<usize, Rejection> {
     let inside = || levels.checked_sub(1).ok_or(Rejection::VariablesTooDeep { limit: limits.variables_depth });
     match value {

@@ -1,5 +1,5 @@
-//! Which fields a plan can hold, and how each is written. One enum a type of the schema; those of its fields that ask
-//! the service once more are not here.
+//! The fields that a plan can have, and how each is written as JSON. Each type of the schema has an enum of its fields, without
+//! those that need further calls of the service.
 
 use std::fmt::Write as _;
 
@@ -14,18 +14,18 @@ use crate::domain::user::User;
 use crate::graphql::execution::limited_json::LimitedJson;
 use crate::graphql::schema::types::write_timestamp;
 
-/// A field that was chosen, and how the client calls it.
+/// A selected field and its key in the response.
 #[derive(Debug)]
-pub(super) struct Chosen<F> {
+pub(super) struct Selected<F> {
     /// The name and its colon, as JSON.
     key: String,
-    /// `None` is the name of the type.
+    /// `None` stands for `__typename`.
     field: Option<F>,
 }
 
-/// Finds out what was chosen.
+/// Reads selection sets.
 #[derive(Clone, Copy)]
-pub(super) struct Chooser<'a> {
+pub(super) struct Selector<'a> {
     pub(super) document: &'a ExecutableDocument,
     pub(super) introspection: bool,
 }
@@ -34,20 +34,20 @@ pub(super) struct Chooser<'a> {
 pub(super) trait Fields: Sized {
     const TYPE: &'static str;
 
-    /// The field, with what was chosen of its own; `None` when it cannot be planned.
-    fn of(field: &Field, chooser: Chooser<'_>) -> Option<Self>;
+    /// Reads a field and its selection set; `None` if a plan cannot have it.
+    fn read(field: &Field, selector: Selector<'_>) -> Option<Self>;
 }
 
-impl<'a> Chooser<'a> {
-    /// What was chosen of a type; `None` when not all of it can be planned. Fragments are put in: how many there may be was
-    /// checked before.
-    pub(super) fn choose<F: Fields>(self, set: &SelectionSet) -> Option<Vec<Chosen<F>>> {
-        let mut chosen = Vec::new();
-        self.add(set, &mut chosen)?;
-        Some(chosen)
+impl<'a> Selector<'a> {
+    /// The selected fields of a type, with fragments spread; `None` if a plan cannot have all of them. The number of fragments is
+    /// within its limit.
+    pub(super) fn select<F: Fields>(self, set: &SelectionSet) -> Option<Vec<Selected<F>>> {
+        let mut selected = Vec::new();
+        self.add(set, &mut selected)?;
+        Some(selected)
     }
 
-    fn add<F: Fields>(self, set: &SelectionSet, to: &mut Vec<Chosen<F>>) -> Option<()> {
+    fn add<F: Fields>(self, set: &SelectionSet, to: &mut Vec<Selected<F>>) -> Option<()> {
         for selection in &set.items {
             if !selection.node.directives().is_empty() {
                 return None;
@@ -56,16 +56,16 @@ impl<'a> Chooser<'a> {
                 Selection::Field(field) => {
                     let field = &field.node;
                     let mut name = String::new();
-                    key(&field.response_key().node, &mut name);
-                    // Chosen twice, it would have to be merged.
+                    write_key(&field.response_key().node, &mut name);
+                    // A field that is selected twice would have to be merged.
                     if to.iter().any(|known| known.key == name) {
                         return None;
                     }
                     let field = match field.name.node.as_str() {
                         "__typename" if self.introspection => None,
-                        _ => Some(F::of(field, self)?),
+                        _ => Some(F::read(field, self)?),
                     };
-                    to.push(Chosen { key: name, field });
+                    to.push(Selected { key: name, field });
                 }
                 fragment => {
                     let (condition, set) = fragment_of(fragment, self.document)?;
@@ -80,7 +80,7 @@ impl<'a> Chooser<'a> {
     }
 }
 
-/// The condition and the fields of a fragment; `None` for what is no fragment, or one with a directive of its own.
+/// The type condition and the selection set of a fragment; `None` for a field, and for a fragment with directives.
 fn fragment_of<'a>(
     selection: &'a Selection,
     document: &'a ExecutableDocument,
@@ -97,30 +97,30 @@ fn fragment_of<'a>(
     }
 }
 
-/// The fields with messages among those of a room.
-pub(super) fn messages_in<'a>(set: &'a SelectionSet, document: &'a ExecutableDocument, found: &mut Vec<&'a Field>) {
+/// Finds the `messages` fields in the selection set of a room.
+pub(super) fn find_messages<'a>(set: &'a SelectionSet, document: &'a ExecutableDocument, found: &mut Vec<&'a Field>) {
     for selection in &set.items {
         match &selection.node {
             Selection::Field(field) if field.node.name.node == "messages" => found.push(&field.node),
             Selection::Field(_) => {}
             fragment => {
                 if let Some((_, set)) = fragment_of(fragment, document) {
-                    messages_in(set, document, found);
+                    find_messages(set, document, found);
                 }
             }
         }
     }
 }
 
-/// What can be written as an object of the schema.
-pub(super) trait Written {
+/// A value that is written as an object of the schema.
+pub(super) trait WriteObject {
     type Field: Fields;
 
     fn write_field(&self, field: &Self::Field, to: &mut LimitedJson<'_>);
 
-    fn write(&self, chosen: &[Chosen<Self::Field>], to: &mut LimitedJson<'_>) {
+    fn write(&self, selected: &[Selected<Self::Field>], to: &mut LimitedJson<'_>) {
         to.short().push('{');
-        for (i, Chosen { key, field }) in chosen.iter().enumerate() {
+        for (i, Selected { key, field }) in selected.iter().enumerate() {
             if i > 0 {
                 to.short().push(',');
             }
@@ -134,23 +134,23 @@ pub(super) trait Written {
     }
 }
 
-/// The fields of a type, by their names in the schema. Those that are objects hold what was chosen of them.
+/// Defines the enum of the fields of a type, by their names in the schema. Fields that are objects hold their selected fields.
 macro_rules! fields {
     ($name:ident, $type:literal, { $($leaf:literal => $variant:ident),* $(; $object:literal => $of:ident($fields:ty))* }) => {
         #[derive(Debug)]
         pub(super) enum $name {
             $($variant,)*
-            $($of(Vec<Chosen<$fields>>),)*
+            $($of(Vec<Selected<$fields>>),)*
         }
 
         impl Fields for $name {
             const TYPE: &'static str = $type;
 
-            #[allow(unused_variables, reason = "not every type has fields that are objects")]
-            fn of(field: &Field, chooser: Chooser<'_>) -> Option<Self> {
+            #[allow(unused_variables, reason = "some types have no object fields")]
+            fn read(field: &Field, selector: Selector<'_>) -> Option<Self> {
                 match field.name.node.as_str() {
                     $($leaf => Some(Self::$variant),)*
-                    $($object => chooser.choose(&field.selection_set.node).map(Self::$of),)*
+                    $($object => selector.select(&field.selection_set.node).map(Self::$of),)*
                     _ => None,
                 }
             }
@@ -158,153 +158,155 @@ macro_rules! fields {
     };
 }
 
-fields!(OfChatter, "Chatter", { "id" => Id, "displayName" => DisplayName });
-fields!(OfMessage, "Message", {
+fields!(ChatterField, "Chatter", { "id" => Id, "displayName" => DisplayName });
+fields!(MessageField, "Message", {
     "id" => Id, "index" => Index, "text" => Text, "createdAt" => CreatedAt, "editedAt" => EditedAt,
     "deletedAt" => DeletedAt, "clientMessageId" => ClientMessageId;
-    "author" => Author(OfChatter)
+    "author" => Author(ChatterField)
 });
-fields!(OfSent, "SendMessagePayload", {
-    "token" => Token, "cursor" => Cursor; "message" => Message(OfMessage); "author" => Author(OfChatter)
+fields!(SentField, "SendMessagePayload", {
+    "token" => Token, "cursor" => Cursor; "message" => Message(MessageField); "author" => Author(ChatterField)
 });
-fields!(OfPageInfo, "PageInfo", {
+fields!(PageInfoField, "PageInfo", {
     "hasNextPage" => HasNextPage, "hasPreviousPage" => HasPreviousPage, "startCursor" => StartCursor,
     "endCursor" => EndCursor
 });
-fields!(OfEdge, "MessageEdge", { "cursor" => Cursor; "node" => Node(OfMessage) });
-fields!(OfMessages, "MessageConnection", {
+fields!(MessageEdgeField, "MessageEdge", { "cursor" => Cursor; "node" => Node(MessageField) });
+fields!(MessageConnectionField, "MessageConnection", {
     "totalCount" => TotalCount;
-    "nodes" => Nodes(OfMessage); "edges" => Edges(OfEdge); "pageInfo" => PageInfo(OfPageInfo)
+    "nodes" => Nodes(MessageField); "edges" => Edges(MessageEdgeField); "pageInfo" => PageInfo(PageInfoField)
 });
-fields!(OfRoom, "Room", {
+fields!(RoomField, "Room", {
     "id" => Id, "code" => Code, "createdAt" => CreatedAt, "expiresAt" => ExpiresAt, "chatterCount" => ChatterCount,
     "cursor" => Cursor;
-    "messages" => Messages(OfMessages)
+    "messages" => Messages(MessageConnectionField)
 });
 
-impl Written for User {
-    type Field = OfChatter;
+impl WriteObject for User {
+    type Field = ChatterField;
 
-    fn write_field(&self, field: &OfChatter, to: &mut LimitedJson<'_>) {
+    fn write_field(&self, field: &ChatterField, to: &mut LimitedJson<'_>) {
         match field {
-            OfChatter::Id => string(self.id.as_str(), to),
-            OfChatter::DisplayName => string(self.display_name.as_str(), to),
+            ChatterField::Id => string(self.id.as_str(), to),
+            ChatterField::DisplayName => string(self.display_name.as_str(), to),
         }
     }
 }
 
-impl Written for Message {
-    type Field = OfMessage;
+impl WriteObject for Message {
+    type Field = MessageField;
 
-    fn write_field(&self, field: &OfMessage, to: &mut LimitedJson<'_>) {
+    fn write_field(&self, field: &MessageField, to: &mut LimitedJson<'_>) {
         match field {
-            OfMessage::Id => plain(self.id, to),
-            OfMessage::Index => number(self.id.index, to),
-            OfMessage::Text => or_null(self.text.as_ref().map(MessageText::as_str), to, string),
-            OfMessage::CreatedAt => moment(self.created_at, to),
-            OfMessage::EditedAt => or_null(self.edited_at, to, moment),
-            OfMessage::DeletedAt => or_null(self.deleted_at, to, moment),
-            OfMessage::ClientMessageId => or_null(self.client_message_id.as_ref().map(|id| id.as_str()), to, string),
-            OfMessage::Author(chosen) => self.author.write(chosen, to),
+            MessageField::Id => unescaped(self.id, to),
+            MessageField::Index => number(self.id.index, to),
+            MessageField::Text => or_null(self.text.as_ref().map(MessageText::as_str), to, string),
+            MessageField::CreatedAt => timestamp(self.created_at, to),
+            MessageField::EditedAt => or_null(self.edited_at, to, timestamp),
+            MessageField::DeletedAt => or_null(self.deleted_at, to, timestamp),
+            MessageField::ClientMessageId => or_null(self.client_message_id.as_ref().map(|id| id.as_str()), to, string),
+            MessageField::Author(selected) => self.author.write(selected, to),
         }
     }
 }
 
-impl Written for Accepted {
-    type Field = OfSent;
+impl WriteObject for Accepted {
+    type Field = SentField;
 
-    fn write_field(&self, field: &OfSent, to: &mut LimitedJson<'_>) {
+    fn write_field(&self, field: &SentField, to: &mut LimitedJson<'_>) {
         match field {
-            OfSent::Token => string(&self.token.reveal(), to),
-            OfSent::Cursor => string(&cursor::encode_event(self.event.room(), self.event.position), to),
-            OfSent::Message(chosen) => self.event.message.write(chosen, to),
-            OfSent::Author(chosen) => self.author.write(chosen, to),
+            SentField::Token => string(&self.token.reveal(), to),
+            SentField::Cursor => string(&cursor::encode_event(self.event.room(), self.event.position), to),
+            SentField::Message(selected) => self.event.message.write(selected, to),
+            SentField::Author(selected) => self.author.write(selected, to),
         }
     }
 }
 
 /// A room, read together with a page of its messages.
 #[derive(Clone, Copy)]
-pub(super) struct Page<'a> {
+pub(super) struct RoomPage<'a> {
     pub(super) snapshot: &'a Snapshot,
-    /// Of what the messages are; none where none were asked for.
+    /// The window of the messages; `None` if no messages were selected.
     pub(super) window: Option<Window>,
 }
 
-impl Written for Page<'_> {
-    type Field = OfRoom;
+impl WriteObject for RoomPage<'_> {
+    type Field = RoomField;
 
-    fn write_field(&self, field: &OfRoom, to: &mut LimitedJson<'_>) {
+    fn write_field(&self, field: &RoomField, to: &mut LimitedJson<'_>) {
         let state = &self.snapshot.state;
         match field {
-            OfRoom::Id => plain(state.room.id, to),
-            OfRoom::Code => string(state.room.code.reveal(), to),
-            OfRoom::CreatedAt => moment(state.room.created_at, to),
-            OfRoom::ExpiresAt => moment(state.room.expires_at, to),
-            OfRoom::ChatterCount => number(state.user_count, to),
-            OfRoom::Cursor => string(&cursor::encode_event(state.room.id, state.head), to),
-            OfRoom::Messages(chosen) => Messages(*self).write(chosen, to),
+            RoomField::Id => unescaped(state.room.id, to),
+            RoomField::Code => string(state.room.code.reveal(), to),
+            RoomField::CreatedAt => timestamp(state.room.created_at, to),
+            RoomField::ExpiresAt => timestamp(state.room.expires_at, to),
+            RoomField::ChatterCount => number(state.user_count, to),
+            RoomField::Cursor => string(&cursor::encode_event(state.room.id, state.head), to),
+            RoomField::Messages(selected) => Messages(*self).write(selected, to),
         }
     }
 }
 
-struct Messages<'a>(Page<'a>);
+struct Messages<'a>(RoomPage<'a>);
 
-impl Written for Messages<'_> {
-    type Field = OfMessages;
+impl WriteObject for Messages<'_> {
+    type Field = MessageConnectionField;
 
-    fn write_field(&self, field: &OfMessages, to: &mut LimitedJson<'_>) {
+    fn write_field(&self, field: &MessageConnectionField, to: &mut LimitedJson<'_>) {
         let messages = &self.0.snapshot.messages;
         match field {
-            OfMessages::TotalCount => number(self.0.snapshot.state.message_count, to),
-            OfMessages::Nodes(chosen) => list(messages, to, |message, to| message.write(chosen, to)),
-            OfMessages::Edges(chosen) => list(messages, to, |message, to| Edge(message).write(chosen, to)),
-            OfMessages::PageInfo(chosen) => PageInfo(self.0).write(chosen, to),
+            MessageConnectionField::TotalCount => number(self.0.snapshot.state.message_count, to),
+            MessageConnectionField::Nodes(selected) => list(messages, to, |message, to| message.write(selected, to)),
+            MessageConnectionField::Edges(selected) => {
+                list(messages, to, |message, to| Edge(message).write(selected, to))
+            }
+            MessageConnectionField::PageInfo(selected) => PageInfo(self.0).write(selected, to),
         }
     }
 }
 
 struct Edge<'a>(&'a Message);
 
-impl Written for Edge<'_> {
-    type Field = OfEdge;
+impl WriteObject for Edge<'_> {
+    type Field = MessageEdgeField;
 
-    fn write_field(&self, field: &OfEdge, to: &mut LimitedJson<'_>) {
+    fn write_field(&self, field: &MessageEdgeField, to: &mut LimitedJson<'_>) {
         match field {
-            OfEdge::Cursor => place(self.0, to),
-            OfEdge::Node(chosen) => self.0.write(chosen, to),
+            MessageEdgeField::Cursor => message_cursor(self.0, to),
+            MessageEdgeField::Node(selected) => self.0.write(selected, to),
         }
     }
 }
 
-struct PageInfo<'a>(Page<'a>);
+struct PageInfo<'a>(RoomPage<'a>);
 
-impl Written for PageInfo<'_> {
-    type Field = OfPageInfo;
+impl WriteObject for PageInfo<'_> {
+    type Field = PageInfoField;
 
-    fn write_field(&self, field: &OfPageInfo, to: &mut LimitedJson<'_>) {
-        let Page { snapshot, window } = self.0;
+    fn write_field(&self, field: &PageInfoField, to: &mut LimitedJson<'_>) {
+        let RoomPage { snapshot, window } = self.0;
         let total = snapshot.state.message_count;
         let range = window.map_or(0..0, |window| window.range(total));
         match field {
-            OfPageInfo::HasNextPage => boolean(range.end < total, to),
-            OfPageInfo::HasPreviousPage => boolean(range.start > 0, to),
-            OfPageInfo::StartCursor => or_null(snapshot.messages.first(), to, place),
-            OfPageInfo::EndCursor => or_null(snapshot.messages.last(), to, place),
+            PageInfoField::HasNextPage => boolean(range.end < total, to),
+            PageInfoField::HasPreviousPage => boolean(range.start > 0, to),
+            PageInfoField::StartCursor => or_null(snapshot.messages.first(), to, message_cursor),
+            PageInfoField::EndCursor => or_null(snapshot.messages.last(), to, message_cursor),
         }
     }
 }
 
-/// Writes a name and its colon.
-pub(super) fn key(name: &str, to: &mut String) {
-    // A name of GraphQL has nothing in it that JSON writes in another way.
+/// Writes a key and its colon.
+pub(super) fn write_key(name: &str, to: &mut String) {
+    // Names in GraphQL need no escaping in JSON.
     to.push('"');
     to.push_str(name);
     to.push_str("\":");
 }
 
-/// Writes the place of a message in its list.
-fn place(message: &Message, to: &mut LimitedJson<'_>) {
+/// Writes the cursor of a message in its list.
+fn message_cursor(message: &Message, to: &mut LimitedJson<'_>) {
     string(&cursor::encode_message(message.id.room, message.id.index), to);
 }
 
@@ -337,12 +339,12 @@ fn number(value: u64, to: &mut LimitedJson<'_>) {
     let _ = write!(to.short(), "{value}");
 }
 
-/// Writes what needs no escaping: digits and dashes.
-fn plain(id: impl std::fmt::Display, to: &mut LimitedJson<'_>) {
+/// Writes an id, whose digits and dashes need no escaping.
+fn unescaped(id: impl std::fmt::Display, to: &mut LimitedJson<'_>) {
     let _ = write!(to.short(), "\"{id}\"");
 }
 
-fn moment(at: Timestamp, to: &mut LimitedJson<'_>) {
+fn timestamp(at: Timestamp, to: &mut LimitedJson<'_>) {
     let to = to.short();
     to.push('"');
     write_timestamp(at, to);
