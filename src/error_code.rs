@@ -149,7 +149,9 @@ mod tests {
     #[test]
     fn the_schema_mentions_no_other_codes() {
         let sdl = crate::graphql::sdl();
-        let mentioned: Vec<_> = codes_in(&sdl).collect();
+        // Definitions of directives list locations, which look like codes.
+        let lines = sdl.lines().filter(|line| !line.starts_with("directive "));
+        let mentioned: Vec<_> = lines.flat_map(codes_in).collect();
         assert!(mentioned.contains(&"ROOM_NOT_FOUND"));
         for code in mentioned {
             assert!(ErrorCode::parse(code).is_some(), "{code} is not an error code");

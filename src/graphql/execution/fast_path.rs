@@ -184,9 +184,12 @@ const FIELDS: [&str; 7] = ["roomId", "roomCode", "userId", "token", "displayName
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use async_graphql::parser::parse_query;
 
     use super::*;
+    use crate::graphql::execution::document::Types;
 
     fn has_plan(text: &str) -> bool {
         Plan::of(&parse_query(text).expect("a document"), true).is_some()
@@ -240,5 +243,30 @@ mod tests {
         }
         let named = parse_query(send("__typename")).expect("a document");
         assert!(Plan::of(&named, false).is_none(), "without introspection there is no __typename");
+    }
+
+    #[test]
+    fn plans_know_every_field_of_the_schema() {
+        let types = Types::read(&crate::graphql::sdl());
+        let input: BTreeSet<_> = types.input_fields("SendMessageInput").into_iter().collect();
+        assert_eq!(BTreeSet::from(FIELDS), input);
+        for (of, document) in [
+            ("SendMessagePayload", send("FIELD")),
+            ("Chatter", send("author { FIELD }")),
+            ("Message", send("message { FIELD }")),
+            ("Room", room("FIELD")),
+            ("MessageConnection", room("messages { FIELD }")),
+            ("MessageEdge", room("messages { edges { FIELD } }")),
+            ("PageInfo", room("messages { pageInfo { FIELD } }")),
+        ] {
+            let fields = types.output_fields(of);
+            assert!(fields.len() > 1, "{of} is a type of the schema");
+            for (name, named) in fields {
+                let selection = if types.output_fields(named).is_empty() { "" } else { " { __typename }" };
+                let is_left_to_the_schema = of == "Room" && ["viewerCount", "chatters"].contains(&name);
+                let text = document.replace("FIELD", &format!("{name}{selection}"));
+                assert_eq!(has_plan(&text), !is_left_to_the_schema, "{of}.{name}");
+            }
+        }
     }
 }

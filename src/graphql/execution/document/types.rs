@@ -128,6 +128,19 @@ fn named(ty: &Type) -> &Name {
 mod tests {
     use super::*;
 
+    impl Types {
+        /// The fields of an object or interface with the named types of their values; empty for any other type.
+        pub(in crate::graphql) fn output_fields(&self, of: &str) -> Vec<(&str, &str)> {
+            let fields = self.outputs.get(of).into_iter().flatten();
+            fields.map(|(name, field)| (name.as_str(), field.named.as_str())).collect()
+        }
+
+        /// The names of the fields of an input object.
+        pub(in crate::graphql) fn input_fields(&self, of: &str) -> Vec<&str> {
+            self.inputs.get(of).into_iter().flat_map(BTreeMap::keys).map(Name::as_str).collect()
+        }
+    }
+
     #[test]
     fn the_types_of_the_schema_are_read_from_its_definition() {
         let types = Types::read(&crate::graphql::sdl());
