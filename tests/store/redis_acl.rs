@@ -81,7 +81,7 @@ async fn assert_everything_works(url: &str, nodes: &[&RedisServer]) {
     User::of(embedded.client()).send(&room, "from the other store").await;
     assert!(embedded.terminate().await.success());
     let report = run_migration(&embedded.data(), url);
-    assert!(report.contains("Rooms: 1 moved"), "{report}");
+    assert!(report.contains("Rooms: 1 copied"), "{report}");
 
     let servers = [(); 2].map(|()| Server::with(&[("REDIS_URL", url), ("RATE_LIMITS", "on")]));
     let client = servers[0].client();

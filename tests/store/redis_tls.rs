@@ -103,10 +103,7 @@ fn invalid_certificate_file_is_reported_with_its_setting() {
         (&[tls, ("REDIS_CERT_FILE", &one), ("REDIS_KEY_FILE", &two_key)], "REDIS_KEY_FILE: must match the certificate"),
         (&[tls, ("REDIS_CERT_FILE", &one), ("REDIS_KEY_FILE", &empty)], "REDIS_KEY_FILE: must hold a key"),
         (&[tls, ("REDIS_CERT_FILE", &empty), ("REDIS_KEY_FILE", &one_key)], "REDIS_CERT_FILE: must hold a certificate"),
-        (
-            &[("REDIS_URL", "redis://127.0.0.1:1"), ("REDIS_CA_FILE", &ca)],
-            "REDIS_CA_FILE: must stand beside REDIS_TLS=on",
-        ),
+        (&[("REDIS_URL", "redis://127.0.0.1:1"), ("REDIS_CA_FILE", &ca)], "REDIS_CA_FILE: must not be set without TLS"),
         (&[("REDIS_URL", "rediss://127.0.0.1:1/#insecure")], "REDIS_URL: must not end with #insecure"),
     ] {
         let error = failure(settings);
