@@ -85,7 +85,7 @@ impl Collector {
 }
 
 #[tokio::test]
-async fn send_is_one_trace_of_request_use_case_and_store_call_below_the_clients_span() {
+async fn send_is_one_trace_of_request_path_use_case_and_store_call_below_the_clients_span() {
     let collector = Collector::start().await;
     let mut server = Server::with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.address)]);
     let client = server.client();
@@ -107,15 +107,17 @@ async fn send_is_one_trace_of_request_use_case_and_store_call_below_the_clients_
         all.iter().filter(|span| hex::encode(&span.trace_id) == "0af7651916cd43dd8448eb211c80319c").collect();
     let named =
         |name: &str| *ours.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name} in {ours:?}"));
-    let (request, use_case, send) = (named("request"), named("send_message"), named("send"));
+    let (request, path) = (named("request"), named("fast_path"));
+    let (use_case, send) = (named("send_message"), named("send"));
     assert_eq!(hex::encode(&request.parent_span_id), "b7ad6b7169203331");
-    assert_eq!(use_case.parent_span_id, request.span_id);
+    assert_eq!(path.parent_span_id, request.span_id);
+    assert_eq!(use_case.parent_span_id, path.span_id);
     let inside: BTreeSet<_> =
         ours.iter().filter(|span| span.parent_span_id == use_case.span_id).map(|span| span.name.as_str()).collect();
     // The room is cached since the first send.
     assert_eq!(inside, ["send"].into());
     assert_eq!(send.parent_span_id, use_case.span_id);
-    assert_eq!(ours.len(), 3, "{ours:?}");
+    assert_eq!(ours.len(), 4, "{ours:?}");
     let others: BTreeSet<_> = all.iter().map(|span| &span.trace_id).collect();
     assert!(others.len() >= 3, "requests without a parent have traces of their own");
     let text = format!("{all:?}");

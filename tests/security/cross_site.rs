@@ -132,7 +132,7 @@ async fn no_image_or_link_of_another_site_creates_a_room_over_the_legacy_routes(
                     .header("sec-fetch-dest", destination);
                 let answer = request.send().await.expect("an answer");
                 assert_eq!(answer.status(), status, "{path} {site} {mode} {destination}");
-                let message = "rooms are not made for images and links of other sites; ask with a script";
+                let message = "images and links of other sites cannot create rooms; use a script";
                 let expected = json!({ "status_code": 403, "message": message, "data": null });
                 assert_eq!(answer.json::<Value>().await.expect("JSON"), expected);
             }

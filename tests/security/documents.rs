@@ -46,7 +46,9 @@ const LIMITS: [(Option<&str>, usize, &str, Needing); 13] = [
     (None, 10, "TOO_MANY_ROOT_FIELDS", |n| {
         (format!("mutation {{ {} }}", pieces(n, |i| format!("a{i}: createRoom {{ room {{ id }} }} "))), json!({}))
     }),
-    (None, 30, "TOO_MANY_DIRECTIVES", |n| (format!("{{ {} }}", "__typename @skip(if: false) ".repeat(n)), json!({}))),
+    (None, 30, "TOO_MANY_DIRECTIVES", |n| {
+        (format!("{{ activeRooms {{ {} }} }}", "totalCount @skip(if: false) ".repeat(n)), json!({}))
+    }),
     (None, 100, "TOO_MANY_FRAGMENTS", |n| {
         (
             format!(

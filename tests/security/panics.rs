@@ -292,8 +292,10 @@ fn a_panic_is_one_log_line_without_user_data() {
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 2, "{log}");
     assert!(
-        lines.iter().all(|line| line["level"] == "ERROR" && line["place"].as_str().is_some_and(|p| p.contains(".rs:")))
+        lines
+            .iter()
+            .all(|line| line["level"] == "ERROR" && line["location"].as_str().is_some_and(|p| p.contains(".rs:")))
     );
-    assert_eq!(lines[1]["what"], "text from the source code");
+    assert_eq!(lines[1]["reason"], "text from the source code");
     assert!(!log.contains(SECRET), "{log}");
 }

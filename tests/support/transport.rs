@@ -15,10 +15,10 @@ use super::subscriber::{EVENTS, Said, Subscriber};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     WebSocket,
-    /// The older `graphql-ws` protocol.
-    LegacyWebSocket,
     ServerSentEvents,
     Multipart,
+    /// The older `graphql-ws` protocol. Last, because the others are numbered by their place in [`Transport::ALL`].
+    LegacyWebSocket,
 }
 
 impl Transport {

@@ -33,7 +33,7 @@ impl Mutation {
             text: &input.text,
             client_message_id: input.client_message_id.as_deref().map(String::as_str),
         };
-        let sent = ctx.data::<Chat>()?.send_message(client_key(ctx), send).await.map_err(chat_error)?;
+        let sent = Box::pin(ctx.data::<Chat>()?.send_message(client_key(ctx), send)).await.map_err(chat_error)?;
         let author = sent.author.clone().into();
         let (message, token, cursor) = parts_of(sent);
         Ok(SendMessagePayload { message, author, token, cursor })
@@ -144,7 +144,8 @@ pub struct CreateRoomPayload {
 
 impl CreateRoomPayload {
     pub(in crate::graphql) async fn create(ctx: &Context<'_>) -> Result<Self> {
-        let state = ctx.data::<Chat>()?.create_room(client_key(ctx)).await.map_err(chat_error)?;
+        // Boxed for the same reason as in `reads`.
+        let state = Box::pin(ctx.data::<Chat>()?.create_room(client_key(ctx))).await.map_err(chat_error)?;
         Ok(Self { room: Room::new(state) })
     }
 }

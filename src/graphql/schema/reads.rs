@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_graphql::{Context, Result};
@@ -27,30 +28,32 @@ pub(in crate::graphql) struct Reads {
 
 /// See [`Chat::room`].
 pub(super) async fn room(ctx: &Context<'_>, key: RoomKey<'_>, page: Option<Window>) -> Result<Arc<Snapshot>> {
-    let read = ctx.data::<Chat>()?.room(client_key(ctx), key, page);
+    let read = Box::pin(ctx.data::<Chat>()?.room(client_key(ctx), key, page));
     share(ctx, |reads| &reads.rooms, (key.id.to_owned(), key.code.to_owned(), page), read).await
 }
 
 /// See [`Chat::messages`].
 pub(super) async fn messages(ctx: &Context<'_>, room: &Room, page: Window) -> Result<Arc<Snapshot>> {
-    share(ctx, |reads| &reads.messages, (room.id, page), ctx.data::<Chat>()?.messages(room, page)).await
+    let read = Box::pin(ctx.data::<Chat>()?.messages(room, page));
+    share(ctx, |reads| &reads.messages, (room.id, page), read).await
 }
 
 /// See [`Chat::chatters`].
 pub(super) async fn chatters(ctx: &Context<'_>, room: &Room, page: Window) -> Result<Arc<UserPage>> {
-    share(ctx, |reads| &reads.chatters, (room.id, page), ctx.data::<Chat>()?.chatters(room, page)).await
+    let read = Box::pin(ctx.data::<Chat>()?.chatters(room, page));
+    share(ctx, |reads| &reads.chatters, (room.id, page), read).await
 }
 
 /// The number of viewers of one room. See [`Chat::viewers`].
 pub(super) async fn viewers(ctx: &Context<'_>, room: RoomId) -> Result<u32> {
     let chat = ctx.data::<Chat>()?;
-    let read = async { Ok(chat.viewers(&[room]).await?.into_iter().sum()) };
+    let read = Box::pin(async { Ok(chat.viewers(&[room]).await?.into_iter().sum()) });
     share(ctx, |reads| &reads.viewers, room, read).await.map(|viewers| *viewers)
 }
 
 /// See [`Chat::active_rooms`].
 pub(super) async fn active_rooms(ctx: &Context<'_>, first: u32, after: Option<&str>) -> Result<Arc<ActiveRooms>> {
-    let read = ctx.data::<Chat>()?.active_rooms(first, after);
+    let read = Box::pin(ctx.data::<Chat>()?.active_rooms(first, after));
     share(ctx, |reads| &reads.active_rooms, (first, after.map(str::to_owned)), read).await
 }
 
@@ -63,16 +66,17 @@ pub(super) async fn viewers_of_active_rooms(
 ) -> Result<Arc<Vec<u32>>> {
     let chat = ctx.data::<Chat>()?;
     let rooms: Vec<_> = page.rooms.iter().map(|state| state.room.id).collect();
-    let read = async { chat.viewers(&rooms).await };
+    let read = Box::pin(async { chat.viewers(&rooms).await });
     share(ctx, |reads| &reads.viewers_of_active_rooms, (first, after.map(str::to_owned)), read).await
 }
 
-/// Runs `read`, unless the request has read `key` before.
+/// Runs `read`, unless the request has read `key` before. `read` is boxed: the schema holds the memory of a resolver's future on
+/// the stack once for each level of nested fragments.
 async fn share<K: Eq + Hash, V>(
     ctx: &Context<'_>,
     memo: impl Fn(&Reads) -> &Memo<K, V>,
     key: K,
-    read: impl Future<Output = Result<V, ChatError>>,
+    read: Pin<Box<impl Future<Output = Result<V, ChatError>>>>,
 ) -> Result<Arc<V>> {
     match ctx.data_opt::<Reads>() {
         Some(reads) => memo(reads).get(key, read).await,
