@@ -52,8 +52,8 @@ const LIMITS: [(Option<&str>, usize, &str, Needing); 13] = [
     (None, 100, "TOO_MANY_FRAGMENTS", |n| {
         (
             format!(
-                "{{ {} ...F }} fragment F on Query {{ ... {{ __typename }} }}",
-                "... { __typename } ".repeat(n - 2)
+                "{{ activeRooms {{ {} }} ...F }} fragment F on Query {{ ... {{ __typename }} }}",
+                "... { totalCount } ".repeat(n - 2)
             ),
             json!({}),
         )
