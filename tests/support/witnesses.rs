@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,15 @@ impl Witnesses {
     /// One room on each of so many shards that share the slots evenly. On every server a user of GraphQL and one of the
     /// legacy routes send, and readers listen over WebSocket and over server-sent events.
     pub async fn start(addresses: &[String], shards: usize) -> Self {
+        Self::start_with(addresses, shards, false).await
+    }
+
+    /// As [`start`](Self::start), with users who are stored on the shard of their room. Other shards do not matter to them.
+    pub async fn start_with_local_users(addresses: &[String], shards: usize) -> Self {
+        Self::start_with(addresses, shards, true).await
+    }
+
+    async fn start_with(addresses: &[String], shards: usize, has_local_users: bool) -> Self {
         let stop = CancellationToken::new();
         let mut rooms = Vec::new();
         for shard in 0..shards {
@@ -87,6 +97,7 @@ impl Witnesses {
                         name: format!("{} of server {server}", if rest { "legacy" } else { "sender" }),
                         address: address.clone(),
                         room: room.clone(),
+                        users_on: has_local_users.then_some((shard, shards)),
                         accepted: Arc::clone(&accepted),
                         told: Told::default(),
                     };
@@ -205,6 +216,8 @@ fn client_of(address: &str) -> Client {
 
 struct Sender {
     name: String,
+    /// The shard of its users, of so many shards, if that matters.
+    users_on: Option<(usize, usize)>,
     address: String,
     room: RoomKey,
     accepted: Arc<AtomicUsize>,
@@ -212,10 +225,21 @@ struct Sender {
 }
 
 impl Sender {
+    /// A random id of a user.
+    fn user_id(&self) -> String {
+        loop {
+            let id = format!("{:032x}", rand::random::<u128>());
+            let slot = usize::from(slot_of(&hex::encode(Sha256::digest(&id))));
+            if self.users_on.is_none_or(|(shard, shards)| slot * shards / usize::from(SLOTS) == shard) {
+                return id;
+            }
+        }
+    }
+
     /// A user of GraphQL, who repeats each message until it is accepted.
     async fn graphql(mut self, stop: CancellationToken) -> Told {
         let client = client_of(&self.address);
-        let mut user = User::with_own_token(client.clone());
+        let mut user = User { id: Some(self.user_id()), ..User::with_own_token(client.clone()) };
         let mut token_given = Instant::now();
         for n in 0.. {
             if stop.is_cancelled() {
@@ -238,7 +262,7 @@ impl Sender {
                     // Redis lost the last token or the user.
                     "TOKEN_INVALID" | "USER_UNKNOWN" => {
                         self.told.refused.push(token_given);
-                        user = User::with_own_token(client.clone());
+                        user = User { id: Some(self.user_id()), ..User::with_own_token(client.clone()) };
                         token_given = Instant::now();
                         if in_doubt {
                             self.told.doubtful.push(text);
@@ -261,7 +285,7 @@ impl Sender {
                 break;
             }
             let text = format!("{}, {n}", self.name);
-            let mut user = RestUser::of(&self.address, format!("{:032x}", rand::random::<u128>()));
+            let mut user = RestUser::of(&self.address, self.user_id());
             let answer = user.try_send(&self.room, &text).await.expect("an answer of a server that stays");
             match answer["status_code"].as_u64() {
                 Some(200) => self.accept(text),
