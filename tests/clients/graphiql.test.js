@@ -76,7 +76,7 @@ async function waitForResponse(page, condition) {
     return condition(response);
   };
   await until(isMet, () => `The response is ${JSON.stringify(response)}`);
-  return answer;
+  return response;
 }
 
 /** Chats with the example tabs, without copying anything by hand: one page subscribes, later a second one edits and deletes. */

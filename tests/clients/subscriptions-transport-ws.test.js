@@ -4,6 +4,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+// Before the clients, which look for a WebSocket when they are loaded.
+import { once } from './support/resume.js';
+
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, InMemoryCache } from '@apollo/client/core';
 import { WebSocketLink } from '@apollo/client/link/ws';
 
@@ -11,7 +14,6 @@ import { resume } from './snippets/apollo.js';
 import { connect, follow } from './snippets/subscriptions-transport-ws.js';
 import { createRoom } from './support/author.js';
 import { FOLLOW, read } from './support/reader.js';
-import { once } from './support/resume.js';
 import { testClient } from './support/round.js';
 import { startServer } from './support/server.js';
 import { until } from './support/until.js';

@@ -179,10 +179,11 @@ impl Executor {
         let answer = async {
             let plan = document.plan().filter(|_| operation.is_some());
             if let Some(plan) = plan
-                && let Some(answer) = plan
-                    .run(&self.chat, context.client, parameters.variables.as_ref(), &budget)
-                    .instrument(debug_span!("fast_path"))
-                    .await
+                // Boxed, because the span moves what it surrounds.
+                && let Some(answer) =
+                    Box::pin(plan.run(&self.chat, context.client, parameters.variables.as_ref(), &budget))
+                        .instrument(debug_span!("fast_path"))
+                        .await
             {
                 self.metrics.fast_answers.inc();
                 return answer;
