@@ -4,6 +4,7 @@
 //!
 //! - [`domain`]: rooms, messages, users, events and their rules; pure code without I/O
 //! - [`error_code`]: the error codes of both APIs
+//! - `header_list`: parsing of list-valued headers
 //! - [`client_limit`]: limits on what one client and all clients together may hold at once
 //! - [`open_files`]: the limit of open files, and the number of connections that fit within it
 //! - [`unsent_bytes`]: memory limits for responses that wait to be sent
@@ -35,6 +36,7 @@ pub mod detached_tasks;
 pub mod domain;
 pub mod error_code;
 pub mod graphql;
+mod header_list;
 pub mod http;
 pub mod hub;
 pub mod metrics;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("error_code", &[]),
+    ("header_list", &[]),
     ("client_limit", &["domain"]),
     ("open_files", &[]),
     ("unsent_bytes", &["domain", "client_limit"]),
@@ -19,7 +20,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("access", &["domain", "client_limit", "detached_tasks", "store", "metrics"]),
     ("rate_limit", &["domain", "metrics"]),
     ("chat", &["domain", "error_code", "detached_tasks", "store", "hub", "access", "rate_limit", "metrics"]),
-    ("graphql", &["domain", "error_code", "client_limit", "unsent_bytes", "chat", "metrics"]),
+    ("graphql", &["domain", "error_code", "header_list", "client_limit", "unsent_bytes", "chat", "metrics"]),
     ("rest", &["domain", "error_code", "client_limit", "unsent_bytes", "chat", "metrics"]),
     ("web", &[]),
     ("telemetry", &[]),
@@ -28,6 +29,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &[
             "domain",
             "error_code",
+            "header_list",
             "client_limit",
             "unsent_bytes",
             "chat",

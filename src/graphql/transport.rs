@@ -3,15 +3,13 @@
 //! Each submodule speaks one protocol. Running a request is the job of [`Executor`].
 
 mod csrf;
-mod cursors;
 mod drain;
 mod handshake;
-mod header_list;
 mod http;
-mod json_object;
 mod multipart;
 mod negotiation;
 mod request;
+mod resume_cursors;
 mod send_budget;
 mod sse;
 mod state;
@@ -49,10 +47,10 @@ async fn get_or_upgrade(State(state): State<Arc<TransportState>>, request: Reque
     let (mut parts, _) = request.into_parts();
     // An upgrade to any other protocol, such as HTTP/2, is ignored: the request is answered as a plain GET.
     if !handshake::is_websocket_upgrade(&parts.headers) {
-        return http::get(&state, &parts).await;
+        return http::get(&state, parts).await;
     }
     // A socket carries many operations, so a cursor in its handshake belongs to none of them.
-    if cursors::from_request(&parts.headers, &parts.uri) != Ok(None) {
+    if resume_cursors::from_request(&parts.headers, &parts.uri) != Ok(None) {
         let message = "a socket has no cursor; send the cursor in connection_init, as resume, or in the argument after";
         state.executor.metrics().record_refused(ErrorCode::CursorInvalid);
         let answer = Answer::refused(ErrorCode::CursorInvalid, message);

@@ -27,6 +27,7 @@ async fn response_has_the_media_type_that_the_client_prefers() {
         ("application/json, application/graphql-response+json;q=0.9", JSON),
         ("APPLICATION/GraphQL-Response+JSON", RESPONSE),
         ("text/html, */*;q=0.1", JSON),
+        ("application/graphql-response+json;q=0, application/json", JSON),
     ] {
         let answer = Stream::of(post(&server.url("/graphql"), accept, "{ __typename }", json!({}))).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, media_type), "{accept}");

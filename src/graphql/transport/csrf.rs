@@ -1,11 +1,12 @@
 //! The CSRF rule for GET requests.
 //!
-//! A page of another site can make a browser send a GET, with a form, a link or an image, but without any of these headers.
+//! A page of another site can make a browser send a GET, with a form, a link or an image. Such a request has none of the headers
+//! that are required here.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-use crate::graphql::transport::header_list::items;
 use crate::graphql::transport::request::media_type;
+use crate::header_list::items;
 
 /// Headers that a browser sends to another site only after a CORS preflight.
 const PREFLIGHTED_HEADERS: [&str; 3] = ["apollo-require-preflight", "x-apollo-operation-name", "graphql-preflight"];

@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::sync::OnceCell;
 
-use crate::graphql::transport::header_list::items;
+use crate::header_list::items;
 
 /// Whether a request asks for an upgrade to WebSocket, perhaps among other protocols.
 pub(super) fn is_websocket_upgrade(headers: &HeaderMap) -> bool {

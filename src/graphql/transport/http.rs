@@ -1,13 +1,13 @@
 //! GraphQL over HTTP, as in the specification of September 2026 (<https://graphql.github.io/graphql-over-http/>): POST with a
 //! JSON body, and GET for queries and subscriptions. Streams of events are in `sse` and `multipart`.
 
+use std::mem;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::domain::client_key::ClientKey;
@@ -16,45 +16,38 @@ use crate::graphql::execution::{Answer, Failure, Outcome, Parameters, RequestCon
 use crate::graphql::transport::negotiation::{Accept, ResponseType, StreamType};
 use crate::graphql::transport::request::{self, BadRequest};
 use crate::graphql::transport::state::{TransportState, client_key};
-use crate::graphql::transport::{csrf, cursors, multipart, sse};
+use crate::graphql::transport::{csrf, multipart, resume_cursors, sse};
 
 /// Handles a POST.
-pub(super) async fn post(
-    State(state): State<Arc<TransportState>>,
-    uri: Uri,
-    extensions: Extensions,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let head = RequestHead { uri: &uri, headers: &headers, is_get: false };
-    respond(&state, client_key(&extensions), head, request::parse_body(&headers, body)).await
-}
-
-/// The head of a request.
-struct RequestHead<'a> {
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
-    is_get: bool,
+pub(super) async fn post(State(state): State<Arc<TransportState>>, mut request: Request) -> Response {
+    let (uri, headers) = (mem::take(request.uri_mut()), mem::take(request.headers_mut()));
+    let head = RequestHead { client: client_key(request.extensions()), uri, headers, is_get: false };
+    let parameters = request::parse_body(&head.headers, Bytes::from_request(request, &()).await);
+    respond(&state, head, parameters).await
 }
 
 /// Handles a GET.
-pub(super) async fn get(state: &TransportState, request: &Parts) -> Response {
+pub(super) async fn get(state: &TransportState, request: Parts) -> Response {
     let parameters = request::parse_query_string(&request.uri).and_then(|parameters| {
         if csrf::is_safe(&request.headers) { Ok(parameters) } else { Err(BadRequest::CrossSite) }
     });
-    let head = RequestHead { uri: &request.uri, headers: &request.headers, is_get: true };
-    respond(state, client_key(&request.extensions), head, parameters).await
+    let client = client_key(&request.extensions);
+    let head = RequestHead { client, uri: request.uri, headers: request.headers, is_get: true };
+    respond(state, head, parameters).await
 }
 
-async fn respond(
-    state: &TransportState,
+/// The head of a request.
+struct RequestHead {
     client: ClientKey,
-    head: RequestHead<'_>,
-    parameters: Result<Parameters, BadRequest>,
-) -> Response {
-    let RequestHead { uri, headers, is_get } = head;
-    let accept = Accept::from_headers(headers);
-    let cursor = cursors::from_request(headers, uri);
+    uri: Uri,
+    headers: HeaderMap,
+    is_get: bool,
+}
+
+async fn respond(state: &TransportState, head: RequestHead, parameters: Result<Parameters, BadRequest>) -> Response {
+    let client = head.client;
+    let accept = Accept::from_headers(&head.headers);
+    let cursor = resume_cursors::from_request(&head.headers, &head.uri);
     if cursor.as_ref().is_ok_and(|cursor| cursor.as_deref() == Some(sse::LAST_ID))
         && accept.stream == Some(StreamType::EventStream)
     {
@@ -72,14 +65,14 @@ async fn respond(
         }
     }
     let transport = accept.stream.map_or(TransportKind::Http, StreamType::transport);
-    let context = RequestContext { client, transport, over_get: is_get, resume_after };
+    let context = RequestContext { client, transport, over_get: head.is_get, resume_after };
     let outcome = state.executor.run(parameters, context).await;
     match (outcome, accept.stream) {
-        (Outcome::Answer(answer), Some(StreamType::EventStream)) if !accept.response_in_stream => {
-            single_response(accept.response, answer)
+        (Outcome::Answer(answer), Some(StreamType::EventStream)) if accept.response_in_stream => {
+            sse::single_result(answer)
         }
-        (outcome, Some(StreamType::EventStream)) => sse::stream(outcome, client, state),
         (Outcome::Answer(answer), _) => single_response(accept.response, answer),
+        (Outcome::Events(events), Some(StreamType::EventStream)) => sse::stream(events, client, state),
         (Outcome::Events(events), Some(StreamType::Multipart)) => multipart::stream(events, client, state),
         (Outcome::Events(_), None) => {
             let message = "a subscription needs accept: text/event-stream, multipart/mixed;subscriptionSpec=1.0, or a \

@@ -3,8 +3,8 @@
 use axum::http::{HeaderMap, header};
 
 use crate::graphql::execution::TransportKind;
-use crate::graphql::transport::header_list::{items, split};
 use crate::graphql::transport::request::media_type;
+use crate::header_list::{items, split};
 
 /// The media types to respond with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Accept {
     /// The media type of a stream of events, if the client accepts one.
     pub(super) stream: Option<StreamType>,
     /// Whether a single response is sent as an event stream, too, because the client prefers that to JSON. Clients that accept
-    /// both and name JSON first take the end of a stream for a second response.
+    /// both and name JSON first would mistake the end of a stream for a second response.
     pub(super) response_in_stream: bool,
 }
 
@@ -105,49 +105,44 @@ fn parameter<'a>(range: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn accept(value: &'static str) -> Accept {
-        Accept::from_headers(&HeaderMap::from_iter([(header::ACCEPT, header::HeaderValue::from_static(value))]))
-    }
-
     #[test]
-    fn chooses_the_media_type_with_the_highest_weight() {
-        let json = Accept { response: ResponseType::Json, stream: None, response_in_stream: false };
-        let graphql = Accept { response: ResponseType::GraphqlResponse, stream: None, response_in_stream: false };
-        assert_eq!(Accept::from_headers(&HeaderMap::new()), json);
-        assert_eq!(accept("*/*"), json);
-        assert_eq!(accept("text/html"), json);
-        assert_eq!(accept("application/json"), json);
-        assert_eq!(accept("application/graphql-response+json; charset=utf-8"), graphql);
-        assert_eq!(accept("application/graphql-response+json, application/json;q=0.9"), graphql);
-        assert_eq!(accept("application/json, application/graphql-response+json;q=0.5"), json);
-        assert_eq!(accept("application/graphql-response+json;q=0, application/json"), json);
-    }
-
-    #[test]
-    fn a_stream_is_taken_by_who_asks_for_one() {
-        assert_eq!(accept("text/event-stream").stream, Some(StreamType::EventStream));
-        assert_eq!(accept("multipart/mixed").stream, None);
-        let apollo = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/graphql-response+json,\
-                      application/json;q=0.9";
-        assert_eq!(accept(apollo).response, ResponseType::GraphqlResponse);
-        assert_eq!(accept(apollo).stream, Some(StreamType::Multipart));
-        let quoted = "multipart/mixed; boundary=\"a,b;q=0\"; SUBSCRIPTIONSPEC=\"1.0\", application/json; Q=0.5";
-        assert_eq!(accept(quoted).stream, Some(StreamType::Multipart));
-    }
-
-    #[test]
-    fn sends_a_single_response_as_a_stream_only_if_the_client_prefers_that_to_json() {
-        for (value, in_stream) in [
-            ("text/event-stream", true),
-            ("text/event-stream, application/json", true),
-            ("application/json;q=0.5, text/event-stream", true),
-            ("application/json, text/event-stream", false),
-            ("text/event-stream;q=0.9, */*", false),
-            // What urql sends with a query.
-            ("application/graphql-response+json, application/json, text/event-stream, multipart/mixed", false),
-            ("*/*", false),
+    fn chooses_the_media_types_with_the_highest_weight() {
+        use ResponseType::{GraphqlResponse, Json};
+        use StreamType::{EventStream, Multipart};
+        // The header, the type of a single response, the type of a stream, and whether a single response is one, too.
+        for (value, response, stream, response_in_stream) in [
+            ("text/html", Json, None, false),
+            ("*/*", Json, None, false),
+            ("application/graphql-response+json;q=0, application/json", Json, None, false),
+            ("multipart/mixed", Json, None, false),
+            (
+                "multipart/mixed;boundary=\"a,b;q=0\"; SUBSCRIPTIONSPEC=\"1.0\", */*; Q=0.5",
+                Json,
+                Some(Multipart),
+                false,
+            ),
+            // What Apollo Client and urql send.
+            (
+                "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/graphql-response+json,\
+                 application/json;q=0.9",
+                GraphqlResponse,
+                Some(Multipart),
+                false,
+            ),
+            (
+                "application/graphql-response+json, application/json, text/event-stream, multipart/mixed",
+                GraphqlResponse,
+                Some(EventStream),
+                false,
+            ),
+            ("text/event-stream", Json, Some(EventStream), true),
+            ("text/event-stream, application/json", Json, Some(EventStream), true),
+            ("application/json;q=0.5, text/event-stream", Json, Some(EventStream), true),
+            ("application/json, text/event-stream", Json, Some(EventStream), false),
+            ("text/event-stream;q=0.9, */*", Json, Some(EventStream), false),
         ] {
-            assert_eq!(accept(value).response_in_stream, in_stream, "{value}");
+            let headers = HeaderMap::from_iter([(header::ACCEPT, header::HeaderValue::from_static(value))]);
+            assert_eq!(Accept::from_headers(&headers), Accept { response, stream, response_in_stream }, "{value}");
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Null means absent everywhere, and so does an empty `operationName`.
 
+use std::collections::HashMap;
+
 use axum::body::Bytes;
 use axum::extract::Query;
 use axum::extract::rejection::BytesRejection;
@@ -13,8 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::{Answer, Parameters};
-use crate::graphql::transport::cursors::{self, is_cursor_name};
-use crate::graphql::transport::json_object::Object;
+use crate::graphql::transport::resume_cursors::{InvalidCursor, is_cursor_name};
 use crate::graphql::transport::surrogates::has_unpaired;
 
 /// A request that cannot be parsed or is not allowed, before GraphQL sees it.
@@ -33,8 +34,8 @@ pub(super) enum BadRequest {
     TooLarge,
 }
 
-impl From<cursors::InvalidCursor> for BadRequest {
-    fn from(_: cursors::InvalidCursor) -> Self {
+impl From<InvalidCursor> for BadRequest {
+    fn from(_: InvalidCursor) -> Self {
         Self::Cursor
     }
 }
@@ -102,10 +103,10 @@ struct Fields {
     last_event_id: Option<String>,
 }
 
-/// Parses a JSON object.
+/// Parses a JSON object. The caller rejects arrays: what serde derives for a struct accepts one of its fields' values.
 pub(super) fn parse_json(json: &[u8]) -> Result<Parameters, BadRequest> {
-    let fields = serde_json::from_slice::<Object<Fields>>(json).map_err(|error| classify_error(json, &error))?;
-    fields.0.into_parameters()
+    let fields: Fields = serde_json::from_slice(json).map_err(|error| classify_error(json, &error))?;
+    fields.into_parameters()
 }
 
 impl Fields {
@@ -130,34 +131,12 @@ impl Fields {
     }
 }
 
-/// The fields as raw JSON.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawFields<'a> {
-    #[serde(borrow)]
-    query: Option<&'a RawValue>,
-    #[serde(borrow)]
-    operation_name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    variables: Option<&'a RawValue>,
-    #[serde(borrow)]
-    extensions: Option<&'a RawValue>,
-}
-
 /// Finds out why the fields could not be parsed.
 fn classify_error(json: &[u8], error: &serde_json::Error) -> BadRequest {
-    let raw = serde_json::from_slice::<Object<RawFields<'_>>>(json);
-    let unpaired = raw.ok().and_then(|Object(raw)| {
-        let fields = [
-            ("query", raw.query),
-            ("operationName", raw.operation_name),
-            ("variables", raw.variables),
-            ("extensions", raw.extensions),
-        ];
-        fields.into_iter().find(|(_, value)| value.is_some_and(|value| has_unpaired(value.get())))
-    });
-    match unpaired {
-        Some((field, _)) => BadRequest::UnpairedSurrogate(field),
+    let values: HashMap<String, &RawValue> = serde_json::from_slice(json).unwrap_or_default();
+    let has_unpaired = |name: &&str| values.get(*name).is_some_and(|value| has_unpaired(value.get()));
+    match ["query", "operationName", "variables", "extensions"].into_iter().find(has_unpaired) {
+        Some(name) => BadRequest::UnpairedSurrogate(name),
         None => BadRequest::Malformed(describe_json_error(error)),
     }
 }

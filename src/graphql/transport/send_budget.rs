@@ -1,8 +1,8 @@
 //! Bounds the bytes of a streamed body that wait to be written, and sets the headers that keep proxies from buffering it.
 //!
-//! hyper requests some sixteen chunks ahead, whatever their size, and would hold them all for a reader that has stopped
-//! reading. So an event is rendered only once there is capacity for it: a rendered event waits for the reader unchanged,
-//! even if its message is edited or deleted meanwhile.
+//! hyper requests some sixteen chunks ahead, whatever their size, and would hold them all for a client that has stopped reading.
+//! A rendered event that waits stays as it is, even if its message is edited or deleted meanwhile. So an event is rendered only
+//! once there is capacity for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::client_limit::ClientPermit;
 use crate::domain::client_key::ClientKey;
 use crate::unsent_bytes::{UNCOUNTED, UnsentBytes};
 
-/// There is capacity for a chunk while fewer bytes than these are pending.
+/// There is capacity for another chunk while fewer bytes than these are pending.
 const MAX_PENDING: usize = 8 * 1024;
 
 /// A response whose body is produced while it is sent.

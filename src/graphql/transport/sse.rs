@@ -13,7 +13,7 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 
 use crate::domain::client_key::ClientKey;
-use crate::graphql::execution::{Answer, CountedJson, Delivery, Events, Outcome};
+use crate::graphql::execution::{Answer, CountedJson, Delivery, Events};
 use crate::graphql::transport::send_budget::{SendBudget, streaming_response};
 use crate::graphql::transport::state::TransportState;
 use crate::unsent_bytes::with_permit;
@@ -38,16 +38,8 @@ pub(super) fn reconnect() -> Response {
     }))
 }
 
-/// Responds with the outcome of a request as a stream.
-pub(super) fn stream(outcome: Outcome, client: ClientKey, state: &TransportState) -> Response {
-    match outcome {
-        Outcome::Answer(answer) => single_result(answer),
-        Outcome::Events(events) => stream_events(events, client, state),
-    }
-}
-
 /// Responds with a stream of one result.
-fn single_result(answer: Answer) -> Response {
+pub(super) fn single_result(answer: Answer) -> Response {
     // After a temporary error the stream does not complete, so that the client reconnects and resumes.
     let end = if answer.is_temporary() { "" } else { COMPLETE };
     let CountedJson { json: mut text, permit } = answer.into_json();
@@ -57,7 +49,8 @@ fn single_result(answer: Answer) -> Response {
     respond(Body::from(with_permit(text, permit)))
 }
 
-fn stream_events(mut events: Events, client: ClientKey, state: &TransportState) -> Response {
+/// Responds with a stream of events.
+pub(super) fn stream(mut events: Events, client: ClientKey, state: &TransportState) -> Response {
     let (open, drain_turn) = (state.drain.track(), state.drain.clone().wait_for_turn());
     let budget = SendBudget::new(state.executor.unsent(), client);
     let keep_alive = state.settings.keep_alive_interval;

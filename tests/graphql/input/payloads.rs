@@ -13,7 +13,7 @@ const QUERY: &str = "{ activeRooms { totalCount } }";
 
 /// Payloads with an unpaired surrogate, and the parameter that contains it.
 fn with_unpaired_surrogate() -> Vec<(String, &'static str)> {
-    ["\\ud800", "x\\uDBFFy", "\\udc00", "\\ude00\\ud83d", "\\ud83d\\ud83d\\ude00"]
+    ["\\ud800", "x\\uDBFFy", "\\udc00", "\\ude00\\ud83d", "\\ud83d\\ud83d\\ude00", "\\\\\\ud800ü"]
         .into_iter()
         .flat_map(|half| {
             [
@@ -62,15 +62,16 @@ async fn an_unpaired_surrogate_over_http_is_a_validation_error_that_names_the_pa
     let request = http.request("GET", "/graphql").header("accept", "application/json").query(&variables);
     let answer = http::Answer::to(request).await;
     assert_eq!(answer.json()["errors"][0]["extensions"]["field"], "variables");
-    // A complete pair is a character.
+    // A complete pair is a character, and an escaped backslash begins no surrogate.
     let room = server.client().create_room().await;
-    let text = r"\ud83d\ude00";
-    let body = format!(
-        r#"{{"query":"mutation($input: SendMessageInput!) {{ sendMessage(input: $input) {{ message {{ text }} }} }}",
-            "variables":{{"input":{{"roomId":"{}","roomCode":"{}","text":"{text}"}}}}}}"#,
-        room.id, room.code
-    );
-    assert_eq!(http.post_text("/graphql", &body).await.json()["data"]["sendMessage"]["message"]["text"], "😀");
+    for (written, text) in [(r"\ud83d\ude00", "😀"), (r"\\ud800 \u00fc", r"\ud800 ü")] {
+        let body = format!(
+            r#"{{"query":"mutation($input: SendMessageInput!) {{ sendMessage(input: $input) {{ message {{ text }} }} }}",
+                "variables":{{"input":{{"roomId":"{}","roomCode":"{}","text":"{written}"}}}}}}"#,
+            room.id, room.code
+        );
+        assert_eq!(http.post_text("/graphql", &body).await.json()["data"]["sendMessage"]["message"]["text"], text);
+    }
 }
 
 #[tokio::test]

@@ -25,18 +25,18 @@ use crate::graphql::transport::ws::close_code::CloseCode;
 /// Maximum bytes of a message from a client.
 const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
-/// Bytes read at once. Few clients ever send more at once. Every socket holds a buffer of this size; the default would be
-/// 128 KiB.
+/// Maximum bytes of one read. Every socket holds a buffer of this size, and few clients ever send more at once. The default would
+/// be 128 KiB.
 const READ_BUFFER_SIZE: usize = 1024;
 
-/// Bytes buffered before they are written. At most these and one message wait to be written: the next message is taken once
-/// they are gone.
+/// Buffered bytes from which on they are written. At most these and one message wait: the next message is taken once they are
+/// written.
 const WRITE_BUFFER_SIZE: usize = 8 * 1024;
 
 /// Maximum bytes of a frame. A larger message is sent in several frames, because the write buffer never shrinks.
 const MAX_FRAME_SIZE: usize = 32 * 1024;
 
-/// Bytes per second at which the peer must accept a message of several frames, once `WRITE_TIMEOUT` has passed.
+/// Bytes per second that a peer must accept of a message of several frames, with `WRITE_TIMEOUT` added once.
 const MIN_WRITE_RATE: usize = 16 * 1024;
 
 /// Number of ping intervals without any frame from the peer after which it counts as gone.
@@ -233,8 +233,8 @@ impl Socket {
         Ok(was_immediate)
     }
 
-    /// Polls `write` until it is ready or the write timeout has passed. Returns whether it was ready at once, which is the
-    /// usual case and sets no timer.
+    /// Polls `write` until it is ready or the write timeout has passed. Returns whether it was ready at once. That is the usual
+    /// case, and sets no timer.
     async fn with_write_timeout(
         &mut self,
         write: impl Fn(Pin<&mut WebSocketStream<TokioIo<Upgraded>>>, &mut Context<'_>) -> Poll<tungstenite::Result<()>>,

@@ -27,10 +27,8 @@ const MAX_BATCH: usize = 64;
 /// Serves a socket until it ends. `request_id` is that of the upgrade; operations are logged under it.
 pub(super) async fn run(socket: &mut Socket, request_id: Option<Arc<str>>) -> End {
     let mut connection = Connection { socket, request_id, resume: HashMap::new(), operations: StreamMap::new() };
-    match connection.run().await {
-        Ok(never) => match never {},
-        Err(end) => end,
-    }
+    let Err(end) = connection.run().await;
+    end
 }
 
 struct Connection<'a> {
@@ -59,7 +57,7 @@ impl Connection<'_> {
     }
 
     /// Waits for an event of the socket. Returns `None` when the task is woken for something else, usually the output of an
-    /// operation. Does not wait if there may be more output already, which is the case unless `is_flushed`.
+    /// operation. Unless `is_flushed`, there may be more output already, so it does not wait.
     async fn next_event(&mut self, gate: &WakeGate, is_flushed: bool) -> Option<SocketEvent> {
         let mut has_waited = !is_flushed;
         poll_fn(|cx| match gate.poll(cx, |cx| self.socket.poll_event(cx)) {
@@ -122,8 +120,8 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Writes the output that is ready, in as few writes as possible. Returns whether that was all of it and took no waiting.
-    /// If so, all operations were polled last and will wake the task.
+    /// Writes the output that is ready, in as few writes as possible. Returns whether that was all of it and took no waiting. If
+    /// so, every operation was just polled and will wake the task.
     async fn flush_ready(&mut self) -> Result<bool, End> {
         let mut count = 0;
         let mut is_all = false;
