@@ -339,3 +339,23 @@ async fn a_server_that_stops_closes_sockets_of_the_older_protocol_so_that_they_r
     assert_eq!(socket.close_frame().await, (1012, "Service restart".to_owned()));
     assert!(server.wait_for_exit().await.success());
 }
+
+#[tokio::test]
+async fn a_long_replay_does_not_delay_the_other_operations_of_its_socket() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::of(server.client()));
+    let room = client.create_room().await;
+    let cursor = client.cursor(&room).await;
+    for n in 0..300 {
+        ada.send(&room, &n.to_string()).await;
+    }
+    let mut socket = ready(&server).await;
+    socket.send_all(&[start("one", &events_after(&room, &cursor)), start("two", &events_after(&room, &cursor))]).await;
+    let mut received = [0; 2];
+    while !received.contains(&300) {
+        let message = socket.receive().await;
+        assert_eq!(message["type"], "data", "{message}");
+        received[usize::from(message["id"] == "two")] += 1;
+    }
+    assert!(received.iter().all(|events| *events >= 100), "{received:?}");
+}

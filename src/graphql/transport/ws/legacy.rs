@@ -6,7 +6,6 @@
 //! one waits for the peer.
 
 mod executor;
-mod slot;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -17,13 +16,14 @@ use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::Message as AxumMessage;
 use axum::http::{Request, header};
+use futures_channel::mpsc;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::graphql::transport::request::BadRequest;
 use crate::graphql::transport::ws::close_code::CloseCode;
 use crate::graphql::transport::ws::legacy::executor::{LimitedExecutor, to_payload};
-use crate::graphql::transport::ws::legacy::slot::Slot;
 use crate::graphql::transport::ws::messages::{Envelope, LEGACY_NAME};
 use crate::graphql::transport::ws::socket::{End, Socket, SocketEvent};
 
@@ -32,10 +32,8 @@ const KEEP_ALIVE: &str = r#"{"type":"ka"}"#;
 
 /// Serves a socket until it ends. `request_id` is that of the upgrade; operations are logged under it.
 pub(super) async fn run(socket: &mut Socket, request_id: Option<Arc<str>>) -> End {
-    match serve(socket, request_id).await {
-        Ok(never) => match never {},
-        Err(end) => end,
-    }
+    let Err(end) = serve(socket, request_id).await;
+    end
 }
 
 /// What happens on a socket.
@@ -49,14 +47,16 @@ enum Event {
 
 async fn serve(socket: &mut Socket, request_id: Option<Arc<str>>) -> Result<Infallible, End> {
     let protocol = protocol().await.ok_or(End::Close(CloseCode::SubprotocolNotAcceptable))?;
-    let (input, output) = (Slot::default(), Slot::default());
+    // Each channel holds one message: a sender without a buffer.
+    let (mut input, library_input) = mpsc::channel(0);
+    let (library_output, mut output) = mpsc::channel(0);
     let executor = LimitedExecutor::new(socket, request_id);
-    let library = GraphQLWebSocket::new_with_pair(output.clone(), input.clone(), executor, protocol);
+    let library = GraphQLWebSocket::new_with_pair(library_output, library_input.map(Ok), executor, protocol);
     let mut library = Box::pin(library.serve());
     loop {
         let event = poll_fn(|cx| {
             // Read only once the library has taken the last message.
-            if input.is_empty()
+            if input.poll_ready(cx).is_ready()
                 && let Poll::Ready(event) = socket.poll_event(cx)
             {
                 return Poll::Ready(Event::Socket(event));
@@ -64,7 +64,7 @@ async fn serve(socket: &mut Socket, request_id: Option<Arc<str>>) -> Result<Infa
             if library.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Terminated);
             }
-            if let Some(message) = output.take() {
+            if let Poll::Ready(Some(message)) = output.poll_next_unpin(cx) {
                 return Poll::Ready(Event::Output(message));
             }
             // The library waits for input now, so it has taken the last message.
@@ -76,7 +76,7 @@ async fn serve(socket: &mut Socket, request_id: Option<Arc<str>>) -> Result<Infa
                 if let Some(text) = socket.on_event(event).await?
                     && let Some(message) = on_message(socket, &text).await?
                 {
-                    input.put(AxumMessage::text(message));
+                    input.try_send(AxumMessage::text(message)).map_err(|_| End::Gone)?;
                 }
             }
             Event::Output(AxumMessage::Text(text)) => {

@@ -2,10 +2,11 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::task::Poll;
 
 use async_graphql::{Data, Executor, Request, Response, ServerError};
-use futures_util::stream::BoxStream;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::stream::{BoxStream, poll_fn};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -66,8 +67,23 @@ impl Executor for LimitedExecutor {
             let _permit = &permit;
             ready(to_response(output))
         });
-        responses.boxed()
+        taking_turns(responses).boxed()
     }
+}
+
+/// Pauses `responses` for one poll after each item. The library polls the operations of a socket in a fixed order, and would
+/// serve none after one that always has a response ready.
+fn taking_turns(mut responses: impl Stream<Item = Response> + Unpin) -> impl Stream<Item = Response> {
+    let mut is_paused = false;
+    poll_fn(move |cx| {
+        if std::mem::take(&mut is_paused) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let response = responses.poll_next_unpin(cx);
+        is_paused = response.is_ready();
+        response
+    })
 }
 
 /// The payload of a `start` message as the library parses it.
