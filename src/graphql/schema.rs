@@ -27,8 +27,8 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// Builds a [`Schema`].
 pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
-/// A builder of the schema over `chat`. Requests may carry a [`ClientKey`](crate::domain::client_key::ClientKey) in their data; without one, limits per client
-/// count all requests as one client.
+/// A builder of the schema over `chat`. Requests may carry a [`ClientKey`](crate::domain::client_key::ClientKey) in their data.
+/// Those without one count as one client.
 pub fn builder(chat: Chat) -> SchemaBuilder {
     Schema::build(Query, Mutation, Subscription).data(chat)
 }

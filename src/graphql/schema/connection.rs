@@ -5,7 +5,7 @@ use async_graphql::{Object, SimpleObject};
 use crate::graphql::schema::types::{ActiveRoom, Chatter, Message};
 
 /// A page of a list, with a cursor for each item and the size of the list.
-pub struct Page<T> {
+pub(in crate::graphql) struct Page<T> {
     items: Vec<(String, T)>,
     has_previous: bool,
     has_next: bool,
@@ -37,7 +37,7 @@ impl<T> Page<T> {
 
 /// The position of a page in its list.
 #[derive(SimpleObject)]
-pub struct PageInfo {
+pub(in crate::graphql) struct PageInfo {
     /// Whether items follow this page.
     has_next_page: bool,
     /// Whether items precede this page.
@@ -51,8 +51,7 @@ pub struct PageInfo {
 /// Defines the connection and edge types of one kind of item, since GraphQL has no generic types.
 macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ty, $description:literal) => {
-        #[doc = $description]
-        pub struct $connection(pub(in crate::graphql) Page<$node>);
+        pub(in crate::graphql) struct $connection(pub(in crate::graphql) Page<$node>);
 
         #[doc = $description]
         #[Object]
@@ -78,8 +77,7 @@ macro_rules! connection {
             }
         }
 
-        /// One item of a page.
-        pub struct $edge<'a>(&'a (String, $node));
+        pub(in crate::graphql) struct $edge<'a>(&'a (String, $node));
 
         /// One item of a page.
         #[Object]

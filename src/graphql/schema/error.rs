@@ -14,24 +14,17 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
     match &error {
         ChatError::Refused(Violation::Invalid { field, problem }) => {
             let name = field_name(*field);
-            with_code(format_args!("{name} {problem}"), error.code())
-                .extend_with(|_, extensions| extensions.set("field", name))
+            return with_code(format_args!("{name} {problem}"), error.code())
+                .extend_with(|_, extensions| extensions.set("field", name));
         }
         ChatError::RateLimited { retry_after, .. } => {
             let millis = retry_after.as_nanos().div_ceil(1_000_000);
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-            shown.extend_with(|_, extensions| extensions.set("retryAfterMs", millis))
+            return shown.extend_with(|_, extensions| extensions.set("retryAfterMs", millis));
         }
-        ChatError::Unavailable(source) => {
-            tracing::warn!(error = source.as_ref() as &dyn std::error::Error, "the store is unavailable");
-            shown
-        }
-        ChatError::Internal(source) => {
-            tracing::error!(
-                error = source.as_ref() as &dyn std::error::Error,
-                "a request failed because of an internal error"
-            );
-            shown
+        ChatError::Unavailable(_) => tracing::warn!(error = error.fault(), "the store is unavailable"),
+        ChatError::Internal(_) => {
+            tracing::error!(error = error.fault(), "a request failed because of an internal error")
         }
         ChatError::RoomNotFound
         | ChatError::RoomCodeInvalid
@@ -40,8 +33,9 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
         | ChatError::Refused(_)
         | ChatError::RoomFull
         | ChatError::EditLimit
-        | ChatError::Conflict => shown,
+        | ChatError::Conflict => {}
     }
+    shown
 }
 
 /// The name of an input in the schema.

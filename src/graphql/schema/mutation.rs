@@ -83,7 +83,7 @@ fn parts_of(accepted: Accepted) -> (Message, String, String) {
 
 /// A message to send.
 #[derive(InputObject)]
-pub struct SendMessageInput {
+pub(in crate::graphql) struct SendMessageInput {
     /// The room to send to.
     room_id: ID,
     /// The room's code.
@@ -105,7 +105,7 @@ pub struct SendMessageInput {
 
 /// A message to edit.
 #[derive(InputObject)]
-pub struct EditMessageInput {
+pub(in crate::graphql) struct EditMessageInput {
     /// The room the message is in.
     room_id: ID,
     /// The room's code.
@@ -122,7 +122,7 @@ pub struct EditMessageInput {
 
 /// A message to delete.
 #[derive(InputObject)]
-pub struct DeleteMessageInput {
+pub(in crate::graphql) struct DeleteMessageInput {
     /// The room the message is in.
     room_id: ID,
     /// The room's code.
@@ -137,7 +137,7 @@ pub struct DeleteMessageInput {
 
 /// A new room.
 #[derive(SimpleObject)]
-pub struct CreateRoomPayload {
+pub(in crate::graphql) struct CreateRoomPayload {
     /// The room, with its code.
     room: Room,
 }
@@ -152,7 +152,7 @@ impl CreateRoomPayload {
 
 /// A message that was sent.
 #[derive(SimpleObject)]
-pub struct SendMessagePayload {
+pub(in crate::graphql) struct SendMessagePayload {
     /// The message as it is now.
     message: Message,
     /// The user who sent it.
@@ -165,7 +165,7 @@ pub struct SendMessagePayload {
 
 /// A message that was edited.
 #[derive(SimpleObject)]
-pub struct EditMessagePayload {
+pub(in crate::graphql) struct EditMessagePayload {
     /// The message as it is now.
     message: Message,
     /// The token for this user's next action.
@@ -176,7 +176,7 @@ pub struct EditMessagePayload {
 
 /// A message that was deleted.
 #[derive(SimpleObject)]
-pub struct DeleteMessagePayload {
+pub(in crate::graphql) struct DeleteMessagePayload {
     /// The message without its text.
     message: Message,
     /// The token for this user's next action.

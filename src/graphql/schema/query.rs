@@ -51,9 +51,11 @@ impl Query {
         let fields = ctx.look_ahead();
         let in_nodes = fields.field("nodes").field("viewerCount").exists();
         let in_edges = fields.field("edges").field("node").field("viewerCount").exists();
-        let viewers = match in_nodes || in_edges {
-            true => reads::viewers_of_active_rooms(ctx, first, after, &page).await?.iter().copied().map(Some).collect(),
-            false => vec![None; page.rooms.len()],
+        let viewers = if in_nodes || in_edges {
+            let rooms: Vec<_> = page.rooms.iter().map(|state| state.room.id).collect();
+            reads::viewers(ctx, &rooms).await?.iter().copied().map(Some).collect()
+        } else {
+            vec![None; page.rooms.len()]
         };
         let items = page.rooms.iter().zip(viewers).map(|(state, viewers)| {
             let cursor = cursor::encode_room(state.room.created_at, state.room.id);

@@ -21,9 +21,8 @@ pub(in crate::graphql) struct Reads {
     rooms: Memo<(String, String, Option<Window>), Snapshot>,
     messages: Memo<(RoomId, Window), Snapshot>,
     chatters: Memo<(RoomId, Window), UserPage>,
-    viewers: Memo<RoomId, u32>,
+    viewers: Memo<Vec<RoomId>, Vec<u32>>,
     active_rooms: Memo<(u32, Option<String>), ActiveRooms>,
-    viewers_of_active_rooms: Memo<(u32, Option<String>), Vec<u32>>,
 }
 
 /// See [`Chat::room`].
@@ -44,30 +43,16 @@ pub(super) async fn chatters(ctx: &Context<'_>, room: &Room, page: Window) -> Re
     share(ctx, |reads| &reads.chatters, (room.id, page), read).await
 }
 
-/// The number of viewers of one room. See [`Chat::viewers`].
-pub(super) async fn viewers(ctx: &Context<'_>, room: RoomId) -> Result<u32> {
-    let chat = ctx.data::<Chat>()?;
-    let read = Box::pin(async { Ok(chat.viewers(&[room]).await?.into_iter().sum()) });
-    share(ctx, |reads| &reads.viewers, room, read).await.map(|viewers| *viewers)
+/// See [`Chat::viewers`].
+pub(super) async fn viewers(ctx: &Context<'_>, rooms: &[RoomId]) -> Result<Arc<Vec<u32>>> {
+    let read = Box::pin(ctx.data::<Chat>()?.viewers(rooms));
+    share(ctx, |reads| &reads.viewers, rooms.to_owned(), read).await
 }
 
 /// See [`Chat::active_rooms`].
 pub(super) async fn active_rooms(ctx: &Context<'_>, first: u32, after: Option<&str>) -> Result<Arc<ActiveRooms>> {
     let read = Box::pin(ctx.data::<Chat>()?.active_rooms(first, after));
     share(ctx, |reads| &reads.active_rooms, (first, after.map(str::to_owned)), read).await
-}
-
-/// The numbers of viewers of all rooms of a page that [`active_rooms`] has read, in the same order.
-pub(super) async fn viewers_of_active_rooms(
-    ctx: &Context<'_>,
-    first: u32,
-    after: Option<&str>,
-    page: &ActiveRooms,
-) -> Result<Arc<Vec<u32>>> {
-    let chat = ctx.data::<Chat>()?;
-    let rooms: Vec<_> = page.rooms.iter().map(|state| state.room.id).collect();
-    let read = Box::pin(async { chat.viewers(&rooms).await });
-    share(ctx, |reads| &reads.viewers_of_active_rooms, (first, after.map(str::to_owned)), read).await
 }
 
 /// Runs `read`, unless the request has read `key` before. `read` is boxed: the schema holds the memory of a resolver's future on

@@ -15,8 +15,7 @@ use crate::graphql::schema::reads;
 use crate::graphql::schema::response_budget::count_read;
 use crate::graphql::schema::types::{Chatter, DateTime, Message, text_bytes};
 
-/// A chat room. It opens to everyone who knows its code and ends 24 hours after its creation.
-pub struct Room {
+pub(in crate::graphql) struct Room {
     state: RoomState,
     /// A page of messages, read at the same instant as the state.
     page: Option<(Window, Arc<Snapshot>)>,
@@ -87,7 +86,7 @@ impl Room {
 
     /// Number of open subscriptions of this room, on all nodes.
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
-        reads::viewers(ctx, self.state.room.id).await
+        Ok(reads::viewers(ctx, &[self.state.room.id]).await?.iter().sum())
     }
 
     /// The position of this response in the room's events. Subscribe with `after: cursor` to miss nothing in between.

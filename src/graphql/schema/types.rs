@@ -11,8 +11,7 @@ use crate::domain::{message, user};
 use crate::graphql::schema::reads;
 use crate::graphql::schema::response_budget::count_text;
 
-/// A time in RFC 3339, in UTC and to the millisecond: `2026-01-31T12:34:56.789Z`.
-pub struct DateTime(pub(super) Timestamp);
+pub(in crate::graphql) struct DateTime(pub(super) Timestamp);
 
 /// A time in RFC 3339, in UTC and to the millisecond: `2026-01-31T12:34:56.789Z`.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
@@ -40,8 +39,7 @@ pub(in crate::graphql) fn text_bytes(messages: &[message::Message]) -> usize {
     messages.iter().map(|message| message.text.as_ref().map_or(0, |text| text.as_str().len())).sum()
 }
 
-/// A room as everyone may see it: without its code and its messages.
-pub struct ActiveRoom {
+pub(in crate::graphql) struct ActiveRoom {
     pub(in crate::graphql) state: RoomState,
     /// Number of its viewers, if read for the whole page.
     pub(in crate::graphql) viewers: Option<u32>,
@@ -74,13 +72,12 @@ impl ActiveRoom {
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
         match self.viewers {
             Some(viewers) => Ok(viewers),
-            None => reads::viewers(ctx, self.state.room.id).await,
+            None => Ok(reads::viewers(ctx, &[self.state.room.id]).await?.iter().sum()),
         }
     }
 }
 
-/// A user in a room.
-pub struct Chatter(user::User);
+pub(in crate::graphql) struct Chatter(user::User);
 
 impl From<user::User> for Chatter {
     fn from(chatter: user::User) -> Self {
@@ -102,8 +99,7 @@ impl Chatter {
     }
 }
 
-/// A message in its current state.
-pub struct Message(pub(in crate::graphql) message::Message);
+pub(in crate::graphql) struct Message(pub(in crate::graphql) message::Message);
 
 /// A message in its current state.
 #[Object]
@@ -157,7 +153,7 @@ impl Message {
     field(name = "at", ty = "DateTime", desc = "When the change was accepted."),
     field(name = "message", ty = "Message", desc = "The message that changed.")
 )]
-pub enum MessageEvent {
+pub(in crate::graphql) enum MessageEvent {
     Sent(MessageSent),
     Edited(MessageEdited),
     Deleted(MessageDeleted),
@@ -175,8 +171,7 @@ impl From<Arc<Event>> for MessageEvent {
 
 macro_rules! message_event {
     ($name:ident, $description:literal) => {
-        #[doc = $description]
-        pub struct $name(Arc<Event>);
+        pub(in crate::graphql) struct $name(Arc<Event>);
 
         #[doc = $description]
         #[Object]
