@@ -1,7 +1,6 @@
 //! Request ids, in the log and in responses. A client may send its own; an id that would break or flood a log line is replaced.
 
 use axum::http::{HeaderName, HeaderValue, Request};
-use rand::RngExt as _;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use uuid::{Builder, Uuid};
 
@@ -28,9 +27,7 @@ pub(super) struct Generator;
 impl MakeRequestId for Generator {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
         let mut buffer = Uuid::encode_buffer();
-        let mut random = [0; 16];
-        rand::rng().fill(&mut random);
-        let id = Builder::from_random_bytes(random).into_uuid().hyphenated().encode_lower(&mut buffer);
+        let id = Builder::from_random_bytes(rand::random()).into_uuid().hyphenated().encode_lower(&mut buffer);
         HeaderValue::from_str(id).ok().map(RequestId::new)
     }
 }

@@ -98,18 +98,18 @@ pub async fn serve(
                 let connection = CountedConnection::new(stream, permit, &open);
                 tasks.spawn(serve_connection(http.clone(), connection, peer, router.clone(), close.clone()));
             }
-            Err(Exceeded::Total) => {
-                refused.get_or_create(&LIMIT_ALL).inc();
-                limit_log.log(|| tracing::warn!(max = settings.max, "connections are refused: too many are open"));
-                send_refusal(&stream, TOO_MANY);
-            }
-            Err(Exceeded::PerClient) => {
-                refused.get_or_create(&LIMIT_ADDRESS).inc();
+            Err(exceeded) => {
+                let (labels, max, response) = match exceeded {
+                    Exceeded::Total => (&LIMIT_ALL, settings.max, TOO_MANY),
+                    Exceeded::PerClient => (&LIMIT_ADDRESS, settings.max_per_address, TOO_MANY_FROM_ADDRESS),
+                };
+                refused.get_or_create(labels).inc();
                 limit_log.log(|| {
-                    let (max, address) = (settings.max_per_address, peer.ip());
-                    tracing::warn!(max, %address, "connections are refused: too many are open from one address");
+                    let (limit, address) = (labels[0].1, peer.ip());
+                    tracing::warn!(limit, max, %address, "connections are refused: too many are open");
                 });
-                send_refusal(&stream, TOO_MANY_FROM_ADDRESS);
+                // Without reading the request or waiting for the client. The connection closes when it is dropped.
+                let _ = SockRef::from(&stream).send(response.as_bytes());
             }
         }
     }
@@ -179,11 +179,6 @@ fn configure(connection: &TcpStream, write_timeout: Duration) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = write_timeout;
-}
-
-/// Writes a refusal without reading the request or waiting for the client. The connection closes when it is dropped.
-fn send_refusal(connection: &TcpStream, response: &str) {
-    let _ = SockRef::from(connection).send(response.as_bytes());
 }
 
 /// Whether only this connection failed, before it was accepted, so that the next can be accepted at once.

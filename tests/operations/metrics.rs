@@ -193,8 +193,12 @@ async fn metrics_are_for_clients_of_this_machine_and_not_for_forwarded_requests(
         assert_eq!(status(&server, "/metrics", Some((sign, "127.0.0.1"))).await, 403, "{sign}");
     }
     let server = Server::with(&[("TRUSTED_PROXIES", "127.0.0.1")]);
-    assert_eq!(status(&server, "/metrics", Some(("x-forwarded-for", "10.0.0.7"))).await, 200);
-    assert_eq!(status(&server, "/metrics", Some(("x-forwarded-for", "8.8.8.8"))).await, 403);
+    for private in ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "::1", "fd00::1", "::ffff:10.0.0.1"] {
+        assert_eq!(status(&server, "/metrics", Some(("x-forwarded-for", private))).await, 200, "{private}");
+    }
+    for public in ["8.8.8.8", "172.32.0.1", "2001:db8::1", "::ffff:8.8.8.8"] {
+        assert_eq!(status(&server, "/metrics", Some(("x-forwarded-for", public))).await, 403, "{public}");
+    }
     let server = Server::with(&[("METRICS", "on")]);
     assert_eq!(status(&server, "/metrics", Some(("via", "1.1 somebody"))).await, 200);
     let server = Server::with(&[("METRICS", "off")]);
@@ -235,19 +239,28 @@ async fn metrics_are_served_only_under_the_servers_own_names() {
     for (host, status) in [
         ("127.0.0.1:8001", "200"),
         ("[::1]", "200"),
+        ("10.1.2.3", "200"),
         ("localhost:1", "200"),
+        ("localhost.:8001", "200"),
+        ("a.localhost:8001", "200"),
         ("LiveChat:8001", "200"),
         ("livechat.chat.svc:8001", "200"),
         ("Metrics.Example.org", "200"),
+        ("metrics.example.ORG.", "200"),
         ("evil.example", "403"),
         ("evil.example:8001", "403"),
         ("127.0.0.1.evil.example", "403"),
         ("localhost.evil.example", "403"),
+        ("x.metrics.example.org", "403"),
+        ("a@localhost", "403"),
+        ("localhost/evil.example", "403"),
         ("", "403"),
     ] {
         assert_eq!(status_of(&server, "/metrics", &format!("host: {host}\r\n")).await, status, "{host}");
     }
+    assert_eq!(status_of(&server, "http://127.0.0.1/metrics", "host: 127.0.0.1\r\n").await, "200");
     assert_eq!(status_of(&server, "http://evil.example/metrics", "host: localhost\r\n").await, "403");
+    assert_eq!(status_of(&server, "/metrics", "").await, "403", "no host");
     assert_eq!(status_of(&server, "/metrics", "host: localhost\r\nhost: localhost\r\n").await, "403");
     // Probes work under every name.
     assert_eq!(status_of(&server, "/healthz", "host: evil.example\r\n").await, "200");
