@@ -14,7 +14,7 @@ use crate::domain::client_key::ClientKey;
 
 pub use crate::client_limit::without_permit::without_permit;
 
-/// A client may hold this many times as much as it leaves free.
+/// A client may hold this many times as much as stays free.
 const SHARE_FACTOR: usize = 3;
 
 /// Counts what clients hold, up to a limit for each client and one in total. The unit is up to the caller: connections, bytes,
@@ -56,9 +56,9 @@ impl ClientLimit {
         Arc::new(Self { per_client, total, is_shared: false, held: Mutex::default() })
     }
 
-    /// A limit of which each client must leave a fair share to others: a client may hold up to three times as much as stays
-    /// free. So a single client gets three quarters of the total, several greedy clients get equal shares, and something is
-    /// left for a client that holds nothing yet.
+    /// A limit that leaves a fair share to others: a client may hold up to three times as much as stays free. So a single client
+    /// gets three quarters of the total, several greedy clients get equal shares, and a client that holds nothing yet gets
+    /// something.
     pub fn shared(per_client: usize, total: usize) -> Arc<Self> {
         Arc::new(Self { per_client, total, is_shared: true, held: Mutex::default() })
     }
@@ -144,60 +144,18 @@ mod tests {
 
     #[test]
     fn amounts_are_limited_per_client_and_in_total_and_released() {
-        let limit = ClientLimit::new(2, 3);
-        let first = limit.acquire(client(1), 1).expect("a permit");
-        let _second = limit.acquire(client(1), 1).expect("a permit");
-        assert_eq!(limit.acquire(client(1), 1).err(), Some(Exceeded::PerClient));
-        let third = limit.acquire(client(2), 1).expect("a permit");
-        assert_eq!(limit.acquire(client(3), 1).err(), Some(Exceeded::Total));
-        drop((first, third));
-        assert!(limit.acquire(client(1), 1).is_ok());
-        assert_eq!((limit.total_held(), limit.held.lock().by_client.len()), (1, 1));
-    }
-
-    #[test]
-    fn without_a_client_the_total_limit_holds() {
-        let limit = ClientLimit::new(1, 2);
-        let _permits = [limit.acquire(None, 1), limit.acquire(None, 1)].map(|permit| permit.expect("a permit"));
-        assert_eq!(limit.acquire(None, 1).err(), Some(Exceeded::Total));
-    }
-
-    #[test]
-    fn a_single_client_may_hold_most_and_leaves_a_share_to_others() {
-        let limit = ClientLimit::shared(usize::MAX, 100);
-        let take_all = |octet| {
-            let permits = std::iter::from_fn(|| limit.acquire(client(octet), 1).ok());
-            permits.collect::<Vec<_>>()
-        };
-        let greedy = take_all(1);
-        assert_eq!(greedy.len(), 75);
-        assert_eq!(take_all(2).len(), 18);
-        let both = (take_all(2), take_all(3));
-        assert_eq!((both.0.len(), both.1.len()), (18, 5));
-        // A client that holds nothing gets one as long as any is left.
-        let last: Vec<_> = (4..=255).map_while(|octet| limit.acquire(client(octet), 1).ok()).collect();
-        assert_eq!(last.len(), 2);
-        drop(greedy);
-        assert!(take_all(3).len() > 10, "shares grow when others leave");
-    }
-
-    #[test]
-    fn a_limit_of_one_is_a_limit_of_one() {
-        let limit = ClientLimit::shared(usize::MAX, 1);
-        let permit = limit.acquire(client(1), 1).expect("a permit");
-        assert_eq!(limit.acquire(client(2), 1).err(), Some(Exceeded::Total));
-        drop(permit);
-        assert!(limit.acquire(client(2), 1).is_ok());
-    }
-
-    #[test]
-    fn amounts_add_up_and_a_refusal_counts_nothing() {
-        let limit = ClientLimit::new(10, 100);
-        let _seven = limit.acquire(client(1), 7).expect("a permit");
+        let limit = ClientLimit::new(10, 15);
+        let seven = limit.acquire(client(1), 7).expect("a permit");
         assert_eq!(limit.acquire(client(1), 4).err(), Some(Exceeded::PerClient));
         assert_eq!(limit.acquire(client(1), usize::MAX).err(), Some(Exceeded::Total));
-        assert!(limit.acquire(client(1), 3).is_ok());
-        assert_eq!(limit.total_held(), 7);
+        let three = limit.acquire(client(1), 3).expect("a refusal counts nothing");
+        // Without a client, only the total counts.
+        let others = [limit.acquire(None, 1), limit.acquire(client(2), 4)].map(|permit| permit.expect("a permit"));
+        assert_eq!(limit.acquire(client(3), 1).err(), Some(Exceeded::Total));
+        drop((seven, others));
+        assert_eq!((limit.total_held(), limit.held.lock().by_client.len()), (3, 1));
+        drop(three);
+        assert_eq!((limit.total_held(), limit.held.lock().by_client.len()), (0, 0));
     }
 
     #[test]
@@ -212,5 +170,23 @@ mod tests {
         assert_eq!((other.resize(6), limit.total_held()), (Ok(()), 8));
         drop((permit, other));
         assert_eq!((limit.total_held(), limit.held.lock().by_client.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_single_client_may_hold_most_and_leaves_a_share_to_others() {
+        let limit = ClientLimit::shared(usize::MAX, 100);
+        let take_all = |octet| std::iter::from_fn(|| limit.acquire(client(octet), 1).ok()).collect::<Vec<_>>();
+        let greedy = take_all(1);
+        assert_eq!(greedy.len(), 75);
+        assert_eq!(take_all(2).len(), 18);
+        let both = (take_all(2), take_all(3));
+        assert_eq!((both.0.len(), both.1.len()), (18, 5));
+        // A client that holds nothing gets one as long as any is left.
+        let last: Vec<_> = (4..=255).map_while(|octet| limit.acquire(client(octet), 1).ok()).collect();
+        assert_eq!(last.len(), 2);
+        drop(greedy);
+        assert!(take_all(3).len() > 10, "shares grow when others leave");
+        let limit = ClientLimit::shared(usize::MAX, 1);
+        assert!(limit.acquire(client(1), 1).is_ok(), "a single client gets all of a limit of one");
     }
 }

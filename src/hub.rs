@@ -34,11 +34,13 @@ use crate::hub::recent_changes::{AsOf, RecentChanges};
 /// Live events that a reader may lag behind before it has to read the log again.
 const BROADCAST_CAPACITY: usize = 64;
 
-/// Log entries read at once, and bytes of text that a reader keeps of them: a reader that stops holds on to all of it.
+/// Maximum number of log entries that a reader reads at once.
 const LOG_PAGE: u32 = 100;
+
+/// Maximum bytes of text that a reader keeps of a page. It holds them in memory as long as its client reads nothing.
 const LOG_PAGE_BYTES: usize = 32 * 1024;
 
-/// Pauses before a reader asks an unavailable store again: doubled each time, within these bounds, with jitter.
+/// Bounds of the pause before a reader asks an unavailable store again. It doubles each time, with jitter.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -58,7 +60,7 @@ pub struct Hub {
     metrics: Arc<HubMetrics>,
 }
 
-/// The lock is held for a look-up and a send, never across an await. Sending under it keeps the order of a room's events.
+/// The rooms that have readers. Sending under the lock keeps the order of a room's events. It is never held across an await.
 type WatchedRooms = Mutex<HashMap<RoomId, WatchedRoom>>;
 
 struct WatchedRoom {
@@ -179,9 +181,9 @@ enum Source {
 }
 
 impl Follower {
-    /// The next event, with its message as it is now, as far as this process knows. `None` when the room has ended or this
-    /// process is stopping. An error, and then `None`, when the log does not contain the reader's position. Dropping the
-    /// future loses nothing.
+    /// The next event, with its message as it is now, as far as this process knows. Returns `None` once the room has ended or
+    /// this process is stopping, and an error followed by `None` if the log does not contain the reader's position. Dropping
+    /// the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, StoreError>> {
         loop {
             match &mut self.source {
@@ -309,8 +311,8 @@ impl LogPage {
         Self { events: Vec::new().into_iter(), next_limit: Some(LOG_PAGE), as_of: AsOf::default(), replayed: 0 }
     }
 
-    /// Keeps as many of `events` as a reader may hold; `limit` of them were asked for. The rest is read again, so after a
-    /// page of large messages the next page asks for fewer.
+    /// Keeps as many of `events` as a reader may hold; at most `limit` of them were requested. The rest is read again later, so
+    /// after a page of large messages the next request is for fewer.
     fn new(mut events: Vec<Event>, limit: u32, as_of: AsOf) -> Self {
         let (mut bytes, mut kept) = (0, 0);
         for event in &events {

@@ -43,16 +43,7 @@ mod tests {
 
     #[test]
     fn some_files_are_kept_for_the_server_itself() {
-        for (limit, connections) in [
-            (0, 1),
-            (64, 1),
-            (256, 192),
-            (1_024, 960),
-            (4_096, 3_840),
-            (65_536, 64_512),
-            (200_000, 100_000),
-            (u64::MAX, 100_000),
-        ] {
+        for (limit, connections) in [(0, 1), (256, 192), (1_024, 960), (65_536, 64_512), (u64::MAX, 100_000)] {
             assert_eq!(connections_within(limit), connections, "{limit}");
         }
     }

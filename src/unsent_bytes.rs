@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
 
-/// Up to so many bytes of one response or stream are not counted: a connection costs as much by itself.
+/// Bytes of one response or stream that are not counted: a connection costs as much by itself.
 pub const UNCOUNTED: usize = 16 * 1024;
 
 /// Settings of [`UnsentBytes`].

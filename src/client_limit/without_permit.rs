@@ -97,9 +97,4 @@ mod tests {
         };
         assert_eq!(limit.run(client(1), work).await, Ok(Err(Exceeded::Total)));
     }
-
-    #[tokio::test]
-    async fn without_an_enclosing_run_it_just_waits() {
-        assert_eq!(without_permit(async { 7 }).await, Ok(7));
-    }
 }
