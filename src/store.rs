@@ -8,7 +8,6 @@ pub mod embedded;
 mod feed;
 mod lockouts;
 pub mod measured;
-pub mod migration;
 pub mod redis;
 
 use std::error::Error;
@@ -97,9 +96,7 @@ pub trait Store: FailureCounters {
     /// [`commit`](Store::commit), with their errors. Commits nothing if the user is not admitted. If the message is refused, a
     /// known user keeps its new token, and a user that this call registered is forgotten, so that its id is not taken by a
     /// token that no client received. A store that has users and rooms in one place does all of this in one step.
-    async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
-        send_in_two_steps(self, admission, message).await
-    }
+    async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError>;
 
     /// Reads the entries of the room's log after `after`, at most `limit`; fewer mean that the end of the log was reached.
     /// Each entry has its message in its current state. Fails with [`StoreError::NotFound`] if there is no such room, and
@@ -143,55 +140,6 @@ pub trait Store: FailureCounters {
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
-/// [`Store::send`] for stores that have users and rooms in different places.
-pub(in crate::store) async fn send_in_two_steps(
-    store: &(impl Store + ?Sized),
-    admission: Admission,
-    message: NewMessage,
-) -> Result<Sent, StoreError> {
-    let token = admission.next_token;
-    // A client that presents no token cannot authenticate as this user if it does not learn that the user was created.
-    let unusable_if_created =
-        (admission.register_as.is_some() && admission.presented.is_none()).then(|| admission.user.clone());
-    let admitted = match (store.authenticate(admission).await, unusable_if_created) {
-        (Ok(admitted), _) => admitted,
-        (Err(error @ StoreError::Unavailable(_)), Some(user)) => {
-            forget_with_retry(store, &user, token).await?;
-            return Err(error);
-        }
-        (Err(error), _) => return Err(error),
-    };
-    let Some(author) = admitted.user() else { return Ok(Sent { admitted, committed: None }) };
-    match store.commit(message.into_commit(author.clone())).await {
-        Ok(committed) => Ok(Sent { admitted, committed: Some(committed) }),
-        Err(refused) => {
-            // If the outcome is unknown, the message may exist, and then its author must, too.
-            if let Admitted::Created(author) = &admitted
-                && !matches!(refused, StoreError::Unavailable(_))
-            {
-                forget_with_retry(store, &author.id, token).await?;
-            }
-            Err(refused)
-        }
-    }
-}
-
-/// Forgets a new user, with retries if the store is briefly unavailable, because otherwise no client could use the id.
-/// Forgetting a user twice changes nothing.
-async fn forget_with_retry(store: &(impl Store + ?Sized), user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-    for attempt in 0..FORGET_RETRIES {
-        match store.forget_new_user(user, token).await {
-            Err(StoreError::Unavailable(_)) => tokio::time::sleep(FORGET_BACKOFF * (1 << attempt)).await,
-            outcome => return outcome,
-        }
-    }
-    store.forget_new_user(user, token).await
-}
-
-/// How often [`forget_with_retry`] retries, and the pause before the first retry, which doubles each time.
-const FORGET_RETRIES: u32 = 5;
-const FORGET_BACKOFF: Duration = Duration::from_millis(50);
-
 /// How long a node's report of viewers is valid.
 pub const VIEWER_REPORT_TTL: Duration = Duration::from_secs(12);
 
@@ -222,6 +170,13 @@ pub enum StoreError {
     /// The store returned something invalid: a defect of ours, or data that another program changed.
     #[error("stored data is corrupt")]
     Corrupt(#[source] BoxError),
+}
+
+impl StoreError {
+    /// Whether the store failed, rather than refused an operation for a reason that callers expect.
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Corrupt(_))
+    }
 }
 
 /// The cause of a [`StoreError`].
@@ -288,6 +243,17 @@ pub struct Admission {
 pub struct PresentedToken {
     pub hash: TokenHash,
     pub sealed_next_token: SealedToken,
+}
+
+/// A stored user with everything that its tokens need to stay valid, as a migration to another store copies it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRecord {
+    pub user: User,
+    /// The hash of the current token.
+    pub current: TokenHash,
+    /// The previous token, with the current one sealed under it.
+    pub previous: Option<PresentedToken>,
+    pub expires_at: Timestamp,
 }
 
 /// The result of [`Store::authenticate`].

@@ -13,8 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::config::Config;
 use crate::domain::event::Seq;
 use crate::store::embedded::export::Export;
-use crate::store::migration::MoveOutcome;
-use crate::store::redis::import::Import;
+use crate::store::redis::import::{Import, ImportOutcome};
 use crate::store::{RoomState, StoreError};
 
 /// Rooms or users per read.
@@ -65,12 +64,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, outcome: MoveOutcome) {
+    fn count(&mut self, outcome: ImportOutcome) {
         match outcome {
-            MoveOutcome::Copied => self.copied += 1,
-            MoveOutcome::AlreadyThere => self.already_there += 1,
-            MoveOutcome::Differs => self.differ += 1,
-            MoveOutcome::Expired => self.expired += 1,
+            ImportOutcome::Copied => self.copied += 1,
+            ImportOutcome::AlreadyThere => self.already_there += 1,
+            ImportOutcome::Differs => self.differ += 1,
+            ImportOutcome::Expired => self.expired += 1,
         }
     }
 }
@@ -115,22 +114,22 @@ impl Migration {
         }
     }
 
-    async fn copy_room(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
+    async fn copy_room(&self, state: &RoomState) -> Result<ImportOutcome, StoreError> {
         let outcome = match self.target.compare(state).await? {
             Some(found) => found,
             None => match self.copy_content(state).await {
-                Err(StoreError::NotFound) => MoveOutcome::Expired,
+                Err(StoreError::NotFound) => ImportOutcome::Expired,
                 copied => copied?,
             },
         };
         // Even if the room is already there: an earlier run may have been interrupted just before this.
-        if matches!(outcome, MoveOutcome::Copied | MoveOutcome::AlreadyThere) {
+        if matches!(outcome, ImportOutcome::Copied | ImportOutcome::AlreadyThere) {
             self.target.list_room(state).await?;
         }
         Ok(outcome)
     }
 
-    async fn copy_content(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
+    async fn copy_content(&self, state: &RoomState) -> Result<ImportOutcome, StoreError> {
         let (id, size) = (state.room.id, u64::from(CALL_SIZE));
         self.target.discard_staged(id).await?;
         for first in (0..state.message_count).step_by(CALL_SIZE as usize) {
@@ -154,7 +153,7 @@ impl Migration {
             let rooms = self.source.rooms(last, PAGE_SIZE)?;
             let finding = stream::iter(&rooms).map(|state| self.target.compare(state)).buffer_unordered(CONCURRENCY);
             for found in finding.try_collect::<Vec<_>>().await? {
-                missing += u64::from(matches!(found, None | Some(MoveOutcome::Differs)));
+                missing += u64::from(matches!(found, None | Some(ImportOutcome::Differs)));
             }
             match rooms.last() {
                 Some(state) => last = Some((state.room.created_at, state.room.id)),

@@ -15,6 +15,7 @@ mod lockouts;
 mod reply;
 mod scripts;
 mod startup;
+mod two_step_send;
 mod viewer_cache;
 mod viewers;
 
@@ -45,10 +46,11 @@ pub use crate::store::redis::link::tls::{CertificateFiles, InvalidCertificates};
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Scripts, millis, pass_admission, pass_window};
 use crate::store::redis::startup::StartupWait;
+use crate::store::redis::two_step_send::send_in_two_steps;
 use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
-    NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage, send_in_two_steps,
+    NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
 };
 
 /// Operations of several steps in flight, at most, at some 4 kB each. It is more than a process can start while an unavailable

@@ -16,8 +16,8 @@ use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::open::OpenError;
 use crate::store::embedded::rows::{self, RoomRow};
-use crate::store::migration::UserRecord;
-use crate::store::{PresentedToken, RoomState, StoreError};
+
+use crate::store::{PresentedToken, RoomState, StoreError, UserRecord};
 
 /// A locked data directory.
 #[derive(Debug)]

@@ -9,14 +9,13 @@ use crate::domain::event::{Event, EventKind};
 use crate::domain::message::Message;
 use crate::domain::room::RoomId;
 use crate::domain::user::User;
-use crate::store::migration::{MoveOutcome, UserRecord};
 use crate::store::redis::keys::{Keys, list_entry};
 use crate::store::redis::link::cluster::Cluster;
 use crate::store::redis::link::commands::CommandClient;
 use crate::store::redis::link::settings::Settings;
 use crate::store::redis::reply::Reply;
 use crate::store::redis::{acl, codec};
-use crate::store::{RoomState, StoreError};
+use crate::store::{RoomState, StoreError, UserRecord};
 
 /// The keys of a room that are staged: all but the one of its state.
 const STAGED_PARTS: [&str; 5] = ["messages", "log", "once", "chatters", "roster"];
@@ -34,6 +33,19 @@ struct Scripts {
     stage: Script,
     reveal: Script,
     list_room: Script,
+}
+
+/// The outcome of importing a room or a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportOutcome {
+    /// It was copied.
+    Copied,
+    /// The target already had the same.
+    AlreadyThere,
+    /// The target has a different one under the same id, which was left as it is.
+    Differs,
+    /// It has expired by the clock of one of the two stores.
+    Expired,
 }
 
 macro_rules! script {
@@ -58,7 +70,7 @@ impl Import {
     }
 
     /// Imports a user.
-    pub async fn import_user(&self, user: &UserRecord) -> Result<MoveOutcome, StoreError> {
+    pub async fn import_user(&self, user: &UserRecord) -> Result<ImportOutcome, StoreError> {
         let mut call = self.scripts.user.key(self.keys.user(&user.user.id));
         call.arg(user.user.display_name.as_str())
             .arg(hex::encode(user.current.0))
@@ -69,7 +81,7 @@ impl Import {
     }
 
     /// Compares a room with the imported one, which may have grown since. Returns `None` if the room is absent.
-    pub async fn compare(&self, state: &RoomState) -> Result<Option<MoveOutcome>, StoreError> {
+    pub async fn compare(&self, state: &RoomState) -> Result<Option<ImportOutcome>, StoreError> {
         let mut call = self.scripts.compare.prepare_invoke();
         for name in ["room", "messages", "log", "chatters", "roster"] {
             call.key(self.keys.of_room(state.room.id, name));
@@ -124,7 +136,7 @@ impl Import {
     }
 
     /// Reveals a staged room.
-    pub async fn reveal(&self, state: &RoomState) -> Result<MoveOutcome, StoreError> {
+    pub async fn reveal(&self, state: &RoomState) -> Result<ImportOutcome, StoreError> {
         let mut call = self.scripts.reveal.key(self.keys.of_room(state.room.id, "room"));
         for part in STAGED_PARTS {
             call.key(self.staged_key(state.room.id, part));
@@ -174,12 +186,12 @@ fn pass_state(call: &mut ScriptInvocation<'_>, state: &RoomState) {
         .arg(state.user_count);
 }
 
-fn decode_outcome(reply: &Reply) -> Result<Option<MoveOutcome>, StoreError> {
+fn decode_outcome(reply: &Reply) -> Result<Option<ImportOutcome>, StoreError> {
     match reply.outcome() {
-        "moved" => Ok(Some(MoveOutcome::Copied)),
-        "there" => Ok(Some(MoveOutcome::AlreadyThere)),
-        "differs" => Ok(Some(MoveOutcome::Differs)),
-        "ended" => Ok(Some(MoveOutcome::Expired)),
+        "moved" => Ok(Some(ImportOutcome::Copied)),
+        "there" => Ok(Some(ImportOutcome::AlreadyThere)),
+        "differs" => Ok(Some(ImportOutcome::Differs)),
+        "ended" => Ok(Some(ImportOutcome::Expired)),
         "absent" => Ok(None),
         _ => Err(reply.unexpected_outcome()),
     }

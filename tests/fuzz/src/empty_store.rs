@@ -12,8 +12,8 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::user::{DisplayName, TokenHash, User, UserId};
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
-    FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, RoomState, Snapshot, Store, StoreError, Subject,
-    UserPage,
+    FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
+    Subject, UserPage,
 };
 use tokio::sync::broadcast;
 
@@ -76,6 +76,10 @@ impl Store for EmptyStore {
     }
 
     async fn commit(&self, _: Commit) -> Result<Committed, StoreError> {
+        Err(StoreError::Full)
+    }
+
+    async fn send(&self, _: Admission, _: NewMessage) -> Result<Sent, StoreError> {
         Err(StoreError::Full)
     }
 
