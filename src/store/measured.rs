@@ -2,7 +2,6 @@
 //!
 //! Errors that a use case expects, such as [`StoreError::NotFound`], do not count as failures.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +42,11 @@ const CALLS: [&str; 17] = [
     "ping",
 ];
 
+/// The `error` label of a call that failed, or whose caller stopped waiting.
+const UNAVAILABLE: &str = "unavailable";
+const CORRUPT: &str = "corrupt";
+const ABANDONED: &str = "abandoned";
+
 /// Measures the calls of a store.
 pub struct MeasuredStore {
     store: Arc<dyn Store>,
@@ -62,8 +66,8 @@ impl MeasuredStore {
         let metrics = StoreMetrics { seconds, errors: Counters::default() };
         for call in CALLS {
             let _ = metrics.seconds.get_or_create(&[("call", call)]);
-            for failure in Failure::ALL {
-                let _ = metrics.errors.get_or_create(&labels(call, failure));
+            for error in [UNAVAILABLE, CORRUPT, ABANDONED] {
+                let _ = metrics.errors.get_or_create(&[("call", call), ("error", error)]);
             }
         }
         let help = "Duration of store calls, including failed ones";
@@ -78,21 +82,23 @@ impl MeasuredStore {
         call: &'static str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.metrics.clone().measure(call, work).await
+        measure(self.metrics.clone(), call, work).await
     }
 }
 
-impl StoreMetrics {
-    async fn measure<T>(
-        self,
-        call: &'static str,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let mut timer = CallTimer { metrics: self, call, started: Instant::now(), failure: Some(Failure::Abandoned) };
-        let outcome = work.instrument(tracing::debug_span!("store", otel.name = call)).await;
-        timer.failure = outcome.as_ref().err().and_then(Failure::from_error);
-        outcome
-    }
+async fn measure<T>(
+    metrics: StoreMetrics,
+    call: &'static str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut timer = CallTimer { metrics, call, started: Instant::now(), error: Some(ABANDONED) };
+    let outcome = work.instrument(tracing::debug_span!("store", otel.name = call)).await;
+    timer.error = match &outcome {
+        Err(StoreError::Unavailable(_)) => Some(UNAVAILABLE),
+        Err(StoreError::Corrupt(_)) => Some(CORRUPT),
+        _ => None,
+    };
+    outcome
 }
 
 /// Records a call when dropped, even if its caller stops waiting.
@@ -100,56 +106,16 @@ struct CallTimer {
     metrics: StoreMetrics,
     call: &'static str,
     started: Instant,
-    failure: Option<Failure>,
+    error: Option<&'static str>,
 }
 
 impl Drop for CallTimer {
     fn drop(&mut self) {
         let elapsed = self.started.elapsed().as_secs_f64();
         self.metrics.seconds.get_or_create(&[("call", self.call)]).observe(elapsed);
-        if let Some(failure) = self.failure {
-            self.metrics.errors.get_or_create(&labels(self.call, failure)).inc();
+        if let Some(error) = self.error {
+            self.metrics.errors.get_or_create(&[("call", self.call), ("error", error)]).inc();
         }
-    }
-}
-
-/// How a call can fail.
-#[derive(Clone, Copy)]
-enum Failure {
-    Unavailable,
-    Corrupt,
-    /// The caller stopped waiting.
-    Abandoned,
-}
-
-impl Failure {
-    const ALL: [Self; 3] = [Self::Unavailable, Self::Corrupt, Self::Abandoned];
-
-    fn from_error(error: &StoreError) -> Option<Self> {
-        match error {
-            StoreError::Unavailable(_) => Some(Self::Unavailable),
-            StoreError::Corrupt(_) => Some(Self::Corrupt),
-            StoreError::NotFound
-            | StoreError::Conflict
-            | StoreError::Full
-            | StoreError::EditLimit
-            | StoreError::ForeignPosition => None,
-        }
-    }
-}
-
-fn labels(call: &'static str, failure: Failure) -> crate::metrics::Labels<2> {
-    let error = match failure {
-        Failure::Unavailable => "unavailable",
-        Failure::Corrupt => "corrupt",
-        Failure::Abandoned => "abandoned",
-    };
-    [("call", call), ("error", error)]
-}
-
-impl fmt::Debug for MeasuredStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MeasuredStore")
     }
 }
 
@@ -198,7 +164,7 @@ impl Store for MeasuredStore {
 
     fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
         // Calls the store here, not in the future: the subscription is requested by the call itself.
-        Box::pin(self.metrics.clone().measure("subscribe", self.store.subscribe(room)))
+        Box::pin(measure(self.metrics.clone(), "subscribe", self.store.subscribe(room)))
     }
 
     fn unsubscribe(&self, room: RoomId) {
