@@ -1,7 +1,7 @@
 //! The embedded store: one durable SQLite database in the data directory, used by one process at a time.
 //!
-//! One `writer` thread commits all waiting `writes` together. `reader` has its own connections. `sweep` removes expired
-//! data, and `checkpoint` copies the write-ahead log into the database. SQLite was chosen over faster engines because it
+//! One `writer` thread commits all waiting `writes` together. `reader_pool` has connections of its own, with which `history`
+//! and `rooms` read. `sweep` removes expired data, and `checkpoint` copies the write-ahead log into the database. SQLite was chosen over faster engines because it
 //! removes deleted text from its file and stays usable on a full disk; docs/architecture.md has the figures.
 
 mod checkpoint;
@@ -9,16 +9,15 @@ mod clock;
 mod error;
 pub mod export;
 mod file;
+mod history;
 mod layout;
 mod lockouts;
-mod new_database;
 mod new_users;
 mod open;
-mod read_gate;
-mod reader;
+mod reader_pool;
 mod remnants;
 mod room_cache;
-mod rows;
+mod rooms;
 mod sweep;
 mod wal;
 mod writer;
@@ -31,44 +30,37 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture};
-use rusqlite::params;
-use tokio::sync::{Notify, broadcast};
+use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::{Event, Position};
 use crate::domain::page::Window;
-use crate::domain::room::{Room, RoomCode, RoomId};
+use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, UserId};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
-    FeedItem, NewMessage, RoomState, Sent, Snapshot, Store, StoreError, UserPage,
+    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
+    FailureOutcome, FailureRecord, Feed, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
+    Subject, UserPage,
 };
 
 pub use crate::store::embedded::open::OpenError;
 
-use crate::store::embedded::clock::Clock;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::lockouts::Lockouts;
-use crate::store::embedded::reader::ReaderPool;
-use crate::store::embedded::rows::RoomRow;
-use crate::store::embedded::writer::{Outcome, Shared, Writer};
-
-/// How many items a feed may lag behind before it gets a resync instead.
-const FEED_CAPACITY: usize = 4_096;
+use crate::store::embedded::reader_pool::ReaderPool;
+use crate::store::embedded::rooms::RoomRow;
+use crate::store::embedded::writer::{Shared, Writer};
 
 /// The embedded store.
 pub struct EmbeddedStore {
     // Declared before the writer, so that the writer's connection is the last to close, and removes the log.
     readers: ReaderPool,
     writer: Arc<Writer>,
-    feed: broadcast::Sender<FeedItem>,
+    shared: Arc<Shared>,
     lockouts: Lockouts,
-    wake_sweeper: Arc<Notify>,
-    /// Requests that the write-ahead log be truncated soon.
-    truncate_log: Arc<Notify>,
     stop: CancellationToken,
     tasks: TaskTracker,
     critical_tasks: CriticalTasks,
@@ -78,37 +70,23 @@ impl EmbeddedStore {
     /// Opens the store in `directory`, and creates both if missing. Must be called in a Tokio runtime.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let (file, connection) = DatabaseFile::open_or_create(directory)?;
-        let (file, clock) = (Arc::new(file), Clock::start());
-        let (feed, _) = broadcast::channel(FEED_CAPACITY);
-        let (critical_tasks, gate, log_size) = (CriticalTasks::default(), Arc::default(), Arc::default());
-        let written_pages = remnants::WrittenPages::new(&file, &connection)?.map(Arc::new);
-        let shared = Shared {
-            file: Arc::clone(&file),
-            clock,
-            feed: feed.clone(),
-            gate: Arc::clone(&gate),
-            log_size: Arc::clone(&log_size),
-            written_pages: written_pages.clone(),
-        };
-        let writer = Writer::start(connection, shared, critical_tasks.clone())
+        let shared = Arc::new(Shared::new(file, &connection)?);
+        let critical_tasks = CriticalTasks::default();
+        let writer = Writer::start(connection, Arc::clone(&shared), critical_tasks.clone())
             .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
         let store = Self {
+            readers: ReaderPool::new(Arc::clone(&shared)),
             writer: Arc::new(writer),
-            readers: ReaderPool::new(Arc::clone(&file), clock, gate),
-            feed,
+            shared,
             lockouts: Lockouts::default(),
-            wake_sweeper: Arc::default(),
-            truncate_log: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             critical_tasks,
         };
-        let (writer, truncate_log, stop) = (&store.writer, &store.truncate_log, &store.stop);
-        let sweep =
-            sweep::run(Arc::clone(writer), Arc::clone(&store.wake_sweeper), Arc::clone(truncate_log), stop.clone());
+        let sweep = sweep::run(Arc::clone(&store.writer), Arc::clone(&store.shared));
+        let sweep = store.stop.clone().run_until_cancelled_owned(sweep).map(drop);
         store.tasks.spawn(store.critical_tasks.clone().task(sweep));
-        let (writer, truncate_log, stop) = (Arc::clone(writer), Arc::clone(truncate_log), stop.clone());
-        let checkpoint = checkpoint::run(writer, file, log_size, written_pages, truncate_log, stop);
+        let checkpoint = checkpoint::run(Arc::clone(&store.writer), Arc::clone(&store.shared), store.stop.clone());
         store.tasks.spawn(store.critical_tasks.clone().task(checkpoint));
         Ok(store)
     }
@@ -126,42 +104,40 @@ impl EmbeddedStore {
         &self.critical_tasks
     }
 
-    /// Reads from `room` at one instant, if it is alive.
+    /// Reads from `room` at one instant. Fails with [`StoreError::NotFound`] unless it is alive.
     async fn read_room<T, W>(&self, room: RoomId, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&rusqlite::Connection, RoomRow) -> Outcome<T> + Send + 'static,
+        W: FnOnce(&Connection, RoomRow) -> Result<T, StoreError> + Send + 'static,
     {
         self.readers
-            .read(move |connection, now| match rows::room(connection, room, now)? {
-                Some(room) => work(connection, room),
-                None => Ok(Err(StoreError::NotFound)),
+            .read(move |connection, now| {
+                let room = rooms::find(connection, room, now)?.ok_or(StoreError::NotFound)?;
+                work(connection, room)
             })
             .await
+    }
+
+    /// How long `room` lives. Fails with [`StoreError::NotFound`] unless it is alive.
+    async fn remaining(&self, room: RoomId) -> Result<Duration, StoreError> {
+        self.read_room(room, |_, room| Ok(room.state.room.remaining(room.state.now))).await
     }
 }
 
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let (code, wake_sweeper) = (code.clone(), Arc::clone(&self.wake_sweeper));
-        self.writer
-            .write(move |ctx| {
-                let room = Room { id, code, created_at: ctx.now, expires_at: ctx.now.plus(ttl) };
-                // Not after the await: the caller may stop waiting before that.
-                wake_sweeper.notify_one();
-                writes::create_room(ctx, room)
-            })
-            .await
+        let code = code.clone();
+        self.writer.write(move |ctx| writes::create_room(ctx, id, code, ttl)).await
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
         self.read_room(room, move |connection, room| {
             let messages = match window {
-                Some(window) => rows::messages(connection, &room, window.range(room.state.message_count))?,
+                Some(window) => history::messages(connection, &room, window.range(room.state.message_count))?,
                 None => Vec::new(),
             };
-            Ok(Ok(Snapshot { state: room.state, messages }))
+            Ok(Snapshot { state: room.state, messages })
         })
         .await
     }
@@ -169,8 +145,8 @@ impl Store for EmbeddedStore {
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         self.read_room(room, move |connection, room| {
             let total = room.state.user_count;
-            let users = rows::users(connection, &room, window.range(total))?;
-            Ok(Ok(UserPage { users, total }))
+            let users = history::users(connection, &room, window.range(total))?;
+            Ok(UserPage { users, total })
         })
         .await
     }
@@ -178,13 +154,10 @@ impl Store for EmbeddedStore {
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
         self.readers
             .read(move |connection, now| {
-                let mut rooms = rows::rooms(connection, after, limit.saturating_add(1), now)?;
+                let mut rooms = rooms::list(connection, after, limit.saturating_add(1), now)?;
                 let more = rooms.len() > limit as usize;
                 rooms.truncate(limit as usize);
-                let total = connection
-                    .prepare_cached("SELECT count(*) FROM room WHERE expires_at > ?1")?
-                    .query_row(params![now.as_millis()], |row| row.get(0))?;
-                Ok(Ok(ActiveRooms { rooms, more, total }))
+                Ok(ActiveRooms { rooms, more, total: rooms::count(connection, now)? })
             })
             .await
     }
@@ -199,18 +172,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let replaces_text = !matches!(commit.change, Change::Send { .. });
-        let truncate_log = Arc::clone(&self.truncate_log);
-        self.writer
-            .write(move |ctx| {
-                // Not after the await: text must leave the disk even if the caller stops waiting. The checkpoint is queued
-                // after this transaction.
-                if replaces_text {
-                    truncate_log.notify_one();
-                }
-                writes::commit(ctx, commit)
-            })
-            .await
+        self.writer.write(move |ctx| writes::commit(ctx, commit)).await
     }
 
     async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
@@ -223,18 +185,18 @@ impl Store for EmbeddedStore {
                 0 => after == Position::START,
                 // The position comes from a client, and SQLite integers have 63 bits.
                 _ if after.seq > room.state.head.seq => false,
-                _ => rows::entry_tag(connection, &room, after.seq)? == Some(after.tag),
+                _ => history::entry_tag(connection, &room, after.seq)? == Some(after.tag),
             };
             if !is_in_log {
-                return Ok(Err(StoreError::ForeignPosition));
+                return Err(StoreError::ForeignPosition);
             }
-            rows::events(connection, &room, after.seq.next(), limit).map(Ok)
+            Ok(history::events(connection, &room, after.seq.next(), limit)?)
         })
         .await
     }
 
     fn feed(&self) -> Feed {
-        Feed::new(&self.feed)
+        Feed::new(&self.shared.feed)
     }
 
     /// Does nothing, because every feed gets the events of all rooms.
@@ -259,18 +221,28 @@ impl Store for EmbeddedStore {
         client: AttemptingClient,
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
-        let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        Ok(self.lockouts.begin_code_attempt(room, left, client, limits))
+        Ok(self.lockouts.begin_code_attempt(room, self.remaining(room).await?, client, limits))
     }
 
     async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
-        let left = self.read_room(room, |_, room| Ok(Ok(room.state.room.remaining(room.state.now)))).await?;
-        self.lockouts.trust_client(room, left, client, counted);
+        self.lockouts.trust_client(room, self.remaining(room).await?, client, counted);
         Ok(())
     }
 
     /// Goes through the writer to the disk, like any write.
     async fn ping(&self) -> Result<(), StoreError> {
         self.writer.write(writes::ping).await
+    }
+}
+
+#[async_trait]
+impl FailureCounters for EmbeddedStore {
+    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
+        Ok(self.lockouts.record_failure(subject, policy))
+    }
+
+    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
+        self.lockouts.undo_failure(subject, record);
+        Ok(())
     }
 }

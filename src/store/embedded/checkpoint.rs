@@ -5,20 +5,19 @@
 //! connection reads from it. That is tried when nearly everything is copied, and never waits for another process (a backup,
 //! a shell) that is reading: it is retried every second until that reader is gone.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
 use crate::store::embedded::error;
-use crate::store::embedded::file::DatabaseFile;
-use crate::store::embedded::remnants::{self, WrittenPages};
-use crate::store::embedded::wal::{self, CheckpointMode, CheckpointProgress, LONG_LOG, WalSize};
-use crate::store::embedded::writer::{WriteContext, Writer, Written};
+use crate::store::embedded::remnants;
+use crate::store::embedded::wal::{self, CheckpointMode, CheckpointProgress, LONG_LOG};
+use crate::store::embedded::writer::{Shared, Writer};
 
 /// Frames that may remain for the writer to copy when it truncates the log.
 const NEARLY_COPIED: i64 = 256;
@@ -42,51 +41,37 @@ const PAGES_PER_SCAN: usize = 4_096;
 /// Pages cleared in one transaction of the writer.
 const PAGES_PER_WRITE: usize = 64;
 
-/// Copies and truncates the log until `stop`. `truncate` requests a truncation.
-pub(super) async fn run(
-    writer: Arc<Writer>,
-    file: Arc<DatabaseFile>,
-    log_size: Arc<WalSize>,
-    written_pages: Option<Arc<WrittenPages>>,
-    truncate: Arc<Notify>,
-    stop: CancellationToken,
-) {
-    let mut checkpointer =
-        Checkpointer { writer, file, written_pages, connection: None, blocked: None, stop: stop.clone() };
-    // The log may contain deleted text of an earlier process, so the first round is due at once.
-    let (mut is_due, mut due_at, mut is_failing) = (true, None, false);
+/// Copies and truncates the log until `stop`.
+pub(super) async fn run(writer: Arc<Writer>, shared: Arc<Shared>, stop: CancellationToken) {
+    let mut checkpointer = Checkpointer { writer, shared, connection: None, blocked: None, stop: stop.clone() };
+    // When the next truncation is due. The log may contain deleted text of an earlier process, so the first one is due at once.
+    let mut due_at = Some(Instant::now());
+    let mut is_failing = false;
     loop {
-        let next = if is_due { Some(Instant::now()) } else { due_at };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = truncate.notified() => is_due = true,
-            () = log_size.changed() => due_at = due_at.or(Some(Instant::now() + MAX_AGE)),
-            () = async { tokio::time::sleep_until(next.unwrap_or_else(Instant::now)).await }, if next.is_some() => {
-                is_due = true;
-            }
+            () = checkpointer.shared.truncate_log.notified() => due_at = Some(Instant::now()),
+            () = checkpointer.shared.log_size.changed() => due_at = due_at.or(Some(Instant::now() + MAX_AGE)),
+            () = async { tokio::time::sleep_until(due_at.unwrap_or_else(Instant::now)).await }, if due_at.is_some() => {}
         }
-        if !is_due && log_size.frames() < LONG_LOG {
+        let is_due = due_at.is_some_and(|at| at <= Instant::now());
+        if !is_due && checkpointer.shared.log_size.frames() < LONG_LOG {
             continue;
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(PAUSE) => {}
+        if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+            return;
         }
         match checkpointer.run_round(is_due).await {
-            Ok(true) => (is_due, due_at, is_failing) = (false, None, false),
+            Ok(true) => (due_at, is_failing) = (None, false),
             Ok(false) => is_failing = false,
             Err(error) => {
                 if !is_failing {
                     tracing::warn!(
-                        error = &error as &dyn std::error::Error,
+                        error = &error as &dyn Error,
                         "the write-ahead log cannot be copied into the database; retrying until it can"
                     );
                 }
-                (checkpointer.connection, is_due, is_failing) = (None, true, true);
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(RETRY) => {}
-                }
+                (checkpointer.connection, due_at, is_failing) = (None, Some(Instant::now() + RETRY), true);
             }
         }
     }
@@ -94,9 +79,7 @@ pub(super) async fn run(
 
 struct Checkpointer {
     writer: Arc<Writer>,
-    file: Arc<DatabaseFile>,
-    /// `None` if pages cannot be cleared.
-    written_pages: Option<Arc<WrittenPages>>,
+    shared: Arc<Shared>,
     connection: Option<Connection>,
     /// Since when another process has blocked the truncation, and when the next warning is due.
     blocked: Option<(Instant, Instant)>,
@@ -106,9 +89,9 @@ struct Checkpointer {
 impl Checkpointer {
     /// Copies the log, and restarts it, or truncates it if `truncate` is set. Returns whether the log is empty now.
     async fn run_round(&mut self, truncate: bool) -> Result<bool, StoreError> {
-        if truncate && let Some(pages) = self.written_pages.clone() {
-            let cleared = self.clear_remnants(&pages).await;
-            cleared.inspect_err(|_| pages.add_all())?;
+        if truncate && let Err(error) = self.clear_remnants().await {
+            self.shared.written_pages.as_ref().inspect(|pages| pages.add_all());
+            return Err(error);
         }
         let is_nearly_copied = self.copy().await?;
         if !truncate {
@@ -140,9 +123,10 @@ impl Checkpointer {
     }
 
     /// Examines the pages that were written, and has the writer clear those that contain remnants.
-    async fn clear_remnants(&mut self, pages: &Arc<WrittenPages>) -> Result<(), StoreError> {
-        let pages = Arc::clone(pages);
-        let numbers = self.with_connection(move |connection| pages.take(connection)).await?;
+    async fn clear_remnants(&mut self) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let take = move |connection: &_| shared.written_pages.as_ref().map(|pages| pages.take(connection)).transpose();
+        let numbers = self.with_connection(take).await?.unwrap_or_default();
         for chunk in numbers.chunks(PAGES_PER_SCAN) {
             if self.stop.is_cancelled() {
                 return Ok(());
@@ -151,10 +135,7 @@ impl Checkpointer {
             let found = self.with_connection(move |connection| remnants::find(connection, &chunk)).await?;
             for chunk in found.chunks(PAGES_PER_WRITE) {
                 let chunk = chunk.to_vec();
-                let clear = move |ctx: &mut WriteContext<'_>| {
-                    remnants::clear(ctx.connection, &chunk).map(|()| Ok(Written::without_event(())))
-                };
-                self.writer.write(clear).await?;
+                self.writer.write(move |ctx| Ok(remnants::clear(ctx.connection, &chunk)?)).await?;
             }
         }
         Ok(())
@@ -165,14 +146,14 @@ impl Checkpointer {
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (file, connection) = (Arc::clone(&self.file), self.connection.take());
+        let (shared, connection) = (Arc::clone(&self.shared), self.connection.take());
         let task = tokio::task::spawn_blocking(move || {
-            let connection = connection.map_or_else(|| file.open_checkpointer(), Ok)?;
-            file.check_not_moved()?;
+            let connection = connection.map_or_else(|| shared.file.open_checkpointer(), Ok)?;
+            shared.file.check_not_moved()?;
             work(&connection).map(|result| (connection, result))
         });
         let outcome: rusqlite::Result<_> = task.await.map_err(|_| error::panicked())?;
-        let (connection, result) = outcome.map_err(error::from_sqlite)?;
+        let (connection, result) = outcome?;
         self.connection = Some(connection);
         Ok(result)
     }

@@ -1,48 +1,38 @@
 //! Maps SQLite errors to [`StoreError`]s.
 
+use std::error::Error as _;
+
 use rusqlite::ErrorCode;
 
-use crate::store::{BoxError, StoreError};
+use crate::store::StoreError;
 
-/// Maps an error and keeps it as the source.
-pub(super) fn from_sqlite(error: rusqlite::Error) -> StoreError {
-    if is_corrupt(&error) { StoreError::Corrupt(error.into()) } else { StoreError::Unavailable(error.into()) }
-}
-
-/// Why a batch of writes was rolled back.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RollbackCause {
-    #[error(transparent)]
-    Database(#[from] rusqlite::Error),
-    /// The panic hook has already logged the panic.
-    #[error("one of the writes in the batch panicked")]
-    Panic,
-}
-
-/// The error of each write in a batch that was rolled back. After a panic, this is for the writes that did not panic.
-pub(super) fn from_rollback(cause: &RollbackCause) -> StoreError {
-    let source: BoxError = cause.to_string().into();
-    match cause {
-        RollbackCause::Database(error) if is_corrupt(error) => StoreError::Corrupt(source),
-        RollbackCause::Database(_) | RollbackCause::Panic => StoreError::Unavailable(source),
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        // Whether the data is wrong, rather than the disk, the space or the permissions.
+        let is_corrupt = match &error {
+            rusqlite::Error::SqliteFailure(failure, _) => matches!(
+                failure.code,
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+            ),
+            _ => true,
+        };
+        if is_corrupt { Self::Corrupt(error.into()) } else { Self::Unavailable(error.into()) }
     }
 }
 
-/// The error of a read or write that panicked.
+/// A copy of a failure, for each other write of the batch that it rolled back.
+pub(super) fn copy(failure: &StoreError) -> StoreError {
+    let source = failure.source().map_or_else(|| failure.to_string(), ToString::to_string).into();
+    match failure {
+        StoreError::Corrupt(_) => StoreError::Corrupt(source),
+        _ => StoreError::Unavailable(source),
+    }
+}
+
+/// The error of a read or write that panicked. The panic message may contain the text of a message, so it is left out.
 pub(super) fn panicked() -> StoreError {
     StoreError::Corrupt("a read or a write panicked".into())
-}
-
-/// Whether the data is wrong, rather than the disk, the space or the permissions.
-fn is_corrupt(error: &rusqlite::Error) -> bool {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, _) => matches!(
-            failure.code,
-            ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::ConstraintViolation
-                | ErrorCode::TypeMismatch
-        ),
-        _ => true,
-    }
 }

@@ -12,11 +12,10 @@ use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
 use crate::store::embedded::clock::Clock;
-use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
+use crate::store::embedded::history;
 use crate::store::embedded::open::OpenError;
-use crate::store::embedded::rows::{self, RoomRow};
-
+use crate::store::embedded::rooms::{self, RoomRow};
 use crate::store::{PresentedToken, RoomState, StoreError, UserRecord};
 
 /// A locked data directory.
@@ -42,21 +41,18 @@ impl Export {
         };
         let users = count("SELECT count(*) FROM user WHERE expires_at > ?1");
         let entries = count("SELECT coalesce(sum(seq), 0) FROM room WHERE expires_at > ?1");
-        Ok(users.map_err(error::from_sqlite)? + entries.map_err(error::from_sqlite)?)
+        Ok(users? + entries?)
     }
 
     /// Reads up to `limit` users, ordered by id, starting after `after`.
     pub fn users(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<UserRecord>, StoreError> {
-        self.read_users(after, limit).map_err(error::from_sqlite)
-    }
-
-    fn read_users(&self, after: Option<&UserId>, limit: u32) -> rusqlite::Result<Vec<UserRecord>> {
-        self.connection
-            .prepare_cached(
-                "SELECT id, display_name, current, previous, sealed, expires_at FROM user
-                 WHERE id > ?1 AND expires_at > ?2 ORDER BY id LIMIT ?3",
-            )?
-            .query_map(params![after.map_or("", UserId::as_str), self.clock.now().as_millis(), limit], |row| {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, display_name, current, previous, sealed, expires_at FROM user
+             WHERE id > ?1 AND expires_at > ?2 ORDER BY id LIMIT ?3",
+        )?;
+        let users = statement.query_map(
+            params![after.map_or("", UserId::as_str), self.clock.now().as_millis(), limit],
+            |row| {
                 let (previous, sealed): (Option<[u8; 32]>, Option<[u8; 16]>) = (row.get(3)?, row.get(4)?);
                 Ok(UserRecord {
                     user: User {
@@ -70,33 +66,34 @@ impl Export {
                     }),
                     expires_at: Timestamp::from_millis(row.get(5)?),
                 })
-            })?
-            .collect()
+            },
+        )?;
+        Ok(users.collect::<Result<_, _>>()?)
     }
 
     /// Reads up to `limit` rooms that are alive, newest first, starting after `after`.
     pub fn rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<Vec<RoomState>, StoreError> {
-        rows::rooms(&self.connection, after, limit, self.clock.now()).map_err(error::from_sqlite)
+        Ok(rooms::list(&self.connection, after, limit, self.clock.now())?)
     }
 
     /// Reads messages of a room. Fails with [`StoreError::NotFound`] if the room has expired.
     pub fn messages(&self, room: RoomId, range: Range<u64>) -> Result<Vec<Message>, StoreError> {
-        self.read_room(room, |room| rows::messages(&self.connection, room, range))
+        self.read_room(room, |room| history::messages(&self.connection, room, range))
     }
 
     /// Reads users of a room. Fails with [`StoreError::NotFound`] if the room has expired.
     pub fn room_users(&self, room: RoomId, range: Range<u64>) -> Result<Vec<User>, StoreError> {
-        self.read_room(room, |room| rows::users(&self.connection, room, range))
+        self.read_room(room, |room| history::users(&self.connection, room, range))
     }
 
     /// Reads up to `limit` entries of a room's log from number `from` on. Fails with [`StoreError::NotFound`] if the room has
     /// expired.
     pub fn log(&self, room: RoomId, from: Seq, limit: u32) -> Result<Vec<Event>, StoreError> {
-        self.read_room(room, |room| rows::events(&self.connection, room, from, limit))
+        self.read_room(room, |room| history::events(&self.connection, room, from, limit))
     }
 
     fn read_room<T>(&self, id: RoomId, read: impl FnOnce(&RoomRow) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let room = rows::room(&self.connection, id, self.clock.now()).map_err(error::from_sqlite)?;
-        read(&room.ok_or(StoreError::NotFound)?).map_err(error::from_sqlite)
+        let room = rooms::find(&self.connection, id, self.clock.now())?;
+        Ok(read(&room.ok_or(StoreError::NotFound)?)?)
     }
 }

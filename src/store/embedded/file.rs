@@ -1,23 +1,22 @@
 //! The database file in use: locks it for this process and ensures that every connection is to the same file.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use crate::store::embedded::new_database;
-use crate::store::embedded::open::{DATABASE, OpenError, exists, open};
-
-type Inode = (u64, u64);
+use crate::store::embedded::open::{DATABASE, OpenError, create, exists, open};
 
 /// A database file that this process has locked.
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     path: PathBuf,
-    /// The database and its write-ahead log, each with its device and inode numbers.
-    opened: [(PathBuf, Inode); 2],
+    log_path: PathBuf,
+    /// The device and inode numbers of the database and its write-ahead log.
+    opened: [(u64, u64); 2],
     /// Held as long as the file is used. The operating system releases it however the process ends.
     _lock: File,
 }
@@ -34,16 +33,13 @@ impl DatabaseFile {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
-        let path = directory.join(DATABASE);
+        let (path, log_path) = (directory.join(DATABASE), directory.join("livechat.db-wal"));
         if !exists(&path)? {
-            new_database::create(directory)?;
+            create(directory)?;
         }
         let connection = open(&path)?;
-        let opened = [path.clone(), directory.join("livechat.db-wal")];
-        let [database, log] = opened.each_ref().map(|path| inode(path));
-        let [database, log] = [database.map_err(unwritable)?, log.map_err(unwritable)?];
-        let [database_path, log_path] = opened;
-        Ok((Self { path, opened: [(database_path, database), (log_path, log)], _lock: lock }, connection))
+        let opened = inodes([&path, &log_path]).map_err(unwritable)?;
+        Ok((Self { path, log_path, opened, _lock: lock }, connection))
     }
 
     /// Like [`open_or_create`](Self::open_or_create), but fails if there is no database.
@@ -58,7 +54,7 @@ impl DatabaseFile {
     /// Fails if the opened files are no longer at their paths. SQLite would continue to write to files that no later start
     /// finds.
     pub(super) fn check_not_moved(&self) -> rusqlite::Result<()> {
-        if self.opened.iter().all(|(path, opened)| inode(path).is_ok_and(|found| found == *opened)) {
+        if inodes([&self.path, &self.log_path]).is_ok_and(|found| found == self.opened) {
             return Ok(());
         }
         let message = format!("{} was moved, removed or replaced while it was in use", self.path.display());
@@ -72,31 +68,32 @@ impl DatabaseFile {
 
     /// The path of the write-ahead log.
     pub(super) fn log_path(&self) -> &Path {
-        &self.opened[1].0
+        &self.log_path
     }
 
     /// Opens a read-only connection.
     pub(super) fn open_reader(&self) -> rusqlite::Result<Connection> {
-        // Checked before opening, too, so that a missing database is reported as moved.
-        self.check_not_moved()?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        self.check_not_moved()?;
-        Ok(connection)
+        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
     /// Opens a connection that copies the write-ahead log into the database.
     pub(super) fn open_checkpointer(&self) -> rusqlite::Result<Connection> {
-        self.check_not_moved()?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(Duration::ZERO)?;
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        Ok(connection)
+    }
+
+    fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
+        // Checked before opening, too, so that a missing database is reported as moved.
+        self.check_not_moved()?;
+        let connection = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         self.check_not_moved()?;
         Ok(connection)
     }
 }
 
-fn inode(path: &Path) -> std::io::Result<Inode> {
-    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+fn inodes([database, log]: [&PathBuf; 2]) -> io::Result<[(u64, u64); 2]> {
+    let [database, log] = [fs::metadata(database)?, fs::metadata(log)?];
+    Ok([(database.dev(), database.ino()), (log.dev(), log.ino())])
 }

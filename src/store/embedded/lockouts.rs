@@ -4,14 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::domain::room::RoomId;
-use crate::store::embedded::EmbeddedStore;
 use crate::store::{
-    AttemptLimits, AttemptingClient, CodeAttempt, FailureCounters, FailureOutcome, FailureRecord, LockoutPolicy,
-    StoreError, Subject, TRUSTED_CLIENTS_MAX,
+    AttemptLimits, AttemptingClient, CodeAttempt, FailureOutcome, FailureRecord, LockoutPolicy, Subject,
+    TRUSTED_CLIENTS_MAX,
 };
 
 /// Subjects remembered. Past it, the half whose last failure is the oldest is forgotten. That does not help to guess a code
@@ -50,7 +48,7 @@ struct CodeAttempts {
 }
 
 impl Lockouts {
-    fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> FailureOutcome {
+    pub(super) fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> FailureOutcome {
         let now = Instant::now();
         let counters = &mut *self.0.lock();
         counters.make_space(now);
@@ -74,7 +72,7 @@ impl Lockouts {
         FailureOutcome::Counted(record)
     }
 
-    fn undo_failure(&self, subject: Subject, record: FailureRecord) {
+    pub(super) fn undo_failure(&self, subject: Subject, record: FailureRecord) {
         let counters = &mut *self.0.lock();
         let Some(failures) = counters.subjects.get_mut(&subject) else { return };
         failures.count = failures.count.saturating_sub(1);
@@ -118,18 +116,6 @@ impl Lockouts {
         if attempts.known.len() < TRUSTED_CLIENTS_MAX {
             attempts.known.insert(client.subject);
         }
-    }
-}
-
-#[async_trait]
-impl FailureCounters for EmbeddedStore {
-    async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
-        Ok(self.lockouts.record_failure(subject, policy))
-    }
-
-    async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.lockouts.undo_failure(subject, record);
-        Ok(())
     }
 }
 

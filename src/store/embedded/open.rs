@@ -1,16 +1,23 @@
-//! Opens an existing database: verifies that it is ours and intact, upgrades its layout, and configures the writer's
-//! connection.
+//! Creates a database, or opens an existing one: verifies that it is ours and intact, and upgrades its layout.
+//!
+//! A new database is created under a temporary name and renamed when it is complete and on disk. So a first start that is
+//! killed leaves no database, and an empty database is never ours.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::store::embedded::layout::{self, CURRENT, Identity};
+use crate::store::embedded::wal::{self, CheckpointMode};
 
 /// The name of the database in the data directory.
 pub(super) const DATABASE: &str = "livechat.db";
+
+/// The name of the database until it is complete.
+const UNFINISHED: &str = "livechat.db.new";
 
 /// How long a write waits for another process that writes to the database. Only an operator's tool can do that.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,7 +28,7 @@ pub enum OpenError {
     #[error("the data directory {} is in use by another livechat process; stop it or set another DATA_DIR", .0.display())]
     InUse(PathBuf),
     #[error("the data directory {} cannot be written to", .0.display())]
-    Directory(PathBuf, #[source] std::io::Error),
+    Directory(PathBuf, #[source] io::Error),
     #[error("the database {} cannot be opened; if the disk is full, free some space; if the database is damaged, restore a backup or move it away", .0.display())]
     Database(PathBuf, #[source] rusqlite::Error),
     #[error("there is no database in {}; set DATA_DIR to the directory that contains livechat.db", .0.display())]
@@ -43,7 +50,7 @@ pub enum OpenError {
 pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let companions = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
             return match companions.into_iter().find(|companion| fs::symlink_metadata(companion).is_ok()) {
                 Some(orphan) => Err(OpenError::Orphan(orphan)),
@@ -63,10 +70,51 @@ pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {
 }
 
 /// The path of a file that SQLite puts next to a database.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Creates a database in `directory`, which has none. The caller has locked the directory.
+pub(super) fn create(directory: &Path) -> Result<(), OpenError> {
+    let unfinished = directory.join(UNFINISHED);
+    let unwritable = |error| OpenError::Directory(directory.to_owned(), error);
+    // A first start that was killed may have left files.
+    remove(&unfinished).map_err(unwritable)?;
+    let created = build(&unfinished).map_err(|error| OpenError::Database(directory.join(DATABASE), error));
+    let created = created.and_then(|()| publish(directory, &unfinished).map_err(unwritable));
+    if created.is_err() {
+        // If this fails, too, the next start removes the files.
+        let _ = remove(&unfinished);
+    }
+    created
+}
+
+fn build(path: &Path) -> rusqlite::Result<()> {
+    let mut connection = Connection::open(path)?;
+    configure(&connection)?;
+    layout::upgrade(&mut connection, 0)?;
+    // Closing the connection would do this, too, but does not report a full disk.
+    wal::checkpoint(&connection, CheckpointMode::Truncate)?;
+    connection.close().map_err(|(_, error)| error)
+}
+
+/// Syncs the file, renames it, and syncs the directory.
+fn publish(directory: &Path, unfinished: &Path) -> io::Result<()> {
+    File::open(unfinished)?.sync_all()?;
+    fs::rename(unfinished, directory.join(DATABASE))?;
+    File::open(directory)?.sync_all()
+}
+
+fn remove(unfinished: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        match fs::remove_file(with_suffix(unfinished, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Opens the database for writing, checks it for damage, and upgrades its layout.
@@ -92,7 +140,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
 }
 
 /// Configures the writer's connection.
-pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Deleted text must leave the disk: deleted rows are overwritten, and free pages can be returned to the file system.
     // `checkpoint` copies the write-ahead log, so SQLite must not do so in the middle of a write.
     connection.execute_batch(

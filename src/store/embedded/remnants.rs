@@ -26,11 +26,10 @@ pub(super) struct WrittenPages {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
-    /// Whether all pages must be examined; then `numbers` is empty.
-    is_all: bool,
-    numbers: BTreeSet<u32>,
+    /// `None` if all pages must be examined.
+    numbers: Option<BTreeSet<u32>>,
     /// The checkpoint sequence number of the log. SQLite increments it each time it restarts the log.
     log_sequence: u32,
     /// How many frames of that log have been read.
@@ -52,19 +51,14 @@ impl WrittenPages {
         let page_size = connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(failed)?;
         let log =
             File::open(file.log_path()).map_err(|error| OpenError::Directory(file.log_path().to_owned(), error))?;
-        let state = State { is_all: true, numbers: BTreeSet::new(), log_sequence: 0, frames: 0 };
-        Ok(Some(Self { log, page_size, state: Mutex::new(state) }))
+        Ok(Some(Self { log, page_size, state: Mutex::default() }))
     }
 
     /// Adds the pages of the first `frames` frames of the log, except those that were added before.
     pub(super) fn add_frames(&self, frames: u32) {
         let mut state = self.state.lock();
-        if self.read_log(&mut state, frames).is_err() || state.numbers.len() > MAX_TRACKED {
-            state.is_all = true;
-        }
-        if state.is_all {
-            state.numbers.clear();
-        }
+        let added = self.read_log(&mut state, frames);
+        state.numbers.take_if(|numbers| added.is_err() || numbers.len() > MAX_TRACKED);
     }
 
     /// Reads the log's format: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
@@ -78,10 +72,9 @@ impl WrittenPages {
         let sequence = number_at(12)?;
         let read = if sequence == state.log_sequence { state.frames } else { 0 };
         (state.log_sequence, state.frames) = (sequence, frames);
-        if !state.is_all {
+        if let Some(numbers) = &mut state.numbers {
             for frame in read..frames {
-                let offset = HEADER + u64::from(frame) * (FRAME_HEADER + u64::from(self.page_size));
-                state.numbers.insert(number_at(offset)?);
+                numbers.insert(number_at(HEADER + u64::from(frame) * (FRAME_HEADER + u64::from(self.page_size)))?);
             }
         }
         Ok(())
@@ -90,17 +83,17 @@ impl WrittenPages {
     /// Removes and returns all tracked pages, in order.
     pub(super) fn take(&self, connection: &Connection) -> rusqlite::Result<Vec<u32>> {
         let mut state = self.state.lock();
-        if !state.is_all {
-            return Ok(std::mem::take(&mut state.numbers).into_iter().collect());
-        }
-        let last: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        state.is_all = false;
-        Ok((1..=last).collect())
+        let Some(numbers) = &mut state.numbers else {
+            let last: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            state.numbers = Some(BTreeSet::new());
+            return Ok((1..=last).collect());
+        };
+        Ok(std::mem::take(numbers).into_iter().collect())
     }
 
     /// Adds all pages, because the pages that were taken could not be examined.
     pub(super) fn add_all(&self) {
-        self.state.lock().is_all = true;
+        self.state.lock().numbers = None;
     }
 }
 
@@ -164,9 +157,7 @@ impl<'a> PageReader<'a> {
         if !self.has_rows(number)? {
             return Ok(None);
         }
-        let Some(page) = self.read(number)? else {
-            return Ok(None);
-        };
+        let Some(page) = self.read(number)? else { return Ok(None) };
         let is_dirty = |space: &Range<usize>| page[space.clone()].iter().any(|&byte| byte != 0);
         Ok(unused_space(&page).filter(is_dirty).map(|space| (page, space)))
     }
@@ -285,9 +276,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.db");
         let connection = database(&path, 4_096);
-        let state = State { is_all: true, numbers: BTreeSet::new(), log_sequence: 0, frames: 0 };
         let log = File::open(directory.path().join("a.db-wal")).expect("the log");
-        let written = WrittenPages { log, page_size: 4_096, state: Mutex::new(state) };
+        let written = WrittenPages { log, page_size: 4_096, state: Mutex::default() };
         assert_eq!(written.take(&connection).expect("pages"), all_pages(&connection));
         assert_eq!(written.take(&connection).expect("pages"), Vec::<u32>::new());
         let frames = || {

@@ -13,7 +13,7 @@ use crate::domain::event::Event;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::UserId;
-use crate::store::embedded::rows::{self, RoomRow, tag_to_sql};
+use crate::store::embedded::rooms::{self, RoomRow, tag_to_sql};
 
 /// Maximum number of cached rooms and users, some 10 MB; beyond that, the cache is cleared.
 const CAPACITY: usize = 65_536;
@@ -53,7 +53,7 @@ impl RoomCache {
         let room = match self.rooms.entry(id) {
             Entry::Occupied(cached) => cached.into_mut(),
             Entry::Vacant(vacant) => {
-                let Some(row) = rows::room(connection, id, now)? else { return Ok(None) };
+                let Some(row) = rooms::find(connection, id, now)? else { return Ok(None) };
                 self.size += 1;
                 vacant.insert(CachedRoom { row, users: HashSet::new() })
             }

@@ -3,17 +3,16 @@
 //! Correctness does not depend on it, because reads skip what has expired. So it works in small steps that clients do not
 //! notice, with their writes in between.
 
+use std::error::Error;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use crate::domain::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::embedded::writer::{Outcome, WriteContext, Writer, Written};
+use crate::store::embedded::writer::{Shared, WriteContext, Writer};
 
 /// Maximum number of a room's rows that one step removes.
 const ROWS_PER_STEP: u32 = 500;
@@ -48,46 +47,38 @@ struct StepResult {
     next_expiry: Option<Duration>,
 }
 
-/// Sweeps until `stop`, each time that a room expires. `wake` signals that a new room may expire earlier. After each step that
-/// removes something, `truncate_log` requests that the removed text leave the write-ahead log, too.
-pub(super) async fn run(writer: Arc<Writer>, wake: Arc<Notify>, truncate_log: Arc<Notify>, stop: CancellationToken) {
+/// Sweeps each time that a room expires.
+pub(super) async fn run(writer: Arc<Writer>, shared: Arc<Shared>) {
     loop {
-        let next_expiry = tokio::select! {
-            () = stop.cancelled() => return,
-            next_expiry = run_round(&writer, &truncate_log) => next_expiry,
-        };
-        let pause = match next_expiry {
+        let pause = match run_round(&writer, &shared).await {
             Ok(next_expiry) => next_expiry.unwrap_or(MAX_PAUSE).clamp(MIN_PAUSE, MAX_PAUSE),
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "expired rooms could not be removed from disk"
-                );
+                tracing::warn!(error = &error as &dyn Error, "expired rooms could not be removed from disk");
                 MAX_PAUSE
             }
         };
         tokio::select! {
-            () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
-            () = async { wake.notified().await; tokio::time::sleep(MIN_PAUSE).await } => {}
+            () = async { shared.wake_sweeper.notified().await; tokio::time::sleep(MIN_PAUSE).await } => {}
         }
     }
 }
 
 /// Runs steps until nothing is left to remove. Returns the time until the next room or user expires.
-async fn run_round(writer: &Writer, truncate_log: &Notify) -> Result<Option<Duration>, StoreError> {
+async fn run_round(writer: &Writer, shared: &Shared) -> Result<Option<Duration>, StoreError> {
     loop {
         let started = Instant::now();
         let step = writer.write(run_step).await?;
         if !step.removed {
             return Ok(step.next_expiry);
         }
-        truncate_log.notify_one();
+        // The removed text must leave the write-ahead log, too.
+        shared.truncate_log.notify_one();
         tokio::time::sleep(started.elapsed().clamp(*STEP_PAUSE.start(), *STEP_PAUSE.end())).await;
     }
 }
 
-fn run_step(ctx: &mut WriteContext<'_>) -> Outcome<Written<StepResult>> {
+fn run_step(ctx: &mut WriteContext<'_>) -> Result<StepResult, StoreError> {
     let (connection, now) = (ctx.connection, ctx.now);
     let removed = remove_users(connection, now)? || remove_part_of_room(connection, now)?;
     // In the same step, so that free pages do not accumulate.
@@ -98,7 +89,7 @@ fn run_step(ctx: &mut WriteContext<'_>) -> Outcome<Written<StepResult>> {
         )?
         .query_row([], |row| row.get(0))?;
     let next_expiry = next.map(|at| Timestamp::from_millis(at).since(now));
-    Ok(Ok(Written::without_event(StepResult { removed, next_expiry })))
+    Ok(StepResult { removed, next_expiry })
 }
 
 fn remove_users(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {

@@ -64,7 +64,7 @@ pub(super) struct CheckpointProgress {
     pub(super) remaining: i64,
 }
 
-/// A mode of SQLite's checkpoint.
+/// A mode of SQLite's checkpoint, with SQLite's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CheckpointMode {
     /// Copies the log as far as readers allow.
@@ -80,12 +80,7 @@ pub(super) fn checkpoint(
     connection: &Connection,
     mode: CheckpointMode,
 ) -> rusqlite::Result<Option<CheckpointProgress>> {
-    let mode = match mode {
-        CheckpointMode::Passive => "PASSIVE",
-        CheckpointMode::Restart => "RESTART",
-        CheckpointMode::Truncate => "TRUNCATE",
-    };
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode:?})"), [], |row| {
         let (is_busy, frames, copied): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok((!is_busy).then_some(CheckpointProgress { copied, remaining: frames.saturating_sub(copied) }))
     })

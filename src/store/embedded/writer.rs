@@ -1,27 +1,31 @@
 //! The writer: one thread that applies all waiting writes in one transaction and answers when that is on disk. So many
 //! clients share one disk sync, and every acknowledged write survives a crash.
 
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
-use crate::store::embedded::error::{self, RollbackCause};
+use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::new_users::NewUsers;
-use crate::store::embedded::open::BUSY_TIMEOUT;
-use crate::store::embedded::read_gate::ReadGate;
+use crate::store::embedded::open::{BUSY_TIMEOUT, OpenError};
 use crate::store::embedded::remnants::WrittenPages;
 use crate::store::embedded::room_cache::RoomCache;
 use crate::store::embedded::wal::{self, CheckpointMode, WalSize};
 use crate::store::{FeedItem, StoreError};
+
+/// How many items a feed may lag behind before it gets a resync instead.
+const FEED_CAPACITY: usize = 4_096;
 
 /// Requests in the writer's queue; more wait to enter it.
 const QUEUE_CAPACITY: usize = 1_024;
@@ -32,31 +36,18 @@ const MAX_BATCH: usize = 256;
 /// How long a checkpoint waits for the reads of this process, which are short. It never waits for other processes.
 const READ_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// The result of a write, and the event to publish once it is on disk.
-pub(super) struct Written<T> {
-    pub(super) result: T,
-    pub(super) event: Option<Event>,
-}
-
-impl<T> Written<T> {
-    pub(super) const fn without_event(result: T) -> Self {
-        Self { result, event: None }
-    }
-}
-
 /// What a write operation works with.
 pub(super) struct WriteContext<'a> {
     /// The connection, inside the transaction.
     pub(super) connection: &'a Connection,
     pub(super) rooms: &'a mut RoomCache,
     pub(super) new_users: &'a mut NewUsers,
+    /// The events to publish once the transaction is on disk.
+    pub(super) events: &'a mut Vec<Event>,
+    pub(super) shared: &'a Shared,
     /// The current time for this write.
     pub(super) now: Timestamp,
 }
-
-/// The outcome of a read or a write. The outer error rolls back the whole transaction. The inner one is a regular answer, and
-/// what was written before it is kept.
-pub(super) type Outcome<T> = rusqlite::Result<Result<T, StoreError>>;
 
 /// The handle of the writer thread.
 #[derive(Debug)]
@@ -70,24 +61,45 @@ enum Request {
     Checkpoint(CheckpointMode, oneshot::Sender<rusqlite::Result<bool>>),
 }
 
-/// What the writer shares with the rest of the store.
+/// What the writer, the readers and the background tasks share.
+#[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) file: Arc<DatabaseFile>,
+    pub(super) file: DatabaseFile,
     pub(super) clock: Clock,
     pub(super) feed: broadcast::Sender<FeedItem>,
-    /// Passed by every read in this process.
-    pub(super) gate: Arc<ReadGate>,
+    /// Locked for reading by every read in this process, and for writing by the writer while it restarts the write-ahead log.
+    pub(super) gate: RwLock<()>,
     /// Updated after each transaction.
-    pub(super) log_size: Arc<WalSize>,
+    pub(super) log_size: WalSize,
     /// Updated after each transaction; `None` if pages cannot be cleared.
-    pub(super) written_pages: Option<Arc<WrittenPages>>,
+    pub(super) written_pages: Option<WrittenPages>,
+    /// Signals the sweeper that a new room may be the first to expire.
+    pub(super) wake_sweeper: Notify,
+    /// Requests that the write-ahead log be truncated soon.
+    pub(super) truncate_log: Notify,
+}
+
+impl Shared {
+    /// What is shared for this file, with the writer's connection.
+    pub(super) fn new(file: DatabaseFile, connection: &Connection) -> Result<Self, OpenError> {
+        Ok(Self {
+            written_pages: WrittenPages::new(&file, connection)?,
+            file,
+            clock: Clock::start(),
+            feed: broadcast::channel(FEED_CAPACITY).0,
+            gate: RwLock::default(),
+            log_size: WalSize::default(),
+            wake_sweeper: Notify::new(),
+            truncate_log: Notify::new(),
+        })
+    }
 }
 
 impl Writer {
     /// Starts the thread with `connection`.
     pub(super) fn start(
         connection: Connection,
-        shared: Shared,
+        shared: Arc<Shared>,
         critical_tasks: CriticalTasks,
     ) -> std::io::Result<Self> {
         let (requests, queue) = mpsc::channel(QUEUE_CAPACITY);
@@ -97,11 +109,12 @@ impl Writer {
         Ok(Self { requests, thread: Some(thread) })
     }
 
-    /// Applies `work` together with all other waiting writes. Returns when it is on disk.
+    /// Applies `work` together with all other waiting writes. Returns when it is on disk. A [failure](StoreError::is_failure) of
+    /// `work` rolls back all of them. Any other error is a regular answer, and what was written before it is kept.
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&mut WriteContext<'_>) -> Outcome<Written<T>> + Send + 'static,
+        W: FnOnce(&mut WriteContext<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, receiver) = oneshot::channel();
         let write = PendingWrite { work: Some(work), outcome: None, reply };
@@ -114,7 +127,7 @@ impl Writer {
     pub(super) async fn finish_checkpoint(&self, mode: CheckpointMode) -> Result<bool, StoreError> {
         let (reply, receiver) = oneshot::channel();
         self.requests.send(Request::Checkpoint(mode, reply)).await.map_err(|_| closed())?;
-        receiver.await.map_err(|_| closed())?.map_err(error::from_sqlite)
+        Ok(receiver.await.map_err(|_| closed())??)
     }
 }
 
@@ -137,41 +150,41 @@ fn closed() -> StoreError {
 
 /// A write in the queue, independent of the type of its result.
 trait QueuedWrite: Send {
-    fn apply(&mut self, ctx: &mut WriteContext<'_>) -> rusqlite::Result<()>;
+    /// Applies the write. An error rolls back the transaction.
+    fn apply(&mut self, ctx: &mut WriteContext<'_>) -> Result<(), StoreError>;
 
-    /// Replies to the caller, given the outcome of the transaction. Returns the event to publish.
-    fn finish(self: Box<Self>, committed: Result<(), &RollbackCause>) -> Option<Event>;
+    /// Replies to the caller, given the outcome of the transaction.
+    fn finish(self: Box<Self>, committed: Result<(), &StoreError>);
 }
 
 struct PendingWrite<T, W> {
     work: Option<W>,
-    outcome: Option<Result<Written<T>, StoreError>>,
+    outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T, W> QueuedWrite for PendingWrite<T, W>
 where
     T: Send + 'static,
-    W: FnOnce(&mut WriteContext<'_>) -> Outcome<Written<T>> + Send,
+    W: FnOnce(&mut WriteContext<'_>) -> Result<T, StoreError> + Send,
 {
-    fn apply(&mut self, ctx: &mut WriteContext<'_>) -> rusqlite::Result<()> {
-        if let Some(work) = self.work.take() {
-            self.outcome = Some(work(ctx)?);
+    fn apply(&mut self, ctx: &mut WriteContext<'_>) -> Result<(), StoreError> {
+        self.outcome = self.work.take().map(|work| work(ctx));
+        match &self.outcome {
+            Some(Err(failure)) if failure.is_failure() => Err(error::copy(failure)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn finish(self: Box<Self>, committed: Result<(), &RollbackCause>) -> Option<Event> {
-        let (reply, event) = match (committed, self.outcome) {
-            (Ok(()), Some(Ok(written))) => (Ok(written.result), written.event),
-            (Ok(()), Some(Err(error))) => (Err(error), None),
-            (Ok(()), None) => (Err(closed()), None),
-            (Err(RollbackCause::Panic), None) if self.work.is_none() => (Err(error::panicked()), None),
-            (Err(cause), _) => (Err(error::from_rollback(cause)), None),
+    fn finish(self: Box<Self>, committed: Result<(), &StoreError>) {
+        let reply = match (committed, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Err(failure), outcome) if outcome.is_some() || self.work.is_some() => Err(error::copy(failure)),
+            // It was begun and has no outcome.
+            _ => Err(error::panicked()),
         };
         // The caller may have stopped waiting; the write stands.
         let _ = self.reply.send(reply);
-        event
     }
 }
 
@@ -189,14 +202,16 @@ fn run(connection: Connection, shared: &Shared, mut queue: mpsc::Receiver<Reques
             }
         }
         let committed = state.commit_or_roll_back(&mut writes);
-        if let Err(cause) = &committed {
-            tracing::error!(%cause, writes = writes.len(), "the embedded store could not write");
+        if let Err(error) = &committed {
+            let error = error as &dyn Error;
+            tracing::error!(error, writes = writes.len(), "the embedded store could not write");
         }
         for write in writes {
-            if let Some(event) = write.finish(committed.as_ref().map(|&()| ())) {
-                // An error means that no feed is open. That is fine: the log has the event.
-                let _ = shared.feed.send(FeedItem::Event(Arc::new(event)));
-            }
+            write.finish(committed.as_ref().map(drop));
+        }
+        for event in committed.unwrap_or_default() {
+            // An error means that no feed is open. That is fine: the log has the event.
+            let _ = shared.feed.send(FeedItem::Event(Arc::new(event)));
         }
         for (mode, reply) in checkpoints {
             let _ = reply.send(state.checkpoint(mode));
@@ -213,10 +228,11 @@ struct WriterState<'a> {
 }
 
 impl WriterState<'_> {
-    /// Commits all writes or none. A panic rolls back the transaction like an error; later transactions are not affected.
-    fn commit_or_roll_back(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<(), RollbackCause> {
-        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(writes)))
-            .map_or(Err(RollbackCause::Panic), |committed| committed.map_err(RollbackCause::Database));
+    /// Commits all writes or none, and returns their events. A panic rolls back the transaction like a failure; later
+    /// transactions are not affected.
+    fn commit_or_roll_back(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<Vec<Event>, StoreError> {
+        let panicked = |_| Err(StoreError::Unavailable("one of the writes in the batch panicked".into()));
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(writes))).unwrap_or_else(panicked);
         if committed.is_err() {
             self.rooms.clear();
             self.new_users.clear();
@@ -224,16 +240,22 @@ impl WriterState<'_> {
         committed
     }
 
-    fn commit(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> rusqlite::Result<()> {
+    fn commit(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<Vec<Event>, StoreError> {
+        let mut events = Vec::new();
         if writes.is_empty() {
-            return Ok(());
+            return Ok(events);
         }
         self.shared.file.check_not_moved()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for write in writes {
-            let now = self.shared.clock.now();
-            let (rooms, new_users) = (&mut self.rooms, &mut self.new_users);
-            write.apply(&mut WriteContext { connection: &transaction, rooms, new_users, now })?;
+            write.apply(&mut WriteContext {
+                connection: &transaction,
+                rooms: &mut self.rooms,
+                new_users: &mut self.new_users,
+                events: &mut events,
+                shared: self.shared,
+                now: self.shared.clock.now(),
+            })?;
         }
         self.rooms.flush(&transaction)?;
         transaction.commit()?;
@@ -242,12 +264,13 @@ impl WriterState<'_> {
             pages.add_frames(self.shared.log_size.frames());
         }
         // Checked again: an acknowledged write must be in the file that the next start opens.
-        self.shared.file.check_not_moved()
+        self.shared.file.check_not_moved()?;
+        Ok(events)
     }
 
     fn checkpoint(&self, mode: CheckpointMode) -> rusqlite::Result<bool> {
         self.shared.file.check_not_moved()?;
-        let closed = self.shared.gate.close(READ_TIMEOUT);
+        let Some(closed) = self.shared.gate.try_write_for(READ_TIMEOUT) else { return Ok(false) };
         // The busy timeout, meant for other writers, would also make SQLite wait for readers.
         self.connection.busy_timeout(Duration::ZERO)?;
         let finished = wal::checkpoint(&self.connection, mode).map(|progress| progress.is_some());
@@ -267,19 +290,17 @@ mod tests {
     use super::*;
     use crate::domain::event::{EntryTag, Seq};
     use crate::domain::message::MessageText;
-    use crate::domain::room::{Room, RoomCode, RoomId};
+    use crate::domain::room::{RoomCode, RoomId};
     use crate::domain::user::{DisplayName, User, UserId};
-    use crate::store::embedded::{rows, writes};
-    use crate::store::{Commit, RoomLimits};
+    use crate::store::embedded::{rooms, writes};
+    use crate::store::{Change, Commit, RoomLimits};
 
     fn writer(critical_tasks: CriticalTasks) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
         let (file, connection) = DatabaseFile::open_or_create(directory.path()).expect("a database");
         connection.execute_batch("CREATE TABLE word (text TEXT)").expect("a table");
-        let (gate, log_size) = Default::default();
-        let (clock, feed) = (Clock::start(), broadcast::channel(1).0);
-        let shared = Shared { file: Arc::new(file), clock, feed, gate, log_size, written_pages: None };
-        let writer = Writer::start(connection, shared, critical_tasks).expect("a thread");
+        let shared = Shared::new(file, &connection).expect("a database");
+        let writer = Writer::start(connection, Arc::new(shared), critical_tasks).expect("a thread");
         (writer, directory)
     }
 
@@ -288,55 +309,48 @@ mod tests {
     }
 
     async fn words(writer: &Writer) -> u64 {
-        let count = |ctx: &mut WriteContext<'_>| {
-            ctx.connection
-                .query_row("SELECT count(*) FROM word", [], |row| row.get(0))
-                .map(|n| Ok(Written::without_event(n)))
-        };
-        writer.write(count).await.expect("an answer")
+        let count = "SELECT count(*) FROM word";
+        writer.write(|ctx| Ok(ctx.connection.query_row(count, [], |row| row.get(0))?)).await.expect("an answer")
     }
 
     #[tokio::test]
     async fn a_panicking_write_is_rolled_back_and_later_writes_succeed() {
         let (writer, _directory) = writer(CriticalTasks::default());
-        let panicking = writer.write(|ctx: &mut WriteContext<'_>| -> Outcome<Written<()>> {
+        let panicking = writer.write(|ctx| -> Result<(), StoreError> {
             add(ctx.connection)?;
             panic!("in a write")
         });
         assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
         assert_eq!(words(&writer).await, 0);
-        writer
-            .write(|ctx: &mut WriteContext<'_>| add(ctx.connection).map(|_| Ok(Written::without_event(()))))
-            .await
-            .expect("an answer");
+        writer.write(|ctx| Ok(add(ctx.connection)?)).await.expect("an answer");
         assert_eq!(words(&writer).await, 1);
     }
 
     #[tokio::test]
     async fn the_cache_does_not_keep_what_was_rolled_back() {
         let (writer, _directory) = writer(CriticalTasks::default());
-        let (id, expires_at) = (RoomId::random(), Timestamp::from_millis(4_000_000_000_000));
-        let room = Room { id, code: RoomCode::random(6), created_at: Timestamp::from_millis(0), expires_at };
-        writer.write(move |ctx| writes::create_room(ctx, room)).await.expect("a room");
+        let (id, code) = (RoomId::random(), RoomCode::random(6));
+        let ttl = Duration::from_secs(3_600);
+        writer.write(move |ctx| writes::create_room(ctx, id, code, ttl)).await.expect("a room");
         let send = || {
             let author = User { id: UserId::random(), display_name: DisplayName::anonymous() };
             let text = MessageText::from_stored("hello".into());
             let limits = RoomLimits { messages: 9, events: 99, edits: 9 };
-            let change = crate::store::Change::Send { author, text, client_message_id: None, limits };
+            let change = Change::Send { author, text, client_message_id: None, limits };
             Commit { room: id, tag: EntryTag::random(), change }
         };
         for sent in 1..=3 {
             let (rolled_back, kept) = (send(), send());
-            let panicking = writer.write(move |ctx: &mut WriteContext<'_>| -> Outcome<Written<()>> {
-                let _ = writes::commit(ctx, rolled_back)?;
+            let panicking = writer.write(move |ctx| -> Result<(), StoreError> {
+                writes::commit(ctx, rolled_back)?;
                 panic!("after a commit")
             });
             assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
             let committed = writer.write(move |ctx| writes::commit(ctx, kept)).await.expect("a commit");
             assert_eq!(committed.into_event().position.seq, Seq(sent));
-            let written = writer.write(move |ctx: &mut WriteContext<'_>| {
-                let room = rows::room(ctx.connection, id, ctx.now)?.expect("the room").state;
-                Ok(Ok(Written::without_event((room.head.seq.0, room.message_count, room.user_count))))
+            let written = writer.write(move |ctx| {
+                let room = rooms::find(ctx.connection, id, ctx.now)?.expect("the room").state;
+                Ok((room.head.seq.0, room.message_count, room.user_count))
             });
             assert_eq!(written.await.expect("a reading"), (sent, sent, sent));
         }
@@ -346,11 +360,11 @@ mod tests {
     struct Poison;
 
     impl QueuedWrite for Poison {
-        fn apply(&mut self, _: &mut WriteContext<'_>) -> rusqlite::Result<()> {
+        fn apply(&mut self, _: &mut WriteContext<'_>) -> Result<(), StoreError> {
             Ok(())
         }
 
-        fn finish(self: Box<Self>, _: Result<(), &RollbackCause>) -> Option<Event> {
+        fn finish(self: Box<Self>, _: Result<(), &StoreError>) {
             panic!("in the writer")
         }
     }

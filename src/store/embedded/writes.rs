@@ -1,20 +1,30 @@
 //! The write operations. Each runs inside the writer's transaction, and checks everything before it writes anything.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::domain::event::{Event, EventKind, Position, Seq};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
-use crate::domain::room::Room;
+use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
+use crate::store::embedded::history::{self, kind_to_sql};
 use crate::store::embedded::layout;
 use crate::store::embedded::room_cache::CachedRoom;
-use crate::store::embedded::rows::{self, RoomRow, kind_to_sql, tag_to_sql};
-use crate::store::embedded::writer::{Outcome, WriteContext, Written};
+use crate::store::embedded::rooms::{RoomRow, tag_to_sql};
+use crate::store::embedded::writer::WriteContext;
 use crate::store::{Admission, Admitted, Change, Commit, Committed, NewMessage, RoomState, Sent, StoreError};
 
-pub(super) fn create_room(ctx: &mut WriteContext<'_>, room: Room) -> Outcome<Written<RoomState>> {
+pub(super) fn create_room(
+    ctx: &mut WriteContext<'_>,
+    id: RoomId,
+    code: RoomCode,
+    ttl: Duration,
+) -> Result<RoomState, StoreError> {
     let (connection, now) = (ctx.connection, ctx.now);
+    let room = Room { id, code, created_at: now, expires_at: now.plus(ttl) };
+    ctx.shared.wake_sweeper.notify_one();
     ctx.rooms.remove(room.id);
     // Frees the id of an expired room. The sweeper finds the room by its key.
     connection
@@ -32,35 +42,32 @@ pub(super) fn create_room(ctx: &mut WriteContext<'_>, room: Room) -> Outcome<Wri
             room.expires_at.as_millis()
         ])?;
     if inserted == 0 {
-        return Ok(Err(StoreError::Conflict));
+        return Err(StoreError::Conflict);
     }
-    let state = RoomState { room, now, head: Position::START, message_count: 0, user_count: 0 };
-    Ok(Ok(Written::without_event(state)))
+    Ok(RoomState { room, now, head: Position::START, message_count: 0, user_count: 0 })
 }
 
 /// Authenticates and commits in one step.
-pub(super) fn send(ctx: &mut WriteContext<'_>, admission: Admission, message: NewMessage) -> Outcome<Written<Sent>> {
+pub(super) fn send(ctx: &mut WriteContext<'_>, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
     let token = admission.next_token;
     let admitted = admit(ctx, admission)?;
-    let Some(author) = admitted.user() else {
-        return Ok(Ok(Written::without_event(Sent { admitted, committed: None })));
-    };
-    Ok(match commit(ctx, message.into_commit(author.clone()))? {
-        Ok(Written { result, event }) => Ok(Written { result: Sent { admitted, committed: Some(result) }, event }),
-        Err(refused) => {
-            if let Admitted::Created(author) = &admitted {
-                delete_user(ctx.connection, &author.id, token)?;
-            }
-            Err(refused)
-        }
-    })
+    let Some(author) = admitted.user() else { return Ok(Sent { admitted, committed: None }) };
+    let committed = commit(ctx, message.into_commit(author.clone()));
+    if committed.is_err()
+        && let Admitted::Created(author) = &admitted
+    {
+        delete_user(ctx.connection, &author.id, token)?;
+    }
+    Ok(Sent { committed: Some(committed?), admitted })
 }
 
-pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Outcome<Written<Committed>> {
+pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Result<Committed, StoreError> {
     let (connection, now) = (ctx.connection, ctx.now);
-    let Some(room) = ctx.rooms.find(connection, commit.room, now)? else {
-        return Ok(Err(StoreError::NotFound));
-    };
+    if !matches!(commit.change, Change::Send { .. }) {
+        // Replaced text must leave the write-ahead log. The checkpoint is queued behind this transaction.
+        ctx.shared.truncate_log.notify_one();
+    }
+    let room = ctx.rooms.find(connection, commit.room, now)?.ok_or(StoreError::NotFound)?;
     let entries = room.row.state.head.seq;
     let position = Position { seq: entries.next(), tag: commit.tag };
     let (kind, message) = match commit.change {
@@ -68,41 +75,39 @@ pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Outcome<Writ
             if let Some(id) = &client_message_id
                 && let Some(first) = find_repeated(connection, &room.row, &author.id, id)?
             {
-                return Ok(Ok(Written::without_event(Committed::Repeated(first))));
+                return Ok(Committed::Repeated(first));
             }
             if room.row.state.message_count >= limits.messages || !limits.allow_message(entries.0, room.row.live()) {
-                return Ok(Err(StoreError::Full));
+                return Err(StoreError::Full);
             }
             (EventKind::Sent, append_message(connection, room, author, text, client_message_id, position.seq)?)
         }
         Change::Edit { index, revision, text, limits } => {
-            match find_for_change(connection, &room.row, index, revision)? {
-                Err(refused) => return Ok(Err(refused)),
-                Ok(_) if rows::edit_count(connection, &room.row, index)? >= limits.edits => {
-                    return Ok(Err(StoreError::EditLimit));
-                }
-                Ok(_) if !limits.allow_edit(entries.0, room.row.live()) => return Ok(Err(StoreError::Full)),
-                Ok(message) => {
-                    let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
-                    (EventKind::Edited, update_message(connection, &room.row, edited, 1)?)
-                }
+            let message = find_for_change(connection, &room.row, index, revision)?;
+            if edit_count(connection, &room.row, index)? >= limits.edits {
+                return Err(StoreError::EditLimit);
             }
+            if !limits.allow_edit(entries.0, room.row.live()) {
+                return Err(StoreError::Full);
+            }
+            let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
+            update_message(connection, &room.row, &edited, 1)?;
+            (EventKind::Edited, edited)
         }
-        Change::Delete { index, revision } => match find_for_change(connection, &room.row, index, revision)? {
-            Err(refused) => return Ok(Err(refused)),
-            Ok(message) => {
-                let deleted = Message { text: None, deleted_at: Some(now), revision: position.seq, ..message };
-                let deleted = update_message(connection, &room.row, deleted, 0)?;
-                room.row.deleted += 1;
-                (EventKind::Deleted, deleted)
-            }
-        },
+        Change::Delete { index, revision } => {
+            let message = find_for_change(connection, &room.row, index, revision)?;
+            let deleted = Message { text: None, deleted_at: Some(now), revision: position.seq, ..message };
+            update_message(connection, &room.row, &deleted, 0)?;
+            room.row.deleted += 1;
+            (EventKind::Deleted, deleted)
+        }
     };
     let event = Event { kind, position, at: now, message };
     append_log(connection, &room.row, &event)?;
     room.row.state.head = position;
     ctx.rooms.mark_changed(&event);
-    Ok(Ok(Written { result: Committed::New(event.clone()), event: Some(event) }))
+    ctx.events.push(event.clone());
+    Ok(Committed::New(event))
 }
 
 /// Finds the event of an earlier send with the same client message id.
@@ -117,7 +122,7 @@ fn find_repeated(
         .query_row(params![room.key, author.as_str(), id.as_str()], |row| row.get(0).map(Seq))
         .optional()?;
     let Some(sent) = sent else { return Ok(None) };
-    Ok(rows::events(connection, room, sent, 1)?.pop())
+    Ok(history::events(connection, room, sent, 1)?.pop())
 }
 
 fn append_message(
@@ -171,28 +176,29 @@ fn append_message(
     })
 }
 
-/// Reads the message at `index`, if it still has the revision that the change was decided on.
-fn find_for_change(
-    connection: &Connection,
-    room: &RoomRow,
-    index: u64,
-    revision: Seq,
-) -> rusqlite::Result<Result<Message, StoreError>> {
+/// Reads the message at `index`, which must still have the revision that the change was decided on.
+fn find_for_change(connection: &Connection, room: &RoomRow, index: u64, revision: Seq) -> Result<Message, StoreError> {
     // SQLite integers have 63 bits. A larger index would fail the transaction, and other clients' writes with it.
     if index >= room.state.message_count {
-        return Ok(Err(StoreError::NotFound));
+        return Err(StoreError::NotFound);
     }
-    let found = rows::messages(connection, room, index..index + 1)?.pop();
-    Ok(match found {
+    match history::messages(connection, room, index..index + 1)?.pop() {
         None => Err(StoreError::NotFound),
         Some(message) if message.revision != revision => Err(StoreError::Conflict),
         Some(message) if message.deleted_at.is_some() => Err(StoreError::NotFound),
         Some(message) => Ok(message),
-    })
+    }
+}
+
+/// How often the message at `index` was edited.
+fn edit_count(connection: &Connection, room: &RoomRow, index: u64) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT edits FROM message WHERE room = ?1 AND idx = ?2")?
+        .query_row(params![room.key, index], |row| row.get(0))
 }
 
 /// Stores the new content of a message and adds `edits` to its count of edits.
-fn update_message(connection: &Connection, room: &RoomRow, message: Message, edits: u64) -> rusqlite::Result<Message> {
+fn update_message(connection: &Connection, room: &RoomRow, message: &Message, edits: u64) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
             "UPDATE message SET text = ?3, edited_at = ?4, deleted_at = ?5, revision = ?6, edits = edits + ?7
@@ -206,8 +212,7 @@ fn update_message(connection: &Connection, room: &RoomRow, message: Message, edi
             message.deleted_at.map(Timestamp::as_millis),
             message.revision.0,
             edits,
-        ])?;
-    Ok(message)
+        ])
 }
 
 fn append_log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Result<()> {
@@ -244,13 +249,13 @@ fn find_user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::
         .optional()
 }
 
-pub(super) fn authenticate(ctx: &mut WriteContext<'_>, admission: Admission) -> Outcome<Written<Admitted>> {
+pub(super) fn authenticate(ctx: &mut WriteContext<'_>, admission: Admission) -> Result<Admitted, StoreError> {
     let token = admission.next_token;
     let admitted = admit(ctx, admission)?;
     if let Admitted::Created(user) = &admitted {
         ctx.new_users.insert(user.id.clone(), token);
     }
-    Ok(Ok(Written::without_event(admitted)))
+    Ok(admitted)
 }
 
 fn admit(ctx: &mut WriteContext<'_>, admission: Admission) -> rusqlite::Result<Admitted> {
@@ -297,12 +302,12 @@ fn admit(ctx: &mut WriteContext<'_>, admission: Admission) -> rusqlite::Result<A
     })
 }
 
-pub(super) fn forget_new_user(ctx: &mut WriteContext<'_>, user: &UserId, token: TokenHash) -> Outcome<Written<()>> {
+pub(super) fn forget_new_user(ctx: &mut WriteContext<'_>, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
     if ctx.new_users.contains(user, token) {
         ctx.new_users.remove(user);
         delete_user(ctx.connection, user, token)?;
     }
-    Ok(Ok(Written::without_event(())))
+    Ok(())
 }
 
 fn delete_user(connection: &Connection, user: &UserId, token: TokenHash) -> rusqlite::Result<()> {
@@ -313,7 +318,6 @@ fn delete_user(connection: &Connection, user: &UserId, token: TokenHash) -> rusq
 }
 
 /// Writes a page with the same content, so that the commit has to reach the disk.
-pub(super) fn ping(ctx: &mut WriteContext<'_>) -> Outcome<Written<()>> {
-    ctx.connection.pragma_update(None, "application_id", layout::APPLICATION_ID)?;
-    Ok(Ok(Written::without_event(())))
+pub(super) fn ping(ctx: &mut WriteContext<'_>) -> Result<(), StoreError> {
+    Ok(ctx.connection.pragma_update(None, "application_id", layout::APPLICATION_ID)?)
 }
