@@ -56,7 +56,7 @@ use crate::store::embedded::writer::{Shared, Writer};
 
 /// The embedded store.
 pub struct EmbeddedStore {
-    // Declared before the writer, so that the writer's connection is the last to close, and removes the log.
+    // Declared before the writer, so that the writer's connection closes last and removes the write-ahead log.
     readers: ReaderPool,
     writer: Arc<Writer>,
     shared: Arc<Shared>,

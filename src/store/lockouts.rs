@@ -18,7 +18,7 @@ pub trait FailureCounters: Send + Sync + 'static {
     async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError>;
 }
 
-/// What failures are counted for: a digest of an address, or of a user and an address.
+/// The subject whose failures are counted: a digest of an address, or of a user and an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subject(pub [u8; 16]);
 
@@ -36,7 +36,7 @@ pub struct AttemptingClient {
 pub struct LockoutPolicy {
     /// The failure with this number begins the first lockout.
     pub max_failures: u32,
-    /// How long the first lockout lasts. Each further failure begins one of twice the length.
+    /// How long the first lockout lasts. Each further failure begins one that is twice as long.
     pub first: Duration,
     /// How long a lockout lasts at most.
     pub longest: Duration,
@@ -79,7 +79,7 @@ impl FromStr for LockoutPolicy {
     }
 }
 
-/// What [`FailureCounters::record_failure`] did.
+/// The result of [`FailureCounters::record_failure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureOutcome {
     /// The failure was counted; the record undoes it.
@@ -92,23 +92,23 @@ pub enum FailureOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureRecord(pub u64);
 
-/// How many wrong codes a room takes in its life, by all strangers together.
+/// How many wrong codes a room accepts in its life, from all clients together that it does not trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptLimits {
-    /// After so many, each address block has one attempt left.
+    /// After so many, each address block has one more attempt.
     pub unrestricted: u32,
-    /// After so many, no stranger has an attempt left.
+    /// After so many, none of these clients has an attempt left.
     pub total: u32,
 }
 
-/// What [`Store::begin_code_attempt`](super::Store::begin_code_attempt) did.
+/// The result of [`Store::begin_code_attempt`](super::Store::begin_code_attempt).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeAttempt {
-    /// Nothing was counted: the client has opened this room before.
+    /// Nothing was counted: the room trusts the client.
     Known,
     /// A wrong code was counted; the code may be checked now.
     Counted,
-    /// Nothing was counted: the client has no attempt left at this room for so long.
+    /// Nothing was counted: the client has no attempt left in this room, which lives for so long.
     Closed(Duration),
 }
 

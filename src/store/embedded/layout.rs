@@ -2,8 +2,8 @@
 //!
 //! Each version is a file of statements that upgrade the previous version. A new database runs all of them, so every layout
 //! has one origin. Each upgrade commits together with its version number, so an interrupted upgrade, even by `kill -9`,
-//! continues at the next start. To change the layout, add a file; never change a released one; add a database of the previous
-//! layout to `tests/upgrade`.
+//! continues at the next start. To change the layout, add a file and never change a released one. Add a database of the previous
+//! layout to `tests/store/upgrade`.
 
 use rusqlite::{Connection, TransactionBehavior};
 

@@ -1,5 +1,5 @@
-//! Failures and code attempts, counted in memory: the database is for one process, and nobody who guesses can end it.
-//! Time is a monotonic clock's, so setting the system's clock neither ends a lockout nor begins one.
+//! Counts failures and code attempts in memory: only this process uses the database, and no client can restart it. The clock
+//! is monotonic, so setting the system clock neither begins nor ends a lockout.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use crate::store::{
     TRUSTED_CLIENTS_MAX,
 };
 
-/// Subjects remembered. Past it, the half whose last failure is the oldest is forgotten. That does not help to guess a code
-/// from many addresses: the count of the room bounds that, and it is kept while the room lives.
+/// Maximum number of subjects; beyond that, the half with the oldest failures is forgotten. This does not help to guess a code
+/// from many addresses, because each room also counts the wrong codes of all clients together.
 const MAX_SUBJECTS: usize = 100_000;
 
-/// Ended rooms are not looked for while there are fewer rooms than this.
+/// Expired rooms are removed only from this number of rooms on.
 const MIN_ROOMS_TO_SWEEP: usize = 1_024;
 
 /// All counters of the store.
@@ -27,7 +27,7 @@ pub(super) struct Lockouts(Mutex<Counters>);
 struct Counters {
     subjects: HashMap<Subject, Failures>,
     rooms: HashMap<RoomId, CodeAttempts>,
-    /// Number of rooms at which ended ones are looked for again.
+    /// The number of rooms at which expired ones are removed next.
     sweep_at: usize,
     last_record: u64,
 }
@@ -41,9 +41,10 @@ struct Failures {
 
 struct CodeAttempts {
     wrong: u32,
-    /// Blocks that have used their last attempt.
+    /// Address blocks that have used their last attempt.
     exhausted: HashSet<Subject>,
-    known: HashSet<Subject>,
+    /// Clients that the room trusts.
+    trusted: HashSet<Subject>,
     room_ends: Instant,
 }
 
@@ -92,7 +93,7 @@ impl Lockouts {
     ) -> CodeAttempt {
         let counters = &mut *self.0.lock();
         let attempts = counters.of_room(room, remaining);
-        if attempts.known.contains(&client.subject) {
+        if attempts.trusted.contains(&client.subject) {
             return CodeAttempt::Known;
         }
         let Some(limits) = limits.filter(|limits| attempts.wrong < limits.total) else {
@@ -105,7 +106,7 @@ impl Lockouts {
         CodeAttempt::Counted
     }
 
-    /// Makes a client known to a room that lives for `remaining`.
+    /// Makes a room that lives for `remaining` trust a client.
     pub(super) fn trust_client(&self, room: RoomId, remaining: Duration, client: AttemptingClient, counted: bool) {
         let counters = &mut *self.0.lock();
         let attempts = counters.of_room(room, remaining);
@@ -113,8 +114,8 @@ impl Lockouts {
             attempts.wrong = attempts.wrong.saturating_sub(1);
             attempts.exhausted.remove(&client.block);
         }
-        if attempts.known.len() < TRUSTED_CLIENTS_MAX {
-            attempts.known.insert(client.subject);
+        if attempts.trusted.len() < TRUSTED_CLIENTS_MAX {
+            attempts.trusted.insert(client.subject);
         }
     }
 }
@@ -143,7 +144,7 @@ impl Counters {
         self.rooms.entry(room).or_insert_with(|| CodeAttempts {
             wrong: 0,
             exhausted: HashSet::new(),
-            known: HashSet::new(),
+            trusted: HashSet::new(),
             room_ends: now + remaining,
         })
     }
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn ended_rooms_are_forgotten() {
+    fn expired_rooms_are_forgotten() {
         let lockouts = Lockouts::default();
         let client = AttemptingClient { subject: Subject([0; 16]), block: Subject([1; 16]) };
         for _ in 0..MIN_ROOMS_TO_SWEEP * 3 {
