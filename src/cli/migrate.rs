@@ -28,8 +28,9 @@ const CONCURRENCY: usize = 64;
 pub async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let (directory, redis) = Config::for_migration()?;
     let source = Export::open(&directory)?;
-    let target = Import::connect(&redis).await?;
-    println!("From {} to the Redis at {}.", directory.display(), redis.address());
+    let address = redis.address();
+    let target = Import::connect(redis).await?;
+    println!("From {} to the Redis at {address}.", directory.display());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} users and log entries, {eta} left")?;
     let bar = ProgressBar::new(source.size()?).with_style(style);
     let migration = Migration { source, target, bar };

@@ -16,7 +16,6 @@ mod reply;
 mod scripts;
 mod startup;
 mod two_step_send;
-mod viewer_cache;
 mod viewers;
 
 use std::sync::Arc;
@@ -32,7 +31,7 @@ use crate::critical_tasks::CriticalTasks;
 use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::event::{Event, EventKind, Position};
 use crate::domain::page::{Take, Window};
-use crate::domain::room::{RoomCode, RoomId};
+use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TokenHash, UserId};
 use crate::store::redis::feed::EventFeed;
@@ -47,7 +46,7 @@ use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Scripts, millis, pass_admission, pass_window};
 use crate::store::redis::startup::StartupWait;
 use crate::store::redis::two_step_send::send_in_two_steps;
-use crate::store::redis::viewer_cache::ViewerCache;
+use crate::store::redis::viewers::ViewerCache;
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
     NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
@@ -88,7 +87,7 @@ impl RedisStore {
     /// Connects, and retries for as long as the settings allow, unless the error is permanent. It also waits for a cluster that is
     /// down, but uses that cluster after the wait in any case: it may recover.
     pub async fn connect_when_ready(settings: Settings) -> Result<Self, StoreError> {
-        let mut wait = StartupWait::new(settings.wait());
+        let mut wait = StartupWait::new(settings.wait);
         let store = wait.retry(async || Self::connect(settings.clone()).await, is_temporary).await?;
         if store.is_cluster() {
             let _ = wait.retry(async || store.ping().await, is_cluster_down).await;
@@ -99,8 +98,8 @@ impl RedisStore {
 
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or rejects the login.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
-        let (keys, critical_tasks) = (Keys::new(settings.prefix().to_owned()), CriticalTasks::default());
-        let check = async |connection: &mut MultiplexedConnection| acl::check(connection, settings.prefix()).await;
+        let (keys, critical_tasks) = (Keys::new(settings.prefix.clone()), CriticalTasks::default());
+        let check = async |connection: &mut MultiplexedConnection| acl::check(connection, &settings.prefix).await;
         let commands = CommandClient::connect(&settings, critical_tasks.clone(), check).await?;
         if let Some(policy) = commands.eviction_policy().await {
             warn!(
@@ -159,12 +158,17 @@ impl RedisStore {
     async fn create_and_list(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let mut create = self.on_room(&self.inner.scripts.create_room, id, &["room"]);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
-        let topology = self.inner.commands.cluster().map(Cluster::topology);
-        let part = self.inner.keys.list_part(id, topology.as_deref());
-        let mut list = self.inner.scripts.list_room.key(&self.inner.keys.room_list(part)[..]);
-        list.arg(list_entry(state.room.created_at, id)).arg(state.room.expires_at.as_millis());
-        self.run(&list).await?;
+        self.list_room(&state.room).await?;
         Ok(state)
+    }
+
+    /// Adds a room to the list of rooms. Idempotent.
+    async fn list_room(&self, room: &Room) -> Result<(), StoreError> {
+        let topology = self.inner.commands.cluster().map(Cluster::topology);
+        let part = self.inner.keys.list_part(room.id, topology.as_deref());
+        let mut call = self.inner.scripts.list_room.key(&self.inner.keys.room_list(part)[..]);
+        call.arg(list_entry(room.created_at, room.id)).arg(room.expires_at.as_millis());
+        self.run(&call).await.map(drop)
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {

@@ -38,7 +38,7 @@ impl EventFeed {
         let (sender, _) = broadcast::channel(BACKLOG);
         let publisher = Publisher { sender: sender.clone(), keys: keys.clone(), has_logged: AtomicBool::new(false) };
         let pubsub = PubSub::start(settings, commands, critical_tasks, Arc::new(move |event| publisher.handle(event)));
-        Self { sender, pubsub, keys, timeout: settings.timeout() }
+        Self { sender, pubsub, keys, timeout: settings.timeout }
     }
 
     /// A feed from now on.

@@ -1,38 +1,28 @@
 //! Imports the data of another store. A room is staged page by page under keys that no server reads, and then revealed in one
 //! step. After an interruption the room is staged again. Existing data is never replaced.
 
-use redis::aio::MultiplexedConnection;
 use redis::{Script, ScriptInvocation};
 
-use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::message::Message;
 use crate::domain::room::RoomId;
 use crate::domain::user::User;
-use crate::store::redis::keys::{Keys, list_entry};
-use crate::store::redis::link::cluster::Cluster;
-use crate::store::redis::link::commands::CommandClient;
 use crate::store::redis::link::settings::Settings;
 use crate::store::redis::reply::Reply;
-use crate::store::redis::{acl, codec};
+use crate::store::redis::scripts::script;
+use crate::store::redis::{RedisStore, codec};
 use crate::store::{RoomState, StoreError, UserRecord};
 
 /// The keys of a room that are staged: all but the one of its state.
 const STAGED_PARTS: [&str; 5] = ["messages", "log", "once", "chatters", "roster"];
 
-/// A connection to the Redis that takes the data.
+/// The store that takes the data.
 pub struct Import {
-    commands: CommandClient,
-    keys: Keys,
-    scripts: Scripts,
-}
-
-struct Scripts {
+    store: RedisStore,
     user: Script,
     compare: Script,
     stage: Script,
     reveal: Script,
-    list_room: Script,
 }
 
 /// The outcome of importing a room or a user.
@@ -48,53 +38,42 @@ pub enum ImportOutcome {
     Expired,
 }
 
-macro_rules! script {
-    ($file:literal) => {
-        Script::new(concat!(include_str!("scripts/common.lua"), include_str!($file)))
-    };
-}
-
 impl Import {
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or rejects the login.
-    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        let scripts = Scripts {
+    pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
+        Ok(Self {
+            store: RedisStore::connect(settings).await?,
             user: script!("scripts/import_user.lua"),
             compare: script!("scripts/import_compare.lua"),
             stage: script!("scripts/import_stage.lua"),
             reveal: script!("scripts/import_reveal.lua"),
-            list_room: script!("scripts/list_room.lua"),
-        };
-        let check = async |connection: &mut MultiplexedConnection| acl::check(connection, settings.prefix()).await;
-        let commands = CommandClient::connect(settings, CriticalTasks::default(), check).await?;
-        Ok(Self { commands, keys: Keys::new(settings.prefix().to_owned()), scripts })
+        })
     }
 
     /// Imports a user.
     pub async fn import_user(&self, user: &UserRecord) -> Result<ImportOutcome, StoreError> {
-        let mut call = self.scripts.user.key(self.keys.user(&user.user.id));
+        let mut call = self.user.key(self.store.inner.keys.user(&user.user.id));
         call.arg(user.user.display_name.as_str())
             .arg(hex::encode(user.current.0))
             .arg(user.previous.map_or_else(String::new, |previous| hex::encode(previous.hash.0)))
             .arg(user.previous.map_or_else(String::new, |previous| hex::encode(previous.sealed_next_token.0)))
             .arg(user.expires_at.as_millis());
-        decode_outcome(&self.run(&call).await?)?.ok_or_else(unexpected_absence)
+        decode_outcome(&self.store.run(&call).await?)?.ok_or_else(unexpected_absence)
     }
 
     /// Compares a room with the imported one, which may have grown since. Returns `None` if the room is absent.
     pub async fn compare(&self, state: &RoomState) -> Result<Option<ImportOutcome>, StoreError> {
-        let mut call = self.scripts.compare.prepare_invoke();
-        for name in ["room", "messages", "log", "chatters", "roster"] {
-            call.key(self.keys.of_room(state.room.id, name));
-        }
+        let parts = ["room", "messages", "log", "chatters", "roster"];
+        let mut call = self.store.on_room(&self.compare, state.room.id, &parts);
         pass_state(&mut call, state);
-        decode_outcome(&self.run(&call).await?)
+        decode_outcome(&self.store.run(&call).await?)
     }
 
     /// Removes what an interrupted import has staged of a room.
     pub async fn discard_staged(&self, room: RoomId) -> Result<(), StoreError> {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(STAGED_PARTS.map(|part| self.staged_key(room, part)).as_slice());
-        self.commands.query(&unlink).await.map(drop)
+        self.store.inner.commands.query(&unlink).await.map(drop)
     }
 
     /// Stages messages.
@@ -107,7 +86,7 @@ impl Import {
                 call.arg(format!("{index}t")).arg(text.as_str());
             }
         }
-        self.run(&call).await.map(drop)
+        self.store.run(&call).await.map(drop)
     }
 
     /// Stages users, in order.
@@ -116,7 +95,7 @@ impl Import {
         for user in users {
             call.arg(user.id.as_str()).arg(codec::encode_chatter(user));
         }
-        self.run(&call).await.map(drop)
+        self.store.run(&call).await.map(drop)
     }
 
     /// Stages log entries, in order, with the client message ids of their sends.
@@ -132,34 +111,30 @@ impl Import {
                 .arg(codec::encode_tag(event.position.tag))
                 .arg(id.map_or_else(String::new, |id| format!("{}\n{}", author.id.as_str(), id.as_str())));
         }
-        self.run(&call).await.map(drop)
+        self.store.run(&call).await.map(drop)
     }
 
     /// Reveals a staged room.
     pub async fn reveal(&self, state: &RoomState) -> Result<ImportOutcome, StoreError> {
-        let mut call = self.scripts.reveal.key(self.keys.of_room(state.room.id, "room"));
+        let mut call = self.reveal.key(self.store.inner.keys.of_room(state.room.id, "room"));
         for part in STAGED_PARTS {
             call.key(self.staged_key(state.room.id, part));
         }
         for part in STAGED_PARTS {
-            call.key(self.keys.of_room(state.room.id, part));
+            call.key(self.store.inner.keys.of_room(state.room.id, part));
         }
         pass_state(&mut call, state);
-        decode_outcome(&self.run(&call).await?)?.ok_or_else(unexpected_absence)
+        decode_outcome(&self.store.run(&call).await?)?.ok_or_else(unexpected_absence)
     }
 
     /// Adds a room to the list of rooms. Idempotent.
     pub async fn list_room(&self, state: &RoomState) -> Result<(), StoreError> {
-        let topology = self.commands.cluster().map(Cluster::topology);
-        let part = self.keys.list_part(state.room.id, topology.as_deref());
-        let mut call = self.scripts.list_room.key(&self.keys.room_list(part)[..]);
-        call.arg(list_entry(state.room.created_at, state.room.id)).arg(state.room.expires_at.as_millis());
-        self.run(&call).await.map(drop)
+        self.store.list_room(&state.room).await
     }
 
     /// A call that stages data of one kind.
     fn stage(&self, state: &RoomState, kind: &str) -> ScriptInvocation<'_> {
-        let mut call = self.scripts.stage.prepare_invoke();
+        let mut call = self.stage.prepare_invoke();
         for part in STAGED_PARTS {
             call.key(self.staged_key(state.room.id, part));
         }
@@ -168,11 +143,7 @@ impl Import {
     }
 
     fn staged_key(&self, room: RoomId, part: &str) -> String {
-        self.keys.of_room(room, &format!("aside:{part}"))
-    }
-
-    async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
-        Reply::parse(self.commands.run(call).await?)
+        self.store.inner.keys.of_room(room, &format!("aside:{part}"))
     }
 }
 

@@ -10,7 +10,6 @@ pub mod pool;
 pub mod primary;
 pub mod pubsub;
 pub mod routed_connection;
-pub mod server;
 pub mod settings;
 pub mod slots;
 pub mod tls;

@@ -29,13 +29,15 @@ pub(super) struct Scripts {
     pub trust_client: Script,
 }
 
-macro_rules! script {
-    ($($file:literal),+) => { Script::new(script_text!($($file),+)) };
-}
-
 macro_rules! script_text {
     ($($file:literal),+) => { concat!(include_str!("scripts/common.lua"), $(include_str!($file)),+) };
 }
+
+macro_rules! script {
+    ($($file:literal),+) => { ::redis::Script::new($crate::store::redis::scripts::script_text!($($file),+)) };
+}
+
+pub(super) use {script, script_text};
 
 impl Scripts {
     pub fn new(in_cluster: bool) -> Self {

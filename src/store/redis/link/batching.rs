@@ -1,4 +1,4 @@
-//! Batching: commands of concurrent callers go to Redis in one pipeline.
+//! Commands to one server, batched: those of concurrent callers go to it in one pipeline.
 //!
 //! The write and the network round trip are most of a command's cost to us, and cost the same for many commands as for one. So
 //! the first caller yields to all tasks that are ready before the batch is sent. A caller that is alone does not wait.
@@ -6,23 +6,25 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, ScriptInvocation, Value};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 
 use crate::store::redis::link::pool::ConnectionPool;
+use crate::store::redis::link::primary::Primary;
 
 /// Commands per pipeline, at most: all of them are answered when the last one is.
 const MAX_BATCH: usize = 64;
 
-/// A connection whose clones share one queue of commands.
+/// One server, or whichever is the primary. Clones share one queue of commands.
 #[derive(Clone)]
-pub struct BatchedConnection {
+pub struct Server {
     shared: Arc<Shared>,
 }
 
@@ -38,17 +40,39 @@ struct QueuedCommand {
     reply: oneshot::Sender<RedisResult<Value>>,
 }
 
-impl BatchedConnection {
-    pub fn new(pool: ConnectionPool) -> Self {
+impl Server {
+    /// Connects when the first command is sent.
+    pub fn new(primary: Primary, timeout: Duration) -> Self {
+        let pool = ConnectionPool::new(Arc::new(primary), timeout);
         Self { shared: Arc::new(Shared { pool, queue: Mutex::default(), tasks: TaskTracker::new() }) }
     }
 
-    /// The connections below, for commands that must not be mixed with others.
-    pub fn pool(&self) -> &ConnectionPool {
-        &self.shared.pool
+    /// Finds the server.
+    pub fn primary(&self) -> &Arc<Primary> {
+        self.shared.pool.primary()
     }
 
-    /// Waits for batches in flight.
+    /// Runs one command.
+    pub async fn query(&self, command: &Cmd) -> RedisResult<Value> {
+        self.send(command).await?.extract_error()
+    }
+
+    /// Runs a script; loads it first if the server does not know it.
+    pub async fn run_script(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
+        script.invoke_async(&mut self.clone()).await
+    }
+
+    /// Runs commands one right after the other; returns one reply for each.
+    pub async fn query_pipeline(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        self.shared.pool.send(commands).await
+    }
+
+    /// A section of its `INFO`.
+    pub async fn info(&self, section: &str) -> RedisResult<String> {
+        Ok(redis::from_redis_value(self.query(redis::cmd("INFO").arg(section)).await?)?)
+    }
+
+    /// Waits for commands in flight. New ones still work.
     pub async fn drain(&self) {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
@@ -108,7 +132,7 @@ impl Shared {
 }
 
 /// Lets the driver run commands here, and scripts, which it may have to load first.
-impl ConnectionLike for BatchedConnection {
+impl ConnectionLike for Server {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(self.send(command))
     }

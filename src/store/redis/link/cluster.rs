@@ -6,7 +6,6 @@
 //! and a frozen node delays only the commands for its own slots.
 
 use std::collections::HashMap;
-use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +21,9 @@ use tracing::info;
 
 use crate::critical_tasks::CriticalTasks;
 use crate::store::StoreError;
+use crate::store::redis::link::batching::Server;
 use crate::store::redis::link::connect_error::{UnusableCluster, is_temporary};
 use crate::store::redis::link::primary::Primary;
-use crate::store::redis::link::server::{Server, probe};
 use crate::store::redis::link::settings::Settings;
 use crate::store::redis::link::slots::Address;
 use crate::store::redis::link::topology::{Node, NodeView, SlotMap, Topology};
@@ -52,14 +51,14 @@ struct Shared {
     topology: watch::Sender<Arc<Topology>>,
     /// Nodes that a redirect or a seed named and that the topology lacks. Cleared by each refresh.
     unmapped_nodes: Mutex<HashMap<Address, Arc<Node>>>,
-    refresh_requested: Notify,
+    refresh_requested: Arc<Notify>,
 }
 
 impl Cluster {
     /// Finds the nodes. [`StoreError::Unavailable`] when no seed can be reached or the seeds are too old.
     pub async fn connect(settings: &Settings, critical_tasks: CriticalTasks) -> Result<Self, StoreError> {
         let (topology, _) = watch::channel(Arc::new(Topology::empty()));
-        let (unmapped_nodes, refresh_requested) = (Mutex::default(), Notify::new());
+        let (unmapped_nodes, refresh_requested) = (Mutex::default(), Arc::default());
         let shared = Arc::new(Shared { settings: settings.clone(), topology, unmapped_nodes, refresh_requested });
         shared.discover().await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -100,7 +99,7 @@ impl Cluster {
 
     /// How long a command may take.
     pub fn timeout(&self) -> Duration {
-        self.shared.settings.timeout()
+        self.shared.settings.timeout
     }
 
     /// Asks for a refresh of the topology, because a command went wrong.
@@ -108,20 +107,9 @@ impl Cluster {
         self.shared.refresh_requested.notify_one();
     }
 
-    /// Lets other tasks ask for a refresh.
-    pub fn refresh_handle(&self) -> RefreshHandle {
-        RefreshHandle(self.shared.clone())
-    }
-}
-
-/// Asks for a refresh of the topology.
-#[derive(Clone)]
-pub struct RefreshHandle(Arc<Shared>);
-
-impl RefreshHandle {
-    /// See [`Cluster::request_refresh`].
-    pub fn request_refresh(&self) {
-        self.0.refresh_requested.notify_one();
+    /// What other tasks notify to ask for a refresh.
+    pub fn refresh_requested(&self) -> Arc<Notify> {
+        self.shared.refresh_requested.clone()
     }
 }
 
@@ -147,11 +135,8 @@ impl Shared {
     async fn try_seed(&self, seed: &Address) -> Result<(), StoreError> {
         let unavailable = |error: RedisError| StoreError::Unavailable(Box::new(error));
         let node = self.node_at(seed).map_err(unavailable)?;
-        let client = self.settings.client_at(seed).map_err(unavailable)?;
-        probe(&self.settings, ready(Ok(client)), seed.to_string()).await?;
-        let info = timeout(self.settings.timeout(), node.server.query(&redis::cmd("INFO"))).await;
-        let info = info.map_err(|elapsed| StoreError::Unavailable(Box::new(elapsed)))?.map_err(unavailable)?;
-        let info: String = redis::from_redis_value(info).map_err(|error| unavailable(error.into()))?;
+        node.server.primary().probe(&self.settings, seed.to_string()).await?;
+        let info = node.server.info("default").await.map_err(unavailable)?;
         Ok(check_info(&info, seed)?)
     }
 
@@ -203,7 +188,7 @@ impl Shared {
         if let Some(node) = unmapped_nodes.get(address) {
             return Ok(node.clone());
         }
-        let server = Server::new(Primary::fixed(self.settings.client_at(address)?), self.settings.timeout());
+        let server = Server::new(Primary::fixed(self.settings.client_at(address)?), self.settings.timeout);
         let node = Arc::new(Node { address: address.clone(), server });
         unmapped_nodes.insert(address.clone(), node.clone());
         Ok(node)

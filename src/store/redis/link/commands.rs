@@ -10,12 +10,12 @@ use tokio::time::timeout;
 
 use crate::critical_tasks::CriticalTasks;
 use crate::store::StoreError;
+use crate::store::redis::link::batching::Server;
 use crate::store::redis::link::cluster::Cluster;
 use crate::store::redis::link::connect_error::ConnectError;
 use crate::store::redis::link::error::{TimedOut, to_store_error};
 use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::routed_connection::RoutedConnection;
-use crate::store::redis::link::server::{Server, probe};
 use crate::store::redis::link::settings::Settings;
 
 /// Runs commands, each under the same deadline.
@@ -38,12 +38,12 @@ impl CommandClient {
         critical_tasks: CriticalTasks,
         check: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<()>,
     ) -> Result<Self, StoreError> {
-        let timeout = settings.timeout();
+        let timeout = settings.timeout;
         let backend = if settings.is_cluster() {
             Backend::Cluster(Cluster::connect(settings, critical_tasks).await?)
         } else {
             let primary = Primary::from_settings(settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-            let mut connection = probe(settings, primary.client(), settings.address()).await?;
+            let mut connection = primary.probe(settings, settings.address()).await?;
             // Each command of the check is under the connection's deadline.
             check(&mut connection).await.map_err(|source| ConnectError::new(settings.address(), source))?;
             Backend::Server(Server::new(primary, timeout))
@@ -127,18 +127,14 @@ impl CommandClient {
 
     /// The policy by which Redis evicts keys when memory runs out; `None` if it evicts none, or does not report it.
     pub async fn eviction_policy(&self) -> Option<String> {
-        let mut command = redis::cmd("INFO");
-        command.arg("memory");
         let replies = match &self.backend {
-            Backend::Server(_) => vec![self.query(&command).await.ok()],
+            Backend::Server(server) => vec![server.info("memory").await],
             Backend::Cluster(cluster) => {
                 let topology = cluster.topology();
-                let queries = topology.primaries.iter().map(async |node| node.server.query(&command).await.ok());
-                self.with_deadline(async { Ok(join_all(queries).await) }).await.unwrap_or_default()
+                join_all(topology.primaries.iter().map(|node| node.server.info("memory"))).await
             }
         };
         replies.into_iter().flatten().find_map(|memory| {
-            let memory: String = redis::from_redis_value(memory).ok()?;
             let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
             (policy != "noeviction").then(|| policy.to_owned())
         })
@@ -146,13 +142,12 @@ impl CommandClient {
 
     /// Whether all keys of a call must be in one slot. A single node of a cluster requires that too, even if it has all slots.
     pub async fn requires_single_slot(&self) -> bool {
-        let Backend::Server(_) = &self.backend else { return true };
-        let mut command = redis::cmd("INFO");
-        command.arg("cluster");
-        let reply = self.query(&command).await.ok();
-        reply.is_some_and(|info| {
-            redis::from_redis_value::<String>(info).is_ok_and(|info| info.contains("cluster_enabled:1"))
-        })
+        match &self.backend {
+            Backend::Server(server) => {
+                server.info("cluster").await.is_ok_and(|info| info.contains("cluster_enabled:1"))
+            }
+            Backend::Cluster(_) => true,
+        }
     }
 
     async fn with_deadline<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {

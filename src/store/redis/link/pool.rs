@@ -40,6 +40,11 @@ impl ConnectionPool {
         Self { pool, primary, timeout }
     }
 
+    /// Finds the server.
+    pub const fn primary(&self) -> &Arc<Primary> {
+        &self.primary
+    }
+
     /// Sends commands as one pipeline; returns one reply for each.
     pub async fn send(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
         // Callers have an earlier deadline. This one is for commands whose callers have given up.

@@ -9,6 +9,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisError, RedisResult, Value};
 use tokio::time::{sleep, timeout};
 
+use crate::store::StoreError;
+use crate::store::redis::link::connect_error::ConnectError;
+use crate::store::redis::link::error::timed_out;
 use crate::store::redis::link::settings::Settings;
 
 /// How often a listener checks whether the primary is still the same.
@@ -75,6 +78,16 @@ impl Primary {
                 Ok(client)
             }
         }
+    }
+
+    /// Makes one connection, to see whether the server accepts us. `address` is for the error.
+    pub async fn probe(&self, settings: &Settings, address: String) -> Result<MultiplexedConnection, StoreError> {
+        let config = settings.connection_config();
+        let connect = async { self.client().await?.get_multiplexed_async_connection_with_config(&config).await };
+        timeout(settings.timeout, connect)
+            .await
+            .unwrap_or_else(|_| Err(timed_out()))
+            .map_err(|source| ConnectError::new(address, source).into())
     }
 
     /// Its last known address; empty until a sentinel has named one.

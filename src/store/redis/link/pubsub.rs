@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use redis::AsyncConnectionConfig;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::critical_tasks::CriticalTasks;
-use crate::store::redis::link::cluster::{Cluster, RefreshHandle};
+use crate::store::redis::link::cluster::Cluster;
 use crate::store::redis::link::commands::{Backend, CommandClient};
 use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::pubsub::listener::Listener;
@@ -47,7 +47,7 @@ impl PubSub {
             settings: settings.clone(),
             config: settings.connection_config(),
             handler,
-            refresh: commands.cluster().map(Cluster::refresh_handle),
+            refresh_requested: commands.cluster().map(Cluster::refresh_requested),
             tasks: tasks.clone(),
             critical_tasks: critical_tasks.clone(),
             stop: stop.clone(),
@@ -101,7 +101,7 @@ struct ListenerContext {
     settings: Settings,
     config: AsyncConnectionConfig,
     handler: Handler,
-    refresh: Option<RefreshHandle>,
+    refresh_requested: Option<Arc<Notify>>,
     tasks: TaskTracker,
     critical_tasks: CriticalTasks,
     stop: CancellationToken,
@@ -111,7 +111,7 @@ impl ListenerContext {
     /// Starts a listener. It ends when the returned token is canceled, or with all others.
     fn start_listener(&self, primary: Arc<Primary>, subscriptions: Arc<Subscriptions>) -> CancellationToken {
         let (config, handler) = (self.config.clone(), self.handler.clone());
-        let listener = Listener::new(primary, config, handler, subscriptions, self.refresh.clone());
+        let listener = Listener::new(primary, config, handler, subscriptions, self.refresh_requested.clone());
         let stop = self.stop.child_token();
         let stopped = stop.clone();
         self.tasks.spawn(self.critical_tasks.clone().task(async move {

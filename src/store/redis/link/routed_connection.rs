@@ -7,8 +7,8 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::time::{Instant, sleep};
 
+use crate::store::redis::link::batching::Server;
 use crate::store::redis::link::cluster::Cluster;
-use crate::store::redis::link::server::Server;
 use crate::store::redis::link::slots::{Address, slot_of_command};
 use crate::store::redis::link::topology::Node;
 
@@ -27,57 +27,56 @@ impl<'a> RoutedConnection<'a> {
         Self { cluster, last_node: None }
     }
 
+    /// Sends a command to the owner of its slot, and again if a node reports that it did not run it.
     async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         let Some(slot) = slot_of_command(command) else { return self.send_to_last_node(command).await };
         // While a slot migrates, the cluster answers most of its commands with TRYAGAIN. Give up early enough to report that error
         // before the caller's deadline.
         let give_up = Instant::now() + self.cluster.timeout().mul_f64(0.9);
-        let (mut redirect, mut redirects, mut pause) = (None, 0, Duration::ZERO);
-        let mut last_error =
-            RedisError::from((ErrorKind::Server(ServerErrorKind::ClusterDown), "no node has the slot"));
+        let (mut redirect, mut redirects, mut pause) = (None, 0, MIN_RETRY_PAUSE);
         loop {
-            if Instant::now() + pause > give_up {
-                return Err(last_error);
-            }
-            sleep(pause).await;
-            pause = (pause * 2).clamp(MIN_RETRY_PAUSE, MAX_RETRY_PAUSE);
-            let (node, is_ask) = match redirect.take() {
-                Some(redirect) => redirect,
-                None => match self.cluster.owner(slot) {
-                    Some(node) => (node, false),
-                    None => continue,
+            let target = redirect.take().or_else(|| Some(Target { node: self.cluster.owner(slot)?, is_ask: false }));
+            let error = match target {
+                None => (ErrorKind::Server(ServerErrorKind::ClusterDown), "no node has the slot").into(),
+                Some(target) => match self.send_to(&target, command).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => {
+                        self.request_refresh_after(&error);
+                        redirect = self.redirect_target(&error, &target.node);
+                        error
+                    }
                 },
             };
-            self.last_node = Some(node.clone());
-            let reply =
-                if is_ask { query_asking(&node.server, command).await } else { node.server.query(command).await };
-            let error = match reply {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            match error.kind() {
-                ErrorKind::Server(kind @ (ServerErrorKind::Moved | ServerErrorKind::Ask)) => {
-                    let target = error.redirect_node().and_then(|(to, _)| Address::parse_redirect(to, &node.address));
-                    let is_ask = kind == ServerErrorKind::Ask;
-                    redirect = target.and_then(|target| Some((self.cluster.node_at(&target).ok()?, is_ask)));
-                    if !is_ask {
-                        self.cluster.request_refresh();
-                    }
-                    // One redirect is usual. More mean that the nodes do not agree yet.
-                    if redirects == 0 {
-                        pause = Duration::ZERO;
-                    }
-                    redirects += 1;
-                }
-                ErrorKind::Server(ServerErrorKind::TryAgain) => {}
-                ErrorKind::Server(ServerErrorKind::ClusterDown) => self.cluster.request_refresh(),
-                ErrorKind::Io => {
-                    self.cluster.request_refresh();
-                    return Err(error);
-                }
-                _ => return Err(error),
+            if !is_not_run(&error) || Instant::now() + pause > give_up {
+                return Err(error);
             }
-            last_error = error;
+            redirects += u32::from(redirect.is_some());
+            // One redirect is usual. More mean that the nodes do not agree yet.
+            if redirect.is_none() || redirects > 1 {
+                sleep(pause).await;
+                pause = (pause * 2).min(MAX_RETRY_PAUSE);
+            }
+        }
+    }
+
+    async fn send_to(&mut self, target: &Target, command: &Cmd) -> RedisResult<Value> {
+        let server = &target.node.server;
+        self.last_node = Some(target.node.clone());
+        if target.is_ask { query_asking(server, command).await } else { server.query(command).await }
+    }
+
+    /// The node that a redirect from `source` names.
+    fn redirect_target(&self, error: &RedisError, source: &Node) -> Option<Target> {
+        let address = Address::parse_redirect(error.redirect_node()?.0, &source.address)?;
+        let is_ask = matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Ask));
+        Some(Target { node: self.cluster.node_at(&address).ok()?, is_ask })
+    }
+
+    /// Asks for a refresh of the topology if the error hints at a change.
+    fn request_refresh_after(&self, error: &RedisError) {
+        use ServerErrorKind::{ClusterDown, Moved};
+        if matches!(error.kind(), ErrorKind::Io | ErrorKind::Server(Moved | ClusterDown)) {
+            self.cluster.request_refresh();
         }
     }
 
@@ -87,6 +86,19 @@ impl<'a> RoutedConnection<'a> {
             None => Err((ErrorKind::Client, "a cluster cannot route a command without a key").into()),
         }
     }
+}
+
+/// Where to send a command next.
+struct Target {
+    node: Arc<Node>,
+    /// Whether the node is still importing the slot.
+    is_ask: bool,
+}
+
+/// Whether the node reports that it did not run the command, so that it may be sent again.
+fn is_not_run(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};
+    matches!(error.kind(), ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown))
 }
 
 /// Sends a command to the node that is importing its slot.

@@ -60,9 +60,12 @@ pub struct Settings {
     /// The first nodes of a cluster to try; empty for a single Redis.
     seeds: Vec<ConnectionInfo>,
     certificates: Option<TlsCertificates>,
-    prefix: String,
-    timeout: Duration,
-    wait: Duration,
+    /// The prefix of every key and channel.
+    pub(in crate::store::redis) prefix: String,
+    /// How long a call may take.
+    pub(in crate::store::redis) timeout: Duration,
+    /// How long to wait at start until Redis is usable.
+    pub(in crate::store::redis) wait: Duration,
 }
 
 impl Settings {
@@ -135,11 +138,6 @@ impl Settings {
         matches!(self.connection.addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    /// Whether connections use TLS.
-    pub const fn has_tls(&self) -> bool {
-        self.certificates.is_some()
-    }
-
     /// Uses TLS for all connections, those to sentinels included.
     pub fn with_tls(self, files: &CertificateFiles) -> Result<Self, InvalidSettings> {
         let certificates = files.read()?;
@@ -165,11 +163,6 @@ impl Settings {
         Self { wait, ..self }
     }
 
-    /// The prefix of every key and channel.
-    pub(in crate::store::redis) fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
     /// Host and port, without the password; of a cluster, those of its seeds.
     pub fn address(&self) -> String {
         match &self.sentinels {
@@ -187,16 +180,6 @@ impl Settings {
     /// The first nodes of the cluster to try.
     pub(in crate::store::redis) fn seeds(&self) -> Vec<Address> {
         self.seeds.iter().filter_map(|seed| Address::of_connection(seed.addr())).collect()
-    }
-
-    /// How long a call may take.
-    pub(in crate::store::redis) const fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// How long to wait at start until Redis is usable.
-    pub(in crate::store::redis) const fn wait(&self) -> Duration {
-        self.wait
     }
 
     /// The configuration of a connection outside of a pool.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use crate::store::redis::link::server::Server;
+use crate::store::redis::link::batching::Server;
 use crate::store::redis::link::slots::{Address, SLOT_COUNT, slot_of};
 
 /// A node that takes commands.

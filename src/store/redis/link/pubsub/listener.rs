@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tracing::{info, warn};
 
-use crate::store::redis::link::cluster::RefreshHandle;
 use crate::store::redis::link::primary::{NotPrimary, Primary};
 use crate::store::redis::link::pubsub::subscriptions::{Channel, Subscriptions};
 
@@ -82,7 +81,7 @@ pub struct Listener {
     handler: Handler,
     subscriptions: Arc<Subscriptions>,
     /// Of the cluster, if the server belongs to one.
-    refresh: Option<RefreshHandle>,
+    refresh_requested: Option<Arc<Notify>>,
     /// Why there is no connection, as last logged.
     logged_reason: Option<String>,
     delay: Duration,
@@ -94,11 +93,11 @@ impl Listener {
         config: AsyncConnectionConfig,
         handler: Handler,
         subscriptions: Arc<Subscriptions>,
-        refresh: Option<RefreshHandle>,
+        refresh_requested: Option<Arc<Notify>>,
     ) -> Self {
-        let commands = if refresh.is_some() { SHARDED } else { SINGLE };
+        let commands = if refresh_requested.is_some() { SHARDED } else { SINGLE };
         let (logged_reason, delay) = (None, MIN_RECONNECT_DELAY);
-        Self { primary, config, commands, handler, subscriptions, refresh, logged_reason, delay }
+        Self { primary, config, commands, handler, subscriptions, refresh_requested, logged_reason, delay }
     }
 
     /// Listens for ever.
@@ -118,14 +117,14 @@ impl Listener {
     }
 
     fn request_refresh(&self) {
-        if let Some(refresh) = &self.refresh {
-            refresh.request_refresh();
+        if let Some(refresh) = &self.refresh_requested {
+            refresh.notify_one();
         }
     }
 
     /// Listens on one connection until it is lost.
     async fn listen(&mut self) -> Result<Infallible, Lost> {
-        let pushes = PushHandler::new(&self.handler, &self.subscriptions, self.refresh.clone());
+        let pushes = PushHandler::new(&self.handler, &self.subscriptions, self.refresh_requested.clone());
         let config = self.config.clone().set_push_sender(pushes.callback());
         let generation = self.primary.generation();
         let client = timeout(LOCATE_TIMEOUT, self.primary.client()).await??;
@@ -225,21 +224,21 @@ struct PushHandler {
     handler: Handler,
     subscriptions: Arc<Subscriptions>,
     connection: u64,
-    refresh: Option<RefreshHandle>,
+    refresh_requested: Option<Arc<Notify>>,
     closed: Arc<Notify>,
 }
 
 impl PushHandler {
-    fn new(handler: &Handler, subscriptions: &Arc<Subscriptions>, refresh: Option<RefreshHandle>) -> Self {
+    fn new(handler: &Handler, subscriptions: &Arc<Subscriptions>, refresh_requested: Option<Arc<Notify>>) -> Self {
         let connection = subscriptions.next_connection_id();
         let (handler, subscriptions) = (handler.clone(), subscriptions.clone());
-        Self { handler, subscriptions, connection, refresh, closed: Arc::default() }
+        Self { handler, subscriptions, connection, refresh_requested, closed: Arc::default() }
     }
 
     /// The function that the connection's driver calls with every push.
     fn callback(&self) -> impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static {
         let (handler, subscriptions, closed) = (self.handler.clone(), self.subscriptions.clone(), self.closed.clone());
-        let (connection, refresh) = (self.connection, self.refresh.clone());
+        let (connection, refresh) = (self.connection, self.refresh_requested.clone());
         move |push| {
             match (&push.kind, &push.data[..]) {
                 (PushKind::Message | PushKind::SMessage, [channel, Value::BulkString(payload)]) => {
@@ -255,7 +254,7 @@ impl PushHandler {
                     if channel_name(channel).is_some_and(|it| subscriptions.mark_ended(&it.into(), connection))
                         && let Some(refresh) = &refresh
                     {
-                        refresh.request_refresh();
+                        refresh.notify_one();
                     }
                 }
                 (PushKind::Disconnection, _) => closed.notify_one(),
