@@ -59,8 +59,6 @@ const MAX_DETACHED: usize = 16_384;
 const DETACHED_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long such operations may continue when the store is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Rooms per call to a single Redis, at most: while a script runs, all other clients wait.
-const MAX_ROOMS_PER_CALL: usize = 100;
 
 /// Keeps rooms in Redis 6.2 or later, or in a Redis Cluster of version 7 or later. Redis should evict no keys
 /// (`maxmemory-policy noeviction`): a room has several keys, and if one of them is missing, the room is gone.
@@ -79,7 +77,6 @@ struct Inner {
     critical_tasks: CriticalTasks,
     /// Identifies this process in the viewer counts.
     node: String,
-    max_rooms_per_call: usize,
     viewer_cache: ViewerCache,
 }
 
@@ -108,7 +105,6 @@ impl RedisStore {
                  set its maxmemory-policy to noeviction"
             );
         }
-        let max_rooms_per_call = if commands.requires_single_slot().await { 1 } else { MAX_ROOMS_PER_CALL };
         let feed = EventFeed::start(&settings, keys.clone(), &commands, critical_tasks.clone());
         let inner = Inner {
             commands,
@@ -117,7 +113,6 @@ impl RedisStore {
             scripts: Scripts::new(settings.is_cluster()),
             critical_tasks,
             node: hex::encode(rand::random::<[u8; 8]>()),
-            max_rooms_per_call,
             viewer_cache: ViewerCache::new(),
         };
         Ok(Self { inner: Arc::new(inner), detached_tasks: DetachedTasks::new(MAX_DETACHED, DETACHED_TIMEOUT) })

@@ -12,9 +12,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::store::StoreError;
 use crate::store::redis::RedisStore;
-use crate::store::redis::link::cluster::Cluster;
 use crate::store::redis::link::slots::Address;
 
+/// Rooms per call to a single Redis, at most: while a script runs, all other clients wait.
+const MAX_ROOMS_PER_CALL: usize = 100;
 /// Calls in flight to one server.
 const MAX_IN_FLIGHT: usize = 64;
 /// How long silent shards are waited for after the last reply of another, as a fraction of a call's timeout.
@@ -25,8 +26,8 @@ const STRAGGLER_FRACTION: f64 = 0.7;
 pub(super) struct UnavailableShards(HashSet<Option<Address>>);
 
 impl RedisStore {
-    /// Runs `call` on all `items`, with as few calls as possible. `key` decides the slot of an item. Returns each call's items and
-    /// result, in order.
+    /// Runs `call` on all `items`, with as few calls as possible, except on `unavailable` shards. `key` decides the slot of an item.
+    /// Returns each call's items and result, in order.
     pub(super) async fn fan_out<'a, T, R, W>(
         &self,
         items: &'a [T],
@@ -40,35 +41,20 @@ impl RedisStore {
         W: Future<Output = Result<R, StoreError>> + Send + 'a,
     {
         let Some(cluster) = self.inner.commands.cluster() else {
-            let batches = items.chunks(self.inner.max_rooms_per_call);
+            let batches = items.chunks(MAX_ROOMS_PER_CALL);
             let calls: Vec<_> = batches.map(|batch| call(batch).map(move |result| (batch, result))).collect();
             return stream::iter(calls).buffered(MAX_IN_FLIGHT).collect().await;
         };
         let topology = cluster.topology();
-        let calls = items.iter().map(|item| (topology.address_of(&key(item)).cloned(), call(slice::from_ref(item))));
-        let results = self.call_shards(cluster, calls.collect(), unavailable).await;
-        let no_answer = || Err(StoreError::Unavailable("this shard of the cluster does not answer".into()));
-        items.chunks(1).zip(results).map(|(item, result)| (item, result.unwrap_or_else(no_answer))).collect()
-    }
-
-    /// Runs calls, except on shards that are known to be unavailable. Returns results in the order of the calls; `None` for those
-    /// that were skipped or not awaited.
-    async fn call_shards<R: Send>(
-        &self,
-        cluster: &Cluster,
-        calls: Vec<(Option<Address>, impl Future<Output = Result<R, StoreError>> + Send)>,
-        unavailable: &mut UnavailableShards,
-    ) -> Vec<Option<Result<R, StoreError>>> {
-        let mut results: Vec<_> = calls.iter().map(|_| None).collect();
-        let (mut by_shard, mut indexes) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
-        for (index, (shard, call)) in calls.into_iter().enumerate() {
-            indexes.entry(shard.clone()).or_default().push(index);
-            if !unavailable.0.contains(&shard) {
-                by_shard.entry(shard).or_default().push(call.map(move |result| (index, result)));
-            }
+        let shards: Vec<_> = items.iter().map(|item| topology.address_of(&key(item)).cloned()).collect();
+        let mut by_shard = HashMap::<_, Vec<_>>::new();
+        for (index, shard) in shards.iter().enumerate().filter(|(_, shard)| !unavailable.0.contains(*shard)) {
+            let call = call(slice::from_ref(&items[index]));
+            by_shard.entry(shard).or_default().push(call.map(move |result| (index, result)));
         }
         let streams = by_shard.into_values().map(|calls| stream::iter(calls).buffer_unordered(MAX_IN_FLIGHT));
         let mut calls = stream::select_all(streams);
+        let mut results: Vec<_> = items.iter().map(|_| None).collect();
         // Each call has its own deadline. This one is for calls that have not started yet when the other shards are done.
         let timeout = self.inner.commands.timeout();
         let mut give_up = Instant::now() + timeout;
@@ -79,14 +65,15 @@ impl RedisStore {
             results[index] = Some(result);
         }
         drop(calls);
-        for (shard, indexes) in indexes {
-            let is_failed = |index: &usize| !matches!(results[*index], Some(Ok(_) | Err(StoreError::Corrupt(_))));
-            if indexes.iter().all(is_failed) {
-                cluster.request_refresh();
-                unavailable.0.insert(shard);
-            }
+        let has_answered = |result: &Option<_>| matches!(result, Some(Ok(_) | Err(StoreError::Corrupt(_))));
+        let available: HashSet<_> =
+            shards.iter().zip(&results).filter(|(_, result)| has_answered(result)).map(|(shard, _)| shard).collect();
+        for shard in shards.iter().filter(|shard| !available.contains(shard)) {
+            cluster.request_refresh();
+            unavailable.0.insert(shard.clone());
         }
-        results
+        let no_answer = || Err(StoreError::Unavailable("this shard of the cluster does not answer".into()));
+        items.chunks(1).zip(results).map(|(item, result)| (item, result.unwrap_or_else(no_answer))).collect()
     }
 
     /// Returns an error that concerns one shard of several. Any other error fails the whole operation.

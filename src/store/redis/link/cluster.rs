@@ -116,8 +116,7 @@ impl Cluster {
 impl Shared {
     /// Reads the first topology. One usable seed is enough.
     async fn discover(&self) -> Result<(), StoreError> {
-        let seeds = self.settings.seeds();
-        let mut results = join_all(seeds.iter().map(|seed| self.try_seed(seed))).await;
+        let mut results = join_all(self.settings.seeds.iter().map(|seed| self.try_seed(seed))).await;
         if !results.iter().any(Result::is_ok) && !results.is_empty() {
             // A permanent error is more useful than a temporary one; otherwise report the first.
             let permanent = results.iter().position(|result| result.as_ref().is_err_and(|error| !is_temporary(error)));
@@ -155,8 +154,8 @@ impl Shared {
         let primaries: Vec<_> = known.primaries.sample(&mut rand::rng(), NODES_PER_REFRESH).cloned().collect();
         let mut views = query_views(&primaries).await;
         if views.is_empty() {
-            let others = self.settings.seeds().into_iter().chain(known.replicas.iter().cloned());
-            let others: Vec<_> = others.filter_map(|address| self.node_at(&address).ok()).collect();
+            let others = self.settings.seeds.iter().chain(&known.replicas);
+            let others: Vec<_> = others.filter_map(|address| self.node_at(address).ok()).collect();
             views = query_views(&others).await;
         }
         if views.is_empty() {

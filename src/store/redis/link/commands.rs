@@ -140,16 +140,6 @@ impl CommandClient {
         })
     }
 
-    /// Whether all keys of a call must be in one slot. A single node of a cluster requires that too, even if it has all slots.
-    pub async fn requires_single_slot(&self) -> bool {
-        match &self.backend {
-            Backend::Server(server) => {
-                server.info("cluster").await.is_ok_and(|info| info.contains("cluster_enabled:1"))
-            }
-            Backend::Cluster(_) => true,
-        }
-    }
-
     async fn with_deadline<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
         match timeout(self.timeout, work).await {
             Ok(result) => result.map_err(to_store_error),

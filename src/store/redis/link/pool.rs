@@ -81,11 +81,10 @@ impl ConnectionPool {
 
     /// Marks the connection as broken, or its server as demoted, if the error says so.
     fn inspect_error(&self, connection: &Connection, error: &RedisError) {
-        if is_unrecoverable(error) {
-            connection.broken.store(true, Ordering::Relaxed);
-        }
-        if is_from_replica(error) {
+        if matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)) {
             self.primary.mark_demoted(connection.generation);
+        } else if is_unrecoverable(error) {
+            connection.broken.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -137,18 +136,13 @@ impl Connection {
 }
 
 /// Whether a connection must be replaced after this error. A manager reconnects after a loss, but it keeps a rejected login for
-/// good, and stays with a server that became a replica.
+/// good.
 fn is_unrecoverable(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Io | ErrorKind::UnexpectedReturnType => false,
-        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => true,
         ErrorKind::Server(ServerErrorKind::ResponseError) => detail_contains(error, "max number of clients"),
         ErrorKind::Server(_) => false,
         ErrorKind::Extension => matches!(error.code(), Some("NOAUTH" | "WRONGPASS")),
         _ => true,
     }
-}
-
-fn is_from_replica(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisError, RedisResult, Value};
+use redis::{Client, RedisResult};
 use tokio::time::{sleep, timeout};
 
 use crate::store::StoreError;
@@ -18,17 +18,6 @@ use crate::store::redis::link::settings::Settings;
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the sentinels have to answer that.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A server that should be the primary failed the check.
-#[derive(Debug, thiserror::Error)]
-pub enum NotPrimary {
-    #[error(transparent)]
-    Redis(#[from] RedisError),
-    #[error("this Redis is a replica, not the primary")]
-    Replica,
-    #[error("unexpected reply to ROLE")]
-    UnexpectedReply,
-}
 
 /// The one Redis that takes writes.
 pub struct Primary {
@@ -115,20 +104,6 @@ impl Primary {
             if matches!(self.locator, Locator::Sentinels(_)) {
                 let _ = timeout(SENTINEL_TIMEOUT, self.client()).await;
             }
-        }
-    }
-
-    /// Checks that a connection of this generation leads to a primary; marks the generation as demoted if not.
-    pub async fn check_role(&self, generation: u64, connection: &MultiplexedConnection) -> Result<(), NotPrimary> {
-        let reply: Value = redis::cmd("ROLE").query_async(&mut connection.clone()).await?;
-        let Value::Array(parts) = reply else { return Err(NotPrimary::UnexpectedReply) };
-        match parts.first() {
-            Some(Value::BulkString(role)) if role == b"slave" => {
-                self.mark_demoted(generation);
-                Err(NotPrimary::Replica)
-            }
-            Some(Value::BulkString(role)) if role == b"master" => Ok(()),
-            _ => Err(NotPrimary::UnexpectedReply),
         }
     }
 }

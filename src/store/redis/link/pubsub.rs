@@ -29,7 +29,7 @@ use crate::store::redis::link::topology::Topology;
 
 /// The subscriptions of this process. Dropping it ends its tasks.
 pub struct PubSub {
-    router: Arc<SubscriptionRouter>,
+    router: Arc<Mutex<SubscriptionRouter>>,
     stop: DropGuard,
     tasks: TaskTracker,
 }
@@ -52,10 +52,10 @@ impl PubSub {
             critical_tasks: critical_tasks.clone(),
             stop: stop.clone(),
         };
-        let router = Arc::new(SubscriptionRouter::default());
+        let router = Arc::<Mutex<SubscriptionRouter>>::default();
         match commands.backend() {
             Backend::Server(server) => {
-                let subscriptions = router.state.lock().subscriptions_at(None);
+                let subscriptions = router.lock().subscriptions_at(None);
                 context.start_listener(Arc::clone(server.primary()), subscriptions);
             }
             Backend::Cluster(cluster) => {
@@ -64,7 +64,7 @@ impl PubSub {
                 let follow_topology = async move {
                     loop {
                         let current = topology.borrow_and_update().clone();
-                        router.apply(current, &context);
+                        router.lock().apply(current, &context);
                         if topology.changed().await.is_err() {
                             return;
                         }
@@ -80,12 +80,12 @@ impl PubSub {
 
     /// Subscribes to a channel. Returns `None` if it is active already, otherwise a receiver that resolves when it is.
     pub fn subscribe(&self, channel: &str) -> Option<oneshot::Receiver<()>> {
-        self.router.state.lock().subscriptions_for(channel).add(channel.into())
+        self.router.lock().subscriptions_for(channel).add(channel.into())
     }
 
     /// Unsubscribes from a channel, however often it was subscribed.
     pub fn unsubscribe(&self, channel: &str) {
-        self.router.state.lock().subscriptions_for(channel).remove(&channel.into());
+        self.router.lock().subscriptions_for(channel).remove(&channel.into());
     }
 
     /// Ends the tasks and waits for them.
@@ -121,15 +121,9 @@ impl ListenerContext {
     }
 }
 
-/// Routes each subscription to the server of its channel.
+/// Routes each subscription to the one server of its channel: in a cluster, the owner of its slot by the topology.
 #[derive(Default)]
 struct SubscriptionRouter {
-    state: Mutex<State>,
-}
-
-/// A channel is wanted at exactly one server: in a cluster, the owner of its slot by the topology.
-#[derive(Default)]
-struct State {
     /// Of a cluster.
     topology: Option<Arc<Topology>>,
     /// A single Redis has the key `None`. In a cluster that key holds the channels whose slot no node owns, without a listener.
@@ -137,7 +131,7 @@ struct State {
     listeners: HashMap<Address, DropGuard>,
 }
 
-impl State {
+impl SubscriptionRouter {
     fn subscriptions_at(&mut self, server: Option<Address>) -> Arc<Subscriptions> {
         self.by_server.entry(server).or_default().clone()
     }
@@ -146,30 +140,27 @@ impl State {
         let server = self.topology.as_ref().and_then(|topology| topology.address_of(channel)).cloned();
         self.subscriptions_at(server)
     }
-}
 
-impl SubscriptionRouter {
     /// Moves every subscription to the owner of its slot, and runs a listener at each primary and at no other node.
-    fn apply(&self, topology: Arc<Topology>, context: &ListenerContext) {
-        let mut state = self.state.lock();
-        let by_server: Vec<_> = state.by_server.iter().map(|(server, it)| (server.clone(), it.clone())).collect();
-        state.topology = Some(topology.clone());
+    fn apply(&mut self, topology: Arc<Topology>, context: &ListenerContext) {
+        let by_server: Vec<_> = self.by_server.iter().map(|(server, it)| (server.clone(), it.clone())).collect();
+        self.topology = Some(topology.clone());
         for (server, subscriptions) in by_server {
             let has_moved = |channel: &Channel| topology.address_of(channel) != server.as_ref();
             for (channel, subscription) in subscriptions.extract(has_moved) {
-                state.subscriptions_for(&channel).insert(channel, subscription);
+                self.subscriptions_for(&channel).insert(channel, subscription);
             }
         }
         let is_primary = |server: &Address| topology.primaries.iter().any(|node| node.address == *server);
-        state.by_server.retain(|server, _| server.as_ref().is_none_or(is_primary));
-        state.listeners.retain(|server, _| is_primary(server));
+        self.by_server.retain(|server, _| server.as_ref().is_none_or(is_primary));
+        self.listeners.retain(|server, _| is_primary(server));
         for node in &topology.primaries {
-            if !state.listeners.contains_key(&node.address)
+            if !self.listeners.contains_key(&node.address)
                 && let Ok(client) = context.settings.client_at(&node.address)
             {
-                let subscriptions = state.subscriptions_at(Some(node.address.clone()));
+                let subscriptions = self.subscriptions_at(Some(node.address.clone()));
                 let listener = context.start_listener(Arc::new(Primary::fixed(client)), subscriptions).drop_guard();
-                state.listeners.insert(node.address.clone(), listener);
+                self.listeners.insert(node.address.clone(), listener);
             }
         }
     }

@@ -58,7 +58,7 @@ pub struct Settings {
     /// If present, the address of `connection` is unused.
     sentinels: Option<Sentinels>,
     /// The first nodes of a cluster to try; empty for a single Redis.
-    seeds: Vec<ConnectionInfo>,
+    pub(in crate::store::redis) seeds: Vec<Address>,
     certificates: Option<TlsCertificates>,
     /// The prefix of every key and channel.
     pub(in crate::store::redis) prefix: String,
@@ -76,14 +76,17 @@ impl Settings {
         let (first, others) = url.split_once(',').map_or((url, None), |(first, others)| (first, Some(others)));
         let settings = Self::from_connection(first.trim(), prefix)?;
         let Some(others) = others else { return Ok(settings) };
-        let mut seeds = vec![settings.connection.clone()];
+        let mut settings = settings.in_cluster();
         for other in others.split(',').map(str::trim) {
-            seeds.push(match Address::parse(other) {
-                Some(address) if !other.contains("://") => settings.connection_to(&address),
-                _ => other.into_connection_info().map_err(InvalidSettings::Url)?,
-            });
+            match Address::parse(other) {
+                Some(address) if !other.contains("://") => settings.seeds.push(address),
+                _ => {
+                    let connection = other.into_connection_info().map_err(InvalidSettings::Url)?;
+                    settings.seeds.extend(Address::of_connection(connection.addr()));
+                }
+            }
         }
-        Ok(Self { seeds, ..settings })
+        Ok(settings)
     }
 
     /// A Redis at this host and port.
@@ -123,7 +126,7 @@ impl Settings {
     #[must_use]
     pub fn in_cluster(mut self) -> Self {
         if self.seeds.is_empty() {
-            self.seeds.push(self.connection.clone());
+            self.seeds.extend(Address::of_connection(self.connection.addr()));
         }
         self
     }
@@ -166,20 +169,13 @@ impl Settings {
     /// Host and port, without the password; of a cluster, those of its seeds.
     pub fn address(&self) -> String {
         match &self.sentinels {
-            None if self.is_cluster() => {
-                self.seeds.iter().map(|seed| seed.addr().to_string()).collect::<Vec<_>>().join(", ")
-            }
+            None if self.is_cluster() => self.seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             None => self.connection.addr().to_string(),
             Some(Sentinels { addresses, master, .. }) => {
                 let addresses: Vec<_> = addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
                 format!("{master}, as sentinels name it ({})", addresses.join(", "))
             }
         }
-    }
-
-    /// The first nodes of the cluster to try.
-    pub(in crate::store::redis) fn seeds(&self) -> Vec<Address> {
-        self.seeds.iter().filter_map(|seed| Address::of_connection(seed.addr())).collect()
     }
 
     /// The configuration of a connection outside of a pool.
@@ -196,16 +192,12 @@ impl Settings {
 
     /// A client of a node of the cluster, with the login and TLS settings of the first one.
     pub(in crate::store::redis) fn client_at(&self, node: &Address) -> RedisResult<Client> {
-        Client::open(self.connection_to(node).set_tcp_settings(tcp()))
-    }
-
-    fn connection_to(&self, node: &Address) -> ConnectionInfo {
         let mut addr = self.connection.addr().clone();
         match &mut addr {
             ConnectionAddr::TcpTls { host, port, .. } => (*host, *port) = (node.host.clone(), node.port),
             other => *other = ConnectionAddr::Tcp(node.host.clone(), node.port),
         }
-        self.connection.clone().set_addr(addr)
+        Client::open(self.connection.clone().set_addr(addr).set_tcp_settings(tcp()))
     }
 
     /// A client of the Redis at the address. It uses RESP3: pub/sub needs it, and with it a command connection notices a loss at
@@ -311,7 +303,10 @@ mod tests {
         let settings = Settings::new(url, "livechat").expect("settings");
         assert!(settings.is_cluster());
         assert_eq!(settings.address(), "one:6379, two:6380, three:6381");
-        let login = settings.seeds[1].redis_settings();
+        let client = settings.client_at(&settings.seeds[1]).expect("a client");
+        let connection = client.get_connection_info();
+        let login = connection.redis_settings();
+        assert_eq!(connection.addr().to_string(), "two:6380");
         assert_eq!((login.username(), login.password()), (Some("me"), Some("open-sesame")));
         let single = Settings::new("redis://one:6379", "livechat").expect("settings");
         assert!(!single.is_cluster() && single.in_cluster().is_cluster());

@@ -134,38 +134,23 @@ pub struct SlotMap {
 impl SlotMap {
     /// Merges several views. Of several claims to a slot, the one with the highest epoch wins.
     pub fn merge(views: &[NodeView]) -> Self {
-        let claims = || views.iter().flat_map(|view| &view.claims);
-        let mut primaries: Vec<_> = claims().map(|claim| claim.primary.clone()).collect();
+        let mut winners: Vec<Option<&Claim>> = vec![None; usize::from(SLOT_COUNT)];
+        for claim in views.iter().flat_map(|view| &view.claims) {
+            for slot in claim.first..=claim.last {
+                let winner = &mut winners[usize::from(slot)];
+                if winner.is_none_or(|winner| claim.epoch > winner.epoch) {
+                    *winner = Some(claim);
+                }
+            }
+        }
+        let mut primaries: Vec<_> = winners.iter().flatten().map(|claim| &claim.primary).collect();
+        // Most neighbours are equal, so that there is little left to sort.
+        primaries.dedup();
         primaries.sort_unstable();
         primaries.dedup();
-        let mut owners = vec![None; usize::from(SLOT_COUNT)];
-        let mut epochs = vec![0; usize::from(SLOT_COUNT)];
-        for claim in claims() {
-            let index = primaries.binary_search(&claim.primary).ok().and_then(|index| u16::try_from(index).ok());
-            for slot in usize::from(claim.first)..=usize::from(claim.last) {
-                if owners[slot].is_none() || claim.epoch > epochs[slot] {
-                    (owners[slot], epochs[slot]) = (index, claim.epoch);
-                }
-            }
-        }
-        Self { primaries, owners }.without_slotless_primaries()
-    }
-
-    /// Removes the primaries that lost all of their claims.
-    fn without_slotless_primaries(self) -> Self {
-        let mut remaining = Self { primaries: Vec::new(), owners: vec![None; usize::from(SLOT_COUNT)] };
-        for (index, address) in (0..).zip(self.primaries) {
-            if self.owners.contains(&Some(index)) {
-                let new_index = u16::try_from(remaining.primaries.len()).ok();
-                remaining.primaries.push(address);
-                for (owner, old) in remaining.owners.iter_mut().zip(&self.owners) {
-                    if *old == Some(index) {
-                        *owner = new_index;
-                    }
-                }
-            }
-        }
-        remaining
+        let index = |claim: &Claim| u16::try_from(primaries.binary_search(&&claim.primary).ok()?).ok();
+        let owners = winners.iter().map(|winner| winner.and_then(index)).collect();
+        Self { primaries: primaries.into_iter().cloned().collect(), owners }
     }
 
     /// The index in `primaries` of the owner of a slot, if it has one.

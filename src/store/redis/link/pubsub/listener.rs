@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tracing::{info, warn};
 
-use crate::store::redis::link::primary::{NotPrimary, Primary};
+use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::pubsub::subscriptions::{Channel, Subscriptions};
 
 /// Subscriptions requested at a time.
@@ -46,30 +46,20 @@ pub enum PubSubEvent<'a> {
 /// Handles messages. Called by the driver of a connection, so it must not block.
 pub type Handler = Arc<dyn Fn(PubSubEvent<'_>) + Send + Sync>;
 
-/// The commands that subscribe: for all of a single Redis, or for one shard of a cluster.
-#[derive(Clone, Copy)]
-struct SubscribeCommands {
-    subscribe: &'static str,
-    unsubscribe: &'static str,
-}
-
-const SINGLE: SubscribeCommands = SubscribeCommands { subscribe: "SUBSCRIBE", unsubscribe: "UNSUBSCRIBE" };
-const SHARDED: SubscribeCommands = SubscribeCommands { subscribe: "SSUBSCRIBE", unsubscribe: "SUNSUBSCRIBE" };
-
 /// Why a connection was given up.
 #[derive(Debug, thiserror::Error)]
 enum Lost {
     #[error(transparent)]
     Redis(#[from] RedisError),
-    #[error(transparent)]
-    NotPrimary(#[from] NotPrimary),
+    #[error("this Redis is a replica, not the primary")]
+    Replica,
     #[error("another Redis is the primary now")]
     Superseded,
     #[error(transparent)]
     TimedOut(#[from] tokio::time::error::Elapsed),
     #[error("the connection was closed")]
     Closed,
-    #[error("unexpected reply to a subscription")]
+    #[error("unexpected reply")]
     UnexpectedReply,
 }
 
@@ -77,7 +67,6 @@ enum Lost {
 pub struct Listener {
     primary: Arc<Primary>,
     config: AsyncConnectionConfig,
-    commands: SubscribeCommands,
     handler: Handler,
     subscriptions: Arc<Subscriptions>,
     /// Of the cluster, if the server belongs to one.
@@ -95,9 +84,8 @@ impl Listener {
         subscriptions: Arc<Subscriptions>,
         refresh_requested: Option<Arc<Notify>>,
     ) -> Self {
-        let commands = if refresh_requested.is_some() { SHARDED } else { SINGLE };
         let (logged_reason, delay) = (None, MIN_RECONNECT_DELAY);
-        Self { primary, config, commands, handler, subscriptions, refresh_requested, logged_reason, delay }
+        Self { primary, config, handler, subscriptions, refresh_requested, logged_reason, delay }
     }
 
     /// Listens for ever.
@@ -129,7 +117,7 @@ impl Listener {
         let generation = self.primary.generation();
         let client = timeout(LOCATE_TIMEOUT, self.primary.client()).await??;
         let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        timeout(PING_TIMEOUT, self.primary.check_role(generation, &connection)).await??;
+        timeout(PING_TIMEOUT, self.check_role(generation, &connection)).await??;
         self.subscriptions.set_connected(pushes.connection);
         let mut watchdog = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,9 +133,22 @@ impl Listener {
                 () = retry => {}
                 () = pushes.closed.notified() => return Err(Lost::Closed),
                 () = &mut superseded => return Err(Lost::Superseded),
-                _ = watchdog.tick() => timeout(PING_TIMEOUT, self.primary.check_role(generation, &connection)).await??,
+                _ = watchdog.tick() => timeout(PING_TIMEOUT, self.check_role(generation, &connection)).await??,
             }
             self.subscriptions.retry(&rejected);
+        }
+    }
+
+    /// Checks that the connection leads to a primary, and marks the generation of a replica as demoted.
+    async fn check_role(&self, generation: u64, connection: &MultiplexedConnection) -> Result<(), Lost> {
+        let reply: Value = redis::cmd("ROLE").query_async(&mut connection.clone()).await?;
+        match reply.as_sequence().and_then(<[Value]>::first) {
+            Some(Value::BulkString(role)) if role == b"master" => Ok(()),
+            Some(Value::BulkString(role)) if role == b"slave" => {
+                self.primary.mark_demoted(generation);
+                Err(Lost::Replica)
+            }
+            _ => Err(Lost::UnexpectedReply),
         }
     }
 
@@ -155,13 +156,16 @@ impl Listener {
     /// spans slots. Both commands are idempotent, so no record is kept of what was subscribed before. Returns the channels
     /// that the server rejected because it does not own them.
     async fn synchronize(&self, connection: &MultiplexedConnection) -> Result<Vec<Channel>, Lost> {
+        let is_sharded = self.refresh_requested.is_some();
+        let (subscribe, unsubscribe) =
+            if is_sharded { ("SSUBSCRIBE", "SUNSUBSCRIBE") } else { ("SUBSCRIBE", "UNSUBSCRIBE") };
         let (mut rejected, mut gaps) = (Vec::new(), 0);
         while let Some((wanted, unwanted)) = self.subscriptions.take_changes() {
             for channels in unwanted.chunks(MAX_IN_FLIGHT) {
-                send_for_each(connection, self.commands.unsubscribe, channels).await?;
+                send_for_each(connection, unsubscribe, channels).await?;
             }
             for channels in wanted.chunks(MAX_IN_FLIGHT) {
-                let (confirmed, others) = send_for_each(connection, self.commands.subscribe, channels).await?;
+                let (confirmed, others) = send_for_each(connection, subscribe, channels).await?;
                 self.subscriptions.activate(&confirmed, |channels| {
                     gaps += channels.len();
                     (self.handler)(PubSubEvent::Gap(channels));
