@@ -52,8 +52,8 @@ use crate::store::{
     NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
 };
 
-/// Operations of several steps in flight, at most, at some 4 kB each. It is more than a process can start while an unavailable
-/// shard delays its callers, so that callers of other shards still find a place.
+/// Operations of several steps in flight, at most, at some 4 kB each. No process can start that many while an unavailable shard
+/// delays its callers, so callers of other shards still find a place.
 const MAX_DETACHED: usize = 16_384;
 /// How long such an operation may take: longer than the deadlines of all its steps together.
 const DETACHED_TIMEOUT: Duration = Duration::from_secs(60);
@@ -81,8 +81,8 @@ struct Inner {
 }
 
 impl RedisStore {
-    /// Connects, and retries for as long as the settings allow, unless the error is permanent. It also waits for a cluster that is
-    /// down, but uses that cluster after the wait in any case: it may recover.
+    /// Connects, and retries for as long as the settings allow, unless the error is permanent. Also waits for a cluster that is
+    /// down, but no error follows if it stays down: it may recover later.
     pub async fn connect_when_ready(settings: Settings) -> Result<Self, StoreError> {
         let mut wait = StartupWait::new(settings.wait);
         let store = wait.retry(async || Self::connect(settings.clone()).await, is_temporary).await?;
@@ -149,7 +149,7 @@ impl RedisStore {
         })
     }
 
-    /// In two steps, as a cluster may keep room and list on two nodes. Between them the room exists without being listed.
+    /// Takes two steps, because a cluster may keep room and list on two nodes. Between them the room exists without being listed.
     async fn create_and_list(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
         let mut create = self.on_room(&self.inner.scripts.create_room, id, &["room"]);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;

@@ -1,4 +1,4 @@
-//! Checks the permissions of the Redis user at start. A missing one would otherwise fail much later, in one use case only.
+//! Checks the permissions of the Redis user at start. Otherwise a missing one would show much later, in one use case only.
 //! docs/operations.md has the ACL lines that grant these permissions and no others.
 
 use redis::aio::MultiplexedConnection;

@@ -18,7 +18,7 @@ use crate::store::redis::link::slots::Address;
 const MAX_ROOMS_PER_CALL: usize = 100;
 /// Calls in flight to one server.
 const MAX_IN_FLIGHT: usize = 64;
-/// How long silent shards are waited for after the last reply of another, as a fraction of a call's timeout.
+/// How long to wait for silent shards after the last reply of another, as a fraction of a call's timeout.
 const STRAGGLER_FRACTION: f64 = 0.7;
 
 /// Shards that were unavailable earlier in an operation. Its further calls skip them.

@@ -61,7 +61,7 @@ impl Import {
         decode_outcome(&self.store.run(&call).await?)?.ok_or_else(unexpected_absence)
     }
 
-    /// Compares a room with the imported one, which may have grown since. Returns `None` if the room is absent.
+    /// Compares a room that was imported earlier, and may have grown since, with its source. `None` if the room is absent.
     pub async fn compare(&self, state: &RoomState) -> Result<Option<ImportOutcome>, StoreError> {
         let parts = ["room", "messages", "log", "chatters", "roster"];
         let mut call = self.store.on_room(&self.compare, state.room.id, &parts);

@@ -154,13 +154,13 @@ impl Settings {
         Ok(Self { connection, certificates: Some(certificates), ..self })
     }
 
-    /// Sets the timeout of a call, which is one second otherwise.
+    /// Sets the timeout of a call. The default is one second.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Sets how long to wait at start until Redis is usable, which is not at all otherwise.
+    /// Sets how long to wait at start until Redis is usable. The default is not to wait.
     #[must_use]
     pub fn with_wait(self, wait: Duration) -> Self {
         Self { wait, ..self }

@@ -1,5 +1,5 @@
 //! The topology of a cluster: which primary owns which slot. Parsed from the views of several nodes and merged by the rule of
-//! Redis Cluster, the highest epoch wins. Pure; `cluster` queries the nodes.
+//! Redis Cluster: the highest epoch wins. Pure; `cluster` queries the nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Topology {
         self.owner(slot_of(key.as_bytes())).map(|node| &node.address)
     }
 
-    /// For each primary, the first of the keys for 0, 1, 2 and so on that it owns. A primary with next to no slots may have none.
+    /// For each primary, the first of `key(0)`, `key(1)` and so on that it owns; nothing for a primary with hardly any slots.
     pub fn key_on_each_primary(&self, key: impl Fn(u32) -> String) -> Vec<String> {
         const MAX_TRIES: u32 = 20_000;
         let mut found = vec![None; self.primaries.len()];
