@@ -147,7 +147,7 @@ async fn expired_room_leaves_no_key() {
 #[tokio::test]
 async fn keys_of_one_call_are_in_one_slot() {
     let server = RedisServer::start_cluster_node().await;
-    let store = connect(&server).await;
+    let store = RedisStore::connect(settings(&server).in_cluster()).await.expect("a store");
     let room = new_room(&store).await;
     use_room(&store, room).await;
     assert_eq!(store.read_log(room, Position::START, 10).await.expect("the log").len(), 4);
