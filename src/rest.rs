@@ -10,7 +10,7 @@ mod date;
 mod detail;
 mod encoding;
 mod envelope;
-mod error;
+mod error_response;
 mod fields;
 mod integer;
 mod json;
@@ -30,13 +30,15 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 
 use crate::chat::Chat;
 use crate::domain::client_key::ClientKey;
 use crate::metrics::OperationMetrics;
 
 use crate::rest::long_read::LongReads;
+
+pub use crate::rest::error_response::ErrorStatus;
 
 /// Settings of the legacy routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,21 +52,11 @@ pub struct Settings {
     pub read_timeout: Duration,
 }
 
-/// The HTTP status of responses whose envelope reports an error of the request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ErrorStatus {
-    /// The `status_code` of the envelope, or 404 for a missing message: its 503 would make proxies repeat the request.
-    #[default]
-    Meaningful,
-    /// 200, as in the original. Server errors keep their status.
-    AlwaysOk,
-}
-
 /// State of the request handlers.
 #[derive(Clone)]
 struct RestState {
     chat: Chat,
-    settings: Settings,
+    error_status: ErrorStatus,
     long_reads: LongReads,
     /// Number of rooms when they were last listed.
     rooms_listed: Arc<AtomicU64>,
@@ -85,16 +77,18 @@ impl<S: Sync> FromRequestParts<S> for Client {
 /// path without a trailing slash. The application adds layers and fallbacks.
 pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMetrics) -> Router {
     let routes = [
-        ("/room/create", only_get(get(room::create))),
-        ("/room", only_post(post(room::open))),
-        ("/rooms_views", only_get(get(room::list))),
-        ("/room/message/send", only_post(post(message::send))),
-        ("/room/message/edit", only_post(post(message::edit))),
-        ("/room/message/delete", only_post(post(message::delete))),
+        ("/room/create", "GET", get(room::create)),
+        ("/room", "POST", post(room::open)),
+        ("/rooms_views", "GET", get(room::list)),
+        ("/room/message/send", "POST", post(message::send)),
+        ("/room/message/edit", "POST", post(message::edit)),
+        ("/room/message/delete", "POST", post(message::delete)),
     ];
     let mut router = Router::new();
-    for (path, methods) in routes {
-        let methods = metrics::record_operations(methods, path, metrics);
+    for (path, method, handler) in routes {
+        // The router's own rejections would allow HEAD wherever GET is, which the original did not, and create a room for it.
+        let reject = move || only_allowed(method);
+        let methods = metrics::record_operations(handler.head(reject).fallback(reject), path, metrics);
         for prefix in ["", "/v1"] {
             for slash in ["", "/"] {
                 router = router.route(&format!("{prefix}{path}{slash}"), methods.clone());
@@ -103,7 +97,7 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMet
     }
     let long_reads = LongReads::new(settings.max_reads_per_client, settings.max_reads, settings.read_timeout);
     router
-        .with_state(RestState { chat, settings, long_reads, rooms_listed: Arc::default() })
+        .with_state(RestState { chat, error_status: settings.error_status, long_reads, rooms_listed: Arc::default() })
         .merge(openapi::routes(base))
 }
 
@@ -117,21 +111,7 @@ pub async fn method_not_allowed() -> Response {
     detail::text_response(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
-fn only_get(methods: MethodRouter<RestState>) -> MethodRouter<RestState> {
-    // By default the router handles HEAD like GET, and would create a room.
-    only("GET", methods.head(async || only_allowed("GET").await))
-}
-
-fn only_post(methods: MethodRouter<RestState>) -> MethodRouter<RestState> {
-    only("POST", methods)
-}
-
-/// Rejects all other methods with an `Allow` header that names only `method`. The router's own would add HEAD to GET, which the
-/// original did not.
-fn only(method: &'static str, methods: MethodRouter<RestState>) -> MethodRouter<RestState> {
-    methods.fallback(async move || only_allowed(method).await)
-}
-
+/// Rejects the method of a request for a path that supports only `method`.
 async fn only_allowed(method: &'static str) -> Response {
     ([(header::ALLOW, method)], method_not_allowed().await).into_response()
 }

@@ -13,15 +13,15 @@ const SUCCESSFUL: &str = "sucessful";
 #[derive(Serialize, ToSchema)]
 pub(super) struct Envelope<'a, T> {
     /// 200, or an error: the same as the HTTP status, except 503 for a message that does not exist.
-    status_code: u16,
+    pub(super) status_code: u16,
     /// The result in words, with the misspellings of the original.
-    message: &'a str,
+    pub(super) message: &'a str,
     #[schema(value_type = T)]
-    data: Option<T>,
+    pub(super) data: Option<T>,
     /// The room that was created, read, or not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    room: Option<&'a str>,
+    pub(super) room: Option<&'a str>,
 }
 
 impl<T> Envelope<'static, T> {
@@ -47,24 +47,6 @@ impl<'a> Envelope<'a, Nothing> {
     /// An error.
     pub(super) const fn error(status_code: u16, message: &'a str) -> Self {
         Self { status_code, message, data: None, room: None }
-    }
-}
-
-impl<'a, T> Envelope<'a, T> {
-    /// Replaces the message.
-    pub(super) fn with_message<'b>(self, message: &'b str) -> Envelope<'b, T>
-    where
-        'a: 'b,
-    {
-        Envelope { message, ..self }
-    }
-
-    /// Adds the id of the room.
-    pub(super) fn with_room<'b>(self, room: &'b str) -> Envelope<'b, T>
-    where
-        'a: 'b,
-    {
-        Envelope { room: Some(room), ..self }
     }
 }
 

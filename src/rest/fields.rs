@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::rest::detail::{Detail, Location, Problem};
 use crate::rest::integer;
-use crate::rest::json::{HalfSurrogatePair, RawValue};
+use crate::rest::json::RawValue;
 
 /// A type that can be read from the fields of a body.
 pub(super) trait FromFields: Sized {
@@ -16,7 +16,6 @@ pub(super) trait FromFields: Sized {
 /// The fields of one object. Values are parsed only when they are read. So unknown fields may have any value, and an unpaired
 /// surrogate is a problem of its field, not of the body.
 pub(super) struct Fields<'a> {
-    /// If a name occurs twice, its last value.
     values: HashMap<String, RawValue<'a>>,
     problems: Vec<Detail>,
 }
@@ -31,16 +30,13 @@ impl<'a> Fields<'a> {
 
     /// Reads a required string.
     pub(super) fn text(&mut self, name: &'static str) -> String {
-        self.required(name, parse_text)
+        self.required(name, RawValue::text)
     }
 
     /// Reads a string that may be absent or null.
     pub(super) fn optional_text(&mut self, name: &'static str) -> Option<String> {
-        let value = *self.values.get(name)?;
-        if value.is_null() {
-            return None;
-        }
-        let result = parse_text(value);
+        let value = self.values.get(name).filter(|value| !value.is_null())?;
+        let result = value.text();
         Some(self.or_report(name, result))
     }
 
@@ -49,7 +45,7 @@ impl<'a> Fields<'a> {
         self.required(name, integer::parse)
     }
 
-    fn required<T: Default>(&mut self, name: &'static str, parse: fn(RawValue<'_>) -> Result<T, Problem>) -> T {
+    fn required<T: Default>(&mut self, name: &'static str, parse: fn(RawValue<'a>) -> Result<T, Problem>) -> T {
         let result = self.values.get(name).map_or(Err(Problem::Missing), |value| parse(*value));
         self.or_report(name, result)
     }
@@ -61,12 +57,4 @@ impl<'a> Fields<'a> {
             T::default()
         })
     }
-}
-
-/// Parses a string. Its syntax has been checked with the body, so only an unpaired surrogate can be wrong with it.
-pub(super) fn parse_text(value: RawValue<'_>) -> Result<String, Problem> {
-    if !value.is_string() {
-        return Err(Problem::NotString);
-    }
-    value.text().map_err(|HalfSurrogatePair| Problem::HalfSurrogatePair)
 }

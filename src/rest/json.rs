@@ -3,9 +3,9 @@
 //! It finds the fields of the outermost object and leaves their values unparsed, so unknown fields may have any value with valid
 //! syntax. Beyond the JSON standard, it accepts `NaN`, `Infinity` and `-Infinity` as numbers, and unpaired surrogates in strings.
 
-use std::ops::Range;
+use std::collections::HashMap;
 
-use crate::rest::encoding::CodePoint;
+use crate::rest::detail::Problem;
 
 /// Maximum depth of nested objects and arrays. Python's limit is about the same.
 const NESTING_MAX: usize = 950;
@@ -14,8 +14,8 @@ const NESTING_MAX: usize = 950;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Document<'a> {
     Null,
-    /// The fields of an object in their order, without those whose names have an unpaired surrogate.
-    Object(Vec<(String, RawValue<'a>)>),
+    /// The fields of an object, without those whose names have an unpaired surrogate. If a name occurs twice, its last value.
+    Object(HashMap<String, RawValue<'a>>),
     /// An array, string, number or boolean.
     Other,
 }
@@ -28,255 +28,146 @@ pub(super) enum JsonError {
     NestedTooDeep,
 }
 
-/// The error of a string with an unpaired surrogate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HalfSurrogatePair;
-
 /// An unparsed value with valid syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RawValue<'a>(&'a [CodePoint]);
+pub(super) struct RawValue<'a>(pub(super) &'a [u8]);
 
-impl<'a> RawValue<'a> {
-    /// A value whose syntax has been checked.
-    #[cfg(test)]
-    pub(super) const fn new(text: &'a [CodePoint]) -> Self {
-        Self(text)
-    }
-
-    pub(super) fn is_string(self) -> bool {
-        self.0.first() == Some(&QUOTE)
-    }
-
+impl RawValue<'_> {
     pub(super) fn is_null(self) -> bool {
-        self.0.first() == Some(&CodePoint::from('n'))
-    }
-
-    /// The text of a number, boolean or null.
-    pub(super) fn literal(self) -> String {
-        self.0.iter().filter_map(|point| char::from_u32(*point)).collect()
-    }
-
-    pub(super) fn is_array_or_object(self) -> bool {
-        matches!(self.0.first(), Some(&OPEN_ARRAY | &OPEN_OBJECT))
+        self.0 == b"null"
     }
 
     /// The content of a string, with escapes resolved.
-    pub(super) fn text(self) -> Result<String, HalfSurrogatePair> {
-        let mut points = self.0.get(1..self.0.len().saturating_sub(1)).unwrap_or_default().iter().copied();
-        let mut text = String::with_capacity(points.len());
-        while let Some(point) = points.next() {
-            let point = if point == BACKSLASH { unescape(&mut points) } else { Some(point) };
-            text.push(point.and_then(char::from_u32).ok_or(HalfSurrogatePair)?);
+    pub(super) fn text(self) -> Result<String, Problem> {
+        if !self.0.starts_with(b"\"") {
+            return Err(Problem::NotString);
         }
-        Ok(text)
+        // The syntax has been checked, so only an unpaired surrogate can be wrong.
+        serde_json::from_slice(self.0).map_err(|_| Problem::HalfSurrogatePair)
     }
 }
 
-/// Resolves the escape after a backslash, and the second half of a surrogate pair if it is escaped, too. The syntax has been
-/// checked.
-fn unescape(points: &mut (impl Iterator<Item = CodePoint> + Clone)) -> Option<CodePoint> {
-    Some(match char::from_u32(points.next()?)? {
-        'b' => 0x8,
-        'f' => 0xc,
-        'n' => 0xa,
-        'r' => 0xd,
-        't' => 0x9,
-        'u' => {
-            let unit = hex_unit(points)?;
-            let mut ahead = points.clone();
-            let is_escape = |points: &mut dyn Iterator<Item = CodePoint>| {
-                points.next() == Some(BACKSLASH) && points.next() == Some(CodePoint::from('u'))
-            };
-            match unit {
-                0xd800..0xdc00 if is_escape(&mut ahead) => match hex_unit(&mut ahead)? {
-                    low @ 0xdc00..0xe000 => {
-                        *points = ahead;
-                        0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
-                    }
-                    _ => unit,
-                },
-                unit => unit,
-            }
-        }
-        other => other.into(),
+/// Parses a whole text in UTF-8, which may contain unpaired surrogates.
+pub(super) fn parse(text: &[u8]) -> Result<Document<'_>, JsonError> {
+    let mut parser = Parser { text, at: 0 };
+    parser.parse_document().map_err(|error| match error {
+        JsonError::Syntax(offset) => JsonError::Syntax(count_characters(&text[..offset])),
+        JsonError::NestedTooDeep => error,
     })
 }
 
-fn hex_unit(points: &mut impl Iterator<Item = CodePoint>) -> Option<CodePoint> {
-    (0..4).try_fold(0, |unit, _| Some(unit << 4 | char::from_u32(points.next()?)?.to_digit(16)?))
+fn count_characters(text: &[u8]) -> usize {
+    let is_continuation = |byte: u8| byte & 0xc0 == 0x80;
+    text.iter().filter(|byte| !is_continuation(**byte)).count()
 }
 
-const QUOTE: CodePoint = '"' as CodePoint;
-const BACKSLASH: CodePoint = '\\' as CodePoint;
-const OPEN_OBJECT: CodePoint = '{' as CodePoint;
-const CLOSE_OBJECT: CodePoint = '}' as CodePoint;
-const OPEN_ARRAY: CodePoint = '[' as CodePoint;
-const CLOSE_ARRAY: CodePoint = ']' as CodePoint;
-const COMMA: CodePoint = ',' as CodePoint;
-const COLON: CodePoint = ':' as CodePoint;
-
-/// Keywords that are values.
-const KEYWORDS: [&str; 6] = ["null", "true", "false", "NaN", "Infinity", "-Infinity"];
-
-/// Parses a whole text.
-pub(super) fn parse(text: &[CodePoint]) -> Result<Document<'_>, JsonError> {
-    let mut parser = Parser { text, at: 0, open: Vec::new(), fields: Vec::new(), name: 0..0, value_start: 0 };
-    parser.skip_space();
-    let start = parser.at;
-    parser.skip_value()?;
-    let end = parser.at;
-    parser.skip_space();
-    if parser.at < text.len() {
-        return Err(parser.syntax_error());
-    }
-    Ok(match text.get(start) {
-        Some(&OPEN_OBJECT) => {
-            let field = |(name, value): (Range<usize>, Range<usize>)| {
-                Some((RawValue(text.get(name)?).text().ok()?, RawValue(text.get(value)?)))
-            };
-            Document::Object(parser.fields.into_iter().filter_map(field).collect())
-        }
-        _ if RawValue(&text[start..end]).is_null() => Document::Null,
-        _ => Document::Other,
-    })
-}
-
-/// The state of the parser. Nesting is a list instead of recursion, so no text can overflow the stack.
+/// Offsets are in bytes.
 struct Parser<'a> {
-    text: &'a [CodePoint],
+    text: &'a [u8],
     at: usize,
-    /// The closing bracket of each open object and array.
-    open: Vec<CodePoint>,
-    /// Names and values of the outermost object.
-    fields: Vec<(Range<usize>, Range<usize>)>,
-    /// The last name in the outermost object.
-    name: Range<usize>,
-    /// Start of its value.
-    value_start: usize,
 }
 
-impl Parser<'_> {
-    /// Moves past a value and everything inside it.
-    fn skip_value(&mut self) -> Result<(), JsonError> {
-        loop {
-            // A value begins here.
-            if self.is_in_outermost_object() {
-                self.value_start = self.at;
-            }
-            match self.peek() {
-                Some(OPEN_OBJECT) => {
-                    self.enter(CLOSE_OBJECT)?;
-                    if self.peek() != Some(CLOSE_OBJECT) {
-                        self.skip_name()?;
-                        continue;
-                    }
-                    self.leave();
-                }
-                Some(OPEN_ARRAY) => {
-                    self.enter(CLOSE_ARRAY)?;
-                    if self.peek() != Some(CLOSE_ARRAY) {
-                        continue;
-                    }
-                    self.leave();
-                }
-                _ => self.skip_scalar()?,
-            }
-            // A value ends here, and perhaps the objects and arrays around it.
-            loop {
-                if self.is_in_outermost_object() {
-                    self.fields.push((self.name.clone(), self.value_start..self.at));
-                }
-                let Some(end) = self.open.last().copied() else { return Ok(()) };
-                self.skip_space();
-                match self.peek() {
-                    Some(COMMA) => {
-                        self.at += 1;
-                        self.skip_space();
-                        if end == CLOSE_OBJECT {
-                            self.skip_name()?;
-                        }
-                        break;
-                    }
-                    Some(found) if found == end => self.leave(),
-                    _ => return Err(self.syntax_error()),
-                }
-            }
-        }
-    }
-
-    fn is_in_outermost_object(&self) -> bool {
-        *self.open == [CLOSE_OBJECT]
-    }
-
-    fn enter(&mut self, end: CodePoint) -> Result<(), JsonError> {
-        if self.open.len() == NESTING_MAX {
-            return Err(JsonError::NestedTooDeep);
-        }
-        self.open.push(end);
-        self.at += 1;
+impl<'a> Parser<'a> {
+    fn parse_document(&mut self) -> Result<Document<'a>, JsonError> {
         self.skip_space();
-        Ok(())
+        let document = if self.peek() == Some(b'{') {
+            let mut fields = HashMap::new();
+            self.skip_items(b'}', 1, |parser| {
+                let (name, value) = parser.parse_field(1)?;
+                // No field that is read has a name with an unpaired surrogate.
+                name.text().map(|name| fields.insert(name, value)).ok();
+                Ok(())
+            })?;
+            Document::Object(fields)
+        } else if self.parse_value(0)?.is_null() {
+            Document::Null
+        } else {
+            Document::Other
+        };
+        self.skip_space();
+        if self.at < self.text.len() { Err(self.syntax_error()) } else { Ok(document) }
     }
 
-    fn leave(&mut self) {
-        self.open.pop();
-        self.at += 1;
-    }
-
-    /// Moves past the name of a field, to the start of its value.
-    fn skip_name(&mut self) -> Result<(), JsonError> {
+    /// Moves past a value that is inside `depth` objects and arrays.
+    fn parse_value(&mut self, depth: usize) -> Result<RawValue<'a>, JsonError> {
         let start = self.at;
-        if self.peek() != Some(QUOTE) {
+        match self.peek() {
+            Some(b'{') => self.skip_items(b'}', depth + 1, |parser| parser.parse_field(depth + 1).map(drop))?,
+            Some(b'[') => self.skip_items(b']', depth + 1, |parser| parser.parse_value(depth + 1).map(drop))?,
+            Some(b'"') => self.skip_string()?,
+            _ => self.skip_keyword_or_number()?,
+        }
+        Ok(RawValue(&self.text[start..self.at]))
+    }
+
+    /// Moves past a field of an object. Returns its name and value.
+    fn parse_field(&mut self, depth: usize) -> Result<(RawValue<'a>, RawValue<'a>), JsonError> {
+        let start = self.at;
+        if self.peek() != Some(b'"') {
             return Err(self.syntax_error());
         }
         self.skip_string()?;
-        if self.is_in_outermost_object() {
-            self.name = start..self.at;
-        }
+        let name = RawValue(&self.text[start..self.at]);
         self.skip_space();
-        if self.peek() != Some(COLON) {
+        if self.peek() != Some(b':') {
             return Err(self.syntax_error());
         }
-        self.at += 1;
-        self.skip_space();
-        Ok(())
+        self.skip_byte_and_space();
+        Ok((name, self.parse_value(depth)?))
     }
 
-    fn skip_scalar(&mut self) -> Result<(), JsonError> {
-        if self.peek() == Some(QUOTE) {
-            return self.skip_string();
+    /// Moves past an object or array that ends with `end`. `skip_item` moves past one of its items.
+    fn skip_items(
+        &mut self,
+        end: u8,
+        depth: usize,
+        mut skip_item: impl FnMut(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        if depth > NESTING_MAX {
+            return Err(JsonError::NestedTooDeep);
         }
-        let rest = &self.text[self.at..];
-        let is_next = |keyword: &&&str| {
-            keyword.len() <= rest.len()
-                && keyword.chars().map(CodePoint::from).eq(rest[..keyword.len()].iter().copied())
-        };
-        match KEYWORDS.iter().find(is_next) {
-            Some(keyword) => {
-                self.at += keyword.len();
-                Ok(())
+        self.skip_byte_and_space();
+        if self.peek() == Some(end) {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            skip_item(self)?;
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => self.skip_byte_and_space(),
+                Some(found) if found == end => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(self.syntax_error()),
             }
-            None => self.skip_number(),
         }
     }
 
-    fn skip_number(&mut self) -> Result<(), JsonError> {
-        let mut end = self.at;
-        end += usize::from(self.is_at(end, "-"));
-        end = match self.digits_from(end) {
-            none if none == end => return Err(self.syntax_error()),
-            // A number that begins with zero has no further digits.
-            _ if self.is_at(end, "0") => end + 1,
-            digits => digits,
-        };
-        if self.is_at(end, ".") {
-            let digits = self.digits_from(end + 1);
-            end = if digits > end + 1 { digits } else { end };
+    fn skip_keyword_or_number(&mut self) -> Result<(), JsonError> {
+        const KEYWORDS: [&str; 6] = ["null", "true", "false", "NaN", "Infinity", "-Infinity"];
+        let rest = &self.text[self.at..];
+        if let Some(keyword) = KEYWORDS.iter().find(|keyword| rest.starts_with(keyword.as_bytes())) {
+            self.at += keyword.len();
+            return Ok(());
         }
-        if self.is_at(end, "eE") {
-            let start = end + 1 + usize::from(self.is_at(end + 1, "+-"));
-            let digits = self.digits_from(start);
-            end = if digits > start { digits } else { end };
+        let start = self.at + usize::from(self.is_at(self.at, b"-"));
+        let mut end = self.digits_from(start);
+        if end == start {
+            return Err(self.syntax_error());
+        }
+        if self.is_at(start, b"0") {
+            // A number that begins with zero has no further digits.
+            end = start + 1;
+        }
+        // The fraction and the exponent. Without digits they do not belong to the number.
+        for (mark, signs) in [(&b"."[..], &b""[..]), (b"eE", b"+-")] {
+            if self.is_at(end, mark) {
+                let start = end + 1 + usize::from(self.is_at(end + 1, signs));
+                let digits = self.digits_from(start);
+                end = if digits > start { digits } else { end };
+            }
         }
         self.at = end;
         Ok(())
@@ -288,21 +179,21 @@ impl Parser<'_> {
         loop {
             match self.text.get(at) {
                 None => return Err(JsonError::Syntax(start)),
-                Some(&QUOTE) => {
+                Some(b'"') => {
                     self.at = at + 1;
                     return Ok(());
                 }
                 Some(0..=0x1f) => return Err(JsonError::Syntax(at)),
-                Some(&BACKSLASH) if at + 1 == self.text.len() => return Err(JsonError::Syntax(start)),
-                Some(&BACKSLASH) if self.is_at(at + 1, "u") => {
-                    let has_digits = (2..6).all(|offset| self.is_at(at + offset, "0123456789abcdefABCDEF"));
+                Some(b'\\') if at + 1 == self.text.len() => return Err(JsonError::Syntax(start)),
+                Some(b'\\') if self.is_at(at + 1, b"u") => {
+                    let has_digits = (2..6).all(|offset| self.is_at(at + offset, b"0123456789abcdefABCDEF"));
                     if !has_digits || at + 6 == self.text.len() {
                         return Err(JsonError::Syntax(at + 1));
                     }
                     at += 6;
                 }
-                Some(&BACKSLASH) if self.is_at(at + 1, "\"\\/bfnrt") => at += 2,
-                Some(&BACKSLASH) => return Err(JsonError::Syntax(at)),
+                Some(b'\\') if self.is_at(at + 1, b"\"\\/bfnrt") => at += 2,
+                Some(b'\\') => return Err(JsonError::Syntax(at)),
                 Some(_) => at += 1,
             }
         }
@@ -311,20 +202,25 @@ impl Parser<'_> {
     /// The end of the digits that begin at `start`.
     fn digits_from(&self, start: usize) -> usize {
         let digits = self.text.get(start..).unwrap_or_default();
-        start + digits.iter().take_while(|point| char::from_u32(**point).is_some_and(|c| c.is_ascii_digit())).count()
+        start + digits.iter().take_while(|byte| byte.is_ascii_digit()).count()
     }
 
-    /// Whether the character at `offset` is one of `characters`.
-    fn is_at(&self, offset: usize, characters: &str) -> bool {
-        self.text.get(offset).and_then(|point| char::from_u32(*point)).is_some_and(|found| characters.contains(found))
+    /// Whether the byte at `offset` is one of `bytes`.
+    fn is_at(&self, offset: usize, bytes: &[u8]) -> bool {
+        self.text.get(offset).is_some_and(|found| bytes.contains(found))
     }
 
-    fn peek(&self) -> Option<CodePoint> {
+    fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
+    fn skip_byte_and_space(&mut self) {
+        self.at += 1;
+        self.skip_space();
+    }
+
     fn skip_space(&mut self) {
-        while self.is_at(self.at, " \t\n\r") {
+        while self.is_at(self.at, b" \t\n\r") {
             self.at += 1;
         }
     }
@@ -340,12 +236,8 @@ mod tests {
 
     use super::*;
 
-    fn points(text: &str) -> Vec<CodePoint> {
-        text.chars().map(CodePoint::from).collect()
-    }
-
     fn error(text: &str) -> Option<JsonError> {
-        parse(&points(text)).err()
+        parse(text.as_bytes()).err()
     }
 
     proptest! {
@@ -353,39 +245,15 @@ mod tests {
         fn parser_accepts_exactly_what_serde_accepts(text in "[\\[\\]{}:,\"\\\\ntrue0-9eE.+\\- ]{0,24}") {
             prop_assert_eq!(error(&text).is_none(), serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok());
         }
-
-        #[test]
-        fn string_round_trips(text: String) {
-            let json = points(&serde_json::to_string(&text).expect("JSON"));
-            prop_assert_eq!(parse(&json), Ok(Document::Other));
-            prop_assert_eq!(RawValue(&json).text(), Ok(text));
-        }
-
-        #[test]
-        fn parser_never_panics(points: Vec<u32>, text: String) {
-            let _ = parse(&points);
-            let _ = error(&text);
-        }
     }
 
     #[test]
     fn fields_of_the_outermost_object_are_found_unparsed() {
-        let text =
-            points(r#" { "a" : 1.50 , "\u0062":"x\ud83e\udd80", "c":{"a":[{"b":2}]}, "d":[],"a":NaN, "\ud800":1 } "#);
-        let Ok(Document::Object(fields)) = parse(&text) else { panic!("{:?}", parse(&text)) };
-        let found: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.literal())).collect();
-        let expected =
-            [("a", "1.50"), ("b", r#""x\ud83e\udd80""#), ("c", r#"{"a":[{"b":2}]}"#), ("d", "[]"), ("a", "NaN")];
-        assert_eq!(found, expected.map(|(name, value)| (name, value.to_owned())));
-        assert_eq!(fields[1].1.text(), Ok("x🦀".to_owned()));
-    }
-
-    #[test]
-    fn string_with_an_unpaired_surrogate_is_no_text() {
-        for text in [r#""\ud800""#, r#""\ud83e\ud83e""#, r#""\udd80\ud83e""#, r#""\ud83ex""#, r#""\ud83e\n""#] {
-            assert_eq!(RawValue(&points(text)).text(), Err(HalfSurrogatePair), "{text}");
-        }
-        assert_eq!(RawValue(&[QUOTE, 0xd83e, QUOTE]).text(), Err(HalfSurrogatePair));
+        let text = r#" { "a" : 1.50 , "\u0062":"x\ud83e\udd80", "c":{"a":[{"b":2}]}, "d":[],"a":NaN, "\ud800":1 } "#;
+        let expected = [("a", "NaN"), ("b", r#""x\ud83e\udd80""#), ("c", r#"{"a":[{"b":2}]}"#), ("d", "[]")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), RawValue(value.as_bytes())));
+        assert_eq!(parse(text.as_bytes()), Ok(Document::Object(expected.into())));
+        assert_eq!(RawValue(br#""x\ud83e\udd80""#).text(), Ok("x🦀".to_owned()));
     }
 
     #[test]

@@ -4,16 +4,15 @@
 //! The next page is read once the client has received the previous one. Between pages no transaction, lock or store connection is
 //! held. `client_limit` limits the number of such responses, and `http` the minimum rate at which clients must read them.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{Stream, StreamExt as _, stream};
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -80,75 +79,40 @@ impl LongRead {
         self,
         chunks: impl Stream<Item = Result<Bytes, ChatError>> + Send + 'static,
     ) -> Result<Response, ChatError> {
+        let Self { permit, deadline } = self;
+        let json_type = [(header::CONTENT_TYPE, "application/json")];
         let mut chunks = Box::pin(chunks);
         let mut buffered = Vec::new();
         while let Some(chunk) = chunks.next().await {
             buffered.extend_from_slice(&chunk?);
             if buffered.len() > BUFFERED_MAX {
-                let rest = chunks.inspect(|chunk| {
-                    if let Err(error) = chunk {
-                        tracing::warn!(
-                            error = error.fault(),
-                            reason = error.code().as_str(),
-                            "a legacy response was aborted"
-                        );
-                    }
+                let rest = chunks.map_err(|error| {
+                    let (cause, reason) = (error.fault(), error.code().as_str());
+                    tracing::warn!(error = cause, reason, "a legacy response was aborted");
+                    BoxError::from(error)
                 });
-                let chunks = stream::once(async { Ok(Bytes::from(buffered)) }).chain(rest);
-                return Ok(self.stream(Body::from_stream(chunks)));
+                let mut chunks = Box::pin(stream::once(async { Ok(Bytes::from(buffered)) }).chain(rest));
+                let until_deadline = stream::poll_fn(move |task| {
+                    // Held until the response is dropped.
+                    let _permit = &permit;
+                    if Instant::now() > deadline {
+                        tracing::debug!("a legacy response was not received in time");
+                        return Poll::Ready(Some(Err("the response was not received in time".into())));
+                    }
+                    chunks.as_mut().poll_next(task)
+                });
+                return Ok((json_type, Body::from_stream(until_deadline)).into_response());
             }
         }
         // Everything has been read, so the permit is released before the response is sent.
-        Ok(([(header::CONTENT_TYPE, "application/json")], buffered).into_response())
-    }
-
-    fn stream(self, body: Body) -> Response {
-        let body = Body::new(LongBody { body, deadline: self.deadline, _permit: self.permit });
-        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-    }
-}
-
-/// The body of a long response, which fails after its deadline and holds the permit until it is dropped.
-struct LongBody {
-    body: Body,
-    deadline: Instant,
-    _permit: ClientPermit,
-}
-
-/// The deadline of a long response has passed.
-#[derive(Debug, thiserror::Error)]
-#[error("the response was not received in time")]
-struct DeadlineExceeded;
-
-impl HttpBody for LongBody {
-    type Data = Bytes;
-    type Error = axum::BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
-        if Instant::now() > self.deadline {
-            tracing::debug!("a legacy response was not received in time");
-            return Poll::Ready(Some(Err(DeadlineExceeded.into())));
-        }
-        Pin::new(&mut self.body).poll_frame(task).map_err(Into::into)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        Ok((json_type, buffered).into_response())
     }
 }
 
 /// Writes an envelope whose data contains lists or one map, item by item.
 pub(super) struct EnvelopeWriter {
-    /// The JSON between the lists, in order.
+    /// The JSON around the items of the lists, in order.
     parts: std::vec::IntoIter<String>,
-    brackets: [u8; 2],
     written: Vec<u8>,
     /// Whether the open list has an item.
     has_items: bool,
@@ -158,36 +122,32 @@ impl EnvelopeWriter {
     /// Starts with `envelope`, whose lists or map are still empty: `empty` is `[]` or `{}`.
     pub(super) fn new<T: Serialize>(envelope: &Envelope<'_, T>, empty: &str) -> Result<Self, ChatError> {
         let json = serde_json::to_string(envelope).map_err(internal)?;
-        let parts: Vec<_> = json.split(empty).map(str::to_owned).collect();
-        let brackets = if empty == "{}" { *b"{}" } else { *b"[]" };
-        Ok(Self { parts: parts.into_iter(), brackets, written: Vec::new(), has_items: false })
+        let (opening, closing) = empty.split_at(1);
+        // JSON never contains this character.
+        let with_gaps = json.replace(empty, &format!("{opening}\0{closing}"));
+        let parts: Vec<_> = with_gaps.split('\0').map(str::to_owned).collect();
+        Ok(Self { parts: parts.into_iter(), written: Vec::new(), has_items: false })
     }
 
-    /// Opens the next list.
-    pub(super) fn open(&mut self) {
-        self.next_part();
-        self.written.push(self.brackets[0]);
+    /// Closes the open list, if there is one, and opens the next.
+    pub(super) fn open_next(&mut self) {
+        self.write_next_part();
         self.has_items = false;
     }
 
     /// Adds an item to the open list.
-    pub(super) fn item(&mut self, value: &impl Serialize) -> Result<(), ChatError> {
+    pub(super) fn write_item(&mut self, value: &impl Serialize) -> Result<(), ChatError> {
         if std::mem::replace(&mut self.has_items, true) {
             self.written.push(b',');
         }
-        self.value(value)
+        self.write_value(value)
     }
 
     /// Adds an entry to the open map.
-    pub(super) fn entry(&mut self, key: &str, value: &impl Serialize) -> Result<(), ChatError> {
-        self.item(&key)?;
+    pub(super) fn write_entry(&mut self, key: &str, value: &impl Serialize) -> Result<(), ChatError> {
+        self.write_item(&key)?;
         self.written.push(b':');
-        self.value(value)
-    }
-
-    /// Closes the open list.
-    pub(super) fn close(&mut self) {
-        self.written.push(self.brackets[1]);
+        self.write_value(value)
     }
 
     /// Takes what has been written, if it is large enough for a chunk.
@@ -195,17 +155,17 @@ impl EnvelopeWriter {
         (self.written.len() >= CHUNK).then(|| std::mem::take(&mut self.written).into())
     }
 
-    /// Ends the envelope. Returns the last chunk.
+    /// Closes the open list and the envelope. Returns the last chunk.
     pub(super) fn finish(mut self) -> Bytes {
-        self.next_part();
+        self.write_next_part();
         self.written.into()
     }
 
-    fn next_part(&mut self) {
+    fn write_next_part(&mut self) {
         self.written.extend(self.parts.next().unwrap_or_default().into_bytes());
     }
 
-    fn value(&mut self, value: &impl Serialize) -> Result<(), ChatError> {
+    fn write_value(&mut self, value: &impl Serialize) -> Result<(), ChatError> {
         serde_json::to_writer(&mut self.written, value).map_err(internal)
     }
 }

@@ -10,13 +10,16 @@ use crate::domain::message::MessageText;
 use crate::rest::body::Body;
 use crate::rest::date::Date;
 use crate::rest::envelope::{Envelope, Nothing};
-use crate::rest::error::{ErrorContext, error_response};
+use crate::rest::error_response::ErrorContext;
 use crate::rest::fields::{Fields, FromFields};
-use crate::rest::openapi::{self, ChangeResponses, CommonResponses, RateLimitResponses, RoomResponses, SendResponses};
+use crate::rest::openapi::field_schemas;
 use crate::rest::{Client, RestState};
 
 /// What clients send as long as they have no user id: `None` according to the original's documentation, nothing on its website.
 const NO_USER: [&str; 2] = ["None", ""];
+
+/// Description of the response to a change of a message that others are changing.
+const CONFLICT: &str = "The message kept changing at the same time; read it again and repeat the request.";
 
 /// Sends a message.
 ///
@@ -29,9 +32,8 @@ const NO_USER: [&str; 2] = ["None", ""];
     tag = "Messages",
     request_body = SendBody,
     responses(
-        SendResponses,
+        (status = 200, description = "The message, and the token for the next action.", body = Envelope<SentMessage>),
         (status = 507, description = "The room is full.", body = Envelope<Nothing>),
-        RoomResponses, RateLimitResponses, CommonResponses,
     ),
 )]
 pub(super) async fn send(
@@ -50,7 +52,8 @@ pub(super) async fn send(
     match rest.chat.send_message(client, input).await {
         Ok(accepted) => Envelope::success(SentMessage::new(&accepted)).into_response(),
         Err(error) => {
-            error_response(&error, ErrorContext { room_id: &body.room_id, user_id: &body.user_id }, rest.settings)
+            let context = ErrorContext { room_id: &body.room_id, user_id: &body.user_id };
+            rest.error_status.error_response(&error, context)
         }
     }
 }
@@ -65,9 +68,9 @@ pub(super) async fn send(
     tag = "Messages",
     request_body = EditBody,
     responses(
-        ChangeResponses,
+        (status = 200, description = "The changed message, and the token for the next action.", body = Envelope<ChangedMessage>),
+        (status = 409, description = CONFLICT, body = Envelope<Nothing>),
         (status = 507, description = "The room is full, or the message has been edited too often.", body = Envelope<Nothing>),
-        RoomResponses, RateLimitResponses, CommonResponses,
     ),
 )]
 pub(super) async fn edit(
@@ -88,7 +91,10 @@ pub(super) async fn edit(
     operation_id = "deleteMessage",
     tag = "Messages",
     request_body = MessageTarget,
-    responses(ChangeResponses, RoomResponses, RateLimitResponses, CommonResponses),
+    responses(
+        (status = 200, description = "The changed message, and the token for the next action.", body = Envelope<ChangedMessage>),
+        (status = 409, description = CONFLICT, body = Envelope<Nothing>),
+    ),
 )]
 pub(super) async fn delete(
     State(rest): State<RestState>,
@@ -103,11 +109,10 @@ impl RestState {
     fn change_response(&self, target: &MessageTarget, result: Result<Accepted, ChatError>) -> Response {
         match result {
             Ok(accepted) => Envelope::success(ChangedMessage::new(&accepted)).into_response(),
-            Err(error) => error_response(
-                &error,
-                ErrorContext { room_id: &target.room_id, user_id: &target.user_id },
-                self.settings,
-            ),
+            Err(error) => {
+                let context = ErrorContext { room_id: &target.room_id, user_id: &target.user_id };
+                self.error_status.error_response(&error, context)
+            }
         }
     }
 }
@@ -116,17 +121,17 @@ impl RestState {
 #[derive(ToSchema)]
 #[schema(as = Sending)]
 pub(super) struct SendBody {
-    #[schema(schema_with = openapi::room_code)]
+    #[schema(schema_with = field_schemas::room_code)]
     room_code: String,
-    #[schema(schema_with = openapi::user_id_or_none)]
+    #[schema(schema_with = field_schemas::user_id_or_none)]
     user_id: String,
-    #[schema(schema_with = openapi::display_name)]
+    #[schema(schema_with = field_schemas::display_name)]
     display_name: Option<String>,
-    #[schema(schema_with = openapi::room_id)]
+    #[schema(schema_with = field_schemas::room_id)]
     room_id: String,
     /// From the response to the user's last action. Ignored for the first.
     token: Option<String>,
-    #[schema(schema_with = openapi::text)]
+    #[schema(schema_with = field_schemas::text)]
     message: String,
 }
 
@@ -147,13 +152,13 @@ impl FromFields for SendBody {
 #[derive(ToSchema)]
 #[schema(as = Target)]
 pub(super) struct MessageTarget {
-    #[schema(schema_with = openapi::room_code)]
+    #[schema(schema_with = field_schemas::room_code)]
     room_code: String,
-    #[schema(schema_with = openapi::user_id)]
+    #[schema(schema_with = field_schemas::user_id)]
     user_id: String,
-    #[schema(schema_with = openapi::message_id)]
+    #[schema(schema_with = field_schemas::message_id)]
     message_id: i64,
-    #[schema(schema_with = openapi::room_id)]
+    #[schema(schema_with = field_schemas::room_id)]
     room_id: String,
     /// From the response to the user's last action.
     token: String,
@@ -188,7 +193,7 @@ impl MessageTarget {
 pub(super) struct EditBody {
     #[serde(flatten)]
     target: MessageTarget,
-    #[schema(schema_with = openapi::text)]
+    #[schema(schema_with = field_schemas::text)]
     message: String,
 }
 

@@ -19,10 +19,10 @@ use crate::domain::page::Window;
 use crate::rest::body::Body;
 use crate::rest::date::Date;
 use crate::rest::envelope::{Envelope, Nothing};
-use crate::rest::error::{self, ErrorContext, error_response};
+use crate::rest::error_response::ErrorContext;
 use crate::rest::fields::{Fields, FromFields};
 use crate::rest::long_read::{EnvelopeWriter, read_page_with_retry};
-use crate::rest::openapi::{self, CommonResponses, RateLimitResponses, RoomResponses};
+use crate::rest::openapi::field_schemas;
 use crate::rest::{Client, RestState, csrf};
 
 const CREATED: &str = "sucessful, room will be deleted after 24 hours";
@@ -46,30 +46,24 @@ const READ_COST: u64 = 10;
     operation_id = "createRoom",
     tag = "Rooms",
     responses(
-        (
-            status = 200, description = "The new, empty room.", body = Envelope<RoomRecord>,
-            links(
-                ("opened" = (operation_id = "openRoom", request_body = openapi::in_room)),
-                ("writtenTo" = (operation_id = "sendMessage", request_body = openapi::in_room)),
-            ),
-        ),
+        (status = 200, description = "The new, empty room.", body = Envelope<RoomRecord>),
         (
             status = 403, description = "The request comes from an image or a link of another site. Scripts of other sites are allowed.",
             body = Envelope<Nothing>,
         ),
-        RateLimitResponses, CommonResponses,
     ),
 )]
 pub(super) async fn create(State(rest): State<RestState>, Client(client): Client, headers: HeaderMap) -> Response {
     if csrf::is_embedded(&headers) {
-        return error::cross_site(rest.settings);
+        return rest.error_status.cross_site();
     }
     match rest.chat.create_room(client).await {
         Ok(state) => {
             let id = ids::legacy_room_id(state.room.id);
-            Envelope::success(RoomRecord::new(&state, &id)).with_message(CREATED).with_room(&id).into_response()
+            let record = RoomRecord::new(&state, &id);
+            Envelope { message: CREATED, room: Some(&id), ..Envelope::success(record) }.into_response()
         }
-        Err(error) => error_response(&error, ErrorContext::default(), rest.settings),
+        Err(error) => rest.error_status.error_response(&error, ErrorContext::default()),
     }
 }
 
@@ -82,14 +76,15 @@ pub(super) async fn create(State(rest): State<RestState>, Client(client): Client
     operation_id = "openRoom",
     tag = "Rooms",
     request_body = OpenRoom,
-    responses((status = 200, description = "The room.", body = Envelope<RoomRecord>), RoomResponses, RateLimitResponses, CommonResponses),
+    responses((status = 200, description = "The room.", body = Envelope<RoomRecord>)),
 )]
 pub(super) async fn open(
     State(rest): State<RestState>,
     Client(client): Client,
     Body(body): Body<OpenRoom>,
 ) -> Response {
-    let failed = |error| error_response(&error, ErrorContext { room_id: &body.room_id, user_id: "" }, rest.settings);
+    let context = ErrorContext { room_id: &body.room_id, user_id: "" };
+    let failed = |error| rest.error_status.error_response(&error, context);
     let key = RoomKey { id: &body.room_id, code: &body.room_code };
     let state = match rest.chat.room(client, key, None).await {
         Ok(entered) => entered.state,
@@ -97,7 +92,7 @@ pub(super) async fn open(
     };
     let read = match rest.long_reads.start(client) {
         Ok(read) => read,
-        Err(exceeded) => return error::too_many_reads(exceeded, rest.settings),
+        Err(exceeded) => return rest.error_status.too_many_reads(exceeded),
     };
     match rest.chat.charge_read(client, READ_COST + state.message_count + state.user_count) {
         Ok(()) => read.send(room_chunks(rest.chat.clone(), state)).await.unwrap_or_else(failed),
@@ -113,16 +108,13 @@ pub(super) async fn open(
     path = "/rooms_views/",
     operation_id = "listRooms",
     tag = "Rooms",
-    responses(
-        (status = 200, description = "The id of each room, with its number of chatters.", body = Envelope<RoomViews>),
-        RateLimitResponses, CommonResponses,
-    ),
+    responses((status = 200, description = "The id of each room, with its number of chatters.", body = Envelope<RoomViews>)),
 )]
 pub(super) async fn list(State(rest): State<RestState>, Client(client): Client) -> Response {
-    let failed = |error| error_response(&error, ErrorContext::default(), rest.settings);
+    let failed = |error| rest.error_status.error_response(&error, ErrorContext::default());
     let read = match rest.long_reads.start(client) {
         Ok(read) => read,
-        Err(exceeded) => return error::too_many_reads(exceeded, rest.settings),
+        Err(exceeded) => return rest.error_status.too_many_reads(exceeded),
     };
     // The number of rooms is known only once they are read, so the number at the last listing is charged.
     match rest.chat.charge_read(client, READ_COST + rest.rooms_listed.load(Ordering::Relaxed)) {
@@ -137,9 +129,9 @@ pub(super) async fn list(State(rest): State<RestState>, Client(client): Client) 
 /// The room to read.
 #[derive(ToSchema)]
 pub(super) struct OpenRoom {
-    #[schema(schema_with = openapi::room_id)]
+    #[schema(schema_with = field_schemas::room_id)]
     room_id: String,
-    #[schema(schema_with = openapi::room_code)]
+    #[schema(schema_with = field_schemas::room_code)]
     room_code: String,
 }
 
@@ -154,8 +146,9 @@ impl FromFields for OpenRoom {
 fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes, ChatError>> {
     try_stream! {
         let id = ids::legacy_room_id(state.room.id);
-        let mut writer = EnvelopeWriter::new(&Envelope::success(RoomRecord::new(&state, &id)).with_room(&id), "[]")?;
-        writer.open();
+        let envelope = Envelope { room: Some(&id), ..Envelope::success(RoomRecord::new(&state, &id)) };
+        let mut writer = EnvelopeWriter::new(&envelope, "[]")?;
+        writer.open_next();
         let mut read = 0;
         while let Some(window) = next_window(read, state.user_count, PAGE_SIZE) {
             let page = read_page_with_retry(|| chat.chatters(&state.room, window)).await?.users;
@@ -164,14 +157,13 @@ fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes,
             }
             read += page.len() as u64;
             for chatter in page {
-                writer.item(&chatter.id.as_str())?;
+                writer.write_item(&chatter.id.as_str())?;
                 if let Some(chunk) = writer.take_chunk() {
                     yield chunk;
                 }
             }
         }
-        writer.close();
-        writer.open();
+        writer.open_next();
         let mut read = 0;
         while let Some(window) = next_window(read, state.message_count, MESSAGE_PAGE_SIZE) {
             let page = read_page_with_retry(|| chat.messages(&state.room, window)).await?.messages;
@@ -180,13 +172,12 @@ fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes,
             }
             read += page.len() as u64;
             for message in page {
-                writer.item(&ListedMessage::new(&message))?;
+                writer.write_item(&ListedMessage::new(&message))?;
                 if let Some(chunk) = writer.take_chunk() {
                     yield chunk;
                 }
             }
         }
-        writer.close();
         yield writer.finish();
     }
 }
@@ -200,7 +191,7 @@ fn next_window(read: u64, count: u64, page: u32) -> Option<Window> {
 fn list_chunks(chat: Chat, rooms_listed: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes, ChatError>> {
     try_stream! {
         let mut writer = EnvelopeWriter::new(&Envelope::success(RoomViews::default()), "{}")?;
-        writer.open();
+        writer.open_next();
         let (mut after, mut remaining) = (None, None);
         loop {
             let page = read_page_with_retry(|| chat.active_rooms(PAGE_SIZE, after.as_deref())).await?;
@@ -212,7 +203,7 @@ fn list_chunks(chat: Chat, rooms_listed: Arc<AtomicU64>) -> impl Stream<Item = R
                     break;
                 }
                 rooms_left -= 1;
-                writer.entry(&ids::legacy_room_id(state.room.id), &state.user_count)?;
+                writer.write_entry(&ids::legacy_room_id(state.room.id), &state.user_count)?;
                 if let Some(chunk) = writer.take_chunk() {
                     yield chunk;
                 }
@@ -222,7 +213,6 @@ fn list_chunks(chat: Chat, rooms_listed: Arc<AtomicU64>) -> impl Stream<Item = R
             }
             remaining = Some(rooms_left);
         }
-        writer.close();
         yield writer.finish();
     }
 }
