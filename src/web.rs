@@ -1,9 +1,7 @@
 //! Web pages: the chat page, GraphiQL, and the documentation of the legacy routes.
 
-mod chat;
-mod docs;
-mod file;
 pub mod graphiql;
+mod pages;
 
 use axum::Router;
 
@@ -22,7 +20,7 @@ pub struct Settings {
 /// The routes of all pages: `/`, `/docs` and `/graphiql` with their files. All URLs in pages are relative, so the pages work below
 /// any path.
 pub fn routes(settings: Settings) -> Router {
-    chat::routes(settings.text_max, settings.display_name_max)
-        .merge(docs::routes())
+    pages::chat_routes(settings.text_max, settings.display_name_max)
+        .merge(pages::docs_routes())
         .merge(graphiql::routes(settings.graphiql))
 }

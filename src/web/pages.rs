@@ -1,0 +1,84 @@
+//! The chat page and the documentation page of the legacy routes. Their files in `chat/` and `docs/` are embedded without a build
+//! step, and served with one strict content security policy.
+
+use std::borrow::Cow;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use rust_embed::RustEmbed;
+use sha2::{Digest as _, Sha256};
+
+/// The content security policy. Pages can load only their own files and connect only to their own server, also with WebSockets,
+/// which `'self'` includes. Inline scripts and styles, framing, and turning strings into markup are forbidden.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+                      trusted-types 'none'";
+
+#[derive(RustEmbed)]
+#[folder = "src/web/chat"]
+struct ChatFiles;
+
+/// The files of the documentation page, except `colors.css` and `dom.js`, which it shares with the chat page.
+#[derive(RustEmbed)]
+#[folder = "src/web/docs"]
+struct DocsFiles;
+
+/// The chat page: the routes `/` and `/chat/…`. The page enforces the maximum lengths of messages and display names.
+pub(super) fn chat_routes(text_max: usize, display_name_max: usize) -> Router {
+    routes::<ChatFiles>("/", "/chat", |page| {
+        page.replace("{TEXT_MAX_LENGTH}", &text_max.to_string())
+            .replace("{DISPLAY_NAME_MAX_LENGTH}", &display_name_max.to_string())
+    })
+}
+
+/// The documentation page: it renders `/openapi.json`, and has forms to try the routes. The routes `/docs` and `/docs/…`.
+pub(super) fn docs_routes() -> Router {
+    routes::<DocsFiles>("/docs", "/docs", str::to_owned).route("/docs/", get(async || Redirect::permanent("../docs")))
+}
+
+/// One route per file: `index.html`, edited by `edit_page`, at `page`, and the others in `folder`.
+fn routes<Files: RustEmbed>(page: &str, folder: &str, edit_page: impl Fn(&str) -> String) -> Router {
+    Files::iter().fold(Router::new(), |router, name| {
+        let content = Files::get(&name).map_or(Cow::Borrowed(&[][..]), |file| file.data);
+        let (path, content) = if name == "index.html" {
+            (page.to_owned(), edit_page(&String::from_utf8_lossy(&content)).into())
+        } else {
+            (format!("{folder}/{name}"), Bytes::from(content.into_owned()))
+        };
+        let media_type = media_type(&name);
+        let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&content)[..16]));
+        router.route(&path, get(async move |headers: HeaderMap| respond(content.clone(), media_type, &tag, &headers)))
+    })
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Responds with a file, or with status 304 if the client has this version. Browsers revalidate on every use.
+fn respond(content: Bytes, media_type: &'static str, tag: &str, request: &HeaderMap) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::ETAG, tag),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // Other sites must not learn the URL of a page. (Browsers never send the fragment, which has the room's code.)
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    let is_current = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| {
+        // A proxy that compresses responses makes the tag weak.
+        tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
+    });
+    if is_current { (StatusCode::NOT_MODIFIED, headers).into_response() } else { (headers, content).into_response() }
+}
