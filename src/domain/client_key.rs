@@ -1,8 +1,10 @@
 //! The key of all per-client limits.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 /// Identifies a client for limits: by the network that a provider usually assigns to one customer.
 ///
@@ -45,33 +47,18 @@ impl ClientKey {
     /// The key of a client at `address`. Of an IPv6 address only the first `ipv6_prefix` bits (0 to 128) count. An
     /// IPv4-mapped IPv6 address counts as IPv4.
     pub fn from_address(address: IpAddr, ipv6_prefix: u8) -> Self {
-        Self::Network(match address.to_canonical() {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => masked_v6(address, ipv6_prefix).into(),
-        })
+        let address = address.to_canonical();
+        let network = if address.is_ipv6() { IpNet::new(address, ipv6_prefix).ok() } else { None };
+        Self::Network(network.map_or(address, |network| network.network()))
     }
 
     /// The key of the wider network that contains the client; `None` if it is a single address or the client is unknown.
     pub fn wider(self, prefixes: NetworkPrefixes) -> Option<Self> {
-        let wider = match self {
-            Self::Unknown => return None,
-            Self::Network(IpAddr::V4(address)) => masked_v4(address, prefixes.ipv4).into(),
-            Self::Network(IpAddr::V6(address)) => masked_v6(address, prefixes.ipv6).into(),
-        };
-        let is_wider = match wider {
-            IpAddr::V4(_) => prefixes.ipv4 < 32,
-            IpAddr::V6(_) => prefixes.ipv6 < 128,
-        };
-        is_wider.then_some(Self::Network(wider))
+        let Self::Network(address) = self else { return None };
+        let prefix = if address.is_ipv4() { prefixes.ipv4 } else { prefixes.ipv6 };
+        let network = IpNet::new(address, prefix).ok()?;
+        (network.prefix_len() < network.max_prefix_len()).then(|| Self::Network(network.network()))
     }
-}
-
-fn masked_v4(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
-    Ipv4Addr::from_bits(address.to_bits() & u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or(0))
-}
-
-fn masked_v6(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
-    Ipv6Addr::from_bits(address.to_bits() & u128::MAX.checked_shl(128_u32.saturating_sub(prefix.into())).unwrap_or(0))
 }
 
 /// Hides the address.

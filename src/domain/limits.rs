@@ -3,7 +3,7 @@
 use crate::domain::violation::{Field, Violation};
 use crate::domain::visible::has_visible;
 
-/// The configurable limits of what clients may store, all inclusive. The defaults are documented.
+/// The configurable limits of what clients may store, all inclusive. docs/operations.md lists the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Characters in a message.

@@ -40,69 +40,18 @@ mod tests {
     use super::*;
 
     /// At least one character of every invisible kind.
-    const INVISIBLE: &[char] = &[
-        ' ',
-        '\t',
-        '\n',
-        '\u{85}',
-        '\u{a0}',
-        '\u{1680}',
-        '\u{2000}',
-        '\u{200a}',
-        '\u{2028}',
-        '\u{2029}',
-        '\u{202f}',
-        '\u{205f}',
-        '\u{3000}',
-        '\u{ad}',
-        '\u{34f}',
-        '\u{61c}',
-        '\u{115f}',
-        '\u{1160}',
-        '\u{17b4}',
-        '\u{17b5}',
-        '\u{180b}',
-        '\u{180e}',
-        '\u{200b}',
-        '\u{200c}',
-        '\u{200d}',
-        '\u{200e}',
-        '\u{200f}',
-        '\u{202a}',
-        '\u{202e}',
-        '\u{2060}',
-        '\u{2064}',
-        '\u{2066}',
-        '\u{2069}',
-        '\u{206f}',
-        '\u{2800}',
-        '\u{3164}',
-        '\u{fe00}',
-        '\u{fe0f}',
-        '\u{feff}',
-        '\u{ffa0}',
-        '\u{fff9}',
-        '\u{13430}',
-        '\u{13441}',
-        '\u{16fe4}',
-        '\u{1bca0}',
-        '\u{1d159}',
-        '\u{1d173}',
-        '\u{1d17a}',
-        '\u{e0001}',
-        '\u{e0020}',
-        '\u{e007f}',
-        '\u{e0100}',
-        '\u{e01ef}',
-    ];
+    const INVISIBLE: &str = " \t\n\u{85}\u{a0}\u{1680}\u{2000}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{ad}\u{34f}\
+        \u{61c}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\
+        \u{202a}\u{202e}\u{2060}\u{2064}\u{2066}\u{2069}\u{206f}\u{2800}\u{3164}\u{fe00}\u{fe0f}\
+        \u{feff}\u{ffa0}\u{fff9}\u{13430}\u{13441}\u{16fe4}\u{1bca0}\u{1d159}\u{1d173}\u{1d17a}\
+        \u{e0001}\u{e0020}\u{e007f}\u{e0100}\u{e01ef}";
 
     #[test]
     fn no_invisible_kind_counts_as_visible() {
-        for character in INVISIBLE {
-            assert!(!is_visible(*character), "U+{:04X}", u32::from(*character));
+        for character in INVISIBLE.chars() {
+            assert!(!is_visible(character), "U+{:04X}", u32::from(character));
         }
-        assert!(!has_visible(&INVISIBLE.iter().collect::<String>()));
-        assert!(!has_visible(""));
+        assert!(!has_visible(INVISIBLE) && !has_visible(""));
     }
 
     #[test]
