@@ -17,7 +17,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::BodyExt as _;
 use livechat::chat::{Chat, cursor};
 use livechat::config::Config;
-use livechat::domain::event::{EntryTag, Position, Seq};
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
 use livechat::graphql::execution::document::{Document, Types};
 use livechat::graphql::transport::Drain;

@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::critical_tasks::CriticalTasks;
-use crate::domain::event::{Event, Position};
+use crate::domain::event::Event;
+use crate::domain::position::Position;
 use crate::domain::room::RoomId;
 use crate::metrics::Metrics;
 use crate::store::{Feed, FeedItem, RoomState, Store, StoreError, VIEWER_REPORT_TTL};

@@ -16,12 +16,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use crate::domain::event::{EntryTag, Event, Position, Seq};
+use crate::domain::event::Event;
 use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
+use crate::domain::position::{EntryTag, Position, Seq};
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
+use crate::domain::token::{SealedToken, TokenHash};
+use crate::domain::user::{DisplayName, User, UserId};
 
 pub use crate::store::feed::{Feed, FeedItem};
 pub use crate::store::lockouts::{

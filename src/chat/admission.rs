@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::chat::Accepted;
 use crate::domain::event::Event;
 use crate::domain::room::Room;
-use crate::domain::user::{DisplayName, Token, User, UserId};
+use crate::domain::token::Token;
+use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::{Admission, Admitted, PresentedToken};
 
 /// How long a user is kept after the last room that it wrote in has ended.

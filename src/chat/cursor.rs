@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
-use crate::domain::event::{EntryTag, Position, Seq};
+use crate::domain::position::{EntryTag, Position, Seq};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::Violation;

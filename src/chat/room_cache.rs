@@ -1,7 +1,7 @@
 //! A cache of what never changes about a room, so that a send need not ask the store for it.
 //!
-//! An entry expires with its room, by the store's clock at the moment it was read. It may be wrong about one thing, that the
-//! room still exists: a store that has lost the room refuses the write, and the entry is removed.
+//! An entry expires with its room. Until then it can be wrong in one way: the store may have lost the room. Then the store
+//! refuses the write, and the entry is removed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,8 +38,8 @@ impl RoomCache {
         None
     }
 
-    /// Remembers a room whose state was requested at `asked_at`. The entry expires when the remaining life of the room has
-    /// passed since then, so never after the room.
+    /// Remembers a room whose state was requested at `asked_at`. The remaining life of the room counts from then, so the entry
+    /// never expires after the room.
     pub(super) fn remember(&self, state: RoomState, asked_at: Instant) -> Arc<Room> {
         let remaining = state.room.remaining(state.now);
         let room = Arc::new(state.room);
@@ -59,7 +59,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::event::{EntryTag, Position, Seq};
+    use crate::domain::position::{EntryTag, Position, Seq};
     use crate::domain::room::RoomCode;
     use crate::domain::timestamp::Timestamp;
 

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Config;
-use crate::domain::event::Seq;
+use crate::domain::position::Seq;
 use crate::store::embedded::export::Export;
 use crate::store::redis::import::{Import, ImportOutcome};
 use crate::store::{RoomState, StoreError};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::domain::event::Seq;
 use crate::domain::limits::{CLIENT_MESSAGE_ID_MAX, Limits, validate_text};
+use crate::domain::position::Seq;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{User, UserId};

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::domain::event::{Event, EventKind, Seq};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::message::Message;
+use crate::domain::position::Seq;
 
 /// Changes kept: as many as a reader may lag behind.
 const MAX_CHANGES: usize = super::BROADCAST_CAPACITY;
@@ -132,9 +133,9 @@ fn text_bytes(event: &Event) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::event::{EntryTag, Position};
     use crate::domain::limits::Limits;
     use crate::domain::message::{MessageId, MessageText};
+    use crate::domain::position::{EntryTag, Position};
     use crate::domain::room::RoomId;
     use crate::domain::timestamp::Timestamp;
     use crate::domain::user::{DisplayName, User, UserId};

@@ -35,11 +35,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::critical_tasks::CriticalTasks;
-use crate::domain::event::{Event, Position};
+use crate::domain::event::Event;
 use crate::domain::page::Window;
+use crate::domain::position::Position;
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{TokenHash, UserId};
+use crate::domain::token::TokenHash;
+use crate::domain::user::UserId;
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
     FailureOutcome, FailureRecord, Feed, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,

@@ -9,11 +9,13 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tracing::Instrument as _;
 
-use crate::domain::event::{Event, Position};
+use crate::domain::event::Event;
 use crate::domain::page::Window;
+use crate::domain::position::Position;
 use crate::domain::room::{RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{TokenHash, UserId};
+use crate::domain::token::TokenHash;
+use crate::domain::user::UserId;
 use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,

@@ -29,11 +29,13 @@ use tracing::warn;
 
 use crate::critical_tasks::CriticalTasks;
 use crate::detached_tasks::{DetachedTasks, Interrupted};
-use crate::domain::event::{Event, EventKind, Position};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::page::{Take, Window};
+use crate::domain::position::Position;
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{TokenHash, UserId};
+use crate::domain::token::TokenHash;
+use crate::domain::user::UserId;
 use crate::store::redis::feed::EventFeed;
 use crate::store::redis::keys::{EVENTS, Keys, ROOM_PARTS, list_entry};
 use crate::store::redis::link::cluster::Cluster;

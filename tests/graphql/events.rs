@@ -189,7 +189,7 @@ async fn a_cursor_of_another_room_is_refused() {
             "made up".to_owned(),
             client.cursor(&other).await,
             text(&of_message["messages"]["pageInfo"]["endCursor"]),
-            // Another number, past the end, then another check of the entry. See the layout in domain/cursor.rs.
+            // Another number, past the end, then another check of the entry. See the layout in src/chat/cursor.rs.
             altered(30),
             altered(40),
             here[..20].to_owned(),

@@ -7,7 +7,7 @@ use livechat::config::Config;
 use livechat::domain::limits::Limits;
 use livechat::domain::message::MessageText;
 use livechat::domain::room::RoomCode;
-use livechat::domain::user::Token;
+use livechat::domain::token::Token;
 use livechat::graphql::execution::Parameters;
 use serde_json::{Value, json};
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use livechat::domain::event::{EntryTag, Position};
 use livechat::domain::message::MessageText;
+use livechat::domain::position::{EntryTag, Position};
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
-use livechat::domain::user::{DisplayName, Token, User, UserId};
+use livechat::domain::token::Token;
+use livechat::domain::user::{DisplayName, User, UserId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
     Admission, Admitted, Change, Commit, FeedItem, NewMessage, PresentedToken, RoomLimits, Store, StoreError,

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use livechat::domain::event::{EntryTag, Event, EventKind, Position, Seq};
+use livechat::domain::event::{Event, EventKind};
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::hub::Hub;
 use livechat::store::StoreError;

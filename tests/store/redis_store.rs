@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use livechat::domain::event::{EntryTag, Event, Position, Seq};
+use livechat::domain::event::Event;
 use livechat::domain::message::{ClientMessageId, MessageText};
 use livechat::domain::page::{Take, Window};
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::{RoomCode, RoomId};
-use livechat::domain::user::{DisplayName, Token, User, UserId};
+use livechat::domain::token::Token;
+use livechat::domain::user::{DisplayName, User, UserId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
     Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, FailureCounters,

@@ -20,7 +20,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::chat::cursor;
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
-use crate::domain::event::{Event, Position, Seq};
+use crate::domain::event::Event;
+use crate::domain::position::{Position, Seq};
 use crate::domain::room::RoomId;
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::document::Document;
@@ -360,8 +361,9 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::domain::event::{EntryTag, EventKind};
+    use crate::domain::event::EventKind;
     use crate::domain::message::{Message, MessageId};
+    use crate::domain::position::EntryTag;
     use crate::domain::timestamp::Timestamp;
     use crate::domain::user::{DisplayName, User, UserId};
     use crate::graphql::execution::document::tests::LIMITS;

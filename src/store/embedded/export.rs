@@ -6,11 +6,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use crate::domain::event::{Event, Seq};
+use crate::domain::event::Event;
 use crate::domain::message::Message;
+use crate::domain::position::Seq;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
+use crate::domain::token::{SealedToken, TokenHash};
+use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::history;

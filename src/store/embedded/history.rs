@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::domain::event::{EntryTag, Event, EventKind, Position, Seq};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::position::{EntryTag, Position, Seq};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, User, UserId};

@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use crate::domain::user::{TokenHash, UserId};
+use crate::domain::token::TokenHash;
+use crate::domain::user::UserId;
 
 /// Maximum number of entries; beyond that, all are dropped.
 const CAPACITY: usize = 4_096;

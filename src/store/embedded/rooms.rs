@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::domain::event::{EntryTag, Position, Seq};
+use crate::domain::position::{EntryTag, Position, Seq};
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::RoomState;

@@ -288,8 +288,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::domain::event::{EntryTag, Seq};
     use crate::domain::message::MessageText;
+    use crate::domain::position::{EntryTag, Seq};
     use crate::domain::room::{RoomCode, RoomId};
     use crate::domain::user::{DisplayName, User, UserId};
     use crate::store::embedded::{rooms, writes};

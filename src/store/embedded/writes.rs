@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::domain::event::{Event, EventKind, Position, Seq};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::position::{Position, Seq};
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{DisplayName, SealedToken, TokenHash, User, UserId};
+use crate::domain::token::{SealedToken, TokenHash};
+use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::embedded::history::{self, kind_to_sql};
 use crate::store::embedded::layout;
 use crate::store::embedded::room_cache::CachedRoom;

@@ -5,11 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{EntryTag, Event, EventKind, Position, Seq};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::position::{EntryTag, Position, Seq};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{DisplayName, SealedToken, User, UserId};
+use crate::domain::token::SealedToken;
+use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::StoreError;
 
 /// Data from Redis that cannot be decoded. Names what it should be, never its content.

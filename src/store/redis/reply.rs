@@ -4,7 +4,7 @@ use std::vec::IntoIter;
 
 use redis::Value;
 
-use crate::domain::event::{Position, Seq};
+use crate::domain::position::{Position, Seq};
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::redis::codec::{self, DecodeError};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::user::{TokenHash, UserId};
+use crate::domain::token::TokenHash;
+use crate::domain::user::UserId;
 use crate::store::{Admission, Admitted, NewMessage, Sent, Store, StoreError};
 
 /// How often [`forget_with_retry`] retries, and the pause before the first retry, which doubles each time.

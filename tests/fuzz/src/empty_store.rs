@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, ready};
-use livechat::domain::event::{Event, Position};
+use livechat::domain::event::Event;
 use livechat::domain::page::Window;
+use livechat::domain::position::Position;
 use livechat::domain::room::{Room, RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
-use livechat::domain::user::{DisplayName, TokenHash, User, UserId};
+use livechat::domain::token::TokenHash;
+use livechat::domain::user::{DisplayName, User, UserId};
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
     FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,

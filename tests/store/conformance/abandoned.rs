@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use livechat::domain::event::EntryTag;
+use livechat::domain::position::EntryTag;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::store::{Admitted, NewMessage, RoomLimits, Store, StoreError};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use livechat::domain::event::Position;
+use livechat::domain::position::Position;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{RoomState, Store, StoreError};

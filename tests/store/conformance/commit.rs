@@ -1,6 +1,7 @@
 //! Clause 1: `commit` is one atomic step.
 
-use livechat::domain::event::{EntryTag, Event, EventKind, Position, Seq};
+use livechat::domain::event::{Event, EventKind};
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
 use livechat::store::{Commit, Committed, RoomLimits, StoreError};
 

@@ -1,8 +1,8 @@
 //! Clause 9: errors mean the same in every store. That refused changes leave no trace is part of clause 1.
 
-use livechat::domain::event::{EntryTag, Position, Seq};
 use livechat::domain::message::{Message, MessageId};
 use livechat::domain::page::Window;
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
 use livechat::store::StoreError;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use livechat::domain::event::Position;
+use livechat::domain::position::Position;
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::{Admitted, RoomState, Store, StoreError};

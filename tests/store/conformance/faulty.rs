@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use livechat::domain::event::{Event, Position, Seq};
+use livechat::domain::event::Event;
 use livechat::domain::page::Window;
+use livechat::domain::position::{Position, Seq};
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
-use livechat::domain::user::{TokenHash, User, UserId};
+use livechat::domain::token::TokenHash;
+use livechat::domain::user::{User, UserId};
 use livechat::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
     FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, NewMessage, RoomLimits, RoomState,

@@ -1,6 +1,6 @@
 //! Clause 8: acknowledged writes survive a kill of this process.
 
-use livechat::domain::event::Seq;
+use livechat::domain::position::Seq;
 use livechat::domain::timestamp::Timestamp;
 use livechat::store::Admitted;
 

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livechat::domain::event::{EntryTag, Event, Position, Seq};
+use livechat::domain::event::Event;
 use livechat::domain::message::{ClientMessageId, Message, MessageText};
 use livechat::domain::page::Window;
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::{Room, RoomCode, RoomId};
 use livechat::domain::user::{DisplayName, User, UserId};
 use livechat::hub::Hub;

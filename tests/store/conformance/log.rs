@@ -1,6 +1,7 @@
 //! Clause 5: reading the log after a position.
 
-use livechat::domain::event::{EntryTag, Event, EventKind, Position, Seq};
+use livechat::domain::event::{Event, EventKind};
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::store::StoreError;
 
 use super::fixture::Fixture;

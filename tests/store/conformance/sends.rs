@@ -1,6 +1,6 @@
 //! Authenticating and committing in one operation: the promises in the doc comment of `send`.
 
-use livechat::domain::event::EntryTag;
+use livechat::domain::position::EntryTag;
 use livechat::domain::room::RoomId;
 use livechat::store::{Admitted, Committed, NewMessage, RoomLimits, Sent, StoreError};
 

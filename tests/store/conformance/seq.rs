@@ -1,6 +1,7 @@
 //! Clause 2: the numbers of a room have no gaps, and its events come in order.
 
-use livechat::domain::event::{Event, Seq};
+use livechat::domain::event::Event;
+use livechat::domain::position::Seq;
 use livechat::domain::room::RoomId;
 
 use super::fixture::Fixture;

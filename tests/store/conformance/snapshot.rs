@@ -58,7 +58,7 @@ pub async fn contract_6_a_snapshot_is_one_instant(on: &dyn Fixture) -> Outcome {
 }
 
 /// Ensures that every part of the snapshot is the result of the changes up to its head.
-fn ensure_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::event::Seq, Event>) -> Outcome {
+fn ensure_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::position::Seq, Event>) -> Outcome {
     let Snapshot { state, messages } = snapshot;
     let head = state.head;
     ensure_eq!(state.message_count, messages.len() as u64, "the messages of a snapshot at {head:?}");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use livechat::domain::timestamp::Timestamp;
-use livechat::domain::user::{DisplayName, Token, User};
+use livechat::domain::token::Token;
+use livechat::domain::user::{DisplayName, User};
 use livechat::store::{Admission, Admitted, PresentedToken, Store};
 
 use super::fixture::Fixture;

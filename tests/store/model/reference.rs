@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use livechat::domain::event::{EntryTag, Event, EventKind, Position, Seq};
+use livechat::domain::event::{Event, EventKind};
 use livechat::domain::message::{ClientMessageId, Message, MessageId, MessageText};
 use livechat::domain::page::{Take, Window};
+use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::{Room, RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
-use livechat::domain::user::{SealedToken, Token, User};
+use livechat::domain::token::{SealedToken, Token};
+use livechat::domain::user::User;
 use livechat::store::{
     Admission, Admitted, Change, Commit, Committed, PresentedToken, RoomLimits, RoomState, Snapshot, Store, StoreError,
     UserPage,
