@@ -26,8 +26,7 @@ use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::position::EntryTag;
 use crate::domain::room::{Room, RoomCode, RoomId};
-use crate::domain::token::Token;
-use crate::domain::user::{DisplayName, User, UserId};
+use crate::domain::user::{DisplayName, UserId};
 use crate::domain::violation::Violation;
 use crate::hub::Hub;
 use crate::metrics::{Counters, Metrics};
@@ -38,6 +37,7 @@ use crate::{access, rate_limit};
 use crate::chat::admission::{AdmittedUser, OnUnknownUser, prepare_admission};
 use crate::chat::room_cache::RoomCache;
 
+pub use crate::chat::admission::Accepted;
 pub use crate::chat::error::ChatError;
 pub use crate::chat::follower::Follower;
 pub use crate::chat::input::{ChangeMessage, MessageRef, RoomKey, SendMessage};
@@ -50,24 +50,13 @@ const MAX_ATTEMPTS: usize = 5;
 /// How long a use case may take, however many calls of the store it needs.
 const USE_CASE_DEADLINE: Duration = Duration::from_millis(1_900);
 
-/// Detached tasks at once, and how long each may take. Its calls of the store have deadlines of their own, so only a defect
-/// uses up this time.
+/// The number of detached tasks at once, and the time each may take. Calls of the store have deadlines of their own, so only a
+/// defect uses up this time.
 const MAX_DETACHED_TASKS: usize = 16_384;
 const DETACHED_TASK_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Read cost of opening a subscription, besides one for each event that it has missed.
 const FOLLOW_COST: u64 = 10;
-
-/// An accepted action.
-#[derive(Clone, Debug)]
-pub struct Accepted {
-    /// The event of the action. For a repeated send, the event of the first one.
-    pub event: Event,
-    /// The user who acted.
-    pub author: User,
-    /// The token for this user's next action.
-    pub token: Token,
-}
 
 /// The service over one store.
 #[derive(Clone)]
@@ -129,7 +118,7 @@ impl Chat {
         self.detached_tasks.close(grace).await;
     }
 
-    /// A room and, when a window is given, that page of its messages, all of one instant.
+    /// Reads a room, and a page of its messages if a window is given, all as of one instant.
     #[instrument(level = "debug", skip_all)]
     pub async fn room(
         &self,
@@ -140,26 +129,26 @@ impl Chat {
         with_deadline(self.open_and_read_room(client, key, messages)).await
     }
 
-    /// The live rooms, newest first: up to `first` of them, after the one that the cursor `after` names.
+    /// Lists up to `first` live rooms, newest first, after the one that the cursor `after` names.
     #[instrument(level = "debug", skip_all)]
     pub async fn active_rooms(&self, first: u32, after: Option<&str>) -> Result<ActiveRooms, ChatError> {
         let after = after.map(cursor::decode_room).transpose()?;
         with_deadline(self.store.active_rooms(after, first)).await
     }
 
-    /// A page of the messages of a room that the client has entered.
+    /// Reads a page of the messages of a room that the client has entered.
     #[instrument(level = "debug", skip_all)]
     pub async fn messages(&self, room: &Room, window: Window) -> Result<Snapshot, ChatError> {
         with_deadline(self.read_room(room.id, Some(window))).await
     }
 
-    /// A page of the chatters of a room that the client has entered.
+    /// Reads a page of the chatters of a room that the client has entered.
     #[instrument(level = "debug", skip_all)]
     pub async fn chatters(&self, room: &Room, window: Window) -> Result<UserPage, ChatError> {
         with_deadline(self.store.users(room.id, window)).await
     }
 
-    /// Live subscriptions of each of `rooms`, on all nodes, in the same order.
+    /// Counts the live subscriptions of each of `rooms` on all nodes, in the same order.
     #[instrument(level = "debug", skip_all)]
     pub async fn viewers(&self, rooms: &[RoomId]) -> Result<Vec<u32>, ChatError> {
         let elsewhere = with_deadline(self.store.viewers_elsewhere(rooms)).await?;
@@ -261,8 +250,8 @@ impl Chat {
         changed.await
     }
 
-    /// Every change of a room's messages, in order, each once: first those after the cursor `after`, if it is given, then
-    /// live ones. The stream ends with the room. Also returns the cursor that the stream starts after, for readers that
+    /// Streams every change of a room's messages once and in order: first those after the cursor `after`, if it is given,
+    /// then live ones. The stream ends with the room. Also returns the cursor at which the stream starts, for readers that
     /// reconnect before its first event.
     #[instrument(level = "debug", skip_all)]
     pub async fn follow(
@@ -282,7 +271,7 @@ impl Chat {
         Ok((cursor::encode_event(state.room.id, after), Follower(follower)))
     }
 
-    /// Bytes that the longest text of a message can have.
+    /// The maximum bytes of a message text.
     pub const fn max_text_bytes(&self) -> usize {
         self.settings.limits.text * char::MAX.len_utf8()
     }

@@ -1,26 +1,25 @@
-//! Rate limits per process: how often a client, a user and a room may act.
+//! Rate limits per process: how often a client may create rooms, subscribe and read, and the rates of sends by a client, by a
+//! user and to a room.
 //!
 //! Lockouts after wrong room codes and tokens are in [`access`](crate::access). Limits on what is held at once are in
 //! [`client_limit`](crate::client_limit).
 
-mod action;
-mod budgets;
-mod rate;
+mod rate_parser;
+mod token_buckets;
 
 use std::time::Duration;
 
 use crate::domain::client_key::ClientKey;
 use crate::domain::room::RoomId;
 use crate::metrics::Counters;
-use crate::rate_limit::budgets::Budgets;
+use crate::rate_limit::token_buckets::TokenBuckets;
 
-pub use crate::rate_limit::action::Action;
-pub use crate::rate_limit::rate::{InvalidRate, Rate};
+pub use crate::rate_limit::rate_parser::{InvalidRate, Rate};
 
 /// Settings of [`RateLimiter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Without it nothing is limited.
+    /// If false, nothing is limited.
     pub enabled: bool,
     pub rooms_per_address: Rate,
     pub sends_per_user: Rate,
@@ -31,6 +30,52 @@ pub struct Settings {
     pub reads_per_client: Rate,
 }
 
+/// An action that can come too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Creating a room, limited by address.
+    CreateRoom,
+    /// Sending, editing or deleting a message, limited by user and address, so that others cannot use up a user's rate.
+    SendAsUser,
+    /// The same, limited by client: one client can make up many users.
+    SendAsClient,
+    /// The same, limited by room.
+    SendToRoom,
+    /// Opening a subscription, limited by address.
+    Subscribe,
+    /// Reading, limited by client in units of cost.
+    Read,
+}
+
+impl Action {
+    const ALL: [Self; 6] =
+        [Self::CreateRoom, Self::SendAsUser, Self::SendAsClient, Self::SendToRoom, Self::Subscribe, Self::Read];
+
+    /// The value of the metric's label `action`.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::CreateRoom => "create_room",
+            Self::SendAsUser => "send_as_user",
+            Self::SendAsClient => "send_as_client",
+            Self::SendToRoom => "send_to_room",
+            Self::Subscribe => "subscribe",
+            Self::Read => "read",
+        }
+    }
+
+    /// The error message for the client.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::CreateRoom => "too many rooms were created from this address; wait a little",
+            Self::SendAsUser => "this user sends too fast; wait a little",
+            Self::SendAsClient => "too much is sent from this address; wait a little",
+            Self::SendToRoom => "too much is sent to this room; wait a little",
+            Self::Subscribe => "too many subscriptions were opened from this address; wait a little",
+            Self::Read => "too much is read from this address; wait a little, or ask for less at once",
+        }
+    }
+}
+
 /// An action came too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimited {
@@ -38,14 +83,14 @@ pub struct RateLimited {
     pub retry_after: Duration,
 }
 
-/// Refuses actions that come too often. Each check that succeeds uses up some of a budget.
+/// Refuses actions that come too often. Each check that succeeds takes tokens from a bucket.
 pub struct RateLimiter {
-    rooms: Budgets,
-    sends_by_user: Budgets,
-    sends_by_client: Budgets,
-    sends_by_room: Budgets,
-    subscriptions: Budgets,
-    reads: Budgets,
+    rooms: TokenBuckets,
+    sends_by_user: TokenBuckets,
+    sends_by_client: TokenBuckets,
+    sends_by_room: TokenBuckets,
+    subscriptions: TokenBuckets,
+    reads: TokenBuckets,
     refusals: Counters<1>,
 }
 
@@ -55,14 +100,14 @@ impl RateLimiter {
         for action in Action::ALL {
             let _ = refusals.get_or_create(&[("action", action.label())]);
         }
-        let budgets = |rate| Budgets::new(Some(rate).filter(|_| settings.enabled));
+        let buckets = |rate| TokenBuckets::new(Some(rate).filter(|_| settings.enabled));
         Self {
-            rooms: budgets(settings.rooms_per_address),
-            sends_by_user: budgets(settings.sends_per_user),
-            sends_by_client: budgets(settings.sends_per_client),
-            sends_by_room: budgets(settings.sends_per_room),
-            subscriptions: budgets(settings.subscriptions_per_address),
-            reads: budgets(settings.reads_per_client),
+            rooms: buckets(settings.rooms_per_address),
+            sends_by_user: buckets(settings.sends_per_user),
+            sends_by_client: buckets(settings.sends_per_client),
+            sends_by_room: buckets(settings.sends_per_room),
+            subscriptions: buckets(settings.subscriptions_per_address),
+            reads: buckets(settings.reads_per_client),
             refusals,
         }
     }
@@ -74,7 +119,7 @@ impl RateLimiter {
 
     /// Checks the sending, editing or deleting of a message. `user` is the id as the client wrote it, or empty for a new user.
     pub fn check_send(&self, client: ClientKey, user: &str, room: RoomId) -> Result<(), RateLimited> {
-        // The narrowest budget first: a refusal there uses up nothing of the budgets that more people share.
+        // The narrowest limit first: a refusal there takes nothing from the buckets that more people share.
         self.sends_by_user.take((client, user)).map_err(self.refusal(Action::SendAsUser))?;
         self.sends_by_client.take(client).map_err(self.refusal(Action::SendAsClient))?;
         self.sends_by_room.take(room).map_err(self.refusal(Action::SendToRoom))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
@@ -19,19 +19,19 @@ pub(super) struct ClientQueues {
 }
 
 /// Only queues with an attempt in them.
-#[derive(Default)]
-struct QueueMap(Mutex<HashMap<ClientKey, Queue>>);
+type QueueMap = Mutex<HashMap<ClientKey, Queue>>;
 
+#[derive(Default)]
 struct Queue {
-    /// Has one permit: the turn.
-    turn: Arc<Semaphore>,
+    /// Locked by the attempt whose turn it is.
+    turn: Arc<tokio::sync::Mutex<()>>,
     length: usize,
 }
 
 /// Permission to run. The next attempt's turn comes when this is dropped.
 #[must_use = "the turn ends when it is dropped"]
 pub(super) struct Turn {
-    _turn: OwnedSemaphorePermit,
+    _turn: OwnedMutexGuard<()>,
     _entry: QueueEntry,
 }
 
@@ -50,40 +50,23 @@ impl ClientQueues {
     /// Waits for a turn of `client`. Fails at once if too many wait already. Dropping the future leaves the queue.
     pub(super) fn wait_for_turn(&self, client: ClientKey) -> Result<impl Future<Output = Turn> + use<>, Exceeded> {
         let permit = self.limit.acquire(Some(client), 1)?;
-        let turn = self.queues.join(client);
-        let entry = QueueEntry { queues: Arc::clone(&self.queues), client, _permit: permit };
-        Ok(async move {
-            match turn.acquire_owned().await {
-                Ok(turn) => Turn { _turn: turn, _entry: entry },
-                // The semaphore is never closed.
-                Err(_closed) => std::future::pending().await,
-            }
-        })
-    }
-}
-
-impl QueueMap {
-    fn join(&self, client: ClientKey) -> Arc<Semaphore> {
-        let mut queues = self.0.lock();
-        let new = || Queue { turn: Arc::new(Semaphore::new(1)), length: 0 };
-        let queue = queues.entry(client).or_insert_with(new);
+        let mut queues = self.queues.lock();
+        let queue = queues.entry(client).or_default();
         queue.length += 1;
-        Arc::clone(&queue.turn)
-    }
-
-    fn leave(&self, client: ClientKey) {
-        let mut queues = self.0.lock();
-        let Some(queue) = queues.get_mut(&client) else { return };
-        queue.length -= 1;
-        if queue.length == 0 {
-            queues.remove(&client);
-        }
+        let turn = Arc::clone(&queue.turn);
+        let entry = QueueEntry { queues: Arc::clone(&self.queues), client, _permit: permit };
+        Ok(async move { Turn { _turn: turn.lock_owned().await, _entry: entry } })
     }
 }
 
 impl Drop for QueueEntry {
     fn drop(&mut self) {
-        self.queues.leave(self.client);
+        let mut queues = self.queues.lock();
+        let Some(queue) = queues.get_mut(&self.client) else { return };
+        queue.length -= 1;
+        if queue.length == 0 {
+            queues.remove(&self.client);
+        }
     }
 }
 
@@ -109,7 +92,7 @@ mod tests {
         drop(first);
         let second = second.now_or_never().expect("a turn");
         drop(second);
-        assert!(queues.queues.0.lock().is_empty() && queues.limit.total_held() == 0);
+        assert!(queues.queues.lock().is_empty() && queues.limit.total_held() == 0);
     }
 
     #[tokio::test]
@@ -122,6 +105,6 @@ mod tests {
         waiting.pop();
         assert!(queues.wait_for_turn(client(1)).is_ok());
         drop(waiting);
-        assert!(queues.queues.0.lock().is_empty() && queues.limit.total_held() == 0);
+        assert!(queues.queues.lock().is_empty() && queues.limit.total_held() == 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The clients that have opened a room, and their wrong codes since. In memory; the store remembers them for longer.
+//! The clients that have opened a room, and their wrong codes since then. In memory; the store remembers them for longer.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
-use crate::access::{Denied, LockedOut, LockoutReason};
+use crate::access::denied::{Denied, LockedOut, LockoutReason};
 use crate::domain::client_key::ClientKey;
-use crate::domain::room::{Room, RoomId};
+use crate::domain::room::RoomId;
 use crate::store::LockoutPolicy;
 
-/// Pairs of client and room that are remembered. The least used ones go first; then the store is asked.
+/// Pairs of client and room that are remembered. The least used ones are evicted first, and looked up in the store again.
 const CAPACITY: usize = 200_000;
 
 pub(super) struct KnownClients {
@@ -53,14 +53,14 @@ impl KnownClient {
         self.0.lock().remaining_lockout()
     }
 
-    /// Checks the code, unless the client is locked out. The lock is held throughout, so concurrent attempts get no more
-    /// checks than sequential ones.
-    pub(super) fn open_room(&self, room: &Room, code: &str, policy: LockoutPolicy) -> Result<(), Denied> {
+    /// Checks a code with `is_right`, unless the client is locked out. The lock is held throughout, so concurrent attempts get
+    /// no more checks than sequential ones.
+    pub(super) fn check(&self, is_right: impl FnOnce() -> bool, policy: LockoutPolicy) -> Result<(), Denied> {
         let mut failures = self.0.lock();
         if let Some(retry_after) = failures.remaining_lockout() {
             return Err(Denied::LockedOut(LockedOut { reason: LockoutReason::WrongCodes, retry_after }));
         }
-        if room.code.matches(code) {
+        if is_right() {
             return Ok(());
         }
         failures.count = failures.count.saturating_add(1);

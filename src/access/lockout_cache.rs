@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-/// Lockouts remembered, at some 100 bytes each. The least used ones go first; then the store is asked.
+/// Lockouts remembered, at some 100 bytes each. The least used ones are evicted first, and looked up in the store again.
 const CAPACITY: usize = 100_000;
 
-/// How long an entry is used before the store is asked again: another server may have undone the failure that began the
-/// lockout.
+/// How long an entry is used. Then the store is asked again, because another server may have undone the failure that began
+/// the lockout.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// Lockouts by key. No entry lasts longer than the lockout that the store reported.
@@ -41,7 +41,7 @@ impl LockoutCache {
         None
     }
 
-    /// Remembers that `key` is locked out for `remaining`, from the moment `asked_at` when the store was asked.
+    /// Remembers that `key` is locked out for `remaining`, counted from `asked_at`, when the store was asked.
     pub(super) fn remember(&self, key: impl Hash, asked_at: Instant, remaining: Duration) {
         if let Some(lockout_ends) = asked_at.checked_add(remaining) {
             let entry = Entry { lockout_ends, expires: asked_at + MAX_AGE };

@@ -1,4 +1,4 @@
-//! Checks room codes against guessing.
+//! Compares room codes, and protects them against guessing.
 //!
 //! A client that has opened a room is *known* to it, and its later attempts cost no call of the store. Any other client is
 //! a *stranger*: the store counts its code as wrong, for all nodes together, before the code is checked, and the failure is
@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future;
+use subtle::ConstantTimeEq as _;
 
 use crate::access::client_queues::ClientQueues;
+use crate::access::denied::{Denied, LockedOut, LockoutReason};
 use crate::access::known_clients::KnownClients;
 use crate::access::lockout_cache::LockoutCache;
-use crate::access::{Denied, LockedOut, LockoutReason, Settings, subjects};
+use crate::access::settings::Settings;
+use crate::access::subjects;
 use crate::client_limit::without_permit;
 use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::client_key::{ClientKey, NetworkPrefixes};
@@ -22,12 +25,16 @@ use crate::store::{
     Subject,
 };
 
-/// Wrong codes per room after which strangers have no attempt left, as a multiple of those after which each address block
-/// has one left.
+/// Strangers have no attempt left after this many times the wrong codes that leave each address block one attempt.
 const TOTAL_FACTOR: u32 = 10;
 
 /// When a client may retry after its queue was full. The queue moves on within a few calls of the store.
 const QUEUE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Whether `code` is the code of `room`. Compares in constant time.
+pub(super) fn is_right(room: &Room, code: &str) -> bool {
+    room.code.reveal().as_bytes().ct_eq(code.as_bytes()).into()
+}
 
 pub(super) struct RoomCodes {
     store: Arc<dyn Store>,
@@ -39,13 +46,13 @@ pub(super) struct RoomCodes {
     known_clients: KnownClients,
     /// Lockouts of subjects, and of strangers at rooms.
     lockouts: LockoutCache,
-    /// Attempts of strangers at one client run one at a time, so that many at once with right codes are not many counted
+    /// The attempts of strangers at one client run one at a time. Otherwise many right codes at once would count as many
     /// failures at once.
     queues: ClientQueues,
     detached_tasks: DetachedTasks,
 }
 
-/// What recording a stranger's failure did.
+/// The result of recording a stranger's failure.
 enum Recorded {
     /// Counted, for each of these subjects.
     Failures(Vec<(Subject, FailureRecord)>),
@@ -71,7 +78,7 @@ impl RoomCodes {
         }
     }
 
-    /// How long a client is locked out of a room whatever code it brings, as far as this process knows.
+    /// How long a client is locked out of a room, as far as this process knows.
     pub(super) fn remaining_lockout(&self, client: ClientKey, room: RoomId) -> Option<Duration> {
         match self.known_clients.get(client, room) {
             Some(known) => known.remaining_lockout(),
@@ -102,7 +109,7 @@ impl RoomCodes {
         })
     }
 
-    /// Makes the creator of a room known to it.
+    /// Marks the creator of a room as a client that the room knows.
     pub(super) async fn trust_creator(&self, client: ClientKey, room: RoomId) -> Result<(), StoreError> {
         if client != ClientKey::Unknown {
             self.store.trust_client(room, subjects::attempting_client(client, self.network_prefixes), false).await?;
@@ -114,12 +121,12 @@ impl RoomCodes {
     /// `None` if the store has to be asked.
     fn open_from_cache(&self, client: ClientKey, room: &Room, code: &str) -> Option<Result<(), Denied>> {
         if let Some(known) = self.known_clients.get(client, room.id) {
-            return Some(known.open_room(room, code, self.known_client_policy));
+            return Some(known.check(|| is_right(room, code), self.known_client_policy));
         }
         self.lockouts.remaining((client, room.id)).map(|remaining| Err(locked_out(remaining)))
     }
 
-    /// Counts a failure, checks the code, and undoes the failure if there was none. Must run to its end.
+    /// Counts a failure, checks the code, and undoes the failure if the code is right. Must run to its end.
     async fn open_as_stranger(&self, client: ClientKey, room: &Room, code: &str) -> Result<(), Denied> {
         let started = Instant::now();
         let recorded = self.record_failures(client, started).await?;
@@ -128,9 +135,9 @@ impl RoomCodes {
         let limits = matches!(recorded, Recorded::Failures(_)).then_some(self.room_limits);
         let opened = match self.store.begin_code_attempt(room.id, attempting, limits).await {
             Ok(CodeAttempt::Known) => {
-                self.known_clients.insert(client, room.id).open_room(room, code, self.known_client_policy)
+                self.known_clients.insert(client, room.id).check(|| is_right(room, code), self.known_client_policy)
             }
-            Ok(CodeAttempt::Counted) if room.code.matches(code) => {
+            Ok(CodeAttempt::Counted) if is_right(room, code) => {
                 let trust = self.store.trust_client(room.id, trusted(client, attempting), true);
                 // Run both even if one fails: a right code must not stay counted as wrong.
                 let (trusted, undone) = future::join(trust, self.undo_failures(&recorded)).await;
@@ -186,7 +193,7 @@ impl RoomCodes {
         Ok(Recorded::Failures(failures))
     }
 
-    /// Undoes failures that turned out not to be any, and the lockouts that they began.
+    /// Undoes failures that were counted in advance, and the lockouts that they began.
     async fn undo_failures(&self, recorded: &Recorded) -> Result<(), StoreError> {
         let Recorded::Failures(failures) = recorded else { return Ok(()) };
         let undone = failures.iter().map(|(subject, record)| self.store.undo_failure(*subject, *record));
@@ -212,4 +219,21 @@ fn locked_out(retry_after: Duration) -> Denied {
 
 fn queue_full() -> Denied {
     Denied::LockedOut(LockedOut { reason: LockoutReason::QueueFull, retry_after: QUEUE_RETRY_AFTER })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::room::RoomCode;
+    use crate::domain::timestamp::Timestamp;
+
+    #[test]
+    fn only_the_whole_code_is_right() {
+        let (code, now) = (RoomCode::from_stored("123456".to_owned()), Timestamp::from_millis(0));
+        let room = Room { id: RoomId::random(), code, created_at: now, expires_at: now };
+        assert!(is_right(&room, "123456"));
+        for code in ["", "12345", "1234567", "123457"] {
+            assert!(!is_right(&room, code), "{code}");
+        }
+    }
 }

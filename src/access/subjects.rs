@@ -33,17 +33,10 @@ pub(super) fn attempting_client(client: ClientKey, prefixes: NetworkPrefixes) ->
 }
 
 fn digest(kind: &str, client: ClientKey, user: &str) -> Subject {
-    let (v4, v6);
-    let address: &[u8] = match client {
-        ClientKey::Unknown => &[],
-        ClientKey::Network(IpAddr::V4(address)) => {
-            v4 = address.octets();
-            &v4
-        }
-        ClientKey::Network(IpAddr::V6(address)) => {
-            v6 = address.octets();
-            &v6
-        }
+    let address = match client {
+        ClientKey::Unknown => Vec::new(),
+        ClientKey::Network(IpAddr::V4(address)) => address.octets().to_vec(),
+        ClientKey::Network(IpAddr::V6(address)) => address.octets().to_vec(),
     };
     let hash = Sha256::new()
         .chain_update([kind.len() as u8])

@@ -9,8 +9,8 @@ use crate::access::subjects;
 use crate::domain::client_key::ClientKey;
 use crate::store::{FailureCounters, FailureOutcome, LockoutPolicy, StoreError};
 
-/// Users share this many counters per client. User ids cost nothing to make up, so a counter for each would grow without
-/// end and push out the counters of other failures.
+/// Users share this many counters per client. A client can make up any number of user ids, so a counter for each would use
+/// unbounded memory and push out the counters of other failures.
 const USER_GROUPS: u16 = 1_024;
 
 pub(super) struct WrongTokens {

@@ -1,16 +1,26 @@
-//! Prepares the authentication of a user by the store, which sees hashes of tokens only.
+//! Prepares the admission of a user by the store, which sees only hashes of tokens, and rotates the user's token.
 
 use std::time::Duration;
 
-use crate::chat::Accepted;
 use crate::domain::event::Event;
 use crate::domain::room::Room;
 use crate::domain::token::Token;
 use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::{Admission, Admitted, PresentedToken};
 
-/// How long a user is kept after the last room that it wrote in has ended.
+/// How long a user is kept after the end of the last room in which it wrote.
 const USER_OUTLIVES_ROOM: Duration = Duration::from_secs(3_600);
+
+/// An accepted action.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The event of the action. For a repeated send, the event of the first one.
+    pub event: Event,
+    /// The user who acted.
+    pub author: User,
+    /// The token for this user's next action.
+    pub token: Token,
+}
 
 /// What to do with a user that does not exist.
 pub(super) enum OnUnknownUser {
@@ -19,14 +29,14 @@ pub(super) enum OnUnknownUser {
     Refuse,
 }
 
-/// The token that the client presented, if any, and the one offered for its next action.
+/// The token that the client presented, if any, and a new one for its next action.
 pub(super) struct Tokens {
     presented: Option<Token>,
     next_token: Token,
 }
 
 impl Tokens {
-    /// The user with its token for the next action, if the store admitted it.
+    /// The user and the token for its next action, if the store admitted it.
     pub(super) fn admitted_user(&self, admitted: &Admitted) -> Option<AdmittedUser> {
         let user = admitted.user()?.clone();
         let token = match (admitted, self.presented) {

@@ -11,8 +11,8 @@ use crate::store::{BoxError, StoreError};
 
 /// Why a use case was refused or failed.
 ///
-/// The variants before `Unavailable` are for what the client can correct. `Unavailable` is for what passes by itself, and
-/// `Internal` for defects of the server. The APIs match without a wildcard, so each of them decides about a new variant.
+/// The client can avoid the errors before `Unavailable`. `Unavailable` passes by itself, and `Internal` is a defect of the
+/// server. The APIs match without a wildcard, so a new variant compiles only after each API handles it.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
     #[error("there is no such room; rooms end 24 hours after their creation unless the server says otherwise")]
@@ -21,18 +21,18 @@ pub enum ChatError {
     RoomCodeInvalid,
     #[error("the token is not this user's current one; use the token of the user's last answer")]
     TokenInvalid,
-    /// Distinguished from a wrong token only by the legacy contract, because an API should not reveal which ids are in use.
-    #[error("there is no such user; a user is made known by its first message")]
+    /// Only the legacy routes report this. GraphQL reports a wrong token instead, so as not to reveal which ids are in use.
+    #[error("there is no such user; the first message registers its user")]
     UserUnknown,
     #[error(transparent)]
     Refused(#[from] Violation),
     #[error("the room is full")]
     RoomFull,
-    #[error("the message was edited as often as a message may be; it can still be deleted")]
+    #[error("the message has been edited too often; it can still be deleted")]
     EditLimit,
     #[error("the message keeps changing; read it again and repeat")]
     Conflict,
-    /// The action came too often or after too many failures. It is allowed again after `retry_after`.
+    /// The client acted too often, or failed too often. The action is allowed again after `retry_after`.
     #[error("{message}")]
     RateLimited { message: &'static str, retry_after: Duration },
     #[error("the service is unavailable for the moment; try again")]
@@ -66,15 +66,7 @@ impl ChatError {
     pub fn fault(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unavailable(source) | Self::Internal(source) => Some(source.as_ref()),
-            Self::RoomNotFound
-            | Self::RoomCodeInvalid
-            | Self::TokenInvalid
-            | Self::UserUnknown
-            | Self::Refused(_)
-            | Self::RoomFull
-            | Self::EditLimit
-            | Self::Conflict
-            | Self::RateLimited { .. } => None,
+            _ => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What clients say in a request, as text that was not checked yet.
+//! The input of use cases, as text that has not been validated.
 
 /// The room that a client wants to enter, and its code.
 #[derive(Clone, Copy)]
@@ -32,6 +32,6 @@ pub struct ChangeMessage<'a> {
 pub enum MessageRef<'a> {
     /// Its id, unique over all rooms.
     Id(&'a str),
-    /// Its index in the room. There is no message with a negative one.
+    /// Its index in the room. No message has a negative one.
     Index(i64),
 }

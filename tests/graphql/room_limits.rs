@@ -53,7 +53,7 @@ async fn the_legacy_routes_refuse_what_a_room_or_a_message_does_not_take_in_thei
     token = room.send_as(ALICE, &token, "two").await;
     token = expect_token(&room.edit(room.change_body(ALICE, &token, json!(0)), "one, edited").await);
     let often = room.edit(room.change_body(ALICE, &token, json!(0)), "one, edited again").await;
-    assert_error(&often, 507, 507, "the message was edited as often as a message may be; it can still be deleted");
+    assert_error(&often, 507, 507, "the message has been edited too often; it can still be deleted");
     let full = room.edit(room.change_body(ALICE, &token, json!(1)), "two, edited").await;
     assert_error(&full, 507, 507, "the room is full");
 }

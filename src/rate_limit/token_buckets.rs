@@ -1,6 +1,6 @@
 //! One token bucket per key, under one rate.
 //!
-//! Memory is bounded: past [`CAPACITY`] the least used keys are forgotten. A forgotten key starts with a full budget, as a
+//! Memory is bounded: past [`CAPACITY`] the least used keys are forgotten. A forgotten key starts with a full bucket, as a
 //! new key does, so an attacker with many keys gains nothing.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -14,20 +14,20 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed, StateStore};
 use quick_cache::sync::Cache;
 
-use crate::rate_limit::rate::Rate;
+use crate::rate_limit::rate_parser::Rate;
 
 /// Keys remembered, at some 100 bytes each.
 const CAPACITY: usize = 100_000;
 
-pub(super) struct Budgets {
+pub(super) struct TokenBuckets {
     /// `None` never refuses.
     limiter: Option<RateLimiter<u64, BoundedStates, MonotonicClock>>,
     burst: NonZeroU32,
-    /// Keys are random hashes, so that nobody can predict which share a budget.
+    /// Keys are random hashes, so that nobody can predict which share a bucket.
     hasher: RandomState,
 }
 
-impl Budgets {
+impl TokenBuckets {
     /// Without a rate, nothing is refused.
     pub(super) fn new(rate: Option<Rate>) -> Self {
         let limiter = |quota| RateLimiter::new(quota, BoundedStates(Cache::new(CAPACITY)), MonotonicClock);
@@ -35,7 +35,7 @@ impl Budgets {
         Self { limiter: rate.and_then(Rate::quota).map(limiter), burst, hasher: RandomState::new() }
     }
 
-    /// Takes one from the budget of `key`, or returns the time until there is one again.
+    /// Takes one token of `key`, or returns the time until there is one again.
     pub(super) fn take(&self, key: impl Hash) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         limiter
@@ -43,7 +43,7 @@ impl Budgets {
             .map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
     }
 
-    /// Takes `count`, or returns the time until there are so many. More than the burst count as the burst.
+    /// Takes `count` tokens of `key`, or returns the time until there are so many. More than the burst count as the burst.
     pub(super) fn take_many(&self, key: impl Hash, count: u64) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.burst.get());
@@ -80,43 +80,43 @@ impl StateStore for BoundedStates {
 mod tests {
     use super::*;
 
-    fn budgets(rate: &str) -> Budgets {
-        Budgets::new(Some(rate.parse().expect("a rate")))
+    fn buckets(rate: &str) -> TokenBuckets {
+        TokenBuckets::new(Some(rate.parse().expect("a rate")))
     }
 
     #[test]
     fn keys_take_bounded_memory() {
-        let budgets = budgets("1/h:1");
+        let buckets = buckets("1/h:1");
         for key in 0..CAPACITY * 3 {
-            let _ = budgets.take(key);
+            let _ = buckets.take(key);
         }
-        let kept = budgets.limiter.map(|limiter| limiter.into_state_store().0.len());
+        let kept = buckets.limiter.map(|limiter| limiter.into_state_store().0.len());
         assert!(kept.is_some_and(|kept| kept <= CAPACITY), "{kept:?}");
     }
 
     #[test]
     fn many_are_taken_at_once_up_to_the_burst() {
-        let budgets = budgets("1/s:100");
-        assert!(budgets.take_many("one", 60).is_ok() && budgets.take_many("one", 0).is_ok());
-        let wait = budgets.take_many("one", 60).expect_err("twenty too many");
+        let buckets = buckets("1/s:100");
+        assert!(buckets.take_many("one", 60).is_ok() && buckets.take_many("one", 0).is_ok());
+        let wait = buckets.take_many("one", 60).expect_err("twenty too many");
         assert!(wait <= Duration::from_secs(20) && wait > Duration::from_secs(18), "{wait:?}");
-        assert!(budgets.take_many("one", 40).is_ok(), "a refusal uses up nothing");
-        assert!(budgets.take_many("two", u64::MAX).is_ok());
-        assert!(budgets.take("two").is_err());
+        assert!(buckets.take_many("one", 40).is_ok(), "a refusal uses up nothing");
+        assert!(buckets.take_many("two", u64::MAX).is_ok());
+        assert!(buckets.take("two").is_err());
     }
 
     #[test]
-    fn each_key_has_its_own_budget() {
-        let budgets = budgets("1/m:2");
-        assert!(budgets.take("one").is_ok() && budgets.take("one").is_ok());
-        let wait = budgets.take("one").expect_err("a third at once");
+    fn each_key_has_its_own_bucket() {
+        let buckets = buckets("1/m:2");
+        assert!(buckets.take("one").is_ok() && buckets.take("one").is_ok());
+        let wait = buckets.take("one").expect_err("a third at once");
         assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(50), "{wait:?}");
-        assert!(budgets.take("two").is_ok());
+        assert!(buckets.take("two").is_ok());
     }
 
     #[test]
     fn without_a_rate_nothing_is_refused() {
-        let budgets = Budgets::new(None);
-        assert!((0..1_000).all(|_| budgets.take_many("one", u64::MAX).is_ok()));
+        let buckets = TokenBuckets::new(None);
+        assert!((0..1_000).all(|_| buckets.take_many("one", u64::MAX).is_ok()));
     }
 }
