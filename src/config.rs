@@ -16,26 +16,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::settings::*;
-use crate::config::source::{Environment, Source, invalid};
+use crate::config::source::{Source, invalid};
 use crate::domain::limits::Limits;
 use crate::graphql::execution::{self, document};
 use crate::graphql::transport;
 use crate::store::redis;
 use crate::{access, chat, http, rate_limit, rest, telemetry, unsent_bytes, web};
 
-pub use crate::config::dotenv::{DotEnvError, Problem};
-pub use crate::config::report::{Report, SettingReport};
+pub use crate::config::dotenv::DotEnvError;
+pub use crate::config::report::Report;
 pub use crate::config::settings::{REMOVED, SECTIONS, Section, SettingInfo, all};
-pub use crate::config::source::Origin;
-
-/// Why the server cannot start with these settings.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("{name}: {problem}")]
-    Invalid { name: &'static str, problem: String },
-    #[error(".env cannot be read: {0}")]
-    DotEnv(#[from] DotEnvError),
-}
+pub use crate::config::source::ConfigError;
 
 /// Everything the server is started with.
 #[derive(Clone, Debug)]
@@ -65,28 +56,29 @@ pub enum StoreChoice {
 impl Config {
     /// Reads the environment, and `.env` in the working directory for names that the environment lacks.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        read_environment(Self::read)
+        Self::read(&Source::from_environment()?)
     }
 
     /// The address that a server with this environment listens on.
     pub fn listen_addr_from_environment() -> Result<SocketAddr, ConfigError> {
-        read_environment(|source| source.get(&LISTEN_ADDR))
+        Source::from_environment()?.get(&LISTEN_ADDR)
     }
 
     /// The directory and the Redis between which `livechat migrate` copies rooms.
     pub fn for_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
-        read_environment(|source| match source.store()? {
+        let source = Source::from_environment()?;
+        match source.store()? {
             StoreChoice::Redis(settings) => Ok((source.get(&DATA_DIR)?, *settings)),
             StoreChoice::Embedded(_) => Err(invalid(REDIS_URL.info.name, "must name the Redis to copy to")),
-        })
+        }
     }
 
     /// Reads settings from `values`, by name.
     pub fn from_values(values: &HashMap<String, String>) -> Result<Self, ConfigError> {
-        Self::read(&Source::new(values))
+        Self::read(&Source::from_values(values))
     }
 
-    fn read(source: &Source<'_>) -> Result<Self, ConfigError> {
+    fn read(source: &Source) -> Result<Self, ConfigError> {
         let limits = Limits {
             text: source.get(&TEXT_MAX_LENGTH)?,
             display_name: source.get(&DISPLAY_NAME_MAX_LENGTH)?,
@@ -118,21 +110,10 @@ impl Config {
     }
 }
 
-/// Reads something from the environment. Fails if a setting that was read is not UTF-8.
-fn read_environment<T>(read: impl FnOnce(&Source<'_>) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
-    let environment = Environment::load()?;
-    let values = environment.plain_values();
-    let source = Source::new(&values);
-    let result = read(&source)?;
-    environment.check_utf8(&source.into_used())?;
-    Ok(result)
-}
-
-impl Source<'_> {
+impl Source {
     /// Lockouts and rate limits. Their settings are not read with `RATE_LIMITS=off`.
     fn limits(&self) -> Result<(access::Settings, rate_limit::Settings), ConfigError> {
-        let (enabled, defaults) = (self.get(&RATE_LIMITS)?, HashMap::new());
-        let defaults = Source::new(&defaults);
+        let (enabled, defaults) = (self.get(&RATE_LIMITS)?, Self::default());
         let source = if enabled { self } else { &defaults };
         let access = access::Settings {
             lockouts_enabled: enabled,
@@ -217,17 +198,5 @@ impl Source<'_> {
             metrics: self.get(&METRICS)?,
             metrics_hosts: self.get(&METRICS_HOSTS)?,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn defaults_match_those_of_the_modules() {
-        let config = Config::from_values(&HashMap::new()).expect("valid defaults");
-        assert_eq!(config.chat, chat::Settings::default());
-        assert_eq!(config.http.operations.limits, document::Limits::DEFAULT);
     }
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod deploy;
 mod docs;
 mod documented_settings;
+mod dotenv;
 mod drain;
 mod load;
 mod logging;

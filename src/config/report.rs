@@ -1,94 +1,88 @@
-//! Reports every setting for `livechat config`: its value, where that comes from, and what is wrong with it. Hides secrets.
+//! The report of `livechat config`: every setting, its value, where that comes from, and what is wrong with it. Hides secrets.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::fmt::Write as _;
 
+use crate::config::Config;
 use crate::config::settings::{self, MAX_CONNECTIONS, REMOVED, SettingInfo};
-use crate::config::source::{Environment, Origin, Source};
-use crate::config::{Config, ConfigError};
+use crate::config::source::{ConfigError, Origin, Source};
 use crate::open_files;
 
-/// One setting as it is in force, or would be if it were valid.
-#[derive(Debug)]
-pub struct SettingReport {
-    pub name: &'static str,
-    /// The value to show; secrets are hidden.
-    pub value: String,
-    pub origin: Origin,
-    /// Why the server cannot start with this value.
-    pub problem: Option<String>,
-    /// Whether the setting is set but does not apply. Always false while any setting has a problem.
-    pub is_unused: bool,
-}
-
-/// All settings.
+/// A report of all settings.
 #[derive(Debug)]
 pub struct Report {
-    /// In the order of [`settings::all`].
-    pub settings: Vec<SettingReport>,
-    /// Names in `.env` that are not settings of livechat.
-    pub unknown: Vec<String>,
-    /// Removed settings that are still set.
-    pub removed: Vec<&'static str>,
+    /// One line per setting, and another below it for a problem; then names that are set without effect.
+    pub text: String,
+    /// Whether the server can start with these settings.
+    pub is_valid: bool,
 }
 
 impl Report {
     /// Reports on the environment and `.env`.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        Environment::load().map(|environment| Self::new(&environment))
-    }
-
-    fn new(environment: &Environment) -> Self {
-        let mut values = environment.plain_values();
-        let removed = Source::new(&values).removed();
-        let (mut problems, used) = problems(&mut values);
-        if let Err(ConfigError::Invalid { name, problem }) = environment.check_utf8(&used) {
-            problems.insert(name, problem);
+        let source = Source::from_environment()?;
+        let mut valid = source.clone();
+        let problems = remove_invalid(&mut valid);
+        let rows: Vec<_> = settings::all().map(|setting| (setting.name, show(setting, &source))).collect();
+        let names = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        let values = rows.iter().map(|(_, (value, _))| value.chars().count()).max().unwrap_or_default();
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        for (name, (value, origin)) in rows {
+            let is_unused = problems.is_empty() && source.given(name).is_some() && !valid.is_used(name);
+            let unused = if is_unused { ", not in use" } else { "" };
+            let _ = writeln!(text, "{name:names$}  {value:values$}  {origin}{unused}");
+            if let Some(problem) = problems.get(name) {
+                let _ = writeln!(text, "{:names$}  ^ {problem}", "");
+            }
         }
-        let report = |setting: &SettingInfo| {
-            let given = environment.values.get(setting.name).map(|(value, origin)| (value.trim(), *origin));
-            let (value, origin) =
-                given.filter(|(value, _)| !value.is_empty()).unwrap_or((setting.default, Origin::Default));
-            let (value, origin) = if setting.name == MAX_CONNECTIONS.info.name && value.is_empty() {
-                (open_files::connections_that_fit().to_string(), Origin::FileLimit)
-            } else {
-                (without_secrets(setting.name, value), origin)
-            };
-            let is_given = matches!(origin, Origin::Environment | Origin::DotEnv);
-            let is_unused = problems.is_empty() && is_given && !used.contains(setting.name);
-            SettingReport { name: setting.name, value, origin, problem: problems.get(setting.name).cloned(), is_unused }
-        };
         let is_known = |name: &str| settings::all().any(|setting| setting.name == name) || REMOVED.contains(&name);
-        let in_file = environment.values.iter().filter(|(_, (_, origin))| *origin == Origin::DotEnv);
-        let mut unknown: Vec<_> = in_file.map(|(name, _)| name).filter(|name| !is_known(name)).cloned().collect();
+        let in_file = source.values.iter().filter(|(_, (_, origin))| *origin == Origin::DotEnv);
+        let mut unknown: Vec<_> = in_file.map(|(name, _)| name).filter(|name| !is_known(name)).collect();
         unknown.sort();
-        Self { settings: settings::all().map(report).collect(), unknown, removed }
+        for name in unknown {
+            let _ = writeln!(text, "{name} is set in .env but is not a setting of livechat");
+        }
+        for name in source.removed() {
+            let _ = writeln!(text, "{name} is set but was removed; it has no effect");
+        }
+        Ok(Self { text, is_valid: problems.is_empty() })
     }
 }
 
-/// The problem of each invalid value, and the settings that are used without those values. Reading stops at the first invalid
-/// value, so each is removed in turn and the rest read again.
-fn problems(values: &mut HashMap<String, String>) -> (HashMap<&'static str, String>, HashSet<&'static str>) {
+/// Removes every invalid value that the server would read, and returns what is wrong with each. Reading stops at the first
+/// invalid value, so the rest is read again without it.
+fn remove_invalid(source: &mut Source) -> HashMap<&'static str, String> {
     let mut problems = HashMap::new();
-    loop {
-        let source = Source::new(values);
-        let result = Config::read(&source);
-        let used = source.into_used();
-        let Err(ConfigError::Invalid { name, problem }) = result else { return (problems, used) };
+    while let Err(ConfigError::Invalid { name, problem }) = Config::read(source) {
         problems.insert(name, problem);
-        if values.remove(name).is_none() {
-            return (problems, used);
+        if source.values.remove(name).is_none() {
+            break;
         }
+    }
+    problems
+}
+
+/// The value of a setting as it is shown, and where it comes from.
+fn show(setting: &SettingInfo, source: &Source) -> (String, &'static str) {
+    match source.given(setting.name) {
+        Some((value, Origin::Environment)) => (without_secrets(setting.name, value), "environment"),
+        Some((value, Origin::DotEnv)) => (without_secrets(setting.name, value), ".env"),
+        None if setting.name == MAX_CONNECTIONS.info.name => {
+            (open_files::connections_that_fit().to_string(), "from the file limit")
+        }
+        None if setting.default.is_empty() => ("-".to_owned(), "default"),
+        None => (setting.default.to_owned(), "default"),
     }
 }
 
 /// The value of a setting without passwords and keys.
 fn without_secrets(name: &str, value: &str) -> String {
     const HIDDEN: &str = "(hidden)";
-    let is_secret = ["PASSWORD", "TOKEN", "SECRET", "KEY", "HEADERS"].iter().any(|word| name.ends_with(word));
-    if is_secret && !value.is_empty() {
+    if ["PASSWORD", "TOKEN", "SECRET", "KEY", "HEADERS"].iter().any(|word| name.ends_with(word)) {
         return HIDDEN.to_owned();
     }
-    if !name.ends_with("_URL") || value.is_empty() {
+    if !name.ends_with("_URL") {
         return value.to_owned();
     }
     // A value that is not a URL may be a misplaced password, and a query string may contain one.
@@ -97,28 +91,5 @@ fn without_secrets(name: &str, value: &str) -> String {
     match rest.rsplit_once('@') {
         Some((_, host)) => format!("{scheme}://{HIDDEN}@{host}"),
         None => format!("{scheme}://{rest}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_secret_is_shown() {
-        for (name, value) in [
-            ("REDIS_PASSWORD", "sesame"),
-            ("REDIS_SENTINEL_PASSWORD", "sesame"),
-            ("REDIS_URL", "rediss://me:sesame@host:6379/0"),
-            ("REDIS_URL", "redis://me:sesame@host:6379/0"),
-            ("REDIS_URL", "redis://:se@sesame@host"),
-            ("REDIS_URL", "redis+unix:///run/redis.sock?pass=sesame"),
-            ("REDIS_URL", "sesame"),
-        ] {
-            let shown = without_secrets(name, value);
-            assert!(!shown.contains("sesame"), "{shown}");
-        }
-        assert_eq!(without_secrets("REDIS_URL", "redis://:sesame@host:6379/0"), "redis://(hidden)@host:6379/0");
-        assert_eq!(without_secrets("REDIS_PASSWORD", ""), "");
     }
 }

@@ -1,98 +1,90 @@
-//! Where values come from: the environment, and `.env` in the working directory for names that the environment lacks.
+//! Reads settings from the environment, and from `.env` in the working directory for names that the environment lacks.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::env;
 use std::path::Path;
 
+use crate::config::dotenv::{self, DotEnvError};
 use crate::config::settings::{self, Setting, SettingInfo};
-use crate::config::{ConfigError, dotenv};
 
-const NOT_UTF8: &str = "must be text in UTF-8";
+/// Why the server cannot start with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{name}: {problem}")]
+    Invalid { name: &'static str, problem: String },
+    #[error(".env cannot be read: {0}")]
+    DotEnv(#[from] DotEnvError),
+}
 
-/// Where the value of a setting comes from.
+pub(super) fn invalid(name: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { name, problem: problem.into() }
+}
+
+/// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     Environment,
     DotEnv,
-    Default,
-    /// Derived from the limit of open files.
-    FileLimit,
 }
 
-/// The values of the environment and of `.env`, by name.
-pub(super) struct Environment {
+/// The values of settings, by name. Records which of them have been read.
+#[derive(Clone, Default)]
+pub(super) struct Source {
     pub(super) values: HashMap<String, (String, Origin)>,
-    /// Settings whose value is not UTF-8.
-    pub(super) not_utf8: Vec<&'static str>,
-}
-
-impl Environment {
-    pub(super) fn load() -> Result<Self, ConfigError> {
-        let find = |name: &str| settings::all().find(|setting| setting.name == name);
-        let lines = dotenv::read(Path::new(".env"), |name| find(name).is_some())?;
-        let mut values: HashMap<_, _> =
-            lines.into_iter().map(|(name, value)| (name, (value, Origin::DotEnv))).collect();
-        let mut not_utf8 = Vec::new();
-        for (name, value) in std::env::vars_os() {
-            // The names of all settings are UTF-8, so any other name is not a setting.
-            let Ok(name) = name.into_string() else { continue };
-            match value.into_string() {
-                Ok(value) => drop(values.insert(name, (value, Origin::Environment))),
-                Err(_) => not_utf8.extend(find(&name).map(|setting| setting.name)),
-            }
-        }
-        Ok(Self { values, not_utf8 })
-    }
-
-    /// The values without their origin.
-    pub(super) fn plain_values(&self) -> HashMap<String, String> {
-        self.values.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect()
-    }
-
-    /// Fails if a setting in `used` is not UTF-8.
-    pub(super) fn check_utf8(&self, used: &HashSet<&'static str>) -> Result<(), ConfigError> {
-        self.not_utf8.iter().find(|name| used.contains(*name)).map_or(Ok(()), |name| Err(invalid(name, NOT_UTF8)))
-    }
-}
-
-/// Reads settings from values, and records the names of those it has read.
-pub(super) struct Source<'a> {
-    values: &'a HashMap<String, String>,
     used: RefCell<HashSet<&'static str>>,
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn new(values: &'a HashMap<String, String>) -> Self {
-        Self { values, used: RefCell::default() }
+impl Source {
+    pub(super) fn from_environment() -> Result<Self, ConfigError> {
+        let is_setting = |name: &str| settings::all().any(|setting| setting.name == name);
+        let file = dotenv::read(Path::new(".env"), is_setting)?;
+        let file = file.into_iter().map(|(name, value)| (name, (value, Origin::DotEnv)));
+        // The names of all settings are UTF-8, so any other name is not a setting.
+        let environment = env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, (value.to_string_lossy().into_owned(), Origin::Environment)))
+        });
+        Ok(Self { values: file.chain(environment).collect(), used: RefCell::default() })
+    }
+
+    pub(super) fn from_values(values: &HashMap<String, String>) -> Self {
+        let values = values.iter().map(|(name, value)| (name.clone(), (value.clone(), Origin::Environment)));
+        Self { values: values.collect(), used: RefCell::default() }
     }
 
     /// Reads a setting. An absent or blank value means the default.
     pub(super) fn get<T>(&self, Setting { info, parse }: &Setting<T>) -> Result<T, ConfigError> {
-        let value = Some(self.untrimmed(info).trim()).filter(|value| !value.is_empty()).unwrap_or(info.default);
+        let value = Some(self.untrimmed(info)?.trim()).filter(|value| !value.is_empty()).unwrap_or(info.default);
         parse(value).map_err(|problem| invalid(info.name, problem))
     }
 
     /// Reads a password. Blanks are part of it; line ends, which come along from files, are not.
-    pub(super) fn password(&self, setting: &Setting<String>) -> &str {
-        self.untrimmed(&setting.info).trim_matches(['\r', '\n'])
+    pub(super) fn password(&self, setting: &Setting<String>) -> Result<&str, ConfigError> {
+        Ok(self.untrimmed(&setting.info)?.trim_matches(['\r', '\n']))
     }
 
-    fn untrimmed(&self, info: &SettingInfo) -> &str {
+    fn untrimmed(&self, info: &SettingInfo) -> Result<&str, ConfigError> {
         self.used.borrow_mut().insert(info.name);
-        self.values.get(info.name).map_or(info.default, String::as_str)
+        let value = self.values.get(info.name).map_or(info.default, |(value, _)| value);
+        // `from_environment` puts this character in place of bytes that are not UTF-8.
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(invalid(info.name, "must be text in UTF-8"));
+        }
+        Ok(value)
     }
 
-    /// The names of the settings that were read.
-    pub(super) fn into_used(self) -> HashSet<&'static str> {
-        self.used.into_inner()
+    /// The value of a setting that is not blank, and where it comes from.
+    pub(super) fn given(&self, name: &str) -> Option<(&str, Origin)> {
+        let (value, origin) = self.values.get(name)?;
+        Some((value.trim(), *origin)).filter(|(value, _)| !value.is_empty())
+    }
+
+    pub(super) fn is_used(&self, name: &str) -> bool {
+        self.used.borrow().contains(name)
     }
 
     /// Removed settings that are still set.
     pub(super) fn removed(&self) -> Vec<&'static str> {
         settings::REMOVED.into_iter().filter(|name| self.values.contains_key(*name)).collect()
     }
-}
-
-pub(super) fn invalid(name: &'static str, problem: impl Into<String>) -> ConfigError {
-    ConfigError::Invalid { name, problem: problem.into() }
 }

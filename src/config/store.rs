@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::config::StoreChoice;
 use crate::config::settings::*;
-use crate::config::source::{Source, invalid};
-use crate::config::{ConfigError, StoreChoice};
+use crate::config::source::{ConfigError, Source, invalid};
 use crate::store::redis::{CertificateFiles, InvalidCertificates, InvalidSettings, Login, Sentinels, Settings};
 
-impl Source<'_> {
+impl Source {
     /// Redis when its URL, its host or its sentinels are set, the embedded store otherwise. Settings that do not apply to the
     /// chosen store are not read.
     pub(super) fn store(&self) -> Result<StoreChoice, ConfigError> {
@@ -64,7 +64,7 @@ impl Source<'_> {
 
     fn login(&self, username: &Setting<String>, password: &Setting<String>) -> Result<Login, ConfigError> {
         let non_empty = |text: String| Some(text).filter(|text| !text.is_empty());
-        let password = self.password(password).to_owned();
+        let password = self.password(password)?.to_owned();
         Ok(Login { username: non_empty(self.get(username)?), password: non_empty(password) })
     }
 }

@@ -92,6 +92,15 @@ fn config_hides_secrets() {
     assert!(output.status.success() && !printed.contains("hunter"), "{printed}");
     assert_eq!(line(&printed, "REDIS_URL")[1], "redis://(hidden)@host:7000/1");
     assert_eq!(line(&printed, "REDIS_PASSWORD")[1], "(hidden)");
+    for (name, value) in [
+        ("REDIS_SENTINEL_PASSWORD", "hunter2"),
+        ("REDIS_URL", "redis://:hun@hunter2@host"),
+        ("REDIS_URL", "redis+unix:///run/redis.sock?pass=hunter2"),
+        ("REDIS_URL", "hunter2"),
+    ] {
+        let printed = text(&run(&["config"], &[(name, value)], "").stdout);
+        assert!(!printed.contains("hunter2") && line(&printed, name).len() > 1, "{printed}");
+    }
 }
 
 /// Runs the health check for the server at this address.

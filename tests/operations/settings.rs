@@ -1,4 +1,4 @@
-//! Reading settings from the environment and `.env`, `--help` and `--version`.
+//! Reading settings from the environment, `--help` and `--version`.
 
 use std::collections::HashMap;
 use std::process::Output;
@@ -15,6 +15,7 @@ fn defaults_are_valid() {
     assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8001");
     assert!(matches!(&config.store, StoreChoice::Embedded(directory) if directory.ends_with("data")));
     assert_eq!(config.chat, livechat::chat::Settings::default());
+    assert_eq!(config.http.operations.limits, livechat::graphql::execution::document::Limits::DEFAULT);
 }
 
 #[test]
@@ -203,104 +204,6 @@ fn several_nodes_are_a_cluster_and_one_node_is_if_configured() {
     assert!(is_cluster(&[("REDIS_URL", "redis://one:7000"), ("REDIS_CLUSTER", "true")]));
     assert!(is_cluster(&[("REDIS_HOST", "one"), ("REDIS_CLUSTER", "true")]));
     assert!(!is_cluster(&[("REDIS_URL", "redis://one:7000")]));
-}
-
-#[tokio::test]
-async fn the_environment_takes_precedence_over_the_dotenv_file() {
-    let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join(".env"), "ROOM_CODE_LENGTH=9\nLOG_FORMAT=json\n").expect("a file");
-    let server = Server::in_directory(directory, &[("LOG_FORMAT", "text")]);
-    assert_eq!(server.client().create_room().await.code.len(), 9);
-
-    let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join(".env"), "what is this\n").expect("a file");
-    let output = command(directory.path(), &[]).output().expect("the command");
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).starts_with("livechat: .env cannot be read"));
-}
-
-#[tokio::test]
-async fn passwords_in_a_dotenv_file_are_literal() {
-    let redis = RedisServer::start().await;
-    let (host, port) =
-        redis.address().split_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).expect("both");
-    for (written, password) in [
-        ("ab$cd", "ab$cd"),
-        ("$$cd", "$$cd"),
-        ("ab\\cd", "ab\\cd"),
-        ("ab\"cd'ef", "ab\"cd'ef"),
-        ("ab#cd", "ab#cd"),
-        ("'ab cd $ef \\g \"h\" ${i} #j'", "ab cd $ef \\g \"h\" ${i} #j"),
-        ("\"it's $5\" # a comment", "it's $5"),
-        ("' ab '", " ab "),
-    ] {
-        redis.command(&["CONFIG", "SET", "requirepass", password]).await;
-        let directory = tempfile::tempdir().expect("a directory");
-        // With a byte order mark and CR LF, as editors on Windows save it.
-        let text = format!("\u{feff}REDIS_HOST={host}\r\nexport REDIS_PORT={port}\r\nREDIS_PASSWORD={written}\r\n");
-        std::fs::write(directory.path().join(".env"), text).expect("a file");
-        Server::in_directory(directory, &[]).client().create_room().await;
-        let mut admin = redis::Client::open(format!("redis://{}", redis.address()))
-            .expect("a client")
-            .get_multiplexed_async_connection()
-            .await
-            .expect("a connection");
-        redis::cmd("AUTH").arg(password).exec_async(&mut admin).await.expect("an accepted password");
-        let mut reset = redis::cmd("CONFIG");
-        reset.arg("SET").arg("requirepass").arg("").exec_async(&mut admin).await.expect("without a password");
-    }
-}
-
-#[test]
-fn an_ambiguous_dotenv_line_is_refused_with_its_number() {
-    for line in [
-        "REDIS_PASSWORD=hunter2 and more",
-        "REDIS_PASSWORD=#hunter2",
-        "REDIS_PASSWORD=\"hunter2\\n\"",
-        "REDIS_PASSWORD=\"hunter2",
-        "REDIS_PASSWORD='hunter2",
-        "REDIS_PASSWORD='hunter2'x",
-        "REDIS_PASSWORD=hunter2\\",
-        "REDIS_PASSWORD=hunter2${ROOM_TTL}",
-        "REDIS_PASSWORD=hun\rter2",
-        "REDIS_PASSWORD hunter2",
-        "hunter2",
-        "hunter-2=",
-    ] {
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join(".env"), format!("ROOM_TTL=2h\n\n{line}\nLOG_LEVEL=info\n"))
-            .expect("a file");
-        for arguments in [&[][..], &["config"], &["migrate"], &["healthcheck"]] {
-            let output = command(directory.path(), &[]).args(arguments).output().expect("the command");
-            let output_text = String::from_utf8_lossy(&output.stderr);
-            assert!(!output.status.success(), "{line:?} was accepted");
-            assert!(output_text.starts_with("livechat: .env cannot be read: line 3 "), "{line:?}: {output_text}");
-            assert!(!output_text.contains("hun") && output.stdout.is_empty(), "{line:?}: {output_text}");
-        }
-    }
-}
-
-#[test]
-fn only_the_dotenv_file_of_the_working_directory_is_read() {
-    let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join(".env"), "ROOM_CODE_LENGTH=9\nwhat is this\n").expect("a file");
-    let below = directory.path().join("below");
-    std::fs::create_dir(&below).expect("a directory");
-    let output_text = || {
-        let output = command(&below, &[]).arg("config").output().expect("the command");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    let length =
-        |output_text: &str| output_text.lines().find(|line| line.starts_with("ROOM_CODE_LENGTH ")).map(str::to_owned);
-    assert!(
-        length(&output_text()).is_some_and(|line| line.ends_with("6  default") || line.ends_with(" default")),
-        "{}",
-        output_text()
-    );
-    // Python projects may have a directory of this name.
-    std::fs::create_dir(below.join(".env")).expect("a directory");
-    assert!(length(&output_text()).is_some_and(|line| line.ends_with(" default")), "{}", output_text());
 }
 
 #[test]
