@@ -23,7 +23,7 @@
 //! - [`telemetry`]: logs and traces
 //! - [`config`]: settings from the environment
 //! - [`app`]: composes, starts and stops the server
-//! - [`cli`]: the other subcommands of `livechat`
+//! - [`cli`]: the larger subcommands of `livechat` besides `serve`
 
 pub mod access;
 pub mod app;

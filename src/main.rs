@@ -49,7 +49,10 @@ fn main() -> ExitCode {
             Config::listen_addr_from_environment().map(cli::healthcheck::run).map_err(Into::into)
         }
         Some(Command::Migrate) => cli::migrate::run(),
-        Some(Command::Completions { shell }) => Ok(cli::completions::run(shell, Arguments::command())),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Arguments::command(), "livechat", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
         None | Some(Command::Serve) => serve().map(|()| ExitCode::SUCCESS),
     };
     match outcome {
