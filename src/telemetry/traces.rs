@@ -5,17 +5,16 @@
 //! The attributes of a span are those that the log shows: method, path and request id.
 
 use std::error::Error;
-use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use opentelemetry::KeyValue;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TracerProvider as _;
@@ -24,7 +23,6 @@ use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::Span;
@@ -69,9 +67,10 @@ impl Traces {
     pub(super) fn start(
         collector: &Collector,
     ) -> Result<(Self, impl Layer<Registry> + Send + Sync + use<>), ExporterBuildError> {
+        let client = Client::builder(TokioExecutor::new()).build_http();
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Sender { runtime: Handle::current(), is_failing: Arc::default() })
+            .with_http_client(Sender { client, runtime: Handle::current(), is_failing: AtomicBool::default() })
             .with_endpoint(format!("{}/v1/traces", collector.0.to_string().trim_end_matches('/')))
             .with_timeout(SEND_TIMEOUT)
             .build()?;
@@ -107,22 +106,25 @@ pub(super) fn adopt_parent(span: &Span, headers: &HeaderMap) {
 }
 
 /// Sends batches. The exporter's thread has no runtime, so the requests run on ours.
+#[derive(Debug)]
 struct Sender {
+    client: Client<HttpConnector, Full<Bytes>>,
     runtime: Handle,
     /// Whether the last batch failed, so that only changes are logged.
-    is_failing: Arc<AtomicBool>,
-}
-
-impl fmt::Debug for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sender")
-    }
+    is_failing: AtomicBool,
 }
 
 #[async_trait]
 impl HttpClient for Sender {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let sent = self.runtime.spawn(async { timeout(SEND_TIMEOUT, post(request)).await }).await;
+        let response = self.client.request(request.map(Full::new));
+        let exchange = async {
+            let (head, body) = response.await?.into_parts();
+            let body = Limited::new(body, RESPONSE_MAX).collect().await?.to_bytes();
+            Ok(Response::from_parts(head, body))
+        };
+        // The timer, too, is created on the runtime.
+        let sent = self.runtime.spawn(async { timeout(SEND_TIMEOUT, exchange).await }).await;
         let sent = sent.map_err(HttpError::from).and_then(|sent| sent.map_err(HttpError::from)).flatten();
         match &sent {
             Ok(_) if self.is_failing.swap(false, Ordering::Relaxed) => tracing::info!("traces can be sent again"),
@@ -132,30 +134,5 @@ impl HttpClient for Sender {
             _ => {}
         }
         sent
-    }
-}
-
-async fn post(request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-    let (mut head, body) = request.into_parts();
-    let address = std::mem::take(&mut head.uri);
-    let authority = address.authority().ok_or("the address has no host")?;
-    head.uri = address.path_and_query().ok_or("the address has no path")?.as_str().parse()?;
-    head.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str())?);
-    let host = authority.host().trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-    let exchange = async {
-        let response = sender.send_request(Request::from_parts(head, Full::new(body))).await?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, RESPONSE_MAX).collect().await?.to_bytes();
-        Ok(Response::from_parts(head, body))
-    };
-    tokio::pin!(connection);
-    tokio::select! {
-        response = exchange => response,
-        ended = &mut connection => {
-            ended?;
-            Err("the collector closed the connection".into())
-        }
     }
 }
