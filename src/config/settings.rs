@@ -34,7 +34,7 @@ pub struct SettingInfo {
 /// A setting and how to parse it.
 pub(super) struct Setting<T> {
     pub(super) info: SettingInfo,
-    /// Parses a trimmed value. The error says what the value must be.
+    /// Parses a trimmed value. The error continues the setting's name: "must be …".
     pub(super) parse: fn(&str) -> Result<T, String>,
 }
 
@@ -202,24 +202,24 @@ settings! {
         MAX_SUBSCRIPTIONS_PER_CLIENT: usize = "20000", number(1, 100_000_000);
         /// Distinct live subscriptions in total: those that differ in their document, or in the variables that fields of an
         /// event use. Each renders every event itself and takes up to 20 KB of memory. A document counts once more for
-        /// each further 64 tokens, or fields with its fragments expanded.
+        /// each further 64 tokens, or 64 fields with its fragments expanded, whichever are more.
         MAX_DISTINCT_SUBSCRIPTIONS: usize = "5000", number(1, 10_000_000);
-        /// Distinct live subscriptions per client. Clients that pass changing values as variables share a few.
+        /// Distinct live subscriptions per client. Clients that pass changing values as variables need only a few.
         MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT: usize = "500", number(1, 10_000_000);
         /// Largest response, in bytes. A page of 100 messages of the longest text that `TEXT_MAX_LENGTH` can allow takes 16 MB;
         /// with the default lengths, 4 MB hold the largest page.
         RESPONSE_MAX_BYTES: usize = "16777216", number(64 * 1024, 1 << 40);
-        /// Memory for responses of more than 16 KiB that are being made or sent, in bytes, in total.
+        /// Total memory, in bytes, for responses of more than 16 KiB that are being rendered or sent.
         UNSENT_MAX_BYTES: usize = "536870912", number(64 * 1024, 1 << 40);
-        /// The same per client. At least four times `RESPONSE_MAX_BYTES`.
+        /// The same per client. Set at least four times `RESPONSE_MAX_BYTES`.
         UNSENT_MAX_BYTES_PER_CLIENT: usize = "67108864", number(64 * 1024, 1 << 40);
     }
 
     "Rate limits and lockouts" {
         /// `off` disables every rate limit and lockout, so room codes can be guessed. Only for load tests.
         RATE_LIMITS: bool = "on", on_or_off();
-        /// Rooms created per client address. `10/m:20` is ten a minute (or `s`, `h`) and up to 20 at once. Increase it if many
-        /// people share an address.
+        /// Rooms created per client address. `10/m:20` means ten per minute and up to 20 at once; `s` and `h` stand for second
+        /// and hour. Increase it if many people share an address.
         RATE_ROOMS_PER_ADDRESS: Rate = "10/m:20", parsed(RATE);
         /// Sends, edits and deletions per user and client address.
         RATE_SENDS_PER_USER: Rate = "5/s:50", parsed(RATE);
@@ -256,7 +256,8 @@ settings! {
         DOCUMENT_MAX_TOKENS: usize = "1000", number(16, 100_000);
         /// Nesting of brackets in a document, and of selection sets with fragments expanded.
         DOCUMENT_MAX_NESTING: usize = "32", number(4, document::NESTING_MAX);
-        /// Nesting of fields in an operation, with fragments expanded. At most `DOCUMENT_MAX_NESTING` has an effect.
+        /// Nesting of fields in an operation, with fragments expanded. A value above `DOCUMENT_MAX_NESTING`
+        /// has no effect.
         OPERATION_MAX_DEPTH: u32 = "20", number(1, 64);
         /// Cost of an operation: 1 per field, 10 per field that reads the store, and the fields of a list once per item of the
         /// page.
@@ -265,7 +266,7 @@ settings! {
         OPERATION_TIMEOUT: Duration = "10s", duration(millis(10), secs(300));
         /// Size of an operation's variables, in bytes of JSON.
         VARIABLES_MAX_BYTES: usize = "32768", number(256, 16 * MIB);
-        /// `off` hides the schema. GraphiQL needs it.
+        /// `off` hides the schema. GraphiQL needs `on`.
         INTROSPECTION: bool = "on", on_or_off();
         /// Automatic persisted queries. `off` answers `PersistedQueryNotSupported`, and clients send their documents.
         PERSISTED_QUERIES: bool = "on", on_or_off();
@@ -278,9 +279,9 @@ settings! {
         /// Whole rooms and lists of all rooms sent to one client at a time. Increase it if many legacy clients share an
         /// address and get 429.
         MAX_LEGACY_READS_PER_CLIENT: usize = "8", number(1, 1_000_000);
-        /// The same in total. Each takes up to 2 MB until its client has read it.
+        /// Whole rooms and lists of all rooms sent at a time in total. Each takes up to 2 MB until its client has read it.
         MAX_LEGACY_READS: usize = "64", number(1, 1_000_000);
-        /// Time to send one of them: what the slowest legacy client needs for the largest room.
+        /// Time to send one whole room or list. Allow what the slowest legacy client needs for the largest room.
         LEGACY_READ_TIMEOUT: Duration = "10m", duration(secs(1), secs(24 * 3_600));
     }
 
