@@ -90,10 +90,10 @@ pub(in crate::graphql) struct SendMessageInput {
     room_code: String,
     /// The sender, an id of 10 to 128 characters chosen by the client. If omitted, the server assigns and returns one.
     user_id: Option<ID>,
-    /// The token returned by this user's previous action; omitted on the first. To be able to repeat even the first action
-    /// when its response is lost, send 32 random hex digits with it.
+    /// The token returned by this user's previous action. Omit it for the first action, or send 32 random hex digits, so that
+    /// you can repeat the first action if its response is lost.
     token: Option<String>,
-    /// The user's name, 1 to 64 characters. Used with the user's first message only; if omitted: Anon# and five digits.
+    /// The user's name, 1 to 64 characters. Only used with the user's first message. If omitted, Anon# and five digits.
     display_name: Option<String>,
     /// The text, 1 to 4,000 characters, at least one of them visible. The only control characters allowed are newline and
     /// tab. CR LF is stored as a newline.

@@ -32,7 +32,7 @@ impl Room {
     }
 }
 
-/// A chat room. It opens to everyone who knows its code and ends 24 hours after its creation.
+/// A chat room. Everyone who knows its code can enter it. It ends 24 hours after its creation.
 #[Object]
 impl Room {
     /// 32 hex digits.
@@ -40,7 +40,7 @@ impl Room {
         self.state.room.id.to_string().into()
     }
 
-    /// The code that opens the room. Share it with the people you want to invite.
+    /// The code that people need to enter the room. Share it with the people you want to invite.
     async fn code(&self) -> &str {
         self.state.room.code.reveal()
     }
@@ -84,7 +84,7 @@ impl Room {
         Ok(ChatterConnection(Page::new(items, range.start > 0, range.end < page.total, page.total)))
     }
 
-    /// Number of open subscriptions of this room, on all nodes.
+    /// Number of open subscriptions of this room, on all servers.
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
         Ok(reads::viewers(ctx, &[self.state.room.id]).await?.iter().sum())
     }

@@ -45,7 +45,7 @@ pub(in crate::graphql) struct ActiveRoom {
     pub(in crate::graphql) viewers: Option<u32>,
 }
 
-/// A room as everyone may see it: without its code and its messages.
+/// A room without its code and messages, as everyone may see it.
 #[Object]
 impl ActiveRoom {
     /// 32 hex digits.
@@ -68,7 +68,7 @@ impl ActiveRoom {
         self.state.user_count
     }
 
-    /// Number of open subscriptions of this room, on all nodes.
+    /// Number of open subscriptions of this room, on all servers.
     async fn viewer_count(&self, ctx: &Context<'_>) -> Result<u32> {
         match self.viewers {
             Some(viewers) => Ok(viewers),
