@@ -1,14 +1,14 @@
-//! Instructions that the server executes outside of the kernel for one of each hot operation, counted by callgrind, and
-//! compared with the figures that are committed in `counts.json`: a slip of more than a tenth fails.
+//! Counts the instructions that the server executes outside of the kernel for each hot operation, with callgrind. Compares them
+//! with `counts.json`, and fails if a count differs by more than a tenth.
 //!
 //! ```sh
 //! make counts          # counts and compares
-//! make counts-accept   # counts, and writes the figures down
+//! make counts-accept   # counts, and updates counts.json
 //! ```
 //!
-//! What is counted is the build of the tests: a release would take CI five minutes more, and what slips there slips here.
-//! Counts do not depend on how busy a machine is. One thread runs the server's tasks and one client asks after the other, so that
-//! they depend little on who comes first either; repeated runs differ by about a hundredth.
+//! The server is the build of the tests, because a release build would take CI five minutes more. A regression shows in either.
+//! Counts do not depend on how busy the machine is. They depend little on the order of events, because one thread runs all of
+//! the server's tasks and requests come one after the other. Repeated runs differ by about one percent.
 
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
@@ -27,15 +27,15 @@ use support::subscriber::Subscriber;
 use tempfile::TempDir;
 
 const FIGURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/counts.json");
-/// How much a figure may differ from the committed one.
+/// Largest accepted difference from the committed count, as a fraction of it.
 const TOLERANCE: f64 = 0.1;
 const SENDS: u64 = 200;
 const READS: u64 = 100;
 const READERS: u64 = 50;
 const EVENTS: u64 = 40;
-/// How long the last of the subscriptions may take to be open.
-const SETTLING: Duration = Duration::from_secs(4);
-/// What stands in a room before somebody reads its end.
+/// Time for the last subscription to open.
+const SETTLE_TIME: Duration = Duration::from_secs(4);
+/// Messages in the room before its last page is read.
 const MESSAGES: u64 = 200;
 
 type Figures = BTreeMap<String, u64>;
@@ -45,12 +45,12 @@ async fn main() -> ExitCode {
     let mut counted = Figures::new();
     let redis = RedisServer::start().await;
     count_on("embedded", &[], &mut counted).await;
-    // Under callgrind everything takes fifty times as long.
+    // Under callgrind, everything takes fifty times as long.
     let on_redis = [("REDIS_URL", &*redis.url()), ("REDIS_TIMEOUT", "60s")];
     count_on("redis", &on_redis, &mut counted).await;
     if std::env::args().any(|argument| argument == "accept") {
         let text = serde_json::to_string_pretty(&counted).expect("figures are JSON") + "\n";
-        std::fs::write(FIGURES, text).expect("a file that can be written");
+        std::fs::write(FIGURES, text).expect("a writable file");
         return ExitCode::SUCCESS;
     }
     compare(&counted)
@@ -87,8 +87,8 @@ async fn count_on(store: &str, environment: &[(&str, &str)], counted: &mut Figur
     for _ in 0..READERS {
         readers.push(Subscriber::open(counter.server.address(), &room, None).await);
     }
-    // Time enough for all of them; to ask would be counted, too.
-    tokio::time::sleep(SETTLING).await;
+    // Waits blindly, because requests that check the subscriptions would be counted, too.
+    tokio::time::sleep(SETTLE_TIME).await;
     note("opening a subscription", counter.end() / READERS);
     client.viewers_become(&room, READERS as usize).await;
 
@@ -104,7 +104,7 @@ async fn count_on(store: &str, environment: &[(&str, &str)], counted: &mut Figur
 
 async fn send(user: &mut User, room: &RoomKey, count: u64) {
     for number in 0..count {
-        user.send(room, &format!("message {number} of somebody who says some forty characters")).await;
+        user.send(room, &format!("message {number}, with a text of about forty characters")).await;
     }
 }
 
@@ -125,7 +125,7 @@ impl Counter {
         Self { server: Server::started_by(program, &[one_thread, environment].concat()), directory, dumps: 0 }
     }
 
-    /// Forgets what was counted so far.
+    /// Starts counting at zero.
     fn begin(&self) {
         self.control("--zero");
     }
@@ -145,7 +145,7 @@ impl Counter {
     }
 }
 
-/// What a dump of callgrind says was executed in all.
+/// The total number of instructions in a dump of callgrind.
 fn total(dump: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(dump).ok()?;
     text.lines().find_map(|line| line.strip_prefix("summary: ").or(line.strip_prefix("totals: ")))?.trim().parse().ok()
@@ -160,7 +160,7 @@ fn compare(counted: &Figures) -> ExitCode {
         let change = *now as f64 / before.max(1) as f64 - 1.0;
         let verdict = match change {
             change if change > TOLERANCE => "SLOWER",
-            change if change < -TOLERANCE => "faster: write it down with `make counts-accept`",
+            change if change < -TOLERANCE => "faster: accept it with `make counts-accept`",
             _ => "as before",
         };
         fine &= change.abs() <= TOLERANCE;

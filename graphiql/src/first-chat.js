@@ -95,7 +95,7 @@ subscription messageEvents(
       userId: $userId
       token: $token
       messageId: $messageId
-      text: "Mended"
+      text: "Hello, all"
     }
   ) {
     message { id text editedAt }

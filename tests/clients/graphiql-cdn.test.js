@@ -106,7 +106,7 @@ test('create, subscribe, send, edit and delete in GraphiQL from the CDN', async 
   Object.assign(variables, { userId: sendMessage.author.id, messageId: sendMessage.message.id });
   await run(writer.page, 'editMessage', { ...variables, token: sendMessage.token });
   const { editMessage } = (await waitForResult(writer.page, (value) => value.data?.editMessage)).data;
-  await waitForResult(watcher.page, (value) => value.data?.messageEvents?.message.text === 'Mended');
+  await waitForResult(watcher.page, (value) => value.data?.messageEvents?.message.text === 'Hello, all');
 
   await run(writer.page, 'deleteMessage', { ...variables, token: editMessage.token });
   const last = await waitForResult(watcher.page, (value) => value.data?.messageEvents?.message.deletedAt);
