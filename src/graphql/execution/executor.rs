@@ -151,9 +151,7 @@ impl Executor {
         if kind == Some(OperationType::Subscription) {
             return match executable(&document, operation, &parameters) {
                 // Boxed, or requests that open nothing would carry the memory of it.
-                Ok(executable) => {
-                    Box::pin(self.subscriptions.open(parameters, &document, executable, context)).await
-                }
+                Ok(executable) => Box::pin(self.subscriptions.open(parameters, &document, executable, context)).await,
                 Err(rejection) => Outcome::Answer(Answer::rejected_document(&rejection)),
             };
         }
