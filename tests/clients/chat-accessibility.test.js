@@ -3,14 +3,13 @@
 // With PICTURES=1 it also writes the screenshot of the README.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
+import { assertAccessible } from './support/accessible.js';
 import { useChat } from './support/chat_fixture.js';
 import { until } from './support/until.js';
 
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
-const AXE = await readFile(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
 const chats = useChat();
 
@@ -26,38 +25,30 @@ async function enter({ fragment }, options) {
   return chat;
 }
 
-/** Returns the violations that axe-core finds on the current page. */
-async function violationsOn({ page }) {
-  // The policy of the page does not apply to code from the debugger.
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
-
 for (const colorScheme of ['light', 'dark']) {
   test(`axe-core finds no violation, ${colorScheme}`, async () => {
     const chat = await chats.open({ colorScheme, reducedMotion: 'reduce' });
-    assert.deepEqual(await violationsOn(chat), [], 'the start page');
+    await assertAccessible(chat.page, {}, 'the start page');
     await chat.createRoom();
-    assert.deepEqual(await violationsOn(chat), [], 'an empty room');
+    await assertAccessible(chat.page, {}, 'an empty room');
     await chat.send('Hello');
     await chat.send('to be deleted');
     const other = await enter(chat);
     await other.send('Hello back');
     await chat.waitForTexts('Hello', 'to be deleted', 'Hello back');
     await chat.clickButtonOf('to be deleted', 'Delete');
-    assert.deepEqual(await violationsOn(chat), [], 'the dialog of a deletion');
+    await assertAccessible(chat.page, {}, 'the dialog of a deletion');
     await chat.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await chat.waitForTexts('Hello', 'Message deleted', 'Hello back');
     await chat.page.getByText('Hello', { exact: true }).hover();
-    assert.deepEqual(await violationsOn(chat), [], 'a room');
+    await assertAccessible(chat.page, {}, 'a room');
     await chat.page.getByRole('button', { name: 'Invite people' }).click();
-    assert.deepEqual(await violationsOn(chat), [], 'the dialog of the link');
+    await assertAccessible(chat.page, {}, 'the dialog of the link');
     await chat.page.keyboard.press('Escape');
     await chat.context.setOffline(true);
     await chat.page.getByText('You are offline').waitFor();
     await chat.submit('later');
-    assert.deepEqual(await violationsOn(chat), [], 'offline');
+    await assertAccessible(chat.page, {}, 'offline');
     await other.close();
     await chat.close();
   });

@@ -4,15 +4,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { authorIn, createRoom } from './support/author.js';
-import { fragmentOf, useChat } from './support/chat_fixture.js';
+import { fragmentOf, useChat, withoutWebSockets } from './support/chat_fixture.js';
 import { openProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 import { until } from './support/until.js';
 
 const chats = useChat();
-
-/** Options for a browser without WebSockets, so that the page uses server-sent events. */
-const withoutWebSockets = { prepare: (page) => page.addInitScript(() => delete globalThis.WebSocket) };
 
 const BAD_GATEWAY = 'HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
 
@@ -77,7 +74,7 @@ test('when the network fails and recovers, the page shows it and misses nothing'
   await proxy.close();
 });
 
-test('when a gateway fails requests for event streams, on which browsers give up, the page reconnects and misses nothing', async () => {
+test('when a gateway fails requests for event streams, after which browsers give up, the page reconnects and misses nothing', async () => {
   const proxy = await openProxy(chats.server.url);
   const { room, chat } = await chats.enterNewRoom({ url: proxy.url, ...withoutWebSockets });
   let refused = 0;
@@ -213,7 +210,7 @@ test('after the server is restored from a backup, the page loads the room again'
   await chat.waitForTexts('first', 'lost by the server');
   await restore();
   await chat.waitForTexts('first');
-  await authorIn(room.place, server.graphql).send('second');
+  await authorIn(room.key, server.graphql).send('second');
   await chat.waitForTexts('first', 'second');
   assert.equal(chat.streams.length, 0);
   await chat.close();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { createRoom } from './support/author.js';
-import { fragmentOf, useChat } from './support/chat_fixture.js';
+import { fragmentOf, useChat, withoutWebSockets } from './support/chat_fixture.js';
 import { openProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 import { openTlsProxy } from './support/tls.js';
@@ -55,8 +55,7 @@ for (const [what, answer] of [
 }
 
 test('a browser without WebSockets uses server-sent events', async () => {
-  const prepare = (page) => page.addInitScript(() => delete globalThis.WebSocket);
-  const { room, chat } = await chats.enterNewRoom({ prepare });
+  const { room, chat } = await chats.enterNewRoom(withoutWebSockets);
   await room.send('hello');
   await chat.waitForTexts('hello');
   await chat.close();

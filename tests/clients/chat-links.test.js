@@ -104,29 +104,29 @@ test('an address with added text opens its room and is cleaned', async () => {
 });
 
 test('text pasted on the start page opens the room', async () => {
-  const { place } = await createRoom(chats.server.graphql);
-  const link = `${chats.server.url}/#${place.roomId}/${place.roomCode}`;
+  const { key } = await createRoom(chats.server.graphql);
+  const link = `${chats.server.url}/#${key.roomId}/${key.roomCode}`;
   const chat = await chats.open({ permissions: ['clipboard-read', 'clipboard-write'] });
-  for (const text of [`${link}.`, `<${link}>`, `“${link}”`, `${link}?utm_source=mail`, `${link}\u200b`, `${place.roomId} ${place.roomCode}`, `${place.roomId}\n${place.roomCode}`, `ID: ${place.roomId}\nCode: ${place.roomCode}`, link.replace('#', '#\n')]) {
+  for (const text of [`${link}.`, `<${link}>`, `“${link}”`, `${link}?utm_source=mail`, `${link}\u200b`, `${key.roomId} ${key.roomCode}`, `${key.roomId}\n${key.roomCode}`, `ID: ${key.roomId}\nCode: ${key.roomCode}`, link.replace('#', '#\n')]) {
     await chat.page.goto(`${chats.server.url}/`);
     await chat.page.evaluate((text) => navigator.clipboard.writeText(text), text);
     await chat.page.getByLabel('Link or room id').focus();
     await chat.page.keyboard.press('Control+V');
     await chat.page.keyboard.press('Enter');
     await chat.waitUntilLive();
-    assert.equal(chat.fragment, `#${place.roomId}/${place.roomCode}`, JSON.stringify(text));
+    assert.equal(chat.fragment, `#${key.roomId}/${key.roomCode}`, JSON.stringify(text));
   }
   await chat.page.goto(`${chats.server.url}/`);
-  await chat.page.getByLabel('Link or room id').fill(` ${place.roomId}\u200b `);
-  await chat.page.getByLabel('Code').fill(`${place.roomCode}.`);
+  await chat.page.getByLabel('Link or room id').fill(` ${key.roomId}\u200b `);
+  await chat.page.getByLabel('Code').fill(`${key.roomCode}.`);
   await chat.page.getByRole('button', { name: 'Join' }).click();
   await chat.waitUntilLive();
   await chat.close();
 });
 
 test('a link without a code asks for the code, and a wrong code can be corrected', async () => {
-  const { place } = await createRoom(chats.server.graphql);
-  const chat = await chats.open({ fragment: `#${place.roomId}` });
+  const { key } = await createRoom(chats.server.graphql);
+  const chat = await chats.open({ fragment: `#${key.roomId}` });
   await chat.page.getByRole('alert').filter({ hasText: 'Check that you copied the whole link' }).waitFor();
   await chat.page.getByLabel('Code').fill('000000000');
   await chat.page.getByRole('button', { name: 'Join' }).click();
@@ -136,7 +136,7 @@ test('a link without a code asks for the code, and a wrong code can be corrected
   await chat.page.getByLabel('Code').fill('000000000');
   await chat.page.getByRole('button', { name: 'Join' }).click();
   await problem.waitFor();
-  await chat.page.getByLabel('Code').fill(place.roomCode);
+  await chat.page.getByLabel('Code').fill(key.roomCode);
   await chat.page.getByRole('button', { name: 'Join' }).click();
   await chat.waitUntilLive();
   await chat.close();

@@ -48,10 +48,10 @@ test('two users create a room, share its link, join, send, edit and delete', asy
 });
 
 test('a room can be joined by id and code, and is listed on the start page', async () => {
-  const { place } = await createRoom(chats.server.graphql);
+  const { key } = await createRoom(chats.server.graphql);
   const ada = await chats.open();
-  await ada.page.getByLabel('Link or room id').fill(place.roomId);
-  await ada.page.getByLabel('Code').fill(place.roomCode);
+  await ada.page.getByLabel('Link or room id').fill(key.roomId);
+  await ada.page.getByLabel('Code').fill(key.roomCode);
   await ada.page.getByRole('button', { name: 'Join' }).click();
   await ada.waitUntilLive();
   await ada.page.getByRole('link', { name: 'LiveChat' }).click();
@@ -61,9 +61,9 @@ test('a room can be joined by id and code, and is listed on the start page', asy
 });
 
 test('a user who cannot enter is told why', async () => {
-  const { place } = await createRoom(chats.server.graphql);
+  const { key } = await createRoom(chats.server.graphql);
   for (const [fragment, reason] of [
-    [`#${place.roomId}/${place.roomCode}0`, 'is wrong'],
+    [`#${key.roomId}/${key.roomCode}0`, 'is wrong'],
     [`#${'0'.repeat(32)}/1`, 'does not exist'],
     ['#nonsense', 'does not lead to a room'],
   ]) {

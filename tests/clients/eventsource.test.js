@@ -41,8 +41,8 @@ test('after a completed stream the browser reconnects once and gets 204', async 
     await client.close();
     await server.stop();
   });
-  const { place } = await createRoom(server.graphql);
-  const [ended, refused] = [place, { ...place, roomCode: `${place.roomCode}0` }].map((variables) => read(client.follow, variables));
+  const { key } = await createRoom(server.graphql);
+  const [ended, refused] = [key, { ...key, roomCode: `${key.roomCode}0` }].map((variables) => read(client.follow, variables));
   await until(() => ended.failure && refused.failure);
   for (const reader of [ended, refused]) assert.deepEqual([reader.completed, reader.failure], [true, 'closed for good']);
 });

@@ -59,19 +59,19 @@ async function resultText(page) {
 
 /** Waits until the result of the current tab, parsed as JSON, meets the condition. Returns it. */
 async function waitForResult(page, condition) {
-  const deadline = Date.now() + 20_000;
   let text = '';
-  while (Date.now() < deadline) {
+  let value;
+  const isMet = async () => {
     text = await resultText(page);
     try {
-      const value = JSON.parse(text);
-      if (condition(value)) return value;
+      value = JSON.parse(text);
     } catch {
-      // Not complete yet.
+      return false; // Not complete yet.
     }
-    await page.waitForTimeout(50);
-  }
-  assert.fail(`the result did not meet the condition: ${text}`);
+    return condition(value);
+  };
+  await until(isMet, () => `The result is ${text}`);
+  return value;
 }
 
 /** Selects a tab and runs its operation once it is loaded. */

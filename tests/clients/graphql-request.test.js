@@ -32,19 +32,19 @@ test('a complete round of chat', async () => {
   await room.delete(await room.send('second'));
 
   const texts = ({ room }) => room.messages.nodes.map(({ text }) => text);
-  assert.deepEqual(texts(await http.request(ROOM, room.place)), ['first, edited', null]);
+  assert.deepEqual(texts(await http.request(ROOM, room.key)), ['first, edited', null]);
   // A GET must send headers that a link or a form cannot send.
   const reader = client({ method: 'GET', jsonSerializer: JSON });
-  assert.deepEqual(texts(await reader.request(ROOM, room.place)), ['first, edited', null]);
+  assert.deepEqual(texts(await reader.request(ROOM, room.key)), ['first, edited', null]);
 });
 
 test('errors have codes', async () => {
   const http = client();
-  const { place } = await createRoom(server.graphql);
-  const { sendMessage } = await http.request(SEND, { input: { ...place, text: 'yes' } });
-  const input = { ...place, userId: sendMessage.author.id, token: '0'.repeat(32), text: 'no' };
+  const { key } = await createRoom(server.graphql);
+  const { sendMessage } = await http.request(SEND, { input: { ...key, text: 'yes' } });
+  const input = { ...key, userId: sendMessage.author.id, token: '0'.repeat(32), text: 'no' };
   for (const [document, variables, code] of [
-    [ROOM, { ...place, roomCode: `${place.roomCode}0` }, 'ROOM_CODE_INVALID'],
+    [ROOM, { ...key, roomCode: `${key.roomCode}0` }, 'ROOM_CODE_INVALID'],
     [SEND, { input }, 'TOKEN_INVALID'],
   ]) {
     await assert.rejects(http.request(document, variables), (error) => {
@@ -56,8 +56,8 @@ test('errors have codes', async () => {
 });
 
 test('several operations in one request are refused with a code', async () => {
-  const { place } = await createRoom(server.graphql);
-  await assert.rejects(client().batchRequests([{ document: ROOM, variables: place }]), (error) => {
+  const { key } = await createRoom(server.graphql);
+  await assert.rejects(client().batchRequests([{ document: ROOM, variables: key }]), (error) => {
     assert.match(JSON.stringify(error.response ?? error.message), /BATCH_NOT_SUPPORTED/);
     return true;
   });

@@ -7,20 +7,20 @@ import { createRoom } from './support/author.js';
 import { openProxy } from './support/proxy.js';
 import { FOLLOW, read } from './support/reader.js';
 import { once, openWs } from './support/resume.js';
-import { nobodyComes, testClient } from './support/round.js';
+import { assertNoReconnect, testClient } from './support/round.js';
 import { startServer } from './support/server.js';
 import { until } from './support/until.js';
 
 let server;
-let line;
+let proxy;
 
 before(async () => {
   server = await startServer();
-  line = await openProxy(server.url);
+  proxy = await openProxy(server.url);
 });
 
 after(async () => {
-  await line?.close();
+  await proxy?.close();
   await server?.stop();
 });
 
@@ -34,8 +34,8 @@ function open({ url }, options) {
 }
 
 /** Opens a client that is closed after the test. */
-function openFor(t, line, options) {
-  const client = open(line, options);
+function openFor(t, proxy, options) {
+  const client = open(proxy, options);
   t.after(client.close);
   return client;
 }
@@ -43,31 +43,31 @@ function openFor(t, line, options) {
 testClient('graphql-ws', open);
 
 test('many subscriptions on one socket resume, each at its cursor', async (t) => {
-  const client = openFor(t, line);
+  const client = openFor(t, proxy);
   const rooms = await Promise.all(Array.from({ length: 3 }, () => createRoom(server.graphql)));
-  const readers = rooms.map((room) => read(client.follow, { ...room.place, after: room.start }));
-  const allCaughtUp = () => Promise.all(readers.map((reader, n) => reader.caughtUp(rooms[n].story)));
-  // They have 1, 2 and 3 messages.
+  const readers = rooms.map((room) => read(client.follow, { ...room.key, after: room.start }));
+  const allReceived = () => Promise.all(readers.map((reader, n) => reader.waitForEvents(rooms[n].events)));
+  // The rooms get 1, 2 and 3 messages.
   for (const [n, room] of rooms.entries()) for (let i = 0; i <= n; i += 1) await room.send(`${i}`);
-  await allCaughtUp();
-  line.cut();
+  await allReceived();
+  proxy.cut();
   for (const room of rooms) await room.send('after the cut');
-  await allCaughtUp();
-  readers.forEach((reader, n) => assert.deepEqual(reader.story, rooms[n].story));
+  await allReceived();
+  readers.forEach((reader, n) => assert.deepEqual(reader.events, rooms[n].events));
   readers.forEach((reader) => reader.stop());
 });
 
 test('a subscription that its client ended is not resumed', async (t) => {
   const inits = [];
-  const client = openFor(t, line, { on: { opened: (socket) => recordInits(socket, inits) } });
+  const client = openFor(t, proxy, { on: { opened: (socket) => recordInits(socket, inits) } });
   const room = await createRoom(server.graphql);
-  const [one, other] = [1, 2].map(() => read(client.follow, { ...room.place, after: room.start }));
+  const [one, other] = [1, 2].map(() => read(client.follow, { ...room.key, after: room.start }));
   await room.send('to both');
-  await Promise.all([one, other].map((reader) => reader.caughtUp(room.story)));
+  await Promise.all([one, other].map((reader) => reader.waitForEvents(room.events)));
   await one.stop();
-  line.cut();
+  proxy.cut();
   await room.send('to one');
-  await other.caughtUp(room.story);
+  await other.waitForEvents(room.events);
   assert.deepEqual(inits.map(({ resume }) => Object.keys(resume).length), [0, 1]);
   await other.stop();
 });
@@ -85,11 +85,11 @@ function recordInits(socket, inits) {
 test('a wrong cursor in resume is rejected', async (t) => {
   const [room, other] = [await createRoom(server.graphql), await createRoom(server.graphql)];
   const connectionParams = { resume: { mine: other.start } };
-  const client = openFor(t, line, { connectionParams, generateID: () => 'mine' });
-  const reader = read(client.follow, { ...room.place, after: room.start });
-  await reader.over();
-  assert.deepEqual(reader.errors.map(({ extensions }) => extensions.code), ['CURSOR_INVALID']);
-  await nobodyComes(line);
+  const client = openFor(t, proxy, { connectionParams, generateID: () => 'mine' });
+  const reader = read(client.follow, { ...room.key, after: room.start });
+  await reader.waitForEnd();
+  assert.deepEqual(reader.errorCodes(), ['CURSOR_INVALID']);
+  await assertNoReconnect(proxy);
 });
 
 test('a server that stops closes with 1012, after which the client reconnects', async (t) => {
@@ -101,13 +101,13 @@ test('a server that stops closes with 1012, after which the client reconnects', 
     await restarted.stop();
   });
   const room = await createRoom(restarted.graphql);
-  const reader = read(client.follow, { ...room.place, after: room.start });
+  const reader = read(client.follow, { ...room.key, after: room.start });
   await room.send('before');
-  await reader.caughtUp(room.story);
+  await reader.waitForEvents(room.events);
   await restarted.restart();
   await room.send('after');
-  await reader.caughtUp(room.story);
-  assert.deepEqual(reader.story, room.story);
+  await reader.waitForEvents(room.events);
+  assert.deepEqual(reader.events, room.events);
   assert.equal(codes[0], 1012);
 });
 
@@ -117,11 +117,11 @@ for (const [code, violation, options] of [
   [4429, 'a second connection_init', { on: { connected: (socket) => socket.send('{"type":"connection_init"}') } }],
 ]) {
   test(`a client that sends ${violation} is closed with ${code} and does not reconnect`, async (t) => {
-    const client = openFor(t, line, options);
+    const client = openFor(t, proxy, options);
     const room = await createRoom(server.graphql);
-    const readers = [1, 2].map(() => read(client.follow, { ...room.place, after: room.start }));
+    const readers = [1, 2].map(() => read(client.follow, { ...room.key, after: room.start }));
     await until(() => readers.every((reader) => reader.failure), () => JSON.stringify(readers));
     readers.forEach((reader) => assert.equal(reader.failure.code, code));
-    await nobodyComes(line);
+    await assertNoReconnect(proxy);
   });
 }

@@ -1,5 +1,5 @@
-// The schema as its readers meet it: described throughout, in keeping with graphql-eslint's recommended rules, and good for
-// GraphQL Code Generator.
+// The quality of the schema: everything has a description, the recommended rules of graphql-eslint hold, and the types that GraphQL
+// Code Generator makes from it compile.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -20,19 +20,19 @@ import * as graphql from 'graphql';
 const SCHEMA = fileURLToPath(new URL('../../schema.graphql', import.meta.url));
 const TSC = fileURLToPath(new URL('node_modules/typescript/bin/tsc', import.meta.url));
 
-/** Rules of the recommended set that do not fit the schema everywhere: where not, and why. */
+/** Recommended rules that do not fit the whole schema, with the exceptions and their reasons. */
 const EXCEPTIONS = {
   '@graphql-eslint/strict-id-in-types': {
     exceptions: {
-      // Pages, their items and results of mutations are places in an answer and no things of their own.
+      // Pages, their items and results of mutations are parts of a response, not objects with an identity.
       suffixes: ['Connection', 'Edge', 'PageInfo', 'Payload'],
-      // An event is known by its cursor, which is a position and not an id.
+      // An event is identified by its cursor, which is a position and not an id.
       types: ['MessageSent', 'MessageEdited', 'MessageDeleted'],
     },
   },
 };
 
-/** What clients ask, for the types that are generated. */
+/** Operations for which types are generated. */
 const OPERATIONS = `
   mutation Create { createRoom { room { id code cursor expiresAt } } }
   mutation Send($input: SendMessageInput!) {
@@ -50,7 +50,7 @@ const OPERATIONS = `
   }
 `;
 
-/** A client that is right in its types, but where it says what the compiler must refuse. */
+/** A client with correct types, except in the lines that the compiler must reject. */
 const CLIENT = `
   import type { EventsSubscription, RoomQuery, SendMutation } from './operations.js';
   import type { SendMessageInput } from './types.js';
@@ -69,7 +69,7 @@ const CLIENT = `
     return answer.room?.messages.nodes.map(({ text }) => text ?? 'deleted') ?? [];
   }
 
-  export function told(event: EventsSubscription['messageEvents']): string {
+  export function describe(event: EventsSubscription['messageEvents']): string {
     switch (event.__typename) {
       case 'MessageSent':
       case 'MessageEdited':
@@ -102,16 +102,16 @@ test('every type, field, argument, input field and enum value of the schema has 
       field.args?.forEach((argument) => check(`${name}.${field.name}(${argument.name})`, argument));
     }
   }
-  assert.ok(described.length > 100, 'the schema was not seen');
+  assert.ok(described.length > 100, 'the schema was not parsed');
   assert.deepEqual(described.filter(({ description }) => !description?.trim()).map(({ name }) => name), []);
 });
 
-test('the schema keeps the recommended rules of graphql-eslint, but for exceptions with reasons', () => {
+test('the schema follows the recommended rules of graphql-eslint, except for listed exceptions', () => {
   const recommended = graphqlEslint.configs['flat/schema-recommended'].rules;
   const excepted = Object.entries(EXCEPTIONS).map(([rule, options]) => [rule, ['error', options]]);
   const broken = lint({ ...recommended, ...Object.fromEntries(excepted) });
   assert.deepEqual(broken, []);
-  // What is excepted would be complained about, and nothing else.
+  // Without the exceptions, exactly these rules are broken.
   const rules = new Set(lint(recommended).map(({ ruleId }) => ruleId));
   assert.deepEqual([...rules], Object.keys(EXCEPTIONS));
 });

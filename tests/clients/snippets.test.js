@@ -1,4 +1,4 @@
-// Tests the snippets of docs/clients.md: each one chats, loses its connection, and then shows what other clients see.
+// Tests the snippets of docs/clients.md: each one chats, loses its connection, and then shows the same messages as other clients.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -21,61 +21,61 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 /** Chats through `openChat`, with a connection that is cut and a server that is restored from a backup. */
 async function chat(openChat) {
   const server = await startServer();
-  const line = await openProxy(server.url);
-  const place = await createRoom(post(line.url));
-  const friend = authorIn(place, server.graphql);
-  await friend.send('before anybody looked');
+  const proxy = await openProxy(server.url);
+  const key = await createRoom(post(proxy.url));
+  const friend = authorIn(key, server.graphql);
+  await friend.send('sent before');
   let shown = [];
-  const seen = () => shown.map(({ text }) => text);
-  const shows = (...texts) =>
-    until(() => JSON.stringify(seen()) === JSON.stringify(texts), () => `It shows ${JSON.stringify(shown)}`);
+  const shownTexts = () => shown.map(({ text }) => text);
+  const waitForTexts = (...texts) =>
+    until(() => JSON.stringify(shownTexts()) === JSON.stringify(texts), () => `It shows ${JSON.stringify(shown)}`);
   let mine;
   try {
-    mine = await openChat(line.url, place, (messages) => (shown = messages));
-    await shows('before anybody looked');
+    mine = await openChat(proxy.url, key, (messages) => (shown = messages));
+    await waitForTexts('sent before');
     await mine.send('mine');
-    await shows('before anybody looked', 'mine');
-    await until(() => shown[1].author?.displayName); // It is the server's, no longer the optimistic one.
+    await waitForTexts('sent before', 'mine');
+    await until(() => shown[1].author?.displayName); // The message of the server has replaced the optimistic one.
     const { id } = shown[1];
     await mine.edit(id, 'mine, mended');
-    await shows('before anybody looked', 'mine, mended');
+    await waitForTexts('sent before', 'mine, mended');
     const theirs = await friend.send('theirs');
-    await shows('before anybody looked', 'mine, mended', 'theirs');
-    line.refuse();
-    line.cut();
+    await waitForTexts('sent before', 'mine, mended', 'theirs');
+    proxy.refuse();
+    proxy.cut();
     await friend.edit(theirs, 'theirs, mended');
-    await friend.send('said meanwhile');
-    line.accept();
-    await shows('before anybody looked', 'mine, mended', 'theirs, mended', 'said meanwhile');
-    // An action whose connection is lost is repeated, and happens once.
-    line.refuse();
-    line.cut();
-    const before = line.refused;
-    const sending = mine.send('said into the wind');
-    await until(() => line.refused > before);
-    line.accept();
+    await friend.send('sent meanwhile');
+    proxy.accept();
+    await waitForTexts('sent before', 'mine, mended', 'theirs, mended', 'sent meanwhile');
+    // An action whose connection is lost is repeated, but takes effect once.
+    proxy.refuse();
+    proxy.cut();
+    const before = proxy.refused;
+    const sending = mine.send('sent while disconnected');
+    await until(() => proxy.refused > before);
+    proxy.accept();
     await sending;
     await friend.delete(theirs);
     await mine.remove(id);
-    const all = ['before anybody looked', null, null, 'said meanwhile', 'said into the wind'];
-    await shows(...all);
+    const all = ['sent before', null, null, 'sent meanwhile', 'sent while disconnected'];
+    await waitForTexts(...all);
     // The user stays the same from the first action to the last.
     assert.equal(shown.filter(({ author }) => author.id === shown[1].author.id).length, 2);
-    // The server comes back without the last message, so the cursor of that message is refused.
-    const setBack = await server.backUp();
-    await friend.send('soon forgotten');
-    await shows(...all, 'soon forgotten');
-    line.refuse();
-    line.cut();
-    await setBack();
-    line.accept();
-    await mine.send('said instead');
-    await shows(...all, 'said instead');
-    await authorIn(place, server.graphql).send('and after it');
-    await shows(...all, 'said instead', 'and after it');
+    // The server is restored without the last message, so it refuses the cursor of that message.
+    const restore = await server.backUp();
+    await friend.send('lost by the restore');
+    await waitForTexts(...all, 'lost by the restore');
+    proxy.refuse();
+    proxy.cut();
+    await restore();
+    proxy.accept();
+    await mine.send('sent instead');
+    await waitForTexts(...all, 'sent instead');
+    await authorIn(key, server.graphql).send('and after it');
+    await waitForTexts(...all, 'sent instead', 'and after it');
   } finally {
     await mine?.leave();
-    await line.close();
+    await proxy.close();
     await server.stop();
   }
 }
@@ -94,21 +94,21 @@ describe('the snippets', { concurrency: 4 }, () => {
 
   test('the snippet for Apollo Client chats over multipart HTTP', async () => {
     const { openChat, overMultipart } = await import('./snippets/apollo.js');
-    await chat((url, place, show) => openChat(url, place, show, overMultipart(url)));
+    await chat((url, key, show) => openChat(url, key, show, overMultipart(url)));
   });
 
   test('the snippet for urql chats over server-sent events', async () => {
     const { openChat, overEvents } = await import('./snippets/urql.js');
-    await chat((url, place, show) => openChat(url, place, show, overEvents(url)));
+    await chat((url, key, show) => openChat(url, key, show, overEvents(url)));
   });
 
   test('a permanent refusal rejects with its code', async () => {
     const server = await startServer();
     try {
-      const place = await createRoom(post(server.url));
+      const key = await createRoom(post(server.url));
       for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
         const { openChat } = await import(`./snippets/${name}.js`);
-        const mine = openChat(server.url, { ...place, roomCode: 'wrong' }, () => {});
+        const mine = openChat(server.url, { ...key, roomCode: 'wrong' }, () => {});
         await assert.rejects(mine.over, { code: 'ROOM_CODE_INVALID' }, name);
         await mine.leave();
       }
@@ -120,14 +120,14 @@ describe('the snippets', { concurrency: 4 }, () => {
   test('a client that leaves no longer counts as a viewer, however early it leaves', async () => {
     const server = await startServer();
     try {
-      const place = await createRoom(post(server.url));
+      const key = await createRoom(post(server.url));
       for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
         const { openChat } = await import(`./snippets/${name}.js`);
-        openChat(server.url, place, () => {}).leave();
-        const late = openChat(server.url, place, () => {});
-        await until(async () => (await viewers(server, place)) === 1, () => name);
+        openChat(server.url, key, () => {}).leave();
+        const late = openChat(server.url, key, () => {});
+        await until(async () => (await viewers(server, key)) === 1, () => name);
         late.leave();
-        await until(async () => (await viewers(server, place)) === 0, () => name);
+        await until(async () => (await viewers(server, key)) === 0, () => name);
       }
     } finally {
       await server.stop();
@@ -138,22 +138,22 @@ describe('the snippets', { concurrency: 4 }, () => {
     const settings = { RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '100/s:1000', RATE_SUBSCRIPTIONS_PER_ADDRESS: '20/m:1' };
     const server = await startServer(settings);
     try {
-      const place = await createRoom(post(server.url));
-      const friend = authorIn(place, server.graphql);
+      const key = await createRoom(post(server.url));
+      const friend = authorIn(key, server.graphql);
       const chats = [];
       const { overMultipart } = await import('./snippets/apollo.js');
       const { overEvents } = await import('./snippets/urql.js');
-      const ways = [['graphql-ws'], ['graphql-sse'], ['apollo'], ['apollo', overMultipart], ['urql'], ['urql', overEvents]];
-      for (const [name, way] of ways) {
+      const transports = [['graphql-ws'], ['graphql-sse'], ['apollo'], ['apollo', overMultipart], ['urql'], ['urql', overEvents]];
+      for (const [name, transport] of transports) {
         const { openChat } = await import(`./snippets/${name}.js`);
         const chat = { shown: [] };
-        Object.assign(chat, openChat(server.url, place, (messages) => (chat.shown = messages), way?.(server.url)));
+        Object.assign(chat, openChat(server.url, key, (messages) => (chat.shown = messages), transport?.(server.url)));
         chats.push(chat);
-        await until(async () => (await viewers(server, place)) === chats.length, () => `${name} ${way?.name}`);
+        await until(async () => (await viewers(server, key)) === chats.length, () => `${name} ${transport?.name}`);
       }
       await friend.send('to all');
       await until(() => chats.every(({ shown }) => shown.at(-1)?.text === 'to all'));
-      assert.equal(await viewers(server, place), chats.length, 'no client subscribes twice');
+      assert.equal(await viewers(server, key), chats.length, 'no client subscribes twice');
       chats.forEach((chat) => chat.leave());
     } finally {
       await server.stop();
@@ -162,12 +162,12 @@ describe('the snippets', { concurrency: 4 }, () => {
 
   test('a message is shown before it is sent, and is sent when the server allows it', async () => {
     const slow = await startServer({ RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '2/s:1' });
-    const place = await createRoom(slow.graphql);
+    const key = await createRoom(slow.graphql);
     let shown = [];
     for (const name of ['graphql-ws', 'apollo']) {
       const { openChat } = await import(`./snippets/${name}.js`);
       let isRead = false;
-      const mine = openChat(slow.url, place, (messages) => ((shown = messages), (isRead = true)));
+      const mine = openChat(slow.url, key, (messages) => ((shown = messages), (isRead = true)));
       try {
         await until(() => isRead);
         const before = shown.length;
@@ -215,7 +215,7 @@ describe('the snippets', { concurrency: 4 }, () => {
   test('the snippet for EventSource chats, in a browser', async () => {
     const browser = await openBrowser();
     try {
-      await chat(async (url, place, show) => {
+      await chat(async (url, key, show) => {
         const page = await browser.newPage();
         await page.exposeFunction('show', show);
         await page.goto(`${url}/healthz`); // a page of the server's own origin
@@ -223,10 +223,10 @@ describe('the snippets', { concurrency: 4 }, () => {
         const shared = module(await readFile(here('snippets/chat.js'), 'utf8'));
         const snippet = module((await readFile(here('snippets/eventsource.js'), 'utf8')).replace('./chat.js', () => shared));
         await page.evaluate(
-          async ([snippet, place]) => {
-            globalThis.chat = (await import(snippet)).openChat('', place, globalThis.show);
+          async ([snippet, key]) => {
+            globalThis.chat = (await import(snippet)).openChat('', key, globalThis.show);
           },
-          [snippet, place],
+          [snippet, key],
         );
         const act = (name) => (...words) => page.evaluate(([name, words]) => chat[name](...words).then(() => {}), [name, words]);
         return { send: act('send'), edit: act('edit'), remove: act('remove'), leave: () => page.close() };

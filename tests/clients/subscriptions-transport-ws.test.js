@@ -4,14 +4,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-// Before the clients, which look for a WebSocket when they are loaded.
+// Imported before the clients, which look for a WebSocket when they are loaded.
 import { once } from './support/resume.js';
 
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, InMemoryCache } from '@apollo/client/core';
+import { ApolloLink } from '@apollo/client/core';
 import { WebSocketLink } from '@apollo/client/link/ws';
 
 import { resume } from './snippets/apollo.js';
 import { connect, follow } from './snippets/subscriptions-transport-ws.js';
+import { openApollo } from './support/apollo.js';
 import { createRoom } from './support/author.js';
 import { FOLLOW, read } from './support/reader.js';
 import { testClient } from './support/round.js';
@@ -38,28 +39,7 @@ testClient('subscriptions-transport-ws', ({ url }) => {
 testClient("Apollo Client's WebSocketLink", ({ url }) => {
   const socket = connect(url);
   const link = ApolloLink.from([resume, new WebSocketLink(socket)]);
-  const client = new ApolloClient({ link, cache: new InMemoryCache() });
-  return {
-    async execute(mutation, variables) {
-      const { data, error } = await client.mutate({ mutation: gql(mutation), variables });
-      return { data, errors: error && [error] };
-    },
-    follow(variables, sink) {
-      const subscription = client.subscribe({ query: gql(FOLLOW), variables }).subscribe({
-        next({ data, error }) {
-          if (CombinedGraphQLErrors.is(error)) sink.error(error.errors);
-          else if (error) sink.error(error);
-          else sink.next({ data });
-        },
-        complete: sink.complete,
-      });
-      return () => subscription.unsubscribe();
-    },
-    close() {
-      client.stop();
-      socket.close();
-    },
-  };
+  return openApollo(link, () => socket.close());
 });
 
 test('keep-alives hold the connection of a client that expects one every two seconds', async (t) => {
@@ -69,10 +49,10 @@ test('keep-alives hold the connection of a client that expects one every two sec
   client.onConnected(() => connections.push('connected'));
   client.onReconnected(() => connections.push('reconnected'));
   const room = await createRoom(server.graphql);
-  const reader = read((variables, sink) => follow(client, { query: FOLLOW, variables }, sink), room.place);
+  const reader = read((variables, sink) => follow(client, { query: FOLLOW, variables }, sink), room.key);
   await new Promise((resolve) => setTimeout(resolve, 6000));
   await room.send('after a while');
-  await reader.caughtUp(room.story);
+  await reader.waitForEvents(room.events);
   assert.deepEqual(connections, ['connected']);
   await reader.stop();
 });

@@ -1,5 +1,5 @@
-// Hive Gateway in front of the server: queries and mutations over HTTP, subscriptions over a WebSocket behind the gateway and
-// server-sent events before it.
+// Hive Gateway in front of the server: queries and mutations over HTTP, and subscriptions, over server-sent events to the gateway
+// and over a WebSocket from there to the server.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -24,7 +24,7 @@ const ROOM = `query ($roomId: ID!, $roomCode: String!) {
 }`;
 const SEND = 'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { author { id } } }';
 
-/** A port that nobody listens on. */
+/** Returns a free port. */
 async function freePort() {
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -72,7 +72,7 @@ async function startGateway(url) {
     const answer = await gateway.graphql('{ __typename }').catch(() => undefined);
     return answer?.data?.__typename === 'Query';
   };
-  // It loads hundreds of modules, which takes a busy machine long.
+  // The gateway loads hundreds of modules, which takes long on a busy machine.
   for (let tries = 1; ; tries += 1) {
     try {
       await until(answers, () => log);
@@ -99,47 +99,47 @@ after(async () => {
   await server?.stop();
 });
 
-test('a whole round through the gateway', async () => {
+test('a chat through the gateway, with events from the start and after a cursor', async () => {
   const room = await createRoom(gateway.graphql);
   const client = createClient({ url: gateway.url, retryAttempts: 0 });
   const follow = (variables, sink) => client.subscribe({ query: FOLLOW, variables }, sink);
-  const reader = read(follow, { ...room.place, after: room.start });
+  const reader = read(follow, { ...room.key, after: room.start });
 
   const first = await room.send('first');
   await room.edit(first, 'first, mended');
   const second = await room.send('second');
   await room.delete(second);
-  await reader.caughtUp(room.story);
-  assert.deepEqual(reader.story, room.story);
+  await reader.waitForEvents(room.events);
+  assert.deepEqual(reader.events, room.events);
   assert.deepEqual(reader.errors, []);
   reader.stop();
 
-  // And from a cursor on.
-  const late = read(follow, { ...room.place, after: room.story[1].cursor });
-  await late.caughtUp(room.story.slice(2));
-  assert.deepEqual(late.story, room.story.slice(2));
+  // The same after a cursor.
+  const late = read(follow, { ...room.key, after: room.events[1].cursor });
+  await late.waitForEvents(room.events.slice(2));
+  assert.deepEqual(late.events, room.events.slice(2));
   late.stop();
   client.dispose();
 
-  const { data, errors } = await gateway.graphql(ROOM, room.place);
+  const { data, errors } = await gateway.graphql(ROOM, room.key);
   assert.equal(errors, undefined);
   assert.deepEqual(data.room.messages.nodes.map(({ text }) => text), ['first, mended', null]);
 });
 
-test('codes of errors come through the gateway', async () => {
+test('the gateway passes on error codes', async () => {
   const room = await createRoom(gateway.graphql);
-  const wrong = { ...room.place, roomCode: `${room.place.roomCode}0` };
+  const wrong = { ...room.key, roomCode: `${room.key.roomCode}0` };
   const codes = ({ errors }) => errors.map(({ extensions }) => extensions.code);
   assert.deepEqual(codes(await gateway.graphql(ROOM, wrong)), ['ROOM_CODE_INVALID']);
   assert.deepEqual(codes(await gateway.graphql(SEND, { input: { ...wrong, text: 'no' } })), ['ROOM_CODE_INVALID']);
-  const sent = await gateway.graphql(SEND, { input: { ...room.place, text: 'yes' } });
+  const sent = await gateway.graphql(SEND, { input: { ...room.key, text: 'yes' } });
   const userId = sent.data.sendMessage.author.id;
-  const forged = { ...room.place, userId, token: '0'.repeat(32), text: 'no' };
+  const forged = { ...room.key, userId, token: '0'.repeat(32), text: 'no' };
   assert.deepEqual(codes(await gateway.graphql(SEND, { input: forged })), ['TOKEN_INVALID']);
 
   const client = createClient({ url: gateway.url, retryAttempts: 0 });
   const reader = read((variables, sink) => client.subscribe({ query: FOLLOW, variables }, sink), wrong);
-  await reader.over();
-  assert.deepEqual(reader.errors.map(({ extensions }) => extensions.code), ['ROOM_CODE_INVALID']);
+  await reader.waitForEnd();
+  assert.deepEqual(reader.errorCodes(), ['ROOM_CODE_INVALID']);
   client.dispose();
 });

@@ -1,5 +1,5 @@
-// `/openapi.json` under the recommended rules of Redocly and Spectral, all but the one against a slash at the end of a path: the
-// original's paths have it.
+// Checks `/openapi.json` with the recommended rules of Redocly and Spectral, except the one against a slash at the end of a path,
+// which the paths of the original have.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -19,7 +19,7 @@ before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'openapi-'));
   await writeFile(join(directory, 'redocly.yaml'), 'extends: [recommended]\nrules:\n  no-path-trailing-slash: off\n');
   await writeFile(join(directory, '.spectral.yaml'), 'extends: ["spectral:oas"]\nrules:\n  path-keys-no-trailing-slash: off\n');
-  // Each base path gives other servers.
+  // The servers in the document depend on the base path.
   for (const [name, base] of [['root', ''], ['below', '/some/chat']]) {
     const server = await startServer({ BASE_PATH: base });
     const document = await (await fetch(`${server.url}/openapi.json`)).text();
@@ -30,13 +30,13 @@ before(async () => {
 
 after(() => rm(directory, { recursive: true }));
 
-/** What a linter says of a file, and with which code it ends. */
+/** Runs a linter. Returns its exit code and its output. */
 function run(name, args) {
-  // Neither may ask anybody for news or tell anybody what it is used for.
+  // Neither may look for updates or send telemetry.
   const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true', CI: 'true' };
   return new Promise((resolve) =>
     execFile(program(name), args, { cwd: directory, env }, (error, stdout, stderr) =>
-      resolve({ code: error ? error.code : 0, stdout, said: stdout + stderr }),
+      resolve({ code: error ? error.code : 0, stdout, output: stdout + stderr }),
     ),
   );
 }
@@ -46,23 +46,23 @@ const spectral = (file) => run('spectral', ['lint', '--quiet', '--format=json', 
 
 for (const file of ['root.json', 'below.json']) {
   test(`Redocly finds nothing in ${file}`, async () => {
-    const { code, stdout, said } = await redocly(file);
-    assert.deepEqual(JSON.parse(stdout).totals, { errors: 0, warnings: 0, ignored: 0 }, said);
-    assert.equal(code, 0, said);
+    const { code, stdout, output } = await redocly(file);
+    assert.deepEqual(JSON.parse(stdout).totals, { errors: 0, warnings: 0, ignored: 0 }, output);
+    assert.equal(code, 0, output);
   });
 
   test(`Spectral finds nothing in ${file}`, async () => {
-    const { code, stdout, said } = await spectral(file);
-    assert.deepEqual(JSON.parse(stdout), [], said);
-    assert.equal(code, 0, said);
+    const { code, stdout, output } = await spectral(file);
+    assert.deepEqual(JSON.parse(stdout), [], output);
+    assert.equal(code, 0, output);
   });
 }
 
-test('both find what is wrong in a document that is', async () => {
+test('both linters find the errors of an invalid document', async () => {
   const document = { openapi: '3.1.0', info: { title: 'x', version: '1' }, paths: { '/a': { get: { responses: {} } } } };
   await writeFile(join(directory, 'wrong.json'), JSON.stringify(document));
   for (const lint of [redocly, spectral]) {
-    const { code, said } = await lint('wrong.json');
-    assert.equal(code, 1, said);
+    const { code, output } = await lint('wrong.json');
+    assert.equal(code, 1, output);
   }
 });

@@ -5,8 +5,10 @@ import { readFile } from 'node:fs/promises';
 
 const AXE = new URL('../node_modules/axe-core/axe.min.js', import.meta.url);
 
-/** Fails if axe-core finds a violation. `exceptions` maps rules to selectors of elements that may violate them. */
-export async function assertAccessible(page, exceptions = {}) {
+/**
+ * Fails with `what` if axe-core finds a violation. `exceptions` maps rules to selectors of elements that may violate them.
+ */
+export async function assertAccessible(page, exceptions = {}, what = 'the page') {
   // Evaluated by the debugger, because the policy of the page forbids adding a script.
   await page.evaluate(await readFile(AXE, 'utf8'));
   const { found, passes } = await page.evaluate(async (exceptions) => {
@@ -17,6 +19,6 @@ export async function assertAccessible(page, exceptions = {}) {
     );
     return { found, passes: passes.length };
   }, exceptions);
-  assert.deepEqual(found, []);
-  assert.ok(passes > 10, 'axe-core did not see the page');
+  assert.deepEqual(found, [], what);
+  assert.ok(passes > 10, `axe-core has checked almost nothing on ${what}`);
 }

@@ -16,27 +16,28 @@ export async function createRoom(execute) {
 }
 
 /** Enters an existing room. */
-export function authorIn(place, execute) {
+export function authorIn(key, execute) {
   const me = {};
-  /** The expected events, in order. */
-  const story = [];
+  /** The events of the author's actions, in order. */
+  const events = [];
 
   async function change(__typename, query, input) {
-    const { sent } = await dataOf(execute, query, { input: { ...place, ...me, ...input } });
+    const { sent } = await dataOf(execute, query, { input: { ...key, ...me, ...input } });
     me.token = sent.token;
     if (sent.author) me.userId = sent.author.id;
-    story.push({ __typename, cursor: sent.cursor, index: sent.message.index });
+    events.push({ __typename, cursor: sent.cursor, index: sent.message.index });
     return sent.message.id;
   }
 
   return {
-    place,
-    story,
+    /** Id and code of the room, as variables of an operation. */
+    key,
+    events,
     send: (text) => change('MessageSent', SEND, { text }),
     edit: (messageId, text) => change('MessageEdited', EDIT, { messageId, text }),
     delete: (messageId) => change('MessageDeleted', DELETE, { messageId }),
-    /** Sends further requests over another transport. */
-    over(other) {
+    /** Sends further requests through another `execute`. */
+    sendThrough(other) {
       execute = other;
     },
   };

@@ -8,7 +8,10 @@ import { openChat } from './chat_page.js';
 import { startServer } from './server.js';
 
 /** Returns the fragment of the link to a room. */
-export const fragmentOf = ({ place }) => `#${place.roomId}/${place.roomCode}`;
+export const fragmentOf = ({ key }) => `#${key.roomId}/${key.roomCode}`;
+
+/** Options for a browser without WebSockets, so that the page uses server-sent events. */
+export const withoutWebSockets = { prepare: (page) => page.addInitScript(() => delete globalThis.WebSocket) };
 
 /** Starts a server and a browser before the tests of a file, and stops them afterwards. */
 export function useChat() {

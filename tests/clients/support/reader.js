@@ -11,12 +11,12 @@ export const FOLLOW = `subscription ($roomId: ID!, $roomCode: String!, $after: S
  * `sink.complete`, and returns a function that unsubscribes.
  */
 export function read(follow, variables) {
-  const reader = { story: [], errors: [], failure: undefined, completed: false };
+  const reader = { events: [], errors: [], failure: undefined, completed: false };
   reader.stop = follow(variables, {
     next({ data, errors }) {
       if (errors?.length) reader.errors.push(...errors);
       const event = data?.messageEvents;
-      if (event) reader.story.push({ __typename: event.__typename, cursor: event.cursor, index: event.message.index });
+      if (event) reader.events.push({ __typename: event.__typename, cursor: event.cursor, index: event.message.index });
     },
     error(failure) {
       if (Array.isArray(failure)) reader.errors.push(...failure);
@@ -27,9 +27,10 @@ export function read(follow, variables) {
     },
   });
   const describe = () => `The subscriber has received ${JSON.stringify(reader)}, ${reader.failure?.message ?? ''}`;
-  /** Waits until as many events were received as expected, or the subscription has ended. */
-  reader.caughtUp = (story) => until(() => reader.story.length >= story.length || reader.isOver(), describe);
-  reader.isOver = () => reader.completed || reader.failure !== undefined || reader.errors.length > 0;
-  reader.over = () => until(reader.isOver, describe);
+  /** Waits until as many events as these have arrived, or the subscription has ended. */
+  reader.waitForEvents = (events) => until(() => reader.events.length >= events.length || reader.hasEnded(), describe);
+  reader.hasEnded = () => reader.completed || reader.failure !== undefined || reader.errors.length > 0;
+  reader.waitForEnd = () => until(reader.hasEnded, describe);
+  reader.errorCodes = () => reader.errors.map(({ extensions }) => extensions.code);
   return reader;
 }

@@ -42,16 +42,16 @@ export function testClient(name, open) {
 /** Creates, subscribes, sends, edits and deletes, with lost connections in between: every event arrives once, in order. */
 async function resumesAfterLostConnections(server, proxy, client) {
   const room = await createRoom(client.execute);
-  const reader = read(client.follow, { ...room.place, after: room.start });
+  const reader = read(client.follow, { ...room.key, after: room.start });
 
   const first = await room.send('first');
   await room.edit(first, 'first, mended');
   const second = await room.send('second');
   await room.delete(second);
-  await reader.caughtUp(room.story);
+  await reader.waitForEvents(room.events);
 
   // The proxy refuses connections while messages are sent, and the client tries at least once.
-  room.over(server.graphql);
+  room.sendThrough(server.graphql);
   const before = proxy.refused;
   proxy.refuse();
   proxy.cut();
@@ -61,21 +61,21 @@ async function resumesAfterLostConnections(server, proxy, client) {
   await until(() => proxy.refused > before);
   await room.edit(third, 'third, mended');
   proxy.accept();
-  await reader.caughtUp(room.story);
+  await reader.waitForEvents(room.events);
 
   // The connection is cut again, right after one event and before the next.
   for (const text of ['fourth', 'fifth']) {
     await room.send(text);
-    await reader.caughtUp(room.story);
+    await reader.waitForEvents(room.events);
     proxy.cut();
     const message = await room.send(`${text} and a half`);
     await room.edit(message, `${text} and a half, mended`);
-    await reader.caughtUp(room.story);
+    await reader.waitForEvents(room.events);
   }
 
-  assert.deepEqual(reader.story, room.story);
+  assert.deepEqual(reader.events, room.events);
   assert.deepEqual(reader.errors, []);
-  assert.equal(reader.isOver(), false);
+  assert.equal(reader.hasEnded(), false);
   await reader.stop();
 }
 
@@ -89,17 +89,17 @@ async function serverRestart(open) {
   try {
     const room = await createRoom(server.graphql);
     // A browser opens at most six connections to one server.
-    const readers = Array.from({ length: 5 }, () => read(client.follow, { ...room.place, after: room.start }));
-    const allCaughtUp = () => Promise.all(readers.map((reader) => reader.caughtUp(room.story)));
+    const readers = Array.from({ length: 5 }, () => read(client.follow, { ...room.key, after: room.start }));
+    const allReceived = () => Promise.all(readers.map((reader) => reader.waitForEvents(room.events)));
     const message = await room.send('before');
-    await allCaughtUp();
+    await allReceived();
     await server.restart();
     await room.edit(message, 'after');
     await room.send('after');
-    await allCaughtUp();
+    await allReceived();
     for (const reader of readers) {
-      assert.deepEqual(reader.story, room.story);
-      assert.equal(reader.isOver(), false);
+      assert.deepEqual(reader.events, room.events);
+      assert.equal(reader.hasEnded(), false);
       await reader.stop();
     }
   } finally {
@@ -115,13 +115,13 @@ async function roomEnd(open) {
   const client = await open(proxy);
   try {
     const room = await createRoom(server.graphql);
-    const reader = read(client.follow, { ...room.place, after: room.start });
+    const reader = read(client.follow, { ...room.key, after: room.start });
     await room.send('first');
-    await reader.over();
+    await reader.waitForEnd();
     assert.equal(reader.completed, true);
-    assert.deepEqual(reader.story, room.story);
+    assert.deepEqual(reader.events, room.events);
     assert.deepEqual(reader.errors, []);
-    await nobodyComes(proxy);
+    await assertNoReconnect(proxy);
   } finally {
     await client.close();
     await proxy.close();
@@ -132,26 +132,26 @@ async function roomEnd(open) {
 /** A wrong room code is reported to the client, which does not retry. */
 async function wrongRoomCode(server, proxy, client) {
   const room = await createRoom(server.graphql);
-  await expectError(proxy, client, { ...room.place, roomCode: `${room.place.roomCode}0` }, 'ROOM_CODE_INVALID');
+  await expectError(proxy, client, { ...room.key, roomCode: `${room.key.roomCode}0` }, 'ROOM_CODE_INVALID');
 }
 
 /** An invalid cursor is reported to the client, which does not retry. */
 async function invalidCursor(server, proxy, client) {
   const [room, other] = [await createRoom(server.graphql), await createRoom(server.graphql)];
-  await expectError(proxy, client, { ...room.place, after: other.start }, 'CURSOR_INVALID');
+  await expectError(proxy, client, { ...room.key, after: other.start }, 'CURSOR_INVALID');
 }
 
 async function expectError(proxy, client, variables, code) {
   const reader = read(client.follow, variables);
-  await reader.over();
-  assert.deepEqual(reader.errors.map(({ extensions }) => extensions.code), [code]);
-  assert.deepEqual(reader.story, []);
-  await nobodyComes(proxy);
+  await reader.waitForEnd();
+  assert.deepEqual(reader.errorCodes(), [code]);
+  assert.deepEqual(reader.events, []);
+  await assertNoReconnect(proxy);
   await reader.stop();
 }
 
 /** Waits longer than the reconnect delay of the tests, and asserts that no client connects. */
-export async function nobodyComes(proxy) {
+export async function assertNoReconnect(proxy) {
   const { accepted } = proxy;
   await sleep(300);
   assert.equal(proxy.accepted, accepted, 'a client has connected again');
