@@ -11,7 +11,7 @@ SCHEMA = ROOT / "schema.graphql"
 
 
 class Server:
-    """Runs as long as the context lasts."""
+    """Runs a server until the end of the context."""
 
     def __enter__(self):
         self._directory = tempfile.TemporaryDirectory()

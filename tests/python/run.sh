@@ -1,9 +1,8 @@
 #!/bin/sh
-# Runs the tests of the Python clients, against the binary that the other tests were built with. tests/tools.sh installs what
-# they need.
+# Runs the tests of the Python clients against the debug build of the server. tests/tools.sh installs their dependencies.
 set -eu
 cd "$(dirname "$0")"
 for group in gql generated; do
-  # Beside the tests stands what they share.
+  # The shared module is in this folder.
   PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=. "../../target/python/$group/bin/python" -m unittest discover --start-directory "$group"
 done

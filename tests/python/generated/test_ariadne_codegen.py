@@ -24,7 +24,7 @@ subscription MessageEvents($roomId: ID!, $roomCode: String!, $after: String) {
   messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { __typename cursor message { id text } }
 }
 """
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class AriadneCodegenTest(unittest.IsolatedAsyncioTestCase):
@@ -47,39 +47,39 @@ target_package_name = "livechat_client"
         cls.generated = importlib.import_module("livechat_client")
 
     async def asyncSetUp(self):
-        # The test case turns it on, and then every slow step of a busy machine is printed.
+        # The test case turns debug mode on, which prints every slow step on a busy machine.
         asyncio.get_running_loop().set_debug(False)
 
-    async def test_a_whole_round(self):
+    async def test_chat_with_subscription(self):
         generated = self.generated
         server = self.enterContext(Server())
         async with generated.Client(url=server.http, ws_url=server.ws) as client:
             room = (await client.create_room()).create_room.room
-            place = {"room_id": room.id, "room_code": room.code}
-            told = asyncio.create_task(self.follow(client, place, room.cursor))
+            key = {"room_id": room.id, "room_code": room.code}
+            following = asyncio.create_task(self.follow(client, key, room.cursor))
 
-            sent = (await client.send_message(generated.SendMessageInput(**place, text="first"))).send_message
+            sent = (await client.send_message(generated.SendMessageInput(**key, text="first"))).send_message
             user = {"user_id": sent.author.id, "token": sent.token}
-            edit = generated.EditMessageInput(**place, **user, message_id=sent.message.id, text="first, mended")
+            edit = generated.EditMessageInput(**key, **user, message_id=sent.message.id, text="first, mended")
             edited = (await client.edit_message(edit)).edit_message
             self.assertIsNotNone(edited.message.edited_at)
             delete = generated.DeleteMessageInput(
-                **place, user_id=user["user_id"], token=edited.token, message_id=sent.message.id
+                **key, user_id=user["user_id"], token=edited.token, message_id=sent.message.id
             )
             deleted = (await client.delete_message(delete)).delete_message
             self.assertIsNotNone(deleted.message.deleted_at)
 
-            events = await asyncio.wait_for(told, PATIENCE)
+            events = await asyncio.wait_for(following, TIMEOUT)
             self.assertEqual(
                 [event.typename__ for event in events], ["MessageSent", "MessageEdited", "MessageDeleted"]
             )
             self.assertEqual([event.message.id for event in events], [sent.message.id] * 3)
-            again = await asyncio.wait_for(self.follow(client, place, events[0].cursor, 2), PATIENCE)
+            again = await asyncio.wait_for(self.follow(client, key, events[0].cursor, 2), TIMEOUT)
             self.assertEqual([event.cursor for event in again], [event.cursor for event in events[1:]])
-            messages = (await client.room(**place)).room.messages
+            messages = (await client.room(**key)).room.messages
             self.assertEqual([message.text for message in messages.nodes], [None])
 
-            wrong = {**place, "room_code": room.code + "0"}
+            wrong = {**key, "room_code": room.code + "0"}
             for refused in (
                 client.room(**wrong),
                 client.send_message(generated.SendMessageInput(**wrong, text="no")),
@@ -92,9 +92,9 @@ target_package_name = "livechat_client"
             self.assertEqual(caught.exception.errors[0].extensions["code"], "ROOM_CODE_INVALID")
 
     @staticmethod
-    async def follow(client, place, after, count=3):
+    async def follow(client, key, after, count=3):
         events = []
-        async for data in client.message_events(**place, after=after):
+        async for data in client.message_events(**key, after=after):
             events.append(data.message_events)
             if len(events) == count:
                 break

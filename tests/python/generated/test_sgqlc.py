@@ -1,6 +1,6 @@
-"""sgqlc: types generated from what the server says of its schema, and requests built with them, over HTTP.
+"""sgqlc: types generated from the schema of the server by introspection, and requests built with them, over HTTP and WebSocket.
 
-Its WebSocket endpoint speaks the protocol that subscriptions-transport-ws had, which this server does not.
+Its WebSocket endpoint uses the older protocol `graphql-ws`.
 """
 
 import importlib
@@ -12,9 +12,13 @@ import unittest
 
 from sgqlc.endpoint.http import HTTPEndpoint
 from sgqlc.endpoint.requests import RequestsEndpoint
+from sgqlc.endpoint.websocket import WebSocketEndpoint
 from sgqlc.operation import Operation
 
 from livechat import Server
+
+# In seconds; long enough for a busy machine.
+TIMEOUT = 60
 
 
 class SgqlcTest(unittest.TestCase):
@@ -31,13 +35,63 @@ class SgqlcTest(unittest.TestCase):
         cls.addClassCleanup(sys.path.remove, directory)
         cls.schema = importlib.import_module("livechat_schema")
 
-    def test_a_whole_round_over_urllib(self):
-        self.whole_round(HTTPEndpoint(self.server.http))
+    def test_chat_over_urllib(self):
+        self.chat(HTTPEndpoint(self.server.http))
 
-    def test_a_whole_round_over_requests(self):
-        self.whole_round(RequestsEndpoint(self.server.http))
+    def test_chat_over_requests(self):
+        self.chat(RequestsEndpoint(self.server.http))
 
-    def whole_round(self, endpoint):
+    def test_chat_over_websocket(self):
+        endpoint = WebSocketEndpoint(self.server.ws, timeout=TIMEOUT)
+
+        def execute(operation):
+            [answer] = endpoint(operation)
+            return answer
+
+        self.chat(execute)
+
+    def test_subscription_over_websocket(self):
+        endpoint = HTTPEndpoint(self.server.http)
+
+        def execute(operation):
+            answer = endpoint(operation)
+            self.assertNotIn("errors", answer)
+            return operation + answer
+
+        def follow(**variables):
+            subscription = Operation(self.schema.Subscription)
+            event = subscription.message_events(**variables)
+            event.__typename__()
+            event.cursor()
+            event.message().text()
+            for payload in WebSocketEndpoint(self.server.ws, timeout=TIMEOUT)(subscription):
+                yield payload.get("errors") or payload["data"]["messageEvents"]
+
+        def send(text):
+            mutation = Operation(self.schema.Mutation)
+            mutation.send_message(input={**key, "text": text}).token()
+            execute(mutation)
+
+        create = Operation(self.schema.Mutation)
+        create.create_room().room().__fields__("id", "code", "cursor")
+        room = execute(create).create_room.room
+        key = {"room_id": room.id, "room_code": room.code}
+        send("replayed")
+        events = follow(**key, after=room.cursor)
+        first = next(events)
+        send("live")
+        second = next(events)
+        events.close()
+        self.assertEqual([event["__typename"] for event in (first, second)], ["MessageSent"] * 2)
+        self.assertEqual([event["message"]["text"] for event in (first, second)], ["replayed", "live"])
+        resumed = follow(**key, after=first["cursor"])
+        self.assertEqual(next(resumed), second)
+        resumed.close()
+
+        [errors] = follow(room_id=room.id, room_code=room.code + "0")
+        self.assertEqual([error["extensions"]["code"] for error in errors], ["ROOM_CODE_INVALID"])
+
+    def chat(self, endpoint):
         def run(operation):
             answer = endpoint(operation)
             self.assertNotIn("errors", answer)
@@ -49,10 +103,10 @@ class SgqlcTest(unittest.TestCase):
         create = mutation()
         create.create_room().room().__fields__("id", "code", "cursor")
         room = run(create).create_room.room
-        place = {"room_id": room.id, "room_code": room.code}
+        key = {"room_id": room.id, "room_code": room.code}
 
         send = mutation()
-        sending = send.send_message(input={**place, "text": "first"})
+        sending = send.send_message(input={**key, "text": "first"})
         sending.__fields__("token")
         sending.message().id()
         sending.author().id()
@@ -61,7 +115,7 @@ class SgqlcTest(unittest.TestCase):
         edit = mutation()
         user = {"user_id": sent.author.id, "token": sent.token}
         message = {"message_id": sent.message.id}
-        editing = edit.edit_message(input={**place, **user, **message, "text": "first, mended"})
+        editing = edit.edit_message(input={**key, **user, **message, "text": "first, mended"})
         editing.token()
         editing.message().__fields__("text", "edited_at")
         edited = run(edit).edit_message
@@ -70,14 +124,14 @@ class SgqlcTest(unittest.TestCase):
 
         delete = mutation()
         user["token"] = edited.token
-        deleting = delete.delete_message(input={**place, **user, **message})
+        deleting = delete.delete_message(input={**key, **user, **message})
         deleting.message().__fields__("text", "deleted_at")
         deleted = run(delete).delete_message
         self.assertIsNone(deleted.message.text)
         self.assertIsNotNone(deleted.message.deleted_at)
 
-        wrong_code = {**place, **user, "room_code": room.code + "0", "text": "no"}
-        wrong_token = {**place, **user, "token": "0" * 32, "text": "no"}
+        wrong_code = {**key, **user, "room_code": room.code + "0", "text": "no"}
+        wrong_token = {**key, **user, "token": "0" * 32, "text": "no"}
         for input, code in [(wrong_code, "ROOM_CODE_INVALID"), (wrong_token, "TOKEN_INVALID")]:
             refused = mutation()
             refused.send_message(input=input).token()

@@ -24,8 +24,8 @@ ROOM = """query ($roomId: ID!, $roomCode: String!) {
 EVENTS = """subscription ($roomId: ID!, $roomCode: String!, $after: String) {
   messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { __typename cursor message { text } }
 }"""
-# Long for a busy machine, and nothing else waits for so long.
-PATIENCE = 60
+# In seconds; long enough for a busy machine.
+TIMEOUT = 60
 
 
 def request(document, **variables):
@@ -36,8 +36,8 @@ def code_of(error):
     return error.errors[0]["extensions"]["code"]
 
 
-class Round:
-    """Creates a room, sends, edits and deletes; `execute` gives the data of a request, or something to wait for."""
+class Chat:
+    """Creates a room, sends, edits and deletes. `execute` returns the data of a request, or a coroutine for it."""
 
     def __init__(self, execute):
         self._execute = execute
@@ -50,36 +50,36 @@ class Round:
     async def create(self):
         room = (await self._data(CREATE))["createRoom"]["room"]
         self.start = room["cursor"]
-        self.place = {"roomId": room["id"], "roomCode": room["code"]}
+        self.key = {"roomId": room["id"], "roomCode": room["code"]}
 
     async def _act(self, document, **what):
-        result = (await self._data(document, input={**self.place, **self._user, **what}))["result"]
+        result = (await self._data(document, input={**self.key, **self._user, **what}))["result"]
         if "author" in result:
             self._user["userId"] = result["author"]["id"]
         self._user["token"] = result["token"]
         return result["message"]["id"]
 
-    async def talk(self):
+    async def send_edit_and_delete(self):
         first = await self._act(SEND, text="first")
         await self._act(EDIT, messageId=first, text="first, mended")
         await self._act(DELETE, messageId=await self._act(SEND, text="second"))
 
     async def texts(self):
-        data = await self._data(ROOM, **self.place)
+        data = await self._data(ROOM, **self.key)
         return [message["text"] for message in data["room"]["messages"]["nodes"]]
 
     async def refusals(self):
-        """The codes of what is refused: a wrong room code, and a token that is not the user's."""
+        """Sends with a wrong room code and with a wrong token. Returns the error codes."""
         codes = []
-        for change in [{"roomCode": self.place["roomCode"] + "0"}, {"token": "0" * 32}]:
+        for change in [{"roomCode": self.key["roomCode"] + "0"}, {"token": "0" * 32}]:
             try:
-                await self._data(SEND, input={**self.place, **self._user, "text": "no", **change})
+                await self._data(SEND, input={**self.key, **self._user, "text": "no", **change})
             except TransportQueryError as error:
                 codes.append(code_of(error))
         return codes
 
 
-EVENTS_OF_A_ROUND = ["MessageSent", "MessageEdited", "MessageSent", "MessageDeleted"]
+EXPECTED_EVENTS = ["MessageSent", "MessageEdited", "MessageSent", "MessageDeleted"]
 
 
 class GqlTest(unittest.IsolatedAsyncioTestCase):
@@ -87,39 +87,39 @@ class GqlTest(unittest.IsolatedAsyncioTestCase):
         self.server = self.enterContext(Server())
 
     async def asyncSetUp(self):
-        # The test case turns it on, and then every slow step of a busy machine is printed.
+        # The test case turns debug mode on, which prints every slow step on a busy machine.
         asyncio.get_running_loop().set_debug(False)
 
-    async def whole_round(self, execute):
-        talk = Round(execute)
-        await talk.create()
-        await talk.talk()
-        self.assertEqual(await talk.texts(), ["first, mended", None])
-        self.assertEqual(await talk.refusals(), ["ROOM_CODE_INVALID", "TOKEN_INVALID"])
+    async def chat_without_subscription(self, execute):
+        chat = Chat(execute)
+        await chat.create()
+        await chat.send_edit_and_delete()
+        self.assertEqual(await chat.texts(), ["first, mended", None])
+        self.assertEqual(await chat.refusals(), ["ROOM_CODE_INVALID", "TOKEN_INVALID"])
 
-    async def whole_round_with_subscription(self, transport):
+    async def chat_with_subscription(self, transport):
         async with Client(transport=transport) as session:
-            talk = Round(session.execute)
-            await talk.create()
-            told = asyncio.create_task(self.follow(session, talk))
-            await talk.talk()
-            events = await asyncio.wait_for(told, PATIENCE)
-            self.assertEqual([event["__typename"] for event in events], EVENTS_OF_A_ROUND)
-            # From the second event on, as somebody does who was away.
-            again = await asyncio.wait_for(self.follow(session, talk, events[1]["cursor"], 2), PATIENCE)
+            chat = Chat(session.execute)
+            await chat.create()
+            following = asyncio.create_task(self.follow(session, chat))
+            await chat.send_edit_and_delete()
+            events = await asyncio.wait_for(following, TIMEOUT)
+            self.assertEqual([event["__typename"] for event in events], EXPECTED_EVENTS)
+            # Resumes after the second event.
+            again = await asyncio.wait_for(self.follow(session, chat, events[1]["cursor"], 2), TIMEOUT)
             self.assertEqual([event["cursor"] for event in again], [event["cursor"] for event in events[2:]])
-            self.assertEqual(await talk.texts(), ["first, mended", None])
-            self.assertEqual(await talk.refusals(), ["ROOM_CODE_INVALID", "TOKEN_INVALID"])
+            self.assertEqual(await chat.texts(), ["first, mended", None])
+            self.assertEqual(await chat.refusals(), ["ROOM_CODE_INVALID", "TOKEN_INVALID"])
             with self.assertRaises(TransportQueryError) as refused:
-                wrong = {**talk.place, "roomCode": talk.place["roomCode"] + "0"}
+                wrong = {**chat.key, "roomCode": chat.key["roomCode"] + "0"}
                 async for _ in session.subscribe(request(EVENTS, **wrong)):
-                    self.fail("a wrong code was taken")
+                    self.fail("a wrong code was accepted")
             self.assertEqual(code_of(refused.exception), "ROOM_CODE_INVALID")
 
     @staticmethod
-    async def follow(session, talk, after=None, count=4):
+    async def follow(session, chat, after=None, count=4):
         events = []
-        variables = {**talk.place, "after": after or talk.start}
+        variables = {**chat.key, "after": after or chat.start}
         async for data in session.subscribe(request(EVENTS, **variables)):
             events.append(data["messageEvents"])
             if len(events) == count:
@@ -127,27 +127,27 @@ class GqlTest(unittest.IsolatedAsyncioTestCase):
         return events
 
     async def test_http_with_requests_and_the_schema_of_the_server(self):
-        transport = RequestsHTTPTransport(url=self.server.http, timeout=PATIENCE)
-        # It asks for the schema, and holds every request against it.
+        transport = RequestsHTTPTransport(url=self.server.http, timeout=TIMEOUT)
+        # Fetches the schema, and validates every request against it.
         client = Client(transport=transport, fetch_schema_from_transport=True)
         with client as session:
-            await self.whole_round(session.execute)
+            await self.chat_without_subscription(session.execute)
             self.assertIn("sendMessage", client.schema.mutation_type.fields)
 
     async def test_http_with_aiohttp(self):
         async with Client(transport=AIOHTTPTransport(url=self.server.http)) as session:
-            await self.whole_round(session.execute)
+            await self.chat_without_subscription(session.execute)
 
-    async def test_websockets_as_it_is(self):
-        # It looks for `Sec-WebSocket-Protocol` in just this spelling.
-        await self.whole_round_with_subscription(WebsocketsTransport(url=self.server.ws))
+    async def test_websockets_with_default_options(self):
+        # The client finds the header `Sec-WebSocket-Protocol` only in this spelling.
+        await self.chat_with_subscription(WebsocketsTransport(url=self.server.ws))
 
-    async def test_websockets_told_which_protocol_to_speak(self):
+    async def test_websockets_with_one_subprotocol(self):
         protocols = [WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
-        await self.whole_round_with_subscription(WebsocketsTransport(url=self.server.ws, subprotocols=protocols))
+        await self.chat_with_subscription(WebsocketsTransport(url=self.server.ws, subprotocols=protocols))
 
     async def test_websockets_with_aiohttp(self):
-        await self.whole_round_with_subscription(AIOHTTPWebsocketsTransport(url=self.server.ws))
+        await self.chat_with_subscription(AIOHTTPWebsocketsTransport(url=self.server.ws))
 
 
 if __name__ == "__main__":
