@@ -121,7 +121,7 @@ async fn distinct_subscriptions(server: &Server) -> Value {
         readers.push(tokio::spawn(async move { while socket_of_100.next_frame().await.is_some() {} }));
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let viewers = client.of_room(&crowded, "viewerCount").await["viewerCount"].as_u64().unwrap_or_default();
+    let viewers = client.query_room(&crowded, "viewerCount").await["viewerCount"].as_u64().unwrap_or_default();
     let memory = resident_bytes(server.process_id()).saturating_sub(memory);
     let sender = tokio::spawn({
         let mut ada = User::of(client.clone());

@@ -90,7 +90,7 @@ async fn count_on(store: &str, environment: &[(&str, &str)], counted: &mut Figur
     // Waits blindly, because requests that check the subscriptions would be counted, too.
     tokio::time::sleep(SETTLE_TIME).await;
     note("opening a subscription", counter.end() / READERS);
-    client.viewers_become(&room, READERS as usize).await;
+    client.wait_for_viewers(&room, READERS as usize).await;
 
     counter.begin();
     for _ in 0..EVENTS {

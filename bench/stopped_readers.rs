@@ -57,18 +57,18 @@ async fn kib_per_reader(transport: Transport, live: bool) -> f64 {
     let mut warm = Reader::open_narrow(transport, server.address(), &room, Some(start.clone())).await;
     warm.until_sent_or_closed("warm").await;
     drop(warm);
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
     let after = if live { client.cursor(&room).await } else { start };
     let before = resident_kib(server.process_id());
     let mut stopped = Vec::new();
     for _ in 0..READERS {
         stopped.push(Reader::open_narrow(transport, server.address(), &room, Some(after.clone())).await);
     }
-    client.viewers_become(&room, READERS).await;
+    client.wait_for_viewers(&room, READERS).await;
     send(&mut users, &room, MESSAGES).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let growth = resident_kib(server.process_id()) - before;
-    client.viewers_become(&room, READERS).await;
+    client.wait_for_viewers(&room, READERS).await;
     (growth / READERS as f64).round()
 }
 

@@ -1,11 +1,11 @@
-//! Which module may use which. A file that imports against the direction fails here.
+//! The import rules between modules. A file that breaks one fails a test here.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules from the bottom up, each with the modules that it may use.
-const FLOORS: &[(&str, &[&str])] = &[
+/// The modules, from the lowest layer up, each with the modules that it may use.
+const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("error_code", &[]),
     ("header_list", &[]),
@@ -75,8 +75,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("cli", &["config", "domain", "store"]),
 ];
 
-/// Crates that a module must do without, because it is pure or because another module owns them.
-const FOREIGN: &[(&str, &[&str])] = &[
+/// Crates that a module must not use: the module is pure, or another module wraps the crate.
+const FORBIDDEN_CRATES: &[(&str, &[&str])] = &[
     (
         "domain",
         &["tokio", "serde", "serde_json", "base64", "async_graphql", "axum", "redis", "rusqlite", "jiff", "tracing"],
@@ -100,7 +100,7 @@ fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every source file as (path below src, module it belongs to, code without comments and unit tests).
+/// Every source file: its path below src, its module, and its code without comments and unit tests.
 fn sources() -> Vec<(String, String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -118,7 +118,7 @@ fn sources() -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// The names that follow `prefix` in `code`, as in `crate::NAME::…`, groups in braces included.
+/// The names after `prefix` in `code`, as in `crate::NAME::…`, including those of groups in braces.
 fn names_after(code: &str, prefix: &str) -> Vec<String> {
     let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut names = Vec::new();
@@ -150,8 +150,8 @@ fn names_after(code: &str, prefix: &str) -> Vec<String> {
 fn imports_run_one_way() {
     let mut seen = 0;
     for (path, module, code) in sources() {
-        let Some((_, allowed)) = FLOORS.iter().find(|(floor, _)| *floor == module) else {
-            assert!(["main", "lib"].contains(&module.as_str()), "{path} has no floor in the house");
+        let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == module) else {
+            assert!(["main", "lib"].contains(&module.as_str()), "{path} belongs to no module in LAYERS");
             continue;
         };
         for used in names_after(&code, "crate::") {
@@ -159,10 +159,10 @@ fn imports_run_one_way() {
             assert!(used == module || allowed.contains(&used.as_str()), "{path} must not use {used}");
         }
     }
-    assert!(seen > 50, "this test does not see the imports any more");
+    assert!(seen > 50, "this test no longer finds the imports");
 }
 
-/// Modules inside the floors, and the modules that each must not use.
+/// Modules inside a layer, and the modules that each must not use.
 const INNER_RULES: &[(&str, &[&str])] = &[
     ("graphql/schema", &["graphql::execution", "graphql::transport"]),
     ("graphql/execution", &["graphql::transport"]),
@@ -183,7 +183,7 @@ fn imports(code: &str) -> BTreeSet<String> {
     paths
 }
 
-/// Adds the paths that `text` begins with to `paths`, each with `prefix`. Returns the rest of the text.
+/// Parses the paths at the beginning of `text`, prepends `prefix` to each and adds them to `paths`. Returns the rest of the text.
 fn expand<'a>(text: &'a str, mut prefix: String, paths: &mut BTreeSet<String>) -> &'a str {
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
     prefix.push_str(&text[..end]);
@@ -193,7 +193,7 @@ fn expand<'a>(text: &'a str, mut prefix: String, paths: &mut BTreeSet<String>) -
     };
     loop {
         rest = expand(rest.trim_start(), prefix.clone(), paths);
-        // Behind a name there may be `as` and another one.
+        // A name may be followed by `as` and another name.
         let end = rest.find([',', '}']).unwrap_or(rest.len());
         match rest[end..].strip_prefix(',') {
             Some(more) => rest = more,
@@ -203,14 +203,14 @@ fn expand<'a>(text: &'a str, mut prefix: String, paths: &mut BTreeSet<String>) -
 }
 
 #[test]
-fn the_imports_of_a_file_are_found() {
+fn nested_imports_are_found_and_re_exports_are_not() {
     let code = "use crate::a::{self, b::{C, D as E}, f};\npub use crate::g::H;\nfn i() { crate::j::k(); }";
     let found: Vec<_> = imports(code).into_iter().collect();
     assert_eq!(found, ["a::b::C", "a::b::D", "a::f", "a::self", "j::k"]);
 }
 
 #[test]
-fn imports_run_one_way_inside_the_floors() {
+fn imports_run_one_way_inside_the_layers() {
     for (path, _, code) in sources() {
         let module = path.trim_end_matches(".rs");
         for (_, forbidden) in INNER_RULES.iter().filter(|(inner, _)| module.starts_with(inner)) {
@@ -226,7 +226,7 @@ fn imports_run_one_way_inside_the_floors() {
 fn no_two_files_import_each_other() {
     let sources = sources();
     let paths: BTreeSet<_> = sources.iter().map(|(path, _, _)| path.as_str()).collect();
-    // The file of a path is the longest part of it that is a file.
+    // The file of an import is the longest prefix of its path that names a file.
     let file_of = |import: &str| {
         let segments: Vec<_> = import.split("::").collect();
         (1..=segments.len()).rev().find_map(|n| paths.get(format!("{}.rs", segments[..n].join("/")).as_str()).copied())
@@ -235,16 +235,16 @@ fn no_two_files_import_each_other() {
     for (path, _, code) in &sources {
         edges.extend(imports(code).iter().filter_map(|import| file_of(import)).map(|used| (path.as_str(), used)));
     }
-    assert!(edges.len() > 300, "this test does not see the imports any more");
+    assert!(edges.len() > 300, "this test no longer finds the imports");
     let is_cycle = |(one, other): &(&str, &str)| one < other && edges.contains(&(*other, *one));
     let cycles: Vec<_> = edges.iter().copied().filter(is_cycle).collect();
     assert!(cycles.is_empty(), "these files import each other: {cycles:?}");
 }
 
 #[test]
-fn foreign_crates_stay_where_they_belong() {
+fn modules_use_no_forbidden_crates() {
     for (path, module, code) in sources() {
-        for (_, forbidden) in FOREIGN.iter().filter(|(floor, _)| *floor == module) {
+        for (_, forbidden) in FORBIDDEN_CRATES.iter().filter(|(layer, _)| *layer == module) {
             for name in *forbidden {
                 let used = code.contains(&format!("{name}::")) && !code.contains(&format!("store::{name}::"));
                 assert!(!used, "{path} must not use {name}");
@@ -254,7 +254,7 @@ fn foreign_crates_stay_where_they_belong() {
 }
 
 #[test]
-fn the_stores_do_not_know_each_other_and_only_who_starts_them_names_them() {
+fn stores_do_not_import_each_other_and_only_the_composition_root_names_them() {
     for (path, _, code) in sources() {
         for store in ["embedded", "redis"] {
             let inside = path.starts_with(&format!("store/{store}"));
@@ -288,12 +288,9 @@ fn redis_link_knows_nothing_of_rooms() {
 }
 
 #[test]
-fn clients_are_told_apart_in_one_place() {
+fn only_client_ip_turns_addresses_into_client_keys() {
     for (path, _, code) in sources() {
-        assert!(
-            path == "http/client_ip.rs" || !code.contains("ClientKey::from_address"),
-            "{path} makes a key of a client"
-        );
+        assert!(path == "http/client_ip.rs" || !code.contains("ClientKey::from_address"), "{path} makes a client key");
     }
 }
 

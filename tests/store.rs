@@ -3,7 +3,7 @@
 mod backup;
 mod cluster_shards;
 mod cluster_store;
-mod conformance;
+pub mod conformance;
 mod disk;
 mod first_start;
 mod hub;

@@ -65,7 +65,7 @@ async fn of_server() -> Memory {
         sockets.push(socket);
     }
     for room in &rooms {
-        client.viewers_become(room, SOCKETS_PER_ROOM).await;
+        client.wait_for_viewers(room, SOCKETS_PER_ROOM).await;
     }
     let subscribed = settled(server.process_id()).await;
     for room in &rooms {

@@ -128,7 +128,7 @@ impl Target {
     /// Waits until a room has this many followers. The floor needs no wait.
     pub async fn wait_for_followers(&self, room: &RoomKey, count: usize) {
         if let Self::Livechat(_, client) = self {
-            client.viewers_become(room, count).await;
+            client.wait_for_viewers(room, count).await;
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::support::crowd::Crowd;
 use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
-use crate::support::subscriber::{Said, Subscriber};
+use crate::support::subscriber::{Received, Subscriber};
 use crate::support::wrong_clock::WrongClock;
 
 /// Clock offsets in hours, one after the other.
@@ -56,16 +56,16 @@ async fn rooms_keep_their_lifetime_when_the_server_clock_changes() {
         let room = client.create_room().await;
         let made = std::time::Instant::now();
         let mut reader = Subscriber::open(server.address(), &room, None).await;
-        let ends = client.of_room(&room, "expiresAt").await;
+        let ends = client.query_room(&room, "expiresAt").await;
         let mut ada = User::of(client.clone());
         for hours in STEPS {
             clock.set_off_by_hours(hours);
             ada.send(&room, &format!("{hours}")).await;
-            assert_eq!(client.of_room(&room, "expiresAt").await, ends, "{hours} hours off");
+            assert_eq!(client.query_room(&room, "expiresAt").await, ends, "{hours} hours off");
         }
         clock.set_off_by_hours(-48);
         reader.events(STEPS.len()).await;
-        assert!(matches!(reader.next().await, Said::Complete));
+        assert!(matches!(reader.next().await, Received::Complete));
         eventually("the room is gone", async || is_gone(&client, &room).await).await;
         assert!(made.elapsed() > Duration::from_secs(9), "the room ended after {:?}", made.elapsed());
     });
@@ -78,11 +78,11 @@ async fn redis_clock_change_within_a_rooms_lifetime_changes_nothing() {
     let redis = RedisServer::start_with_clock(&clock).await;
     let server = Server::on_redis(&redis.url());
     let crowd = Crowd::start(server.address()).await;
-    let ends = server.client().of_room(&crowd.room, "expiresAt").await;
+    let ends = server.client().query_room(&crowd.room, "expiresAt").await;
     for hours in [5, -5, 20, 0] {
         clock.set_off_by_hours(hours);
         crowd.wait_for_accepted(20).await;
-        assert_eq!(server.client().of_room(&crowd.room, "expiresAt").await, ends, "{hours} hours off");
+        assert_eq!(server.client().query_room(&crowd.room, "expiresAt").await, ends, "{hours} hours off");
     }
     crowd.settle_and_check().await;
 }

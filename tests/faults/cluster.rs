@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::failover::{open_readers, read_events};
+use super::failover::{assert_lost, open_readers, send_lost_events};
 use super::{assert_unavailable, wait_until_ready};
 use crate::support::client::User;
 use crate::support::crowd::Crowd;
-use crate::support::reader::assert_tell_the_room;
+use crate::support::lossy_load::{LossyLoad, room_on};
 use crate::support::redis_cluster::{RedisCluster, slot_of};
+use crate::support::room_view::assert_events_match;
 use crate::support::server::Server;
-use crate::support::subscriber::{Said, Subscriber};
-use crate::support::transport::Transport;
-use crate::support::witnesses::{Witnesses, room_on};
+use crate::support::subscriber::Subscriber;
 
 fn addresses(servers: &[Server]) -> Vec<String> {
     servers.iter().map(|server| server.address().to_owned()).collect()
@@ -27,9 +26,9 @@ fn lossy_period(replicated: Instant) -> RangeInclusive<Instant> {
 }
 
 /// Waits for the first message after a failover. Prints the duration for docs/reliability.md.
-async fn wait_until_accepted(witnesses: &Witnesses, shard: usize) {
+async fn wait_until_accepted(load: &LossyLoad, shard: usize) {
     let start = Instant::now();
-    witnesses.accept(shard, 1).await;
+    load.wait_for_accepted(shard, 1).await;
     println!("accepted again {:?} after the failover", start.elapsed());
 }
 
@@ -37,26 +36,26 @@ async fn wait_until_accepted(witnesses: &Witnesses, shard: usize) {
 async fn primary_killed_under_load_fails_over_and_returns_as_a_replica() {
     let mut cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
-    let witnesses = Witnesses::start(&addresses(&servers), 3).await;
+    let load = LossyLoad::start(&addresses(&servers), 3).await;
     let mut lossy = Vec::new();
     // The second primary to be killed is the one that was promoted.
     for _ in 0..2 {
-        let slot = witnesses.slot(0);
+        let slot = load.slot(0);
         let primary = cluster.owner(slot).await.expect("a primary");
         let replicated = cluster.wait_for_replicas(primary).await;
         cluster.kill(primary);
         cluster.wait_for_new_primary(slot, primary).await;
         lossy.push(lossy_period(replicated));
-        wait_until_accepted(&witnesses, 0).await;
-        witnesses.accept_everywhere(20).await;
+        wait_until_accepted(&load, 0).await;
+        load.wait_for_accepted_everywhere(20).await;
         cluster.restart(primary).await;
         cluster.wait_until_settled().await;
-        witnesses.accept_everywhere(20).await;
+        load.wait_for_accepted_everywhere(20).await;
     }
-    witnesses.settle_and_check(&lossy).await;
+    load.settle_and_check(&lossy).await;
     for server in &servers {
         wait_until_ready(server).await;
-        assert!(!server.log().contains("panicked"), "{}", server.log());
+        server.assert_no_panic();
     }
 }
 
@@ -64,27 +63,27 @@ async fn primary_killed_under_load_fails_over_and_returns_as_a_replica() {
 async fn frozen_primary_fails_over_and_its_late_messages_are_ignored() {
     let mut cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
-    let witnesses = Witnesses::start(&addresses(&servers), 3).await;
-    let slot = witnesses.slot(1);
+    let load = LossyLoad::start(&addresses(&servers), 3).await;
+    let slot = load.slot(1);
     let primary = cluster.owner(slot).await.expect("a primary");
     let replicated = cluster.wait_for_replicas(primary).await;
     cluster.freeze(primary);
     cluster.wait_for_new_primary(slot, primary).await;
-    wait_until_accepted(&witnesses, 1).await;
-    witnesses.accept_everywhere(20).await;
+    wait_until_accepted(&load, 1).await;
+    load.wait_for_accepted_everywhere(20).await;
     // For a moment it still considers itself a primary.
     cluster.thaw(primary);
     cluster.wait_until_settled().await;
     let lossy = lossy_period(replicated);
-    witnesses.settle_and_check(&[lossy]).await;
+    load.settle_and_check(&[lossy]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unavailable_shard_does_not_affect_rooms_of_other_shards() {
     let mut cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url())];
-    let witnesses = Witnesses::start_with_local_users(&addresses(&servers), 3).await;
-    let primary = cluster.owner(witnesses.slot(2)).await.expect("a primary");
+    let load = LossyLoad::start_with_local_users(&addresses(&servers), 3).await;
+    let primary = cluster.owner(load.slot(2)).await.expect("a primary");
     let replica = cluster.replicas(primary).await[0];
     // A frozen node later runs the commands that it was sent, so the content of this room is not checked.
     let other = room_on(&servers[0].client(), 2, 3).await;
@@ -96,15 +95,15 @@ async fn unavailable_shard_does_not_affect_rooms_of_other_shards() {
         let mut ada = User::of(servers[0].client());
         assert_unavailable(&mut ada, &other).await;
         for shard in [0, 1] {
-            witnesses.accept(shard, 20).await;
+            load.wait_for_accepted(shard, 20).await;
         }
     }
     for node in [primary, replica] {
         cluster.thaw(node);
     }
     cluster.wait_until_settled().await;
-    witnesses.accept_everywhere(20).await;
-    witnesses.settle_and_check(&[lossy_period(replicated)]).await;
+    load.wait_for_accepted_everywhere(20).await;
+    load.settle_and_check(&[lossy_period(replicated)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +120,7 @@ async fn rooms_of_other_shards_keep_their_viewer_counts_while_a_shard_is_unavail
         rooms.push(room);
     }
     for room in &rooms {
-        client.viewers_become(room, 1).await;
+        client.wait_for_viewers(room, 1).await;
     }
     let primary = cluster.owner(slot_of(&rooms[0].id)).await.expect("a primary");
     let replica = cluster.replicas(primary).await[0];
@@ -137,7 +136,7 @@ async fn rooms_of_other_shards_keep_their_viewer_counts_while_a_shard_is_unavail
             let after = start.elapsed();
             let listed = listed.unwrap_or_else(|| panic!("room {n} is not listed after {after:?}: {page}"));
             assert_eq!(listed["viewerCount"], 1, "room {n}");
-            assert_eq!(client.of_room(room, "viewerCount").await["viewerCount"], 1, "room {n}");
+            assert_eq!(client.query_room(room, "viewerCount").await["viewerCount"], 1, "room {n}");
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -146,7 +145,7 @@ async fn rooms_of_other_shards_keep_their_viewer_counts_while_a_shard_is_unavail
     }
     cluster.wait_until_settled().await;
     for room in &rooms {
-        client.viewers_become(room, 1).await;
+        client.wait_for_viewers(room, 1).await;
     }
 }
 
@@ -172,37 +171,19 @@ async fn shard_failover_invalidates_only_cursors_of_lost_events() {
     cluster.freeze(replica);
     cluster.node(primary).command(&["CLIENT", "KILL", "TYPE", "replica"]).await;
     let mut live = open_readers(&server, &room, &start).await;
-    let mut bob = User::of(client.clone());
-    bob.send(&room, "lost").await;
-    bob.send(&room, "lost too").await;
-    for reader in &mut live {
-        read_events(reader, 7).await;
-    }
-    let lost = client.cursor(&room).await;
+    let lost = send_lost_events(&server, &room, &mut live).await;
 
     cluster.kill(primary);
     cluster.thaw(replica);
     assert_eq!(cluster.wait_for_new_primary(slot, primary).await, replica);
-    for (reader, transport) in live.iter_mut().zip(Transport::ALL) {
-        match reader.next().await {
-            Said::Error(error) => assert!(error.to_string().contains("\"CURSOR_INVALID\""), "{error}"),
-            other => panic!("an error was expected over {transport:?}, not {other:?}"),
-        }
-    }
-    wait_until_ready(&server).await;
-    for after in 0..3 {
-        let code = Subscriber::open(server.address(), &room, Some(lost.clone())).await.refusal().await;
-        assert_eq!(code, "CURSOR_INVALID", "{after} more");
-        User::of(client.clone()).send(&room, &format!("new {after}")).await;
-    }
+    assert_lost(&server, &room, &mut live, &lost, 3).await;
     let texts = client.texts(&room).await;
     assert_eq!(texts.len(), 8, "{texts:?}");
     for reader in &mut open_readers(&server, &room, &kept).await {
-        let events = read_events(reader, 3).await;
-        assert_tell_the_room(&events, &texts, 5);
+        assert_events_match(&reader.events(3).await, &texts, 5);
     }
     // Readers of a room without lost events are not affected.
-    User::of(client).send(&untouched, "goes on").await;
-    assert_eq!(untouched_reader.event().await["message"]["text"], "goes on");
+    User::of(client).send(&untouched, "still received").await;
+    assert_eq!(untouched_reader.event().await["message"]["text"], "still received");
     Crowd::start(server.address()).await.settle_and_check().await;
 }

@@ -1,17 +1,16 @@
 //! A failover to a replica that lacks the last writes. Readers of lost events get an error, over every transport and also while
 //! they are live; no reader gets another event in their place, and new events are delivered.
 
-use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::wait_until_ready;
 use crate::support::client::{RoomKey, User};
 use crate::support::crowd::Crowd;
 use crate::support::proxy::Proxy;
-use crate::support::reader::assert_tell_the_room;
 use crate::support::redis_server::RedisServer;
+use crate::support::room_view::assert_events_match;
 use crate::support::server::Server;
-use crate::support::subscriber::{Said, Subscriber};
+use crate::support::subscriber::{Received, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
 
 pub(super) async fn open_readers(server: &Server, room: &RoomKey, after: &str) -> Vec<Reader> {
@@ -24,15 +23,32 @@ pub(super) async fn open_readers(server: &Server, room: &RoomKey, after: &str) -
     readers
 }
 
-pub(super) async fn read_events(reader: &mut Reader, count: usize) -> Vec<Value> {
-    let mut events = Vec::new();
-    while events.len() < count {
+/// Sends two messages, which the failover will lose, and reads them with `readers`, which have read 5 events before. Returns the
+/// cursor of the last one.
+pub(super) async fn send_lost_events(server: &Server, room: &RoomKey, readers: &mut [Reader]) -> String {
+    let mut bob = User::of(server.client());
+    bob.send(room, "lost").await;
+    bob.send(room, "lost too").await;
+    for reader in readers {
+        reader.events(7).await;
+    }
+    server.client().cursor(room).await
+}
+
+/// Asserts that live readers of lost events get an error, and that a lost cursor stays invalid while `more` messages are sent.
+pub(super) async fn assert_lost(server: &Server, room: &RoomKey, readers: &mut [Reader], lost: &str, more: usize) {
+    for (reader, transport) in readers.iter_mut().zip(Transport::ALL) {
         match reader.next().await {
-            Said::Event(event) => events.push(event),
-            other => panic!("an event was expected, not {other:?}"),
+            Received::Error(error) => assert!(error.to_string().contains("\"CURSOR_INVALID\""), "{error}"),
+            other => panic!("an error was expected over {transport:?}, not {other:?}"),
         }
     }
-    events
+    wait_until_ready(server).await;
+    for n in 0..more {
+        let code = Subscriber::open(server.address(), room, Some(lost.to_owned())).await.refusal().await;
+        assert_eq!(code, "CURSOR_INVALID", "after {n} more messages");
+        User::of(server.client()).send(room, &format!("more {n}")).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,13 +76,7 @@ async fn failover_invalidates_only_cursors_of_lost_events() {
         // From here on the replica receives no more writes.
         to_primary.redirect_to(None);
         let mut live = open_readers(&server, &room, &start).await;
-        let mut bob = User::of(client.clone());
-        bob.send(&room, "lost").await;
-        bob.send(&room, "lost too").await;
-        for reader in &mut live {
-            read_events(reader, 7).await;
-        }
-        let lost = client.cursor(&room).await;
+        let lost = send_lost_events(&server, &room, &mut live).await;
 
         // The replica is promoted and takes writes of another server before this server connects to it.
         replica.command(&["REPLICAOF", "NO", "ONE"]).await;
@@ -76,25 +86,14 @@ async fn failover_invalidates_only_cursors_of_lost_events() {
             carol.send(&room, &format!("new {n}")).await;
         }
         to_redis.redirect_to(Some(&replica.address()));
-        for reader in &mut live {
-            match reader.next().await {
-                Said::Error(error) => assert!(error.to_string().contains("\"CURSOR_INVALID\""), "{error}"),
-                other => panic!("{new_events} new: an error was expected, not {other:?}"),
-            }
-        }
-        wait_until_ready(&server).await;
-        for after in 0..3 {
-            let code = Subscriber::open(server.address(), &room, Some(lost.clone())).await.refusal().await;
-            assert_eq!(code, "CURSOR_INVALID", "{new_events} new and {after} more");
-            User::of(server.client()).send(&room, &format!("more {after}")).await;
-        }
+        assert_lost(&server, &room, &mut live, &lost, 3).await;
         let texts = other.client().texts(&room).await;
         for reader in &mut open_readers(&server, &room, &kept).await {
-            assert_tell_the_room(&read_events(reader, new_events + 3).await, &texts, 5);
+            assert_events_match(&reader.events(new_events + 3).await, &texts, 5);
         }
         // Readers of a room without lost events are not affected.
-        User::of(other.client()).send(&untouched, "goes on").await;
-        assert_eq!(untouched_reader.event().await["message"]["text"], "goes on");
+        User::of(other.client()).send(&untouched, "still received").await;
+        assert_eq!(untouched_reader.event().await["message"]["text"], "still received");
         Crowd::start(server.address()).await.settle_and_check().await;
     }
 }

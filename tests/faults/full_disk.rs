@@ -7,7 +7,7 @@ use super::{ERROR_TIMEOUT, wait_until_ready};
 use crate::support::client::{RoomKey, User, error_code};
 use crate::support::eventually;
 use crate::support::load::Senders;
-use crate::support::reader::assert_tell_the_room;
+use crate::support::room_view::assert_events_match;
 use crate::support::server::{self, Server};
 use crate::support::small_disk::SmallDisk;
 use crate::support::subscriber::Subscriber;
@@ -58,12 +58,12 @@ async fn full_disk_never_causes_a_false_acknowledgement_and_recovers() {
     let texts = client.texts(&room).await;
     assert_contains(&texts, &acknowledged);
     assert_eq!(texts.len(), acknowledged.len() + 1, "a rejected message was stored");
-    assert_tell_the_room(&subscriber.until_sent("the end").await, &texts, 0);
+    assert_events_match(&subscriber.until_sent("the end").await, &texts, 0);
 
     server.kill();
     server.start();
     assert_eq!(server.client().texts(&room).await, texts);
-    assert!(!server.log().contains("panicked"), "{}", server.log());
+    server.assert_no_panic();
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn concurrent_senders_on_a_filling_disk_get_correct_acknowledgements() {
         acknowledged.sort();
         assert_eq!(stored, acknowledged, "exactly the acknowledged messages are stored");
     }
-    assert!(!server.log().contains("panicked"), "{}", server.log());
+    server.assert_no_panic();
 }
 
 /// Keeps the disk full and sends until twenty sends have failed, each with `UNAVAILABLE`. Until then the store may use free space in

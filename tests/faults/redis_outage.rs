@@ -7,7 +7,7 @@ use crate::support::client::{User, error_code};
 use crate::support::crowd::Crowd;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{self, Server};
-use crate::support::subscriber::{Said, Subscriber};
+use crate::support::subscriber::{Received, Subscriber};
 
 #[tokio::test]
 async fn redis_killed_with_its_data_kept_recovers_without_lost_events() {
@@ -39,7 +39,7 @@ async fn redis_that_lost_its_data_ends_its_rooms_and_serves_new_ones() {
 
     redis.kill();
     redis.restart().await;
-    assert!(matches!(subscriber.next().await, Said::Complete));
+    assert!(matches!(subscriber.next().await, Received::Complete));
     wait_until_ready(&server).await;
     let refused = ada.try_send(&room, "after").await.expect("a response");
     assert_eq!(error_code(&refused), "ROOM_NOT_FOUND");

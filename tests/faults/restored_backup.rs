@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::client::{RoomKey, User};
-use crate::support::reader::assert_tell_the_room;
 use crate::support::redis_server::RedisServer;
+use crate::support::room_view::assert_events_match;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
@@ -62,7 +62,7 @@ async fn assert_continues_after_restore(server: &Server, room: &RoomKey, kept: S
         assert_eq!(error_code().await, "CURSOR_INVALID", "{n} other entries later");
     }
     let mut reader = Subscriber::open(server.address(), room, Some(kept)).await;
-    assert_tell_the_room(&reader.events(4).await, &server.client().texts(room).await, 1);
+    assert_events_match(&reader.events(4).await, &server.client().texts(room).await, 1);
 }
 
 /// Copies a directory.

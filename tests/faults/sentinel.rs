@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::wait_until_ready;
 use crate::support::client::{RoomKey, User, error_code};
+use crate::support::cuts::THE_END;
 use crate::support::eventually;
-use crate::support::reader::assert_tell_the_room;
 use crate::support::redis_server::RedisServer;
+use crate::support::room_view::assert_events_match;
 use crate::support::sentinels::{MASTER, PASSWORD, Sentinels};
 use crate::support::server::{self, Server};
-use crate::support::subscriber::{Said, Subscriber};
+use crate::support::subscriber::{Received, Subscriber};
 
-const THE_END: &str = "the end";
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A Redis with two replicas, three sentinels, and a server that is configured with the sentinels only.
@@ -89,7 +89,7 @@ fn spawn_reader(server: &Server, room: &RoomKey, start: &str) -> JoinHandle<(Vec
             let mut subscriber = Subscriber::open(&address, &room, Some(cursor.clone())).await;
             loop {
                 match subscriber.next().await {
-                    Said::Event(event) => {
+                    Received::Event(event) => {
                         cursor = event["cursor"].as_str().expect("a cursor").to_owned();
                         let is_last = event["message"]["text"] == THE_END;
                         events.push(event);
@@ -97,16 +97,16 @@ fn spawn_reader(server: &Server, room: &RoomKey, start: &str) -> JoinHandle<(Vec
                             return (events, restarts);
                         }
                     }
-                    Said::Error(error) if error.to_string().contains("\"CURSOR_INVALID\"") => {
+                    Received::Error(error) if error.to_string().contains("\"CURSOR_INVALID\"") => {
                         (events, cursor, restarts) = (Vec::new(), start.clone(), restarts + 1);
                         break;
                     }
-                    Said::Error(error) => {
+                    Received::Error(error) => {
                         assert!(error.to_string().contains("\"UNAVAILABLE\""), "a reader got {error}");
                         break;
                     }
-                    Said::Closed(_) => break,
-                    Said::Complete => panic!("a reader got the end of the room"),
+                    Received::Closed(_) => break,
+                    Received::Complete => panic!("a reader got the end of the room"),
                 }
             }
             tokio::time::sleep(PAUSE).await;
@@ -155,7 +155,7 @@ async fn assert_survives(fixture: &mut Fixture, fault: impl AsyncFnOnce(&mut Fix
         println!("a reader had {} events and restarted {restarts} times", events.len());
         let cursors: HashSet<_> = events.iter().map(|event| event["cursor"].to_string()).collect();
         assert_eq!(cursors.len(), events.len(), "an event came twice");
-        assert_tell_the_room(&events, &texts, 0);
+        assert_events_match(&events, &texts, 0);
     }
     assert!(!fixture.server.log().contains(PASSWORD));
 }
@@ -167,7 +167,7 @@ async fn killed_primary_is_replaced_by_the_one_that_sentinels_name() {
     // The old primary returns and becomes a replica; the server does not use it.
     fixture.nodes[0].restart().await;
     fixture.sentinels.kill_one();
-    User::of(fixture.server.client()).send(&fixture.server.client().create_room().await, "goes on").await;
+    User::of(fixture.server.client()).send(&fixture.server.client().create_room().await, "still accepted").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ async fn server_killed_and_restarted_under_load_loses_nothing() {
             crowd.wait_for_accepted(20).await;
         }
         crowd.settle_and_check().await;
-        assert!(!server.log().contains("panicked"), "{}", server.log());
+        server.assert_no_panic();
     }
 }
 
@@ -37,7 +37,7 @@ async fn server_frozen_under_load_continues() {
             crowd.wait_for_accepted(20).await;
         }
         crowd.settle_and_check().await;
-        assert!(!server.log().contains("panicked"), "{}", server.log());
+        server.assert_no_panic();
     });
     join_all(on_each).await;
 }

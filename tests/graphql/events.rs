@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Client, EDIT, RoomKey, User, text};
 use crate::support::load::Senders;
-use crate::support::reader::{View, assert_tell_the_room};
+use crate::support::room_view::{RoomView, assert_events_match};
 use crate::support::server::Server;
-use crate::support::subscriber::{Said, Subscriber};
+use crate::support::subscriber::{Received, Subscriber};
 
 /// The kind of an event, and the index and text of its message.
 fn summary(event: &Value) -> (String, u64, Option<String>) {
@@ -26,7 +26,7 @@ async fn every_change_arrives_live_and_in_order() {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
         let mut subscriber = Subscriber::open(server.address(), &room, None).await;
-        client.viewers_become(&room, 1).await;
+        client.wait_for_viewers(&room, 1).await;
 
         let first = ada.send(&room, "first").await;
         ada.send(&room, "second").await;
@@ -43,7 +43,11 @@ async fn every_change_arrives_live_and_in_order() {
         assert_eq!(events[0]["message"]["author"]["id"], ada.id.clone().expect("an id"));
         assert_eq!(events[2]["message"]["editedAt"], events[2]["at"]);
         assert_eq!(events[3]["message"]["deletedAt"], events[3]["at"]);
-        assert_eq!(subscriber.cursor, Some(client.cursor(&room).await), "the room stands at its last event");
+        assert_eq!(
+            subscriber.cursor,
+            Some(client.cursor(&room).await),
+            "the cursor of the room is that of its last event"
+        );
     }
 }
 
@@ -54,7 +58,7 @@ async fn without_a_cursor_a_subscriber_gets_events_from_now_on() {
         let room = client.create_room().await;
         ada.send(&room, "before").await;
         let mut subscriber = Subscriber::open(server.address(), &room, None).await;
-        client.viewers_become(&room, 1).await;
+        client.wait_for_viewers(&room, 1).await;
         ada.send(&room, "after").await;
         assert_eq!(summary(&subscriber.event().await), expected("MessageSent", 1, Some("after")));
     }
@@ -66,7 +70,7 @@ async fn with_a_cursor_a_subscriber_gets_everything_since_and_then_live_events()
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
         let start = client.cursor(&room).await;
-        // More than one reading of the log gives.
+        // More than one page of the log.
         for n in 0..120 {
             ada.send(&room, &n.to_string()).await;
         }
@@ -74,9 +78,9 @@ async fn with_a_cursor_a_subscriber_gets_everything_since_and_then_live_events()
         let mut events = subscriber.events(120).await;
         ada.send(&room, "live").await;
         events.push(subscriber.event().await);
-        assert_tell_the_room(&events, &client.texts(&room).await, 0);
+        assert_events_match(&events, &client.texts(&room).await, 0);
 
-        // Every cursor leads on from its event, and the one a sender got is that of its event.
+        // A cursor in the middle yields exactly the events after it.
         let cursor = text(&events[60]["cursor"]);
         let mut again = Subscriber::open(server.address(), &room, Some(cursor)).await;
         assert_eq!(again.events(60).await, events[61..]);
@@ -128,7 +132,7 @@ async fn a_page_and_the_events_after_its_cursor_make_up_the_room_during_writes()
             let mut readers = Vec::new();
             for _ in 0..5 {
                 senders.wait_for_accepted(16).await;
-                let view = View::of(&client, &room).await;
+                let view = RoomView::read(&client, &room).await;
                 let subscriber = Subscriber::open(server.address(), &room, Some(view.cursor.clone())).await;
                 readers.push((view, subscriber));
             }
@@ -139,7 +143,7 @@ async fn a_page_and_the_events_after_its_cursor_make_up_the_room_during_writes()
         ada.send(&room, "the end").await;
         for (view, subscriber) in &mut readers {
             subscriber.until_sent("the end").await.iter().for_each(|event| view.apply(event));
-            view.assert_is(&client, &room).await;
+            view.assert_current(&client, &room).await;
             assert_eq!(view.cursor, client.cursor(&room).await);
         }
     }
@@ -154,7 +158,7 @@ async fn subscribers_that_join_at_any_time_miss_nothing_after_their_cursors() {
         let mut readers = Vec::new();
         for _ in 0..20 {
             senders.wait_for_accepted(rand::random_range(1..10)).await;
-            let state = client.of_room(&room, "cursor messages(last: 0) { totalCount }").await;
+            let state = client.query_room(&room, "cursor messages(last: 0) { totalCount }").await;
             let first = state["messages"]["totalCount"].as_u64().expect("a number") as usize;
             senders.wait_for_accepted(rand::random_range(1..10)).await;
             let subscriber = Subscriber::open(server.address(), &room, Some(text(&state["cursor"]))).await;
@@ -164,21 +168,21 @@ async fn subscribers_that_join_at_any_time_miss_nothing_after_their_cursors() {
         User::of(client.clone()).send(&room, "the end").await;
         let texts = client.texts(&room).await;
         join_all(readers.iter_mut().map(async |(first, subscriber)| {
-            assert_tell_the_room(&subscriber.until_sent("the end").await, &texts, *first);
+            assert_events_match(&subscriber.until_sent("the end").await, &texts, *first);
         }))
         .await;
     }
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_room_is_refused() {
+async fn every_invalid_cursor_is_refused() {
     for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let (room, other) = (client.create_room().await, client.create_room().await);
         ada.send(&room, "here").await;
         ada.send(&other, "there").await;
         let here = client.cursor(&room).await;
-        let of_message = client.of_room(&room, "messages { pageInfo { endCursor } }").await;
+        let of_message = client.query_room(&room, "messages { pageInfo { endCursor } }").await;
         let altered = |at: usize| {
             let mut cursor = here.clone().into_bytes();
             cursor[at] = if cursor[at] == b'A' { b'B' } else { b'A' };
@@ -189,7 +193,7 @@ async fn a_cursor_of_another_room_is_refused() {
             "made up".to_owned(),
             client.cursor(&other).await,
             text(&of_message["messages"]["pageInfo"]["endCursor"]),
-            // Another number, past the end, then another check of the entry. See the layout in src/chat/cursor.rs.
+            // Another number, past the end, and another tag of the entry. See the layout in src/chat/cursor.rs.
             altered(30),
             altered(40),
             here[..20].to_owned(),
@@ -197,7 +201,7 @@ async fn a_cursor_of_another_room_is_refused() {
             let mut subscriber = Subscriber::open(server.address(), &room, Some(cursor.clone())).await;
             assert_eq!(subscriber.refusal().await, "CURSOR_INVALID", "{cursor}");
         }
-        client.viewers_become(&room, 0).await;
+        client.wait_for_viewers(&room, 0).await;
     }
 }
 
@@ -214,7 +218,7 @@ async fn a_subscription_with_a_wrong_id_or_code_is_refused_and_reveals_nothing()
         assert_eq!(refusal(&room.id, "").await, "ROOM_CODE_INVALID");
         assert_eq!(refusal(&"0".repeat(32), &room.code).await, "ROOM_NOT_FOUND");
         assert_eq!(refusal("no id", &room.code).await, "VALIDATION_FAILED");
-        client.viewers_become(&room, 0).await;
+        client.wait_for_viewers(&room, 0).await;
     }
 }
 
@@ -227,19 +231,19 @@ async fn a_subscription_completes_when_its_room_ends() {
         let mut subscriber = Subscriber::open(server.address(), &room, Some(start)).await;
         let message = ada.send(&room, "once").await;
         subscriber.event().await;
-        assert!(matches!(subscriber.next().await, Said::Complete));
+        assert!(matches!(subscriber.next().await, Received::Complete));
         assert_eq!(Subscriber::open(server.address(), &room, None).await.refusal().await, "ROOM_NOT_FOUND");
         let edit = json!({ "input": { "roomId": room.id, "roomCode": room.code, "userId": ada.id, "token": ada.token,
             "messageId": message["id"], "text": "too late" } });
         assert_eq!(client.code(EDIT, edit).await, "ROOM_NOT_FOUND");
-        assert_eq!(listed(&client).await, 0);
-        // Its writers are still who they were.
+        assert_eq!(count_rooms(&client).await, 0);
+        // Its users are still registered.
         let next = client.create_room().await;
         ada.send(&next, "again").await;
     }
 }
 
-async fn listed(client: &Client) -> u64 {
+async fn count_rooms(client: &Client) -> u64 {
     client.data("{ activeRooms { totalCount } }", json!({})).await["activeRooms"]["totalCount"]
         .as_u64()
         .expect("a number")
@@ -253,16 +257,16 @@ async fn viewers_are_counted_while_they_are_subscribed() {
         let mut subscribers = Vec::new();
         for count in 1..=3 {
             subscribers.push(Subscriber::open(server.address(), &room, None).await);
-            client.viewers_become(&room, count).await;
+            client.wait_for_viewers(&room, count).await;
         }
-        client.viewers_become(&other, 0).await;
+        client.wait_for_viewers(&other, 0).await;
         let rooms = client.data("{ activeRooms { nodes { id viewerCount } } }", json!({})).await;
         let rooms = rooms["activeRooms"]["nodes"].as_array().expect("nodes").clone();
         assert!(rooms.contains(&json!({ "id": room.id, "viewerCount": 3 })), "{rooms:?}");
-        // One leaves in peace, one just goes away.
+        // One closes its socket, the others only disconnect.
         subscribers.pop().expect("a subscriber").close().await;
-        client.viewers_become(&room, 2).await;
+        client.wait_for_viewers(&room, 2).await;
         drop(subscribers);
-        client.viewers_become(&room, 0).await;
+        client.wait_for_viewers(&room, 0).await;
     }
 }

@@ -6,14 +6,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::client::{RoomKey, User, error_code};
+use crate::support::http::Client as Http;
+use crate::support::http_client;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
-/// The body of the response.
-async fn ask(server: &Server, query: &str, variables: &Value) -> String {
+/// Sends a request. Returns the status and the body of the response.
+async fn post(server: &Server, query: &str, variables: &Value) -> String {
     let body = json!({ "query": query, "variables": variables });
-    let answer = reqwest::Client::new().post(server.client().url()).json(&body).send().await.expect("an answer");
-    format!("{} {}", answer.status(), answer.text().await.expect("its text"))
+    let http = http_client().build().expect("a client");
+    let response = http.post(server.client().url()).json(&body).send().await.expect("a response");
+    format!("{} {}", response.status(), response.text().await.expect("its text"))
+}
+
+/// The number of responses from the fast path so far.
+async fn count_fast_responses(server: &Server) -> u64 {
+    let scrape = Http::of(&server.url("")).get("/metrics").await.body;
+    let count = scrape.lines().find_map(|line| line.strip_prefix("livechat_graphql_answers_total{path=\"fast\"} "));
+    count.expect("the metric of the fast path").parse().expect("a number")
 }
 
 /// A directive without effect.
@@ -50,7 +60,7 @@ async fn room_with_messages(server: &Server) -> RoomKey {
         let sent = user.try_send_once(&room, text, (i % 2 == 0).then_some(text).filter(|id| !id.contains('\n'))).await;
         assert!(sent.expect("an answer").get("errors").is_none());
     }
-    let page = server.client().of_room(&room, "messages(last: 2) { nodes { id } }").await;
+    let page = server.client().query_room(&room, "messages(last: 2) { nodes { id } }").await;
     let id = |i: usize| page["messages"]["nodes"][i]["id"].as_str().expect("an id").to_owned();
     user.edit(&room, &id(0), "edited, \"too\"").await;
     user.try_change(&room, &id(1), None).await.expect("a deletion");
@@ -66,13 +76,14 @@ async fn both_paths_read_a_room_alike() {
         for n in [json!(2), json!(0), json!(100), json!(101), json!(-1), Value::Null, json!("2"), json!(2.5), json!([])]
         {
             let variables = json!({ "id": room.id, "code": room.code, "n": n });
-            let expected = ask(&server, &longer, &variables).await;
-            // The first time the schema is asked for the one, too.
+            let expected = post(&server, &longer, &variables).await;
+            // The first time, the schema answers this form, too.
             for _ in 0..2 {
-                assert_eq!(ask(&server, &query, &variables).await, expected, "{query} {n}");
+                assert_eq!(post(&server, &query, &variables).await, expected, "{query} {n}");
             }
         }
     }
+    assert!(count_fast_responses(&server).await >= 2 * OF_ROOM.len() as u64, "the plain form takes the fast path");
 }
 
 #[tokio::test]
@@ -81,7 +92,7 @@ async fn both_paths_refuse_an_unreadable_room_alike() {
     let room = server.client().create_room().await;
     let [query, longer] = both_paths(&format!("{ROOM} code messages(last: $n) {{ totalCount }} }} }}"));
     let right = json!({ "id": room.id, "code": room.code });
-    assert!(ask(&server, &query, &right).await.starts_with("200 OK {\"data\":{\"room\":{"));
+    assert!(post(&server, &query, &right).await.starts_with("200 OK {\"data\":{\"room\":{"));
     for (name, value) in [
         ("code", json!("wrong")),
         ("code", json!(123_456)),
@@ -92,11 +103,11 @@ async fn both_paths_refuse_an_unreadable_room_alike() {
         ("id", json!(7)),
         ("id", json!([room.id])),
         ("n", json!(1_000)),
-        ("more", json!("than was asked for")),
+        ("unused", json!("variable")),
     ] {
         let mut variables = right.clone();
         variables[name] = value;
-        assert_eq!(ask(&server, &query, &variables).await, ask(&server, &longer, &variables).await, "{variables}");
+        assert_eq!(post(&server, &query, &variables).await, post(&server, &longer, &variables).await, "{variables}");
     }
 }
 
@@ -118,13 +129,14 @@ async fn both_paths_send_a_message_alike() {
             let (user, message) = (format!("user-{i}-{round}-of-many"), format!("message {i} {round}"));
             let variables = json!({ "input": { "roomId": room.id, "roomCode": room.code, "userId": user, "text": "hi \"you\"",
                 "token": "0123456789abcdef0123456789abcdef", "displayName": "N\u{e4}me", "clientMessageId": message } });
-            // The token that is replaced is good for the same send once more, which tells of the same message.
-            let sent = ask(&server, &query, &variables).await;
+            // The previous token is valid for a repeat, which returns the same message.
+            let sent = post(&server, &query, &variables).await;
             assert!(sent.starts_with("200 OK {\"data\":{\"sent\":{"), "{sent}");
-            assert_eq!(ask(&server, &longer, &variables).await, sent);
-            assert_eq!(ask(&server, &query, &variables).await, sent);
+            assert_eq!(post(&server, &longer, &variables).await, sent);
+            assert_eq!(post(&server, &query, &variables).await, sent);
         }
     }
+    assert!(count_fast_responses(&server).await >= 3, "the plain form takes the fast path");
 }
 
 #[tokio::test]
@@ -135,7 +147,7 @@ async fn both_paths_refuse_an_invalid_message_alike() {
     let [query, longer] = both_paths(&format!("{SEND} token }} }}"));
     let input = json!({ "roomId": room.id, "roomCode": room.code, "text": "hi" });
     for _ in 0..2 {
-        let sent = ask(&server, &query, &json!({ "input": input })).await;
+        let sent = post(&server, &query, &json!({ "input": input })).await;
         assert!(sent.starts_with("200 OK {\"data\":{\"sent\":{\"token\":\""), "{sent}");
     }
     for (name, value) in [
@@ -155,13 +167,13 @@ async fn both_paths_refuse_an_invalid_message_alike() {
         let mut input = input.clone();
         input[name] = value;
         let variables = json!({ "input": input });
-        let (short, long) = (ask(&server, &query, &variables).await, ask(&server, &longer, &variables).await);
+        let (short, long) = (post(&server, &query, &variables).await, post(&server, &longer, &variables).await);
         assert!(short.contains("\"errors\":["), "{short}");
         assert_eq!(short, long, "{variables}");
     }
     for variables in [json!({}), json!({ "input": null }), json!({ "input": [] }), json!({ "input": { "text": "hi" } })]
     {
-        assert_eq!(ask(&server, &query, &variables).await, ask(&server, &longer, &variables).await, "{variables}");
+        assert_eq!(post(&server, &query, &variables).await, post(&server, &longer, &variables).await, "{variables}");
     }
 }
 
@@ -171,18 +183,12 @@ async fn a_room_that_redis_lost_is_not_found_although_it_was_used_before() {
     let server = Server::on_redis(&redis.url());
     let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
     user.send(&room, "kept for now").await;
-    let mut connection = redis::Client::open(redis.url())
-        .expect("a URL of our own")
-        .get_multiplexed_async_connection()
-        .await
-        .expect("a connection");
-    redis::cmd("FLUSHALL").exec_async(&mut connection).await.expect("an empty Redis");
+    redis.command(&["FLUSHALL"]).await;
     for _ in 0..2 {
         let answer = user.try_send(&room, "too late").await.expect("an answer");
         assert_eq!(error_code(&answer), "ROOM_NOT_FOUND");
     }
-    let left: usize = redis::cmd("DBSIZE").query_async(&mut connection).await.expect("a number");
-    assert_eq!(left, 0, "nobody is made known by a message that was refused");
+    assert_eq!(redis.query::<usize>(&["DBSIZE"]).await, 0, "a refused message registers no user");
 }
 
 #[tokio::test]
@@ -198,7 +204,7 @@ async fn a_room_that_has_ended_is_not_found_although_it_was_used_before() {
             Some(_) => break error_code(&answer),
         }
     };
-    assert!(accepted > 0, "it was written in before");
+    assert!(accepted > 0, "no message was accepted before");
     assert_eq!(refused, "ROOM_NOT_FOUND");
     let answer = user.try_send(&room, "still here").await.expect("an answer");
     assert_eq!(error_code(&answer), "ROOM_NOT_FOUND");

@@ -69,11 +69,11 @@ async fn assert_answers(socket: &mut Socket, id: &str) {
     assert_eq!(socket.receive().await, complete(id));
 }
 
-/// Follows a room and returns once the server does.
+/// Subscribes to a room and waits until the subscription is open.
 async fn follow(socket: &mut Socket, id: &str, server: &Server, room: &RoomKey) {
-    let viewers = server.client().of_room(room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
+    let viewers = server.client().query_room(room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
     socket.send_json(start(id, &events_of(room))).await;
-    server.client().viewers_become(room, viewers as usize + 1).await;
+    server.client().wait_for_viewers(room, viewers as usize + 1).await;
 }
 
 /// Whether `/metrics` has this line.
@@ -114,12 +114,12 @@ async fn a_room_is_followed_until_the_client_stops_and_other_operations_go_on() 
     assert_answers(&mut socket, "three").await;
     socket.send_all(&[stop("one"), stop("one"), stop("never started")]).await;
     assert_eq!(socket.receive().await, complete("one"));
-    client.viewers_become(&one, 0).await;
+    client.wait_for_viewers(&one, 0).await;
     ada.send(&one, "to nobody").await;
     ada.send(&two, "to two again").await;
     assert_eq!(next_text(&mut socket, "two \"ü").await, "to two again");
     drop(socket);
-    client.viewers_become(&two, 0).await;
+    client.wait_for_viewers(&two, 0).await;
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn queries_and_mutations_are_answered_with_one_data_message_and_complete()
 }
 
 #[tokio::test]
-async fn what_is_refused_has_the_codes_of_every_other_transport_and_the_socket_stays_open() {
+async fn refused_operations_have_the_usual_codes_and_the_socket_stays_open() {
     let server =
         Server::with(&[("DOCUMENT_MAX_TOKENS", "60"), ("RATE_LIMITS", "on"), ("RATE_READS_PER_CLIENT", "1/s:400")]);
     let client = server.client();
@@ -185,7 +185,7 @@ async fn what_is_refused_has_the_codes_of_every_other_transport_and_the_socket_s
         socket.send_json(start("1", query)).await;
         assert_eq!(refusal(&mut socket, "1").await, code, "{query}");
     }
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
     follow(&mut socket, "2", &server, &room).await;
     let mut code = None;
     while code.is_none() {
@@ -260,14 +260,14 @@ async fn connection_terminate_ends_the_connection_and_its_subscriptions() {
     follow(&mut socket, "1", &server, &room).await;
     socket.send_json(json!({ "type": "connection_terminate" })).await;
     assert_eq!(socket.close_frame().await.0, 1000);
-    server.client().viewers_become(&room, 0).await;
+    server.client().wait_for_viewers(&room, 0).await;
 }
 
 #[tokio::test]
-async fn an_idle_socket_gets_keep_alives_and_pings_and_one_that_answers_none_is_closed() {
+async fn an_idle_socket_gets_keep_alives_and_pings_and_is_closed_if_it_answers_no_ping() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s")]);
     let mut socket = ready(&server).await;
-    let dead = ready(&server).await.into_line();
+    let dead = ready(&server).await.into_connection();
     for _ in 0..3 {
         assert!(matches!(socket.next_frame().await, Some(Message::Ping(_))));
         assert_eq!(socket.receive().await, json!({ "type": "ka" }));
@@ -281,7 +281,7 @@ async fn an_idle_socket_gets_keep_alives_and_pings_and_one_that_answers_none_is_
 }
 
 #[tokio::test]
-async fn a_socket_has_no_more_operations_in_progress_than_it_may_and_a_repeated_id_replaces_its_operation() {
+async fn operations_on_one_socket_are_limited_and_a_repeated_id_replaces_its_operation() {
     let server = Server::with(&[("MAX_SUBSCRIPTIONS_PER_SOCKET", "2")]);
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
@@ -292,12 +292,12 @@ async fn a_socket_has_no_more_operations_in_progress_than_it_may_and_a_repeated_
     assert_eq!(refusal(&mut socket, "3").await, "TOO_MANY_SUBSCRIPTIONS");
     socket.send_json(stop("1")).await;
     assert_eq!(socket.receive().await, complete("1"));
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     follow(&mut socket, "1", &server, &room).await;
     socket.send_json(stop("1")).await;
     assert_eq!(socket.receive().await, complete("1"));
     socket.send_json(start("2", &events_of(&room))).await;
-    eventually("the first one is replaced", async || client.of_room(&room, "viewerCount").await["viewerCount"] == 1)
+    eventually("the first one is replaced", async || client.query_room(&room, "viewerCount").await["viewerCount"] == 1)
         .await;
     ada.send(&room, "once").await;
     assert_eq!(next_text(&mut socket, "2").await, "once");
@@ -312,7 +312,7 @@ async fn sockets_of_the_older_protocol_are_bounded_in_total_and_per_address() {
     let _newer = Socket::ready(server.address()).await;
     assert_eq!(try_open(&server).await.err(), Some(Refused(429, "TOO_MANY_SOCKETS".into())));
     drop(first);
-    eventually("a place is free", async || try_open(&server).await.is_ok()).await;
+    eventually("a socket can be opened again", async || try_open(&server).await.is_ok()).await;
     let off = Server::with(&[("MAX_LEGACY_SOCKETS", "0")]);
     assert_eq!(try_open(&off).await.err(), Some(Refused(503, "OVERLOADED".into())));
     Socket::ready(off.address()).await;

@@ -14,34 +14,34 @@ const APOLLO: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,
 const BOUNDARY: &str = "\r\n--graphql";
 
 async fn open(server: &Server, query: &str) -> Stream {
-    Stream::of(post(&server.url("/graphql"), APOLLO, query, json!({}))).await
+    Stream::open(post(&server.url("/graphql"), APOLLO, query, json!({}))).await
 }
 
-async fn opened(server: &Server, query: &str) -> Stream {
+async fn open_stream(server: &Server, query: &str) -> Stream {
     let mut stream = open(server, query).await;
     assert_eq!(stream.status, 200);
     assert_eq!(stream.until(BOUNDARY).await.as_deref(), Some(BOUNDARY), "the first boundary arrives at once");
     stream
 }
 
-/// The next part, which is complete once the boundary behind it has arrived.
+/// The next part. It is complete once the boundary after it has arrived.
 async fn part(stream: &mut Stream) -> Value {
-    let part = stream.until(BOUNDARY).await.expect("a part and the boundary behind it");
+    let part = stream.until(BOUNDARY).await.expect("a part and the boundary after it");
     let json = part.strip_prefix("\r\nContent-Type: application/json\r\n\r\n").expect("the header of a part");
     serde_json::from_str(json.strip_suffix(BOUNDARY).expect("a boundary")).expect("JSON")
 }
 
 #[tokio::test]
-async fn each_part_arrives_together_with_the_boundary_behind_it() {
+async fn each_part_arrives_together_with_the_boundary_after_it() {
     let server = Server::embedded();
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
-    let mut stream = opened(&server, &events_of(&room)).await;
+    let mut stream = open_stream(&server, &events_of(&room)).await;
     assert_eq!(stream.header("content-type"), "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0");
     assert_eq!(stream.header("cache-control"), "no-store");
     assert!(stream.headers.get_all("cache-control").iter().any(|value| value == "no-transform"));
     assert_eq!(stream.header("x-accel-buffering"), "no");
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     for text in ["one", "two\n--graphql--\n"] {
         // Nothing is sent after this part until the next message.
         ada.send(&room, text).await;
@@ -50,7 +50,7 @@ async fn each_part_arrives_together_with_the_boundary_behind_it() {
         assert_eq!(part(&mut stream).await, json!({ "payload": { "data": { "messageEvents": event } } }));
     }
     drop(stream);
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn an_idle_stream_has_heartbeats_and_ends_with_its_room() {
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
     ada.send(&room, "replayed").await;
-    let mut stream = opened(&server, &events_after(&room, &start)).await;
+    let mut stream = open_stream(&server, &events_after(&room, &start)).await;
     assert_eq!(part(&mut stream).await["payload"]["data"]["messageEvents"]["message"]["text"], "replayed");
     assert_eq!(part(&mut stream).await, json!({}));
     let rest = stream.rest().await;
@@ -92,7 +92,7 @@ async fn queries_and_rejected_requests_are_answered_with_a_single_response() {
 async fn a_server_that_stops_ends_its_streams_without_the_last_boundary() {
     let mut server = Server::with(&[("DRAIN_SECONDS", "1")]);
     let room = server.client().create_room().await;
-    let stream = opened(&server, &events_of(&room)).await;
+    let stream = open_stream(&server, &events_of(&room)).await;
     server.signal("TERM");
     assert_eq!(stream.rest().await, "");
     assert!(server.wait_for_exit().await.success());

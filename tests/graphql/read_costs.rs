@@ -6,30 +6,31 @@ use crate::support::client::{Client, RoomKey, User};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
+use crate::support::{http_client, http_get};
 
-/// The value of this name in Redis's `INFO stats`.
-async fn figure(redis: &RedisServer, name: &str) -> u64 {
+/// A value from Redis's `INFO stats`.
+async fn stat(redis: &RedisServer, name: &str) -> u64 {
     let stats: String = redis.query(&["INFO", "stats"]).await;
-    let line = stats.lines().find_map(|line| line.strip_prefix(name)).expect("a figure");
+    let line = stats.lines().find_map(|line| line.strip_prefix(name)).expect("a line of this name");
     line.trim_start_matches(':').trim().parse().expect("a number")
 }
 
-/// By how much a figure of Redis grows during `work`, and the result of `work`.
-async fn cost<T>(redis: &RedisServer, name: &str, work: impl Future<Output = T>) -> (u64, T) {
-    let first = figure(redis, name).await;
-    let idle = figure(redis, name).await - first;
-    let before = figure(redis, name).await;
+/// Runs `work`. Returns by how much a statistic of Redis grew, and the result of `work`.
+async fn measure<T>(redis: &RedisServer, name: &str, work: impl Future<Output = T>) -> (u64, T) {
+    let first = stat(redis, name).await;
+    let idle = stat(redis, name).await - first;
+    let before = stat(redis, name).await;
     let outcome = work.await;
-    let after = figure(redis, name).await;
+    let after = stat(redis, name).await;
     (after.saturating_sub(before + idle), outcome)
 }
 
-async fn commands<T>(redis: &RedisServer, work: impl Future<Output = T>) -> (u64, T) {
-    cost(redis, "total_commands_processed", work).await
+async fn count_commands<T>(redis: &RedisServer, work: impl Future<Output = T>) -> (u64, T) {
+    measure(redis, "total_commands_processed", work).await
 }
 
-async fn bytes<T>(redis: &RedisServer, work: impl Future<Output = T>) -> (u64, T) {
-    cost(redis, "total_net_output_bytes", work).await
+async fn count_bytes<T>(redis: &RedisServer, work: impl Future<Output = T>) -> (u64, T) {
+    measure(redis, "total_net_output_bytes", work).await
 }
 
 fn aliases(count: usize, name: &str, field: &str) -> String {
@@ -48,9 +49,9 @@ async fn server_with_rooms(count: usize) -> (RedisServer, Server, Client, Vec<Ro
 }
 
 /// Asserts that the query takes at most this many commands once caches are warm. Returns its data.
-async fn takes_at_most(redis: &RedisServer, client: &Client, query: &str, most: u64) -> Value {
+async fn assert_commands_at_most(redis: &RedisServer, client: &Client, query: &str, most: u64) -> Value {
     client.data(query, json!({})).await;
-    let (commands, data) = commands(redis, client.data(query, json!({}))).await;
+    let (commands, data) = count_commands(redis, client.data(query, json!({}))).await;
     println!("{commands} commands for {} bytes of a query", query.len());
     assert!(commands <= most, "{commands} commands, not {most} at most, for {query}");
     data
@@ -61,18 +62,18 @@ async fn a_page_of_rooms_takes_few_redis_commands_however_many_aliases_it_has() 
     let (redis, _server, client, rooms) = server_with_rooms(100).await;
     let fields = format!("id createdAt expiresAt chatterCount {}", aliases(30, "v", "viewerCount"));
     let query = format!("{{ activeRooms(first: 50) {{ totalCount nodes {{ {fields} }} }} }}");
-    let data = takes_at_most(&redis, &client, &query, 110).await;
+    let data = assert_commands_at_most(&redis, &client, &query, 110).await;
     assert_eq!(data["activeRooms"]["nodes"].as_array().map(Vec::len), Some(50));
     assert_eq!(data["activeRooms"]["nodes"][49]["v29"], 0);
 
     let all = "totalCount edges { cursor node { ...F } } nodes { ...F } pageInfo { endCursor }";
     let fields = format!("id createdAt expiresAt chatterCount {}", aliases(15, "v", "viewerCount"));
     let query = format!("{{ activeRooms(first: 100) {{ {all} }} }} fragment F on ActiveRoom {{ {fields} }}");
-    takes_at_most(&redis, &client, &query, 160).await;
+    assert_commands_at_most(&redis, &client, &query, 160).await;
 
     let page = "activeRooms(first: 50) { nodes { id viewerCount } }";
     let query = format!("{{ {} }}", aliases(10, "a", page));
-    takes_at_most(&redis, &client, &query, 110).await;
+    assert_commands_at_most(&redis, &client, &query, 110).await;
 
     // With viewers in all rooms.
     let mut readers = Vec::new();
@@ -82,9 +83,9 @@ async fn a_page_of_rooms_takes_few_redis_commands_however_many_aliases_it_has() 
         readers.push(Subscriber::open(other.address(), room, None).await);
     }
     for room in rooms.iter().filter(|room| nodes.iter().any(|node| node["id"] == room.id.as_str())) {
-        client.viewers_become(room, 1).await;
+        client.wait_for_viewers(room, 1).await;
     }
-    takes_at_most(&redis, &client, &query, 160).await;
+    assert_commands_at_most(&redis, &client, &query, 160).await;
 }
 
 #[tokio::test]
@@ -98,20 +99,19 @@ async fn fields_of_a_room_take_few_redis_commands_however_many_aliases_they_have
     let (messages, chatters) = ("messages(last: 10) { nodes { text } }", "chatters { nodes { id } }");
     let fields = [aliases(10, "m", messages), aliases(10, "c", chatters), aliases(10, "v", "viewerCount")].concat();
     let of_room = |fields: &str| format!("room(id: \"{}\", code: \"{}\") {{ {fields} }}", room.id, room.code);
-    let data = takes_at_most(&redis, &client, &format!("{{ {} }}", of_room(&fields)), 25).await;
+    let data = assert_commands_at_most(&redis, &client, &format!("{{ {} }}", of_room(&fields)), 25).await;
     assert_eq!(data["room"]["m9"]["nodes"][9]["text"], "message 19");
     let all = aliases(10, "r", &of_room(&format!("{messages} {chatters} viewerCount")));
-    let data = takes_at_most(&redis, &client, &format!("{{ {all} }}"), 25).await;
+    let data = assert_commands_at_most(&redis, &client, &format!("{{ {all} }}"), 25).await;
     assert_eq!(data["r9"]["messages"]["nodes"][9]["text"], "message 19");
 }
 
 #[tokio::test]
 async fn the_legacy_list_of_rooms_takes_few_redis_commands() {
     let (redis, server, ..) = server_with_rooms(120).await;
-    let list =
-        async || reqwest::get(server.url("/rooms_views/")).await.expect("an answer").text().await.expect("a body");
+    let list = async || http_get(server.url("/rooms_views/")).await.text().await.expect("a body");
     list().await;
-    let (commands, body) = commands(&redis, list()).await;
+    let (commands, body) = count_commands(&redis, list()).await;
     println!("{commands} commands for a legacy list of 120 rooms");
     assert_eq!(body.matches("room:*").count(), 120);
     assert!(commands <= 180, "{commands} commands for 120 rooms");
@@ -140,14 +140,14 @@ async fn try_wrong_code(server: &Server, room: &RoomKey, ada: &mut User, message
     for query in [format!("{{ {page} }}"), format!("{{ {} }}", many.collect::<String>())] {
         let answer = client.request(&query, json!({})).await;
         assert!(answer["errors"][0]["extensions"]["code"].is_string(), "{answer}");
-        assert!(!answer.to_string().contains("xxx"), "text for a stranger");
+        assert!(!answer.to_string().contains("xxx"), "the response contains text of the room");
     }
     ada.client = client.clone();
     for new_text in [Some("y"), None] {
         let answer = ada.try_change(&wrong, message, new_text).await.expect("an answer");
         assert!(answer["errors"][0]["extensions"]["code"].is_string(), "{answer}");
     }
-    let http = reqwest::Client::new();
+    let http = http_client().build().expect("a client");
     let legacy = http.post(server.url("/room/")).json(&json!({ "room_id": room.id, "room_code": "wrong" }));
     assert!(!legacy.send().await.expect("an answer").text().await.expect("a body").contains("xxx"));
     let follow = format!("subscription {{ messageEvents(roomId: \"{}\", roomCode: \"wrong\") {{ cursor }} }}", room.id);
@@ -163,10 +163,10 @@ async fn a_wrong_code_reads_none_of_the_room_s_content() {
         let url = redis.url();
         let server = Server::on_redis(&url);
         let (room, mut ada, message) = full_room(&server.client()).await;
-        // One that does not know the room yet, and then does.
+        // At first this server has not cached the room.
         let other = Server::with(&[("REDIS_URL", &url), ("RATE_LIMITS", limits)]);
         for _ in 0..3 {
-            let (bytes, requests) = bytes(&redis, try_wrong_code(&other, &room, &mut ada, &message)).await;
+            let (bytes, requests) = count_bytes(&redis, try_wrong_code(&other, &room, &mut ada, &message)).await;
             println!("{bytes} bytes out of Redis for {requests} requests with a wrong code, limits {limits}");
             assert!(bytes < 20_000, "{bytes} bytes were read for {requests} requests with a wrong code");
         }
@@ -181,8 +181,8 @@ async fn a_cached_room_is_read_with_one_call() {
     let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { messages { nodes { text } } } }";
     let read = async || client.data(query, json!({ "id": room.id, "code": room.code })).await;
     read().await;
-    let (commands, _) = commands(&redis, read()).await;
-    // One script: EVALSHA, TIME, the room, whether it is whole, and its messages.
+    let (commands, _) = count_commands(&redis, read()).await;
+    // One script: EVALSHA, TIME, the room, whether it is complete, and its messages.
     assert!(commands <= 5, "{commands} commands for a page of messages");
 }
 
@@ -199,5 +199,5 @@ async fn a_room_that_the_store_lost_is_not_found_although_it_was_cached() {
     let change = ada.try_change(&room, &message, None).await.expect("an answer");
     assert_eq!(change["errors"][0]["extensions"]["code"], "ROOM_NOT_FOUND");
     let wrong = json!({ "id": room.id, "code": "wrong" });
-    assert_eq!(client.code(query, wrong).await, "ROOM_NOT_FOUND", "it was forgotten");
+    assert_eq!(client.code(query, wrong).await, "ROOM_NOT_FOUND", "the cached room was dropped");
 }

@@ -32,31 +32,31 @@ async fn equal_operations_get_the_same_bytes_and_nothing_of_another_connection()
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
     let mut sockets = Vec::new();
-    for who in ["alpha", "beta", "gamma"] {
-        let init = json!({ "token": format!("token-of-{who}"), "userId": format!("user-{who}") });
+    for name in ["alpha", "beta", "gamma"] {
+        let init = json!({ "token": format!("token-of-{name}"), "userId": format!("user-{name}") });
         let mut socket = Socket::ready_with(server.address(), init).await;
-        // The same rendering, by other ways: live or from a cursor, an id in its legacy form, variables nobody asked for.
-        let more = match who {
+        // These share a rendering: a live and a resumed subscription, an id in its legacy form, unused variables.
+        let more = match name {
             "alpha" => json!({ "token": "variable-of-alpha", "after": null }),
             "beta" => json!({ "secret": { "of": "variable-of-beta" }, "after": start }),
             _ => json!({ "roomId": format!("room:*{}", room.id), "unused": "variable-of-gamma" }),
         };
         socket.raw.clear();
-        socket.subscribe(&format!("operation-{who}"), EVENTS, variables(&room, more)).await;
-        sockets.push((who, socket));
+        socket.subscribe(&format!("operation-{name}"), EVENTS, variables(&room, more)).await;
+        sockets.push((name, socket));
     }
-    client.viewers_become(&room, 3).await;
+    client.wait_for_viewers(&room, 3).await;
     let accept = "multipart/mixed;subscriptionSpec=1.0";
     let mut parts =
-        Stream::of(post(client.url(), accept, EVENTS, variables(&room, json!({ "token": "of-delta" })))).await;
-    let mut events = Stream::of(post(client.url(), "text/event-stream", EVENTS, variables(&room, json!({})))).await;
-    client.viewers_become(&room, 5).await;
+        Stream::open(post(client.url(), accept, EVENTS, variables(&room, json!({ "token": "of-delta" })))).await;
+    let mut events = Stream::open(post(client.url(), "text/event-stream", EVENTS, variables(&room, json!({})))).await;
+    client.wait_for_viewers(&room, 5).await;
     ada.send(&room, "for all").await;
 
     let mut rendered = None;
-    for (who, socket) in &mut sockets {
-        assert_eq!(socket.next_text(&format!("operation-{who}")).await, "for all");
-        let secrets = ["alpha", "beta", "gamma", "delta"].into_iter().filter(|other| other != who);
+    for (name, socket) in &mut sockets {
+        assert_eq!(socket.next_text(&format!("operation-{name}")).await, "for all");
+        let secrets = ["alpha", "beta", "gamma", "delta"].into_iter().filter(|other| other != name);
         for secret in secrets.chain([room.code.as_str(), "token-of", "variable-of", "user-"]) {
             assert!(!socket.raw.contains(secret), "{secret} is in {}", socket.raw);
         }
@@ -77,8 +77,9 @@ async fn different_operations_get_different_payloads() {
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
     let message = ada.send(&room, "one").await;
-    let author =
-        text(&client.of_room(&room, "chatters { nodes { displayName } }").await["chatters"]["nodes"][0]["displayName"]);
+    let author = text(
+        &client.query_room(&room, "chatters { nodes { displayName } }").await["chatters"]["nodes"][0]["displayName"],
+    );
     let cursor = client.cursor(&room).await;
     let field = |fields: &str| {
         format!(r#"messageEvents(roomId: "{}", roomCode: "{}", after: "{start}") {{ {fields} }}"#, room.id, room.code)
@@ -95,7 +96,7 @@ async fn different_operations_get_different_payloads() {
         "subscription($short: Boolean!) {{ {} }} fragment F on MessageEvent {{ message {{ text @skip(if: $short) index }} }}",
         field("...F")
     );
-    let asked = [
+    let cases = [
         (EVENTS, None, json!({ "after": start }), json!({ "messageEvents": plain })),
         (EVENTS, None, json!({ "after": start, "detailed": false }), json!({ "messageEvents": plain })),
         (EVENTS, None, json!({ "after": start, "detailed": true }), json!({ "messageEvents": detailed })),
@@ -114,11 +115,12 @@ async fn different_operations_get_different_payloads() {
     // Twice, so that the second run finds the cached renderings of the first.
     for _ in 0..2 {
         let mut socket = Socket::ready(server.address()).await;
-        for (n, (query, name, more, expected)) in asked.iter().enumerate() {
-            let payload = json!({ "query": query, "operationName": name, "variables": variables(&room, more.clone()) });
+        for (n, (query, operation, more, expected)) in cases.iter().enumerate() {
+            let payload =
+                json!({ "query": query, "operationName": operation, "variables": variables(&room, more.clone()) });
             socket.send_json(json!({ "id": n.to_string(), "type": "subscribe", "payload": payload })).await;
-            let said = json!({ "id": n.to_string(), "type": "next", "payload": { "data": expected } });
-            assert_eq!(socket.receive().await, said, "{query} with {more}");
+            let next = json!({ "id": n.to_string(), "type": "next", "payload": { "data": expected } });
+            assert_eq!(socket.receive().await, next, "{query} with {more}");
         }
     }
 }

@@ -5,14 +5,8 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, DELETE, EDIT, RoomKey, SEND, User, text};
-use crate::support::redis_server::RedisServer;
+use crate::support::http_client;
 use crate::support::server::Server;
-
-/// A server on each store, with the Redis server it needs.
-async fn servers() -> Vec<(Server, Option<RedisServer>)> {
-    let redis = RedisServer::start().await;
-    vec![(Server::embedded(), None), (Server::on_redis(&redis.url()), Some(redis))]
-}
 
 const ROOM: &str = "query($id: ID!, $code: String!) { room(id: $id, code: $code) {
     id code createdAt expiresAt chatterCount viewerCount cursor
@@ -26,7 +20,7 @@ async fn room(client: &Client, key: &RoomKey) -> Value {
 
 #[tokio::test]
 async fn a_room_is_created_and_messages_are_sent_edited_and_deleted() {
-    for (server, _redis) in servers().await {
+    for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let key = client.create_room().await;
         assert_eq!(key.id.len(), 32);
@@ -64,7 +58,7 @@ async fn the_legacy_form_of_a_room_id_opens_the_same_room() {
 
 #[tokio::test]
 async fn pages_of_messages_cover_the_room_from_both_ends() {
-    for (server, _redis) in servers().await {
+    for (server, _redis) in Server::on_each_store(&[]).await {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let key = client.create_room().await;
         for i in 0..120 {
@@ -91,7 +85,7 @@ async fn pages_of_messages_cover_the_room_from_both_ends() {
 
 #[tokio::test]
 async fn a_repeated_send_returns_the_first_result_and_a_lost_response_locks_no_user_out() {
-    for (server, _redis) in servers().await {
+    for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let key = client.create_room().await;
         let own = "0123456789abcdef0123456789abcdef";
@@ -104,17 +98,21 @@ async fn a_repeated_send_returns_the_first_result_and_a_lost_response_locks_no_u
         let mut second = first.clone();
         second["input"]["token"] = answer["token"].clone();
         second["input"]["clientMessageId"] = json!("2");
-        let told = client.data(SEND, second.clone()).await["sendMessage"].clone();
-        let told_again = client.data(SEND, second.clone()).await["sendMessage"].clone();
-        assert_eq!(told_again, told);
-        assert_eq!(client.code(SEND, first.clone()).await, "TOKEN_INVALID", "a token dies once its next_token is used");
+        let sent = client.data(SEND, second.clone()).await["sendMessage"].clone();
+        let repeated = client.data(SEND, second.clone()).await["sendMessage"].clone();
+        assert_eq!(repeated, sent);
+        assert_eq!(
+            client.code(SEND, first.clone()).await,
+            "TOKEN_INVALID",
+            "a token is invalid once its successor was used"
+        );
         assert_eq!(client.texts(&key).await.len(), 2);
     }
 }
 
 #[tokio::test]
 async fn every_response_to_concurrent_uses_of_a_token_has_a_valid_token() {
-    for (server, _redis) in servers().await {
+    for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let key = client.create_room().await;
         let mut ada = User::of(client.clone());
@@ -137,7 +135,7 @@ async fn every_response_to_concurrent_uses_of_a_token_has_a_valid_token() {
 
 #[tokio::test]
 async fn invalid_input_is_refused_with_its_code_and_changes_nothing() {
-    for (server, _redis) in servers().await {
+    for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let (key, other) = (client.create_room().await, client.create_room().await);
         let (mut ada, mut bob) = (User::of(client.clone()), User::of(client.clone()));
@@ -195,7 +193,7 @@ async fn invalid_input_is_refused_with_its_code_and_changes_nothing() {
         assert_eq!(client.texts(&key).await, texts, "something was stored");
         assert_eq!(room(&client, &key).await["chatterCount"], 2);
 
-        // A refused action costs nobody the token.
+        // The token is still valid after a refused action.
         ada.delete(&key, &text(&message["id"])).await;
         let gone = json!({ "input": { "roomId": key.id, "roomCode": key.code, "userId": ada.id, "token": ada.token,
             "messageId": message["id"] } });
@@ -230,43 +228,47 @@ async fn invalid_pages_and_cursors_are_refused() {
     ada.send(&other, "one").await;
     let foreign = text(&room(&client, &other).await["messages"]["pageInfo"]["endCursor"]);
     let event = text(&room(&client, &key).await["cursor"]);
-    let ask = async |field: &str| {
+    let error_of = async |field: &str| {
         let query = format!("{{ room(id: \"{}\", code: \"{}\") {{ {field} }} }}", key.id, key.code);
         client.code(&query, json!({})).await
     };
-    assert_eq!(ask("messages(first: 101) { totalCount }").await, "VALIDATION_FAILED");
-    assert_eq!(ask("messages(last: -1) { totalCount }").await, "VALIDATION_FAILED");
-    assert_eq!(ask("messages(first: 1, last: 1) { totalCount }").await, "VALIDATION_FAILED");
-    assert_eq!(ask(&format!("messages(after: \"{foreign}\") {{ totalCount }}")).await, "CURSOR_INVALID");
-    assert_eq!(ask(&format!("messages(after: \"{event}\") {{ totalCount }}")).await, "CURSOR_INVALID");
-    assert_eq!(ask("messages(before: \"made up\") { totalCount }").await, "CURSOR_INVALID");
-    assert_eq!(ask("chatters(after: \"made up\") { totalCount }").await, "CURSOR_INVALID");
+    assert_eq!(error_of("messages(first: 101) { totalCount }").await, "VALIDATION_FAILED");
+    assert_eq!(error_of("messages(last: -1) { totalCount }").await, "VALIDATION_FAILED");
+    assert_eq!(error_of("messages(first: 1, last: 1) { totalCount }").await, "VALIDATION_FAILED");
+    assert_eq!(error_of(&format!("messages(after: \"{foreign}\") {{ totalCount }}")).await, "CURSOR_INVALID");
+    assert_eq!(error_of(&format!("messages(after: \"{event}\") {{ totalCount }}")).await, "CURSOR_INVALID");
+    assert_eq!(error_of("messages(before: \"made up\") { totalCount }").await, "CURSOR_INVALID");
+    assert_eq!(error_of("chatters(after: \"made up\") { totalCount }").await, "CURSOR_INVALID");
     assert_eq!(client.code("{ activeRooms(first: 101) { totalCount } }", json!({})).await, "VALIDATION_FAILED");
     assert_eq!(client.code("{ activeRooms(after: \"x\") { totalCount } }", json!({})).await, "CURSOR_INVALID");
 }
 
 #[tokio::test]
 async fn active_rooms_are_listed_newest_first_page_by_page_without_their_codes() {
-    for (server, _redis) in servers().await {
+    for (server, _redis) in Server::on_each_store(&[]).await {
         let client = server.client();
         let mut made = Vec::new();
         for _ in 0..7 {
             made.push(client.create_room().await.id);
         }
         let query = "query($after: String) { activeRooms(first: 3, after: $after) { totalCount
-            edges { cursor node { id } } nodes { id expiresAt chatterCount viewerCount }
+            edges { cursor node { id } } nodes { id createdAt expiresAt chatterCount viewerCount }
             pageInfo { hasNextPage endCursor } } }";
-        let (mut listed, mut after) = (Vec::new(), Value::Null);
+        let (mut listed, mut times, mut after) = (Vec::new(), Vec::new(), Value::Null);
         loop {
             let page = client.data(query, json!({ "after": after })).await["activeRooms"].clone();
             assert_eq!(page["totalCount"], 7);
-            listed.extend(page["nodes"].as_array().expect("nodes").iter().map(|node| text(&node["id"])));
+            for node in page["nodes"].as_array().expect("nodes") {
+                listed.push(text(&node["id"]));
+                times.push(text(&node["createdAt"]));
+            }
             if page["pageInfo"]["hasNextPage"] != true {
                 break;
             }
             after = page["pageInfo"]["endCursor"].clone();
         }
         assert_eq!(listed.len(), 7);
+        assert!(times.is_sorted_by(|newer, older| newer >= older), "{times:?}");
         assert_eq!(listed.iter().collect::<HashSet<_>>(), made.iter().collect::<HashSet<_>>());
         assert_eq!(client.code("{ activeRooms { nodes { code } } }", json!({})).await, "GRAPHQL_VALIDATION_FAILED");
     }
@@ -275,7 +277,7 @@ async fn active_rooms_are_listed_newest_first_page_by_page_without_their_codes()
 #[tokio::test]
 async fn requests_that_are_not_graphql_get_a_clear_error() {
     let server = Server::embedded();
-    let http = reqwest::Client::new();
+    let http = http_client().build().expect("a client");
     let url = server.url("/graphql");
     let get = |query: &str| http.get(format!("{url}?query={query}")).header("accept", "application/json");
     let post = |content_type: &'static str, body: &'static str| {

@@ -16,8 +16,8 @@ use crate::support::stream::{Stream, get, post};
 
 const MIB: u64 = 1024 * 1024;
 
-/// A page of messages with their texts under this many names.
-fn page(aliases: usize) -> String {
+/// A query for a page of messages, with the text of each under this many aliases.
+fn page_query(aliases: usize) -> String {
     let texts: String = (0..aliases).map(|n| format!("t{n}: text ")).collect();
     format!(
         "query($id: ID!, $code: String!, $n: Int) {{ room(id: $id, code: $code) {{
@@ -44,7 +44,7 @@ async fn a_response_that_is_too_large_is_refused_over_every_transport() {
     let server = Server::embedded();
     let client = server.client();
     let room = full_room(&client).await;
-    let query = page(30);
+    let query = page_query(30);
     // 48 MB.
     let too_large = variables(&room, 100);
     assert_eq!(client.code(&query, too_large.clone()).await, "RESPONSE_TOO_LARGE");
@@ -67,9 +67,9 @@ async fn a_response_that_is_too_large_is_refused_over_every_transport() {
     let refused: Value = by_get.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(error_code(&refused), "RESPONSE_TOO_LARGE");
 
-    let mut stream = Stream::of(post(client.url(), "text/event-stream", &query, too_large.clone())).await;
-    let told = stream.until("\n\n").await.and(stream.until("\n\n").await).expect("an event");
-    assert!(told.contains("RESPONSE_TOO_LARGE"), "{told}");
+    let mut stream = Stream::open(post(client.url(), "text/event-stream", &query, too_large.clone())).await;
+    stream.block().await.expect("the retry time");
+    assert_eq!(error_code(&stream.next().await.1), "RESPONSE_TOO_LARGE");
 
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("1", &query, too_large).await;
@@ -77,7 +77,7 @@ async fn a_response_that_is_too_large_is_refused_over_every_transport() {
 }
 
 #[tokio::test]
-async fn everything_that_makes_a_response_large_counts() {
+async fn every_part_of_a_response_counts_towards_its_limit() {
     let server = Server::with(&[("RESPONSE_MAX_BYTES", "65536")]);
     let client = server.client();
     let room = client.create_room().await;
@@ -86,21 +86,21 @@ async fn everything_that_makes_a_response_large_counts() {
         ada.send(&room, "short").await;
     }
     let key = json!({ "id": room.id, "code": room.code });
-    let asked =
+    let room_query =
         |fields: &str| format!("query($id: ID!, $code: String!) {{ room(id: $id, code: $code) {{ {fields} }} }}");
     let name = "n".repeat(120);
     let many = |field: &str, count: usize| (0..count).map(|n| field.replace('#', &n.to_string())).collect::<String>();
     for fields in [
-        // Long names of fields, ids, users' names, cursors, and the same page many times.
+        // Long aliases, ids, names of users, cursors, and the same page many times.
         format!("messages(last: 100) {{ nodes {{ {} }} }}", many(&format!("{name}#: index "), 9)),
         format!("messages(last: 100) {{ nodes {{ {} }} }}", many("a#: id ", 25)),
         format!("messages(last: 100) {{ nodes {{ author {{ {} }} }} }}", many("a#: id b#: displayName ", 14)),
         many("m#: messages(last: 100) { edges { cursor } } ", 29),
     ] {
-        assert_eq!(client.code(&asked(&fields), key.clone()).await, "RESPONSE_TOO_LARGE", "{fields}");
+        assert_eq!(client.code(&room_query(&fields), key.clone()).await, "RESPONSE_TOO_LARGE", "{fields}");
     }
     assert_eq!(
-        client.of_room(&room, "messages(last: 1) { nodes { text } }").await["messages"]["nodes"][0]["text"],
+        client.query_room(&room, "messages(last: 1) { nodes { text } }").await["messages"]["nodes"][0]["text"],
         "short"
     );
 }
@@ -158,21 +158,21 @@ async fn small_connection(server: &Server, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
     socket.bind(format!("{from}:0").parse().expect("an address")).expect("an address of this machine");
-    socket.connect(server.address().parse().expect("an address")).await.expect("a line")
+    socket.connect(server.address().parse().expect("an address")).await.expect("a connection")
 }
 
 /// Sends a request, and reads only the head of the response.
-async fn head_of_answer(line: &mut TcpStream, accept: &str, query: &str, variables: Value) -> String {
+async fn read_response_head(connection: &mut TcpStream, accept: &str, query: &str, variables: Value) -> String {
     let body = json!({ "query": query, "variables": variables }).to_string();
     let request = format!(
         "POST /graphql HTTP/1.1\r\nhost: server\r\naccept: {accept}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    line.write_all(request.as_bytes()).await.expect("an open line");
+    connection.write_all(request.as_bytes()).await.expect("an open connection");
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(line.read_u8().await.expect("an answer"));
+        head.push(connection.read_u8().await.expect("a response"));
     }
     String::from_utf8(head).expect("text")
 }
@@ -186,30 +186,30 @@ async fn a_client_that_reads_slowly_holds_at_most_its_share_of_memory() {
     let server = Server::with(&[("UNSENT_MAX_BYTES_PER_CLIENT", "20000000"), ("WRITE_TIMEOUT", "10m")]);
     let client = server.client();
     let room = full_room(&client).await;
-    let query = page(6);
+    let query = page_query(6);
     // Each response has 9.6 MB.
     for accept in ["application/json", "text/event-stream"] {
         client.data(&query, variables(&room, 1)).await;
         let before = resident_bytes(server.process_id());
         let (mut slow, mut refused) = (Vec::new(), 0);
         for _ in 0..40 {
-            let mut line = small_connection(&server, "127.0.0.1").await;
-            let head = head_of_answer(&mut line, accept, &query, variables(&room, 100)).await;
+            let mut connection = small_connection(&server, "127.0.0.1").await;
+            let head = read_response_head(&mut connection, accept, &query, variables(&room, 100)).await;
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
             refused += usize::from(length.parse::<u64>().expect("a number") < 1_000);
-            slow.push(line);
+            slow.push(connection);
         }
         assert!(refused >= 38, "{refused} of 40 were refused over {accept}");
         let grown = resident_bytes(server.process_id()).saturating_sub(before);
         assert!(grown < 100 * MIB, "{} MiB more over {accept}", grown / MIB);
-        // Small answers are not refused, and nobody else is.
-        assert_eq!(text(&client.of_room(&room, "id").await["id"]), room.id);
+        // Small responses are not refused, nor are those of other clients.
+        assert_eq!(text(&client.query_room(&room, "id").await["id"]), room.id);
         let others = other_client(&server).data(&query, variables(&room, 100)).await;
         assert_eq!(others["room"]["messages"]["nodes"].as_array().map(Vec::len), Some(100));
         let again = async || client.request(&query, variables(&room, 100)).await.get("errors").is_none();
         assert!(!again().await, "the share is used up");
         drop(slow);
-        eventually("what was held for lines that are gone is given back", again).await;
+        eventually("the memory of closed connections is freed", again).await;
     }
 }
 
@@ -219,7 +219,7 @@ async fn a_response_refused_for_lack_of_memory_has_a_temporary_code() {
     let client = server.client();
     let room = full_room(&client).await;
     // 3.2 MB in every form. Only a smaller page can succeed.
-    let query = page(2);
+    let query = page_query(2);
     let answer = post(client.url(), "application/json", &query, variables(&room, 100)).send().await.expect("an answer");
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "1");
@@ -229,7 +229,7 @@ async fn a_response_refused_for_lack_of_memory_has_a_temporary_code() {
     let streamed = streamed.text().await.expect("all of it");
     assert!(
         streamed.contains("OVERLOADED") && !streamed.contains("complete"),
-        "the client shall come back: {streamed}"
+        "a completed stream would stop the client: {streamed}"
     );
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("1", &query, variables(&room, 100)).await;
@@ -267,7 +267,7 @@ async fn a_socket_frees_the_memory_of_large_responses() {
     let server = Server::embedded();
     let client = server.client();
     let room = full_room(&client).await;
-    let query = page(9);
+    let query = page_query(9);
     let mut sockets = Vec::new();
     let before = resident_bytes(server.process_id());
     for _ in 0..20 {
@@ -279,7 +279,7 @@ async fn a_socket_frees_the_memory_of_large_responses() {
         sockets.push(socket);
     }
     let grown = resident_bytes(server.process_id()).saturating_sub(before);
-    assert!(grown < 120 * MIB, "20 answers of 14 MB left {} MiB", grown / MIB);
+    assert!(grown < 120 * MIB, "20 responses of 14 MB left {} MiB", grown / MIB);
 }
 
 #[tokio::test]
@@ -297,21 +297,21 @@ async fn stalled_subscribers_of_large_events_hold_their_share_of_memory_and_resu
     let mut slow = Vec::new();
     for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
         for _ in 0..20 {
-            let mut line = small_connection(&server, "127.0.0.1").await;
-            let head = head_of_answer(&mut line, accept, &events, key.clone()).await;
+            let mut connection = small_connection(&server, "127.0.0.1").await;
+            let head = read_response_head(&mut connection, accept, &events, key.clone()).await;
             assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-            slow.push(line);
+            slow.push(connection);
         }
     }
-    client.viewers_become(&room, 40).await;
+    client.wait_for_viewers(&room, 40).await;
     let mut ada = User::of(Client::from_address(server.url("/graphql"), IpAddr::from([127, 0, 0, 9])));
     let before = resident_bytes(server.process_id());
     for _ in 0..10 {
         ada.send(&room, &"\u{1f980}".repeat(4_000)).await;
     }
     // Streams that would need more are closed, and their clients resume from their cursors.
-    eventually("readers are let go", async || {
-        let viewers = ada.client.of_room(&room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
+    eventually("the readers are disconnected", async || {
+        let viewers = ada.client.query_room(&room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
         viewers <= 4
     })
     .await;

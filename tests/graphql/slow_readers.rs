@@ -1,10 +1,9 @@
 //! Readers that stop reading for a while: they miss nothing and delay nobody.
 
-use crate::support::client::{Client, RoomKey, User, text};
+use crate::support::client::{RoomKey, User, text};
 use crate::support::load::send_concurrently;
-use crate::support::reader::assert_tell_the_room;
+use crate::support::room_view::assert_events_match;
 use crate::support::server::Server;
-use crate::support::subscriber::Said;
 use crate::support::transport::{Reader, Transport};
 
 /// Every transport of events.
@@ -25,7 +24,7 @@ async fn readers_that_pause_while_thousands_of_messages_are_sent_get_all_of_them
         let texts = client.texts(&room).await;
         for reader in &mut slow {
             let events = reader.until_sent_or_closed("the end").await;
-            assert_tell_the_room(&events, &texts, 0);
+            assert_events_match(&events, &texts, 0);
             assert_eq!(text(&events[2_000]["cursor"]), client.cursor(&room).await);
         }
     }
@@ -40,7 +39,7 @@ async fn a_reader_that_accepts_no_bytes_for_too_long_is_closed_over_every_transp
     let slow = one_of_each(&server, &room).await;
     send_large(&mut ada, &room, 400).await;
     // A closed reader is no viewer.
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
     ada.send(&room, "the end").await;
     let texts = client.texts(&room).await;
     for (mut reader, transport) in slow.into_iter().zip(TRANSPORTS) {
@@ -49,7 +48,7 @@ async fn a_reader_that_accepts_no_bytes_for_too_long_is_closed_over_every_transp
         let after = events.last().map_or(start.clone(), |event| text(&event["cursor"]));
         let mut reader = Reader::open_narrow(transport, server.address(), &room, Some(after)).await;
         events.extend(reader.until_sent_or_closed("the end").await);
-        assert_tell_the_room(&events, &texts, 0);
+        assert_events_match(&events, &texts, 0);
     }
 }
 
@@ -62,12 +61,9 @@ async fn a_reader_that_is_up_to_date_may_be_idle_for_longer_than_the_write_timeo
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     ada.send(&room, "at last").await;
     for reader in &mut idle {
-        match reader.next().await {
-            Said::Event(event) => assert_eq!(event["message"]["text"], "at last"),
-            other => panic!("an event was expected, not {other:?}"),
-        }
+        assert_eq!(reader.event().await["message"]["text"], "at last");
     }
-    assert_eq!(client.of_room(&room, "viewerCount").await["viewerCount"], TRANSPORTS.len());
+    assert_eq!(client.query_room(&room, "viewerCount").await["viewerCount"], TRANSPORTS.len());
 }
 
 #[tokio::test]
@@ -90,15 +86,13 @@ async fn a_reader_that_is_behind_gets_no_text_that_was_deleted_before_it_was_wri
         let start = client.cursor(&room).await;
         let mut slow = one_of_each(&server, &room).await;
         let mut witness = Reader::open_narrow(Transport::WebSocket, server.address(), &room, Some(start)).await;
-        // Fewer than a live reader may be behind, and more than the network buffers hold.
+        // A live reader may lag by more than this, but the network buffers hold less.
         for n in 0..MESSAGES {
             ada.send(&room, &format!("secret {n}{}", "\u{1f980}".repeat(3_980))).await;
         }
         let mut ids = Vec::new();
-        while ids.len() < MESSAGES {
-            if let Said::Event(event) = witness.next().await {
-                ids.push(text(&event["message"]["id"]));
-            }
+        for event in witness.events(MESSAGES).await {
+            ids.push(text(&event["message"]["id"]));
         }
         for id in &ids {
             ada.delete(&room, id).await;
@@ -109,7 +103,7 @@ async fn a_reader_that_is_behind_gets_no_text_that_was_deleted_before_it_was_wri
             let events = reader.until_sent_or_closed("the end").await;
             assert_eq!(events.len(), 2 * MESSAGES + 1, "{transport:?}");
             let texts: Vec<_> = events[..MESSAGES].iter().map(|event| event["message"]["text"].is_string()).collect();
-            // Texts that were written before the first deletion cannot be taken back. No text follows them.
+            // A text that was already written cannot be taken back. After those, no deleted text may follow.
             let written = texts.iter().take_while(|has_text| **has_text).count();
             assert!(written < MESSAGES - 10, "{written} of {MESSAGES} deleted texts over {transport:?}");
             assert!(!texts[written..].contains(&true), "{texts:?} over {transport:?}");
@@ -119,13 +113,13 @@ async fn a_reader_that_is_behind_gets_no_text_that_was_deleted_before_it_was_wri
 
 /// A reader over each transport, on a connection with a small receive buffer.
 async fn one_of_each(server: &Server, room: &RoomKey) -> Vec<Reader> {
-    let client: Client = server.client();
+    let client = server.client();
     let start = client.cursor(room).await;
     let mut readers = Vec::new();
     for transport in TRANSPORTS {
         readers.push(Reader::open_narrow(transport, server.address(), room, Some(start.clone())).await);
     }
-    client.viewers_become(room, readers.len()).await;
+    client.wait_for_viewers(room, readers.len()).await;
     readers
 }
 

@@ -13,11 +13,11 @@ const SSE: &str = "text/event-stream";
 /// A GET like that of a browser's `EventSource`, with the last event id when it reconnects.
 async fn event_source(server: &Server, query: &str, last_event_id: Option<&str>) -> Stream {
     let request = get(&server.url("/graphql"), query).header("accept", SSE);
-    Stream::of(last_event_id.into_iter().fold(request, |request, id| request.header("last-event-id", id))).await
+    Stream::open(last_event_id.into_iter().fold(request, |request, id| request.header("last-event-id", id))).await
 }
 
-/// As [`event_source`], after the first block.
-async fn opened(server: &Server, query: &str, last_event_id: Option<&str>) -> Stream {
+/// Opens a stream like [`event_source`], and reads its first block.
+async fn open_stream(server: &Server, query: &str, last_event_id: Option<&str>) -> Stream {
     let mut stream = event_source(server, query, last_event_id).await;
     assert_eq!(stream.status, 200);
     let first = stream.block().await.expect("a first block");
@@ -31,8 +31,8 @@ async fn events_arrive_over_get_and_post_with_their_cursor_as_id() {
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
     let by_get = event_source(&server, &events_of(&room), None).await;
-    let by_post = Stream::of(post(client.url(), SSE, &events_of(&room), json!({}))).await;
-    client.viewers_become(&room, 2).await;
+    let by_post = Stream::open(post(client.url(), SSE, &events_of(&room), json!({}))).await;
+    client.wait_for_viewers(&room, 2).await;
     ada.send(&room, "two\nlines").await;
     let cursor = client.cursor(&room).await;
     for mut stream in [by_get, by_post] {
@@ -48,7 +48,7 @@ async fn events_arrive_over_get_and_post_with_their_cursor_as_id() {
         assert_eq!((id.as_deref(), &event["cursor"]), (Some(cursor.as_str()), &json!(cursor)));
     }
     // Both are dropped, and with them the viewers.
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
 }
 
 #[tokio::test]
@@ -61,12 +61,12 @@ async fn a_reader_that_reconnects_with_its_last_id_misses_nothing() {
         ada.send(&room, text).await;
     }
     let query = events_after(&room, &start);
-    let mut stream = opened(&server, &query, None).await;
+    let mut stream = open_stream(&server, &query, None).await;
     let (id, first) = stream.next().await;
     assert_eq!(first["data"]["messageEvents"]["message"]["text"], "one");
     drop(stream);
-    // The URL is the same as before. The id precedes its cursor.
-    let mut again = opened(&server, &query, id.as_deref()).await;
+    // The URL is the same as before. The id takes precedence over its cursor.
+    let mut again = open_stream(&server, &query, id.as_deref()).await;
     for text in ["two", "three"] {
         assert_eq!(again.next().await.1["data"]["messageEvents"]["message"]["text"], text);
     }
@@ -88,7 +88,7 @@ async fn a_rejected_request_is_an_event_of_a_stream_that_completes() {
         (&events, Some("made up"), "CURSOR_INVALID"),
         ("mutation { createRoom { room { id } } }", None, "METHOD_NOT_ALLOWED"),
     ] {
-        let mut stream = opened(&server, query, id).await;
+        let mut stream = open_stream(&server, query, id).await;
         let (id, payload) = stream.next().await;
         assert_eq!((id, error_code(&payload)), (None, code.to_owned()), "{query}");
         assert!(payload.get("data").is_none(), "nothing was executed: {payload}");
@@ -102,7 +102,7 @@ async fn a_rejected_request_is_an_event_of_a_stream_that_completes() {
 async fn a_client_that_reconnects_after_the_end_gets_204() {
     let server = Server::embedded();
     let query = "{ activeRooms { totalCount } }";
-    let mut stream = opened(&server, query, None).await;
+    let mut stream = open_stream(&server, query, None).await;
     stream.next().await;
     let last = stream.block().await.expect("a last block");
     assert_eq!(last.event.as_deref(), Some("complete"));
@@ -115,11 +115,11 @@ async fn a_client_that_reconnects_after_the_end_gets_204() {
 async fn queries_and_mutations_are_answered_with_one_event_and_complete() {
     let server = Server::embedded();
     let mutation = "mutation { createRoom { room { id } } }";
-    let mut stream = Stream::of(post(server.client().url(), SSE, mutation, json!({}))).await;
+    let mut stream = Stream::open(post(server.client().url(), SSE, mutation, json!({}))).await;
     assert!(stream.block().await.expect("a first block").retry.is_some());
     let made = text(&stream.next().await.1["data"]["createRoom"]["room"]["id"]);
     stream.assert_completes().await;
-    let mut stream = opened(&server, "{ activeRooms { nodes { id } } }", None).await;
+    let mut stream = open_stream(&server, "{ activeRooms { nodes { id } } }", None).await;
     let (id, listed) = stream.next().await;
     assert_eq!((id, listed), (None, json!({ "data": { "activeRooms": { "nodes": [{ "id": made }] } } })));
     stream.assert_completes().await;
@@ -129,7 +129,7 @@ async fn queries_and_mutations_are_answered_with_one_event_and_complete() {
 async fn an_idle_stream_is_kept_alive_and_completes_with_its_room() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s"), ("ROOM_TTL", "3s")]);
     let room = server.client().create_room().await;
-    let mut stream = opened(&server, &events_of(&room), None).await;
+    let mut stream = open_stream(&server, &events_of(&room), None).await;
     let idle = stream.block().await.expect("a comment");
     assert!(idle.comment.is_some() && idle.event.is_none(), "{idle:?}");
     let rest = stream.rest().await;
@@ -141,7 +141,7 @@ async fn an_idle_stream_is_kept_alive_and_completes_with_its_room() {
 async fn a_server_that_stops_ends_its_streams_without_completing_them() {
     let mut server = Server::with(&[("DRAIN_SECONDS", "1")]);
     let room = server.client().create_room().await;
-    let stream = opened(&server, &events_of(&room), None).await;
+    let stream = open_stream(&server, &events_of(&room), None).await;
     server.signal("TERM");
     assert_eq!(stream.rest().await, "", "so that the client reconnects, to another server");
     assert!(server.wait_for_exit().await.success());
@@ -168,13 +168,13 @@ async fn a_stream_whose_opening_times_out_reports_it_and_does_not_complete() {
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
     redis.signal("STOP");
-    let mut stream = opened(&short_timeout, &events_of(&room), Some(&start)).await;
+    let mut stream = open_stream(&short_timeout, &events_of(&room), Some(&start)).await;
     let (id, answer) = stream.next().await;
     redis.signal("CONT");
     assert_eq!((id, error_code(&answer)), (None, "TIMEOUT".to_owned()));
     // It has not completed: a browser reconnects with the id that it had.
     assert_eq!(stream.rest().await, "");
     ada.send(&room, "meanwhile").await;
-    let mut stream = opened(&server, &events_of(&room), Some(&start)).await;
+    let mut stream = open_stream(&server, &events_of(&room), Some(&start)).await;
     assert_eq!(stream.next().await.1["data"]["messageEvents"]["message"]["text"], "meanwhile");
 }

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, RoomKey, User, error_code};
+use crate::support::http_client;
 use crate::support::server::Server;
 use crate::support::socket::{Socket, events_of};
 use crate::support::stream::{Stream, post};
@@ -26,15 +27,15 @@ fn key(room: &RoomKey) -> Value {
 
 /// The code with which a stream is refused.
 async fn refusal_over(client: &Client, accept: &str, query: &str, variables: Value) -> String {
-    let mut stream = Stream::of(post(client.url(), accept, query, variables)).await;
-    let told = match accept.starts_with("text") {
+    let mut stream = Stream::open(post(client.url(), accept, query, variables)).await;
+    let body = match accept.starts_with("text") {
         true => {
             stream.until("data: ").await.expect("an event");
             stream.until("\n").await.expect("an event")
         }
         false => stream.rest().await,
     };
-    error_code(&serde_json::from_str(&told).expect("JSON"))
+    error_code(&serde_json::from_str(&body).expect("JSON"))
 }
 
 const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0, application/json";
@@ -47,8 +48,8 @@ async fn the_limit_of_subscriptions_per_client_covers_all_transports() {
     let query = events_of(&room);
     let mut socket = Socket::ready(server.address()).await;
     socket.follow("1", &client, &room).await;
-    let stream = Stream::of(post(client.url(), "text/event-stream", &query, json!({}))).await;
-    client.viewers_become(&room, 2).await;
+    let stream = Stream::open(post(client.url(), "text/event-stream", &query, json!({}))).await;
+    client.wait_for_viewers(&room, 2).await;
     socket.subscribe("2", &query, json!({})).await;
     assert_eq!(socket.refusal("2").await, "TOO_MANY_SUBSCRIPTIONS");
     for accept in ["text/event-stream", MULTIPART] {
@@ -56,16 +57,17 @@ async fn the_limit_of_subscriptions_per_client_covers_all_transports() {
     }
     // Other clients have their own share, up to the total.
     let from = |last| {
-        let http = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, last])).build().expect("a client");
+        let address = IpAddr::from([127, 0, 0, last]);
+        let http = http_client().local_address(address).build().expect("a client");
         http.post(client.url()).header("accept", "text/event-stream").json(&json!({ "query": query }))
     };
-    let _third = Stream::of(from(8)).await;
-    client.viewers_become(&room, 3).await;
-    let mut fourth = Stream::of(from(9)).await;
+    let _third = Stream::open(from(8)).await;
+    client.wait_for_viewers(&room, 3).await;
+    let mut fourth = Stream::open(from(9)).await;
     fourth.until("data: ").await.expect("an event");
     assert!(fourth.until("\n").await.expect("an event").contains("OVERLOADED"));
     drop(stream);
-    client.viewers_become(&room, 2).await;
+    client.wait_for_viewers(&room, 2).await;
     socket.follow("2", &client, &room).await;
 }
 
@@ -82,21 +84,21 @@ async fn distinct_subscriptions_of_a_client_are_limited_and_identical_ones_count
             socket.subscribe(&id.to_string(), &distinct(n), key(room)).await;
         }
     }
-    client.viewers_become(&room, 10).await;
-    client.viewers_become(&other_room, 10).await;
+    client.wait_for_viewers(&room, 10).await;
+    client.wait_for_viewers(&other_room, 10).await;
     sockets[0].subscribe("more", &distinct(3), key(&room)).await;
     assert_eq!(sockets[0].refusal("more").await, "TOO_MANY_SUBSCRIPTIONS");
     for accept in ["text/event-stream", MULTIPART] {
         assert_eq!(refusal_over(&client, accept, &distinct(3), key(&room)).await, "TOO_MANY_SUBSCRIPTIONS", "{accept}");
     }
     sockets.pop();
-    client.viewers_become(&room, 5).await;
+    client.wait_for_viewers(&room, 5).await;
     // A long document counts as several.
     let long = distinct(4).replace("at n4", &format!("{} at n4", "at ".repeat(128)));
     sockets[0].subscribe("long", &long, key(&room)).await;
     assert_eq!(sockets[0].refusal("long").await, "TOO_MANY_SUBSCRIPTIONS");
     sockets[0].subscribe("more", &distinct(3), key(&room)).await;
-    client.viewers_become(&room, 6).await;
+    client.wait_for_viewers(&room, 6).await;
 }
 
 #[tokio::test]
@@ -108,7 +110,7 @@ async fn many_distinct_subscriptions_of_one_room_do_not_delay_others() {
     let mut sockets = Vec::new();
     for n in 0..DISTINCT {
         if n % 50 == 0 {
-            client.viewers_become(&crowded, n).await;
+            client.wait_for_viewers(&crowded, n).await;
             sockets.push(Socket::ready(server.address()).await);
         }
         let socket = sockets.last_mut().expect("a socket");
@@ -116,7 +118,7 @@ async fn many_distinct_subscriptions_of_one_room_do_not_delay_others() {
     }
     // Wait until opening them is done, which is not measured.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    client.viewers_become(&crowded, DISTINCT).await;
+    client.wait_for_viewers(&crowded, DISTINCT).await;
     let (mut ada, mut bob) = (User::of(client.clone()), User::of(client.clone()));
     ada.send(&quiet, "before").await;
     let mut follower = Socket::ready(server.address()).await;

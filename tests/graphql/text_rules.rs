@@ -60,7 +60,7 @@ async fn invisible_texts_names_and_ids_are_refused_over_both_apis() {
                 assert_eq!((answer.status, answer.json()), (422, detail));
             }
         }
-        // One character that can be seen is enough, and nothing is taken away from around it.
+        // One visible character is enough, and the characters around it are kept.
         let around = format!("{}x{}", INVISIBLE[1], INVISIBLE[5]);
         ada.send(&room, &around).await;
         assert_eq!(client.texts(&room).await, [Some("hi".to_owned()), Some(around)]);
@@ -79,7 +79,7 @@ async fn line_ends_are_stored_as_lf() {
         let expected = [Some("one\ntwo\n\nthree".to_owned()), Some("four\nfive\n".to_owned())];
         assert_eq!(client.texts(&room).await, expected);
         assert_eq!(ada.edit(&room, &id, "uno\r\ndos").await["text"], "uno\ndos");
-        // A line's end is one character of the text, and a CR that ends no line is a control character.
+        // A line end counts as one character. A CR elsewhere is a control character.
         ada.send(&room, &"a\r\n".repeat(2_000)).await;
         for (text, problem) in [
             ("a\r\n".repeat(2_001), "text may have at most 4000 characters, this one has 4002"),

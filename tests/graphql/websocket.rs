@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use crate::support::client::{RoomKey, User, error_code, text};
 use crate::support::eventually;
 use crate::support::server::Server;
-use crate::support::socket::{PROTOCOL, Refused, Socket, events_after, events_of, stops, subscribe};
+use crate::support::socket::{PROTOCOL, Refused, Socket, events_after, events_of, is_fatal_close_code, subscribe};
 
 /// A query that every server can answer.
 const QUERY: &str = "{ activeRooms { totalCount } }";
@@ -97,11 +97,11 @@ async fn a_message_may_have_64_kib_and_a_longer_one_closes_the_socket_for_good()
     socket.send_json(message(64 * 1024)).await;
     assert_eq!(socket.receive().await["type"], "pong");
     socket.send_json(message(64 * 1024 + 1)).await;
-    assert!(stops(socket.close_frame().await.0));
-    // The same for one that the server does not read to its end.
+    assert!(is_fatal_close_code(socket.close_frame().await.0));
+    // The same for a message that the server does not read to its end.
     let mut socket = Socket::ready(server.address()).await;
     socket.send_json(message(1024 * 1024)).await;
-    assert!(stops(socket.close_frame().await.0));
+    assert!(is_fatal_close_code(socket.close_frame().await.0));
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn an_id_that_is_in_use_closes_the_socket_with_4409() {
     socket.follow("twice", &client, &room).await;
     socket.subscribe("twice", QUERY, json!({})).await;
     assert_eq!(socket.close_frame().await.0, 4409);
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
 
     let mut socket = Socket::ready(server.address()).await;
     socket.send_all(&[subscribe("twice", QUERY, json!({})), subscribe("twice", QUERY, json!({}))]).await;
@@ -251,7 +251,7 @@ async fn a_failure_before_execution_is_an_error_message_and_the_socket_stays_ope
         assert_eq!(socket.refusal("1").await, code, "{query}");
         socket.assert_no_message().await;
     }
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
     assert_answers(&mut socket, "1").await;
 }
 
@@ -300,15 +300,15 @@ async fn after_complete_from_the_client_no_events_follow_and_the_viewer_is_gone(
     let room = client.create_room().await;
     let mut socket = Socket::ready(server.address()).await;
     socket.follow("1", &client, &room).await;
-    ada.send(&room, "heard").await;
-    assert_eq!(socket.next_text("1").await, "heard");
+    ada.send(&room, "received").await;
+    assert_eq!(socket.next_text("1").await, "received");
     socket.send_all(&[complete("1"), complete("1"), complete("never there")]).await;
-    client.viewers_become(&room, 0).await;
-    ada.send(&room, "unheard").await;
+    client.wait_for_viewers(&room, 0).await;
+    ada.send(&room, "not received").await;
     socket.assert_no_message().await;
     socket.follow("1", &client, &room).await;
-    ada.send(&room, "heard again").await;
-    assert_eq!(socket.next_text("1").await, "heard again");
+    ada.send(&room, "received again").await;
+    assert_eq!(socket.next_text("1").await, "received again");
 }
 
 #[tokio::test]
@@ -325,7 +325,7 @@ async fn one_socket_carries_several_operations_at_once() {
     ada.send(&two, "to two").await;
     assert_eq!(socket.next_text("two").await, "to two");
     socket.send_json(complete("one")).await;
-    client.viewers_become(&one, 0).await;
+    client.wait_for_viewers(&one, 0).await;
     ada.send(&one, "to nobody").await;
     ada.send(&two, "to two again").await;
     assert_eq!(socket.next_text("two").await, "to two again");
@@ -364,7 +364,7 @@ async fn operations_in_progress_on_one_socket_are_limited() {
     socket.subscribe("3", &events_of(&room), json!({})).await;
     assert_eq!(socket.refusal("3").await, "TOO_MANY_SUBSCRIPTIONS");
     socket.send_json(complete("1")).await;
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     socket.follow("3", &client, &room).await;
     socket.assert_no_message().await;
 }
@@ -379,20 +379,6 @@ async fn sockets_of_one_address_are_limited_and_a_closed_one_makes_room() {
     drop(first);
     let third = async || Socket::try_open(server.address()).await.is_ok();
     eventually("a socket can be opened again", third).await;
-}
-
-#[tokio::test]
-async fn a_subscription_whose_only_field_is_skipped_is_refused_and_not_completed() {
-    let server = Server::embedded();
-    let client = server.client();
-    let room = client.create_room().await;
-    let mut socket = Socket::ready(server.address()).await;
-    let query = events_of(&room)
-        .replace(") {", ") @skip(if: $skip) {")
-        .replace("subscription", "subscription($skip: Boolean!)");
-    socket.subscribe("1", &query, json!({ "skip": true })).await;
-    assert_eq!(socket.refusal("1").await, "GRAPHQL_VALIDATION_FAILED");
-    client.viewers_become(&room, 0).await;
 }
 
 #[tokio::test]
@@ -411,7 +397,7 @@ async fn a_reconnected_socket_resumes_each_operation_at_the_cursor_from_connecti
     socket.subscribe("a", &events_of(&room), json!({})).await;
     assert_eq!(socket.next_text("a").await, "one");
     assert_eq!(socket.next_text("a").await, "two");
-    // It precedes the argument, which is older.
+    // It takes precedence over the argument, which is older.
     socket.subscribe("b", &events_after(&room, &start), json!({})).await;
     assert_eq!(socket.next_text("b").await, "two");
     socket.subscribe("c", &events_after(&room, &start), json!({})).await;
@@ -427,12 +413,12 @@ async fn a_reconnected_socket_resumes_each_operation_at_the_cursor_from_connecti
 async fn a_peer_that_answers_pings_stays_open_and_one_that_does_not_is_closed_so_that_it_reconnects() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s")]);
     let mut idle = Socket::ready(server.address()).await;
-    let mut dead = Socket::ready(server.address()).await.into_line();
+    let mut dead = Socket::ready(server.address()).await.into_connection();
     let code = async {
-        let (mut pings, mut heard) = (0, [0; 2]);
+        let (mut pings, mut head) = (0, [0; 2]);
         loop {
-            dead.read_exact(&mut heard).await.expect("a frame");
-            match heard {
+            dead.read_exact(&mut head).await.expect("a frame");
+            match head {
                 [0x89, 0] => pings += 1,
                 [0x88, length] if length >= 2 => break,
                 other => panic!("a ping or a close frame was expected, not {other:?}"),
@@ -447,6 +433,6 @@ async fn a_peer_that_answers_pings_stays_open_and_one_that_does_not_is_closed_so
         }
     };
     let (code, ()) = futures_util::future::join(code, pings).await;
-    assert!(!stops(code), "{code}");
+    assert!(!is_fatal_close_code(code), "{code}");
     assert_answers(&mut idle, "1").await;
 }

@@ -1,5 +1,6 @@
 //! Servers behind nginx with the configuration of deploy/nginx.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -8,16 +9,16 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use crate::support::PATIENCE;
-use crate::support::client::{Client, SEND, User, text};
+use crate::support::client::{Client, SEND, User};
 use crate::support::nginx::Nginx;
-use crate::support::reader::{assert_tell_the_room, read_on};
 use crate::support::redis_server::RedisServer;
+use crate::support::room_view::{assert_events_match, read_with_failover};
 use crate::support::server::Server;
 use crate::support::socket::PROTOCOL;
 use crate::support::stream::{Stream, post};
-use crate::support::subscriber::{Said, Subscriber};
+use crate::support::subscriber::{Received, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
+use crate::support::{TIMEOUT, http_client, http_get};
 
 fn client(nginx: &Nginx) -> Client {
     Client::of(format!("http://{}/graphql", nginx.address()))
@@ -31,33 +32,25 @@ async fn events_arrive_at_once_over_each_transport() {
     let settings = [("REDIS_URL", url.as_str()), ("KEEP_ALIVE_INTERVAL", "1h")];
     let servers = [Server::with(&settings), Server::with(&settings)];
     let nginx = Nginx::before(&[servers[0].address(), servers[1].address()]);
-    let (client, mut ada) = (client(&nginx), User::of(client(&nginx)));
-    let room = client.create_room().await;
-    let start = client.cursor(&room).await;
-    for transport in Transport::ALL {
-        let stream = TcpStream::connect(nginx.address()).await.expect("a connection");
-        let open = Reader::over(stream, transport, &room, Some(start.clone()), Resume::Argument);
-        let mut reader = open.await.expect("a subscription");
-        for n in 0..3 {
-            let last = format!("{transport:?} {n}");
-            ada.send(&room, &last).await;
-            let events = reader.until_sent_or_closed(&last).await;
-            assert!(events.last().is_some_and(|event| event["message"]["text"] == last), "{events:?}");
-        }
-    }
+    assert_events_arrive_at_once(&nginx, &Transport::ALL).await;
 }
 
 #[tokio::test]
 async fn events_arrive_at_once_behind_an_nginx_without_streaming_settings() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1h")]);
     let nginx = Nginx::minimal_before(server.address());
-    let (client, mut ada) = (client(&nginx), User::of(client(&nginx)));
+    // Only WebSockets need settings in nginx.
+    assert_events_arrive_at_once(&nginx, &[Transport::ServerSentEvents, Transport::Multipart]).await;
+}
+
+/// Asserts that each event arrives over these transports before the next one is sent.
+async fn assert_events_arrive_at_once(nginx: &Nginx, transports: &[Transport]) {
+    let (client, mut ada) = (client(nginx), User::of(client(nginx)));
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
-    // Only WebSockets need settings in nginx.
-    for transport in [Transport::ServerSentEvents, Transport::Multipart] {
+    for transport in transports {
         let stream = TcpStream::connect(nginx.address()).await.expect("a connection");
-        let open = Reader::over(stream, transport, &room, Some(start.clone()), Resume::Argument);
+        let open = Reader::over(stream, *transport, &room, Some(start.clone()), Resume::Argument);
         let mut reader = open.await.expect("a subscription");
         for n in 0..3 {
             let last = format!("{transport:?} {n}");
@@ -76,17 +69,16 @@ async fn everything_works_below_a_path_of_another_site() {
     let url = |path: &str| format!("http://{}{path}", nginx.site());
     let client = Client::of(url("/chat/graphql"));
     let (room, mut ada) = (client.create_room().await, User::of(client.clone()));
-    let page = reqwest::get(url("/chat/")).await.expect("an answer");
-    assert_eq!(page.status(), 200);
+    assert_eq!(http_get(url("/chat/")).await.status(), 200);
     for path in ["/graphql", "/chat/metrics"] {
-        assert_eq!(reqwest::get(url(path)).await.expect("an answer").status(), 404, "{path}");
+        assert_eq!(http_get(url(path)).await.status(), 404, "{path}");
     }
     let query = "subscription($id: ID!, $code: String!) {
         messageEvents(roomId: $id, roomCode: $code) { message { text } } }";
     let variables = json!({ "id": room.id, "code": room.code });
-    let mut stream = Stream::of(post(client.url(), "text/event-stream", query, variables)).await;
+    let mut stream = Stream::open(post(client.url(), "text/event-stream", query, variables)).await;
     assert!(stream.block().await.is_some_and(|first| first.id.is_some() && first.data.is_none()));
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     ada.send(&room, "below").await;
     let (_, event) = stream.next().await;
     assert_eq!(event["data"]["messageEvents"]["message"]["text"], "below");
@@ -122,7 +114,8 @@ async fn client_cannot_forge_its_address() {
     let server = Server::with(&[("TRUSTED_PROXIES", "127.0.0.1"), ("MAX_SOCKETS_PER_ADDRESS", "1")]);
     let nginx = Nginx::before(&[server.address()]);
     let from = |header: &'static str, value: &'static str| {
-        let http = reqwest::Client::builder().local_address("127.0.0.2".parse().ok()).build().expect("a client");
+        let address = IpAddr::from([127, 0, 0, 2]);
+        let http = http_client().local_address(address).build().expect("a client");
         let upgrade = http.get(format!("http://{}/graphql", nginx.address()));
         upgrade
             .header("connection", "upgrade")
@@ -148,7 +141,8 @@ async fn largest_request_passes_and_larger_ones_are_rejected() {
     let send = async |length: usize| {
         let input = json!({ "roomId": room.id, "roomCode": room.code, "text": "x".repeat(length) });
         let body = json!({ "query": SEND, "variables": { "input": input } });
-        reqwest::Client::new().post(client.url()).json(&body).send().await.expect("an answer")
+        let http = http_client().build().expect("a client");
+        http.post(client.url()).json(&body).send().await.expect("a response")
     };
     let accepted: Value = send(4_000).await.json().await.expect("JSON");
     assert!(accepted.get("errors").is_none(), "{accepted}");
@@ -156,8 +150,7 @@ async fn largest_request_passes_and_larger_ones_are_rejected() {
     let refused: Value = send(30_000).await.json().await.expect("JSON");
     assert_eq!(refused["errors"][0]["extensions"]["code"], "VALIDATION_FAILED", "{refused}");
     assert_eq!(send(70_000).await.status(), 413);
-    let metrics = reqwest::get(format!("http://{}/metrics", nginx.address())).await.expect("an answer");
-    assert_eq!(metrics.status(), 404);
+    assert_eq!(http_get(format!("http://{}/metrics", nginx.address())).await.status(), 404);
 }
 
 #[tokio::test]
@@ -175,9 +168,9 @@ async fn rolling_restart_loses_no_message() {
     let start = client.cursor(&room).await;
     let address = vec![nginx.address().to_owned()];
     let readers: Vec<_> = (0..6)
-        .map(|_| tokio::spawn(read_on(address.clone(), room.clone(), start.clone(), "the end".to_owned())))
+        .map(|_| tokio::spawn(read_with_failover(address.clone(), room.clone(), start.clone(), "the end".to_owned())))
         .collect();
-    client.viewers_become(&room, 6).await;
+    client.wait_for_viewers(&room, 6).await;
 
     let mut ada = User::with_own_token(client.clone());
     let mut sent = Vec::new();
@@ -188,7 +181,7 @@ async fn rolling_restart_loses_no_message() {
             if answer.is_ok_and(|answer| answer["data"]["sendMessage"]["message"]["text"] == text.as_str()) {
                 break;
             }
-            assert!(start.elapsed() < PATIENCE, "{text} is not accepted");
+            assert!(start.elapsed() < TIMEOUT, "{text} is not accepted");
         }
         sent.push(Some(text));
     };
@@ -204,7 +197,7 @@ async fn rolling_restart_loses_no_message() {
     let texts = client.texts(&room).await;
     assert_eq!(texts, sent);
     for reader in readers {
-        assert_tell_the_room(&reader.await.expect("a reader"), &texts, 0);
+        assert_events_match(&reader.await.expect("a reader"), &texts, 0);
     }
 }
 
@@ -215,17 +208,16 @@ async fn close_code_of_the_server_reaches_the_client() {
     let client = client(&nginx);
     let room = client.create_room().await;
     let mut reader = Subscriber::open(nginx.address(), &room, None).await;
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     server.signal("TERM");
     let closed = loop {
         match reader.next().await {
-            Said::Closed(code) => break code,
-            Said::Complete => {}
+            Received::Closed(code) => break code,
+            Received::Complete => {}
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(closed, Some(1012));
     assert!(server.wait_for_exit().await.success());
-    let answer = reqwest::get(format!("http://{}/readyz", nginx.address())).await.expect("an answer");
-    assert_eq!(text(&json!(answer.status().as_str())), "502");
+    assert_eq!(http_get(format!("http://{}/readyz", nginx.address())).await.status(), 502);
 }

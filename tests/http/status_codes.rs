@@ -29,7 +29,7 @@ async fn response_has_the_media_type_that_the_client_prefers() {
         ("text/html, */*;q=0.1", JSON),
         ("application/graphql-response+json;q=0, application/json", JSON),
     ] {
-        let answer = Stream::of(post(&server.url("/graphql"), accept, "{ __typename }", json!({}))).await;
+        let answer = Stream::open(post(&server.url("/graphql"), accept, "{ __typename }", json!({}))).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, media_type), "{accept}");
         assert_eq!(body(answer).await, json!({ "data": { "__typename": "Query" } }));
     }
@@ -46,7 +46,7 @@ async fn each_media_type_has_its_own_status_codes() {
         (failing, "ROOM_NOT_FOUND", 200, 200),
     ] {
         for (accept, status) in [("application/json", json_status), (RESPONSE, response_status)] {
-            let answer = Stream::of(post(&server.url("/graphql"), accept, query, json!({}))).await;
+            let answer = Stream::open(post(&server.url("/graphql"), accept, query, json!({}))).await;
             assert_eq!(answer.status, status, "{query} as {accept}");
             let body = body(answer).await;
             assert_eq!(error_code(&body), code);
@@ -60,7 +60,7 @@ async fn request_must_be_an_object() {
     let server = Server::embedded();
     for body in [r#"["{ __typename }",null,null,null]"#, r#"["{ __typename }"]"#, "\"{ __typename }\"", "null", "1"] {
         let request = http().post(server.url("/graphql")).header("content-type", "application/json").body(body);
-        let answer = Stream::of(request).await;
+        let answer = Stream::open(request).await;
         assert_eq!(answer.status, 400, "{body}");
     }
 }
@@ -71,18 +71,18 @@ async fn subscription_over_json_is_not_acceptable() {
     let client = server.client();
     let room = client.create_room().await;
     for accept in ["application/json", RESPONSE, "*/*", "multipart/mixed", "text/event-stream;q=0"] {
-        let answer = Stream::of(post(client.url(), accept, &events_of(&room), json!({}))).await;
+        let answer = Stream::open(post(client.url(), accept, &events_of(&room), json!({}))).await;
         assert_eq!(answer.status, 406, "{accept}");
         assert_eq!(error_code(&body(answer).await), "NOT_ACCEPTABLE");
     }
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
 }
 
 #[tokio::test]
 async fn upgrade_to_http_2_is_ignored() {
     let server = Server::embedded();
     let request = get(&server.url("/graphql"), "{ __typename }").header("accept", "application/json");
-    let answer = Stream::of(request.header("connection", "upgrade").header("upgrade", "h2c")).await;
+    let answer = Stream::open(request.header("connection", "upgrade").header("upgrade", "h2c")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(body(answer).await, json!({ "data": { "__typename": "Query" } }));
 }
@@ -91,5 +91,5 @@ async fn upgrade_to_http_2_is_ignored() {
 async fn last_event_id_is_ignored_outside_of_event_streams() {
     let server = Server::embedded();
     let request = post(&server.url("/graphql"), "application/json", "{ __typename }", json!({}));
-    assert_eq!(Stream::of(request.header("last-event-id", "complete")).await.status, 200);
+    assert_eq!(Stream::open(request.header("last-event-id", "complete")).await.status, 200);
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
+use crate::support::http_get;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, command};
 
@@ -11,8 +12,7 @@ use crate::support::server::{Server, command};
 fn run(arguments: &[&str], environment: &[(&str, &str)], dotenv: &str) -> Output {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join(".env"), dotenv).expect("a file");
-    let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    command(directory.path(), &environment).args(arguments).output().expect("the command")
+    command(directory.path(), environment).args(arguments).output().expect("the command")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -174,7 +174,7 @@ async fn a_server_raises_its_file_limit_and_warns_if_it_is_too_low() {
         let page = printed.find_map(|line| line.ok()?.strip_prefix("Chat page ").map(|url| url.trim().to_owned()));
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap_or_default();
         let metrics = match &page {
-            Some(page) => reqwest::get(format!("{page}metrics")).await.expect("metrics").text().await.expect("text"),
+            Some(page) => http_get(format!("{page}metrics")).await.text().await.expect("text"),
             None => String::new(),
         };
         server.kill().expect("a process of our own");

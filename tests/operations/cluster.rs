@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use crate::support::client::User;
 use crate::support::crowd::Crowd;
 use crate::support::eventually;
+use crate::support::lossy_load::{LossyLoad, room_on};
 use crate::support::redis_cluster::{RedisCluster, slot_of};
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
-use crate::support::witnesses::{Witnesses, room_on};
 
 /// Slots that migrate at once.
 const MIGRATED: u16 = 48;
@@ -19,11 +19,11 @@ async fn slots_that_migrate_under_load_lose_nothing() {
     let cluster = RedisCluster::start().await;
     let servers = [Server::on_redis(&cluster.url()), Server::on_redis(&cluster.url())];
     let addresses: Vec<_> = servers.iter().map(|server| server.address().to_owned()).collect();
-    let witnesses = Witnesses::start(&addresses, 3).await;
+    let load = LossyLoad::start(&addresses, 3).await;
     let crowd = Crowd::start(&addresses[1]).await;
 
-    // Each slot moves three times, and so comes back to its first node.
-    let slots = [0, 1, 2].map(|shard| witnesses.slot(shard)).into_iter().chain([slot_of(&crowd.room.id)]);
+    // Each slot moves three times, which returns it to its first node.
+    let slots = [0, 1, 2].map(|shard| load.slot(shard)).into_iter().chain([slot_of(&crowd.room.id)]);
     let slots: Vec<_> = slots.collect();
     for round in 0..3 {
         for (number, slot) in slots.iter().enumerate() {
@@ -32,27 +32,27 @@ async fn slots_that_migrate_under_load_lose_nothing() {
             // Other rooms are served while a room is on two nodes.
             let moved = cluster.move_keys(*slot, from, to).await;
             assert!(moved, "slot {slot} has keys");
-            witnesses.accept((number + 1) % 3, 5).await;
+            load.wait_for_accepted((number + 1) % 3, 5).await;
             while cluster.move_keys(*slot, from, to).await {}
             cluster.end_move(*slot, from, to).await;
         }
         cluster.wait_until_settled().await;
-        witnesses.accept_everywhere(10).await;
+        load.wait_for_accepted_everywhere(10).await;
         crowd.wait_for_accepted(10).await;
         println!("round {round} is done");
     }
 
     // A whole range of slots with rooms migrates to another node, without pauses.
-    let slot = witnesses.slot(0).min(16_383 - MIGRATED);
+    let slot = load.slot(0).min(16_383 - MIGRATED);
     let to = 2;
-    for slot in (slot..=slot + MIGRATED).chain([witnesses.slot(0), slot_of(&crowd.room.id)]) {
+    for slot in (slot..=slot + MIGRATED).chain([load.slot(0), slot_of(&crowd.room.id)]) {
         if cluster.owner(slot).await.expect("a primary") != to {
             cluster.move_slot(slot, to).await;
         }
     }
     cluster.wait_until_settled().await;
-    let outcome = witnesses.settle_and_check(&[]).await;
-    assert_eq!((outcome.lost, outcome.read_anew), (0, 0));
+    let outcome = load.settle_and_check(&[]).await;
+    assert_eq!((outcome.lost, outcome.restarts), (0, 0));
     crowd.settle_and_check().await;
 }
 
@@ -73,7 +73,7 @@ async fn server_subscribes_only_to_its_watched_rooms_and_holds_few_connections()
                     readers.push(Subscriber::open(server.address(), &room, Some(start)).await);
                 }
             }
-            client.viewers_become(&room, readers.len()).await;
+            client.wait_for_viewers(&room, readers.len()).await;
             rooms.push((room, shard, servers.len(), readers));
         }
     }

@@ -78,7 +78,7 @@ fn the_nginx_examples_are_valid() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The settings in a file, as `NAME: value` or `NAME=value`.
+/// The settings that a file contains as `NAME: value` or `NAME=value`.
 fn settings(name: &str) -> Vec<(String, String)> {
     let is_name = |name: &str| name.contains('_') && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     let text = read(name);
@@ -92,7 +92,7 @@ fn settings(name: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_setting_in_them_exists_and_has_a_valid_value() {
+fn every_setting_of_the_deployment_files_exists_and_has_a_valid_value() {
     for (file, least) in
         [("Dockerfile", 3), ("compose.yaml", 3), ("kubernetes.yaml", 4), ("systemd/livechat.service", 2)]
     {

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use crate::support::client::{RoomKey, User, text};
 use crate::support::eventually;
 use crate::support::load::Senders;
-use crate::support::reader::{assert_tell_the_room, read_on};
 use crate::support::redis_server::RedisServer;
+use crate::support::room_view::{assert_events_match, read_with_failover};
 use crate::support::server::Server;
 use crate::support::socket::{Refused, Socket, events_of};
 use crate::support::stream::{Stream, get, post};
@@ -33,7 +33,7 @@ async fn sockets_are_closed_one_by_one_and_new_ones_are_refused() {
     }
     let mut streams = Vec::new();
     for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
-        streams.push(Stream::of(post(client.url(), accept, &events_of(&room), json!({}))).await);
+        streams.push(Stream::open(post(client.url(), accept, &events_of(&room), json!({}))).await);
     }
     assert_eq!(server.status("/readyz").await, 200);
     server.signal("TERM");
@@ -46,7 +46,7 @@ async fn sockets_are_closed_one_by_one_and_new_ones_are_refused() {
         eventually("the server is not ready", async || server.status("/readyz").await == 503).await;
         assert_eq!(server.status("/healthz").await, 200);
         assert_eq!(Socket::try_open(server.address()).await.err(), Some(Refused(503, "UNAVAILABLE".into())));
-        let late = |accept| Stream::of(post(client.url(), accept, &events_of(&room), json!({})));
+        let late = |accept| Stream::open(post(client.url(), accept, &events_of(&room), json!({})));
         assert_eq!(late("multipart/mixed;subscriptionSpec=1.0").await.status, 503);
         // Browsers do not reconnect after a 503, so event streams get a retry time instead.
         assert_eq!(late("text/event-stream").await.rest().await, "retry: 1000\n\n");
@@ -81,14 +81,14 @@ async fn without_a_drain_all_sockets_are_closed_at_once() {
 }
 
 /// Reads texts from an event stream up to `last`. Whenever the stream ends, resumes at the next address.
-async fn read_stream_on(addresses: Vec<String>, room: RoomKey, after: String, last: &str) -> Vec<String> {
+async fn read_stream_with_failover(addresses: Vec<String>, room: RoomKey, after: String, last: &str) -> Vec<String> {
     let (mut texts, mut after) = (Vec::new(), after);
     for address in addresses.iter().cycle() {
         let request = get(&format!("http://{address}/graphql"), &events_of(&room))
             .header("accept", "text/event-stream")
             .header("last-event-id", &after);
         // A stopping server refuses the stream; a stopped one refuses the connection.
-        if let Some(mut stream) = Stream::try_of(request).await.filter(|stream| stream.status == 200) {
+        if let Some(mut stream) = Stream::try_open(request).await.filter(|stream| stream.status == 200) {
             while let Some(block) = stream.block().await {
                 let (Some(id), Some(data)) = (block.id, block.data) else { continue };
                 let event: serde_json::Value = serde_json::from_str(&data).expect("JSON");
@@ -116,12 +116,12 @@ async fn readers_of_a_stopping_server_resume_on_another_and_miss_nothing() {
     let start = client.cursor(&room).await;
     let addresses = vec![stopped.address().to_owned(), other.address().to_owned()];
     let sockets: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(read_on(addresses.clone(), room.clone(), start.clone(), "the end".to_owned())))
+        .map(|_| tokio::spawn(read_with_failover(addresses.clone(), room.clone(), start.clone(), "the end".to_owned())))
         .collect();
     let streams: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(read_stream_on(addresses.clone(), room.clone(), start.clone(), "the end")))
+        .map(|_| tokio::spawn(read_stream_with_failover(addresses.clone(), room.clone(), start.clone(), "the end")))
         .collect();
-    client.viewers_become(&room, 8).await;
+    client.wait_for_viewers(&room, 8).await;
     let senders = Senders::start(vec![client.clone()], &room, 3);
     senders.wait_for_accepted(30).await;
     assert!(stopped.terminate().await.success());
@@ -130,7 +130,7 @@ async fn readers_of_a_stopping_server_resume_on_another_and_miss_nothing() {
     User::of(client.clone()).send(&room, "the end").await;
     let texts = client.texts(&room).await;
     for reader in sockets {
-        assert_tell_the_room(&reader.await.expect("a reader that did not fail"), &texts, 0);
+        assert_events_match(&reader.await.expect("a reader that did not fail"), &texts, 0);
     }
     let texts: Vec<_> = texts.into_iter().flatten().collect();
     for reader in streams {

@@ -12,7 +12,7 @@ use crate::support::raw::Raw;
 use crate::support::rest::RestUser;
 use crate::support::server::Server;
 use crate::support::stream::{Stream, http, post};
-use crate::support::subscriber::{EVENTS, Said, Subscriber};
+use crate::support::subscriber::{EVENTS, Received, Subscriber};
 
 /// One scrape.
 struct Scrape(String);
@@ -108,11 +108,11 @@ async fn subscriptions_deliveries_and_replays_are_counted() {
     let cursor = user.cursor.clone();
     user.send(&room, "missed").await;
     let mut socket = Subscriber::open(server.address(), &room, cursor).await;
-    assert!(matches!(socket.next().await, Said::Event(_)));
-    let mut stream = Stream::of(post(client.url(), "text/event-stream", EVENTS, room_variables(&room))).await;
-    client.viewers_become(&room, 2).await;
+    assert!(matches!(socket.next().await, Received::Event(_)));
+    let mut stream = Stream::open(post(client.url(), "text/event-stream", EVENTS, room_variables(&room))).await;
+    client.wait_for_viewers(&room, 2).await;
     user.send(&room, "live").await;
-    assert!(matches!(socket.next().await, Said::Event(_)));
+    assert!(matches!(socket.next().await, Received::Event(_)));
     stream.until("live").await.expect("the event");
 
     let scrape = Scrape::of(&server).await;
@@ -332,10 +332,11 @@ async fn every_metric_and_label_that_the_dashboard_and_the_alerts_use_exists_fro
                 if ADDED.contains(&label) {
                     continue;
                 }
-                let there = of_name.get(label).unwrap_or_else(|| panic!("{name} has no label {label}: {query}"));
+                let values_of_label =
+                    of_name.get(label).unwrap_or_else(|| panic!("{name} has no label {label}: {query}"));
                 let values = values.trim_start_matches(['=', '~']).trim_matches('"');
                 // The series of an error code appears with the first such error.
-                let missing = values.split('|').find(|value| label != "outcome" && !there.contains(value));
+                let missing = values.split('|').find(|value| label != "outcome" && !values_of_label.contains(value));
                 assert_eq!(missing, None, "{name} has no such {label}: {query}");
             }
         }
@@ -363,11 +364,13 @@ fn promtool_accepts_the_alert_rules() {
 #[test]
 fn every_alert_has_a_summary_a_severity_and_a_runbook() {
     let rules = include_str!("../../deploy/prometheus/alerts.yaml");
+    let guide = include_str!("../../docs/operations.md");
     let mut count = 0;
     for rule in rules.split("      - alert: ").skip(1) {
         let name = rule.lines().next().expect("a name");
         let anchor = name.to_lowercase();
         assert!(rule.contains(&format!("runbook_url: docs/operations.md#{anchor}\n")), "{name} has no runbook");
+        assert!(guide.contains(&format!("\n### {name}\n\n")), "the runbook has no section for {name}");
         assert!(rule.contains("summary: ") && rule.contains("severity: "), "{name}");
         count += 1;
     }

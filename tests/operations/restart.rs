@@ -5,9 +5,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::client::{SEND, User, text};
-use crate::support::reader::{View, assert_tell_the_room};
+use crate::support::room_view::{RoomView, assert_events_match};
 use crate::support::server::Server;
-use crate::support::subscriber::{Said, Subscriber};
+use crate::support::subscriber::{Received, Subscriber};
 
 const SERVICE_RESTART: Option<u16> = Some(1012);
 
@@ -37,8 +37,8 @@ async fn a_stopping_server_finishes_requests_and_closes_subscriptions_for_a_rest
         server.signal("TERM");
         let closed = loop {
             match subscriber.next().await {
-                Said::Closed(code) => break code,
-                Said::Complete => {}
+                Received::Closed(code) => break code,
+                Received::Complete => {}
                 other => panic!("{other:?}"),
             }
         };
@@ -67,16 +67,16 @@ async fn a_restarted_server_has_all_its_data() {
     ada.send(&room, "second").await;
     ada.edit(&room, &text(&message["id"]), "first, edited").await;
     subscriber.event().await;
-    let view = View::of(&client, &room).await;
+    let view = RoomView::read(&client, &room).await;
     let fields = "id code createdAt expiresAt chatterCount cursor chatters { nodes { id displayName } }
         messages { totalCount nodes { id index text createdAt editedAt author { id displayName } } }";
-    let before = client.of_room(&room, fields).await;
+    let before = client.query_room(&room, fields).await;
     assert!(server.terminate().await.success());
     server.start();
 
     let client = server.client();
-    assert_eq!(client.of_room(&room, fields).await, before);
-    view.assert_is(&client, &room).await;
+    assert_eq!(client.query_room(&room, fields).await, before);
+    view.assert_current(&client, &room).await;
     ada.client = client.clone();
     ada.send(&room, "third").await;
     // The reader resumes at the new server after the first event.
@@ -104,5 +104,5 @@ async fn a_reader_that_resumes_after_a_crash_misses_nothing() {
     ada.send(&room, "after").await;
     let mut subscriber = Subscriber::open(server.address(), &room, Some(text(&events[1]["cursor"]))).await;
     events.extend(subscriber.events(4).await);
-    assert_tell_the_room(&events, &server.client().texts(&room).await, 0);
+    assert_events_match(&events, &server.client().texts(&room).await, 0);
 }

@@ -218,7 +218,5 @@ fn help_and_version_are_printed() {
 
 fn start_with(environment: &[(&str, &str)]) -> Output {
     let directory = tempfile::tempdir().expect("a directory");
-    let environment: Vec<_> =
-        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    command(directory.path(), &environment).output().expect("the command")
+    command(directory.path(), environment).output().expect("the command")
 }

@@ -12,10 +12,11 @@ use tokio::time::timeout;
 
 use crate::faults::restored_backup::{back_up, restore};
 use crate::rest::legacy::deviations::{DEVIATIONS, Deviation};
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 use crate::support::client::{RoomKey, User, text};
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
+use crate::support::stream::http;
 
 const CLIENTS: &str = include_str!("../../docs/clients.md");
 const MIGRATING: &str = include_str!("../../docs/migrating.md");
@@ -37,19 +38,19 @@ fn run(document: &str, then: &str, server: &Server) -> String {
 }
 
 #[test]
-fn the_shell_blocks_for_clients_run() {
+fn the_shell_blocks_of_the_client_guide_run() {
     let elsewhere = r#"
         AFTER=$(gql '{"query": "mutation { createRoom { room { cursor } } }"}' | get cursor)
         echo "read again"
         follow
-        echo "from there"
+        echo "from the new cursor"
         follow"#;
     let output = run(CLIENTS, elsewhere, &Server::embedded());
-    let parts: Vec<_> = output.split("read again").flat_map(|part| part.split("from there")).collect();
+    let parts: Vec<_> = output.split("read again").flat_map(|part| part.split("from the new cursor")).collect();
     for expected in [r#""text":"Hello, all""#, "event: next", r#""__typename":"MessageEdited""#, r#""text":null"#] {
         assert!(parts[0].contains(expected), "{expected} is not in\n{output}");
     }
-    // The second look continues after the first.
+    // The second call of `follow` continues after the first.
     let events: Vec<_> = parts[0].match_indices("\"__typename\"").map(|(at, _)| &parts[0][at..]).collect();
     let kinds: Vec<_> = events.iter().filter_map(|event| event.split('"').nth(3)).collect();
     assert_eq!(kinds, ["MessageSent", "MessageEdited", "MessageDeleted"], "{output}");
@@ -79,69 +80,69 @@ fn every_deviation_from_the_recorded_requests_is_listed() {
 }
 
 #[test]
-fn the_rust_for_clients_is_what_is_tested() {
+fn the_rust_in_the_client_guide_is_the_tested_code() {
     let source = include_str!("snippets/chat.rs");
     let region = source.split("// #region rust chat\n").nth(1).and_then(|rest| rest.split("// #endregion").next());
     assert_eq!(blocks(CLIENTS, "rust"), [region.expect("the region")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rust_for_clients_survives_a_cut_connection_and_a_restored_backup() {
+async fn the_rust_of_the_client_guide_survives_a_cut_connection_and_a_restored_backup() {
     let mut server = Server::embedded();
-    let line = Proxy::to(server.address()).await;
-    let at = chat::Server { url: format!("http://{}", line.address()), http: reqwest::Client::new() };
-    let at = Arc::new(at);
-    let room = chat::create_room(&at).await.expect("a room");
+    let proxy = Proxy::to(server.address()).await;
+    let api = chat::Server { url: format!("http://{}", proxy.address()), http: http() };
+    let api = Arc::new(api);
+    let room = chat::create_room(&api).await.expect("a room");
     let mut friend = User::of(server.client());
     let key = RoomKey { id: text(&room["roomId"]), code: text(&room["roomCode"]) };
-    friend.send(&key, "before anybody looked").await;
+    friend.send(&key, "sent before").await;
 
-    let (tell, told) = watch::channel(Vec::new());
+    let (sender, shown) = watch::channel(Vec::new());
     let reader = tokio::spawn({
-        let (at, room) = (Arc::clone(&at), room.clone());
+        let (api, room) = (Arc::clone(&api), room.clone());
         async move {
             let texts = |messages: &[Value]| messages.iter().map(|message| message["text"].clone()).collect();
-            chat::follow(&at, &room, |messages| drop(tell.send(texts(messages)))).await
+            chat::follow(&api, &room, |messages| drop(sender.send(texts(messages)))).await
         }
     });
-    let shows = async |texts: Value| {
-        let mut told = told.clone();
-        let same = told.wait_for(|shown| json!(shown) == texts);
-        let shown = timeout(PATIENCE, same).await.map(|shown| shown.is_ok());
-        assert_eq!(shown, Ok(true), "it shows {:?} and not {texts}", *told.borrow());
+    let wait_for_texts = async |texts: Value| {
+        let mut receiver = shown.clone();
+        let is_equal = receiver.wait_for(|shown| json!(shown) == texts);
+        let found = timeout(TIMEOUT, is_equal).await.map(|shown| shown.is_ok());
+        assert_eq!(found, Ok(true), "it shows {:?}, not {texts}", *shown.borrow());
     };
-    shows(json!(["before anybody looked"])).await;
+    wait_for_texts(json!(["sent before"])).await;
     let mut me = json!({ "userId": "ada-0123456789", "token": "00112233445566778899aabbccddeeff" });
-    let sent = chat::act(&at, &mut me, chat::SEND, &room, json!({ "text": "mine", "clientMessageId": "1" })).await;
+    let sent = chat::act(&api, &mut me, chat::SEND, &room, json!({ "text": "mine", "clientMessageId": "1" })).await;
     let mine = json!({ "messageId": sent.expect("a message")["id"] });
-    shows(json!(["before anybody looked", "mine"])).await;
+    wait_for_texts(json!(["sent before", "mine"])).await;
 
-    line.cut();
+    proxy.cut();
     let mended = json!({ "messageId": mine["messageId"], "text": "mine, mended" });
-    chat::act(&at, &mut me, chat::EDIT, &room, mended).await.expect("an edit");
+    chat::act(&api, &mut me, chat::EDIT, &room, mended).await.expect("an edit");
     friend.send(&key, "theirs").await;
-    shows(json!(["before anybody looked", "mine, mended", "theirs"])).await;
-    chat::act(&at, &mut me, chat::DELETE, &room, mine).await.expect("a deletion");
-    shows(json!(["before anybody looked", null, "theirs"])).await;
+    wait_for_texts(json!(["sent before", "mine, mended", "theirs"])).await;
+    chat::act(&api, &mut me, chat::DELETE, &room, mine).await.expect("a deletion");
+    wait_for_texts(json!(["sent before", null, "theirs"])).await;
 
     assert!(server.terminate().await.success());
     let backup = back_up(&server.data());
     server.start();
-    line.redirect_to(Some(server.address()));
+    proxy.redirect_to(Some(server.address()));
     friend.client = server.client();
-    friend.send(&key, "soon forgotten").await;
-    shows(json!(["before anybody looked", null, "theirs", "soon forgotten"])).await;
+    friend.send(&key, "lost by the restore").await;
+    wait_for_texts(json!(["sent before", null, "theirs", "lost by the restore"])).await;
     server.kill();
     restore(&server.data(), backup.path());
     server.start();
-    line.redirect_to(Some(server.address()));
-    let instead = json!({ "text": "said instead", "clientMessageId": "2" });
-    chat::act(&at, &mut me, chat::SEND, &room, instead).await.expect("a message");
-    shows(json!(["before anybody looked", null, "theirs", "said instead"])).await;
+    proxy.redirect_to(Some(server.address()));
+    let instead = json!({ "text": "sent instead", "clientMessageId": "2" });
+    chat::act(&api, &mut me, chat::SEND, &room, instead).await.expect("a message");
+    wait_for_texts(json!(["sent before", null, "theirs", "sent instead"])).await;
     reader.abort();
 
     let wrong = json!({ "roomId": room["roomId"], "roomCode": "wrong" });
-    match chat::follow(&at, &wrong, |_| {}).await.expect_err("a refusal") {
+    match chat::follow(&api, &wrong, |_| {}).await.expect_err("a refusal") {
         chat::Failure::Refused(error) => assert_eq!(error["extensions"]["code"], "ROOM_CODE_INVALID"),
         lost => panic!("{lost:?}"),
     }

@@ -164,8 +164,7 @@ async fn a_signal_ends_the_wait_at_once_with_success() {
     let url = format!("redis://127.0.0.1:{}/", free_port());
     for signal in ["TERM", "INT"] {
         let directory = tempfile::tempdir().expect("a directory");
-        let environment = [("REDIS_URL".to_owned(), url.clone()), ("REDIS_WAIT".to_owned(), "10m".to_owned())];
-        let mut server = command(directory.path(), &environment)
+        let mut server = command(directory.path(), &[("REDIS_URL", &url), ("REDIS_WAIT", "10m")])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

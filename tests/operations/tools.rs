@@ -110,7 +110,7 @@ fn a_missing_or_old_node_is_replaced_without_root() {
 }
 
 #[test]
-fn make_puts_that_node_first_in_the_path() {
+fn make_puts_its_own_node_first_in_the_path() {
     let checkout = env!("CARGO_MANIFEST_DIR");
     let output = Command::new("make")
         .args(["--no-print-directory", "-C", checkout, "--eval", "show-path: ; @echo $$PATH", "show-path"])

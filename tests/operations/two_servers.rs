@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::support::client::{RoomKey, User};
 use crate::support::eventually;
 use crate::support::load::Senders;
-use crate::support::reader::{assert_tell_the_room, read_on};
 use crate::support::redis_server::RedisServer;
+use crate::support::room_view::{assert_events_match, read_with_failover};
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
 
@@ -37,7 +37,7 @@ async fn messages_sent_on_one_server_are_delivered_by_the_other() {
     ada.send(&room, "the end").await;
     let texts = servers[0].client().texts(&room).await;
     for reader in &mut readers {
-        assert_tell_the_room(&reader.until_sent("the end").await, &texts, 10);
+        assert_events_match(&reader.until_sent("the end").await, &texts, 10);
     }
 }
 
@@ -58,9 +58,9 @@ async fn readers_resume_on_the_other(end: impl AsyncFnOnce(&mut Server)) {
     let start = other.client().cursor(&room).await;
     let addresses = vec![ended.address().to_owned(), other.address().to_owned()];
     let readers: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(read_on(addresses.clone(), room.clone(), start.clone(), "the end".to_owned())))
+        .map(|_| tokio::spawn(read_with_failover(addresses.clone(), room.clone(), start.clone(), "the end".to_owned())))
         .collect();
-    ended.client().viewers_become(&room, 4).await;
+    ended.client().wait_for_viewers(&room, 4).await;
     let settled = Senders::start(vec![other.client()], &room, 3);
     let moving = Senders::start(vec![ended.client(), other.client()], &room, 3);
     moving.wait_for_accepted(60).await;
@@ -73,7 +73,7 @@ async fn readers_resume_on_the_other(end: impl AsyncFnOnce(&mut Server)) {
 
     let texts = other.client().texts(&room).await;
     for reader in readers {
-        assert_tell_the_room(&reader.await.expect("a reader that did not fail"), &texts, 0);
+        assert_events_match(&reader.await.expect("a reader that did not fail"), &texts, 0);
     }
     accepted.push("the end".to_owned());
     let mut sent: Vec<_> = texts.into_iter().flatten().collect();
@@ -93,15 +93,15 @@ async fn viewers_of_both_servers_are_counted_and_those_of_a_killed_server_expire
     let room = client.create_room().await;
     let _there = [open(&killed, &room).await, open(&killed, &room).await];
     let here = open(&other, &room).await;
-    client.viewers_become(&room, 3).await;
-    killed.client().viewers_become(&room, 3).await;
+    client.wait_for_viewers(&room, 3).await;
+    killed.client().wait_for_viewers(&room, 3).await;
     killed.kill();
     let expired = eventually("the viewers are no longer counted", async || {
-        client.of_room(&room, "viewerCount").await["viewerCount"] == 1
+        client.query_room(&room, "viewerCount").await["viewerCount"] == 1
     });
     tokio::time::timeout(VIEWER_TIMEOUT, expired).await.expect("viewers that expire in time");
     drop(here);
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
 }
 
 #[tokio::test]
@@ -110,9 +110,9 @@ async fn viewers_of_a_stopped_server_are_removed_at_once() {
     let (mut stopped, other) = (Server::on_redis(&redis.url()), Server::on_redis(&redis.url()));
     let room = other.client().create_room().await;
     let _there = open(&stopped, &room).await;
-    other.client().viewers_become(&room, 1).await;
+    other.client().wait_for_viewers(&room, 1).await;
     assert!(stopped.terminate().await.success());
-    let count = other.client().of_room(&room, "viewerCount").await;
+    let count = other.client().query_room(&room, "viewerCount").await;
     assert_eq!(count["viewerCount"], 0, "a stopping server removes its viewers");
 }
 

@@ -29,7 +29,7 @@ async fn every_file_has_a_strict_policy_and_is_revalidated() {
     // Modules import other modules.
     let mut at = 0;
     while let Some(path) = paths.get(at).cloned() {
-        let answer = Stream::of(http().get(server.url(&path))).await;
+        let answer = Stream::open(http().get(server.url(&path))).await;
         assert_eq!(answer.status, 200, "{path}");
         let media_type = match path.rsplit('.').next() {
             Some("js") => "text/javascript; charset=utf-8",
@@ -49,7 +49,7 @@ async fn every_file_has_a_strict_policy_and_is_revalidated() {
         let tag = answer.header("etag").to_owned();
         for (known, status) in [(tag.clone(), 304), (format!("\"other\", W/{tag}"), 304), ("\"other\"".to_owned(), 200)]
         {
-            let again = Stream::of(http().get(server.url(&path)).header("if-none-match", &known)).await;
+            let again = Stream::open(http().get(server.url(&path)).header("if-none-match", &known)).await;
             assert_eq!(again.status, status, "{path} with {known} cached");
             assert_eq!(again.header("content-security-policy"), POLICY);
         }
@@ -85,7 +85,7 @@ async fn page_contains_the_length_limits() {
         [(&[][..], "4000", "64"), (&[("TEXT_MAX_LENGTH", "280"), ("DISPLAY_NAME_MAX_LENGTH", "20")][..], "280", "20")]
     {
         let server = Server::with(settings);
-        let page = Stream::of(http().get(server.url("/"))).await.rest().await;
+        let page = Stream::open(http().get(server.url("/"))).await.rest().await;
         for (what, limit) in [("text", text), ("display-name", name)] {
             let named = format!("<meta name=\"{what}-max-length\" content=\"{limit}\">");
             assert!(page.contains(&named), "{named}");
@@ -106,8 +106,8 @@ fn startup_prints_three_lines() {
     };
     let lines = [line(), line(), line()];
     process.kill().and_then(|()| process.wait()).expect("its end");
-    let chat = lines[0].strip_prefix("Chat page  http://127.0.0.1:").expect("where the chat page is");
-    // If GraphiQL is not built in, a remark follows.
+    let chat = lines[0].strip_prefix("Chat page  http://127.0.0.1:").expect("the address of the chat page");
+    // A note follows if GraphiQL is not built in.
     assert!(lines[1].starts_with(&format!("GraphiQL   http://127.0.0.1:{chat}graphiql")), "{}", lines[1]);
     assert!(lines[2].starts_with("Store      embedded, in "), "{}", lines[2]);
 }

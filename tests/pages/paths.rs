@@ -1,15 +1,15 @@
 //! Paths and headers of the pages, and the base path.
 
+use reqwest::Response;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
-use serde_json::json;
 
 use crate::support::server::Server;
+use crate::support::{http_client, http_get};
 
 /// Sends a GET request without following redirects.
 async fn get(server: &Server, path: &str) -> Response {
-    let client = Client::builder().redirect(Policy::none()).build().expect("a client");
-    client.get(server.url(path)).send().await.expect("an answer")
+    let client = http_client().redirect(Policy::none()).build().expect("a client");
+    client.get(server.url(path)).send().await.expect("a response")
 }
 
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
@@ -38,13 +38,6 @@ async fn both_variants_of_graphiql_have_a_strict_policy() {
 }
 
 #[tokio::test]
-async fn graphiql_can_be_turned_off() {
-    let server = Server::with(&[("GRAPHIQL", "off")]);
-    assert_eq!(server.status("/graphiql").await, 404);
-    server.client().data("{ __typename }", json!({})).await;
-}
-
-#[tokio::test]
 async fn everything_works_the_same_below_a_base_path() {
     for setting in ["/deep/chat", "/deep/chat/"] {
         let (bare, moved) = (Server::embedded(), Server::with(&[("BASE_PATH", setting)]));
@@ -65,7 +58,7 @@ async fn everything_works_the_same_below_a_base_path() {
         assert_eq!(moved.client().create_room().await.code.len(), 6);
         let status = |path: &str| {
             let url = format!("{host}{path}");
-            async move { reqwest::get(url).await.expect("an answer").status().as_u16() }
+            async move { http_get(url).await.status().as_u16() }
         };
         for probe in ["/healthz", "/readyz"] {
             assert_eq!(status(probe).await, 200);

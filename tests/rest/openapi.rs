@@ -64,7 +64,7 @@ async fn routes_are_served_at_the_documented_servers_also_below_a_base_path() {
         for base in urls {
             for (method, path) in ROUTES {
                 let path = format!("{}{path}", base.trim_end_matches('/'));
-                let answer = Answer::to(root.request(&method.to_uppercase(), &path)).await;
+                let answer = Answer::receive(root.request(&method.to_uppercase(), &path)).await;
                 assert_eq!(answer.status, if method == "get" { 200 } else { 422 }, "{path}");
             }
         }
@@ -104,8 +104,8 @@ async fn errors_that_schemathesis_cannot_cause_are_documented() {
         client.post(path, &hi).await,
         client.post(path, &hi).await,
         client.post(path, &body(&"long".repeat(1_000), &Value::Null)).await,
-        Answer::to(post().header("content-encoding", "gzip").body("{}")).await,
-        Answer::to(post().body(&b"{\"room_id\":\"\xff\"}"[..])).await,
+        Answer::receive(post().header("content-encoding", "gzip").body("{}")).await,
+        Answer::receive(post().body(&b"{\"room_id\":\"\xff\"}"[..])).await,
     ] {
         let required = schema(&document, path, &answer)["required"].as_array().expect("a list");
         assert!(required.iter().all(|name| answer.json().get(name.as_str().expect("a name")).is_some()), "{answer:?}");

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::client::error_code;
+use crate::support::client::{User, error_code};
 use crate::support::http;
+use crate::support::memory::resident_bytes;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::stream::get;
@@ -63,13 +64,6 @@ fn attacks() -> Vec<(&'static str, String, Option<&'static str>)> {
     ]
 }
 
-/// The resident memory of a process, in bytes.
-fn memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
-}
-
 fn assert_answer(what: &str, answer: &Value, code: Option<&str>) {
     match code {
         Some(code) => assert_eq!(error_code(answer), code, "{what}: {answer}"),
@@ -81,7 +75,7 @@ fn assert_answer(what: &str, answer: &Value, code: Option<&str>) {
 async fn assert_serves(server: &Server) {
     let client = server.client();
     let room = client.create_room().await;
-    let mut ada = crate::support::client::User::of(client.clone());
+    let mut ada = User::of(client.clone());
     ada.send(&room, "still here").await;
     assert_eq!(client.texts(&room).await, [Some("still here".to_owned())]);
 }
@@ -92,7 +86,7 @@ async fn after_all_attacks_the_same_process_answers_with_bounded_memory() {
     let raw = http::Client::of(&server.url(""));
     let url = server.url("/graphql");
     assert_serves(&server).await;
-    let before = memory(server.process_id());
+    let before = resident_bytes(server.process_id());
     for _ in 0..3 {
         for (what, query, code) in attacks() {
             let status = if code.is_some() { 400 } else { 200 };
@@ -100,12 +94,12 @@ async fn after_all_attacks_the_same_process_answers_with_bounded_memory() {
             let body = json!({ "query": query }).to_string();
             let request = raw.request("POST", "/graphql").header("content-type", "application/json").body(body);
             if query.len() < 60_000 {
-                let answer = http::Answer::to(request.header("accept", accept)).await;
+                let answer = http::Answer::receive(request.header("accept", accept)).await;
                 assert_eq!(answer.status, status, "{what} by POST");
                 assert_answer(what, &answer.json(), code);
             }
             if query.len() <= MAX_GET_BYTES && !query.starts_with("mutation") {
-                let answer = http::Answer::to(get(&url, &query).header("accept", accept)).await;
+                let answer = http::Answer::receive(get(&url, &query).header("accept", accept)).await;
                 assert_eq!(answer.status, status, "{what} by GET");
                 assert_answer(what, &answer.json(), code);
             }
@@ -126,9 +120,9 @@ async fn after_all_attacks_the_same_process_answers_with_bounded_memory() {
         batches(&server).await;
     }
     assert_serves(&server).await;
-    let after = memory(server.process_id());
+    let after = resident_bytes(server.process_id());
     assert!(after < before + MAX_GROWTH, "the process grew from {before} to {after} bytes");
-    assert!(!server.log().contains("panic"), "the server panicked");
+    server.assert_no_panic();
 }
 
 async fn huge_variables(server: &Server) {

@@ -10,7 +10,7 @@ use crate::support::raw::{Raw, post};
 use crate::support::server::Server;
 use crate::support::socket::{Socket, events_of};
 use crate::support::stream::{Stream, post as post_query};
-use crate::support::{PATIENCE, eventually};
+use crate::support::{TIMEOUT, eventually};
 
 const QUERY: &str = r#"{"query":"{ __typename }"}"#;
 
@@ -20,7 +20,7 @@ fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no response: {answer:?}"))
 }
 
-async fn assert_answers_others(server: &Server) {
+async fn assert_serves_others(server: &Server) {
     assert_eq!(server.status("/healthz").await, 200);
 }
 
@@ -30,13 +30,13 @@ async fn bytes_that_are_not_http_get_one_response_and_the_connection_ends() {
     let hello: &[u8] =
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n";
     for bytes in [hello, b"\0\0\0\0\r\n\r\n", b"EHLO me\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\xff\xfe\xfd\r\n\r\n"] {
-        let line = Raw::sending(server.address(), bytes).await;
-        assert_eq!(status(&line.rest().await), 400, "{bytes:?}");
-        assert_answers_others(&server).await;
+        let connection = Raw::sending(server.address(), bytes).await;
+        assert_eq!(status(&connection.rest().await), 400, "{bytes:?}");
+        assert_serves_others(&server).await;
     }
     // HTTP/2 is not served, and its client would not understand a response in HTTP/1.1.
-    let heard = Raw::sending(server.address(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.rest().await;
-    assert!(heard.is_empty() || status(&heard) == 400, "{heard}");
+    let received = Raw::sending(server.address(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.rest().await;
+    assert!(received.is_empty() || status(&received) == 400, "{received}");
 }
 
 #[tokio::test]
@@ -53,12 +53,12 @@ async fn a_request_of_ambiguous_length_is_refused() {
         "transfer-encoding : chunked\r\n",
         "content-length: 5\r\n transfer-encoding: chunked\r\n",
     ] {
-        let line = Raw::sending(server.address(), post("/graphql", headers, "0\r\n\r\n")).await;
-        assert_eq!(status(&line.rest().await), 400, "{headers}");
+        let connection = Raw::sending(server.address(), post("/graphql", headers, "0\r\n\r\n")).await;
+        assert_eq!(status(&connection.rest().await), 400, "{headers}");
     }
     let old = "POST /graphql HTTP/1.0\r\nhost: server\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(status(&Raw::sending(server.address(), old).await.rest().await), 400);
-    assert_answers_others(&server).await;
+    assert_serves_others(&server).await;
 }
 
 #[tokio::test]
@@ -97,9 +97,9 @@ async fn request_heads_are_limited_in_headers_and_bytes() {
         megabyte,
     ] {
         // A client that is still sending when it is refused may not receive the response.
-        let heard = Raw::sending(server.address(), request).await.rest().await;
-        assert!(heard.is_empty() || [400, 414, 431].contains(&status(&heard)), "{heard}");
-        assert_answers_others(&server).await;
+        let received = Raw::sending(server.address(), request).await.rest().await;
+        assert!(received.is_empty() || [400, 414, 431].contains(&status(&received)), "{received}");
+        assert_serves_others(&server).await;
     }
 }
 
@@ -110,9 +110,9 @@ async fn endless_chunk_extensions_and_trailers_end_the_connection() {
     let trailers = "x: y\r\n".repeat(50_000);
     for body in [format!("1;{endless}"), format!("0\r\n{trailers}\r\n"), "ffffffffffffffff1\r\n".to_owned()] {
         let request = post("/graphql", "transfer-encoding: chunked\r\n", &body);
-        let heard = Raw::sending(server.address(), request).await.rest().await;
-        assert!(heard.is_empty() || status(&heard) == 400, "{heard}");
-        assert_answers_others(&server).await;
+        let received = Raw::sending(server.address(), request).await.rest().await;
+        assert!(received.is_empty() || status(&received) == 400, "{received}");
+        assert_serves_others(&server).await;
     }
 }
 
@@ -121,11 +121,11 @@ async fn a_slow_request_head_ends_the_connection() {
     let server = Server::with(&[("REQUEST_TIMEOUT", "1s")]);
     let endless = "x".repeat(400);
     let dripped = join_all(["GET /", "GET / HTTP/1.1\r\nhost: server\r\nx: ", "\r\n"].map(async |start| {
-        let line = Raw::sending(server.address(), start).await;
-        line.send_slowly(endless.as_bytes()).await
+        let connection = Raw::sending(server.address(), start).await;
+        connection.send_slowly(endless.as_bytes()).await
     }));
-    let (heard, ()) = futures_util::future::join(dripped, assert_answers_others(&server)).await;
-    assert_eq!(heard, ["", "", ""]);
+    let (received, ()) = futures_util::future::join(dripped, assert_serves_others(&server)).await;
+    assert_eq!(received, ["", "", ""]);
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_slow_request_body_is_refused_and_ends_the_connection() {
         ]
         .map(async |head| Raw::sending(server.address(), head).await.send_slowly(endless.as_bytes()).await),
     );
-    let (answers, ()) = futures_util::future::join(dripped, assert_answers_others(&server)).await;
+    let (answers, ()) = futures_util::future::join(dripped, assert_serves_others(&server)).await;
     for answer in answers {
         assert_eq!(status(&answer), 408);
         assert!(answer.contains(r#""code":"REQUEST_TIMEOUT""#), "{answer}");
@@ -157,9 +157,9 @@ async fn idle_connections_are_closed_but_streams_and_sockets_are_not() {
     socket.subscribe("1", &events_of(&room), json!({})).await;
     let mut streams = Vec::new();
     for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
-        streams.push(Stream::of(post_query(client.url(), accept, &events_of(&room), json!({}))).await);
+        streams.push(Stream::open(post_query(client.url(), accept, &events_of(&room), json!({}))).await);
     }
-    client.viewers_become(&room, 3).await;
+    client.wait_for_viewers(&room, 3).await;
     for _ in 0..2 {
         assert_eq!(Raw::open(server.address()).await.rest().await, "");
         // An incomplete upgrade request.
@@ -173,13 +173,6 @@ async fn idle_connections_are_closed_but_streams_and_sockets_are_not() {
     for stream in &mut streams {
         assert!(stream.until("still here").await.is_some());
     }
-}
-
-#[tokio::test]
-async fn a_socket_without_connection_init_is_closed() {
-    let server = Server::with(&[("WS_INIT_TIMEOUT", "1s")]);
-    let mut socket = Socket::open(server.address()).await;
-    assert_eq!(socket.close_frame().await.0, 4408);
 }
 
 #[tokio::test]
@@ -198,17 +191,17 @@ async fn a_client_that_does_not_read_its_responses_is_disconnected() {
     let body = format!(r#"{{"query":"{query}"}}"#);
     let request = post("/graphql", &format!("content-length: {}\r\n", body.len()), &body);
     // More than the operating system buffers.
-    let line = Raw::sending(server.address(), request.repeat(200)).await;
+    let connection = Raw::sending(server.address(), request.repeat(200)).await;
     let lost = async {
         loop {
-            match line.0.try_write(b"\r\n") {
+            match connection.0.try_write(b"\r\n") {
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
                 _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
             }
         }
     };
-    tokio::time::timeout(PATIENCE, lost).await.expect("the server disconnects in time");
-    assert_answers_others(&server).await;
+    tokio::time::timeout(TIMEOUT, lost).await.expect("the server disconnects in time");
+    assert_serves_others(&server).await;
 }
 
 #[tokio::test]
@@ -219,11 +212,11 @@ async fn connections_per_address_are_limited_and_a_socket_counts_as_one() {
     assert_eq!(status(&Raw::open(server.address()).await.rest().await), 429);
     held.pop();
     let again = async || {
-        let line = Raw::sending(server.address(), "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
-        line.rest().await.starts_with("HTTP/1.1 200")
+        let connection = Raw::sending(server.address(), "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+        connection.rest().await.starts_with("HTTP/1.1 200")
     };
     eventually("a connection is free again", again).await;
-    assert!(server.log().contains("too many are open limit=\"address\""), "the log says so");
+    assert!(server.log().contains("too many are open limit=\"address\""), "the refusal is not logged");
 }
 
 #[tokio::test]
@@ -235,18 +228,18 @@ async fn total_connections_are_limited_and_a_trusted_proxy_may_use_them_all() {
     ]);
     let mut held = Vec::new();
     for _ in 0..3 {
-        let mut line = Raw::sending(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
-        assert!(line.until("ok\n").await.starts_with("HTTP/1.1 200"));
-        held.push(line);
+        let mut connection = Raw::sending(server.address(), "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n").await;
+        assert!(connection.until("ok\n").await.starts_with("HTTP/1.1 200"));
+        held.push(connection);
     }
     assert_eq!(status(&Raw::open(server.address()).await.rest().await), 503);
-    assert!(server.log().contains("too many are open limit=\"all\""), "the log says so");
+    assert!(server.log().contains("too many are open limit=\"all\""), "the refusal is not logged");
 }
 
 #[tokio::test]
 async fn a_server_out_of_file_descriptors_recovers() {
     let server = Server::embedded();
-    assert_answers_others(&server).await;
+    assert_serves_others(&server).await;
     let limit = format!("--nofile={0}:{0}", 64);
     let limited = Command::new("prlimit").args([format!("--pid={}", server.process_id()), limit]).status();
     assert!(limited.expect("the prlimit command").success());
@@ -254,10 +247,10 @@ async fn a_server_out_of_file_descriptors_recovers() {
     for _ in 0..100 {
         held.push(Raw::open(server.address()).await);
     }
-    eventually("the log says so", async || server.log().contains("cannot accept connections")).await;
+    eventually("the failure is logged", async || server.log().contains("cannot accept connections")).await;
     drop(held);
-    assert_answers_others(&server).await;
-    assert_eq!(server.log().matches("cannot accept connections").count(), 1, "and says so once");
+    assert_serves_others(&server).await;
+    assert_eq!(server.log().matches("cannot accept connections").count(), 1, "the failure is logged once");
 }
 
 #[tokio::test]
@@ -288,10 +281,10 @@ async fn a_large_request_that_expects_100_continue_is_refused_at_once() {
         assert!(answer.contains(words), "{answer}");
     }
     let request = post("/graphql", &format!("expect: 100-continue\r\ncontent-length: {}\r\n", QUERY.len()), "");
-    let mut line = Raw::sending(server.address(), request).await;
-    assert_eq!(line.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
-    line.send(QUERY).await;
-    assert!(line.until("}}").await.starts_with("HTTP/1.1 200"));
+    let mut connection = Raw::sending(server.address(), request).await;
+    assert_eq!(connection.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    connection.send(QUERY).await;
+    assert!(connection.until("}}").await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::error_code;
+use crate::support::http_client;
 use crate::support::server::Server;
 
 const QUERY: &str = "{ __typename }";
@@ -19,7 +20,7 @@ fn address(server: &Server, query: &str) -> reqwest::Url {
 #[tokio::test]
 async fn a_get_that_a_form_or_an_image_could_have_sent_is_refused() {
     let server = Server::embedded();
-    let http = reqwest::Client::new();
+    let http = http_client().build().expect("a client");
     let navigation = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
     for headers in [
         vec![],
@@ -57,7 +58,7 @@ async fn a_get_that_a_form_or_an_image_could_have_sent_is_refused() {
 #[tokio::test]
 async fn only_a_json_post_changes_anything() {
     let server = Server::embedded();
-    let http = reqwest::Client::new();
+    let http = http_client().build().expect("a client");
     let url = server.url("/graphql");
     let mutation = "mutation { createRoom { room { id } } }";
     let body = json!({ "query": mutation }).to_string();
@@ -114,7 +115,7 @@ const CREATE: [&str; 4] = ["/room/create", "/room/create/", "/v1/room/create", "
 async fn no_image_or_link_of_another_site_creates_a_room_over_the_legacy_routes() {
     for (setting, status) in [("same", 403), ("200", 200)] {
         let server = Server::with(&[("REST_ERROR_STATUS", setting)]);
-        let http = reqwest::Client::new();
+        let http = http_client().build().expect("a client");
         for path in CREATE {
             for (site, mode, destination) in [
                 ("cross-site", "no-cors", "image"),
@@ -144,7 +145,7 @@ async fn no_image_or_link_of_another_site_creates_a_room_over_the_legacy_routes(
 #[tokio::test]
 async fn scripts_programs_and_the_address_bar_create_rooms_over_the_legacy_routes() {
     let server = Server::embedded();
-    let http = reqwest::Client::new();
+    let http = http_client().build().expect("a client");
     for path in CREATE {
         for headers in [
             vec![],

@@ -42,7 +42,11 @@ async fn guesses_of_a_network_are_bounded_however_many_clients_it_has() {
             assert_eq!(outcomes[..6], vec!["ROOM_CODE_INVALID"; 6], "over all rooms and servers");
             assert_eq!(outcomes[6..], vec!["RATE_LIMITED"; 14]);
             let stranger = client_at(&nodes, 1, neighbor);
-            assert_eq!(outcome(&stranger, &rooms[0], &rooms[0].code).await, "RATE_LIMITED", "a stranger next door");
+            assert_eq!(
+                outcome(&stranger, &rooms[0], &rooms[0].code).await,
+                "RATE_LIMITED",
+                "an unknown client of the network"
+            );
             // Clients that a room knows still enter it, on any server.
             for n in 0..2 {
                 assert_eq!(outcome(&client_at(&nodes, n, &address(100)), &rooms[1], &rooms[1].code).await, "OK");
@@ -105,7 +109,7 @@ async fn an_unknown_client_stays_a_stranger_to_every_room() {
             // Earlier entries give no privilege, because other clients may have made them.
             assert_eq!(outcome(&unknown(n), &room, &room.code).await, "RATE_LIMITED");
         }
-        assert_eq!(outcome(&proxy, &room, &room.code).await, "OK", "the proxy is somebody else");
+        assert_eq!(outcome(&proxy, &room, &room.code).await, "OK", "the proxy is another client");
         let address: IpAddr = "192.0.2.1".parse().expect("an address");
         assert_eq!(outcome(&client_at(&nodes, 0, &address.to_string()), &room, &room.code).await, "OK");
     }

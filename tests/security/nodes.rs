@@ -1,4 +1,4 @@
-//! Servers that share a store, and what becomes of requests that they refuse.
+//! Servers that share a store, and checks of requests that they refuse.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

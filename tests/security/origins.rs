@@ -70,7 +70,7 @@ async fn only_allowed_origins_may_read_responses_and_never_with_credentials() {
                 .header("origin", origin)
                 .header("access-control-request-method", "POST")
                 .header("access-control-request-headers", "content-type");
-            let answer = Answer::to(request).await;
+            let answer = Answer::receive(request).await;
             assert_eq!(answer.header("access-control-allow-origin"), allowed, "{method} from {origin}");
             assert_eq!(answer.header("access-control-allow-credentials"), None);
             let vary =

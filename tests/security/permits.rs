@@ -113,7 +113,7 @@ async fn a_known_lockout_is_reported_without_store_calls() {
         for _ in 0..100 {
             assert_eq!(outcome(&stranger, &room, &wrong(&room)).await, "RATE_LIMITED");
         }
-        // The store is asked again once a second.
+        // The servers ask the store again once a second.
         let (store_calls, allowed) = (calls().await - before, 5 * (1 + start.elapsed().as_secs()));
         assert!(store_calls <= allowed, "{store_calls} calls of the store for 100 refusals in {:?}", start.elapsed());
     }

@@ -43,8 +43,8 @@ async fn behind_a_trusted_proxy_clients_are_separate_and_cannot_forge_addresses(
     ] {
         assert_eq!(open(&server, headers).await.err(), too_many_sockets(), "{headers}");
     }
-    // A client that writes the header which its proxy does not write has no known address. All such clients count as one,
-    // which is not the proxy.
+    // Headers that contradict each other leave the address of the client unknown. All unknown clients count as one, which is not
+    // the proxy.
     let unknown = [
         "forwarded: for=9.9.9.9\r\nx-forwarded-for: 1.2.3.4\r\n",
         "forwarded: for=8.8.8.8\r\nx-forwarded-for: 1.2.3.4\r\n",

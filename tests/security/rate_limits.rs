@@ -102,7 +102,7 @@ async fn opening_subscriptions_is_limited_over_every_transport() {
         assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("2")));
         expect_limited(&json!({ "errors": refused["payload"] }), message);
         let url = server.url("/graphql");
-        let mut events = Stream::of(stream::post(&url, "text/event-stream", &events_of(&room), json!({}))).await;
+        let mut events = Stream::open(stream::post(&url, "text/event-stream", &events_of(&room), json!({}))).await;
         events.block().await.expect("the retry time");
         let (_, next) = events.next().await;
         expect_limited(&next, message);

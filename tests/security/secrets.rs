@@ -50,16 +50,16 @@ async fn over_rest(server: &Server, secrets: &mut Vec<String>) {
         http().get(server.url("/room/create")).send().await.expect("an answer").json().await.expect("JSON");
     let (id, code) = (text(&room["data"]["room_id"]), text(&room["data"]["room_code"]));
     secrets.push(code.clone());
-    let ask = async |route: &str, body: Value| {
+    let post_to = async |route: &str, body: Value| {
         let sent = http().post(server.url(route)).json(&body).send().await.expect("an answer");
         sent.json::<Value>().await.expect("JSON")
     };
     // The id of the room serves as the id of a user that does not exist in any Redis.
     let good = json!({ "room_id": id, "room_code": code, "user_id": id, "message": TEXT, "message_id": 0 });
-    let sent = ask("/room/message/send", good.clone()).await;
+    let sent = post_to("/room/message/send", good.clone()).await;
     let token = text(&sent["data"]["token"]);
     secrets.push(token.clone());
-    ask("/room", good.clone()).await;
+    post_to("/room", good.clone()).await;
     for route in ["/room", "/room/message/send", "/room/message/edit", "/room/message/delete"] {
         for (field, value) in
             [("room_code", TEXT), ("token", TEXT), ("message", ""), ("room_id", TEXT), ("user_id", TEXT)]
@@ -67,7 +67,7 @@ async fn over_rest(server: &Server, secrets: &mut Vec<String>) {
             let mut body = good.clone();
             body["token"] = json!(token);
             body[field] = json!(value);
-            let answer = ask(route, body).await;
+            let answer = post_to(route, body).await;
             // Tokens of accepted actions are secrets, too.
             secrets.extend(answer["data"]["token"].as_str().map(str::to_owned));
         }
@@ -89,10 +89,10 @@ async fn over_graphql(server: &Server, secrets: &mut Vec<String>) {
     socket.follow("1", &client, &room).await;
     let mut streams = Vec::new();
     for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
-        streams.push(Stream::of(post(client.url(), accept, &events_of(&room), json!({}))).await);
-        Stream::of(post(client.url(), accept, &events_of(&wrong), json!({}))).await.rest().await;
+        streams.push(Stream::open(post(client.url(), accept, &events_of(&room), json!({}))).await);
+        Stream::open(post(client.url(), accept, &events_of(&wrong), json!({}))).await.rest().await;
     }
-    client.viewers_become(&room, 3).await;
+    client.wait_for_viewers(&room, 3).await;
     let mut ada = User::with_own_token(client.clone());
     for _ in 0..2 {
         secrets.extend(ada.token.clone());
@@ -111,8 +111,8 @@ async fn over_graphql(server: &Server, secrets: &mut Vec<String>) {
     cut.truncate(cut.len() - 2);
     socket.send(tokio_tungstenite::tungstenite::Message::text(cut)).await;
     assert_eq!(socket.close_frame().await.0, 4400);
-    let asked = get(client.url(), &events_of(&room)).header("authorization", TEXT).header("last-event-id", TEXT);
-    asked.send().await.expect("an answer");
+    let request = get(client.url(), &events_of(&room)).header("authorization", TEXT).header("last-event-id", TEXT);
+    request.send().await.expect("an answer");
 }
 
 #[test]

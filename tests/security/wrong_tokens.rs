@@ -106,7 +106,10 @@ async fn wrong_tokens_of_many_users_take_a_bounded_number_of_counters() {
     });
     futures_util::stream::iter(tries)
         .buffer_unordered(16)
-        .for_each(async |answer| assert!(error_code(&answer).len() > 1))
+        .for_each(async |answer| {
+            let code = error_code(&answer);
+            assert!(["TOKEN_INVALID", "RATE_LIMITED"].contains(&&*code), "{code}");
+        })
         .await;
     let new_keys = redis.query::<usize>(&["DBSIZE"]).await - keys;
     assert!((100..=1_100).contains(&new_keys), "{new_keys} new keys");

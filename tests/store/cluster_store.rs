@@ -178,7 +178,7 @@ async fn commit_during_a_slot_migration_waits_and_is_announced() {
     while !resynced || after.is_none() {
         // Events that are published before the feed has moved are covered by its resync.
         let next = tokio::time::timeout(Duration::from_secs(5), feed.next());
-        match next.await.expect("an announcement in time").expect("a feed that goes on") {
+        match next.await.expect("an announcement in time").expect("a feed that continues") {
             FeedItem::Event(event) => {
                 assert!(event.position.seq > before.position.seq, "announced twice: {event:?}");
                 after = Some(event.position.seq);

@@ -233,7 +233,7 @@ async fn an_outside_writer_makes_writes_fail_only_while_it_writes() {
     outside.execute_batch("ROLLBACK").expect("a rollback");
     let start = Instant::now();
     while ada.try_send(&room, "after").await.expect("an answer").get("errors").is_some() {
-        assert!(start.elapsed() < crate::support::PATIENCE, "sends are still refused");
+        assert!(start.elapsed() < crate::support::TIMEOUT, "sends are still refused");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // Rebuilding the whole database is such a write.
@@ -243,7 +243,7 @@ async fn an_outside_writer_makes_writes_fail_only_while_it_writes() {
     assert_eq!((texts.first(), texts.last()), (Some(&Some("before".into())), Some(&Some("after the rebuild".into()))));
 }
 
-/// Adds an expired room with so many messages of 16 kB to the database of a stopped server.
+/// Adds an expired room with this many messages of 16 kB to the database of a stopped server.
 fn add_expired_room(server: &Server, messages: u32) {
     let database = Connection::open(server.data().join("livechat.db")).expect("the database");
     database
@@ -277,7 +277,7 @@ async fn a_large_expired_room_releases_its_space_between_the_writes_of_others() 
     while size(&server.data()) > 1_500_000 {
         ada.send(&room, "meanwhile").await;
         changes += 1;
-        assert!(start.elapsed() < crate::support::PATIENCE, "{} bytes are left", size(&server.data()));
+        assert!(start.elapsed() < crate::support::TIMEOUT, "{} bytes are left", size(&server.data()));
     }
     println!("{before} bytes released in {:?}, {changes} changes meanwhile", start.elapsed());
     assert_eq!(server.client().texts(&room).await.len(), changes);

@@ -99,7 +99,7 @@ pub async fn readers_that_join_during_writes_get_every_event_once_and_in_order(o
     written.into_iter().collect::<Outcome>()?;
     let log = log_of(&store, room).await?;
     for (after, events) in readers? {
-        ensure!(events == log[after.seq.0 as usize..], "a reader who joined after {after:?} got something else");
+        ensure!(events == log[after.seq.0 as usize..], "a reader that joined after {after:?} got something else");
     }
     for hub in hubs {
         hub.close().await;
@@ -188,10 +188,10 @@ pub async fn a_stream_completes_when_its_room_ends(on: &dyn Fixture) -> Outcome 
     }
     // The third has not read the event yet. It still gets it before the end.
     let [first, second, third] = &mut readers;
-    ensure!(first.next().await?.is_none(), "the stream goes on after the end of its room");
-    ensure!(second.next().await?.is_none(), "a resumed stream goes on after the end of its room");
+    ensure!(first.next().await?.is_none(), "the stream continues after the end of its room");
+    ensure!(second.next().await?.is_none(), "a resumed stream continues after the end of its room");
     third.expect_events(&[sent]).await?;
-    ensure!(third.next().await?.is_none(), "a slow stream goes on after the end of its room");
+    ensure!(third.next().await?.is_none(), "a slow stream continues after the end of its room");
     hub.close().await;
     Ok(())
 }
@@ -213,7 +213,7 @@ pub async fn a_lost_cursor_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
         let result = hub.follow(&state, lost).await.map(drop);
         ensure_refused!(result, StoreError::ForeignPosition, "following behind {lost:?}");
     }
-    ensure_eq!(hub.viewers(room), 0, "the viewers after refused ones");
+    ensure_eq!(hub.viewers(room), 0, "the viewers after refused cursors");
     // The same for a position that is lost while a reader follows.
     let mut reader = Follower::open(on, &hub, room, None).await?;
     faulty.lose_log();
@@ -221,7 +221,7 @@ pub async fn a_lost_cursor_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
     commit_new(&store, send(room, &named_user("ann"), "lost as well")).await?;
     let next = reader.next().await?;
     ensure!(matches!(next, Some(Err(StoreError::ForeignPosition))), "a lost position resulted in {next:?}");
-    ensure!(reader.next().await?.is_none(), "the stream goes on after an error");
+    ensure!(reader.next().await?.is_none(), "the stream continues after an error");
     hub.close().await;
     Ok(())
 }
@@ -232,7 +232,7 @@ pub async fn an_unknown_room_is_an_error_at_once(on: &dyn Fixture) -> Outcome {
     state.room.id = RoomId::random();
     let hub = Hub::start(store);
     let result = hub.follow(&state, Position::START).await.map(drop);
-    ensure_refused!(result, StoreError::NotFound, "following a room that is not there");
+    ensure_refused!(result, StoreError::NotFound, "following an unknown room");
     ensure_eq!(hub.viewers(state.room.id), 0, "its viewers");
     hub.close().await;
     Ok(())
@@ -311,7 +311,7 @@ pub async fn closing_the_hub_ends_every_stream(on: &dyn Fixture) -> Outcome {
     let closing = with_timeout(on.timeout(), "the closing of the hub", hub.close());
     let (closed, end) = tokio::join!(closing, read.next());
     closed?;
-    ensure!(end?.is_none(), "a stream that is being read goes on after the closing");
-    ensure!(unread.next().await?.is_none(), "a stream that was not read goes on after the closing");
+    ensure!(end?.is_none(), "a stream that is being read continues after the closing");
+    ensure!(unread.next().await?.is_none(), "a stream that was not read continues after the closing");
     Ok(())
 }

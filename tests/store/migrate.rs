@@ -24,7 +24,6 @@ const FIELDS: &str = "id code createdAt expiresAt chatterCount cursor
 /// The command that migrates the store in `data` to the Redis at `url`.
 fn migrate(data: &Path, url: &str) -> Command {
     let environment = [("DATA_DIR", data.to_str().expect("text")), ("REDIS_URL", url), ("REDIS_TIMEOUT", "30s")];
-    let environment: Vec<_> = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let mut command = command(data.parent().expect("a directory"), &environment);
     command.arg("migrate");
     command
@@ -67,8 +66,8 @@ async fn everything_arrives_and_stays_usable() {
     bob.delete(&room, &text(&second["id"])).await;
     let before_last = ada.token.clone();
     ada.send(&room, "last").await;
-    let told = events(&server, &room, &start, "last").await;
-    let (state, nothing) = (client.of_room(&room, FIELDS).await, client.of_room(&empty, FIELDS).await);
+    let before = events(&server, &room, &start, "last").await;
+    let (state, nothing) = (client.query_room(&room, FIELDS).await, client.query_room(&empty, FIELDS).await);
     let rooms = active_rooms(&client).await;
     assert!(server.terminate().await.success());
 
@@ -79,10 +78,10 @@ async fn everything_arrives_and_stays_usable() {
 
     let server = Server::on_redis(&redis.url());
     let client = server.client();
-    assert_eq!(client.of_room(&room, FIELDS).await, state);
-    assert_eq!(client.of_room(&empty, FIELDS).await, nothing);
+    assert_eq!(client.query_room(&room, FIELDS).await, state);
+    assert_eq!(client.query_room(&empty, FIELDS).await, nothing);
     assert_eq!(active_rooms(&client).await, rooms);
-    assert_eq!(events(&server, &room, &start, "last").await, told);
+    assert_eq!(events(&server, &room, &start, "last").await, before);
     // An earlier run may have been interrupted before it listed a room; the next run lists it.
     let mut unlist = redis::cmd("DEL");
     for part in 0..16 {
@@ -95,7 +94,7 @@ async fn everything_arrives_and_stays_usable() {
     assert_eq!(active_rooms(&client).await, rooms);
     // A subscriber resumes with its cursor.
     let mut reader = Subscriber::open(server.address(), &room, middle).await;
-    assert_eq!(reader.events(2).await, told[3..]);
+    assert_eq!(reader.events(2).await, before[3..]);
     // A repeated send is recognized, with the current token.
     (ada.client, bob.client) = (client.clone(), client.clone());
     let again = bob.try_send_once(&room, "another text", Some("bob's 1")).await.expect("an answer");
@@ -143,8 +142,8 @@ async fn a_large_room_arrives_complete_after_interruptions() {
     let message = ada.send(&room, "to be deleted").await;
     ada.delete(&room, &text(&message["id"])).await;
     ada.send(&room, "last").await;
-    let told = events(&server, &room, &start, "last").await;
-    let (texts, state) = (client.texts(&room).await, client.of_room(&room, FIELDS).await);
+    let before = events(&server, &room, &start, "last").await;
+    let (texts, state) = (client.texts(&room).await, client.query_room(&room, FIELDS).await);
     assert_eq!(texts.len(), 5_002);
     assert!(server.terminate().await.success());
 
@@ -176,8 +175,8 @@ async fn a_large_room_arrives_complete_after_interruptions() {
     );
     let client = other.client();
     assert_eq!(client.texts(&room).await, texts);
-    assert_eq!(client.of_room(&room, FIELDS).await, state);
-    assert_eq!(events(&other, &room, &start, "last").await, told);
+    assert_eq!(client.query_room(&room, FIELDS).await, state);
+    assert_eq!(events(&other, &room, &start, "last").await, before);
     let report = run_migration(&server.data(), &url);
     assert!(report.contains("Rooms: 0 copied, 1 were already there"), "{report}");
 }
@@ -245,7 +244,7 @@ async fn everything_arrives_at_a_cluster_too() {
     for n in 0..5 {
         let (room, _) = room_and_start(&client).await;
         User::of(client.clone()).send(&room, &format!("in room {n}")).await;
-        let state = client.of_room(&room, FIELDS).await;
+        let state = client.query_room(&room, FIELDS).await;
         rooms.push((room, state));
     }
     let listed = active_rooms(&client).await;
@@ -256,8 +255,8 @@ async fn everything_arrives_at_a_cluster_too() {
     let server = Server::on_redis(&cluster.url());
     let client = server.client();
     for (room, state) in rooms {
-        assert_eq!(client.of_room(&room, FIELDS).await, state);
-        User::of(client.clone()).send(&room, "goes on").await;
+        assert_eq!(client.query_room(&room, FIELDS).await, state);
+        User::of(client.clone()).send(&room, "still accepted").await;
     }
     assert_eq!(active_rooms(&client).await, listed);
 }

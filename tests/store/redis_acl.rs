@@ -87,7 +87,7 @@ async fn assert_everything_works(url: &str, nodes: &[&RedisServer]) {
     let client = servers[0].client();
     assert_eq!(client.texts(&room).await, [Some("from the other store".to_owned())]);
     let mut reader = Subscriber::open(servers[1].address(), &room, None).await;
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     RestUser::of(servers[0].address(), "a user over REST".to_owned()).send(&room, "over REST").await;
     assert_eq!(reader.event().await["message"]["text"], "over REST");
     let mut wrong = room.clone();

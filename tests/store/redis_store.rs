@@ -62,7 +62,7 @@ async fn next_item(feed: &mut Feed) -> FeedItem {
     tokio::time::timeout(FEED_TIMEOUT, feed.next())
         .await
         .expect("an announcement in time")
-        .expect("a feed that goes on")
+        .expect("a feed that continues")
 }
 
 async fn next_event(feed: &mut Feed) -> Event {
@@ -113,20 +113,20 @@ async fn every_key_expires_and_every_key_of_a_room_has_its_hash_tag() {
     let room = new_room(&store).await;
     use_room(&store, room).await;
 
-    let mut of_room = BTreeSet::new();
+    let mut room_keys = BTreeSet::new();
     for key in keys(&mut redis).await {
         let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut redis).await.expect("a time to live");
         assert!(left > 0, "{key} never expires");
         assert!(left <= 3_600_000, "{key} outlives the room");
         assert!(key.starts_with(PREFIX), "{key} is not under the prefix");
         if let Some(name) = key.strip_prefix(&format!("{PREFIX}:{{{room}}}:")) {
-            of_room.insert(name.to_owned());
+            room_keys.insert(name.to_owned());
         } else {
             assert!(!key.contains(&room.to_string()), "{key} belongs to the room but lacks its hash tag");
         }
     }
     let expected = ["room", "messages", "log", "once", "chatters", "roster", "viewers"];
-    assert_eq!(of_room, expected.map(str::to_owned).into());
+    assert_eq!(room_keys, expected.map(str::to_owned).into());
 }
 
 #[tokio::test]
@@ -320,7 +320,7 @@ async fn commands_and_announcements_recover_after_redis_was_killed() {
     let start = Instant::now();
     eventually("commands work again", || async { store.ping().await.is_ok() }).await;
     println!("commands worked again after {:?}", start.elapsed());
-    assert!(start.elapsed() < Duration::from_secs(2), "commands worked again only after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "commands worked again after {:?}", start.elapsed());
     for _ in 0..20 {
         store.ping().await.expect("every connection works again");
     }
@@ -363,11 +363,11 @@ async fn missing_or_wrong_password_is_reported() {
     assert!(!format!("{:?}", settings(&server)).contains("sesame"));
 
     let without = server.url_without_password();
-    for (url, says) in [(without.clone(), "NOAUTH"), (without.replace("//", "//:open-barley@"), "WRONGPASS")] {
+    for (url, reply) in [(without.clone(), "NOAUTH"), (without.replace("//", "//:open-barley@"), "WRONGPASS")] {
         let result = RedisStore::connect(Settings::new(&url, PREFIX).expect("settings")).await;
         let Err(StoreError::Unavailable(source)) = result else { panic!("{url} was accepted") };
         let text = format!("{source}: {}", source.source().expect("a reason"));
-        assert!(text.contains("cannot connect to Redis at 127.0.0.1") && text.contains(says), "{text}");
+        assert!(text.contains("cannot connect to Redis at 127.0.0.1") && text.contains(reply), "{text}");
         assert!(!text.contains("barley"), "{text}");
     }
 }

@@ -1,20 +1,20 @@
-//! A GraphQL client over HTTP, and a user of it who remembers the token.
+//! A GraphQL client over HTTP, and a user who keeps the current token.
 
 use std::net::IpAddr;
 
-use reqwest::header::HeaderName;
+use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::{eventually, http_client};
 
-/// Talks to one server's `/graphql`.
+/// A client of the GraphQL endpoint of one server.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
 }
 
-/// A room as its creator knows it.
+/// The id and the code of a room.
 #[derive(Clone, Debug)]
 pub struct RoomKey {
     pub id: String,
@@ -26,17 +26,22 @@ impl Client {
         Self { http: http_client().build().expect("a client"), url }
     }
 
-    /// One whose requests come from this address of the machine; all of 127.0.0.0/8 are.
+    /// A client of the server at this host and port.
+    pub fn at(address: &str) -> Self {
+        Self::of(format!("http://{address}/graphql"))
+    }
+
+    /// A client with this local address. Every address in 127.0.0.0/8 works.
     pub fn from_address(url: String, address: IpAddr) -> Self {
         let http = http_client().local_address(address).build().expect("a client");
         Self { http, url }
     }
 
-    /// One behind a proxy of this machine that says where its client is. The server has to trust the proxy.
+    /// A client behind a proxy that reports `client` as its address. The server must trust 127.0.0.1 as a proxy.
     pub fn behind_proxy(url: String, client: &str) -> Self {
-        let headers = std::iter::once(("x-forwarded-for", client));
-        let headers = headers.map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value")));
-        let http = http_client().default_headers(headers.collect()).build().expect("a client");
+        let name = HeaderName::from_static("x-forwarded-for");
+        let headers = HeaderMap::from_iter([(name, client.parse().expect("a value"))]);
+        let http = http_client().default_headers(headers).build().expect("a client");
         Self { http, url }
     }
 
@@ -44,31 +49,31 @@ impl Client {
         &self.url
     }
 
-    /// The whole answer to a request, or why there is none.
+    /// Sends a request. Returns the whole response.
     pub async fn try_request(&self, query: &str, variables: Value) -> Result<Value, reqwest::Error> {
         let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
         request.send().await?.json().await
     }
 
-    /// The answer to a request that accepts this, as it comes.
+    /// Sends a request with this `Accept` header. Returns the response without reading its body.
     pub async fn post_accepting(&self, accept: &str, query: &str, variables: &Value) -> reqwest::Response {
         let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
-        request.header("accept", accept).send().await.expect("an answer")
+        request.header("accept", accept).send().await.expect("a response")
     }
 
-    /// The whole answer to a request.
+    /// Sends a request. Returns the whole response; panics if there is none.
     pub async fn request(&self, query: &str, variables: Value) -> Value {
-        self.try_request(query, variables).await.expect("an answer in JSON")
+        self.try_request(query, variables).await.expect("a response in JSON")
     }
 
-    /// The data of a request that must succeed.
+    /// Sends a request that must succeed. Returns its data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
-        let answer = self.request(query, variables).await;
-        assert!(answer.get("errors").is_none(), "{query} was answered with {answer}");
-        answer["data"].clone()
+        let response = self.request(query, variables).await;
+        assert!(response.get("errors").is_none(), "{query} failed: {response}");
+        response["data"].clone()
     }
 
-    /// The code of the first error of a request that must fail.
+    /// Sends a request that must fail. Returns the code of its first error.
     pub async fn code(&self, query: &str, variables: Value) -> String {
         error_code(&self.request(query, variables).await)
     }
@@ -79,26 +84,26 @@ impl Client {
         RoomKey { id: text(&room["id"]), code: text(&room["code"]) }
     }
 
-    /// One field of a room.
-    pub async fn of_room(&self, room: &RoomKey, field: &str) -> Value {
-        let query = format!("query($id: ID!, $code: String!) {{ room(id: $id, code: $code) {{ {field} }} }}");
+    /// Reads these fields of a room.
+    pub async fn query_room(&self, room: &RoomKey, fields: &str) -> Value {
+        let query = format!("query($id: ID!, $code: String!) {{ room(id: $id, code: $code) {{ {fields} }} }}");
         self.data(&query, json!({ "id": room.id, "code": room.code })).await["room"].clone()
     }
 
-    /// Where the events of a room stand now.
+    /// The cursor of the last event of a room.
     pub async fn cursor(&self, room: &RoomKey) -> String {
-        text(&self.of_room(room, "cursor").await["cursor"])
+        text(&self.query_room(room, "cursor").await["cursor"])
     }
 
-    /// Waits until a room has so many viewers. From then on, none of them misses what is sent.
-    pub async fn viewers_become(&self, room: &RoomKey, count: usize) {
+    /// Waits until a room has this many viewers. From then on, each of them receives every event.
+    pub async fn wait_for_viewers(&self, room: &RoomKey, count: usize) {
         eventually(&format!("{count} viewers"), async || {
-            self.of_room(room, "viewerCount").await["viewerCount"] == count
+            self.query_room(room, "viewerCount").await["viewerCount"] == count
         })
         .await;
     }
 
-    /// The texts of all messages of a room, in order, through pages of 100; `None` for a deleted one.
+    /// The texts of all messages of a room, in order, read in pages of 100; `None` for a deleted message.
     pub async fn texts(&self, room: &RoomKey) -> Vec<Option<String>> {
         const PAGE: &str = "query($id: ID!, $code: String!, $after: String) { room(id: $id, code: $code) {
             messages(first: 100, after: $after) { nodes { text index } pageInfo { hasNextPage endCursor } } } }";
@@ -118,12 +123,12 @@ impl Client {
     }
 }
 
-/// Somebody who sends, edits and deletes, with the token of the last answer.
+/// A user who sends, edits and deletes, and keeps the token of the last response.
 pub struct User {
     pub client: Client,
     pub id: Option<String>,
     pub token: Option<String>,
-    /// Where the last accepted action stands in the room's events.
+    /// The cursor of the event of the last accepted action.
     pub cursor: Option<String>,
 }
 
@@ -139,18 +144,18 @@ impl User {
         Self { client, id: None, token: None, cursor: None }
     }
 
-    /// One with an id and a first token of its own, so that even its first send can be repeated.
+    /// A user with an id and a first token of its own, so that even its first send can be repeated.
     pub fn with_own_token(client: Client) -> Self {
         let random = || Some(format!("{:032x}", rand::random::<u128>()));
         Self { client, id: random(), token: random(), cursor: None }
     }
 
-    /// What the server says to a send, token and user remembered if it was accepted.
+    /// Sends a message. Returns the response, and keeps the token and the id if the message was accepted.
     pub async fn try_send(&mut self, room: &RoomKey, message: &str) -> Result<Value, reqwest::Error> {
         self.try_send_once(room, message, None).await
     }
 
-    /// As [`try_send`](Self::try_send), with a `clientMessageId` that makes a repeat safe.
+    /// Like [`try_send`](Self::try_send), with a `clientMessageId` that makes a repeat safe.
     pub async fn try_send_once(
         &mut self,
         room: &RoomKey,
@@ -159,38 +164,38 @@ impl User {
     ) -> Result<Value, reqwest::Error> {
         let input = json!({ "roomId": room.id, "roomCode": room.code, "text": message,
             "userId": self.id, "token": self.token, "clientMessageId": client_message_id });
-        let answer = self.client.try_request(SEND, json!({ "input": input })).await?;
-        let sent = &answer["data"]["sendMessage"];
+        let response = self.client.try_request(SEND, json!({ "input": input })).await?;
+        let sent = &response["data"]["sendMessage"];
         if let Some(token) = sent["token"].as_str() {
             self.token = Some(token.to_owned());
             self.id = Some(text(&sent["author"]["id"]));
             self.cursor = Some(text(&sent["cursor"]));
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// Sends; the message as the server tells it.
+    /// Sends a message. Returns the message of the response, which must be successful.
     pub async fn send(&mut self, room: &RoomKey, text: &str) -> Value {
-        let answer = self.try_send(room, text).await.expect("an answer");
-        assert!(answer.get("errors").is_none(), "a send was answered with {answer}");
-        answer["data"]["sendMessage"]["message"].clone()
+        let response = self.try_send(room, text).await.expect("a response");
+        assert!(response.get("errors").is_none(), "a send failed: {response}");
+        response["data"]["sendMessage"]["message"].clone()
     }
 
-    /// Edits; the message as the server tells it.
+    /// Edits a message. Returns the message of the response, which must be successful.
     pub async fn edit(&mut self, room: &RoomKey, message_id: &str, new_text: &str) -> Value {
-        let answer = self.try_change(room, message_id, Some(new_text)).await.expect("an answer");
-        assert!(answer.get("errors").is_none(), "an edit was answered with {answer}");
-        answer["data"]["editMessage"]["message"].clone()
+        let response = self.try_change(room, message_id, Some(new_text)).await.expect("a response");
+        assert!(response.get("errors").is_none(), "an edit failed: {response}");
+        response["data"]["editMessage"]["message"].clone()
     }
 
-    /// Deletes; the message as the server tells it.
+    /// Deletes a message. Returns the message of the response, which must be successful.
     pub async fn delete(&mut self, room: &RoomKey, message_id: &str) -> Value {
-        let answer = self.try_change(room, message_id, None).await.expect("an answer");
-        assert!(answer.get("errors").is_none(), "a deletion was answered with {answer}");
-        answer["data"]["deleteMessage"]["message"].clone()
+        let response = self.try_change(room, message_id, None).await.expect("a response");
+        assert!(response.get("errors").is_none(), "a deletion failed: {response}");
+        response["data"]["deleteMessage"]["message"].clone()
     }
 
-    /// What the server says to an edit, or without a new text to a deletion; the token remembered if it was accepted.
+    /// Edits a message, or deletes it if there is no new text. Returns the response, and keeps the token if it was accepted.
     pub async fn try_change(
         &mut self,
         room: &RoomKey,
@@ -203,22 +208,22 @@ impl User {
         if let Some(text) = new_text {
             input["text"] = text.into();
         }
-        let answer = self.client.try_request(query, json!({ "input": input })).await?;
-        let changed = &answer["data"][name];
+        let response = self.client.try_request(query, json!({ "input": input })).await?;
+        let changed = &response["data"][name];
         if let Some(token) = changed["token"].as_str() {
             self.token = Some(token.to_owned());
             self.cursor = Some(text(&changed["cursor"]));
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
-/// The code of the first error of an answer.
-pub fn error_code(answer: &Value) -> String {
-    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {answer}")).to_owned()
+/// The code of the first error of a response.
+pub fn error_code(response: &Value) -> String {
+    response["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {response}")).to_owned()
 }
 
-/// A string that must be there.
+/// The value as a string, which it must be.
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, RoomKey, User, error_code, text};
 use super::cuts::{Faults, Read, THE_END, whole_log};
 use super::eventually;
-use super::subscriber::Said;
+use super::subscriber::Received;
 use super::transport::{Reader, Resume, Transport};
 
 /// Users per room.
@@ -45,7 +45,7 @@ struct Acknowledged {
 impl Crowd {
     /// Starts users and readers at this address, in a new room.
     pub async fn start(address: &str) -> Self {
-        let client = client_of(address);
+        let client = Client::at(address);
         let room = client.create_room().await;
         let start = client.cursor(&room).await;
         let (stop, accepted) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
@@ -84,7 +84,7 @@ impl Crowd {
             cursors.extend(user.cursors);
             expected.extend(user.texts);
         }
-        let client = client_of(&self.address);
+        let client = Client::at(&self.address);
         let mut last = User::of(client.clone());
         expected
             .insert(last.send(&self.room, THE_END).await["index"].as_u64().expect("an index"), Some(THE_END.into()));
@@ -103,10 +103,6 @@ impl Crowd {
             assert_eq!(read.texts, texts);
         }
     }
-}
-
-fn client_of(address: &str) -> Client {
-    Client::of(format!("http://{address}/graphql"))
 }
 
 /// A user who repeats each action until it is accepted.
@@ -153,8 +149,8 @@ impl Writer {
 
     async fn send(&mut self, words: String) {
         loop {
-            if let Some(answer) = accepted(self.user.try_send_once(&self.room, &words, Some(&words)).await, &[]) {
-                let message = &answer["data"]["sendMessage"]["message"];
+            if let Some(response) = accepted(self.user.try_send_once(&self.room, &words, Some(&words)).await, &[]) {
+                let message = &response["data"]["sendMessage"]["message"];
                 let index = message["index"].as_u64().expect("an index");
                 self.own.push((index, text(&message["id"])));
                 self.acknowledged.texts.insert(index, Some(words));
@@ -175,12 +171,12 @@ impl Writer {
 }
 
 /// The response to an action that was accepted, or refused with a tolerated code. Any other refusal must be `UNAVAILABLE`.
-fn accepted(answer: Result<Value, reqwest::Error>, tolerated: &[&str]) -> Option<Value> {
-    let answer = answer.ok()?;
-    if answer.get("errors").is_none() || tolerated.contains(&&*error_code(&answer)) {
-        return Some(answer);
+fn accepted(response: Result<Value, reqwest::Error>, tolerated: &[&str]) -> Option<Value> {
+    let response = response.ok()?;
+    if response.get("errors").is_none() || tolerated.contains(&&*error_code(&response)) {
+        return Some(response);
     }
-    assert_eq!(error_code(&answer), "UNAVAILABLE", "an action was refused: {answer}");
+    assert_eq!(error_code(&response), "UNAVAILABLE", "an action was refused: {response}");
     None
 }
 
@@ -197,17 +193,17 @@ async fn read(address: String, room: RoomKey, start: String, transport: Transpor
         if let Ok(mut reader) = opened {
             loop {
                 match reader.next().await {
-                    Said::Event(event) => {
+                    Received::Event(event) => {
                         if read.apply(&event) {
                             return read;
                         }
                     }
-                    Said::Closed(_) => break,
-                    Said::Error(error) => {
+                    Received::Closed(_) => break,
+                    Received::Error(error) => {
                         assert!(error.to_string().contains("\"UNAVAILABLE\""), "{transport:?} received {error}");
                         break;
                     }
-                    Said::Complete => panic!("a reader over {transport:?} received `complete`"),
+                    Received::Complete => panic!("a reader over {transport:?} received `complete`"),
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Readers whose connections are cut all the time while users send, edit and delete; and what became of their events.
+//! Trials in which the connections of readers are cut all the time while users send, edit and delete. Every reader must
+//! receive each event once, in order.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -14,60 +15,60 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, RoomKey, User, text};
 use super::proxy::{connect_limited, reset_when_dropped};
-use super::subscriber::Said;
+use super::subscriber::Received;
 use super::transport::{Reader, Resume, Transport};
 
 /// The last text of each room.
 pub const THE_END: &str = "the end";
 
-/// A trial: who reads and writes, and how often readers lose their connections.
+/// The parameters of a trial.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
-    /// Of every choice; not of the moments at which things happen to happen.
+    /// Seed of every random choice. It does not determine the timing.
     pub seed: u64,
     pub rooms: usize,
     /// Readers of each room over each transport.
     pub readers: usize,
     /// Users of each room.
     pub users: usize,
-    /// How long a user waits at most between two actions.
+    /// The longest pause of a user between two actions.
     pub pause: Duration,
-    /// Cuts in all, the same number over each transport.
+    /// The number of cuts over all transports, the same for each.
     pub cuts: usize,
 }
 
-/// What became of a trial.
+/// The result of a trial.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Cuts, in the order of [`Transport::ALL`].
     pub cuts: [usize; 3],
-    /// Those of them that were made after a number of bytes.
+    /// The cuts that were made after a number of bytes.
     pub cuts_after_bytes: usize,
     pub readers: usize,
     /// Events of all rooms.
     pub events: usize,
-    /// Events that readers took, all readers together.
+    /// Events received by all readers together.
     pub deliveries: usize,
     pub faults: Faults,
 }
 
-/// What must not be.
+/// Violations of the delivery guarantee.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Events that a reader never got.
+    /// Events that a reader never received.
     pub gaps: usize,
-    /// Events that a reader got again.
+    /// Events that a reader received more than once.
     pub repeats: usize,
-    /// Readers whose events are not the room's, one for one, in order.
+    /// Readers whose events differ from the log of the room.
     pub wrong_lists: usize,
-    /// Readers to whom the room looks different at the end.
+    /// Readers whose messages differ from those of the room at the end.
     pub wrong_rooms: usize,
     /// Connections that ended without being cut.
     pub losses: usize,
 }
 
 impl Trial {
-    /// Runs it against servers that share their rooms.
+    /// Runs the trial on servers that share their rooms.
     pub async fn run(self, addresses: &[String]) -> Outcome {
         let addresses: Arc<[String]> = addresses.into();
         let shares = [0, 1, 2].map(|n| (self.cuts + n) / 3);
@@ -76,7 +77,7 @@ impl Trial {
         let mut seeds = StdRng::seed_from_u64(self.seed);
         let mut rooms = Vec::new();
         for _ in 0..self.rooms {
-            let client = client_of(&addresses[0]);
+            let client = Client::at(&addresses[0]);
             let room = client.create_room().await;
             let start = client.cursor(&room).await;
             let mut task = || Task {
@@ -106,17 +107,17 @@ impl Trial {
         for (room, start, users, readers) in rooms {
             let mut accepted = Vec::new();
             for user in users {
-                accepted.extend(user.await.expect("a user who did not fail"));
+                accepted.extend(user.await.expect("a user that did not fail"));
             }
-            let mut last = User::of(client_of(&addresses[0]));
+            let mut last = User::of(Client::at(&addresses[0]));
             last.send(&room, THE_END).await;
             accepted.extend(last.cursor);
             let log = whole_log(&addresses[0], &room, start).await;
             let kept: Vec<_> = log.iter().map(|entry| entry.cursor.clone()).collect();
             outcome.faults.compare(&accepted, &kept);
-            let texts = client_of(&addresses[0]).texts(&room).await;
+            let texts = Client::at(&addresses[0]).texts(&room).await;
             for reader in readers {
-                let read = reader.await.expect("a reader who did not fail");
+                let read = reader.await.expect("a reader that did not fail");
                 let cursors: Vec<_> = read.entries.iter().map(|entry| entry.cursor.clone()).collect();
                 outcome.faults.compare(&kept, &cursors);
                 outcome.faults.wrong_lists += usize::from(read.entries != log);
@@ -134,15 +135,15 @@ impl Trial {
 }
 
 impl Faults {
-    /// Counts what is missing and what came again.
-    pub fn compare(&mut self, expected: &[String], got: &[String]) {
-        let distinct: HashSet<_> = got.iter().collect();
+    /// Counts the missing and the repeated cursors among those received.
+    pub fn compare(&mut self, expected: &[String], received: &[String]) {
+        let distinct: HashSet<_> = received.iter().collect();
         self.gaps += expected.iter().filter(|cursor| !distinct.contains(cursor)).count();
-        self.repeats += got.len() - distinct.len();
+        self.repeats += received.len() - distinct.len();
     }
 }
 
-/// Cuts to be made, and cuts that were, by transport.
+/// The cuts still to be made and those made so far, by transport.
 #[derive(Default)]
 struct Count {
     left: [AtomicUsize; 3],
@@ -157,7 +158,7 @@ impl Count {
     }
 }
 
-/// What every user and every reader of a room has.
+/// The context of a user or a reader.
 struct Task {
     rng: StdRng,
     addresses: Arc<[String]>,
@@ -170,18 +171,14 @@ impl Task {
     }
 }
 
-fn client_of(address: &str) -> Client {
-    Client::of(format!("http://{address}/graphql"))
-}
-
-/// Sends, edits and deletes, each time on any of the servers, until told to stop; the cursors of what was accepted.
+/// Sends, edits and deletes until `stop`, each time on a random server. Returns the cursors of the accepted actions.
 async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<String> {
-    let clients: Vec<_> = task.addresses.iter().map(|address| client_of(address)).collect();
+    let clients: Vec<_> = task.addresses.iter().map(|address| Client::at(address)).collect();
     let mut user = User::with_own_token(clients[0].clone());
     let (mut own, mut accepted) = (Vec::new(), Vec::new());
     while !stop.is_cancelled() {
         user.client = clients.choose(&mut task.rng).expect("a server").clone();
-        // Mostly short; some that take several packets.
+        // Most texts are short; some need several packets.
         let length = if task.rng.random_ratio(1, 20) { 3_000 } else { task.rng.random_range(1..80) };
         let words = "ü".repeat(length);
         match (task.rng.random_range(0..10), own.len()) {
@@ -195,7 +192,7 @@ async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<
             }
             _ => own.push(text(&user.send(&task.room, &words).await["id"])),
         }
-        accepted.push(user.cursor.clone().expect("what is accepted has a place in the log"));
+        accepted.push(user.cursor.clone().expect("the cursor of an accepted action"));
         tokio::time::sleep(pause.mul_f64(task.rng.random_range(0.0..1.0))).await;
     }
     accepted
@@ -204,11 +201,11 @@ async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<
 /// When a connection is cut.
 #[derive(Clone, Copy)]
 enum Cut {
-    /// At some moment, whatever is under way.
+    /// After this time.
     After(Duration),
-    /// When so many events were taken, with whatever is already behind them.
+    /// After this many events.
     AfterEvents(usize),
-    /// When so many bytes have come from the server.
+    /// After this many bytes from the server.
     AfterBytes(u64),
 }
 
@@ -239,7 +236,7 @@ impl Entry {
     }
 }
 
-/// What a reader has read, and what it makes of it.
+/// The events that a reader has received, and the texts of the messages according to them.
 #[derive(Default)]
 pub struct Read {
     pub entries: Vec<Entry>,
@@ -247,7 +244,7 @@ pub struct Read {
 }
 
 impl Read {
-    /// Takes in an event; whether it is the last one.
+    /// Applies an event. Returns whether it is the last one.
     pub fn apply(&mut self, event: &Value) -> bool {
         let entry = Entry::of(event);
         self.texts.insert(entry.index, event["message"]["text"].as_str().map(str::to_owned));
@@ -260,11 +257,11 @@ impl Read {
 enum Ended {
     Cut,
     Lost,
-    /// With the last event.
+    /// The last event was received.
     Done,
 }
 
-/// Reads from `start` to the last event, through one connection after the other, each to any of the servers.
+/// Reads from `start` to the last event, over as many connections as needed, each to a random server.
 async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Count>) -> Read {
     let mut read = Read::default();
     loop {
@@ -272,18 +269,18 @@ async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Co
         let granted = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
         let cut = granted.then(|| Cut::random(&mut task.rng));
         let address = task.any_address();
-        let line = match cut {
+        let connection = match cut {
             Some(Cut::AfterBytes(bytes)) => connect_limited(&address, bytes).await,
             _ => TcpStream::connect(&address).await,
         };
-        let line = line.expect("a server that listens");
-        reset_when_dropped(&line).expect("a line of our own");
+        let connection = connection.expect("a server that listens");
+        reset_when_dropped(&connection).expect("a connection of our own");
         let resume = if task.rng.random() { Resume::Argument } else { Resume::Connection };
         let after = read.entries.last().map_or(&start, |entry| &entry.cursor).clone();
-        let connection = go_on(&mut read, line, transport, &task.room, after, resume, cut);
+        let reading = read_over(connection, &mut read, transport, &task.room, after, resume, cut);
         let ended = match cut {
-            Some(Cut::After(moment)) => tokio::time::timeout(moment, connection).await.unwrap_or(Ended::Cut),
-            _ => connection.await,
+            Some(Cut::After(time)) => tokio::time::timeout(time, reading).await.unwrap_or(Ended::Cut),
+            _ => reading.await,
         };
         match (ended, cut) {
             (Ended::Done, _) => return read,
@@ -301,41 +298,41 @@ async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Co
     }
 }
 
-/// Reads on over one line. Ends it, like the line itself, with a reset.
-async fn go_on(
+/// Continues reading over this connection, which ends with the call.
+async fn read_over(
+    connection: TcpStream,
     read: &mut Read,
-    line: TcpStream,
     transport: Transport,
     room: &RoomKey,
     after: String,
     resume: Resume,
     cut: Option<Cut>,
 ) -> Ended {
-    let Ok(mut reader) = Reader::over(line, transport, room, Some(after), resume).await else {
+    let Ok(mut reader) = Reader::over(connection, transport, room, Some(after), resume).await else {
         return Ended::Lost;
     };
-    let mut taken = 0;
+    let mut received = 0;
     loop {
         match reader.next().await {
-            Said::Event(event) => {
+            Received::Event(event) => {
                 if read.apply(&event) {
                     return Ended::Done;
                 }
-                taken += 1;
-                if matches!(cut, Some(Cut::AfterEvents(enough)) if taken >= enough) {
+                received += 1;
+                if matches!(cut, Some(Cut::AfterEvents(events)) if received >= events) {
                     return Ended::Cut;
                 }
             }
-            Said::Closed(_) => return Ended::Lost,
+            Received::Closed(_) => return Ended::Lost,
             other => panic!("an event was expected over {transport:?}, not {other:?}"),
         }
     }
 }
 
-/// The log of a room, as somebody reads it who is never cut.
+/// Reads the whole log of a room over one connection.
 pub async fn whole_log(address: &str, room: &RoomKey, start: String) -> Vec<Entry> {
-    let line = TcpStream::connect(address).await.expect("a server that listens");
+    let connection = TcpStream::connect(address).await.expect("a server that listens");
     let mut read = Read::default();
-    go_on(&mut read, line, Transport::WebSocket, room, start, Resume::Argument, None).await;
+    read_over(connection, &mut read, Transport::WebSocket, room, start, Resume::Argument, None).await;
     read.entries
 }

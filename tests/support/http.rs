@@ -41,7 +41,7 @@ impl Client {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        Answer::to(self.request("GET", path)).await
+        Answer::receive(self.request("GET", path)).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
@@ -50,14 +50,14 @@ impl Client {
 
     /// Posts text, which may be invalid, as JSON.
     pub async fn post_text(&self, path: &str, body: &str) -> Answer {
-        Answer::to(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body.to_owned())).await
+        Answer::receive(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body.to_owned())).await
     }
 }
 
 impl Answer {
-    /// Sends the request.
-    pub async fn to(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
+    /// Sends a request and receives its response.
+    pub async fn receive(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("a response");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, body: response.text().await.expect("a body") }
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, RoomKey, User, error_code};
 use super::eventually;
-use super::reader::assert_tell_the_room;
+use super::room_view::assert_events_match;
 use super::subscriber::Subscriber;
 
 /// Sends `each` messages from every user, in parallel. Panics if one is refused.
@@ -77,9 +77,9 @@ impl Senders {
 /// Sends a message and returns whether it was accepted. Panics if it was refused for another reason than an outage.
 async fn try_send(sender: &mut User, room: &RoomKey, text: &str) -> bool {
     match sender.try_send_once(room, text, Some(text)).await {
-        Ok(answer) if answer.get("errors").is_none() => true,
-        Ok(answer) => {
-            assert_eq!(error_code(&answer), "UNAVAILABLE", "a send was refused: {answer}");
+        Ok(response) if response.get("errors").is_none() => true,
+        Ok(response) => {
+            assert_eq!(error_code(&response), "UNAVAILABLE", "a send was refused: {response}");
             false
         }
         Err(_) => false,
@@ -104,6 +104,6 @@ pub async fn assert_all_delivered(
     User::of(client.clone()).send(room, "the end").await;
     for subscriber in subscribers {
         let events = subscriber.until_sent("the end").await;
-        assert_tell_the_room(&events[..users * each], &texts, 0);
+        assert_events_match(&events[..users * each], &texts, 0);
     }
 }

@@ -1,6 +1,6 @@
-//! Rooms that live through faults in which Redis itself may lose its last writes: who sent what and when it was
-//! acknowledged, who read what, and at the end the proof that only those writes are missing and that every reader had each
-//! event once, in order. Where nothing at all may be lost, a `crowd` does more: it edits and deletes, too.
+//! Load on rooms of several shards during faults in which Redis may lose its last writes. At the end, checks that only those writes
+//! are missing, and that every reader received each event once, in order. `crowd` is for faults that lose nothing; it also edits and
+//! deletes.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -18,35 +18,35 @@ use super::cuts::THE_END;
 use super::eventually;
 use super::redis_cluster::{SLOTS, slot_of};
 use super::rest::RestUser;
-use super::subscriber::Said;
+use super::subscriber::Received;
 use super::transport::{Reader, Resume, Transport};
 
-/// A sender rests for so long between two messages, and everybody before trying again.
+/// Pause between two messages of a sender, and before a retry.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Rooms on several shards, written and read through several servers.
-pub struct Witnesses {
-    rooms: Vec<Watched>,
+/// Senders and readers of one room per shard, on several servers.
+pub struct LossyLoad {
+    rooms: Vec<RoomLoad>,
     stop: CancellationToken,
 }
 
-struct Watched {
+struct RoomLoad {
     address: String,
     room: RoomKey,
     start: String,
     accepted: Arc<AtomicUsize>,
-    senders: JoinSet<Told>,
-    readers: JoinSet<Heard>,
+    senders: JoinSet<Sent>,
+    readers: JoinSet<Read>,
 }
 
-/// What a sender was told.
+/// The messages of a sender, by their outcome.
 #[derive(Default)]
-struct Told {
+struct Sent {
     accepted: Vec<Accepted>,
-    /// What may or may not be there.
-    doubtful: Vec<String>,
-    /// When tokens were given that were refused later.
-    refused: Vec<Instant>,
+    /// Texts of unknown outcome.
+    unconfirmed: Vec<String>,
+    /// When tokens were issued that were refused later.
+    refused_tokens: Vec<Instant>,
 }
 
 struct Accepted {
@@ -54,30 +54,30 @@ struct Accepted {
     at: Instant,
 }
 
-/// An event: its cursor, which tells it from all others, and the text.
+/// The cursor of an event, which is unique, and its text.
 type Entry = (String, String);
 
-/// What a reader was told, anew each time that its cursor was not valid any more.
-type Heard = Vec<Vec<Entry>>;
+/// The events that a reader received: one list for each time that it started over, because its cursor had become invalid.
+type Read = Vec<Vec<Entry>>;
 
-/// What became of all rooms.
+/// The result over all rooms.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub accepted: usize,
-    /// Those of them that Redis lost.
+    /// The accepted messages that Redis lost.
     pub lost: usize,
-    /// How often a reader had to read anew, having read what was lost.
-    pub read_anew: usize,
+    /// How often a reader started over, because it had received events that were lost.
+    pub restarts: usize,
 }
 
-impl Witnesses {
-    /// One room on each of so many shards that share the slots evenly. On every server a user of GraphQL and one of the
-    /// legacy routes send, and readers listen over WebSocket and over server-sent events.
+impl LossyLoad {
+    /// Creates a room on each of `shards` shards, which share the slots evenly. On every server, one user sends over GraphQL and one
+    /// over the legacy routes, and readers follow over WebSocket and server-sent events.
     pub async fn start(addresses: &[String], shards: usize) -> Self {
         Self::start_with(addresses, shards, false).await
     }
 
-    /// As [`start`](Self::start), with users who are stored on the shard of their room. Other shards do not matter to them.
+    /// Like [`start`](Self::start), with users that are stored on the shard of their room, so that they need no other shard.
     pub async fn start_with_local_users(addresses: &[String], shards: usize) -> Self {
         Self::start_with(addresses, shards, true).await
     }
@@ -86,7 +86,7 @@ impl Witnesses {
         let stop = CancellationToken::new();
         let mut rooms = Vec::new();
         for shard in 0..shards {
-            let client = client_of(&addresses[0]);
+            let client = Client::at(&addresses[0]);
             let room = room_on(&client, shard, shards).await;
             let start = client.cursor(&room).await;
             let accepted = Arc::<AtomicUsize>::default();
@@ -99,51 +99,54 @@ impl Witnesses {
                         room: room.clone(),
                         users_on: has_local_users.then_some((shard, shards)),
                         accepted: Arc::clone(&accepted),
-                        told: Told::default(),
+                        sent: Sent::default(),
                     };
                     let stop = stop.clone();
-                    senders
-                        .spawn(async move { if rest { sender.rest(stop).await } else { sender.graphql(stop).await } });
+                    if rest {
+                        senders.spawn(sender.send_over_rest(stop));
+                    } else {
+                        senders.spawn(sender.send_over_graphql(stop));
+                    }
                 }
                 for transport in [Transport::WebSocket, Transport::ServerSentEvents] {
                     readers.spawn(read(address.clone(), room.clone(), start.clone(), transport));
                 }
             }
-            rooms.push(Watched { address: addresses[0].clone(), room, start, accepted, senders, readers });
+            rooms.push(RoomLoad { address: addresses[0].clone(), room, start, accepted, senders, readers });
         }
-        let witnesses = Self { rooms, stop };
-        witnesses.accept_everywhere(20).await;
-        witnesses
+        let load = Self { rooms, stop };
+        load.wait_for_accepted_everywhere(20).await;
+        load
     }
 
-    /// A room, by the number of its shard.
+    /// The room on this shard.
     pub fn room(&self, shard: usize) -> &RoomKey {
         &self.rooms[shard].room
     }
 
-    /// The slot of a room.
+    /// The slot of the room on this shard.
     pub fn slot(&self, shard: usize) -> u16 {
         slot_of(&self.room(shard).id)
     }
 
-    /// Waits until so many more messages are accepted in a room.
-    pub async fn accept(&self, shard: usize, more: usize) {
+    /// Waits until `more` further messages are accepted on this shard.
+    pub async fn wait_for_accepted(&self, shard: usize, more: usize) {
         let accepted = || self.rooms[shard].accepted.load(Ordering::Relaxed);
         let enough = accepted() + more;
-        eventually(&format!("enough is accepted on shard {shard}"), async || accepted() >= enough).await;
+        eventually(&format!("enough messages are accepted on shard {shard}"), async || accepted() >= enough).await;
     }
 
-    /// Waits until so many more messages are accepted in each room.
-    pub async fn accept_everywhere(&self, more: usize) {
+    /// Waits until `more` further messages are accepted on each shard.
+    pub async fn wait_for_accepted_everywhere(&self, more: usize) {
         for shard in 0..self.rooms.len() {
-            self.accept(shard, more).await;
+            self.wait_for_accepted(shard, more).await;
         }
     }
 
-    /// Ends all senders once what they were doing is accepted, and all readers with the last event. What was acknowledged
-    /// must be there, unless that was within one of these times, in which Redis may have lost it.
+    /// Stops the senders after their current message and the readers after the last event. Panics if an acknowledged message is
+    /// missing, unless it was acknowledged in one of the periods in which Redis may have lost writes.
     pub async fn settle_and_check(self, lossy: &[RangeInclusive<Instant>]) -> Outcome {
-        self.accept_everywhere(20).await;
+        self.wait_for_accepted_everywhere(20).await;
         self.stop.cancel();
         let mut outcome = Outcome::default();
         for room in self.rooms {
@@ -154,53 +157,51 @@ impl Witnesses {
     }
 }
 
-impl Watched {
+impl RoomLoad {
     async fn check(mut self, lossy: &[RangeInclusive<Instant>], outcome: &mut Outcome) {
-        let is_lossy = |at: &Instant| lossy.iter().any(|times| times.contains(at));
-        let (mut accepted, mut doubtful) = (HashMap::new(), HashSet::from([THE_END.to_owned()]));
-        while let Some(told) = self.senders.join_next().await {
-            let told = told.expect("a sender who did not fail");
+        let is_lossy = |at: &Instant| lossy.iter().any(|period| period.contains(at));
+        let (mut accepted, mut unconfirmed) = (HashMap::new(), HashSet::from([THE_END.to_owned()]));
+        while let Some(sent) = self.senders.join_next().await {
+            let sent = sent.expect("a sender that did not fail");
             assert!(
-                told.refused.iter().all(is_lossy),
+                sent.refused_tokens.iter().all(is_lossy),
                 "a token was refused that Redis cannot have lost: {:?} of {lossy:?}",
-                told.refused
+                sent.refused_tokens
             );
-            accepted.extend(told.accepted.into_iter().map(|accepted| (accepted.text, accepted.at)));
-            doubtful.extend(told.doubtful);
+            accepted.extend(sent.accepted.into_iter().map(|accepted| (accepted.text, accepted.at)));
+            unconfirmed.extend(sent.unconfirmed);
         }
-        User::of(client_of(&self.address)).send(&self.room, THE_END).await;
+        User::of(Client::at(&self.address)).send(&self.room, THE_END).await;
         let log = read(self.address, self.room, self.start, Transport::WebSocket).await;
-        let [log] = &log[..] else { panic!("the log of a room is read at once") };
-        let held: HashSet<_> = log.iter().map(|(_, text)| text).collect();
-        assert_eq!(held.len(), log.len(), "a message is there twice: {log:?}");
-        for text in held.iter().filter(|text| !accepted.contains_key(**text)) {
-            assert!(doubtful.contains(*text), "nobody sent {text}");
+        let [log] = &log[..] else { panic!("the cursor at the start of a room became invalid") };
+        let stored: HashSet<_> = log.iter().map(|(_, text)| text).collect();
+        assert_eq!(stored.len(), log.len(), "a message is stored twice: {log:?}");
+        for text in stored.iter().filter(|text| !accepted.contains_key(**text)) {
+            assert!(unconfirmed.contains(*text), "{text:?} was never sent");
         }
         outcome.accepted += accepted.len();
-        let lost: HashMap<_, _> = accepted.iter().filter(|(text, _)| !held.contains(text)).collect();
+        let lost: HashMap<_, _> = accepted.iter().filter(|(text, _)| !stored.contains(text)).collect();
         for (text, at) in &lost {
             assert!(is_lossy(at), "{text:?}, acknowledged {:?} ago, is missing", at.elapsed());
         }
         outcome.lost += lost.len();
-        while let Some(heard) = self.readers.join_next().await {
-            let mut heard = heard.expect("a reader who did not fail");
-            assert_eq!(heard.pop().as_ref(), Some(log), "a reader has each event once, in order");
-            outcome.read_anew += heard.len();
-            for heard in heard {
-                let common = heard.iter().zip(log).take_while(|(heard, held)| heard == held).count();
-                assert!(common < heard.len(), "a reader was refused a cursor that is valid");
-                for (_, text) in &heard[common..] {
-                    assert!(
-                        lost.contains_key(text) || doubtful.contains(text),
-                        "a reader had {text:?} in another place than it is"
-                    );
+        while let Some(read) = self.readers.join_next().await {
+            let mut read = read.expect("a reader that did not fail");
+            assert_eq!(read.pop().as_ref(), Some(log), "a reader receives each event once, in order");
+            outcome.restarts += read.len();
+            for entries in read {
+                let common = entries.iter().zip(log).take_while(|(received, stored)| received == stored).count();
+                assert!(common < entries.len(), "a valid cursor of a reader was refused");
+                for (_, text) in &entries[common..] {
+                    let may_be_lost = lost.contains_key(text) || unconfirmed.contains(text);
+                    assert!(may_be_lost, "a reader received {text:?} in another place than the log has it");
                 }
             }
         }
     }
 }
 
-/// A new room on one of so many shards that share the slots evenly.
+/// Creates a room on one of `shards` shards, which share the slots evenly.
 pub async fn room_on(client: &Client, shard: usize, shards: usize) -> RoomKey {
     loop {
         let room = client.create_room().await;
@@ -210,22 +211,18 @@ pub async fn room_on(client: &Client, shard: usize, shards: usize) -> RoomKey {
     }
 }
 
-fn client_of(address: &str) -> Client {
-    Client::of(format!("http://{address}/graphql"))
-}
-
 struct Sender {
     name: String,
-    /// The shard of its users, of so many shards, if that matters.
+    /// The shard on which its users must be stored, and the number of shards.
     users_on: Option<(usize, usize)>,
     address: String,
     room: RoomKey,
     accepted: Arc<AtomicUsize>,
-    told: Told,
+    sent: Sent,
 }
 
 impl Sender {
-    /// A random id of a user.
+    /// A random user id.
     fn user_id(&self) -> String {
         loop {
             let id = format!("{:032x}", rand::random::<u128>());
@@ -236,100 +233,100 @@ impl Sender {
         }
     }
 
-    /// A user of GraphQL, who repeats each message until it is accepted.
-    async fn graphql(mut self, stop: CancellationToken) -> Told {
-        let client = client_of(&self.address);
+    /// Sends over GraphQL, and repeats each message until it is accepted.
+    async fn send_over_graphql(mut self, stop: CancellationToken) -> Sent {
+        let client = Client::at(&self.address);
         let mut user = User { id: Some(self.user_id()), ..User::with_own_token(client.clone()) };
-        let mut token_given = Instant::now();
+        let mut token_issued = Instant::now();
         for n in 0.. {
             if stop.is_cancelled() {
                 break;
             }
             let text = format!("{}, {n}", self.name);
-            let mut in_doubt = false;
+            let mut is_unconfirmed = false;
             loop {
                 let code = match user.try_send_once(&self.room, &text, Some(&text)).await {
-                    Ok(answer) if answer.get("errors").is_none() => {
-                        self.accept(text);
-                        token_given = Instant::now();
+                    Ok(response) if response.get("errors").is_none() => {
+                        self.record_accepted(text);
+                        token_issued = Instant::now();
                         break;
                     }
-                    Ok(answer) => error_code(&answer),
-                    Err(error) => panic!("a server that stays does not answer: {error}"),
+                    Ok(response) => error_code(&response),
+                    Err(error) => panic!("a running server did not respond: {error}"),
                 };
                 match code.as_str() {
-                    "UNAVAILABLE" => in_doubt = true,
+                    "UNAVAILABLE" => is_unconfirmed = true,
                     // Redis lost the last token or the user.
                     "TOKEN_INVALID" | "USER_UNKNOWN" => {
-                        self.told.refused.push(token_given);
+                        self.sent.refused_tokens.push(token_issued);
                         user = User { id: Some(self.user_id()), ..User::with_own_token(client.clone()) };
-                        token_given = Instant::now();
-                        if in_doubt {
-                            self.told.doubtful.push(text);
+                        token_issued = Instant::now();
+                        if is_unconfirmed {
+                            self.sent.unconfirmed.push(text);
                             break;
                         }
                     }
-                    code => panic!("a send was answered with {code}"),
+                    code => panic!("a send failed with {code}"),
                 }
                 tokio::time::sleep(PAUSE).await;
             }
             tokio::time::sleep(PAUSE).await;
         }
-        self.told
+        self.sent
     }
 
-    /// Users of the legacy routes, who have no way to repeat what is in doubt: each message is by somebody else.
-    async fn rest(mut self, stop: CancellationToken) -> Told {
+    /// Sends over the legacy routes, on which a message of unknown outcome cannot be repeated. Each message has another user.
+    async fn send_over_rest(mut self, stop: CancellationToken) -> Sent {
         for n in 0.. {
             if stop.is_cancelled() {
                 break;
             }
             let text = format!("{}, {n}", self.name);
             let mut user = RestUser::of(&self.address, self.user_id());
-            let answer = user.try_send(&self.room, &text).await.expect("an answer of a server that stays");
-            match answer["status_code"].as_u64() {
-                Some(200) => self.accept(text),
-                Some(503) => self.told.doubtful.push(text),
-                _ => panic!("a send was answered with {answer}"),
+            let response = user.try_send(&self.room, &text).await.expect("a response of a running server");
+            match response["status_code"].as_u64() {
+                Some(200) => self.record_accepted(text),
+                Some(503) => self.sent.unconfirmed.push(text),
+                _ => panic!("a send failed: {response}"),
             }
             tokio::time::sleep(PAUSE).await;
         }
-        self.told
+        self.sent
     }
 
-    fn accept(&mut self, text: String) {
-        self.told.accepted.push(Accepted { text, at: Instant::now() });
+    fn record_accepted(&mut self, text: String) {
+        self.sent.accepted.push(Accepted { text, at: Instant::now() });
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Reads from `start` to the last event, and anew from there when what it has read is lost.
-async fn read(address: String, room: RoomKey, start: String, transport: Transport) -> Heard {
-    let mut heard: Heard = vec![Vec::new()];
+/// Reads from `start` to the last event. Starts over when events that it has received are lost.
+async fn read(address: String, room: RoomKey, start: String, transport: Transport) -> Read {
+    let mut read: Read = vec![Vec::new()];
     loop {
-        let entries = heard.last_mut().expect("a beginning");
+        let entries = read.last_mut().expect("at least one list");
         let after = entries.last().map_or(&start, |(cursor, _)| cursor).clone();
-        let line = TcpStream::connect(&address).await.expect("a server that stays");
-        match Reader::over(line, transport, &room, Some(after), Resume::Argument).await {
-            Err(refusal) if refusal.to_string().contains("\"CURSOR_INVALID\"") => heard.push(Vec::new()),
+        let connection = TcpStream::connect(&address).await.expect("a running server");
+        match Reader::over(connection, transport, &room, Some(after), Resume::Argument).await {
+            Err(refusal) if refusal.to_string().contains("\"CURSOR_INVALID\"") => read.push(Vec::new()),
             Err(_) => {}
             Ok(mut reader) => loop {
                 match reader.next().await {
-                    Said::Event(event) => {
+                    Received::Event(event) => {
                         entries.push((text(&event["cursor"]), text(&event["message"]["text"])));
                         if event["message"]["text"] == THE_END {
-                            return heard;
+                            return read;
                         }
                     }
-                    Said::Error(error) if error.to_string().contains("\"CURSOR_INVALID\"") => {
-                        heard.push(Vec::new());
+                    Received::Error(error) if error.to_string().contains("\"CURSOR_INVALID\"") => {
+                        read.push(Vec::new());
                         break;
                     }
-                    Said::Error(error) => {
-                        assert!(error.to_string().contains("\"UNAVAILABLE\""), "{transport:?} was told {error}");
+                    Received::Error(error) => {
+                        assert!(error.to_string().contains("\"UNAVAILABLE\""), "{transport:?} received {error}");
                         break;
                     }
-                    other => panic!("a reader over {transport:?} was told {other:?} by a server that stays"),
+                    other => panic!("a reader over {transport:?} received {other:?} from a running server"),
                 }
             },
         }

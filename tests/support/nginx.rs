@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A running `nginx`.
 pub struct Nginx {
@@ -64,7 +64,7 @@ impl Nginx {
     /// Returns whether nginx is ready, or `false` if it has ended.
     fn wait_until_ready(&mut self) -> bool {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < TIMEOUT {
             if self.process.try_wait().expect("a process of our own").is_some() {
                 return false;
             }

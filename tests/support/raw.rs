@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A connection to a server.
 pub struct Raw(pub TcpStream);
@@ -50,7 +50,7 @@ impl Raw {
     pub async fn until(&mut self, end: &str) -> String {
         let mut received = Vec::new();
         while !received.ends_with(end.as_bytes()) {
-            let byte = timeout(PATIENCE, self.0.read_u8()).await.expect("the server writes in time");
+            let byte = timeout(TIMEOUT, self.0.read_u8()).await.expect("the server writes in time");
             let so_far = String::from_utf8_lossy(&received);
             received.push(byte.unwrap_or_else(|error| panic!("{error} after {so_far}")));
         }
@@ -61,7 +61,7 @@ impl Raw {
     pub async fn rest(mut self) -> String {
         let mut received = Vec::new();
         // A reset also ends the connection.
-        let _ = timeout(PATIENCE, self.0.read_to_end(&mut received)).await.expect("the server closes in time");
+        let _ = timeout(TIMEOUT, self.0.read_to_end(&mut received)).await.expect("the server closes in time");
         String::from_utf8(received).expect("text")
     }
 }

@@ -9,7 +9,7 @@ use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 
 use super::redis_server::RedisServer;
-use super::{PATIENCE, eventually};
+use super::{TIMEOUT, eventually};
 
 /// Slots of a cluster.
 pub const SLOTS: u16 = 16_384;
@@ -132,7 +132,7 @@ impl RedisCluster {
     pub async fn wait_until_settled(&self) {
         let start = Instant::now();
         let mut views = Vec::new();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < TIMEOUT {
             views = join_all(self.running().map(|number| self.view(number))).await;
             if views.iter().all(|view| view.is_some() && *view == views[0]) {
                 return;
@@ -214,7 +214,7 @@ impl RedisCluster {
         let expected = self.offset(primary, "master_repl_offset:").await;
         for replica in self.replicas(primary).await {
             while self.offset(replica, "slave_repl_offset:").await < expected {
-                assert!(start.elapsed() < PATIENCE, "a replica does not follow");
+                assert!(start.elapsed() < TIMEOUT, "a replica does not follow");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -238,7 +238,7 @@ impl RedisCluster {
                 }
                 _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
-            assert!(start.elapsed() < PATIENCE, "slot {slot} gets no other primary");
+            assert!(start.elapsed() < TIMEOUT, "slot {slot} gets no other primary");
         }
     }
 

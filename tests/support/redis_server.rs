@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::certificates::Authority;
 use super::wrong_clock::WrongClock;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running `redis-server`.
 pub struct RedisServer {
@@ -82,7 +82,7 @@ impl RedisServer {
             if info.contains("cluster_state:ok") {
                 return server;
             }
-            assert!(start.elapsed() < PATIENCE, "the cluster does not come up");
+            assert!(start.elapsed() < START_TIMEOUT, "the cluster does not come up");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -166,7 +166,7 @@ impl RedisServer {
             if info.contains("master_link_status:up") {
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "the replica does not follow");
+            assert!(start.elapsed() < START_TIMEOUT, "the replica does not follow");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -236,7 +236,7 @@ impl RedisServer {
         let id = process.id();
         self.process = Some(process);
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < START_TIMEOUT {
             let process = self.process.as_mut().expect("it was started");
             if process.try_wait().expect("a process of our own").is_some() {
                 return false;

@@ -22,9 +22,9 @@ impl RestUser {
 
     /// Sends a message. Returns the `data` of the response, which must be successful.
     pub async fn send(&mut self, room: &RoomKey, message: &str) -> Value {
-        let answer = self.try_send(room, message).await.expect("an answer in JSON");
-        assert_eq!(answer["status_code"], 200, "a send was answered with {answer}");
-        answer["data"].clone()
+        let response = self.try_send(room, message).await.expect("a response in JSON");
+        assert_eq!(response["status_code"], 200, "a send failed: {response}");
+        response["data"].clone()
     }
 
     /// Sends a message. Returns the response, and keeps the new token if there is one.
@@ -34,10 +34,10 @@ impl RestUser {
         if let Some(token) = &self.token {
             body["token"] = json!(token);
         }
-        let answer: Value = self.http.post(&self.url).json(&body).send().await?.json().await?;
-        if answer["status_code"] == 200 {
-            self.token = Some(text(&answer["data"]["token"]));
+        let response: Value = self.http.post(&self.url).json(&body).send().await?.json().await?;
+        if response["status_code"] == 200 {
+            self.token = Some(text(&response["data"]["token"]));
         }
-        Ok(answer)
+        Ok(response)
     }
 }

@@ -1,5 +1,6 @@
 //! Runs the real `livechat` process on a free port and in a temporary directory. Kills it when dropped.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::PATIENCE;
 use super::client::Client;
 use super::redis_server::RedisServer;
+use super::{TIMEOUT, http_get};
 
 /// The path of the binary.
 const LIVECHAT: &str = env!("CARGO_BIN_EXE_livechat");
@@ -80,7 +81,8 @@ impl Server {
 
     /// Restarts the server in the same directory, after it has exited. The port changes.
     pub fn start(&mut self) {
-        let mut process = command_of(&self.program, self.directory.path(), &self.environment)
+        let environment = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut process = command_of(&self.program, self.directory.path(), environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -137,7 +139,12 @@ impl Server {
 
     /// The status of a GET of a path.
     pub async fn status(&self, path: &str) -> u16 {
-        reqwest::get(self.url(path)).await.expect("an answer").status().as_u16()
+        http_get(self.url(path)).await.status().as_u16()
+    }
+
+    /// Asserts that nothing has panicked so far.
+    pub fn assert_no_panic(&self) {
+        assert!(!self.log().contains("panicked"), "{}", self.log());
     }
 
     /// The log so far; complete once the server has exited.
@@ -181,7 +188,7 @@ impl Server {
                 self.finish_log();
                 return status;
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 let _ = process.kill().and_then(|()| process.wait());
                 panic!("the server does not exit");
             }
@@ -216,15 +223,14 @@ impl Drop for Server {
 /// Runs a server that must fail to start with these settings. Returns its standard error.
 pub fn failure(environment: &[(&str, &str)]) -> String {
     let directory = tempfile::tempdir().expect("a directory for the server");
-    let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let mut process = command(directory.path(), &environment)
+    let mut process = command(directory.path(), environment)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the livechat binary that cargo built");
     let start = Instant::now();
     while process.try_wait().expect("a child process").is_none() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TIMEOUT {
             let _ = process.kill().and_then(|()| process.wait());
             panic!("the server started, or hangs, with {environment:?}");
         }
@@ -236,11 +242,15 @@ pub fn failure(environment: &[(&str, &str)]) -> String {
 }
 
 /// The `livechat` command in `directory`, with only `environment` as its environment.
-pub fn command(directory: &Path, environment: &[(String, String)]) -> Command {
-    command_of(&[LIVECHAT.to_owned()], directory, environment)
+pub fn command(directory: &Path, environment: &[(&str, &str)]) -> Command {
+    command_of(&[LIVECHAT], directory, environment.iter().copied())
 }
 
-fn command_of(program: &[String], directory: &Path, environment: &[(String, String)]) -> Command {
+fn command_of<'a>(
+    program: &[impl AsRef<OsStr>],
+    directory: &Path,
+    environment: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Command {
     #[cfg(test)]
     super::watchdog::watch();
     let mut command = Command::new(&program[0]);
@@ -251,7 +261,7 @@ fn command_of(program: &[String], directory: &Path, environment: &[(String, Stri
         .env("LISTEN_ADDR", "127.0.0.1:0")
         // Tests and benches exceed the rate limits. Tests of the limits turn them on.
         .env("RATE_LIMITS", "off")
-        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .envs(environment)
         .stdin(Stdio::null());
     command
 }

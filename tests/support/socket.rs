@@ -9,7 +9,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::client::{Client, RoomKey, error_code};
 
 /// The subprotocol.
@@ -49,7 +49,7 @@ impl Socket {
         let mut response = Vec::new();
         while !response.ends_with(b"\r\n\r\n") {
             response
-                .push(timeout(PATIENCE, connection.read_u8()).await.expect("a response in time").expect("a response"));
+                .push(timeout(TIMEOUT, connection.read_u8()).await.expect("a response in time").expect("a response"));
         }
         let response = String::from_utf8(response).expect("text").to_ascii_lowercase();
         let status = response.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
@@ -71,7 +71,7 @@ impl Socket {
         Self::offering(address, Some(PROTOCOL)).await.map(|(socket, _)| socket)
     }
 
-    /// As [`try_open`](Self::try_open), but panics if rejected.
+    /// Like [`try_open`](Self::try_open), but panics if rejected.
     pub async fn open(address: &str) -> Self {
         Self::try_open(address).await.expect("a socket")
     }
@@ -81,7 +81,7 @@ impl Socket {
         Self::ready_with(address, json!({})).await
     }
 
-    /// As [`ready`](Self::ready), with a payload in `connection_init`.
+    /// Like [`ready`](Self::ready), with a payload in `connection_init`.
     pub async fn ready_with(address: &str, payload: Value) -> Self {
         let mut socket = Self::open(address).await;
         socket.send_json(json!({ "type": "connection_init", "payload": payload })).await;
@@ -114,14 +114,14 @@ impl Socket {
 
     /// Subscribes to a room and waits until the subscription is open.
     pub async fn follow(&mut self, id: &str, client: &Client, room: &RoomKey) {
-        let viewers = client.of_room(room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
+        let viewers = client.query_room(room, "viewerCount").await["viewerCount"].as_u64().expect("a number");
         self.subscribe(id, &events_of(room), json!({})).await;
-        client.viewers_become(room, viewers as usize + 1).await;
+        client.wait_for_viewers(room, viewers as usize + 1).await;
     }
 
     /// The next frame, or `None` if the connection is closed.
     pub async fn next_frame(&mut self) -> Option<Message> {
-        let frame = timeout(PATIENCE, self.stream.next()).await.expect("a frame in time");
+        let frame = timeout(TIMEOUT, self.stream.next()).await.expect("a frame in time");
         frame.and_then(Result::ok).inspect(|frame| {
             if let Message::Text(text) = frame {
                 self.raw.push_str(text);
@@ -172,8 +172,8 @@ impl Socket {
         assert_eq!(self.receive().await, json!({ "type": "pong" }));
     }
 
-    /// The connection below, which answers no pings.
-    pub fn into_line(self) -> TcpStream {
+    /// The underlying connection, on which nothing answers pings.
+    pub fn into_connection(self) -> TcpStream {
         self.stream.into_inner()
     }
 }
@@ -199,8 +199,8 @@ pub fn events_after(room: &RoomKey, after: &str) -> String {
     )
 }
 
-/// Whether the stock `graphql-ws` client stops reconnecting after this code.
-pub fn stops(code: u16) -> bool {
+/// Whether the stock `graphql-ws` client gives up after this close code, instead of reconnecting.
+pub fn is_fatal_close_code(code: u16) -> bool {
     match code {
         1000 | 1001 | 1005 | 1006 | 1012..=1014 => false,
         1000..=1999 => true,

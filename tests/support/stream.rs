@@ -1,13 +1,11 @@
 //! A streamed HTTP response: server-sent events and multipart.
 
-use std::time::Duration;
-
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Url};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::{RESPONSE_TIMEOUT, TIMEOUT};
 
 /// A streamed response.
 pub struct Stream {
@@ -28,13 +26,13 @@ pub struct Block {
 }
 
 impl Stream {
-    /// Sends the request.
-    pub async fn of(request: RequestBuilder) -> Self {
-        Self::try_of(request).await.expect("an answer")
+    /// Sends a request. Returns once the head of the response has arrived.
+    pub async fn open(request: RequestBuilder) -> Self {
+        Self::try_open(request).await.expect("a response")
     }
 
-    /// As [`of`](Self::of), but returns `None` if the server is gone.
-    pub async fn try_of(request: RequestBuilder) -> Option<Self> {
+    /// Like [`open`](Self::open), but returns `None` if the server is gone.
+    pub async fn try_open(request: RequestBuilder) -> Option<Self> {
         let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Some(Self { status, headers, response, text: String::new() })
@@ -51,7 +49,7 @@ impl Stream {
                 let rest = self.text.split_off(at + end.len());
                 return Some(std::mem::replace(&mut self.text, rest));
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("a chunk in time");
+            let chunk = timeout(TIMEOUT, self.response.chunk()).await.expect("a chunk in time");
             self.text.push_str(std::str::from_utf8(&chunk.ok().flatten()?).expect("text"));
         }
     }
@@ -96,9 +94,9 @@ impl Stream {
     }
 }
 
-/// A client with connections of its own.
+/// A client with connections of its own. A request fails if nothing arrives for too long; the whole response has no deadline.
 pub fn http() -> reqwest::Client {
-    reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build().expect("a client")
+    reqwest::Client::builder().read_timeout(RESPONSE_TIMEOUT).build().expect("a client")
 }
 
 /// A GraphQL request by POST that accepts `media_type`.

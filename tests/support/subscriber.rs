@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::client::{RoomKey, error_code};
 use super::socket::{LEGACY_PROTOCOL, PROTOCOL};
 use super::transport::Resume;
@@ -23,9 +23,9 @@ pub struct Subscriber {
     pub cursor: Option<String>,
 }
 
-/// What a subscription received.
+/// A message that a subscription received, or its end.
 #[derive(Debug)]
-pub enum Said {
+pub enum Received {
     Event(Value),
     Error(Value),
     Complete,
@@ -40,7 +40,7 @@ impl Subscriber {
         Self::try_open(address, room, after).await.expect("a socket")
     }
 
-    /// As [`open`](Self::open), but fails if the server is gone.
+    /// Like [`open`](Self::open), but fails if the server is gone.
     pub async fn try_open(
         address: &str,
         room: &RoomKey,
@@ -79,21 +79,21 @@ impl Subscriber {
     }
 
     /// The next message of the subscription.
-    pub async fn next(&mut self) -> Said {
-        let received = tokio::time::timeout(PATIENCE, self.receive()).await.expect("a message in time");
+    pub async fn next(&mut self) -> Received {
+        let received = tokio::time::timeout(TIMEOUT, self.receive()).await.expect("a message in time");
         let message = match received {
             Some(Ok(message)) => message,
-            Some(Err(closed)) => return Said::Closed(closed),
-            None => return Said::Closed(None),
+            Some(Err(closed)) => return Received::Closed(closed),
+            None => return Received::Closed(None),
         };
         match message["type"].as_str() {
             Some("next" | "data") if message["payload"].get("errors").is_none() => {
                 let event = message["payload"]["data"]["messageEvents"].clone();
                 self.cursor = event["cursor"].as_str().map(str::to_owned);
-                Said::Event(event)
+                Received::Event(event)
             }
-            Some("next" | "data" | "error") => Said::Error(message["payload"].clone()),
-            Some("complete") => Said::Complete,
+            Some("next" | "data" | "error") => Received::Error(message["payload"].clone()),
+            Some("complete") => Received::Complete,
             _ => panic!("an unexpected message: {message}"),
         }
     }
@@ -101,7 +101,7 @@ impl Subscriber {
     /// The next event. Panics on anything else.
     pub async fn event(&mut self) -> Value {
         match self.next().await {
-            Said::Event(event) => event,
+            Received::Event(event) => event,
             other => panic!("an event was expected, not {other:?}"),
         }
     }
@@ -132,8 +132,8 @@ impl Subscriber {
     pub async fn refusal(&mut self) -> String {
         match self.next().await {
             // A list if the request was not executed, a response otherwise.
-            Said::Error(payload) if payload.is_array() => error_code(&json!({ "errors": payload })),
-            Said::Error(payload) => error_code(&payload),
+            Received::Error(payload) if payload.is_array() => error_code(&json!({ "errors": payload })),
+            Received::Error(payload) => error_code(&payload),
             other => panic!("an error was expected, not {other:?}"),
         }
     }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::client::RoomKey;
 use super::socket::{LEGACY_PROTOCOL, PROTOCOL};
-use super::subscriber::{EVENTS, Said, Subscriber};
+use super::subscriber::{EVENTS, Received, Subscriber};
 
 /// The transport of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +17,12 @@ pub enum Transport {
     WebSocket,
     ServerSentEvents,
     Multipart,
-    /// The older `graphql-ws` protocol. Last, because the others are numbered by their place in [`Transport::ALL`].
+    /// The older `graphql-ws` protocol. Last, because [`Transport::ALL`] numbers the others from 0.
     LegacyWebSocket,
 }
 
 impl Transport {
-    /// Those that clients of today use.
+    /// The transports that current clients use.
     pub const ALL: [Self; 3] = [Self::WebSocket, Self::ServerSentEvents, Self::Multipart];
 }
 
@@ -80,11 +80,28 @@ impl Reader {
     }
 
     /// The next message of the subscription.
-    pub async fn next(&mut self) -> Said {
+    pub async fn next(&mut self) -> Received {
         match self {
             Self::Socket(subscriber) => subscriber.next().await,
             Self::Stream(stream) => stream.next().await,
         }
+    }
+
+    /// The next event. Panics on anything else.
+    pub async fn event(&mut self) -> Value {
+        match self.next().await {
+            Received::Event(event) => event,
+            other => panic!("an event was expected, not {other:?}"),
+        }
+    }
+
+    /// The next `count` events.
+    pub async fn events(&mut self, count: usize) -> Vec<Value> {
+        let mut events = Vec::with_capacity(count);
+        while events.len() < count {
+            events.push(self.event().await);
+        }
+        events
     }
 
     /// The next events, up to and including the `MessageSent` with this text, or to the end of the connection.
@@ -92,14 +109,14 @@ impl Reader {
         let mut events = Vec::new();
         loop {
             match self.next().await {
-                Said::Event(event) => {
+                Received::Event(event) => {
                     let is_last = event["__typename"] == "MessageSent" && event["message"]["text"] == last;
                     events.push(event);
                     if is_last {
                         return events;
                     }
                 }
-                Said::Closed(_) => return events,
+                Received::Closed(_) => return events,
                 other => panic!("an event was expected, not {other:?}"),
             }
         }
@@ -193,11 +210,11 @@ impl EventStream {
         Ok(stream)
     }
 
-    async fn next(&mut self) -> Said {
-        tokio::time::timeout(PATIENCE, self.receive()).await.expect("a message in time")
+    async fn next(&mut self) -> Received {
+        tokio::time::timeout(TIMEOUT, self.receive()).await.expect("a message in time")
     }
 
-    async fn receive(&mut self) -> Said {
+    async fn receive(&mut self) -> Received {
         loop {
             while let Some(piece) = take_until(&mut self.body, self.framing.delimiter()) {
                 let piece = String::from_utf8(piece).expect("a message is text");
@@ -210,7 +227,7 @@ impl EventStream {
                 }
             }
             if self.ended || self.read().await.is_err() {
-                return Said::Closed(None);
+                return Received::Closed(None);
             }
             self.decode_chunks();
         }
@@ -240,32 +257,32 @@ impl EventStream {
 }
 
 /// Parses an event of an event stream. Returns `None` for a comment or an event without data.
-fn parse_event(piece: &str) -> Option<Said> {
+fn parse_event(piece: &str) -> Option<Received> {
     let field = |name: &str| piece.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     if field("event") == Some("complete") {
-        return Some(Said::Complete);
+        return Some(Received::Complete);
     }
     let message = parse_payload(&serde_json::from_str(field("data")?).expect("an event holds JSON"));
-    if let Said::Event(event) = &message {
+    if let Received::Event(event) = &message {
         assert_eq!(event["cursor"].as_str(), field("id"), "the id of an event is its cursor");
     }
     Some(message)
 }
 
 /// Parses a part. Returns `None` for a heartbeat.
-fn parse_part(piece: &str) -> Option<Said> {
+fn parse_part(piece: &str) -> Option<Received> {
     let (_head, json) = piece.split_once("\r\n\r\n")?;
     let part: Value = serde_json::from_str(json).expect("a part holds JSON");
     if part.get("errors").is_some() {
-        return Some(Said::Error(part));
+        return Some(Received::Error(part));
     }
     part.get("payload").map(parse_payload)
 }
 
-fn parse_payload(payload: &Value) -> Said {
+fn parse_payload(payload: &Value) -> Received {
     match payload.get("errors") {
-        None => Said::Event(payload["data"]["messageEvents"].clone()),
-        Some(_) => Said::Error(payload.clone()),
+        None => Received::Event(payload["data"]["messageEvents"].clone()),
+        Some(_) => Received::Error(payload.clone()),
     }
 }
 

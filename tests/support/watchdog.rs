@@ -1,7 +1,7 @@
 //! Ends the whole run when one test takes far too long, and names that test.
 //!
-//! Tests bound their own waits. This is for the wait that somebody forgot: without it, CI would stop the run from outside,
-//! and nothing would say which test it was.
+//! Tests limit their own waits. The watchdog covers a wait without a limit: otherwise CI would end the run, and nothing would name
+//! the test.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -9,12 +9,12 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-/// Many times what the slowest test takes.
+/// Many times the duration of the slowest test.
 const LIMIT: Duration = Duration::from_secs(600);
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The tests under way: name and start, by thread.
+/// The running tests: name and start, by thread.
 static RUNNING: LazyLock<Mutex<HashMap<ThreadId, (String, Instant)>>> = LazyLock::new(|| {
     std::thread::spawn(|| {
         loop {
@@ -59,7 +59,7 @@ fn running() -> MutexGuard<'static, HashMap<ThreadId, (String, Instant)>> {
     RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Tells what hangs, with the processes that were started, and fails the run.
+/// Prints the test that hangs and the processes that this run has started, and fails the run.
 fn end_run(test: &str, after: Duration) -> ! {
     let parent = std::process::id().to_string();
     let processes = Command::new("ps").args(["-o", "pid,stat,etime,wchan:20,args", "--ppid", &parent]).output();

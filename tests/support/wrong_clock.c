@@ -1,5 +1,5 @@
-// Loaded into a process before its own libraries: its clock is off by as many seconds as the file WRONG_CLOCK says. Time
-// spans are left alone. Allocates nothing, as allocators ask for the time while they start.
+// Preloaded into a process: sets its wall clock off by the number of seconds in the file WRONG_CLOCK. The monotonic clock stays
+// right. Nothing is allocated here, because some allocators read the clock while they start.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

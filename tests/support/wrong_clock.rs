@@ -1,10 +1,10 @@
-//! A clock that a test sets, for processes of its own: a few lines of C, loaded before the process's own libraries.
+//! A clock that a test can set, for the processes that it starts: a few lines of C, preloaded into each process.
 
 use std::process::Command;
 
 use tempfile::TempDir;
 
-/// The clock of the processes that run in its environment. It is right until it is set.
+/// The clock of all processes with its environment. It is right until a test sets it.
 pub struct WrongClock(TempDir);
 
 impl WrongClock {
@@ -18,15 +18,15 @@ impl WrongClock {
         clock
     }
 
-    /// Sets the clock so many hours forward, or back where negative.
+    /// Sets the clock this many hours forward, or back if negative.
     pub fn set_off_by_hours(&self, hours: i32) {
-        // In one step, as the processes read it all the time.
+        // Replaced in one step, because the processes may read the file at any time.
         let (file, new) = (self.path("offset"), self.path("new"));
         let seconds = (hours * 3_600).to_string();
         std::fs::write(&new, seconds).and_then(|()| std::fs::rename(new, file)).expect("a file");
     }
 
-    /// What a process needs in its environment to go by this clock.
+    /// The environment of a process that uses this clock.
     pub fn environment(&self) -> [(&'static str, String); 2] {
         [("LD_PRELOAD", self.path("clock.so")), ("WRONG_CLOCK", self.path("offset"))]
     }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, RoomKey, error_code};
+use crate::support::http;
 use crate::support::server::Server;
 
-/// The text of a message that was sent as this literal.
-async fn sent(client: &Client, room: &RoomKey, literal: &str) -> Value {
+/// Sends a message with this literal as its text. Returns the text of the message, or a list with the error code.
+async fn send_literal(client: &Client, room: &RoomKey, literal: &str) -> Value {
     let RoomKey { id, code } = room;
     let query = format!(
         r#"mutation {{ sendMessage(input: {{ roomId: "{id}", roomCode: "{code}", text: {literal} }}) {{ message {{ text }} }} }}"#
@@ -41,7 +42,7 @@ async fn every_form_of_a_string_literal_is_accepted() {
         (r#"["one"]"#, json!(["GRAPHQL_VALIDATION_FAILED"])),
         ("null", json!(["GRAPHQL_VALIDATION_FAILED"])),
     ] {
-        assert_eq!(sent(&client, &room, literal).await, expected, "{literal}");
+        assert_eq!(send_literal(&client, &room, literal).await, expected, "{literal}");
     }
 }
 
@@ -69,15 +70,7 @@ async fn a_variable_without_a_value_leaves_its_argument_to_the_default() {
     let several = "query A($n: Int) { ...F } query B($n: Int!) { ...F }
         fragment F on Query { activeRooms(first: $n) { nodes { id } } }";
     let body = json!({ "query": several, "operationName": "A" });
-    let answer: Value = reqwest::Client::new()
-        .post(client.url())
-        .json(&body)
-        .send()
-        .await
-        .expect("an answer")
-        .json()
-        .await
-        .expect("JSON");
+    let answer = http::Client::of(&server.url("")).post("/graphql", &body).await.json();
     assert_eq!(answer["data"]["activeRooms"]["nodes"].as_array().map(Vec::len), Some(50), "{answer}");
 }
 
@@ -94,11 +87,11 @@ async fn an_absent_variable_in_an_input_object_leaves_its_field_absent_unless_it
         .await;
     assert_eq!(data["sendMessage"]["author"]["id"], "1234567890123");
     assert!(data["sendMessage"]["author"]["displayName"].as_str().is_some_and(|name| name.starts_with("Anon")));
-    for (given, missing) in [
+    for (variables, missing) in [
         (json!({ "id": room.id, "code": room.code }), "text"),
         (json!({ "id": room.id, "code": room.code, "text": null }), "text"),
     ] {
-        let answer = client.request(send, given).await;
+        let answer = client.request(send, variables).await;
         assert_eq!(error_code(&answer), "GRAPHQL_VALIDATION_FAILED");
         assert!(answer["errors"][0]["message"].to_string().contains(missing), "{answer}");
     }

@@ -13,7 +13,7 @@ use crate::support::stream::{Stream, WithQuery as _, get, post};
 const SSE: &str = "text/event-stream";
 const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0, application/json";
 
-/// Names of the parameter that `EventSource` polyfills and other servers use.
+/// The names that `EventSource` polyfills and other servers use for the parameter.
 const NAMES: [&str; 6] =
     ["lastEventId", "lastEventID", "Last-Event-ID", "last-event-id", "last_event_id", "evs_last_event_id"];
 
@@ -30,7 +30,7 @@ async fn a_cursor_in_the_query_string_is_used_under_each_of_its_names() {
     let follow = events_of(&room);
     let url = server.url("/graphql");
     let assert_next = async |request: RequestBuilder, accept: &str, text: &str, how: &str| {
-        let mut stream = Stream::of(request.header("accept", accept)).await;
+        let mut stream = Stream::open(request.header("accept", accept)).await;
         assert_eq!(stream.status, 200, "{how}");
         let received = stream.until("\"text\":\"").await.expect("an event");
         assert!(received.len() < 2_000);
@@ -43,12 +43,12 @@ async fn a_cursor_in_the_query_string_is_used_under_each_of_its_names() {
             assert_next(by_post, accept, "missed", name).await;
         }
         let made_up = get(&url, &follow).query(&[(name, "made up")]).header("accept", SSE);
-        let received = Stream::of(made_up).await.until("event: complete").await.expect("an end");
+        let received = Stream::open(made_up).await.until("event: complete").await.expect("an end");
         assert!(received.contains("CURSOR_INVALID"), "{name}: {received}");
-        let over = Stream::of(get(&url, &follow).query(&[(name, "complete")]).header("accept", SSE)).await;
+        let over = Stream::open(get(&url, &follow).query(&[(name, "complete")]).header("accept", SSE)).await;
         assert_eq!(over.status, 204, "the last id of a stream stops a client: {name}");
     }
-    // A repeated cursor is older than one that was added since.
+    // Of two cursors, the one that the client added later counts.
     let repeated = get(&url, &follow).query(&[("lastEventId", &cursor)]).header("last-event-id", &newest);
     assert_next(repeated, SSE, "newest", "the header is newer").await;
     let appended = get(&url, &follow).query(&[("lastEventId", &cursor), ("lastEventId", &newest)]);
@@ -80,21 +80,22 @@ async fn a_cursor_that_cannot_be_used_is_rejected() {
     let cursor = client.cursor(&room).await;
     let http = http::Client::of(&server.url(""));
     let query = "{ activeRooms { totalCount } }";
-    let refused = async |request: RequestBuilder, how: &str| {
-        let answer = Answer::to(request).await;
+    let assert_refused = async |request: RequestBuilder, how: &str| {
+        let answer = Answer::receive(request).await;
         assert_eq!(error_code(&answer.json()), "CURSOR_INVALID", "{how}");
     };
     let post = || http.request("POST", "/graphql").json(&json!({ "query": query }));
-    refused(post().header("last-event-id", &cursor), "a query has no events").await;
-    refused(post().query(&[("lastEventId", &cursor)]), "a query has no events").await;
+    assert_refused(post().header("last-event-id", &cursor), "a query has no events").await;
+    assert_refused(post().query(&[("lastEventId", &cursor)]), "a query has no events").await;
     let events =
         || http.request("POST", "/graphql").json(&json!({ "query": events_of(&room) })).header("accept", MULTIPART);
-    refused(events().header("last-event-id", "made up"), "never issued").await;
-    refused(events().header("last-event-id", b"\xff\xfe".as_slice()), "not text").await;
-    refused(events().header("last-event-id", &cursor).header("last-event-id", "other"), "two different ones").await;
+    assert_refused(events().header("last-event-id", "made up"), "never issued").await;
+    assert_refused(events().header("last-event-id", b"\xff\xfe".as_slice()), "not text").await;
+    assert_refused(events().header("last-event-id", &cursor).header("last-event-id", "other"), "two different ones")
+        .await;
     let number = json!({ "query": events_of(&room), "extensions": { "lastEventId": 5 } });
-    refused(http.request("POST", "/graphql").json(&number), "a number").await;
-    // A socket carries many operations; resume and after belong to one of them.
+    assert_refused(http.request("POST", "/graphql").json(&number), "a number").await;
+    // A socket carries many operations, so its handshake cannot have a cursor.
     for (path, header) in [("/graphql?lastEventId=x", ""), ("/graphql", "last-event-id: x\r\n")] {
         let handshake = format!(
             "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\

@@ -91,9 +91,9 @@ async fn a_slash_at_the_end_of_the_path_changes_nothing() {
         let answer = http.post(&path, &json!({ "query": query })).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"data":{"__typename":"Query"}}"#), "{path}");
         let get = http.request("GET", &path).query(&[("query", query)]).header("accept", "application/json");
-        assert_eq!(Answer::to(get).await.status, 200);
-        let put = Answer::to(http.request("PUT", &path)).await;
-        let same = Answer::to(http.request("PUT", &format!("{base}/graphql"))).await;
+        assert_eq!(Answer::receive(get).await.status, 200);
+        let put = Answer::receive(http.request("PUT", &path)).await;
+        let same = Answer::receive(http.request("PUT", &format!("{base}/graphql"))).await;
         assert_eq!((put.status, put.body), (same.status, same.body));
         let lines = ["Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Protocol: graphql-transport-ws"];
         let (_line, answer) = handshake(&server, &path, &lines).await;
@@ -101,7 +101,7 @@ async fn a_slash_at_the_end_of_the_path_changes_nothing() {
         let origin = format!("http://{address}");
         let room = crate::support::client::Client::of(format!("{origin}{path}")).create_room().await;
         let stream =
-            Stream::of(post(&format!("{origin}{path}"), "text/event-stream", &events_of(&room), json!({}))).await;
+            Stream::open(post(&format!("{origin}{path}"), "text/event-stream", &events_of(&room), json!({}))).await;
         assert_eq!((stream.status, stream.header("content-type")), (200, "text/event-stream; charset=utf-8"));
     }
 }
@@ -116,7 +116,7 @@ async fn a_preflight_allows_the_headers_and_the_method_that_it_names() {
             .header("origin", "https://elsewhere.example")
             .header("access-control-request-method", "POST")
             .header("access-control-request-headers", "authorization,content-type,x-apollo-operation-name");
-        let answer = Answer::to(preflight).await;
+        let answer = Answer::receive(preflight).await;
         assert_eq!(answer.status, 200, "{path}");
         let allowed = answer.header("access-control-allow-headers").unwrap_or_default().to_ascii_lowercase();
         assert_eq!(allowed, "authorization,content-type,x-apollo-operation-name", "{path}");
@@ -136,12 +136,12 @@ async fn an_empty_content_encoding_is_ignored() {
     {
         let request = http.request("POST", "/graphql").json(&body);
         let request = encodings.iter().fold(request, |request, encoding| request.header("content-encoding", *encoding));
-        assert_eq!(Answer::to(request).await.status, 200, "{encodings:?}");
+        assert_eq!(Answer::receive(request).await.status, 200, "{encodings:?}");
     }
     for encodings in [vec!["gzip"], vec!["identity, gzip"], vec!["", "br"], vec!["identity", "deflate"]] {
         let request = http.request("POST", "/graphql").json(&body);
         let request = encodings.iter().fold(request, |request, encoding| request.header("content-encoding", *encoding));
-        assert_eq!(Answer::to(request).await.status, 415, "{encodings:?}");
+        assert_eq!(Answer::receive(request).await.status, 415, "{encodings:?}");
     }
 }
 
@@ -151,7 +151,7 @@ async fn a_body_may_start_with_a_byte_order_mark_and_name_its_charset_in_any_for
     let http = http::Client::of(&server.url(""));
     for content_type in ["application/json", "application/json;charset=\"utf-8\"", "Application/JSON ; Charset=UTF-8"] {
         let request = http.request("POST", "/graphql").header("content-type", content_type);
-        let answer = Answer::to(request.body("\u{feff}{\"query\":\"{ __typename }\"}")).await;
+        let answer = Answer::receive(request.body("\u{feff}{\"query\":\"{ __typename }\"}")).await;
         assert_eq!(
             (answer.status, answer.json()["data"]["__typename"].clone()),
             (200, json!("Query")),

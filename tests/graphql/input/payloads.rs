@@ -60,7 +60,7 @@ async fn an_unpaired_surrogate_over_http_is_a_validation_error_that_names_the_pa
     }
     let variables = [("query", QUERY), ("variables", r#"{"a":"\ud800"}"#)];
     let request = http.request("GET", "/graphql").header("accept", "application/json").query(&variables);
-    let answer = http::Answer::to(request).await;
+    let answer = http::Answer::receive(request).await;
     assert_eq!(answer.json()["errors"][0]["extensions"]["field"], "variables");
     // A complete pair is a character, and an escaped backslash begins no surrogate.
     let room = server.client().create_room().await;
@@ -106,7 +106,7 @@ async fn an_unpaired_surrogate_in_connection_init_or_a_ping_does_no_harm() {
     socket.send(Message::text(init)).await;
     assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
     socket.subscribe("a", &events_of(&room), json!({})).await;
-    assert_eq!(socket.refusal("a").await, "CURSOR_INVALID", "a cursor is not ignored");
+    assert_eq!(socket.refusal("a").await, "CURSOR_INVALID", "an invalid cursor is not ignored");
     socket.follow("b", &server.client(), &room).await;
     socket.send(Message::text(r#"{"type":"ping","payload":{"a":"\ud800"}}"#)).await;
     assert!(
@@ -136,7 +136,7 @@ async fn null_means_absent_for_every_parameter_and_so_does_an_empty_operation_na
         vec![("query", QUERY), ("operationName", ""), ("variables", ""), ("extensions", "")],
     ] {
         let request = http.request("GET", "/graphql").header("accept", "application/json").query(&query);
-        assert_eq!(http::Answer::to(request).await.json()["data"]["activeRooms"]["totalCount"], 0, "{query:?}");
+        assert_eq!(http::Answer::receive(request).await.json()["data"]["activeRooms"]["totalCount"], 0, "{query:?}");
     }
     for nothing in [json!({ "query": null }), json!({ "operationName": "Q" })] {
         let answer = http.post("/graphql", &nothing).await;

@@ -27,7 +27,7 @@ fn not_found() -> Value {
 
 /// A GET with these parameters.
 async fn get(http: &http::Client, parameters: &[(&str, String)]) -> Answer {
-    Answer::to(http.request("GET", "/graphql").header("accept", "application/json").query(parameters)).await
+    Answer::receive(http.request("GET", "/graphql").header("accept", "application/json").query(parameters)).await
 }
 
 #[tokio::test]
@@ -63,15 +63,15 @@ async fn a_document_that_was_sent_once_can_be_named_by_its_hash_on_every_transpo
     let mut first = payload.clone();
     first["query"] = json!(follow);
     socket.send_json(json!({ "id": "2", "type": "subscribe", "payload": first })).await;
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     socket.send_json(json!({ "id": "3", "type": "subscribe", "payload": payload })).await;
     let post = |accept: &str| crate::support::stream::http().post(client.url()).header("accept", accept).json(&payload);
-    let mut sse = Stream::of(post("text/event-stream")).await;
-    let mut multipart = Stream::of(post(MULTIPART)).await;
+    let mut sse = Stream::open(post("text/event-stream")).await;
+    let mut multipart = Stream::open(post(MULTIPART)).await;
     let parameters = [("extensions", extensions(follow).to_string()), ("variables", payload["variables"].to_string())];
     let by_get = crate::support::stream::http().get(client.url()).query(&parameters);
-    let mut event_source = Stream::of(by_get.header("accept", "text/event-stream")).await;
-    client.viewers_become(&room, 5).await;
+    let mut event_source = Stream::open(by_get.header("accept", "text/event-stream")).await;
+    client.wait_for_viewers(&room, 5).await;
     ada.send(&room, "to all").await;
     for _ in 0..2 {
         assert_eq!(socket.receive().await["payload"]["data"]["messageEvents"]["message"]["text"], "to all");
@@ -86,7 +86,7 @@ async fn an_unknown_hash_over_a_stream_is_reported_and_the_stream_completes() {
     let server = Server::embedded();
     for (accept, end) in [("text/event-stream", "event: complete"), (MULTIPART, "}]}")] {
         let request = crate::support::stream::http().post(server.url("/graphql")).header("accept", accept);
-        let mut stream = Stream::of(request.json(&by_hash("{ neverSent }"))).await;
+        let mut stream = Stream::open(request.json(&by_hash("{ neverSent }"))).await;
         let received = stream.until(end).await.expect("an answer");
         assert!(received.contains(r#""message":"PersistedQueryNotFound""#), "{received}");
     }
@@ -121,7 +121,7 @@ async fn only_valid_documents_with_the_right_hash_are_kept() {
 }
 
 #[tokio::test]
-async fn the_rules_of_get_hold_for_persisted_queries() {
+async fn persisted_queries_obey_the_rules_for_get() {
     let server = Server::embedded();
     let http = http::Client::of(&server.url(""));
     for mutation in ["mutation { createRoom { room { id } } }", "query { createRoom { room { id } } }"] {
@@ -132,12 +132,12 @@ async fn the_rules_of_get_hold_for_persisted_queries() {
     }
     http.post("/graphql", &json!({ "query": QUERY, "extensions": extensions(QUERY) })).await;
     let by_image = http.request("GET", "/graphql").query(&[("extensions", extensions(QUERY).to_string())]);
-    let answer = Answer::to(by_image.header("accept", "image/*")).await;
+    let answer = Answer::receive(by_image.header("accept", "image/*")).await;
     assert_eq!((answer.status, error_code(&answer.json()).as_str()), (400, "PREFLIGHT_REQUIRED"));
 }
 
 #[tokio::test]
-async fn with_persisted_queries_off_clients_are_told_to_send_documents() {
+async fn with_persisted_queries_off_a_hash_is_refused_as_not_supported() {
     let server = Server::with(&[("PERSISTED_QUERIES", "off")]);
     let http = http::Client::of(&server.url(""));
     let answer = http.post("/graphql", &by_hash(QUERY)).await;

@@ -71,15 +71,15 @@ async fn a_subscription_in_fragments_delivers_on_every_transport() {
         socket.send_json(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
         let http =
             |accept: &str| crate::support::stream::http().post(client.url()).header("accept", accept).json(&payload);
-        let mut sse = Stream::of(http("text/event-stream")).await;
-        let mut multipart = Stream::of(http(MULTIPART)).await;
+        let mut sse = Stream::open(http("text/event-stream")).await;
+        let mut multipart = Stream::open(http(MULTIPART)).await;
         let query = [
             ("variables", variables.to_string()),
             ("operationName", operation_name(&document).unwrap_or_default().to_owned()),
         ];
         let mut by_get =
-            Stream::of(get(client.url(), &document).query(&query).header("accept", "text/event-stream")).await;
-        client.viewers_become(&room, 4).await;
+            Stream::open(get(client.url(), &document).query(&query).header("accept", "text/event-stream")).await;
+        client.wait_for_viewers(&room, 4).await;
         for text in ["one", "two"] {
             ada.send(&room, text).await;
             assert_eq!(socket.next_text("1").await, text, "{document}");
@@ -102,7 +102,7 @@ async fn a_subscription_in_fragments_completes_only_when_its_room_ends() {
     let (document, _) = documents(&room).swap_remove(3);
     let mut socket = Socket::ready(server.address()).await;
     socket.subscribe("1", &document, json!({})).await;
-    client.viewers_become(&room, 1).await;
+    client.wait_for_viewers(&room, 1).await;
     assert_eq!(socket.receive().await, json!({ "id": "1", "type": "complete" }));
 }
 
@@ -137,11 +137,11 @@ async fn a_subscription_without_exactly_one_field_is_refused_on_every_transport(
             let answer = post(client.url(), accept, &document, variables.clone()).send().await.expect("an answer");
             assert_eq!(error_code(&answer.json().await.expect("JSON")), "GRAPHQL_VALIDATION_FAILED", "{document}");
         }
-        let mut stream = Stream::of(post(client.url(), "text/event-stream", &document, variables)).await;
+        let mut stream = Stream::open(post(client.url(), "text/event-stream", &document, variables)).await;
         let received = stream.until("event: complete").await.expect("an end");
         assert!(received.contains("GRAPHQL_VALIDATION_FAILED"), "{document}: {received}");
     }
-    client.viewers_become(&room, 0).await;
+    client.wait_for_viewers(&room, 0).await;
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn readers_with_the_same_document_and_different_variables_get_different_fi
         socket.subscribe("1", document, json!({ "id": room.id, "code": room.code, "long": long })).await;
         sockets.push(socket);
     }
-    client.viewers_become(&room, 2).await;
+    client.wait_for_viewers(&room, 2).await;
     ada.send(&room, "for both").await;
     let cursor = client.cursor(&room).await;
     let expected = [json!({ "message": { "text": "for both" } }), json!({ "cursor": cursor })];

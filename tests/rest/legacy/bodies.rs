@@ -110,7 +110,7 @@ async fn body_that_is_no_object_is_a_single_problem() {
     let body = room.body(&[]).to_string();
     for kind in ["text/plain", "application/x-www-form-urlencoded"] {
         let request = room.client.request("POST", "/room").header("content-type", kind).body(body.clone());
-        assert_details(&Answer::to(request).await, expected.clone());
+        assert_details(&Answer::receive(request).await, expected.clone());
     }
 }
 
@@ -118,9 +118,9 @@ async fn body_that_is_no_object_is_a_single_problem() {
 async fn json_is_accepted_under_any_json_media_type_or_none() {
     let room = LegacyRoom::new().await;
     let request = || room.client.request("POST", "/room").body(room.body(&[]).to_string());
-    assert_eq!(Answer::to(request()).await.status, 200);
+    assert_eq!(Answer::receive(request()).await.status, 200);
     for kind in ["application/json; charset=utf-8", "application/vnd.api+json", "APPLICATION/JSON"] {
-        assert_eq!(Answer::to(request().header("content-type", kind)).await.status, 200, "{kind}");
+        assert_eq!(Answer::receive(request().header("content-type", kind)).await.status, 200, "{kind}");
     }
 }
 
@@ -136,7 +136,7 @@ async fn bodies_are_accepted_or_rejected_as_by_the_original() {
         let body = hex::decode(recorded["body"].as_str().expect("a body")).expect("bytes");
         let shown = String::from_utf8_lossy(&body).into_owned();
         let request = room.client.request("POST", DELETE).header("content-type", "application/json").body(body);
-        let answer = Answer::to(request).await;
+        let answer = Answer::receive(request).await;
         let details = answer.json()["detail"].as_array().map(|details| {
             let short = |detail: &Value| {
                 let place = &detail["loc"].as_array().expect("a place")[1..];
@@ -170,7 +170,7 @@ async fn body_may_have_any_unicode_encoding_with_or_without_a_byte_order_mark() 
             body["user_id"] = json!(format!("user-{sent:010}"));
             let bytes = encode(&format!("{mark}{body}"));
             let request = room.client.request("POST", SEND).header("content-type", "application/json").body(bytes);
-            let answer = Answer::to(request).await;
+            let answer = Answer::receive(request).await;
             assert_eq!((answer.status, &answer.json()["data"]["message"]), (200, &json!("größer 🦀")));
             sent += 1;
         }
@@ -227,7 +227,7 @@ async fn user_without_an_id_is_assigned_one() {
 #[tokio::test]
 async fn body_that_is_not_text_is_rejected() {
     let room = LegacyRoom::new().await;
-    let answer = Answer::to(room.client.request("POST", "/room").body(&b"{\"room_id\": \"\xff\"}"[..])).await;
+    let answer = Answer::receive(room.client.request("POST", "/room").body(&b"{\"room_id\": \"\xff\"}"[..])).await;
     let expected = json!({ "detail": "There was an error parsing the body" });
     assert_eq!((answer.status, answer.json()), (400, expected));
 }

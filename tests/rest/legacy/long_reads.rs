@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use super::legacy_room::{self, LegacyRoom};
 use crate::support::client::{RoomKey, User};
 use crate::support::http::{Answer, Client};
+use crate::support::memory::resident_bytes;
 use crate::support::raw::{self, Raw};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
-use crate::support::{PATIENCE, eventually};
+use crate::support::{TIMEOUT, eventually};
 
 /// Size of a message of maximum length, in bytes.
 const LARGE: usize = 4 * 3_990;
@@ -81,7 +82,7 @@ async fn assert_chunked(connection: &mut Raw) {
 async fn read_to_end(mut connection: Raw) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A reset also ends the connection.
-    let _ = timeout(PATIENCE, connection.0.read_to_end(&mut bytes)).await.expect("the server closes in time");
+    let _ = timeout(TIMEOUT, connection.0.read_to_end(&mut bytes)).await.expect("the server closes in time");
     bytes
 }
 
@@ -98,13 +99,6 @@ fn decode_chunks(mut body: &[u8]) -> Option<String> {
         whole.extend_from_slice(chunk.get(..size)?);
         body = chunk.get(size..)?.strip_prefix(b"\r\n")?;
     }
-}
-
-/// The resident memory of a server, in bytes.
-fn memory(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
 #[tokio::test]
@@ -162,14 +156,14 @@ async fn slow_reader_of_a_full_room_needs_the_memory_of_one_page() {
         let client = Client::of(&server.url(""));
         let full_size = client.post("/room", &room_body(&room)).await.body.len();
         assert!(full_size > MESSAGES * LARGE, "{full_size}");
-        let before = memory(&server);
+        let before = resident_bytes(server.process_id());
         let mut connections = Vec::new();
         for _ in 0..8 {
             let mut connection = request_slowly(&server, &room, 1).await;
             assert_chunked(&mut connection).await;
             connections.push(connection);
         }
-        let grown = memory(&server).saturating_sub(before);
+        let grown = resident_bytes(server.process_id()).saturating_sub(before);
         assert!(grown < 20 * 1024 * 1024, "8 readers of {full_size} bytes made the server grow by {grown} bytes");
         let last = connections.pop().expect("a reader");
         drop(connections);

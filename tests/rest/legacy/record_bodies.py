@@ -1,10 +1,10 @@
-"""Records what FastAPI, the framework of the original service, answers to bodies of every kind, into recorded_bodies.json.
+"""Records the responses of FastAPI, the framework of the original service, to bodies of every kind in recorded_bodies.json.
 
     python3 -m venv /tmp/fastapi && /tmp/fastapi/bin/pip install fastapi==0.165.0 httpx==0.28.1
     /tmp/fastapi/bin/python tests/rest/legacy/record_bodies.py
 
-Only the bodies that every version answers alike are recorded: the content type is always given. What the original answered with
-500, because its own answer could not be written, is recorded as such; the test asks for a refusal in its place.
+Every request has a content type, because only then do all versions respond alike. Some responses of the original have status 500,
+because it failed to serialize its error; the test expects a refusal instead.
 """
 
 import json
@@ -62,7 +62,7 @@ def bodies():
             [] [1,] [,] [1 [1,2] {} {"a"} {"a":} {"a":1,} {,} {a:1} {"a":1 ] } , : """.split():
         yield document('"x":%s,' % value).encode()
         yield ("[%s]" % value).encode()
-        # Versions differ in what they say to a body that is null.
+        # Versions differ in their response to a body that is null.
         if value != "null":
             yield value.encode()
     for control in ["\x00", "\x01", "\t", "\n", "\x0b", "\x0c", "\x1f", "\x7f", "\x85", "\u2028", "\ufeff"]:

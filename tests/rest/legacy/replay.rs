@@ -109,7 +109,7 @@ impl Values {
         if let Some(body) = &request.body {
             builder = builder.body(self.fill(body));
         }
-        Answer::to(builder).await
+        Answer::receive(builder).await
     }
 
     fn capture(&mut self, case: &Case, answer: &Answer) {

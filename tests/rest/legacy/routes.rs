@@ -48,7 +48,7 @@ async fn wrong_method_is_rejected_with_the_allowed_one() {
     {
         for path in paths.iter().flat_map(|path| variants(path)) {
             for method in wrong {
-                let answer = Answer::to(client.request(method, &path)).await;
+                let answer = Answer::receive(client.request(method, &path)).await;
                 assert_eq!(answer.status, 405, "{method} {path}");
                 assert_eq!(answer.header("allow"), Some(right), "{method} {path}");
                 assert_eq!(answer.header("content-type"), Some("application/json"));

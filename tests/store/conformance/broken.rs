@@ -30,20 +30,12 @@ impl Fixture for Broken {
         self.store.clone()
     }
 
-    fn second_handle(&self) -> Arc<dyn Store> {
-        self.store.clone()
-    }
-
-    fn has_other_nodes(&self) -> bool {
-        false
-    }
-
     async fn cut_feeds(&self) {
         self.store.cut();
     }
 
-    async fn after_a_kill(&self) -> Arc<dyn Store> {
-        FaultyStore::new(self.inner.after_a_kill().await, self.fault)
+    async fn reopen_after_kill(&self) -> Arc<dyn Store> {
+        FaultyStore::new(self.inner.reopen_after_kill().await, self.fault)
     }
 
     /// Shorter, because a broken store never does what the case waits for.

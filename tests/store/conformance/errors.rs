@@ -72,7 +72,7 @@ pub async fn contract_9_a_send_to_a_full_room_is_refused_as_full(on: &dyn Fixtur
 }
 
 pub async fn contract_9_a_working_store_answers_a_ping(on: &dyn Fixture) -> Outcome {
-    for store in [on.store(), on.second_handle(), on.after_a_kill().await] {
+    for store in [on.store(), on.second_handle(), on.reopen_after_kill().await] {
         store.ping().await?;
     }
     Ok(())

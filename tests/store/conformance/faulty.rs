@@ -1,4 +1,4 @@
-//! A wrapper of a correct store that breaks the contract in one way, or simulates an outage on request.
+//! A wrapper of a correct store that breaks the contract in one way, or simulates an outage or a panic on request.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -51,7 +51,7 @@ pub enum Fault {
 /// Capacity of a feed that ignores its lag.
 const SMALL_FEED: usize = 16;
 
-/// A burst or a cut is over when no event comes for so long.
+/// A burst or a cut is over when no event comes for this long.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// The pause between the two steps of a send.
@@ -59,6 +59,17 @@ const STEP_PAUSE: Duration = Duration::from_millis(5);
 
 /// The number that two changes share.
 const SHARED_SEQ: Seq = Seq(5);
+
+/// Part of the message of every requested panic.
+pub const PANIC_SECRET: &str = "open-sesame";
+
+/// A call that can be made to panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    Snapshot,
+    ReadLog,
+    ReportViewers,
+}
 
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
@@ -72,6 +83,8 @@ pub struct FaultyStore {
     /// When rooms should have expired.
     expiries: Mutex<HashMap<RoomId, Timestamp>>,
     outages: Arc<Outages>,
+    /// The calls that panic, each with the number of calls that still succeed.
+    panics: Mutex<HashMap<Call, u32>>,
 }
 
 /// The outages that the store simulates.
@@ -88,8 +101,8 @@ impl FaultyStore {
         let (feed, _) = broadcast::channel(4_096);
         let outages = Arc::<Outages>::default();
         tokio::spawn(forward(inner.feed(), fault, feed.clone(), Arc::clone(&outages)));
-        let (written, created, forgotten, expiries) = Default::default();
-        Arc::new(Self { inner, fault, feed, written, created, forgotten, expiries, outages })
+        let (written, created, forgotten, expiries, panics) = Default::default();
+        Arc::new(Self { inner, fault, feed, written, created, forgotten, expiries, outages, panics })
     }
 
     /// Loses events from now on, until none come for a while.
@@ -115,6 +128,27 @@ impl FaultyStore {
     /// Refuses all positions from now on, as after a failover to a node that lost writes.
     pub fn lose_log(&self) {
         self.outages.has_lost_its_log.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes this call panic once `calls` more have succeeded.
+    pub fn panic_after(&self, call: Call, calls: u32) {
+        self.panics.lock().expect("no panic").insert(call, calls);
+    }
+
+    /// Lets all calls succeed again.
+    pub fn stop_panics(&self) {
+        self.panics.lock().expect("no panic").clear();
+    }
+
+    /// Counts a call. Panics if it was requested.
+    fn count(&self, call: Call) {
+        let left = self
+            .panics
+            .lock()
+            .expect("no panic")
+            .get_mut(&call)
+            .map(|left| std::mem::replace(left, left.saturating_sub(1)));
+        assert_ne!(left, Some(0), "a panic with {PANIC_SECRET}");
     }
 
     /// Checks the limits against the current state of the room.
@@ -209,6 +243,7 @@ impl Store for FaultyStore {
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
+        self.count(Call::Snapshot);
         let Snapshot { state, messages } = self.inner.snapshot(room, window).await?;
         Ok(Snapshot { state: self.with_expiry(state), messages })
     }
@@ -295,6 +330,7 @@ impl Store for FaultyStore {
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.count(Call::ReadLog);
         if self.outages.is_down.load(Ordering::SeqCst) {
             self.outages.refused_reads.fetch_add(1, Ordering::SeqCst);
             return Err(StoreError::Unavailable("down for a while".into()));
@@ -331,6 +367,7 @@ impl Store for FaultyStore {
     }
 
     async fn report_viewers(&self, counts: &[(RoomId, u32)]) -> Result<(), StoreError> {
+        self.count(Call::ReportViewers);
         self.inner.report_viewers(counts).await
     }
 

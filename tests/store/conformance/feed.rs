@@ -1,5 +1,7 @@
 //! Clause 7: the feed, and that its subscribers miss nothing.
 
+use livechat::domain::event::Event;
+use livechat::domain::room::RoomId;
 use livechat::hub::Hub;
 use livechat::store::FeedItem;
 
@@ -58,13 +60,19 @@ pub async fn contract_7_a_room_can_be_subscribed_again(on: &dyn Fixture) -> Outc
     Ok(())
 }
 
-pub async fn contract_7_a_feed_that_lost_events_yields_a_resync(on: &dyn Fixture) -> Outcome {
+/// Reads the first event of a room from a feed, and cuts the feed. Returns the room, the feed and the event.
+async fn cut_feed(on: &dyn Fixture) -> Outcome<(RoomId, FeedReader, Event)> {
     let store = on.store();
     let room = room(&store).await?;
     let mut feed = FeedReader::open(on, &store, room).await?;
     let first = commit_new(&store, send(room, &named_user("ann"), "before")).await?;
     ensure_eq!(feed.event().await?, first, "the event before the cut");
     on.cut_feeds().await;
+    Ok((room, feed, first))
+}
+
+pub async fn contract_7_a_feed_that_lost_events_yields_a_resync(on: &dyn Fixture) -> Outcome {
+    let (store, (room, mut feed, _)) = (on.store(), cut_feed(on).await?);
     commit_new(&store, send(room, &named_user("ann"), "after")).await?;
     loop {
         match feed.next().await? {
@@ -79,12 +87,7 @@ pub async fn contract_7_a_feed_that_lost_events_yields_a_resync(on: &dyn Fixture
 }
 
 pub async fn contract_7_a_feed_continues_after_a_cut(on: &dyn Fixture) -> Outcome {
-    let store = on.store();
-    let room = room(&store).await?;
-    let mut feed = FeedReader::open(on, &store, room).await?;
-    let first = commit_new(&store, send(room, &named_user("ann"), "before")).await?;
-    ensure_eq!(feed.event().await?, first, "the event before the cut");
-    on.cut_feeds().await;
+    let (store, (room, mut feed, first)) = (on.store(), cut_feed(on).await?);
     let lost = commit_new(&store, send(room, &named_user("ann"), "maybe lost")).await?;
     while !is_resync(&feed.next().await?, room) {}
     let behind = store.read_log(room, first.position, 10).await?;

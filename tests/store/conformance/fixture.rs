@@ -32,17 +32,21 @@ pub(crate) use every_store;
 pub trait Fixture: Send + Sync {
     fn store(&self) -> Arc<dyn Store>;
 
-    /// Another handle of the same data: another node if the store can have one, or else the same store.
-    fn second_handle(&self) -> Arc<dyn Store>;
+    /// Another node on the same data, if the store can have one.
+    fn other_node(&self) -> Option<Arc<dyn Store>> {
+        None
+    }
 
-    /// Whether [`second_handle`](Self::second_handle) is another node.
-    fn has_other_nodes(&self) -> bool;
+    /// The other node, or the same store if it has none.
+    fn second_handle(&self) -> Arc<dyn Store> {
+        self.other_node().unwrap_or_else(|| self.store())
+    }
 
     /// Makes every feed lose events, by a cut connection or by more events than it has space for.
     async fn cut_feeds(&self);
 
-    /// The store as a new process finds it after this one was killed. No operation may be running.
-    async fn after_a_kill(&self) -> Arc<dyn Store>;
+    /// Opens the store like a new process after this one was killed. No operation may be running.
+    async fn reopen_after_kill(&self) -> Arc<dyn Store>;
 
     /// How long to wait for anything that must happen.
     fn timeout(&self) -> Duration {
@@ -57,16 +61,16 @@ const MORE_THAN_A_FEED: usize = 4_200;
 pub struct Embedded {
     store: Arc<EmbeddedStore>,
     directory: TempDir,
-    after_a_kill: TempDir,
+    killed_copy: TempDir,
 }
 
 impl Embedded {
     pub async fn fresh() -> Self {
         watchdog::watch();
         let directory = tempfile::tempdir().expect("a directory for the store");
-        let after_a_kill = tempfile::tempdir().expect("a directory for the store after a kill");
+        let killed_copy = tempfile::tempdir().expect("a directory for the store after a kill");
         let store = Arc::new(EmbeddedStore::open(directory.path()).expect("the store opens"));
-        Self { store, directory, after_a_kill }
+        Self { store, directory, killed_copy }
     }
 }
 
@@ -76,29 +80,21 @@ impl Fixture for Embedded {
         self.store.clone()
     }
 
-    fn second_handle(&self) -> Arc<dyn Store> {
-        self.store.clone()
-    }
-
-    fn has_other_nodes(&self) -> bool {
-        false
-    }
-
     /// A feed in this process has no connection, but it loses events when it lags.
     async fn cut_feeds(&self) {
         kit::send_many(&self.store(), MORE_THAN_A_FEED).await;
     }
 
     /// A killed process leaves its files as they are at that moment, so a copy of them simulates a kill.
-    async fn after_a_kill(&self) -> Arc<dyn Store> {
+    async fn reopen_after_kill(&self) -> Arc<dyn Store> {
         // Otherwise the sweeper might write between two copies.
         self.store.close().await;
         for file in std::fs::read_dir(self.directory.path()).expect("the directory of the store") {
             let file = file.expect("a file of the store").path();
-            let copy = self.after_a_kill.path().join(file.file_name().expect("its name"));
+            let copy = self.killed_copy.path().join(file.file_name().expect("its name"));
             std::fs::copy(&file, copy).expect("a copy of it");
         }
-        Arc::new(EmbeddedStore::open(self.after_a_kill.path()).expect("the store opens after a kill"))
+        Arc::new(EmbeddedStore::open(self.killed_copy.path()).expect("the store opens after a kill"))
     }
 }
 
@@ -127,12 +123,8 @@ impl Fixture for Redis {
         self.store.clone()
     }
 
-    fn second_handle(&self) -> Arc<dyn Store> {
-        self.other_node.clone()
-    }
-
-    fn has_other_nodes(&self) -> bool {
-        true
+    fn other_node(&self) -> Option<Arc<dyn Store>> {
+        Some(self.other_node.clone())
     }
 
     async fn cut_feeds(&self) {
@@ -142,7 +134,7 @@ impl Fixture for Redis {
     }
 
     /// Acknowledged writes are in Redis, so a new node finds them.
-    async fn after_a_kill(&self) -> Arc<dyn Store> {
+    async fn reopen_after_kill(&self) -> Arc<dyn Store> {
         node(&self.server).await
     }
 }
@@ -199,12 +191,8 @@ impl Fixture for Cluster {
         self.store.clone()
     }
 
-    fn second_handle(&self) -> Arc<dyn Store> {
-        self.other_node.clone()
-    }
-
-    fn has_other_nodes(&self) -> bool {
-        true
+    fn other_node(&self) -> Option<Arc<dyn Store>> {
+        Some(self.other_node.clone())
     }
 
     async fn cut_feeds(&self) {
@@ -214,7 +202,7 @@ impl Fixture for Cluster {
         }
     }
 
-    async fn after_a_kill(&self) -> Arc<dyn Store> {
+    async fn reopen_after_kill(&self) -> Arc<dyn Store> {
         Arc::new(RedisStore::connect(self.settings.clone()).await.expect("a store on the cluster"))
     }
 }

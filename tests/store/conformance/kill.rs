@@ -25,7 +25,7 @@ pub async fn contract_8_acknowledged_writes_survive_a_kill(on: &dyn Fixture) -> 
     ensure!(matches!(rotated, Admitted::Rotated(_)), "{rotated:?}");
     let before = [RoomContents::read(&store, rooms[0]).await?, RoomContents::read(&store, rooms[1]).await?];
 
-    let store = on.after_a_kill().await;
+    let store = on.reopen_after_kill().await;
     for contents in before {
         ensure_eq!(RoomContents::read(&store, contents.room.id).await?, contents, "a room after a kill");
     }
@@ -41,7 +41,7 @@ pub async fn contract_8_a_room_continues_after_a_kill(on: &dyn Fixture) -> Outco
     let ann = named_user("ann");
     let first = commit_new(&store, send_with_id(room, &ann, "hello", "one")).await?;
 
-    let store = on.after_a_kill().await;
+    let store = on.reopen_after_kill().await;
     ensure_eq!(
         commit_repeated(&store, send_with_id(room, &ann, "hello", "one")).await?,
         first,

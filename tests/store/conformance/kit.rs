@@ -267,7 +267,7 @@ where
     results
 }
 
-/// Sends so many messages to a new room.
+/// Sends this many messages to a new room.
 pub async fn send_many(store: &Arc<dyn Store>, messages: usize) {
     const CONCURRENCY: usize = 256;
     let room = room(store).await.expect("a room");

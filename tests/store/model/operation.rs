@@ -24,7 +24,7 @@ pub enum Operation {
 #[derive(Clone, Copy, Debug)]
 pub enum Revision {
     Current,
-    /// Another number, so many entries before the end of the log.
+    /// Another number, this many entries before the end of the log.
     Other(u8),
 }
 
@@ -47,7 +47,7 @@ pub enum LogPosition {
     After(u8),
     /// The same with another tag.
     Forged(u8),
-    /// So many entries beyond the end.
+    /// This many entries beyond the end.
     Beyond(u8),
     /// The end of the log of another room.
     EndOf(u8),
