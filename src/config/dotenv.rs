@@ -117,7 +117,8 @@ fn parse_value(text: &str) -> Result<&str, &'static str> {
     };
     // A comment needs a blank before it.
     let after = rest.trim_start_matches(BLANKS);
-    if !after.is_empty() && !(after.starts_with('#') && rest.starts_with(BLANKS)) {
+    let is_comment = after.starts_with('#') && rest.starts_with(BLANKS);
+    if !(after.is_empty() || is_comment) {
         return Err("has text after the value; put a value that contains blanks into single quotes");
     }
     if value.contains("${") && !is_single_quoted {
