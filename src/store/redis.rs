@@ -16,6 +16,7 @@ mod reply;
 mod scripts;
 mod startup;
 mod two_step_send;
+mod viewer_cache;
 mod viewers;
 
 use std::sync::Arc;
@@ -48,7 +49,7 @@ use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Scripts, millis, pass_admission, pass_window};
 use crate::store::redis::startup::StartupWait;
 use crate::store::redis::two_step_send::send_in_two_steps;
-use crate::store::redis::viewers::ViewerCache;
+use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
     ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
     NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,

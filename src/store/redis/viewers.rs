@@ -1,34 +1,10 @@
 //! Viewer counts of many rooms, reported and read.
 
-use quick_cache::sync::Cache;
-use tokio::time::Instant;
-
 use crate::domain::room::RoomId;
 use crate::store::redis::RedisStore;
 use crate::store::redis::fan_out::UnavailableShards;
 use crate::store::redis::scripts::millis;
 use crate::store::{StoreError, VIEWER_REPORT_TTL};
-
-/// Rooms remembered, at some 60 bytes each.
-const MAX_ROOMS: usize = 50_000;
-
-/// The viewer counts that were read last, for when their shard is unavailable.
-pub(super) struct ViewerCache(Cache<RoomId, (u32, Instant)>);
-
-impl ViewerCache {
-    pub fn new() -> Self {
-        Self(Cache::new(MAX_ROOMS))
-    }
-
-    fn insert(&self, room: RoomId, viewers: u32) {
-        self.0.insert(room, (viewers, Instant::now()));
-    }
-
-    /// The last count, as long as the reports behind it may still be valid.
-    fn get(&self, room: RoomId) -> Option<u32> {
-        self.0.get(&room).filter(|(_, read_at)| read_at.elapsed() < VIEWER_REPORT_TTL).map(|(viewers, _)| viewers)
-    }
-}
 
 impl RedisStore {
     /// See [`report_viewers`](crate::store::Store::report_viewers).
