@@ -19,7 +19,7 @@ use livechat::chat::{Chat, cursor};
 use livechat::config::Config;
 use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
-use livechat::graphql::execution::document::{Document, Types};
+use livechat::graphql::execution::document::Document;
 use livechat::graphql::transport::Drain;
 use livechat::hub::Hub;
 use livechat::metrics::Metrics;
@@ -46,9 +46,8 @@ criterion_main!(benches);
 /// Code that needs no store.
 fn pure_code(criterion: &mut Criterion) {
     let limits = config("unused").http.operations.limits;
-    let types = Types::read(&livechat::graphql::sdl());
     criterion.bench_function("parse a document", |bench| {
-        bench.iter(|| Document::read(black_box(SEND), &limits, &types).is_ok());
+        bench.iter(|| Document::read(black_box(SEND), &limits).is_ok());
     });
     let (room, position) = (RoomId::random(), Position { seq: Seq(1_234_567), tag: EntryTag::random() });
     let encoded = cursor::encode_event(room, position);

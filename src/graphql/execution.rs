@@ -3,7 +3,6 @@
 //! Knows the schema, and no transport.
 
 mod arguments;
-mod catch_panic;
 pub mod document;
 mod executor;
 mod fast_path;

@@ -10,26 +10,26 @@ mod cost;
 mod executable;
 mod lexer;
 mod limits;
-mod literals;
 mod parser;
 mod rejection;
 mod strings;
 mod types;
-mod variable_positions;
-mod variables;
+mod values;
 
 use std::sync::{Arc, OnceLock};
 
+use async_graphql::Name;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 
+use crate::graphql::execution::document::values::Values;
 use crate::graphql::execution::fast_path::Plan;
 
 pub use crate::graphql::execution::document::limits::{Limits, NESTING_MAX};
 pub use crate::graphql::execution::document::rejection::Rejection;
-pub use crate::graphql::execution::document::types::Types;
+pub(in crate::graphql) use crate::graphql::execution::document::types::TYPES;
 
 /// Size of the cache of documents, in bytes.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -43,14 +43,13 @@ const TOKEN_WEIGHT: u64 = 512;
 /// A document within its limits.
 #[derive(Debug)]
 pub struct Document {
-    parsed: ExecutableDocument,
+    pub(in crate::graphql) parsed: ExecutableDocument,
     tokens: usize,
     /// The highest number of aliases in one operation. A response may repeat its input this many times.
-    aliases: u32,
+    pub(in crate::graphql) aliases: u32,
     /// The cost of its most expensive operation if every variable has its largest value.
     max_cost: u64,
-    /// The first literal or variable that does not fit the types of the schema.
-    mismatch: Option<Rejection>,
+    pub(in crate::graphql) values: Values,
     /// Set once the schema has validated it.
     valid: OnceLock<()>,
     /// Its plan for the fast path, set once the schema has executed it; `None` if only the schema can answer it.
@@ -58,56 +57,64 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a document. `types` are those of the schema.
-    pub fn read(text: &str, limits: &Limits, types: &Types) -> Result<Self, Rejection> {
-        let tokens = lexer::tokens(text, limits)?;
+    /// Reads a document.
+    pub fn read(text: &str, limits: &Limits) -> Result<Self, Rejection> {
+        let tokens = lexer::tokenize(text, limits)?;
         let mut parsed = parser::parse(&tokens)?;
         let aliases = limits::check(&parsed, limits)?;
-        let mismatch = literals::normalize(&mut parsed, types).or_else(|| variable_positions::check(&parsed, types));
+        let values = values::check(&mut parsed, &TYPES);
         let max_cost = cost::max(&parsed);
         let (valid, plan) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { parsed, tokens: tokens.len(), aliases, max_cost, mismatch, valid, plan })
+        Ok(Self { parsed, tokens: tokens.len(), aliases, max_cost, values, valid, plan })
     }
 
     /// Checks whether the document is valid, whatever its variables are. `validate` runs until it has succeeded once.
-    pub(in crate::graphql) fn validate<E>(
+    pub(in crate::graphql) fn validate<E: From<Rejection>>(
         &self,
         validate: impl FnOnce(&ExecutableDocument) -> Result<(), E>,
-        reject: impl FnOnce(&Rejection) -> E,
     ) -> Result<(), E> {
         if self.valid.get().is_none() {
             validate(&self.parsed)?;
-            if let Some(rejection) = &self.mismatch {
-                return Err(reject(rejection));
+            if let Some(mismatch) = &self.values.mismatch {
+                return Err(mismatch.clone().into());
             }
             self.valid.get_or_init(|| ());
         }
         Ok(())
     }
 
-    /// The document to execute `operation` with these variables, which have been coerced.
-    pub(in crate::graphql) fn executable(
+    /// Prepares the document to execute only `operation`, with these variables, which have been coerced.
+    pub(in crate::graphql) fn prepare(
         &self,
-        operation: &OperationDefinition,
-        name: Option<&str>,
-        variables: &Map<String, Value>,
+        operation: Option<&OperationDefinition>,
+        variables: Option<&Map<String, Value>>,
     ) -> Result<ExecutableDocument, Rejection> {
-        executable::executable(&self.parsed, operation, name, variables)
+        match (operation, variables) {
+            (Some(operation), Some(variables)) => executable::prepare(&self.parsed, operation, variables),
+            // The schema reports that there is no such operation.
+            _ => Ok(self.parsed.clone()),
+        }
     }
 
-    /// The parsed document.
-    pub fn parsed(&self) -> &ExecutableDocument {
-        &self.parsed
+    /// Coerces the variables of an operation to their declared types, and adds defaults.
+    pub(in crate::graphql) fn coerce(
+        &self,
+        operation: &OperationDefinition,
+        given: Option<Map<String, Value>>,
+    ) -> Result<Map<String, Value>, Rejection> {
+        let variables = coercion::coerce(operation, given.unwrap_or_default(), &TYPES)?;
+        // A nullable variable with a default may stand where a directive needs a value. Then it must not be null.
+        let mut names = operation.variable_definitions.iter().map(|definition| &definition.node.name.node);
+        let is_null = |name: &&Name| variables.get(name.as_str()).is_some_and(Value::is_null);
+        match names.find(|name| is_null(name) && self.values.conditions.contains(*name)) {
+            Some(name) => Err(Rejection::NullCondition { name: name.to_string() }),
+            None => Ok(variables),
+        }
     }
 
     /// Number of tokens, or of fields with its fragments spread, whichever is larger.
     pub(in crate::graphql) fn size(&self) -> usize {
         self.tokens.max(usize::try_from(self.max_cost).unwrap_or(usize::MAX))
-    }
-
-    /// The highest number of aliases in one operation.
-    pub(in crate::graphql) const fn aliases(&self) -> u32 {
-        self.aliases
     }
 
     /// Its plan for the fast path, if it has one and the schema has executed it before.
@@ -117,32 +124,28 @@ impl Document {
 
     /// Records that the schema has executed the document without an error.
     pub(in crate::graphql) fn mark_executed(&self, limits: &Limits) {
-        self.plan.get_or_init(|| Plan::of(&self.parsed, limits.introspection));
+        let plan = || Plan::of(&self.parsed, self.operation(None)?, limits.introspection);
+        self.plan.get_or_init(plan);
     }
 
     /// The operation to execute; `None` if there is no operation of this name, or several and no name.
-    pub fn operation(&self, name: Option<&str>) -> Option<&OperationDefinition> {
-        let mut operations = self.parsed.operations.iter();
-        let chosen = match name {
-            Some(name) => operations.find(|(known, _)| known.is_some_and(|known| known.as_str() == name)),
-            None => operations.next().filter(|_| operations.next().is_none()),
-        };
-        chosen.map(|(_, operation)| &operation.node)
+    pub(in crate::graphql) fn operation(&self, name: Option<&str>) -> Option<&OperationDefinition> {
+        operation_of(&self.parsed, name)
     }
 
     /// The cost of an operation with these variables.
-    pub fn cost(&self, operation: &OperationDefinition, values: Option<&Map<String, Value>>) -> u64 {
+    pub(in crate::graphql) fn cost(&self, operation: &OperationDefinition, values: Option<&Map<String, Value>>) -> u64 {
         cost::of(&self.parsed, operation, values)
     }
 
     /// Checks whether an operation may run with these variables.
-    pub fn admit(
+    pub(in crate::graphql) fn admit(
         &self,
         operation: Option<&OperationDefinition>,
         values: Option<&Map<String, Value>>,
         limits: &Limits,
     ) -> Result<(), Rejection> {
-        values.map_or(Ok(()), |values| variables::check(values, limits))?;
+        values.map_or(Ok(()), |values| limits::check_variables(values, limits))?;
         if self.max_cost <= limits.cost {
             return Ok(());
         }
@@ -153,11 +156,23 @@ impl Document {
     }
 }
 
+/// The operation of this name; without a name, the only one.
+pub(in crate::graphql) fn operation_of<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Option<&'a OperationDefinition> {
+    let mut operations = document.operations.iter();
+    let chosen = match name {
+        Some(name) => operations.find(|(known, _)| known.is_some_and(|known| known.as_str() == name)),
+        None => operations.next().filter(|_| operations.next().is_none()),
+    };
+    chosen.map(|(_, operation)| &operation.node)
+}
+
 /// Reads documents and caches those that are used often.
 #[derive(Clone)]
 pub(in crate::graphql) struct Documents {
-    limits: Limits,
-    types: Arc<Types>,
+    pub(in crate::graphql) limits: Limits,
     cache: Arc<Cache<Box<str>, Arc<Document>, Weight>>,
 }
 
@@ -171,16 +186,8 @@ impl Weighter<Box<str>, Arc<Document>> for Weight {
 }
 
 impl Documents {
-    pub(in crate::graphql) fn new(limits: Limits, types: Types) -> Self {
-        Self {
-            limits,
-            types: Arc::new(types),
-            cache: Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight)),
-        }
-    }
-
-    pub(in crate::graphql) fn limits(&self) -> &Limits {
-        &self.limits
+    pub(in crate::graphql) fn new(limits: Limits) -> Self {
+        Self { limits, cache: Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight)) }
     }
 
     /// Reads a document, unless the cache has it. Rejected documents are not cached.
@@ -188,23 +195,9 @@ impl Documents {
         if let Some(document) = self.cache.get(text) {
             return Ok(document);
         }
-        let document = Arc::new(Document::read(text, &self.limits, &self.types)?);
+        let document = Arc::new(Document::read(text, &self.limits)?);
         self.cache.insert(text.into(), Arc::clone(&document));
         Ok(document)
-    }
-
-    /// Coerces the variables of an operation to their declared types, and adds defaults.
-    pub(in crate::graphql) fn coerce(
-        &self,
-        document: &Document,
-        operation: &OperationDefinition,
-        given: Option<Map<String, Value>>,
-    ) -> Result<Map<String, Value>, Rejection> {
-        let variables = coercion::variables(operation, given.unwrap_or_default(), &self.types)?;
-        match executable::null_condition(&document.parsed, operation, &variables) {
-            Some(name) => Err(Rejection::NullCondition { name }),
-            None => Ok(variables),
-        }
     }
 }
 
@@ -216,7 +209,7 @@ pub(in crate::graphql) mod tests {
 
     #[test]
     fn documents_are_cached_within_a_bound_and_rejected_ones_are_not() {
-        let documents = Documents::new(LIMITS, Types::default());
+        let documents = Documents::new(LIMITS);
         let one = documents.read("{ __typename }").expect("a document");
         assert!(Arc::ptr_eq(&one, &documents.read("{ __typename }").expect("a document")));
         for i in 0..400 {
@@ -257,22 +250,9 @@ pub(in crate::graphql) mod tests {
     fn the_deepest_document_that_a_setting_allows_fits_half_of_a_workers_stack() {
         let limits =
             Limits { nesting: NESTING_MAX, depth: u32::MAX, aliases: u32::MAX, directives: u32::MAX, ..LIMITS };
-        let read = move || {
-            deepest().iter().map(|text| Document::read(text, &limits, &Types::default()).err()).collect::<Vec<_>>()
-        };
+        let read = move || deepest().iter().map(|text| Document::read(text, &limits).err()).collect::<Vec<_>>();
         let reader = std::thread::Builder::new().stack_size(STACK / 2).spawn(read).expect("a thread");
         let rejections = reader.join().expect("a stack that is large enough");
         assert_eq!(rejections, vec![None; rejections.len()], "every document must reach the parser");
-    }
-
-    #[test]
-    fn one_level_more_does_not_reach_the_parser() {
-        let limits = Limits { nesting: NESTING_MAX, ..LIMITS };
-        for text in ["{a(b:[", "query($a:[[", "{a(b:{c:"].map(|open| format!("{open}{}", "[".repeat(NESTING_MAX))) {
-            assert_eq!(
-                Document::read(&text, &limits, &Types::default()).err(),
-                Some(Rejection::NestedTooDeep { limit: NESTING_MAX })
-            );
-        }
     }
 }

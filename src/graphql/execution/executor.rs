@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{Request, ValidationMode};
+use async_graphql::{Request, ValidationMode, Variables};
 use futures_util::FutureExt as _;
+use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{Instrument as _, debug_span};
 
 use crate::chat::Chat;
 use crate::client_limit::ClientLimit;
 use crate::error_code::ErrorCode;
-use crate::graphql::execution::catch_panic;
-use crate::graphql::execution::document::{Document, Documents, Limits, Rejection, Types};
+use crate::graphql::execution::document::{Document, Documents, Limits};
 use crate::graphql::execution::metrics::{self, GraphqlMetrics};
-use crate::graphql::execution::outcome::Outcome;
+use crate::graphql::execution::outcome::{self, Outcome};
 use crate::graphql::execution::persisted_queries::PersistedQueries;
 use crate::graphql::execution::rendering::Renderings;
 use crate::graphql::execution::request::{Parameters, RequestContext};
@@ -74,7 +74,7 @@ impl Executor {
         Self {
             schema: schema(&chat, introspection, ValidationMode::Fast),
             validator: schema(&chat, introspection, ValidationMode::Strict),
-            documents: Documents::new(settings.limits, Types::read(&schema::sdl())),
+            documents: Documents::new(settings.limits),
             persisted_queries: PersistedQueries::new(settings.persisted_queries),
             subscriptions: Subscriptions::new(chat.clone(), renderings, limits, time_limit, metrics.clone()),
             in_flight: ClientLimit::shared(usize::MAX, settings.max_in_flight),
@@ -98,7 +98,7 @@ impl Executor {
     /// Runs a request. An invalid or refused request has an outcome, too.
     pub async fn run(&self, parameters: Parameters, context: RequestContext) -> Outcome {
         let (begun, mut name) = (Instant::now(), metrics::NONE);
-        let outcome = catch_panic::catch_in_outcome(self.execute(parameters, context, &mut name)).await;
+        let outcome = outcome::catch_panic(self.execute(parameters, context, &mut name)).await;
         self.metrics.record(name, &outcome, begun.elapsed());
         outcome
     }
@@ -109,53 +109,39 @@ impl Executor {
         mut parameters: Parameters,
         mut context: RequestContext,
         name: &mut &'static str,
-    ) -> Outcome {
-        let mut unkept = None;
+    ) -> Result<Outcome, Answer> {
+        let mut sent_with_hash = None;
         if let Some(extension) = parameters.persisted_query.take() {
-            match self.persisted_queries.resolve(&extension, &mut parameters.query) {
-                Ok(hash) => unkept = hash,
-                Err(problem) => return Outcome::Answer(Answer::not_persisted(problem)),
-            }
+            let resolved = self.persisted_queries.resolve(&extension, &mut parameters.query);
+            sent_with_hash = resolved.map_err(Answer::not_persisted)?;
         }
-        let document = match self.documents.read(&parameters.query) {
-            Ok(document) => document,
-            Err(rejection) => return Outcome::Answer(Answer::rejected_document(&rejection)),
-        };
+        let document = self.documents.read(&parameters.query)?;
         let operation = document.operation(parameters.operation_name.as_deref());
-        *name = metrics::name_of(document.parsed(), operation);
+        *name = metrics::name_of(&document.parsed, operation);
         let kind = operation.map(|operation| operation.ty);
         if context.over_get && kind == Some(OperationType::Mutation) {
-            return Outcome::Answer(Answer::mutation_over_get());
+            return Err(Answer::mutation_over_get());
         }
-        let admitted = document.admit(operation, parameters.variables.as_ref(), self.documents.limits());
-        if let Err(answer) =
-            admitted.map_err(|rejection| Answer::rejected_document(&rejection)).and_then(|()| self.validate(&document))
-        {
-            return Outcome::Answer(answer);
-        }
-        if let Some(hash) = unkept {
+        document.admit(operation, parameters.variables.as_ref(), &self.documents.limits)?;
+        document.validate(|parsed| self.validate(parsed))?;
+        if let Some(hash) = sent_with_hash {
             self.persisted_queries.keep(hash, &parameters.query);
         }
         // The transport's cursor is newer than one in the request, which clients repeat unchanged.
         context.resume_after = context.resume_after.or(parameters.resume_after.take());
         if context.resume_after.is_some() && kind.is_some_and(|kind| kind != OperationType::Subscription) {
             let message = "a cursor came with an operation that has no events; send it with a subscription";
-            return Outcome::Answer(Answer::refused(ErrorCode::CursorInvalid, message));
+            return Err(Answer::refused(ErrorCode::CursorInvalid, message));
         }
         if let Some(operation) = operation {
-            match self.documents.coerce(&document, operation, parameters.variables.take()) {
-                Ok(variables) => parameters.variables = Some(variables),
-                Err(rejection) => return Outcome::Answer(Answer::rejected_document(&rejection)),
-            }
+            parameters.variables = Some(document.coerce(operation, parameters.variables.take())?);
         }
         if kind == Some(OperationType::Subscription) {
-            return match executable(&document, operation, &parameters) {
-                // Boxed, or requests that open nothing would carry the memory of it.
-                Ok(executable) => Box::pin(self.subscriptions.open(parameters, &document, executable, context)).await,
-                Err(rejection) => Outcome::Answer(Answer::rejected_document(&rejection)),
-            };
+            let executable = document.prepare(operation, parameters.variables.as_ref())?;
+            // Boxed, or requests that open nothing would carry the memory of it.
+            return Box::pin(self.subscriptions.open(parameters, &document, executable, context)).await;
         }
-        Outcome::Answer(self.answer(parameters, &document, operation, &context).await)
+        self.answer(parameters, &document, operation, &context).await.map(Outcome::Answer)
     }
 
     /// Runs a query or a mutation that is valid and within the limits.
@@ -165,17 +151,16 @@ impl Executor {
         document: &Document,
         operation: Option<&OperationDefinition>,
         context: &RequestContext,
-    ) -> Answer {
+    ) -> Result<Answer, Answer> {
         if let Some(query) = operation.filter(|operation| operation.ty == OperationType::Query) {
             let cost = document.cost(query, parameters.variables.as_ref());
-            if let Err(limited) = self.chat.charge_read(context.client, cost) {
-                return Answer::rate_limited(limited);
-            }
+            self.chat.charge_read(context.client, cost).map_err(Answer::rate_limited)?;
         }
         let is_mutation = operation.is_some_and(|operation| operation.ty == OperationType::Mutation);
         let budget = ResponseBudget::new(self.response_max, &self.unsent, context.client, is_mutation);
-        if is_mutation && let Err(exceeded) = budget.reserve(self.repeated_bytes(&parameters, document.aliases())) {
-            return Answer::over_budget(exceeded);
+        if is_mutation {
+            let repeated = self.repeated_bytes(&parameters, document.aliases);
+            budget.reserve(repeated).map_err(Answer::over_budget)?;
         }
         let answer = async {
             let plan = document.plan().filter(|_| operation.is_some());
@@ -187,38 +172,34 @@ impl Executor {
                         .await
             {
                 self.metrics.fast_answers.inc();
-                return answer;
+                return Ok(answer);
             }
-            let executable = match executable(document, operation, &parameters) {
-                Ok(executable) => executable,
-                Err(rejection) => return Answer::rejected_document(&rejection),
-            };
             // Boxed, or the fast path would carry the memory of a full execution.
-            let request = request(&parameters, executable, context).data(budget.clone());
+            let executable = document.prepare(operation, parameters.variables.as_ref())?;
+            let mut request = request(&parameters, executable, context).data(budget.clone());
+            if operation.is_none() {
+                // The schema reports that there is no such operation.
+                request.operation_name.clone_from(&parameters.operation_name);
+            }
             self.metrics.schema_answers.inc();
             let mut response = Box::pin(self.schema.execute(request).instrument(debug_span!("schema"))).await;
             schema_errors::set_codes(&mut response.errors);
             if operation.is_some() && response.is_ok() {
-                document.mark_executed(self.documents.limits());
+                document.mark_executed(&self.documents.limits);
             }
-            Answer::executed(response, &budget)
+            Ok(Answer::executed(response, &budget))
         };
         // Boxed, or all surrounding futures would carry its size on the stack of a worker.
         let answer = Box::pin(timeout(self.time_limit, answer));
         match self.in_flight.run(context.client, answer).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Answer::timed_out()),
-            Err(_) => Answer::overloaded(),
+            Ok(answer) => answer.unwrap_or_else(|_| Err(Answer::timed_out())),
+            Err(_) => Err(Answer::overloaded()),
         }
     }
 
-    /// Checks whether a document is valid, whatever its variables are.
-    fn validate(&self, document: &Document) -> Result<(), Answer> {
-        document.validate(|parsed| self.validate_in_schema(parsed), Answer::rejected_document)
-    }
-
     /// Has the schema validate a document. The schema validates before it looks for the operation, so it executes nothing
-    /// when it is asked for an operation that no document can have.
-    fn validate_in_schema(&self, document: &ExecutableDocument) -> Result<(), Answer> {
+    /// when the request names an operation that no document can have.
+    fn validate(&self, document: &ExecutableDocument) -> Result<(), Answer> {
         let mut request = Request::new("").operation_name(NO_OPERATION);
         request.set_parsed_query(document.clone());
         // Validation does not wait for anything.
@@ -239,13 +220,10 @@ impl Executor {
         if aliases == 0 {
             return 0;
         }
-        let variables = parameters.variables.as_ref().and_then(|values| serde_json::to_string(values).ok());
-        let inputs =
-            [&parameters.query, &variables.unwrap_or_default()].map(|part| (part.len(), part.contains(REPEATABLE)));
-        let earlier =
-            if inputs.iter().any(|(_, is_repeatable)| *is_repeatable) { self.chat.max_text_bytes() } else { 0 };
-        let sent: usize = inputs.iter().map(|(length, _)| length).sum();
-        (sent + earlier).saturating_mul(aliases as usize)
+        let variables = serde_json::to_string(&parameters.variables).unwrap_or_default();
+        let is_repeatable = [&parameters.query, &variables].iter().any(|part| part.contains(REPEATABLE));
+        let earlier = if is_repeatable { self.chat.max_text_bytes() } else { 0 };
+        (parameters.query.len() + variables.len() + earlier).saturating_mul(aliases as usize)
     }
 }
 
@@ -265,24 +243,11 @@ fn schema(chat: &Chat, introspection: bool, validation: ValidationMode) -> Schem
     }
 }
 
-/// The part of a document that is executed.
-fn executable(
-    document: &Document,
-    operation: Option<&OperationDefinition>,
-    parameters: &Parameters,
-) -> Result<ExecutableDocument, Rejection> {
-    match (operation, &parameters.variables) {
-        (Some(operation), Some(variables)) => {
-            document.executable(operation, parameters.operation_name.as_deref(), variables)
-        }
-        // The schema reports that there is no such operation.
-        _ => Ok(document.parsed().clone()),
-    }
-}
-
 /// The request for the schema.
 fn request(parameters: &Parameters, executable: ExecutableDocument, context: &RequestContext) -> Request {
-    let mut request = parameters.to_request().data(context.client).data(Reads::default());
+    let variables = Value::Object(parameters.variables.clone().unwrap_or_default());
+    let mut request = Request::new("").variables(Variables::from_json(variables));
     request.set_parsed_query(executable);
+    let request = request.data(context.client).data(Reads::default());
     if context.over_get { request.data(OverGet) } else { request }
 }

@@ -9,23 +9,21 @@
 
 mod fields;
 
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
-};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection};
 use async_graphql::{Name, Pos};
-use serde_json::{Map, Value};
+use serde::{Deserialize as _, Serialize};
 
-use crate::chat::{Chat, ChatError, RoomKey, SendMessage, ids};
+use crate::chat::{Chat, ChatError, RoomKey, ids};
 use crate::domain::client_key::ClientKey;
 use crate::domain::limits::PAGE_DEFAULT;
 use crate::domain::page::{Take, Window};
 use crate::graphql::execution::arguments::{Argument, Variables};
-use crate::graphql::execution::limited_json::LimitedJson;
 use crate::graphql::execution::response::Answer;
+use crate::graphql::schema::mutation::SendMessageInput;
 use crate::graphql::schema::response_budget::ResponseBudget;
 use crate::graphql::schema::types::text_bytes;
 
-use crate::graphql::execution::fast_path::fields::{RoomField, Selected, SentField, WriteObject as _};
+use crate::graphql::execution::fast_path::fields::{Only, RoomField, RoomPage, Selected, SentField, WithFields};
 
 /// How to answer a document without the schema.
 #[derive(Debug)]
@@ -49,9 +47,13 @@ struct PageArguments {
 }
 
 impl Plan {
-    /// The plan of a valid document, if it can have one. `introspection` says whether `__typename` is available.
-    pub(in crate::graphql) fn of(document: &ExecutableDocument, introspection: bool) -> Option<Self> {
-        let operation = only_operation(document)?;
+    /// The plan of the only operation of a valid document, if it can have one. `introspection` says whether `__typename` is
+    /// available.
+    pub(in crate::graphql) fn of(
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        introspection: bool,
+    ) -> Option<Self> {
         let defaults = operation.variable_definitions.iter().any(|variable| variable.node.default_value.is_some());
         let directives = operation.variable_definitions.iter().any(|variable| !variable.node.directives.is_empty());
         let [selection] = &operation.selection_set.node.items[..] else { return None };
@@ -92,9 +94,10 @@ impl Plan {
     ) -> Option<Answer> {
         match &self.action {
             Action::Send { input, fields } => {
-                let send = send_input(variables?.get(input.as_str())?.as_object()?)?;
-                Some(match chat.send_message(client, send).await {
-                    Ok(sent) => self.write(budget, |to| sent.write(fields, to)),
+                // The schema reports an invalid input.
+                let input = SendMessageInput::deserialize(variables?.get(input.as_str())?).ok()?;
+                Some(match chat.send_message(client, input.as_send()).await {
+                    Ok(sent) => self.answer(WithFields(&sent, fields), budget),
                     Err(error) => self.failed(error),
                 })
             }
@@ -109,7 +112,8 @@ impl Plan {
                 Some(match chat.room(client, key, window).await {
                     Ok(snapshot) => match budget.count_read(text_bytes(&snapshot.messages)) {
                         Ok(()) => {
-                            self.write(budget, |to| fields::RoomPage { snapshot: &snapshot, window }.write(fields, to))
+                            let room = RoomPage { snapshot: &snapshot, window };
+                            self.answer(WithFields(room, fields), budget)
                         }
                         Err(exceeded) => Answer::over_budget(exceeded),
                     },
@@ -119,27 +123,12 @@ impl Plan {
         }
     }
 
-    fn write(&self, budget: &ResponseBudget, write: impl FnOnce(&mut LimitedJson<'_>)) -> Answer {
-        let mut json = LimitedJson::new(budget);
-        json.short().push_str("{\"data\":{");
-        fields::write_key(&self.response_key, json.short());
-        write(&mut json);
-        json.short().push_str("}}");
-        json.finish().map_or_else(Answer::over_budget, Answer::written)
+    fn answer(&self, result: impl Serialize, budget: &ResponseBudget) -> Answer {
+        Answer::serialized(&Only("data", Only(&self.response_key, result)), budget)
     }
 
     fn failed(&self, error: ChatError) -> Answer {
         Answer::failed_field(error, self.position, &self.response_key)
-    }
-}
-
-fn only_operation(document: &ExecutableDocument) -> Option<&OperationDefinition> {
-    match &document.operations {
-        DocumentOperations::Single(operation) => Some(&operation.node),
-        DocumentOperations::Multiple(operations) => {
-            let mut operations = operations.values();
-            operations.next().filter(|_| operations.next().is_none()).map(|operation| &operation.node)
-        }
     }
 }
 
@@ -164,35 +153,16 @@ impl PageArguments {
     }
 }
 
-/// Reads an input whose fields are strings; `None` if it has others, which the schema then reports.
-fn send_input(input: &Map<String, Value>) -> Option<SendMessage<'_>> {
-    let mut strings = [None; FIELDS.len()];
-    for (name, value) in input {
-        let field = FIELDS.iter().position(|field| field == name)?;
-        strings[field] = match value {
-            Value::Null => None,
-            value => Some(value.as_str()?),
-        };
-    }
-    let [room_id, room_code, user_id, token, display_name, text, client_message_id] = strings;
-    let room = RoomKey { id: room_id?, code: room_code? };
-    Some(SendMessage { room, user_id, token, display_name, text: text?, client_message_id })
-}
-
-/// The fields of `SendMessageInput`.
-const FIELDS: [&str; 7] = ["roomId", "roomCode", "userId", "token", "displayName", "text", "clientMessageId"];
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use async_graphql::parser::parse_query;
 
     use super::*;
-    use crate::graphql::execution::document::Types;
+    use crate::graphql::execution::document::{TYPES, operation_of};
 
-    fn has_plan(text: &str) -> bool {
-        Plan::of(&parse_query(text).expect("a document"), true).is_some()
+    fn has_plan(text: &str, introspection: bool) -> bool {
+        let document = parse_query(text).expect("a document");
+        operation_of(&document, None).is_some_and(|only| Plan::of(&document, only, introspection).is_some())
     }
 
     fn send(fields: &str) -> String {
@@ -216,7 +186,7 @@ mod tests {
             room("messages(first: $n, last: null) { nodes { id } }"),
             "{ room(id: \"1\", code: \"2\") { id } }".to_owned(),
         ] {
-            assert!(has_plan(&text), "{text}");
+            assert!(has_plan(&text, true), "{text}");
         }
     }
 
@@ -239,17 +209,13 @@ mod tests {
             "query A { __typename } query B { __typename }".to_owned(),
             "{ __typename room(id: \"1\", code: \"2\") { id } }".to_owned(),
         ] {
-            assert!(!has_plan(&text), "{text}");
+            assert!(!has_plan(&text, true), "{text}");
         }
-        let named = parse_query(send("__typename")).expect("a document");
-        assert!(Plan::of(&named, false).is_none(), "without introspection there is no __typename");
+        assert!(!has_plan(&send("__typename"), false), "without introspection there is no __typename");
     }
 
     #[test]
     fn plans_know_every_field_of_the_schema() {
-        let types = Types::read(&crate::graphql::sdl());
-        let input: BTreeSet<_> = types.input_fields("SendMessageInput").into_iter().collect();
-        assert_eq!(BTreeSet::from(FIELDS), input);
         for (of, document) in [
             ("SendMessagePayload", send("FIELD")),
             ("Chatter", send("author { FIELD }")),
@@ -259,13 +225,13 @@ mod tests {
             ("MessageEdge", room("messages { edges { FIELD } }")),
             ("PageInfo", room("messages { pageInfo { FIELD } }")),
         ] {
-            let fields = types.output_fields(of);
+            let fields = TYPES.output_fields(of);
             assert!(fields.len() > 1, "{of} is a type of the schema");
             for (name, named) in fields {
-                let selection = if types.output_fields(named).is_empty() { "" } else { " { __typename }" };
+                let selection = if TYPES.output_fields(named).is_empty() { "" } else { " { __typename }" };
                 let is_left_to_the_schema = of == "Room" && ["viewerCount", "chatters"].contains(&name);
                 let text = document.replace("FIELD", &format!("{name}{selection}"));
-                assert_eq!(has_plan(&text), !is_left_to_the_schema, "{of}.{name}");
+                assert_eq!(has_plan(&text, true), !is_left_to_the_schema, "{of}.{name}");
             }
         }
     }

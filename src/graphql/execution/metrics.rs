@@ -1,22 +1,22 @@
 //! The metrics of the GraphQL API. Operations are counted under names from a fixed list, whatever a request contains.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
 
 use crate::error_code::ErrorCode;
-use crate::graphql::execution::document::Types;
+use crate::graphql::execution::document::TYPES;
 use crate::graphql::execution::outcome::Outcome;
 use crate::graphql::execution::request::TransportKind;
-use crate::graphql::schema::sdl;
 use crate::metrics::{Counter, Counters, Gauge, Gauges, Metrics, OK, OperationMetrics};
 
 /// The name of this API.
 const API: &str = "graphql";
 
 /// The fields of the root types.
-static ROOT_FIELDS: LazyLock<Vec<String>> = LazyLock::new(|| Types::read(&sdl()).root_fields());
+static ROOT_FIELDS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| TYPES.root_fields());
 
 const TYPENAME: &str = "__typename";
 
@@ -55,7 +55,7 @@ impl GraphqlMetrics {
             fast_answers,
             schema_answers,
         };
-        let names = ROOT_FIELDS.iter().map(String::as_str).chain([TYPENAME, INTROSPECTION]);
+        let names = ROOT_FIELDS.iter().copied().chain([TYPENAME, INTROSPECTION]);
         names.for_each(|field| registered.operations.preregister(API, field));
         TransportKind::ALL.iter().for_each(|transport| drop(registered.subscriptions(*transport)));
         metrics.register("livechat_sockets", "Open WebSocket connections, by protocol", registered.sockets.clone());
@@ -113,7 +113,7 @@ fn visit(document: &ExecutableDocument, set: &SelectionSet, name: &mut Option<&'
                 let field = match field.node.name.node.as_str() {
                     "__schema" | "__type" => INTROSPECTION,
                     TYPENAME => TYPENAME,
-                    field => ROOT_FIELDS.iter().find(|known| *known == field).map_or(OTHER, String::as_str),
+                    field => ROOT_FIELDS.get(field).copied().unwrap_or(OTHER),
                 };
                 *name = Some(name.filter(|name| *name != field).map_or(field, |_| SEVERAL));
             }

@@ -30,8 +30,7 @@ pub(in crate::graphql) struct RoomTurns {
 
 /// A turn. The next one starts when it is dropped.
 pub(in crate::graphql) struct Turn {
-    _worker: Option<OwnedSemaphorePermit>,
-    _room: Option<OwnedSemaphorePermit>,
+    _permits: [Option<OwnedSemaphorePermit>; 2],
 }
 
 impl RenderTurns {
@@ -62,7 +61,7 @@ impl RoomTurns {
     pub(in crate::graphql) async fn take(&self) -> Turn {
         let at_once = (Arc::clone(&self.room).try_acquire_owned(), Arc::clone(&self.workers).try_acquire_owned());
         if let (Ok(room), Ok(worker)) = at_once {
-            return Turn { _worker: Some(worker), _room: Some(room) };
+            return Turn { _permits: [Some(worker), Some(room)] };
         }
         drop(at_once);
         // The semaphores are never closed.
@@ -70,7 +69,7 @@ impl RoomTurns {
         let worker = Arc::clone(&self.workers).acquire_owned().await.ok();
         // The task woken by the end of a turn would run next, before tasks that have waited longer for a worker.
         tokio::task::yield_now().await;
-        Turn { _worker: worker, _room: room }
+        Turn { _permits: [worker, room] }
     }
 }
 

@@ -4,12 +4,11 @@
 //! uses only those of the event's fields, so not the room's code and not the cursor. Renderings are cached within a bound; an
 //! evicted one is made again. Each operation also keeps the last few, where its live subscribers find them without a lookup.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
-use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Context, Name, Positioned, Request, Subscription, ValidationMode, Variables};
-use async_graphql_value::Value;
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{Context, Request, Subscription, ValidationMode, Variables};
 use futures_util::{Stream, StreamExt as _, future, stream};
 use parking_lot::Mutex;
 use quick_cache::Weighter;
@@ -58,7 +57,6 @@ pub struct Rendering {
 /// A subscription operation, shared by all subscribers that sent the same.
 pub(in crate::graphql) struct Operation {
     identity: [u8; 16],
-    operation_name: Option<String>,
     variables: Variables,
     document: ExecutableDocument,
     /// As how many distinct operations it counts. Memory of a document and time of a rendering grow with its length.
@@ -82,9 +80,9 @@ impl Operation {
         document: &Document,
         executable: ExecutableDocument,
     ) -> Self {
-        let used = variables_of_fields(document.parsed());
-        let variables: BTreeMap<_, _> =
-            parameters.variables.iter().flatten().filter(|(name, _)| used.contains(name.as_str())).collect();
+        let given = parameters.variables.iter().flatten();
+        let used = given.filter(|(name, _)| document.values.of_events.contains(name.as_str()));
+        let variables: BTreeMap<_, _> = used.collect();
         let mut hash = Sha256::new();
         // Length prefixes, so that no two operations hash the same bytes.
         for part in [&parameters.query, parameters.operation_name.as_deref().unwrap_or_default()] {
@@ -96,7 +94,6 @@ impl Operation {
         let variables = parameters.variables.clone().unwrap_or_default();
         Self {
             identity: std::array::from_fn(|i| digest[i]),
-            operation_name: parameters.operation_name.clone(),
             variables: Variables::from_json(serde_json::Value::Object(variables)),
             document: executable,
             weight: 1 + document.size() / SIZE_PER_OPERATION,
@@ -275,7 +272,6 @@ impl Renderings {
         self.count.inc();
         let cursor = cursor::encode_event(event.room(), event.position).into();
         let mut request = Request::new("").variables(operation.variables.clone());
-        request.operation_name.clone_from(&operation.operation_name);
         request.set_parsed_query(operation.document.clone());
         match self.schema.execute_stream(request.data(event)).next().await {
             Some(response) => {
@@ -286,69 +282,6 @@ impl Renderings {
                 }
             }
             None => Err(Answer::refused(ErrorCode::Internal, "the event could not be rendered")),
-        }
-    }
-}
-
-/// The variables that the fields of an event use: all except those used only by the root field's arguments.
-fn variables_of_fields(document: &ExecutableDocument) -> BTreeSet<Name> {
-    let mut walk = Walk { document, seen: BTreeSet::new(), variables: BTreeSet::new() };
-    for (_, operation) in document.operations.iter() {
-        walk.directives(&operation.node.directives);
-        walk.selections(&operation.node.selection_set.node, true);
-    }
-    walk.variables
-}
-
-struct Walk<'a> {
-    document: &'a ExecutableDocument,
-    /// Fragments visited so far, separately at the root and below it.
-    seen: BTreeSet<(&'a Name, bool)>,
-    variables: BTreeSet<Name>,
-}
-
-impl<'a> Walk<'a> {
-    fn selections(&mut self, set: &'a SelectionSet, at_root: bool) {
-        for selection in &set.items {
-            match &selection.node {
-                Selection::Field(field) => {
-                    self.directives(&field.node.directives);
-                    if !at_root {
-                        field.node.arguments.iter().for_each(|(_, value)| self.value(&value.node));
-                    }
-                    self.selections(&field.node.selection_set.node, false);
-                }
-                Selection::InlineFragment(fragment) => {
-                    self.directives(&fragment.node.directives);
-                    self.selections(&fragment.node.selection_set.node, at_root);
-                }
-                Selection::FragmentSpread(spread) => {
-                    self.directives(&spread.node.directives);
-                    let name = &spread.node.fragment_name.node;
-                    if let Some(fragment) = self.document.fragments.get(name)
-                        && self.seen.insert((name, at_root))
-                    {
-                        self.directives(&fragment.node.directives);
-                        self.selections(&fragment.node.selection_set.node, at_root);
-                    }
-                }
-            }
-        }
-    }
-
-    fn directives(&mut self, directives: &[Positioned<Directive>]) {
-        let arguments = directives.iter().flat_map(|directive| &directive.node.arguments);
-        arguments.for_each(|(_, value)| self.value(&value.node));
-    }
-
-    fn value(&mut self, value: &Value) {
-        match value {
-            Value::Variable(name) => {
-                self.variables.insert(name.clone());
-            }
-            Value::List(values) => values.iter().for_each(|value| self.value(value)),
-            Value::Object(fields) => fields.values().for_each(|value| self.value(value)),
-            _ => {}
         }
     }
 }
@@ -366,8 +299,8 @@ mod tests {
     use crate::domain::position::EntryTag;
     use crate::domain::timestamp::Timestamp;
     use crate::domain::user::{DisplayName, User, UserId};
+    use crate::graphql::execution::document::Document;
     use crate::graphql::execution::document::tests::LIMITS;
-    use crate::graphql::execution::document::{Document, Types};
 
     fn event() -> Arc<Event> {
         let at = Timestamp::from_millis(0);
@@ -390,9 +323,9 @@ mod tests {
         let query = format!(
             "subscription {{ messageEvents(roomId: \"r\", roomCode: \"c\") {{ {alias}: __typename cursor }} }}"
         );
-        let document = Document::read(&query, &LIMITS, &Types::default()).expect("a document");
+        let document = Document::read(&query, &LIMITS).expect("a document");
         let parameters = Parameters::new(query, None, None);
-        let operation = Operation::new(&parameters, &document, document.parsed().clone());
+        let operation = Operation::new(&parameters, &document, document.parsed.clone());
         renderings.share(operation, ClientKey::Unknown).expect("within the limit")
     }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use async_graphql::{Request, Variables};
 use serde_json::{Map, Value};
 
 use crate::domain::client_key::ClientKey;
@@ -23,14 +22,6 @@ pub struct Parameters {
 impl Parameters {
     pub fn new(query: String, operation_name: Option<String>, variables: Option<Map<String, Value>>) -> Self {
         Self { query, operation_name, variables, persisted_query: None, resume_after: None }
-    }
-
-    /// The request for async-graphql.
-    pub(in crate::graphql) fn to_request(&self) -> Request {
-        let variables = Value::Object(self.variables.clone().unwrap_or_default());
-        let mut request = Request::new(&self.query).variables(Variables::from_json(variables));
-        request.operation_name.clone_from(&self.operation_name);
-        request
     }
 }
 

@@ -98,13 +98,6 @@ impl Answer {
         Self::failed(Failure::Fault, ErrorCode::Internal, "something went wrong on our side")
     }
 
-    /// A document that is invalid or, with its variables, beyond a limit.
-    pub(in crate::graphql) fn rejected_document(rejection: &Rejection) -> Self {
-        let mut error = error_of(rejection.code(), rejection.to_string());
-        error.locations.extend(rejection.position());
-        Self::of_error(Failure::Request, error)
-    }
-
     /// A request that is refused, and why.
     pub fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::failed(Failure::Request, code, message)
@@ -140,9 +133,21 @@ impl Answer {
         Self::from(Response::from_errors(vec![field_error(error, position, response_key)]))
     }
 
-    /// The JSON of a request that was executed without an error.
-    pub(in crate::graphql) fn written(text: CountedJson) -> Self {
-        Self { failure: None, content: Content::Written(Written { text, code: None, is_temporary: false }) }
+    /// A response without errors, serialized within its budget.
+    pub(in crate::graphql) fn serialized(response: &impl Serialize, budget: &ResponseBudget) -> Self {
+        let mut json = LimitedJson::new(budget);
+        if let Err(error) = serde_json::to_writer(&mut json, response)
+            && !error.is_io()
+        {
+            tracing::error!(%error, "cannot serialize a response");
+            return Self::fault();
+        }
+        match json.finish() {
+            Ok(text) => {
+                Self { failure: None, content: Content::Written(Written { text, code: None, is_temporary: false }) }
+            }
+            Err(exceeded) => Self::over_budget(exceeded),
+        }
     }
 
     /// A response beyond its budget.
@@ -155,7 +160,7 @@ impl Answer {
         }
     }
 
-    /// The response of an execution, written within its budget.
+    /// The response of an execution, serialized within its budget.
     pub(in crate::graphql) fn executed(response: Response, budget: &ResponseBudget) -> Self {
         if let Some(exceeded) = budget.exceeded() {
             return Self::over_budget(exceeded);
@@ -165,20 +170,11 @@ impl Answer {
         if answer.failure.is_some() {
             return answer;
         }
-        let mut json = LimitedJson::new(budget);
-        if let Err(error) = serde_json::to_writer(&mut json, response)
-            && !error.is_io()
-        {
-            tracing::error!(%error, "cannot serialize a response");
-            return Self::fault();
+        let mut serialized = Self::serialized(response, budget);
+        if let Content::Written(written) = &mut serialized.content {
+            (written.code, written.is_temporary) = (answer.code(), answer.is_temporary());
         }
-        match json.finish() {
-            Ok(text) => {
-                let (code, is_temporary) = (answer.code(), answer.is_temporary());
-                Self { failure: None, content: Content::Written(Written { text, code, is_temporary }) }
-            }
-            Err(exceeded) => Self::over_budget(exceeded),
-        }
+        serialized
     }
 
     fn failed(failure: Failure, code: ErrorCode, message: impl Into<String>) -> Self {
@@ -246,6 +242,15 @@ impl Answer {
     /// The errors alone, as a JSON array.
     pub fn errors_to_json(&self) -> String {
         json(&self.errors())
+    }
+}
+
+/// The answer to a document that is invalid or, with its variables, beyond a limit.
+impl From<Rejection> for Answer {
+    fn from(rejection: Rejection) -> Self {
+        let mut error = error_of(rejection.code(), rejection.to_string());
+        error.locations.extend(rejection.position());
+        Self::of_error(Failure::Request, error)
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! async-graphql has extensions for this, but with one of them every field of every response passes through all hooks.
 
+use std::borrow::Cow;
+
 use async_graphql::{ErrorExtensionValues, ServerError};
 
 use crate::error_code::ErrorCode;
@@ -36,31 +38,20 @@ pub(in crate::graphql) fn set_codes(errors: &mut Vec<ServerError>) {
 
 /// Shortens quotes of the request: values, and words too long to be names of the schema.
 pub(in crate::graphql) fn shorten(message: &str) -> String {
-    let (message, found) = match message.split_once(", found ") {
-        Some((message, found)) => (message, Some(found)),
-        None => (message, None),
-    };
-    let mut short = String::new();
-    for (i, word) in message.split(' ').enumerate() {
-        if i > 0 {
-            short.push(' ');
-        }
-        push_start(&mut short, word, WORD_MAX);
-    }
-    let mut message = String::new();
-    push_start(&mut message, &short, MESSAGE_MAX);
+    let (message, found) = message.split_once(", found ").map_or((message, None), |(of, found)| (of, Some(found)));
+    let words: Vec<_> = message.split(' ').map(|word| start_of(word, WORD_MAX)).collect();
+    let mut short = start_of(&words.join(" "), MESSAGE_MAX).into_owned();
     if let Some(found) = found {
-        message.push_str(", found ");
-        push_start(&mut message, found, VALUE_MAX);
+        short.extend([", found ", &start_of(found, VALUE_MAX)]);
     }
-    message
+    short
 }
 
-/// Appends at most `max` characters of `text`.
-fn push_start(to: &mut String, text: &str, max: usize) {
+/// At most `max` characters of `text`, and an ellipsis if it has more.
+fn start_of(text: &str, max: usize) -> Cow<'_, str> {
     match text.char_indices().nth(max) {
-        Some((end, _)) => to.extend([&text[..end], "…"]),
-        None => to.push_str(text),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, Selection};
+use async_graphql::parser::types::{ExecutableDocument, Selection};
 use async_graphql::{Pos, Positioned, Response};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
@@ -16,10 +16,9 @@ use crate::client_limit::{ClientLimit, Exceeded};
 use crate::domain::event::Event;
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::arguments::Argument;
-use crate::graphql::execution::catch_panic;
-use crate::graphql::execution::document::Document;
+use crate::graphql::execution::document::{Document, operation_of};
 use crate::graphql::execution::metrics::GraphqlMetrics;
-use crate::graphql::execution::outcome::{Delivery, Events, Outcome};
+use crate::graphql::execution::outcome::{self, Delivery, Events, Outcome};
 use crate::graphql::execution::render_turns::RoomTurns;
 use crate::graphql::execution::rendering::{Operation, Renderings};
 use crate::graphql::execution::request::{Parameters, RequestContext};
@@ -73,30 +72,20 @@ impl Subscriptions {
         document: &Document,
         executable: ExecutableDocument,
         context: RequestContext,
-    ) -> Outcome {
+    ) -> Result<Outcome, Answer> {
         let client = context.client;
-        let permit = match self.open.acquire(Some(client), 1) {
-            Ok(permit) => permit,
-            Err(exceeded) => return Outcome::Answer(too_many_subscriptions(exceeded, "subscriptions")),
-        };
-        let Some(arguments) = Arguments::read(&executable, &parameters, context.resume_after) else {
-            return Outcome::Answer(Answer::fault());
-        };
-        let operation = match self.renderings.share(Operation::new(&parameters, document, executable), client) {
-            Ok(operation) => operation,
-            Err(exceeded) => return Outcome::Answer(too_many_subscriptions(exceeded, "distinct subscriptions")),
-        };
+        let too_many = |exceeded| too_many_subscriptions(exceeded, "subscriptions");
+        let permit = self.open.acquire(Some(client), 1).map_err(too_many)?;
+        let arguments = Arguments::read(&executable, &parameters, context.resume_after).ok_or_else(Answer::fault)?;
+        let operation = Operation::new(&parameters, document, executable);
+        let too_many = |exceeded| too_many_subscriptions(exceeded, "distinct subscriptions");
+        let operation = self.renderings.share(operation, client).map_err(too_many)?;
         drop(parameters);
         let key = RoomKey { id: &arguments.room_id, code: &arguments.room_code };
-        let followed = self.chat.follow(client, key, arguments.after.as_deref());
-        let (start, mut follower) = match timeout(self.time_limit, followed).await {
-            Ok(Ok(followed)) => followed,
-            Ok(Err(error)) => {
-                let answer = Answer::refused_subscription(error, arguments.position, &arguments.response_key);
-                return Outcome::Answer(answer);
-            }
-            Err(_elapsed) => return Outcome::Answer(Answer::timed_out()),
-        };
+        let followed = timeout(self.time_limit, self.chat.follow(client, key, arguments.after.as_deref())).await;
+        let (start, mut follower) = followed
+            .map_err(|_| Answer::timed_out())?
+            .map_err(|error| Answer::refused_subscription(error, arguments.position, &arguments.response_key))?;
         let renderings = self.renderings.clone();
         let turns = renderings.turns().of(follower.room());
         let held = GaugeGuard::new(&self.metrics.subscriptions(context.transport));
@@ -120,8 +109,8 @@ impl Subscriptions {
                 }
             }
         };
-        let deliveries = catch_panic::catch_in_events(deliveries).boxed();
-        Outcome::Events(Events { start: Some(start), deliveries })
+        let deliveries = outcome::catch_panics(deliveries).boxed();
+        Ok(Outcome::Events(Events { start: Some(start), deliveries }))
     }
 }
 
@@ -138,8 +127,15 @@ struct Arguments {
 impl Arguments {
     /// Reads the arguments. The document is valid and its values are coerced, so `None` means a defect of the server.
     fn read(document: &ExecutableDocument, parameters: &Parameters, resume_after: Option<String>) -> Option<Self> {
-        let Positioned { pos: position, node: field } = root_field(document, parameters.operation_name.as_deref())
-            .filter(|field| field.node.name.node == MESSAGE_EVENTS)?;
+        let operation = operation_of(document, None)?;
+        let Selection::Field(Positioned { pos: position, node: field }) =
+            &operation.selection_set.node.items.first()?.node
+        else {
+            return None;
+        };
+        if field.name.node != MESSAGE_EVENTS {
+            return None;
+        }
         let text = |name| {
             let argument = Argument::of(field, name)?;
             argument.string(parameters.variables.as_ref()).map(str::to_owned)
@@ -151,19 +147,6 @@ impl Arguments {
             position: *position,
             response_key: field.response_key().node.to_string(),
         })
-    }
-}
-
-/// The field at the root of an operation that has one.
-fn root_field<'a>(document: &'a ExecutableDocument, operation_name: Option<&str>) -> Option<&'a Positioned<Field>> {
-    let operation = match (&document.operations, operation_name) {
-        (DocumentOperations::Single(operation), _) => operation,
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name)?,
-        (DocumentOperations::Multiple(operations), None) => operations.values().next()?,
-    };
-    match &operation.node.selection_set.node.items.first()?.node {
-        Selection::Field(field) => Some(field),
-        _ => None,
     }
 }
 

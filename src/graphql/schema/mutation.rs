@@ -1,6 +1,7 @@
 //! The mutation root, its inputs and its payloads.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use serde::Deserialize;
 
 use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage, cursor};
 use crate::graphql::schema::error::chat_error;
@@ -25,15 +26,8 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The message, its room and its sender.")] input: SendMessageInput,
     ) -> Result<SendMessagePayload> {
-        let send = SendMessage {
-            room: RoomKey { id: &input.room_id, code: &input.room_code },
-            user_id: input.user_id.as_deref().map(String::as_str),
-            token: input.token.as_deref(),
-            display_name: input.display_name.as_deref(),
-            text: &input.text,
-            client_message_id: input.client_message_id.as_deref().map(String::as_str),
-        };
-        let sent = Box::pin(ctx.data::<Chat>()?.send_message(client_key(ctx), send)).await.map_err(chat_error)?;
+        let sent =
+            Box::pin(ctx.data::<Chat>()?.send_message(client_key(ctx), input.as_send())).await.map_err(chat_error)?;
         let author = sent.author.clone().into();
         let (message, token, cursor) = parts_of(sent);
         Ok(SendMessagePayload { message, author, token, cursor })
@@ -82,7 +76,8 @@ fn parts_of(accepted: Accepted) -> (Message, String, String) {
 }
 
 /// A message to send.
-#[derive(InputObject)]
+#[derive(Deserialize, InputObject)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::graphql) struct SendMessageInput {
     /// The room to send to.
     room_id: ID,
@@ -101,6 +96,20 @@ pub(in crate::graphql) struct SendMessageInput {
     /// Makes a repeated send safe: the same id by the same user in the same room returns the first result again.
     /// 1 to 128 characters.
     client_message_id: Option<ID>,
+}
+
+impl SendMessageInput {
+    /// The input of the use case.
+    pub(in crate::graphql) fn as_send(&self) -> SendMessage<'_> {
+        SendMessage {
+            room: RoomKey { id: &self.room_id, code: &self.room_code },
+            user_id: self.user_id.as_deref().map(String::as_str),
+            token: self.token.as_deref(),
+            display_name: self.display_name.as_deref(),
+            text: &self.text,
+            client_message_id: self.client_message_id.as_deref().map(String::as_str),
+        }
+    }
 }
 
 /// A message to edit.

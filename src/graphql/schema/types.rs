@@ -1,8 +1,10 @@
 //! The object types of the schema: messages, chatters, events and listed rooms. The type of an opened room is in `room`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, Value};
+use serde::{Serialize, Serializer};
 
 use crate::chat::{RoomState, cursor};
 use crate::domain::event::{Event, EventKind};
@@ -11,7 +13,7 @@ use crate::domain::{message, user};
 use crate::graphql::schema::reads;
 use crate::graphql::schema::response_budget::count_text;
 
-pub(in crate::graphql) struct DateTime(pub(super) Timestamp);
+pub(in crate::graphql) struct DateTime(pub(in crate::graphql) Timestamp);
 
 /// A time in RFC 3339, in UTC and to the millisecond: `2026-01-31T12:34:56.789Z`.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
@@ -21,17 +23,22 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        let mut written = String::with_capacity(24);
-        write_timestamp(self.0, &mut written);
-        Value::String(written)
+        Value::String(self.to_string())
     }
 }
 
-/// Writes a time as clients see it.
-pub(in crate::graphql) fn write_timestamp(at: Timestamp, to: &mut impl std::fmt::Write) {
-    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-    let _ = write!(to, "{timestamp:.3}");
+impl fmt::Display for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
+        let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+        write!(f, "{timestamp:.3}")
+    }
+}
+
+impl Serialize for DateTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Bytes of the texts of these messages.

@@ -12,7 +12,7 @@ use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::{Input, Types};
 
 /// The values of the variables that `operation` declares. A variable without a value and without a default is omitted.
-pub(super) fn variables(
+pub(super) fn coerce(
     operation: &OperationDefinition,
     mut given: Map<String, Value>,
     types: &Types,
@@ -111,25 +111,14 @@ impl<'a> Coercion<'a> {
 
 /// Coerces a value to a scalar, and returns whether that is possible.
 fn coerce_scalar(value: &mut Value, name: &str) -> bool {
-    match (name, &*value) {
-        ("Int", Value::Number(number)) => match integer(number) {
-            Some(integer) => {
-                *value = integer.into();
-                true
-            }
-            None => false,
-        },
-        ("ID", Value::Number(number)) => match digits(number) {
-            Some(digits) => {
-                *value = digits.into();
-                true
-            }
-            None => false,
-        },
-        ("ID" | "String", Value::String(_)) | ("Boolean", Value::Bool(_)) | ("Float", Value::Number(_)) => true,
-        ("Int" | "ID" | "String" | "Boolean" | "Float", _) => false,
-        _ => true,
-    }
+    let coerced = match (name, &*value) {
+        ("Int", Value::Number(number)) => integer(number).map(Value::from),
+        ("ID", Value::Number(number)) => digits(number).map(Value::from),
+        ("ID" | "String", Value::String(_)) | ("Boolean", Value::Bool(_)) | ("Float", Value::Number(_)) => return true,
+        ("Int" | "ID" | "String" | "Boolean" | "Float", _) => None,
+        _ => return true,
+    };
+    coerced.map(|coerced| *value = coerced).is_some()
 }
 
 /// An integer of 32 bits, however it is written: `3.0` and `3e0` are the same number as `3`.
@@ -165,14 +154,14 @@ mod tests {
     use crate::graphql::execution::document::lexer;
     use crate::graphql::execution::document::parser::parse;
     use crate::graphql::execution::document::tests::LIMITS;
+    use crate::graphql::execution::document::types::TYPES;
 
     fn coerce(definitions: &str, given: &Value) -> Result<Value, ErrorCode> {
-        let types = Types::read(&crate::graphql::sdl());
         let text = format!("query({definitions}) {{ a }}");
-        let document = lexer::tokens(&text, &LIMITS).and_then(|tokens| parse(&tokens)).expect("a document");
+        let document = lexer::tokenize(&text, &LIMITS).and_then(|tokens| parse(&tokens)).expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let given = given.as_object().cloned().unwrap_or_default();
-        variables(&operation.node, given, &types).map(Value::Object).map_err(|rejection| rejection.code())
+        super::coerce(&operation.node, given, &TYPES).map(Value::Object).map_err(|rejection| rejection.code())
     }
 
     #[test]

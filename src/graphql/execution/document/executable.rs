@@ -5,51 +5,36 @@ use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
     SelectionSet,
 };
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::Value as Literal;
 use serde_json::{Map, Value};
 
 use crate::graphql::execution::document::rejection::Rejection;
+use crate::graphql::execution::document::values::is_condition;
 
 type Variables = Map<String, Value>;
 
-/// The document to execute `operation` of `document` with these variables, which have been coerced.
-pub(super) fn executable(
+/// Prepares a document to execute only `operation`, with these variables, which have been coerced.
+pub(super) fn prepare(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
-    name: Option<&str>,
     variables: &Variables,
 ) -> Result<ExecutableDocument, Rejection> {
-    let mut executable = document.clone();
+    let (mut executed, mut fragments) = (operation.clone(), document.fragments.clone());
     if operation.ty == OperationType::Subscription {
         let field = root_field(document, operation, variables)?;
-        if let Some(operation) = operation_mut(&mut executable, name) {
-            let pos = field.pos;
-            operation.selection_set.node.items = vec![Positioned::new(Selection::Field(field), pos)];
-        }
+        let pos = field.pos;
+        executed.selection_set.node.items = vec![Positioned::new(Selection::Field(field), pos)];
     }
     let has_value = |definition: &Name| variables.contains_key(definition.as_str());
     if !operation.variable_definitions.iter().all(|definition| has_value(&definition.node.name.node)) {
-        if let Some(operation) = operation_mut(&mut executable, name) {
-            omit_absent(&mut operation.selection_set.node, variables);
-        }
-        for fragment in executable.fragments.values_mut() {
+        omit_absent(&mut executed.selection_set.node, variables);
+        for fragment in fragments.values_mut() {
             omit_absent(&mut fragment.node.selection_set.node, variables);
         }
     }
-    Ok(executable)
-}
-
-fn operation_mut<'a>(document: &'a mut ExecutableDocument, name: Option<&str>) -> Option<&'a mut OperationDefinition> {
-    match (&mut document.operations, name) {
-        (DocumentOperations::Single(operation), _) => Some(&mut operation.node),
-        (DocumentOperations::Multiple(operations), Some(name)) => {
-            operations.get_mut(name).map(|operation| &mut operation.node)
-        }
-        (DocumentOperations::Multiple(operations), None) => {
-            operations.values_mut().next().map(|operation| &mut operation.node)
-        }
-    }
+    let operations = DocumentOperations::Single(Positioned::new(executed, Pos::default()));
+    Ok(ExecutableDocument { operations, fragments })
 }
 
 /// The only root field of a subscription. async-graphql looks for it only in the operation itself, not in fragments.
@@ -63,7 +48,7 @@ fn root_field(
     let mut fields = fields.into_iter();
     let Some(first) = fields.next() else { return Err(Rejection::SubscriptionRootSkipped) };
     let mut root = first.clone();
-    root.node.directives.retain(|directive| condition_kind(&directive.node).is_none());
+    root.node.directives.retain(|directive| !is_condition(&directive.node));
     for other in fields {
         // Validation has found that fields with the same key are the same field with the same arguments.
         if other.node.response_key().node != root.node.response_key().node {
@@ -103,24 +88,14 @@ fn collect<'a>(
     }
 }
 
-/// The value of `if` for which a directive skips its selection; `None` for other directives.
-fn condition_kind(directive: &Directive) -> Option<bool> {
-    match directive.name.node.as_str() {
-        "skip" => Some(true),
-        "include" => Some(false),
-        _ => None,
-    }
-}
-
+/// Whether a directive is `@skip` or `@include`, and skips its selection.
 fn skips(directive: &Directive, variables: &Variables) -> bool {
-    let Some(skipping) = condition_kind(directive) else { return false };
-    let condition = directive.arguments.iter().find(|(name, _)| name.node == "if").map(|(_, value)| &value.node);
-    let condition = match condition {
+    let condition = match directive.get_argument("if").map(|value| &value.node) {
         Some(Literal::Boolean(condition)) => Some(*condition),
         Some(Literal::Variable(name)) => variables.get(name.as_str()).and_then(Value::as_bool),
         _ => None,
     };
-    condition == Some(skipping)
+    is_condition(directive) && condition == Some(directive.name.node == "skip")
 }
 
 /// Removes arguments and input object fields whose variable has no value.
@@ -160,36 +135,4 @@ fn omit_in(value: &mut Literal, variables: &Variables) {
         }
         _ => {}
     }
-}
-
-/// The variable of a `@skip` or `@include` that is null, if any. Only a variable with a default can be null there.
-pub(super) fn null_condition(
-    document: &ExecutableDocument,
-    operation: &OperationDefinition,
-    variables: &Variables,
-) -> Option<String> {
-    if !variables.values().any(Value::is_null) {
-        return None;
-    }
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    std::iter::once(&operation.selection_set.node).chain(fragments).find_map(|set| null_condition_in(set, variables))
-}
-
-fn null_condition_in(set: &SelectionSet, variables: &Variables) -> Option<String> {
-    set.items.iter().find_map(|selection| {
-        let conditions =
-            selection.node.directives().iter().filter(|directive| condition_kind(&directive.node).is_some());
-        let arguments = conditions.flat_map(|directive| &directive.node.arguments);
-        let null = arguments.into_iter().find_map(|(_, value)| match &value.node {
-            Literal::Variable(name) => {
-                variables.get(name.as_str()).is_some_and(Value::is_null).then(|| name.to_string())
-            }
-            _ => None,
-        });
-        null.or_else(|| match &selection.node {
-            Selection::Field(field) => null_condition_in(&field.node.selection_set.node, variables),
-            Selection::InlineFragment(fragment) => null_condition_in(&fragment.node.selection_set.node, variables),
-            Selection::FragmentSpread(_) => None,
-        })
-    })
 }

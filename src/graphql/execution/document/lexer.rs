@@ -8,11 +8,11 @@ use crate::graphql::execution::document::limits::Limits;
 use crate::graphql::execution::document::rejection::Rejection;
 
 /// Splits a text into tokens, and checks its size, names and nesting.
-pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>>, Rejection> {
+pub(super) fn tokenize<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>>, Rejection> {
     if text.len() > limits.bytes {
         return Err(Rejection::DocumentTooLarge { limit: limits.bytes });
     }
-    let mut lexer = Lexer { text, at: 0, lines: LineTracker::default() };
+    let mut lexer = Lexer { text, at: 0, pos: Pos { line: 1, column: 1 }, pos_at: 0 };
     let (mut tokens, mut nesting) = (Vec::new(), 0_usize);
     while let Some(token) = lexer.next()? {
         if tokens.len() == limits.tokens {
@@ -29,7 +29,7 @@ pub(super) fn tokens<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Token<'a>
             Kind::Punctuator(b')' | b']' | b'}') => {
                 nesting = nesting
                     .checked_sub(1)
-                    .ok_or_else(|| syntax(token.pos, "this bracket closes nothing".to_owned()))?;
+                    .ok_or_else(|| syntax_error(token.pos, "this bracket closes nothing".to_owned()))?;
             }
             _ => {}
         }
@@ -61,45 +61,34 @@ pub(super) struct Token<'a> {
 }
 
 /// A syntax error.
-pub(super) fn syntax(at: Pos, problem: String) -> Rejection {
+pub(super) fn syntax_error(at: Pos, problem: String) -> Rejection {
     Rejection::Syntax { at, problem }
 }
 
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    lines: LineTracker,
-}
-
-/// Tracks the line and column of an offset that only grows.
-struct LineTracker {
-    at: usize,
+    /// The line and column of the last token, and its offset.
     pos: Pos,
-}
-
-impl Default for LineTracker {
-    fn default() -> Self {
-        Self { at: 0, pos: Pos { line: 1, column: 1 } }
-    }
-}
-
-impl LineTracker {
-    /// Advances to the offset `at` and returns its position. Lines end with CR LF, LF or CR.
-    fn advance_to(&mut self, at: usize, text: &str) -> Pos {
-        let bytes = text.as_bytes();
-        for (offset, byte) in bytes[self.at..at].iter().enumerate() {
-            let ends_line = *byte == b'\n' || (*byte == b'\r' && bytes.get(self.at + offset + 1) != Some(&b'\n'));
-            match ends_line {
-                true => self.pos = Pos { line: self.pos.line + 1, column: 1 },
-                false => self.pos.column += usize::from(!is_continuation(*byte)),
-            }
-        }
-        self.at = at;
-        self.pos
-    }
+    pos_at: usize,
 }
 
 impl<'a> Lexer<'a> {
+    /// The line and column of the current offset. Lines end with CR LF, LF or CR.
+    fn pos(&mut self) -> Pos {
+        let bytes = self.text.as_bytes();
+        for at in self.pos_at..self.at {
+            match bytes[at] {
+                b'\r' if bytes.get(at + 1) == Some(&b'\n') => self.pos.column += 1,
+                b'\n' | b'\r' => self.pos = Pos { line: self.pos.line + 1, column: 1 },
+                // Bytes inside of a character do not count.
+                byte => self.pos.column += usize::from(byte & 0b1100_0000 != 0b1000_0000),
+            }
+        }
+        self.pos_at = self.at;
+        self.pos
+    }
+
     fn rest(&self) -> &'a [u8] {
         &self.text.as_bytes()[self.at..]
     }
@@ -119,17 +108,17 @@ impl<'a> Lexer<'a> {
         self.skip_ignored();
         let Some(byte) = self.peek() else { return Ok(None) };
         let start = self.at;
-        let pos = self.lines.advance_to(start, self.text);
+        let pos = self.pos();
         let kind = match byte {
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
                 self.skip_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
                 Kind::Name
             }
-            b'-' | b'0'..=b'9' => self.number().ok_or_else(|| syntax(pos, "this is not a number".to_owned()))?,
+            b'-' | b'0'..=b'9' => self.number().ok_or_else(|| syntax_error(pos, "this is not a number".to_owned()))?,
             b'"' if self.rest().starts_with(br#"""""#) => {
-                self.block_string().ok_or_else(|| syntax(pos, "a block string does not end".to_owned()))?
+                self.block_string().ok_or_else(|| syntax_error(pos, "a block string does not end".to_owned()))?
             }
-            b'"' => self.string().ok_or_else(|| syntax(pos, "a string does not end".to_owned()))?,
+            b'"' => self.string().ok_or_else(|| syntax_error(pos, "a string does not end".to_owned()))?,
             b'.' if self.rest().starts_with(b"...") => {
                 self.at += 3;
                 Kind::Punctuator(b'.')
@@ -138,7 +127,7 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
                 Kind::Punctuator(byte)
             }
-            _ => return Err(syntax(pos, "unexpected character".to_owned())),
+            _ => return Err(syntax_error(pos, "unexpected character".to_owned())),
         };
         Ok(Some(Token { kind, text: &self.text[start..self.at], pos }))
     }
@@ -160,17 +149,17 @@ impl<'a> Lexer<'a> {
     /// Reads an integer without leading zeros, with an optional fraction and exponent. No name or number may follow directly.
     fn number(&mut self) -> Option<Kind> {
         let mut kind = Kind::Int;
-        self.skip_one(b"-");
-        if !self.skip_one(b"0") && self.skip_while(|byte| byte.is_ascii_digit()) == 0 {
+        self.accept(b"-");
+        if !self.accept(b"0") && self.skip_while(|byte| byte.is_ascii_digit()) == 0 {
             return None;
         }
-        if self.skip_one(b".") {
+        if self.accept(b".") {
             kind = Kind::Float;
             self.digits()?;
         }
-        if self.skip_one(b"eE") {
+        if self.accept(b"eE") {
             kind = Kind::Float;
-            self.skip_one(b"+-");
+            self.accept(b"+-");
             self.digits()?;
         }
         let ends = self.peek().is_none_or(|byte| !(byte == b'.' || byte == b'_' || byte.is_ascii_alphanumeric()));
@@ -181,10 +170,10 @@ impl<'a> Lexer<'a> {
         (self.skip_while(|byte| byte.is_ascii_digit()) > 0).then_some(())
     }
 
-    fn skip_one(&mut self, of: &[u8]) -> bool {
-        let skips = self.peek().is_some_and(|byte| of.contains(&byte));
-        self.at += usize::from(skips);
-        skips
+    fn accept(&mut self, of: &[u8]) -> bool {
+        let accepts = self.peek().is_some_and(|byte| of.contains(&byte));
+        self.at += usize::from(accepts);
+        accepts
     }
 
     fn string(&mut self) -> Option<Kind> {
@@ -217,18 +206,13 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Whether a byte is not the first of its character.
-fn is_continuation(byte: u8) -> bool {
-    byte & 0b1100_0000 == 0b1000_0000
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::graphql::execution::document::tests::LIMITS;
 
     fn tokens(text: &str) -> Option<usize> {
-        super::tokens(text, &LIMITS).ok().map(|tokens| tokens.len())
+        super::tokenize(text, &LIMITS).ok().map(|tokens| tokens.len())
     }
 
     #[test]
@@ -249,10 +233,10 @@ mod tests {
 
     #[test]
     fn invalid_tokens_are_rejected_with_their_position() {
-        let Err(Rejection::Syntax { at, .. }) = super::tokens("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
+        let Err(Rejection::Syntax { at, .. }) = super::tokenize("{ a\n  é ?", &LIMITS) else { panic!("it was taken") };
         assert_eq!((at.line, at.column), (2, 3));
         for text in ["?", "..", "\"a", "\"a\n\"", "\"a\\", "\"\"\"a\"\"", "}", "\u{0}", "{ \u{a0} }"] {
-            assert!(matches!(super::tokens(text, &LIMITS), Err(Rejection::Syntax { .. })), "{text:?} was taken");
+            assert!(matches!(super::tokenize(text, &LIMITS), Err(Rejection::Syntax { .. })), "{text:?} was taken");
         }
     }
 }

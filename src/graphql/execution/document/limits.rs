@@ -1,13 +1,15 @@
-//! The limits of documents, operations and variables, and the check of a parsed document against them.
+//! The limits of documents, operations and variables, and the checks against them.
 //!
-//! The check takes linear time: every fragment is measured once, and its size is added wherever it is spread.
+//! Checking a document takes linear time: every fragment is measured once, and its size is added wherever it is spread.
 
 use std::collections::HashMap;
 
 use async_graphql::Name;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use serde_json::{Map, Value};
 
 use crate::graphql::execution::document::rejection::Rejection;
+use crate::graphql::execution::document::types::TYPES;
 
 /// The largest nesting that may be configured. The parser and all visitors of a document recurse. At this depth they need
 /// half of a worker's stack, even in a debug build.
@@ -66,10 +68,6 @@ impl Limits {
     };
 }
 
-/// The list fields of introspection types. No field of the schema itself has such a name.
-const INTROSPECTION_LISTS: [&str; 9] =
-    ["args", "directives", "enumValues", "fields", "inputFields", "interfaces", "locations", "possibleTypes", "types"];
-
 /// Checks every operation, and every fragment, since the schema validates unused fragments, too. Returns the highest number
 /// of aliases in one operation.
 pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<u32, Rejection> {
@@ -124,25 +122,17 @@ impl Size {
     }
 
     fn check(&self, limits: &Limits, fragments: u32) -> Result<(), Rejection> {
-        if self.introspects && !limits.introspection {
-            return Err(Rejection::IntrospectionOff);
-        }
-        if fragments > limits.fragments {
-            return Err(Rejection::TooManyFragments { limit: limits.fragments });
-        }
-        if self.introspects && self.introspection_depth > limits.introspection_depth {
-            return Err(Rejection::IntrospectionTooDeep { limit: limits.introspection_depth });
-        }
-        if self.depth > limits.depth {
-            return Err(Rejection::TooDeep { limit: limits.depth });
-        }
-        if self.aliases > limits.aliases {
-            return Err(Rejection::TooManyAliases { limit: limits.aliases });
-        }
-        if self.directives > limits.directives {
-            return Err(Rejection::TooManyDirectives { limit: limits.directives });
-        }
-        Ok(())
+        let is_introspection_too_deep = self.introspects && self.introspection_depth > limits.introspection_depth;
+        let rejections = [
+            (self.introspects && !limits.introspection, Rejection::IntrospectionOff),
+            (fragments > limits.fragments, Rejection::TooManyFragments { limit: limits.fragments }),
+            (is_introspection_too_deep, Rejection::IntrospectionTooDeep { limit: limits.introspection_depth }),
+            (self.depth > limits.depth, Rejection::TooDeep { limit: limits.depth }),
+            (self.aliases > limits.aliases, Rejection::TooManyAliases { limit: limits.aliases }),
+            (self.directives > limits.directives, Rejection::TooManyDirectives { limit: limits.directives }),
+        ];
+        let first = rejections.into_iter().find(|(is_exceeded, _)| *is_exceeded);
+        first.map_or(Ok(()), |(_, rejection)| Err(rejection))
     }
 }
 
@@ -166,9 +156,9 @@ impl<'a> Measure<'a> {
                         true => Size::default(),
                         false => self.selections(&field.selection_set.node, level + 1)?,
                     };
-                    let name = field.name.node.as_str();
+                    let name = &field.name.node;
                     size.depth = size.depth.saturating_add(1);
-                    size.introspection_depth += u32::from(INTROSPECTION_LISTS.contains(&name));
+                    size.introspection_depth += u32::from(TYPES.is_introspection_list(name));
                     size.introspects |= name == "__schema" || name == "__type";
                     size.root_fields = 1;
                     size.aliases = size.aliases.saturating_add(field.alias.is_some().into());
@@ -220,4 +210,36 @@ impl<'a> Measure<'a> {
 
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Checks the size and depth of variables.
+pub(super) fn check_variables(values: &Map<String, Value>, limits: &Limits) -> Result<(), Rejection> {
+    let mut bytes = 2_usize;
+    for (name, value) in values {
+        bytes = bytes.saturating_add(name.len() + 4).saturating_add(size_of(value, limits.variables_depth, limits)?);
+    }
+    if bytes > limits.variables_bytes {
+        return Err(Rejection::VariablesTooLarge { limit: limits.variables_bytes });
+    }
+    Ok(())
+}
+
+/// Estimates the bytes of a value as JSON. It may have `levels` levels of lists and objects.
+fn size_of(value: &Value, levels: usize, limits: &Limits) -> Result<usize, Rejection> {
+    let inside = || levels.checked_sub(1).ok_or(Rejection::VariablesTooDeep { limit: limits.variables_depth });
+    match value {
+        Value::Null | Value::Bool(_) => Ok(4),
+        Value::Number(_) => Ok(8),
+        Value::String(text) => Ok(text.len().saturating_add(2)),
+        Value::Array(items) => {
+            let levels = inside()?;
+            items.iter().try_fold(2, |sum, item| Ok(size_of(item, levels, limits)?.saturating_add(sum + 1)))
+        }
+        Value::Object(fields) => {
+            let levels = inside()?;
+            fields.iter().try_fold(2, |sum, (name, value)| {
+                Ok(size_of(value, levels, limits)?.saturating_add(sum + name.len() + 4))
+            })
+        }
+    }
 }

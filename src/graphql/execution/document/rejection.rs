@@ -8,7 +8,7 @@ use crate::graphql::execution::schema_errors::shorten;
 /// Why a document, an operation or its variables are rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    #[error("the document is longer than {limit} bytes; send what changes as variables")]
+    #[error("the document is longer than {limit} bytes; send what changes between requests as variables")]
     DocumentTooLarge { limit: usize },
     #[error("the document has more than {limit} tokens")]
     TooManyTokens { limit: usize },
@@ -32,9 +32,9 @@ pub enum Rejection {
     MissingVariable { name: String },
     #[error("{}", shorten(&format!("the variable ${name} is not of the type {expected}")))]
     WrongVariable { name: String, expected: String },
-    #[error("{}", shorten(&format!("the variable ${name} stands where a value of the type {expected} is expected")))]
+    #[error("{}", shorten(&format!("the variable ${name} is used where the type {expected} is expected")))]
     VariablePosition { at: Pos, name: String, expected: String },
-    #[error("a directive stands where it may not, at line {}, column {}", .at.line, .at.column)]
+    #[error("a directive is not allowed at line {}, column {}", .at.line, .at.column)]
     MisplacedDirective { at: Pos },
     #[error("{}", shorten(&format!("the variable ${name} has a field that {of} does not have")))]
     UnknownVariableField { name: String, of: String },
@@ -44,23 +44,23 @@ pub enum Rejection {
     SubscriptionRoot,
     #[error("the field at the root of a subscription must not be skipped")]
     SubscriptionRootSkipped,
-    #[error("the document has a fragment that leads back to itself")]
+    #[error("a fragment of the document contains itself")]
     FragmentCycle,
-    #[error("the operation has more than {limit} fields inside of each other")]
+    #[error("the operation nests more than {limit} fields")]
     TooDeep { limit: u32 },
     #[error("the operation has more than {limit} aliases")]
     TooManyAliases { limit: u32 },
-    #[error("the operation has more than {limit} fields at its root; ask for the others in another request")]
+    #[error("the operation has more than {limit} fields at its root; send the others in another request")]
     TooManyRootFields { limit: u32 },
     #[error("the operation has more than {limit} directives")]
     TooManyDirectives { limit: u32 },
-    #[error("the document puts in more than {limit} fragments")]
+    #[error("the document spreads more than {limit} fragments")]
     TooManyFragments { limit: u32 },
     #[error("the operation costs more than {limit}; ask for fewer fields or smaller pages")]
     TooCostly { limit: u64 },
-    #[error("the operation has more than {limit} lists of the schema inside of each other")]
+    #[error("the operation nests more than {limit} lists of the schema")]
     IntrospectionTooDeep { limit: u32 },
-    #[error("this server does not tell its schema")]
+    #[error("introspection is switched off on this server")]
     IntrospectionOff,
     #[error("the variables are longer than {limit} bytes")]
     VariablesTooLarge { limit: usize },

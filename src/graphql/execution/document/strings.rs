@@ -45,22 +45,21 @@ fn unicode(escape: &str) -> Result<(char, &str), Problem> {
             _ => Err(NOT_A_CHARACTER),
         };
     }
-    let (unit, behind) = unit(escape)?;
-    if let Some(character) = char::from_u32(unit) {
+    let (first, behind) = unit(escape)?;
+    if let Some(Ok(character)) = char::decode_utf16([first]).next() {
         return Ok((character, behind));
     }
-    let (second, behind) = self::unit(behind.strip_prefix("\\u").ok_or(NOT_A_CHARACTER)?)?;
-    if !(0xD800..0xDC00).contains(&unit) || !(0xDC00..0xE000).contains(&second) {
-        return Err(NOT_A_CHARACTER);
+    let (second, behind) = unit(behind.strip_prefix("\\u").ok_or(NOT_A_CHARACTER)?)?;
+    match char::decode_utf16([first, second]).next() {
+        Some(Ok(character)) => Ok((character, behind)),
+        _ => Err(NOT_A_CHARACTER),
     }
-    let pair = 0x1_0000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
-    Ok((char::from_u32(pair).ok_or(NOT_A_CHARACTER)?, behind))
 }
 
 /// The number of four hex digits, and the text after them.
-fn unit(escape: &str) -> Result<(u32, &str), Problem> {
+fn unit(escape: &str) -> Result<(u16, &str), Problem> {
     let (digits, behind) = escape.split_at_checked(4).ok_or(NOT_A_CHARACTER)?;
-    Ok((hex(digits)?, behind))
+    Ok((u16::try_from(hex(digits)?).map_err(|_| NOT_A_CHARACTER)?, behind))
 }
 
 fn hex(digits: &str) -> Result<u32, Problem> {

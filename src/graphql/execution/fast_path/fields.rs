@@ -1,23 +1,19 @@
-//! The fields that a plan can have, and how each is written as JSON. Each type of the schema has an enum of its fields, without
+//! The fields that a plan can have, and how each is serialized. Each type of the schema has an enum of its fields, without
 //! those that need further calls of the service.
-
-use std::fmt::Write as _;
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet, TypeCondition};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::chat::{Accepted, Snapshot, cursor};
-use crate::domain::message::{Message, MessageText};
+use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
-use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
-use crate::graphql::execution::limited_json::LimitedJson;
-use crate::graphql::schema::types::write_timestamp;
+use crate::graphql::schema::types::DateTime;
 
 /// A selected field and its key in the response.
 #[derive(Debug)]
 pub(super) struct Selected<F> {
-    /// The name and its colon, as JSON.
     key: String,
     /// `None` stands for `__typename`.
     field: Option<F>,
@@ -55,17 +51,16 @@ impl<'a> Selector<'a> {
             match &selection.node {
                 Selection::Field(field) => {
                     let field = &field.node;
-                    let mut name = String::new();
-                    write_key(&field.response_key().node, &mut name);
+                    let key = field.response_key().node.to_string();
                     // A field that is selected twice would have to be merged.
-                    if to.iter().any(|known| known.key == name) {
+                    if to.iter().any(|known| known.key == key) {
                         return None;
                     }
                     let field = match field.name.node.as_str() {
                         "__typename" if self.introspection => None,
                         _ => Some(F::read(field, self)?),
                     };
-                    to.push(Selected { key: name, field });
+                    to.push(Selected { key, field });
                 }
                 fragment => {
                     let (condition, set) = fragment_of(fragment, self.document)?;
@@ -112,25 +107,38 @@ pub(super) fn find_messages<'a>(set: &'a SelectionSet, document: &'a ExecutableD
     }
 }
 
-/// A value that is written as an object of the schema.
-pub(super) trait WriteObject {
+/// A value that is serialized as an object of the schema.
+pub(super) trait Object {
     type Field: Fields;
 
-    fn write_field(&self, field: &Self::Field, to: &mut LimitedJson<'_>);
+    /// Serializes the value of a field, whose key precedes it.
+    fn serialize_field<M: SerializeMap>(&self, field: &Self::Field, to: &mut M) -> Result<(), M::Error>;
+}
 
-    fn write(&self, selected: &[Selected<Self::Field>], to: &mut LimitedJson<'_>) {
-        to.short().push('{');
-        for (i, Selected { key, field }) in selected.iter().enumerate() {
-            if i > 0 {
-                to.short().push(',');
-            }
-            to.short().push_str(key);
+/// An object with the fields of it that an operation selects.
+pub(super) struct WithFields<'a, O: Object>(pub(super) O, pub(super) &'a [Selected<O::Field>]);
+
+impl<O: Object> Serialize for WithFields<'_, O> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(object, selected) = self;
+        let mut map = serializer.serialize_map(None)?;
+        for Selected { key, field } in *selected {
+            map.serialize_key(key)?;
             match field {
-                Some(field) => self.write_field(field, to),
-                None => string(Self::Field::TYPE, to),
+                Some(field) => object.serialize_field(field, &mut map)?,
+                None => map.serialize_value(O::Field::TYPE)?,
             }
         }
-        to.short().push('}');
+        map.end()
+    }
+}
+
+/// An object with one field of any name.
+pub(super) struct Only<'a, T>(pub(super) &'a str, pub(super) T);
+
+impl<T: Serialize> Serialize for Only<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, &self.1)])
     }
 }
 
@@ -182,43 +190,45 @@ fields!(RoomField, "Room", {
     "messages" => Messages(MessageConnectionField)
 });
 
-impl WriteObject for User {
+impl Object for &User {
     type Field = ChatterField;
 
-    fn write_field(&self, field: &ChatterField, to: &mut LimitedJson<'_>) {
+    fn serialize_field<M: SerializeMap>(&self, field: &ChatterField, to: &mut M) -> Result<(), M::Error> {
         match field {
-            ChatterField::Id => string(self.id.as_str(), to),
-            ChatterField::DisplayName => string(self.display_name.as_str(), to),
+            ChatterField::Id => to.serialize_value(self.id.as_str()),
+            ChatterField::DisplayName => to.serialize_value(self.display_name.as_str()),
         }
     }
 }
 
-impl WriteObject for Message {
+impl Object for &Message {
     type Field = MessageField;
 
-    fn write_field(&self, field: &MessageField, to: &mut LimitedJson<'_>) {
+    fn serialize_field<M: SerializeMap>(&self, field: &MessageField, to: &mut M) -> Result<(), M::Error> {
         match field {
-            MessageField::Id => unescaped(self.id, to),
-            MessageField::Index => number(self.id.index, to),
-            MessageField::Text => or_null(self.text.as_ref().map(MessageText::as_str), to, string),
-            MessageField::CreatedAt => timestamp(self.created_at, to),
-            MessageField::EditedAt => or_null(self.edited_at, to, timestamp),
-            MessageField::DeletedAt => or_null(self.deleted_at, to, timestamp),
-            MessageField::ClientMessageId => or_null(self.client_message_id.as_ref().map(|id| id.as_str()), to, string),
-            MessageField::Author(selected) => self.author.write(selected, to),
+            MessageField::Id => to.serialize_value(&format_args!("{}", self.id)),
+            MessageField::Index => to.serialize_value(&self.id.index),
+            MessageField::Text => to.serialize_value(&self.text.as_ref().map(MessageText::as_str)),
+            MessageField::CreatedAt => to.serialize_value(&DateTime(self.created_at)),
+            MessageField::EditedAt => to.serialize_value(&self.edited_at.map(DateTime)),
+            MessageField::DeletedAt => to.serialize_value(&self.deleted_at.map(DateTime)),
+            MessageField::ClientMessageId => {
+                to.serialize_value(&self.client_message_id.as_ref().map(ClientMessageId::as_str))
+            }
+            MessageField::Author(selected) => to.serialize_value(&WithFields(&self.author, selected)),
         }
     }
 }
 
-impl WriteObject for Accepted {
+impl Object for &Accepted {
     type Field = SentField;
 
-    fn write_field(&self, field: &SentField, to: &mut LimitedJson<'_>) {
+    fn serialize_field<M: SerializeMap>(&self, field: &SentField, to: &mut M) -> Result<(), M::Error> {
         match field {
-            SentField::Token => string(&self.token.reveal(), to),
-            SentField::Cursor => string(&cursor::encode_event(self.event.room(), self.event.position), to),
-            SentField::Message(selected) => self.event.message.write(selected, to),
-            SentField::Author(selected) => self.author.write(selected, to),
+            SentField::Token => to.serialize_value(&self.token.reveal()),
+            SentField::Cursor => to.serialize_value(&cursor::encode_event(self.event.room(), self.event.position)),
+            SentField::Message(selected) => to.serialize_value(&WithFields(&self.event.message, selected)),
+            SentField::Author(selected) => to.serialize_value(&WithFields(&self.author, selected)),
         }
     }
 }
@@ -231,146 +241,77 @@ pub(super) struct RoomPage<'a> {
     pub(super) window: Option<Window>,
 }
 
-impl WriteObject for RoomPage<'_> {
+impl Object for RoomPage<'_> {
     type Field = RoomField;
 
-    fn write_field(&self, field: &RoomField, to: &mut LimitedJson<'_>) {
+    fn serialize_field<M: SerializeMap>(&self, field: &RoomField, to: &mut M) -> Result<(), M::Error> {
         let state = &self.snapshot.state;
         match field {
-            RoomField::Id => unescaped(state.room.id, to),
-            RoomField::Code => string(state.room.code.reveal(), to),
-            RoomField::CreatedAt => timestamp(state.room.created_at, to),
-            RoomField::ExpiresAt => timestamp(state.room.expires_at, to),
-            RoomField::ChatterCount => number(state.user_count, to),
-            RoomField::Cursor => string(&cursor::encode_event(state.room.id, state.head), to),
-            RoomField::Messages(selected) => Messages(*self).write(selected, to),
+            RoomField::Id => to.serialize_value(&format_args!("{}", state.room.id)),
+            RoomField::Code => to.serialize_value(state.room.code.reveal()),
+            RoomField::CreatedAt => to.serialize_value(&DateTime(state.room.created_at)),
+            RoomField::ExpiresAt => to.serialize_value(&DateTime(state.room.expires_at)),
+            RoomField::ChatterCount => to.serialize_value(&state.user_count),
+            RoomField::Cursor => to.serialize_value(&cursor::encode_event(state.room.id, state.head)),
+            RoomField::Messages(selected) => to.serialize_value(&WithFields(Messages(*self), selected)),
         }
     }
 }
 
 struct Messages<'a>(RoomPage<'a>);
 
-impl WriteObject for Messages<'_> {
+impl Object for Messages<'_> {
     type Field = MessageConnectionField;
 
-    fn write_field(&self, field: &MessageConnectionField, to: &mut LimitedJson<'_>) {
-        let messages = &self.0.snapshot.messages;
+    fn serialize_field<M: SerializeMap>(&self, field: &MessageConnectionField, to: &mut M) -> Result<(), M::Error> {
+        let messages = self.0.snapshot.messages.iter();
         match field {
-            MessageConnectionField::TotalCount => number(self.0.snapshot.state.message_count, to),
-            MessageConnectionField::Nodes(selected) => list(messages, to, |message, to| message.write(selected, to)),
-            MessageConnectionField::Edges(selected) => {
-                list(messages, to, |message, to| Edge(message).write(selected, to))
+            MessageConnectionField::TotalCount => to.serialize_value(&self.0.snapshot.state.message_count),
+            MessageConnectionField::Nodes(selected) => {
+                let nodes: Vec<_> = messages.map(|message| WithFields(message, selected)).collect();
+                to.serialize_value(&nodes)
             }
-            MessageConnectionField::PageInfo(selected) => PageInfo(self.0).write(selected, to),
+            MessageConnectionField::Edges(selected) => {
+                let edges: Vec<_> = messages.map(|message| WithFields(Edge(message), selected)).collect();
+                to.serialize_value(&edges)
+            }
+            MessageConnectionField::PageInfo(selected) => to.serialize_value(&WithFields(PageInfo(self.0), selected)),
         }
     }
 }
 
 struct Edge<'a>(&'a Message);
 
-impl WriteObject for Edge<'_> {
+impl Object for Edge<'_> {
     type Field = MessageEdgeField;
 
-    fn write_field(&self, field: &MessageEdgeField, to: &mut LimitedJson<'_>) {
+    fn serialize_field<M: SerializeMap>(&self, field: &MessageEdgeField, to: &mut M) -> Result<(), M::Error> {
         match field {
-            MessageEdgeField::Cursor => message_cursor(self.0, to),
-            MessageEdgeField::Node(selected) => self.0.write(selected, to),
+            MessageEdgeField::Cursor => to.serialize_value(&cursor_of(self.0)),
+            MessageEdgeField::Node(selected) => to.serialize_value(&WithFields(self.0, selected)),
         }
     }
 }
 
 struct PageInfo<'a>(RoomPage<'a>);
 
-impl WriteObject for PageInfo<'_> {
+impl Object for PageInfo<'_> {
     type Field = PageInfoField;
 
-    fn write_field(&self, field: &PageInfoField, to: &mut LimitedJson<'_>) {
+    fn serialize_field<M: SerializeMap>(&self, field: &PageInfoField, to: &mut M) -> Result<(), M::Error> {
         let RoomPage { snapshot, window } = self.0;
         let total = snapshot.state.message_count;
         let range = window.map_or(0..0, |window| window.range(total));
         match field {
-            PageInfoField::HasNextPage => boolean(range.end < total, to),
-            PageInfoField::HasPreviousPage => boolean(range.start > 0, to),
-            PageInfoField::StartCursor => or_null(snapshot.messages.first(), to, message_cursor),
-            PageInfoField::EndCursor => or_null(snapshot.messages.last(), to, message_cursor),
+            PageInfoField::HasNextPage => to.serialize_value(&(range.end < total)),
+            PageInfoField::HasPreviousPage => to.serialize_value(&(range.start > 0)),
+            PageInfoField::StartCursor => to.serialize_value(&snapshot.messages.first().map(cursor_of)),
+            PageInfoField::EndCursor => to.serialize_value(&snapshot.messages.last().map(cursor_of)),
         }
     }
 }
 
-/// Writes a key and its colon.
-pub(super) fn write_key(name: &str, to: &mut String) {
-    // Names in GraphQL need no escaping in JSON.
-    to.push('"');
-    to.push_str(name);
-    to.push_str("\":");
-}
-
-/// Writes the cursor of a message in its list.
-fn message_cursor(message: &Message, to: &mut LimitedJson<'_>) {
-    string(&cursor::encode_message(message.id.room, message.id.index), to);
-}
-
-fn list<T>(items: &[T], to: &mut LimitedJson<'_>, mut write: impl FnMut(&T, &mut LimitedJson<'_>)) {
-    to.short().push('[');
-    for (i, item) in items.iter().enumerate() {
-        if !to.has_room() {
-            return;
-        }
-        if i > 0 {
-            to.short().push(',');
-        }
-        write(item, to);
-    }
-    to.short().push(']');
-}
-
-fn or_null<T>(value: Option<T>, to: &mut LimitedJson<'_>, write: impl FnOnce(T, &mut LimitedJson<'_>)) {
-    match value {
-        Some(value) => write(value, to),
-        None => to.short().push_str("null"),
-    }
-}
-
-fn boolean(value: bool, to: &mut LimitedJson<'_>) {
-    to.short().push_str(if value { "true" } else { "false" });
-}
-
-fn number(value: u64, to: &mut LimitedJson<'_>) {
-    let _ = write!(to.short(), "{value}");
-}
-
-/// Writes an id, whose digits and dashes need no escaping.
-fn unescaped(id: impl std::fmt::Display, to: &mut LimitedJson<'_>) {
-    let _ = write!(to.short(), "\"{id}\"");
-}
-
-fn timestamp(at: Timestamp, to: &mut LimitedJson<'_>) {
-    let to = to.short();
-    to.push('"');
-    write_timestamp(at, to);
-    to.push('"');
-}
-
-/// Writes a string as JSON.
-fn string(text: &str, to: &mut LimitedJson<'_>) {
-    to.short().push('"');
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        to.push_str(&rest[..at]);
-        match rest.as_bytes()[at] {
-            b'"' => to.short().push_str("\\\""),
-            b'\\' => to.short().push_str("\\\\"),
-            b'\n' => to.short().push_str("\\n"),
-            b'\r' => to.short().push_str("\\r"),
-            b'\t' => to.short().push_str("\\t"),
-            0x08 => to.short().push_str("\\b"),
-            0x0c => to.short().push_str("\\f"),
-            control => {
-                let _ = write!(to.short(), "\\u{control:04x}");
-            }
-        }
-        rest = &rest[at + 1..];
-    }
-    to.push_str(rest);
-    to.short().push('"');
+/// The cursor of a message in its list.
+fn cursor_of(message: &Message) -> String {
+    cursor::encode_message(message.id.room, message.id.index)
 }
