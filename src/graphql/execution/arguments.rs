@@ -16,9 +16,14 @@ pub(in crate::graphql) enum Argument {
 }
 
 impl Argument {
-    /// The argument of this name; `None` if it is absent, a list or an object.
+    /// The argument of this name; `None` if it is absent or none that [`read`](Self::read) takes.
     pub(in crate::graphql) fn of(field: &Field, name: &str) -> Option<Self> {
-        match &field.get_argument(name)?.node {
+        Self::read(&field.get_argument(name)?.node)
+    }
+
+    /// Reads an argument; `None` if it is an enum value, a boolean, a list or an object.
+    pub(in crate::graphql) fn read(literal: &Literal) -> Option<Self> {
+        match literal {
             Literal::Variable(name) => Some(Self::Variable(name.clone())),
             Literal::String(text) => Some(Self::Literal(text.as_str().into())),
             Literal::Number(number) => Some(Self::Literal(Value::Number(number.clone()))),

@@ -9,8 +9,9 @@
 
 mod fields;
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection};
-use async_graphql::{Name, Pos};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection};
+use async_graphql::{Name, Pos, Positioned};
+use async_graphql_value::Value;
 use serde::{Deserialize as _, Serialize};
 
 use crate::chat::{Chat, ChatError, RoomKey, ids};
@@ -35,8 +36,8 @@ pub(in crate::graphql) struct Plan {
 
 #[derive(Debug)]
 enum Action {
-    Send { input: Name, fields: Vec<Selected<SentField>> },
-    Room { id: Argument, code: Argument, page: Option<PageArguments>, fields: Vec<Selected<RoomField>> },
+    Send { input: Name, fields: Selected<SentField> },
+    Room { id: Argument, code: Argument, page: Option<PageArguments>, fields: Selected<RoomField> },
 }
 
 /// The arguments of a page of messages. Pages with cursors are left to the schema.
@@ -66,16 +67,18 @@ impl Plan {
         let action = match (operation.ty, field.name.node.as_str()) {
             (OperationType::Mutation, "sendMessage") => {
                 let Some(Argument::Variable(input)) = Argument::of(field, "input") else { return None };
-                Action::Send { input, fields: selector.select(&field.selection_set.node)? }
+                Action::Send { input, fields: selector.select(field)? }
             }
             (OperationType::Query, "room") => {
-                let fields = selector.select(&field.selection_set.node)?;
-                let mut messages = Vec::new();
-                fields::find_messages(&field.selection_set.node, document, &mut messages);
-                let page = match messages[..] {
-                    [] => None,
-                    [messages] => Some(PageArguments::of(messages)?),
-                    _ => return None,
+                let fields: Selected<RoomField> = selector.select(field)?;
+                let mut pages = fields.fields.iter().filter_map(|selected| match &selected.field {
+                    Some(RoomField::Messages(messages)) => Some(&messages.arguments),
+                    _ => None,
+                });
+                let page = match (pages.next(), pages.next()) {
+                    (Some(arguments), None) => Some(PageArguments::read(arguments)?),
+                    (Some(_), Some(_)) => return None,
+                    (None, _) => None,
                 };
                 Action::Room { id: Argument::of(field, "id")?, code: Argument::of(field, "code")?, page, fields }
             }
@@ -133,10 +136,10 @@ impl Plan {
 }
 
 impl PageArguments {
-    fn of(field: &Field) -> Option<Self> {
+    fn read(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> Option<Self> {
         let mut page = Self::default();
-        for (name, _) in &field.arguments {
-            let value = Argument::of(field, &name.node)?;
+        for (name, value) in arguments {
+            let value = Argument::read(&value.node)?;
             match name.node.as_str() {
                 "first" => page.first = Some(value),
                 "last" => page.last = Some(value),

@@ -1,8 +1,9 @@
 //! The fields that a plan can have, and how each is serialized. Each type of the schema has an enum of its fields, without
 //! those that need further calls of the service.
 
-use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet, TypeCondition};
+use async_graphql::{Name, Positioned};
+use async_graphql_value::Value;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::chat::{Accepted, Snapshot, cursor};
@@ -11,12 +12,20 @@ use crate::domain::page::Window;
 use crate::domain::user::User;
 use crate::graphql::schema::types::DateTime;
 
-/// A selected field and its key in the response.
+/// The selection set of a field, with fragments spread.
 #[derive(Debug)]
 pub(super) struct Selected<F> {
+    /// The arguments of the field.
+    pub(super) arguments: Vec<(Positioned<Name>, Positioned<Value>)>,
+    pub(super) fields: Vec<SelectedField<F>>,
+}
+
+/// A selected field and its key in the response.
+#[derive(Debug)]
+pub(super) struct SelectedField<F> {
     key: String,
     /// `None` stands for `__typename`.
-    field: Option<F>,
+    pub(super) field: Option<F>,
 }
 
 /// Reads selection sets.
@@ -35,15 +44,15 @@ pub(super) trait Fields: Sized {
 }
 
 impl<'a> Selector<'a> {
-    /// The selected fields of a type, with fragments spread; `None` if a plan cannot have all of them. The number of fragments is
-    /// within its limit.
-    pub(super) fn select<F: Fields>(self, set: &SelectionSet) -> Option<Vec<Selected<F>>> {
-        let mut selected = Vec::new();
-        self.add(set, &mut selected)?;
-        Some(selected)
+    /// Reads the selection set of a field; `None` if a plan cannot have all of its fields. The number of fragments is within its
+    /// limit.
+    pub(super) fn select<F: Fields>(self, field: &Field) -> Option<Selected<F>> {
+        let mut fields = Vec::new();
+        self.add(&field.selection_set.node, &mut fields)?;
+        Some(Selected { arguments: field.arguments.clone(), fields })
     }
 
-    fn add<F: Fields>(self, set: &SelectionSet, to: &mut Vec<Selected<F>>) -> Option<()> {
+    fn add<F: Fields>(self, set: &SelectionSet, to: &mut Vec<SelectedField<F>>) -> Option<()> {
         for selection in &set.items {
             if !selection.node.directives().is_empty() {
                 return None;
@@ -60,7 +69,7 @@ impl<'a> Selector<'a> {
                         "__typename" if self.introspection => None,
                         _ => Some(F::read(field, self)?),
                     };
-                    to.push(Selected { key, field });
+                    to.push(SelectedField { key, field });
                 }
                 fragment => {
                     let (condition, set) = fragment_of(fragment, self.document)?;
@@ -92,21 +101,6 @@ fn fragment_of<'a>(
     }
 }
 
-/// Finds the `messages` fields in the selection set of a room.
-pub(super) fn find_messages<'a>(set: &'a SelectionSet, document: &'a ExecutableDocument, found: &mut Vec<&'a Field>) {
-    for selection in &set.items {
-        match &selection.node {
-            Selection::Field(field) if field.node.name.node == "messages" => found.push(&field.node),
-            Selection::Field(_) => {}
-            fragment => {
-                if let Some((_, set)) = fragment_of(fragment, document) {
-                    find_messages(set, document, found);
-                }
-            }
-        }
-    }
-}
-
 /// A value that is serialized as an object of the schema.
 pub(super) trait Object {
     type Field: Fields;
@@ -116,13 +110,13 @@ pub(super) trait Object {
 }
 
 /// An object with the fields of it that an operation selects.
-pub(super) struct WithFields<'a, O: Object>(pub(super) O, pub(super) &'a [Selected<O::Field>]);
+pub(super) struct WithFields<'a, O: Object>(pub(super) O, pub(super) &'a Selected<O::Field>);
 
 impl<O: Object> Serialize for WithFields<'_, O> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(object, selected) = self;
         let mut map = serializer.serialize_map(None)?;
-        for Selected { key, field } in *selected {
+        for SelectedField { key, field } in &selected.fields {
             map.serialize_key(key)?;
             match field {
                 Some(field) => object.serialize_field(field, &mut map)?,
@@ -148,7 +142,7 @@ macro_rules! fields {
         #[derive(Debug)]
         pub(super) enum $name {
             $($variant,)*
-            $($of(Vec<Selected<$fields>>),)*
+            $($of(Selected<$fields>),)*
         }
 
         impl Fields for $name {
@@ -158,7 +152,7 @@ macro_rules! fields {
             fn read(field: &Field, selector: Selector<'_>) -> Option<Self> {
                 match field.name.node.as_str() {
                     $($leaf => Some(Self::$variant),)*
-                    $($object => selector.select(&field.selection_set.node).map(Self::$of),)*
+                    $($object => selector.select(field).map(Self::$of),)*
                     _ => None,
                 }
             }
