@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test graphiql tools check counts counts-accept fuzz deny cargo-deny advisories schema settings
+.PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings
 
 # Runs every test. The client tests use the binary that the Rust tests were built with.
 test: tools graphiql
@@ -35,6 +35,15 @@ counts: tools
 # Updates bench/counts.json, after an improvement or a justified increase.
 counts-accept: tools
 	cargo bench --locked --profile dev --bench counts -- accept
+
+# Installs the servers in JavaScript that livechat is compared with. Needs Node.js, which `make tools` installs.
+peers:
+	cd bench/peers && npm ci --no-audit --no-fund --ignore-scripts
+
+# Compares livechat with other servers, which takes a quarter of an hour on an otherwise idle machine, and writes
+# docs/performance.md and docs/plots. Needs redis-server.
+performance: peers
+	cargo bench --locked --bench scenarios -- report > target/performance.jsonl
 
 # Runs each fuzz target for a few seconds. tests/fuzz/run.sh explains longer runs.
 fuzz:

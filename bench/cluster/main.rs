@@ -20,6 +20,7 @@ mod process_stats;
 #[path = "../scenarios/readers.rs"]
 mod readers;
 mod room_check;
+#[allow(dead_code)]
 #[path = "../scenarios/subscription.rs"]
 mod subscription;
 #[path = "../../tests/support/mod.rs"]

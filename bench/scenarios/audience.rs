@@ -3,16 +3,27 @@
 //! The child is the benchmark's own binary. It reads commands from standard input and answers each with a number.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::Ipv4Addr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
 
 use crate::subscription::{SubscriptionOptions, subscribe};
 use crate::support::client::RoomKey;
 use crate::websocket::WebSocketClient;
 
-/// The argument that makes the binary an audience; the server's address follows.
+/// The argument that makes the binary an audience; its number and the server's address follow.
 const ROLE: &str = "--be-the-audience";
+
+/// Sockets per local address: fewer than an address has ports by default.
+const SOCKETS_PER_ADDRESS: u64 = 20_000;
+
+/// Sockets that are opened concurrently.
+const CONCURRENCY: usize = 50;
 
 /// A running audience, killed when dropped.
 pub struct Audience {
@@ -22,9 +33,10 @@ pub struct Audience {
 }
 
 impl Audience {
-    pub fn start(address: &str) -> Self {
+    /// Starts an audience. Those with different numbers use different local addresses.
+    pub fn start(number: usize, server: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("this benchmark"))
-            .args([ROLE, address])
+            .args([ROLE, &number.to_string(), server])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -62,30 +74,63 @@ impl Drop for Audience {
 pub fn serve_if_child() {
     let arguments: Vec<_> = std::env::args().collect();
     if let Some(role) = arguments.iter().position(|argument| argument == ROLE) {
+        let number = arguments[role + 1].parse().expect("a number");
+        Sockets::new(number, arguments[role + 2].clone()).serve();
+        std::process::exit(0);
+    }
+}
+
+/// The sockets of the child process.
+struct Sockets {
+    runtime: Runtime,
+    /// The number of this audience.
+    number: u64,
+    server: String,
+    opened: u64,
+    events: Arc<AtomicU64>,
+}
+
+impl Sockets {
+    fn new(number: u64, server: String) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let (events, mut sockets) = (Arc::new(AtomicU64::new(0)), 0_u64);
+        Self { runtime: runtime.expect("a runtime"), number, server, opened: 0, events: Arc::default() }
+    }
+
+    fn serve(&mut self) {
         for command in std::io::stdin().lines() {
             let command = command.expect("a command");
             match *command.split(' ').collect::<Vec<_>>() {
                 ["follow", id, code, count] => {
                     let room = RoomKey { id: id.to_owned(), code: code.to_owned() };
-                    for _ in 0..count.parse().expect("a number") {
-                        runtime.block_on(open(&arguments[role + 1], &room, Arc::clone(&events)));
-                        sockets += 1;
-                    }
-                    println!("{sockets}");
+                    self.open(&room, count.parse().expect("a number"));
+                    println!("{}", self.opened);
                 }
-                ["events"] => println!("{}", events.load(Ordering::Relaxed)),
+                ["events"] => println!("{}", self.events.load(Ordering::Relaxed)),
                 _ => panic!("unknown command {command}"),
             }
         }
-        std::process::exit(0);
+    }
+
+    fn open(&mut self, room: &RoomKey, count: u64) {
+        let addresses = (self.opened..self.opened + count).map(|socket| self.local_address(socket));
+        let open = |address| open(address, &self.server, room, Arc::clone(&self.events));
+        self.runtime.block_on(stream::iter(addresses).for_each_concurrent(CONCURRENCY, open));
+        self.opened += count;
+    }
+
+    /// Any address of 127.0.0.0/8 is local. Each pair of audience and socket range has its own.
+    fn local_address(&self, socket: u64) -> Ipv4Addr {
+        let byte = |value: u64| u8::try_from(value).expect("few enough sockets");
+        let (high, low) = (self.number / 250, self.number % 250);
+        Ipv4Addr::new(127, 1 + byte(high), 1 + byte(low), 1 + byte(socket / SOCKETS_PER_ADDRESS))
     }
 }
 
-async fn open(address: &str, room: &RoomKey, count: Arc<AtomicU64>) {
-    let mut socket = WebSocketClient::open(address, "/graphql").await;
+async fn open(from: Ipv4Addr, server: &str, room: &RoomKey, count: Arc<AtomicU64>) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("a free port");
+    let stream = socket.connect(server.parse().expect("an address")).await.expect("a connection");
+    let mut socket = WebSocketClient::over(stream, server, "/graphql").await;
     subscribe(&mut socket, room, SubscriptionOptions::default()).await;
     tokio::spawn(async move {
         loop {

@@ -22,6 +22,11 @@ impl Latencies {
         Self { p50: at(50), p99: at(99), max: at(100) }
     }
 
+    /// p50 and p99 as figures of a round.
+    pub fn to_figures(self) -> Vec<(&'static str, f64)> {
+        vec![("p50_ms", self.p50), ("p99_ms", self.p99)]
+    }
+
     pub fn to_json(self) -> Value {
         json!({ "p50": rounded(self.p50, 2), "p99": rounded(self.p99, 2), "max": rounded(self.max, 1) })
     }

@@ -1,4 +1,4 @@
-//! A room under load, with readers and senders, on livechat or the floor.
+//! A room under load, with readers and senders.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,8 +25,8 @@ pub enum Pace {
 }
 
 impl Pace {
-    pub fn per_second(rate: usize) -> Self {
-        Self::Every(Duration::from_secs(1) / rate as u32)
+    pub const fn per_second(rate: u32) -> Self {
+        Self::Every(Duration::from_nanos(1_000_000_000 / rate as u64))
     }
 }
 
@@ -48,20 +48,14 @@ pub struct LoadedRoom {
 }
 
 impl LoadedRoom {
-    /// Creates a room with readers on one server and senders on the same or another. On the floor, frames have `bytes` bytes.
-    pub async fn new(
-        senders: &Target,
-        readers: &Target,
-        count: usize,
-        difference: Difference,
-        bytes: usize,
-    ) -> (Self, RoomKey) {
-        let room = senders.new_room().await;
+    /// Creates a room with so many readers.
+    pub async fn new(target: &Target, count: usize, difference: Difference) -> (Self, RoomKey) {
+        let room = target.new_room().await;
         let mut cursors = Vec::new();
-        if let (Difference::After, Target::Livechat(_, client)) = (difference, senders) {
-            let mut before = senders.sender(&room, 0).await;
+        if matches!(difference, Difference::After) {
+            let mut before = target.sender(&room).await;
             for i in 0..count {
-                cursors.push(client.cursor(&room).await);
+                cursors.extend(target.cursor(&room).await);
                 before.send(i).await;
             }
         }
@@ -73,10 +67,10 @@ impl LoadedRoom {
                 options.payload = json!({ "token": format!("{i:032x}") });
             }
             let skip = if cursors.is_empty() { 0 } else { count - i };
-            sockets.push((readers.follow(&room, options).await, skip));
+            sockets.push((target.follow(&room, options).await, skip));
         }
-        readers.wait_for_followers(&room, count).await;
-        let senders = join_all((0..SENDERS).map(|_| senders.sender(&room, bytes))).await;
+        target.wait_for_followers([&room], count).await;
+        let senders = join_all((0..SENDERS).map(|_| target.sender(&room))).await;
         (Self { readers: Readers::on(sockets), senders, sent: 0 }, room)
     }
 

@@ -13,12 +13,27 @@ use crate::websocket::WebSocketClient;
 /// live delivery is measured.
 const WINDOW: usize = 32;
 
-/// Precedes a message's number in its text.
+/// Precedes a message's number in its text, and occurs nowhere else.
 const MARK: char = '#';
 
-/// The text of the message with this number.
+/// The text of the message with this number: 120 characters.
 pub fn text(number: usize) -> String {
-    format!("{MARK}{number:08} of somebody who says some forty characters")
+    const REST: &str = "of somebody who says what people say in a room: a sentence or two, which together have about a hundred letters";
+    format!("{MARK}{number:08} {REST}")
+}
+
+/// The number of messages in a frame or a response.
+pub fn count_messages(text: &str) -> usize {
+    text.matches(MARK).count()
+}
+
+/// Waits for this many messages on a socket. Peers may send several in one frame.
+pub async fn read_messages(socket: &mut WebSocketClient, messages: usize) {
+    let mut received = 0;
+    while received < messages {
+        socket.read_texts(messages - received, |frame| received += count_messages(frame)).await;
+    }
+    assert_eq!(received, messages, "every message comes once");
 }
 
 /// The number of the message in a frame.
@@ -50,9 +65,7 @@ impl Readers {
 }
 
 async fn read(mut socket: WebSocketClient, skip: usize, tally: Arc<Tally>) {
-    for _ in 0..skip {
-        socket.next_text().await;
-    }
+    read_messages(&mut socket, skip).await;
     let mut position = 0;
     loop {
         socket

@@ -1,20 +1,19 @@
-//! A reconnect storm: 5,000 sockets resume at once, each with a cursor from 20 messages ago. Measures the time until all have
-//! caught up, the CPU time per socket, and errors. Livechat on Redis, livechat on its embedded store, and the floor, which reads
-//! the last 20, take turns.
+//! A reconnect storm: 5,000 sockets return at once, each to a room where it has missed 20 messages. Livechat resumes from a cursor;
+//! the others send the last 20.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use futures_util::future::join_all;
+use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
-use crate::delivery::frame_bytes;
-use crate::process_stats::{cpu_micros, median, rounded};
-use crate::rounds::Rounds;
+use crate::compare::{Round, Work, compare};
+use crate::contestants::ALL;
+use crate::readers::read_messages;
+use crate::subscription::SubscriptionOptions;
 use crate::support::client::RoomKey;
-use crate::support::redis_server::RedisServer;
 use crate::target::Target;
+use crate::websocket::WebSocketClient;
 
 const SOCKETS: usize = 5_000;
 const ROOMS: usize = 50;
@@ -22,92 +21,56 @@ const MISSED: usize = 20;
 /// Concurrent connection attempts. More would wait for the kernel's accept queue, not for the server.
 const CONCURRENT_CONNECTS: usize = 500;
 const ROUNDS: usize = 3;
-/// No round starts after this time.
-const TIME_LIMIT: Duration = Duration::from_secs(50);
+const TIME_LIMIT: Duration = Duration::from_secs(90);
 
-/// The rooms to resume, and the cost of each round.
-struct Side {
-    target: Arc<Target>,
+struct Storm;
+
+struct Rig {
     /// Each with the cursor before the missed messages.
     rooms: Vec<(RoomKey, Option<String>)>,
-    cpu_micros: Vec<f64>,
-    seconds: Vec<f64>,
-    errors: usize,
+    sockets: Vec<WebSocketClient>,
 }
 
-pub async fn run() -> Value {
-    let redis = RedisServer::start().await;
-    let frame_bytes = frame_bytes(&redis).await;
-    let mut sides = [
-        Side::new(Target::on(&redis), 0).await,
-        Side::new(Target::embedded(), 0).await,
-        Side::new(Target::floor(&redis), frame_bytes).await,
-    ];
-    let mut rounds = Rounds::new(ROUNDS, TIME_LIMIT);
-    while let Some(counts) = rounds.next() {
-        for side in &mut sides {
-            side.round(counts).await;
-        }
-    }
-    let [on_redis, embedded, floor] = sides.each_ref().map(|side| median(side.cpu_micros.clone()));
-    let seconds = |i: usize| rounded(median(sides[i].seconds.clone()), 2);
-    json!({
-        "sockets": SOCKETS, "rooms": ROOMS, "missed": MISSED, "rounds": rounds.counted(),
-        "unit": "server CPU microseconds a socket",
-        "redis": rounded(on_redis, 1), "embedded": rounded(embedded, 1), "floor": rounded(floor, 1),
-        "ratio": rounded(on_redis / floor, 2),
-        "caught_up_s": { "redis": seconds(0), "embedded": seconds(1), "floor": seconds(2) },
-        "errors": sides.iter().map(|side| side.errors).sum::<usize>(),
-    })
-}
+impl Work for Storm {
+    type Rig = Rig;
 
-impl Side {
-    async fn new(target: Target, bytes: usize) -> Self {
+    const UNIT: &'static str = "a socket that returns";
+
+    async fn prepare(&self, target: &Target) -> Rig {
         let mut rooms = Vec::new();
         for _ in 0..ROOMS {
             let room = target.new_room().await;
             let cursor = target.cursor(&room).await;
-            let mut sender = target.sender(&room, bytes).await;
-            for number in 0..MISSED {
-                sender.send(number).await;
-            }
+            target.fill(&room, MISSED, 1).await;
             rooms.push((room, cursor));
         }
-        Self { target: Arc::new(target), rooms, cpu_micros: vec![], seconds: vec![], errors: 0 }
+        Rig { rooms, sockets: Vec::new() }
     }
 
-    async fn round(&mut self, counts: bool) {
-        let (before, start) = (cpu_micros(self.target.process_id()), Instant::now());
-        let connects = Arc::new(Semaphore::new(CONCURRENT_CONNECTS));
-        let mut tasks = JoinSet::new();
-        for i in 0..SOCKETS {
-            let (target, connects) = (Arc::clone(&self.target), Arc::clone(&connects));
-            let (room, cursor) = self.rooms[i % ROOMS].clone();
-            tasks.spawn(async move {
-                let permit = connects.acquire().await.expect("an open semaphore");
-                let mut socket = target.resume(&room, cursor, MISSED).await;
-                drop(permit);
-                for _ in 0..MISSED {
-                    socket.next_text().await;
-                }
-                socket
-            });
-        }
+    async fn round(&self, target: &Target, rig: &mut Rig) -> Round {
+        let (start, connects) = (Instant::now(), Semaphore::new(CONCURRENT_CONNECTS));
+        let returning = (0..SOCKETS).map(async |number| {
+            let (room, after) = &rig.rooms[number % ROOMS];
+            let options =
+                SubscriptionOptions { after: after.clone(), missed: MISSED, ..SubscriptionOptions::default() };
+            let permit = connects.acquire().await.expect("an open semaphore");
+            let mut socket = target.follow(room, options).await;
+            drop(permit);
+            read_messages(&mut socket, MISSED).await;
+            socket
+        });
         // All sockets stay open until the last has caught up.
-        let mut sockets = Vec::with_capacity(SOCKETS);
-        while let Some(result) = tasks.join_next().await {
-            match result {
-                Ok(socket) => sockets.push(socket),
-                Err(_) => self.errors += 1,
-            }
-        }
-        if counts {
-            self.seconds.push(start.elapsed().as_secs_f64());
-            self.cpu_micros.push((cpu_micros(self.target.process_id()) - before) / SOCKETS as f64);
-        }
-        drop(sockets);
-        for (room, _) in &self.rooms {
-            self.target.wait_for_followers(room, 0).await;
-        }
+        let sockets = join_all(returning).await;
+        rig.sockets = sockets;
+        Round { units: SOCKETS, figures: vec![("seconds", start.elapsed().as_secs_f64())] }
     }
+
+    async fn reset(&self, target: &Target, rig: &mut Rig) {
+        rig.sockets.clear();
+        target.wait_for_followers(rig.rooms.iter().map(|(room, _)| room), 0).await;
+    }
+}
+
+pub async fn run() -> Value {
+    compare(&Storm, ALL, ROUNDS, TIME_LIMIT).await
 }

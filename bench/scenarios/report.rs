@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// The text between these lines of docs/performance.md is generated.
-const BEGIN: &str = "<!-- Written by `cargo bench --bench scenarios -- report`. -->";
+const BEGIN: &str = "<!-- Written by `make performance`. -->";
 const END: &str = "<!-- End of the report. -->";
 
 /// The results, one line per scenario.
@@ -30,10 +30,10 @@ impl Lines {
         self.get(scenario, pointer)?.as_f64()
     }
 
-    /// A value as text; a dash if it was not measured.
+    /// A value as text; empty if it was not measured.
     fn text(&self, scenario: &str, pointer: &str) -> String {
         match self.get(scenario, pointer) {
-            None | Some(Value::Null) => "–".to_owned(),
+            None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(value) => value.to_string(),
         }

@@ -1,13 +1,14 @@
 //! CPU time of a send in a room of 10,000 messages, compared with a new room, on each store. Rounds alternate between the rooms.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
 use crate::process_stats::{cpu_micros, median, rounded};
 use crate::rounds::Rounds;
 use crate::support::client::{RoomKey, User};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
-use std::time::Duration;
-
-use serde_json::{Value, json};
 
 const MESSAGES: usize = 10_000;
 const SENDERS: usize = 32;

@@ -11,9 +11,11 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Up to `wanted` rounds that count, at least one. No round starts after `time_limit`.
+    /// Up to `wanted` rounds that count, at least one. No round starts after `time_limit`. The variable `ROUNDS` of the
+    /// environment sets a lower number.
     pub fn new(wanted: usize, time_limit: Duration) -> Self {
-        Self { wanted, time_limit, start: Instant::now(), begun: 0 }
+        let most = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(wanted);
+        Self { wanted: wanted.min(most), time_limit, start: Instant::now(), begun: 0 }
     }
 
     /// Starts the next round: whether it counts, or `None` after the last one.

@@ -1,68 +1,45 @@
-//! A user who sends over a keep-alive connection, to livechat or the floor.
+//! A user who sends messages over a connection.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::connection::Connection;
+use crate::client::Client;
+use crate::protocol::{Author, Protocol};
 use crate::readers::text;
-use crate::support::client::{RoomKey, SEND};
+use crate::support::client::RoomKey;
 
 /// A user with its own connection.
 pub struct Sender {
-    connection: Connection,
+    client: Client,
     author: Author,
+    protocol: &'static dyn Protocol,
 }
 
 impl Sender {
-    pub const fn new(connection: Connection, author: Author) -> Self {
-        Self { connection, author }
+    pub const fn new(client: Client, author: Author, protocol: &'static dyn Protocol) -> Self {
+        Self { client, author, protocol }
     }
 
     /// Continues in another room.
-    pub fn move_to(&mut self, new: &RoomKey) {
-        match &mut self.author {
-            Author::Livechat { room, .. } | Author::Floor { room, .. } => room.clone_from(new),
-        }
+    pub fn move_to(&mut self, room: &RoomKey) {
+        self.author.room.clone_from(room);
     }
 
     /// Sends the message with this number. Panics if it is refused.
     pub async fn send(&mut self, number: usize) {
-        self.author.send(&mut self.connection, number).await;
+        self.author.send(self.protocol, &mut self.client, number).await;
     }
-}
-
-/// A user of one room.
-pub enum Author {
-    /// With the token of the last response.
-    Livechat { room: RoomKey, id: Value, token: Value },
-    /// The floor has no users. Messages are padded to `bytes`.
-    Floor { room: RoomKey, bytes: usize },
 }
 
 impl Author {
-    /// Sends the message with this number. Panics if it is refused.
-    pub async fn send(&mut self, connection: &mut Connection, number: usize) {
-        let text = text(number);
-        match self {
-            Self::Livechat { room, id, token } => {
-                let input =
-                    json!({ "roomId": room.id, "roomCode": room.code, "text": text, "userId": id, "token": token });
-                let request = json!({ "query": SEND, "variables": { "input": input } }).to_string();
-                let answer: Value = serde_json::from_str(connection.post("/graphql", &request).await).expect("JSON");
-                let sent = &answer["data"]["sendMessage"];
-                assert!(sent["token"].is_string(), "a send was refused: {answer}");
-                (*id, *token) = (sent["author"]["id"].clone(), sent["token"].clone());
-            }
-            Self::Floor { room, bytes } => {
-                let mut message = json!({ "id": "0123456789abcdef0123456789abcdef", "name": "", "text": text });
-                let missing = bytes.saturating_sub(message.to_string().len());
-                message["name"] = "x".repeat(missing).into();
-                connection.post(&floor_path(room), &message.to_string()).await;
-            }
-        }
+    /// A new user of this room.
+    pub fn of(room: &RoomKey) -> Self {
+        Self { room: room.clone(), id: Value::Null, token: Value::Null }
     }
-}
 
-/// The path of a room on the floor.
-pub fn floor_path(room: &RoomKey) -> String {
-    format!("/rooms/{}", room.id)
+    /// Sends the message with this number. Panics if it is refused.
+    pub async fn send(&mut self, protocol: &dyn Protocol, client: &mut Client, number: usize) {
+        let request = protocol.send_request(self, &text(number));
+        let response = client.request(&request).await;
+        protocol.on_sent(self, &response);
+    }
 }

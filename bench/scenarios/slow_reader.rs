@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use crate::contestants::EMBEDDED;
 use crate::latency::Latencies;
 use crate::loaded_room::{Difference, LoadedRoom, Pace};
 use crate::process_stats::{median, rounded};
@@ -13,7 +16,6 @@ use crate::subscription::{SubscriptionOptions, subscribe};
 use crate::support::client::RoomKey;
 use crate::target::Target;
 use crate::websocket::WebSocketClient;
-use serde_json::{Value, json};
 
 const READERS: usize = 100;
 const STOPPED: usize = 10;
@@ -23,8 +25,8 @@ const PACE: Pace = Pace::Every(Duration::from_millis(10));
 const MESSAGES_PER_ROUND: usize = 200;
 
 pub async fn run() -> Value {
-    let target = Target::embedded();
-    let (mut rig, room) = LoadedRoom::new(&target, &target, READERS, Difference::None, 0).await;
+    let target = Target::start(&EMBEDDED).await;
+    let (mut rig, room) = LoadedRoom::new(&target, READERS, Difference::None).await;
     // Warm up.
     rig.send(MESSAGES_PER_ROUND, PACE).await;
     let (mut without, mut with) = (Vec::new(), Vec::new());
@@ -33,7 +35,7 @@ pub async fn run() -> Value {
         let stopped = open_stopped_readers(&target, &room).await;
         with.push(Latencies::of(rig.send(MESSAGES_PER_ROUND, PACE).await));
         drop(stopped);
-        target.wait_for_followers(&room, READERS).await;
+        target.wait_for_followers([&room], READERS).await;
     }
     let side = |rounds: &[Latencies]| {
         let middle = |percentile: fn(&Latencies) -> f64| rounded(median(rounds.iter().map(percentile).collect()), 2);
@@ -65,6 +67,6 @@ async fn open_stopped_readers(target: &Target, room: &RoomKey) -> Vec<WebSocketC
         subscribe(&mut socket, room, SubscriptionOptions::default()).await;
         sockets.push(socket);
     }
-    target.wait_for_followers(room, READERS + STOPPED).await;
+    target.wait_for_followers([room], READERS + STOPPED).await;
     sockets
 }

@@ -1,7 +1,13 @@
-//! A minimal WebSocket client that handles unfragmented text frames and pings.
+//! A minimal WebSocket client that handles unfragmented text frames and pings, including those of Socket.IO.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+
+/// A ping of Socket.IO's heartbeat, which is a text, and its response.
+const HEARTBEAT: (&str, &str) = ("2", "3");
+
+/// The least space to read into. Small, because there may be a million sockets.
+const BUFFER: usize = 2 * 1024;
 
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
@@ -29,7 +35,8 @@ impl WebSocketClient {
         Self::over(stream, address, path).await
     }
 
-    async fn over(mut stream: TcpStream, address: &str, path: &str) -> Self {
+    /// Opens a socket at `path` over a new connection to `address`.
+    pub async fn over(mut stream: TcpStream, address: &str, path: &str) -> Self {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -64,27 +71,28 @@ impl WebSocketClient {
 
     /// Passes complete text frames that have arrived to `take`, at most `most` of them. Waits for bytes if there is none.
     pub async fn read_texts(&mut self, most: usize, mut take: impl FnMut(&str)) {
-        let (mut taken, mut texts, mut pings) = (0, 0, Vec::new());
+        let (mut taken, mut texts, mut replies) = (0, 0, Vec::new());
         while texts < most {
             let Some((kind, head, length)) = frame(&self.read[taken..]) else { break };
             let payload = &self.read[taken + head..taken + head + length];
             match kind {
+                TEXT if payload == HEARTBEAT.0.as_bytes() => replies.push((TEXT, HEARTBEAT.1.into())),
                 TEXT => {
                     take(std::str::from_utf8(payload).expect("text"));
                     texts += 1;
                 }
-                PING => pings.push(payload.to_vec()),
+                PING => replies.push((PONG, payload.to_vec())),
                 CLOSE => panic!("the server closed the socket: {}", String::from_utf8_lossy(payload)),
                 _ => {}
             }
             taken += head + length;
         }
         self.read.drain(..taken);
-        for ping in pings {
-            self.write(PONG, &ping).await;
+        for (kind, payload) in replies {
+            self.write(kind, &payload).await;
         }
         if texts == 0 {
-            self.read.reserve(4 * 1024);
+            self.read.reserve(BUFFER);
             let read = self.stream.read_buf(&mut self.read).await.expect("an open connection");
             assert!(read > 0, "the server closed the connection");
         }

@@ -38,10 +38,10 @@ fn by_readers(lines: &Lines) -> Plot {
         points: points(lines, "delivery-by-readers", "/readers", pointer),
     };
     Plot {
-        title: "Server CPU microseconds per delivery, by readers of the room, at full speed",
+        title: "Server CPU microseconds per delivery, send included, by readers of the room, at full speed",
         x: "readers",
         scale: Scale::Linear,
-        series: vec![series("LiveChat", "a", "/ours"), series("floor", "c", "/floor")],
+        series: vec![series("LiveChat", "a", "/redis"), series("floor", "c", "/floor")],
     }
 }
 

@@ -2,182 +2,148 @@
 
 use super::Lines;
 
-/// A row of the first table: the scenario, JSON pointers to livechat's figure, the compared figure and their ratio, the goal,
-/// and the figures of other servers.
+/// A row: work with a figure that every server has.
 struct Row {
     work: &'static str,
-    /// A short label.
-    short: &'static str,
     scenario: &'static str,
-    ours: &'static str,
-    beside: &'static str,
-    ratio: &'static str,
-    goal: &'static str,
-    peers: [&'static str; 6],
+    figure: &'static str,
+    /// On Redis, and embedded.
+    goals: [Goal; 2],
 }
 
-const ROWS: [Row; 7] = [
-    Row {
-        work: "a delivery, 1,000 subscribers of one room, 10 messages/s",
-        short: "a delivery, 1,000 readers, 10 messages/s",
-        scenario: "delivery-1000-paced",
-        ours: "/ours/cpu_us",
-        beside: "/floor/cpu_us",
-        ratio: "/ratio",
-        goal: "1.3",
-        peers: ["7.5", "55", "51", "39", "15", "none"],
-    },
-    Row {
-        work: "the same, at full speed",
-        short: "a delivery, 1,000 readers, at full speed",
-        scenario: "delivery-1000-full",
-        ours: "/ours/cpu_us",
-        beside: "/floor/cpu_us",
-        ratio: "/ratio",
-        goal: "1.3",
-        peers: ["3.8", "20", "42", "30", "9.5", "none"],
-    },
-    Row {
-        work: "a delivery, 100 subscribers, at full speed",
-        short: "a delivery, 100 readers, at full speed",
-        scenario: "delivery-100-full",
-        ours: "/ours/cpu_us",
-        beside: "/floor/cpu_us",
-        ratio: "/ratio",
-        goal: "1.3",
-        peers: ["3.3", "14", "39", "23", "11", "none"],
-    },
-    Row {
-        work: "a send, no subscribers, 32 connections",
-        short: "a send",
-        scenario: "send",
-        ours: "/redis",
-        beside: "/floor",
-        ratio: "/ratio",
-        goal: "2.5",
-        peers: ["26", "61", "315", "127", "287", "1,805"],
-    },
-    Row {
-        work: "a send on the embedded store, on disk before it is answered; compared with Redis",
-        short: "a send on the embedded store, compared with Redis",
-        scenario: "send",
-        ours: "/embedded",
-        beside: "/redis",
-        ratio: "/embedded_to_redis",
-        goal: "1.5",
-        peers: [""; 6],
-    },
-    Row {
-        work: "read the last 50 of 1,000 messages",
-        short: "a read of 50 messages",
-        scenario: "read",
-        ours: "/redis",
-        beside: "/floor",
-        ratio: "/ratio",
-        goal: "4",
-        peers: ["26", "211", "474", "157", "260", "4,220 (all of them)"],
-    },
-    Row {
-        work: "KiB of memory per idle subscribed socket",
-        short: "memory of an idle socket",
-        scenario: "idle-memory",
-        ours: "/ours/kib_a_socket",
-        beside: "/floor/kib_a_socket",
-        ratio: "/ratio",
-        goal: "8 KiB",
-        peers: ["3.4", "147", "17", "62", "22", "none"],
-    },
-];
-
-/// The label, ratio and goal of each row that has a goal.
-pub(super) fn goals(lines: &Lines) -> Vec<(&'static str, f64, f64)> {
-    let goal = |row: &Row| Some((row.short, lines.number(row.scenario, row.ratio)?, row.goal.parse().ok()?));
-    ROWS.iter().filter_map(goal).collect()
+/// The largest figure that was aimed at.
+#[derive(Clone, Copy)]
+enum Goal {
+    None,
+    /// As a ratio to the floor.
+    Ratio(f64),
+    Kib(f64),
 }
 
-/// Rows of the second table: label, unit, scenario, and JSON pointers to the figures on Redis, on the embedded store and of the
-/// floor, and to the ratio.
-const OTHERS: [(&str, &str, &str, [&str; 4]); 8] = [
-    (
-        "a delivery, 1,000 subscribers with a token and operation id each",
-        "CPU µs",
-        "delivery-1000-tokens",
-        ["/ours/cpu_us", "", "/floor/cpu_us", "/ratio"],
-    ),
-    (
-        "a delivery, 1,000 subscribers with a different `after` each",
-        "CPU µs",
-        "delivery-1000-after",
-        ["/ours/cpu_us", "", "/floor/cpu_us", "/ratio"],
-    ),
-    ("a delivery, rooms of two", "CPU µs", "rooms-10000", ["/ours/cpu_us", "", "/floor/cpu_us", "/ratio"]),
-    ("a socket in rooms of two", "KiB", "rooms-10000", ["/ours/kib_a_socket", "", "/floor/kib_a_socket", ""]),
-    ("a socket that reconnects in a storm of 5,000", "CPU µs", "storm", ["/redis", "/embedded", "/floor", "/ratio"]),
-    (
-        "until all 5,000 have caught up",
-        "s",
-        "storm",
-        ["/caught_up_s/redis", "/caught_up_s/embedded", "/caught_up_s/floor", ""],
-    ),
-    (
-        "an event for a reader that is 10,000 events behind",
-        "CPU µs",
-        "replay",
-        ["/redis", "/embedded", "/floor", "/ratio"],
-    ),
-    (
-        "the same, time",
-        "µs",
-        "replay",
-        ["/time_us_per_event/redis", "/time_us_per_event/embedded", "/time_us_per_event/floor", ""],
-    ),
+const fn row(work: &'static str, scenario: &'static str, figure: &'static str, goals: [Goal; 2]) -> Row {
+    Row { work, scenario, figure, goals }
+}
+
+use Goal::{Kib, None as No, Ratio};
+
+const ROWS: &[Row] = &[
+    row("a delivery, 1,000 readers, 10 messages/s", "delivery-1000-paced", "cpu_us", [Ratio(1.1), No]),
+    row("a delivery, 100 readers, 50 messages/s", "delivery-100-paced", "cpu_us", [Ratio(1.15), Ratio(1.3)]),
+    row("a message to a room of two, send included", "rooms-of-two", "cpu_us", [Ratio(1.4), Ratio(1.7)]),
+    row("a send, 32 connections", "send", "cpu_us", [Ratio(1.8), Ratio(2.2)]),
+    row("read the last 50 of 1,000 messages", "read", "cpu_us", [Ratio(1.8), Ratio(1.8)]),
+    row("open a socket and a subscription", "idle-sockets", "cpu_us", [Ratio(2.5), Ratio(2.5)]),
+    row("a socket that returns in a storm of 5,000", "storm", "cpu_us", [Ratio(2.0), No]),
+    row("a missed message, for a reader 10,000 behind", "replay", "cpu_us", [Ratio(2.5), No]),
+    row("Redis: a send", "send", "redis_cpu_us", [Ratio(2.0), No]),
+    row("Redis: a read of 50 messages", "read", "redis_cpu_us", [Ratio(2.0), No]),
+    row("Redis: a delivery, 1,000 readers, 10 messages/s", "delivery-1000-paced", "redis_cpu_us", [No, No]),
+    row("Redis: a delivery, 100 readers, 50 messages/s", "delivery-100-paced", "redis_cpu_us", [No, No]),
+    row("Redis: a message to a room of two", "rooms-of-two", "redis_cpu_us", [No, No]),
+    row("Redis: open a socket and a subscription", "idle-sockets", "redis_cpu_us", [No, No]),
+    row("Redis: a socket that returns in a storm", "storm", "redis_cpu_us", [No, No]),
+    row("Redis: a missed message", "replay", "redis_cpu_us", [No, No]),
+    row("KiB of an idle subscribed socket", "idle-sockets", "kib", [Kib(6.0), Kib(6.0)]),
 ];
+
+/// What was measured with the floor alone.
+const OTHERS: &[Row] = &[
+    row("CPU µs of a delivery, 1,000 readers, at full speed", "delivery-1000-full", "cpu_us", [No, No]),
+    row("the same, a token and operation id per reader", "delivery-1000-tokens", "cpu_us", [No, No]),
+    row("the same, a different `after` per reader", "delivery-1000-after", "cpu_us", [No, No]),
+    row("CPU µs of a delivery, 100 readers, at full speed", "delivery-100-full", "cpu_us", [No, No]),
+    row("p50 of a delivery, 1,000 readers, 10 messages/s, ms", "delivery-1000-paced", "p50_ms", [No, No]),
+    row("p99 of the same", "delivery-1000-paced", "p99_ms", [No, No]),
+    row("p50 of a send, 32 connections, ms", "send", "p50_ms", [No, No]),
+    row("p99 of the same", "send", "p99_ms", [No, No]),
+    row("until all 5,000 sockets of a storm have caught up, s", "storm", "seconds", [No, No]),
+    row("time per missed message, 10,000 behind, µs", "replay", "us", [No, No]),
+    row("bytes of a response with 50 messages", "read", "response_bytes", [No, No]),
+];
+
+/// The names of livechat's stores in the results.
+const STORES: [&str; 2] = ["redis", "embedded"];
+/// The peers in the results and in the table.
+const PEERS: [(&str, &str); 3] =
+    [("graphql_axum", "async-graphql-axum"), ("yoga", "GraphQL Yoga"), ("socket_io", "Socket.IO")];
+
+impl Row {
+    fn figure(&self, lines: &Lines, server: &str) -> String {
+        lines.text(self.scenario, &format!("/servers/{server}/{}", self.figure))
+    }
+
+    fn ratio(&self, lines: &Lines, server: &str) -> String {
+        lines.text(self.scenario, &format!("/servers/{server}/ratios/{}", self.figure))
+    }
+
+    /// Both goals, in words.
+    fn goal(&self) -> String {
+        let [redis, embedded] = self.goals.map(|goal| match goal {
+            Goal::None => String::new(),
+            Ratio(most) => most.to_string(),
+            Kib(most) => format!("{most} KiB"),
+        });
+        if embedded.is_empty() || embedded == redis { redis } else { format!("{redis} and {embedded}") }
+    }
+}
+
+/// The label, ratio and goal of everything that has a ratio as its goal.
+pub(super) fn goals(lines: &Lines) -> Vec<(String, f64, f64)> {
+    let mut goals = Vec::new();
+    for row in ROWS {
+        for (store, goal) in STORES.into_iter().zip(row.goals) {
+            let ratio = lines.number(row.scenario, &format!("/servers/{store}/ratios/{}", row.figure));
+            if let (Ratio(most), Some(ratio)) = (goal, ratio) {
+                let suffix = if store == "embedded" { ", embedded" } else { "" };
+                goals.push((format!("{}{suffix}", row.work), ratio, most));
+            }
+        }
+    }
+    goals
+}
 
 /// The generated section.
 pub(super) fn section(lines: &Lines) -> String {
     let mut text = heading(lines);
     text.push_str(
-        "The peers are written idiomatically. Their figures, and those of the floor next to them, were **measured elsewhere, \
-         on another machine**: compare only ratios.\n\n\
-         | server CPU µs, or KiB | floor, here | **ours, here** | ratio | goal | floor, elsewhere | \
-         naive axum + async-graphql | GraphQL Yoga | Mercurius | Socket.IO | the original |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "CPU time in µs per unit of work, of the server unless the row says Redis. Ratios are to the floor.\n\n",
     );
-    for row in &ROWS {
-        let figure = |pointer| lines.text(row.scenario, pointer);
-        text.push_str(&format!(
-            "| {} | {} | **{}** | {} | {} | {} |\n",
-            row.work,
-            figure(row.beside),
-            figure(row.ours),
-            figure(row.ratio),
-            row.goal,
-            row.peers.join(" | ")
-        ));
+    let peers = PEERS.map(|(_, label)| label).join(" | ");
+    text.push_str(&format!("| | floor | **ours on Redis** | ratio | **ours, embedded** | ratio | goal | {peers} |\n"));
+    text.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
+    for row in ROWS {
+        let [on_redis, embedded] = STORES.map(|store| own_cells(row, lines, store));
+        let peers = PEERS.map(|(peer, _)| row.figure(lines, peer)).join(" | ");
+        let floor = row.figure(lines, "floor");
+        text.push_str(&format!("| {} | {floor} | {on_redis} | {embedded} | {} | {peers} |\n", row.work, row.goal()));
     }
-    text.push_str("\n![Each ratio and its goal](plots/goals.svg)\n");
+    text.push_str("\n![Each ratio and its goal](plots/goals.svg)\n\nMore figures of the same run:\n\n");
+    text.push_str("| | floor | ours on Redis | ours, embedded |\n|---|---|---|---|\n");
+    for row in OTHERS {
+        let cells = ["floor", "redis", "embedded"].map(|server| row.figure(lines, server)).join(" | ");
+        text.push_str(&format!("| {} | {cells} |\n", row.work));
+    }
     text.push_str(
-        "\nOther scenarios, on this machine:\n\n| | unit | ours on Redis | ours, embedded | floor | ratio |\n|---|---|---|---|---|---|\n",
+        "\n![CPU time per delivery by the number of readers](plots/delivery-by-readers.svg)\n\n\
+         ![Latency of a delivery by the rate of messages](plots/delivery-by-rate.svg)\n",
     );
-    for (what, unit, scenario, pointers) in OTHERS {
-        let cells =
-            pointers.map(|pointer| if pointer.is_empty() { String::new() } else { lines.text(scenario, pointer) });
-        text.push_str(&format!("| {what} | {unit} | {} |\n", cells.join(" | ")));
-    }
-    let storm_errors = lines.text("storm", "/errors");
-    let rooms = lines.text("rooms-10000", "/rooms");
-    text.push_str(&format!(
-        "\nErrors in the storms: {storm_errors}. Rooms of two: {rooms}.\n\n\
-         ![CPU time per delivery by the number of readers](plots/delivery-by-readers.svg)\n\n\
-         ![Latency of a delivery by the rate of messages](plots/delivery-by-rate.svg)\n"
-    ));
     text
+}
+
+/// Livechat's figure on one store, and its ratio.
+fn own_cells(row: &Row, lines: &Lines, store: &str) -> String {
+    let figure = row.figure(lines, store);
+    let figure = if figure.is_empty() { figure } else { format!("**{figure}**") };
+    format!("{figure} | {}", row.ratio(lines, store))
 }
 
 fn heading(lines: &Lines) -> String {
     let machine = |pointer| lines.text("machine", pointer);
+    let versions = lines.get("machine", "/peers").and_then(|peers| peers.as_object()).into_iter().flatten();
+    let versions: Vec<_> =
+        versions.map(|(package, version)| format!("{package} {}", version.as_str().unwrap_or_default())).collect();
     format!(
-        "Measured at {} at commit {}: {}, {} cores, {} GiB, Linux {}; {}, release build; {}.\n\n",
+        "Measured at {} at commit {}: {}, {} cores, {} GiB, Linux {}; {}, release build; {}; Node.js {}; {}.\n\n",
         machine("/at"),
         machine("/commit"),
         machine("/processor"),
@@ -186,5 +152,7 @@ fn heading(lines: &Lines) -> String {
         machine("/kernel"),
         machine("/rustc"),
         machine("/redis"),
+        machine("/node"),
+        versions.join(", "),
     )
 }
