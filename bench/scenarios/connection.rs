@@ -1,20 +1,26 @@
 //! A minimal HTTP client: one keep-alive connection, one request at a time.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A keep-alive connection.
+/// The longest pause between two requests on a connection. Node.js closes connections after five idle seconds.
+const IDLE_MAX: Duration = Duration::from_secs(3);
+
+/// A keep-alive connection. Replaced if it was idle for long.
 pub struct Connection {
     stream: TcpStream,
     address: String,
     read: Vec<u8>,
+    used: Instant,
 }
 
 impl Connection {
     pub async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("TCP_NODELAY");
-        Self { stream, address: address.to_owned(), read: Vec::new() }
+        Self { stream, address: address.to_owned(), read: Vec::new(), used: Instant::now() }
     }
 
     /// Posts JSON and returns the response body. Panics unless the status is 2xx.
@@ -33,6 +39,10 @@ impl Connection {
     }
 
     async fn exchange(&mut self, request: &str) -> &str {
+        if self.used.elapsed() > IDLE_MAX {
+            let address = self.address.clone();
+            *self = Self::open(&address).await;
+        }
         self.stream.write_all(request.as_bytes()).await.expect("an open connection");
         self.read.clear();
         let (head, length) = loop {
@@ -44,6 +54,7 @@ impl Connection {
         while self.read.len() < head + length {
             self.read_more().await;
         }
+        self.used = Instant::now();
         std::str::from_utf8(&self.read[head..head + length]).expect("text")
     }
 
