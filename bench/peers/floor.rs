@@ -44,7 +44,7 @@ struct AppState {
 
 pub async fn router(client: &redis::Client) -> Router {
     let redis = client.get_multiplexed_async_connection().await.expect("a connection to redis-server");
-    let rooms = Rooms::fed_by(client, "floor:*", Utf8Bytes::from).await;
+    let rooms = Rooms::listen(client, "floor:*", Utf8Bytes::from).await;
     Router::new()
         .route("/rooms/{room}", get(read).post(append))
         .route("/rooms/{room}/live", get(follow))

@@ -82,7 +82,7 @@ fn key(room: &ID) -> String {
 pub async fn router(client: &redis::Client) -> Router {
     let redis = client.get_multiplexed_async_connection().await.expect("a connection to redis-server");
     let parse = |text: String| serde_json::from_str::<Message>(&text).expect("a message of our own");
-    let rooms = Rooms::fed_by(client, "graphql_axum:*", parse).await;
+    let rooms = Rooms::listen(client, "graphql_axum:*", parse).await;
     let schema = Schema::build(QueryRoot, MutationRoot, SubscriptionRoot).data(redis).data(rooms).finish();
     let service = post_service(GraphQL::new(schema.clone())).get_service(GraphQLSubscription::new(schema));
     Router::new().route("/graphql", service)

@@ -41,7 +41,7 @@ impl Peer {
             }
             Program::Node(script) => vec!["node".into(), in_directory(script)],
         };
-        let words = pinning::pinned(words);
+        let words = pinning::pin(words);
         let mut process = Command::new(&words[0])
             .args(&words[1..])
             .env("REDIS_URL", redis)

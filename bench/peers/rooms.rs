@@ -20,7 +20,7 @@ impl<T> Clone for Rooms<T> {
 
 impl<T: Clone + Send + 'static> Rooms<T> {
     /// Subscribes to the channels of this pattern, and passes each announcement to its room as `parse` returns it.
-    pub async fn fed_by(client: &redis::Client, pattern: &str, parse: fn(String) -> T) -> Self {
+    pub async fn listen(client: &redis::Client, pattern: &str, parse: fn(String) -> T) -> Self {
         let mut announcements = client.get_async_pubsub().await.expect("a connection to redis-server");
         announcements.psubscribe(pattern).await.expect("a subscription");
         let rooms = Self(Arc::default());

@@ -19,7 +19,7 @@ pub fn count_cores() -> usize {
 }
 
 /// The words of a command that runs a server, pinned to the last core if possible.
-pub fn pinned(words: Vec<String>) -> Vec<String> {
+pub fn pin(words: Vec<String>) -> Vec<String> {
     match *SERVER_CORE {
         Some(core) => [["taskset".into(), "-c".into(), core.to_string()].to_vec(), words].concat(),
         None => words,

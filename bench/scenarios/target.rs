@@ -108,7 +108,7 @@ impl Target {
             return Client::Http(Connection::open(self.address()).await);
         }
         let nowhere = RoomKey { id: String::new(), code: String::new() };
-        Client::Socket(self.greeted(&nowhere, &SubscriptionOptions::default()).await)
+        Client::Socket(self.open_socket(&nowhere, &SubscriptionOptions::default()).await)
     }
 
     /// An empty room. On a peer, any name is a room.
@@ -137,12 +137,12 @@ impl Target {
 
     /// Opens a socket that follows a room.
     pub async fn follow(&self, room: &RoomKey, options: SubscriptionOptions) -> WebSocketClient {
-        let mut socket = self.greeted(room, &options).await;
+        let mut socket = self.open_socket(room, &options).await;
         take_steps(&mut socket, self.contestant.protocol.subscription(room, &options)).await;
         socket
     }
 
-    async fn greeted(&self, room: &RoomKey, options: &SubscriptionOptions) -> WebSocketClient {
+    async fn open_socket(&self, room: &RoomKey, options: &SubscriptionOptions) -> WebSocketClient {
         let protocol = self.contestant.protocol;
         let mut socket = WebSocketClient::open(self.address(), &protocol.socket_path(room, options)).await;
         take_steps(&mut socket, protocol.greeting(options)).await;
@@ -179,7 +179,7 @@ impl Process {
         let redis = redis.map(|url| ("REDIS_URL", url));
         let environment: Vec<_> = UNREACHED_LIMITS.into_iter().chain(redis).collect();
         let server = if pinned {
-            let program = pinning::pinned(vec![env!("CARGO_BIN_EXE_livechat").to_owned()]);
+            let program = pinning::pin(vec![env!("CARGO_BIN_EXE_livechat").to_owned()]);
             Server::started_by(program, &environment)
         } else {
             Server::with(&environment)
