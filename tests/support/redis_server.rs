@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt as _;
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ClientTlsConfig, TlsCertificates};
+use redis::{AsyncConnectionConfig, Client, ClientTlsConfig, TlsCertificates};
 use tempfile::TempDir;
 
 use super::certificates::Authority;
@@ -171,9 +171,13 @@ impl RedisServer {
         }
     }
 
-    /// A connection for the test itself.
+    /// A connection for the test itself. Its timeout is long enough for a busy machine.
     pub async fn connection(&self) -> MultiplexedConnection {
-        self.client().get_multiplexed_async_connection().await.expect("a connection to redis-server")
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(START_TIMEOUT))
+            .set_response_timeout(Some(START_TIMEOUT));
+        let connection = self.client().get_multiplexed_async_connection_with_config(&config).await;
+        connection.expect("a connection to redis-server")
     }
 
     fn client(&self) -> Client {
