@@ -7,6 +7,8 @@
 //!
 //! A live reader waits for its broadcast and for nothing else. The broadcast closes when the room ends or this process stops.
 
+mod broadcast;
+mod log_page;
 mod metrics;
 mod recent_changes;
 
@@ -17,7 +19,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rand::RngExt as _;
-use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -29,17 +30,10 @@ use crate::domain::room::RoomId;
 use crate::metrics::Metrics;
 use crate::store::{Feed, FeedItem, RoomState, Store, StoreError, VIEWER_REPORT_TTL};
 
+use crate::hub::broadcast::{ReceiveError, Receiver, Sender};
+use crate::hub::log_page::{LOG_PAGE, LogPage};
 use crate::hub::metrics::{HubMetrics, ReplayReason};
 use crate::hub::recent_changes::{AsOf, RecentChanges};
-
-/// Live events that a reader may lag behind before it has to read the log again.
-const BROADCAST_CAPACITY: usize = 64;
-
-/// Maximum number of log entries that a reader reads at once.
-const LOG_PAGE: u32 = 100;
-
-/// Maximum bytes of text that a reader keeps of a page. It holds them in memory as long as its client reads nothing.
-const LOG_PAGE_BYTES: usize = 32 * 1024;
 
 /// Bounds of the pause before a reader asks an unavailable store again. It doubles each time, with jitter.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -66,7 +60,7 @@ type WatchedRooms = Mutex<HashMap<RoomId, WatchedRoom>>;
 
 struct WatchedRoom {
     /// `None` once the room has ended or this process is stopping. Dropping the sender ends the readers' streams.
-    live: Option<broadcast::Sender<FeedItem>>,
+    live: Option<Sender<FeedItem>>,
     viewers: u32,
     changes: Arc<RecentChanges>,
     /// Drops `live` when the room ends.
@@ -80,16 +74,15 @@ impl WatchedRoom {
             FeedItem::Resync | FeedItem::ResyncOf(_) => self.changes.forget(),
         }
         if let Some(live) = &self.live {
-            // Fails only while the last reader is leaving.
-            let _ = live.send(item);
+            live.send(item);
         }
     }
 
     /// Receives what is sent from now on.
-    fn subscribe(&self) -> broadcast::Receiver<FeedItem> {
+    fn subscribe(&self) -> Receiver<FeedItem> {
         match &self.live {
             Some(live) => live.subscribe(),
-            None => broadcast::channel(1).1,
+            None => Sender::new().subscribe(),
         }
     }
 }
@@ -155,7 +148,7 @@ impl Hub {
                 () = stop.cancelled() => {}
             }
         });
-        let live = (!self.stop.is_cancelled()).then(|| broadcast::channel(BROADCAST_CAPACITY).0);
+        let live = (!self.stop.is_cancelled()).then(Sender::new);
         WatchedRoom { live, viewers: 0, changes: Arc::default(), _end: AbortOnDropHandle::new(end) }
     }
 }
@@ -188,7 +181,7 @@ impl Follower {
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, StoreError>> {
         loop {
             match &mut self.source {
-                Source::Live => match self.watch.live.recv().await {
+                Source::Live => match self.watch.live.receive().await {
                     Ok(FeedItem::Event(event)) if event.position.seq == self.position.seq.next() => {
                         let as_of = AsOf { seq: event.position.seq, ..self.as_of };
                         match self.advance(event, as_of) {
@@ -202,11 +195,8 @@ impl Follower {
                     Ok(FeedItem::Event(event)) if is_already_read(&event, self.position) => {}
                     Ok(FeedItem::Event(_)) => self.replay(ReplayReason::Gap),
                     Ok(FeedItem::Resync | FeedItem::ResyncOf(_)) => self.replay(ReplayReason::Resync),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {
-                        self.watch.live = self.watch.live.resubscribe();
-                        self.replay(ReplayReason::Lag);
-                    }
-                    Err(broadcast::error::RecvError::Closed) => self.source = Source::Ended,
+                    Err(ReceiveError::Lagged) => self.replay(ReplayReason::Lag),
+                    Err(ReceiveError::Closed) => self.source = Source::Ended,
                 },
                 Source::Log(page) => match (page.events.next(), page.next_limit) {
                     (Some(event), _) => {
@@ -295,46 +285,6 @@ impl Follower {
     }
 }
 
-/// The part of the log that a reader holds in memory.
-struct LogPage {
-    events: std::vec::IntoIter<Event>,
-    /// How many entries to read next; `None` at the end of the log.
-    next_limit: Option<u32>,
-    /// The changes that the page shows.
-    as_of: AsOf,
-    /// Events that the reader has got from the log since it was last live.
-    replayed: u32,
-}
-
-impl LogPage {
-    /// Holds nothing; the next page is read from the reader's position.
-    fn unread() -> Self {
-        Self { events: Vec::new().into_iter(), next_limit: Some(LOG_PAGE), as_of: AsOf::default(), replayed: 0 }
-    }
-
-    /// Keeps as many of `events` as a reader may hold; at most `limit` of them were requested. The rest is read again later, so
-    /// after a page of large messages the next request is for fewer.
-    fn new(mut events: Vec<Event>, limit: u32, as_of: AsOf) -> Self {
-        let (mut bytes, mut kept) = (0, 0);
-        for event in &events {
-            bytes += event.message.text.as_ref().map_or(0, |text| text.as_str().len());
-            if bytes > LOG_PAGE_BYTES && kept > 0 {
-                break;
-            }
-            kept += 1;
-        }
-        let is_last = events.len() < limit as usize && kept as usize == events.len();
-        events.truncate(kept as usize);
-        events.shrink_to_fit();
-        let next_limit = (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE));
-        Self { events: events.into_iter(), next_limit, as_of, replayed: 0 }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.events.as_slice().is_empty()
-    }
-}
-
 /// Whether a reader at `position` has read this event or a later one.
 fn is_already_read(event: &Event, position: Position) -> bool {
     event.position.seq < position.seq || event.position == position
@@ -349,7 +299,7 @@ enum ReadEnd {
 
 /// One reader's share of a room's live broadcast. The room is no longer watched when its last reader drops this.
 struct RoomWatch {
-    live: broadcast::Receiver<FeedItem>,
+    live: Receiver<FeedItem>,
     room: RoomId,
     rooms: Arc<WatchedRooms>,
     store: Arc<dyn Store>,

@@ -14,7 +14,7 @@ use crate::domain::message::Message;
 use crate::domain::position::Seq;
 
 /// Changes kept: as many as a reader may lag behind.
-const MAX_CHANGES: usize = super::BROADCAST_CAPACITY;
+const MAX_CHANGES: usize = crate::hub::broadcast::CAPACITY;
 
 /// Bytes of text in them.
 const MAX_BYTES: usize = 64 * 1024;
