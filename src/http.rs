@@ -2,7 +2,6 @@
 
 mod base_path;
 mod client_ip;
-mod connections;
 mod error_response;
 mod metrics_endpoint;
 mod origins;

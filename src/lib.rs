@@ -11,6 +11,7 @@
 //! - [`critical_tasks`]: tasks whose failure stops the server
 //! - [`detached_tasks`]: work that continues when its client disconnects
 //! - [`metrics`]: registration and rendering of Prometheus metrics
+//! - `counted_connection`: TCP connections that count towards the limits until they are closed
 //! - [`store`]: the store trait and its contract, the embedded store, and the Redis store
 //! - [`hub`]: local fan-out of a room's events to its subscribers
 //! - [`access`]: who may enter a room and act in it: room codes, tokens and lockouts
@@ -31,6 +32,7 @@ pub mod chat;
 pub mod cli;
 pub mod client_limit;
 pub mod config;
+mod counted_connection;
 pub mod critical_tasks;
 pub mod detached_tasks;
 pub mod domain;

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use crate::client_limit::{ClientLimit, Exceeded};
+use crate::counted_connection::CountedConnection;
 use crate::http::client_ip::ClientIpResolver;
-use crate::http::connections::CountedConnection;
 use crate::metrics::{Counters, Gauge, Labels, Metrics};
 
 /// Settings of connections.

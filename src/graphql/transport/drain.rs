@@ -35,7 +35,8 @@ impl Drain {
     pub(super) async fn wait_for_turn(self) {
         self.shutdown.cancelled().await;
         let share = rand::rng().random_range(0.0..1.0);
-        tokio::time::sleep(self.spread.mul_f64(share)).await;
+        // Boxed, because every socket would otherwise reserve memory for the timer.
+        Box::pin(tokio::time::sleep(self.spread.mul_f64(share))).await;
     }
 
     /// Waits until all sockets and streams are closed.

@@ -3,6 +3,7 @@
 //! The protocols are in `transport_ws` and, for old clients, `legacy`. Both read and write through `socket`.
 
 mod close_code;
+mod frames;
 mod legacy;
 mod messages;
 mod operation_stream;
@@ -10,16 +11,19 @@ mod socket;
 mod transport_ws;
 mod wake_gate;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Parts as UpgradeParts};
+use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower_http::request_id::RequestId;
 
+use crate::counted_connection::CountedConnection;
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::Answer;
 use crate::graphql::transport::http;
@@ -66,13 +70,16 @@ pub(super) fn upgrade(
         request.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
     let open = state.drain.track();
     let gauge = GaugeGuard::new(&state.executor.metrics().sockets(protocol.unwrap_or("none")));
-    let drain_turn = state.drain.clone().wait_for_turn();
     let response = switch_protocols(&request.headers, protocol);
     let state = Arc::clone(state);
     tokio::spawn(async move {
         let _guards = (permit, legacy_permit, open, gauge);
         let Ok(upgraded) = connection.await else { return };
-        let mut socket = Socket::new(upgraded, client, state).await;
+        let Ok(UpgradeParts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<CountedConnection>>() else { return };
+        let drain_turn = pin!(state.drain.clone().wait_for_turn());
+        let mut socket = Socket::new(io.into_inner(), &read_buf, client, state);
+        // It would keep the memory of the handshake.
+        drop(read_buf);
         let serve = async {
             match protocol {
                 Some(messages::NAME) => transport_ws::run(&mut socket, request_id).await,
@@ -84,8 +91,9 @@ pub(super) fn upgrade(
         // A drain ends the socket whatever it waits for. The client resumes at its cursor, so events that were taken but not
         // written are not lost.
         let end = tokio::select! {
-            end = serve => end,
+            biased;
             () = wake_gate::gated(drain_turn) => End::Close(CloseCode::Restart),
+            end = serve => end,
         };
         if let End::Close(code) = end {
             socket.close(code).await;

@@ -19,7 +19,6 @@ use axum::http::{Request, header};
 use futures_channel::mpsc;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::graphql::transport::request::BadRequest;
 use crate::graphql::transport::ws::close_code::CloseCode;
@@ -81,14 +80,11 @@ async fn serve(socket: &mut Socket, request_id: Option<Arc<str>>) -> Result<Infa
             }
             Event::Output(AxumMessage::Text(text)) => {
                 let is_ack = text.as_str() == ACK;
-                // From a string, so valid UTF-8.
-                let text = Utf8Bytes::try_from(axum::body::Bytes::from(text)).unwrap_or_default();
-                socket.buffer_text(text, None).await?;
+                socket.write(&text).await?;
                 if is_ack {
-                    socket.buffer_text(KEEP_ALIVE.into(), None).await?;
+                    socket.write(KEEP_ALIVE).await?;
                     socket.keep_alive_with(KEEP_ALIVE);
                 }
-                socket.flush().await?;
             }
             // It closes only for messages that were checked before.
             Event::Output(_) => return Err(End::Close(CloseCode::InvalidMessage)),
@@ -137,5 +133,5 @@ async fn reject_operation(socket: &mut Socket, id: &str, bad_request: BadRequest
     socket.state().executor.metrics().record_refused(bad_request.code().1);
     let errors: Value = serde_json::from_str(&bad_request.into_answer().errors_to_json()).unwrap_or_default();
     let message = json!({ "type": "error", "id": id, "payload": errors[0] });
-    socket.write(Message::text(message.to_string())).await
+    socket.write(&message.to_string()).await
 }

@@ -2,17 +2,16 @@
 //! clients and writes those of the server.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::graphql::execution::{CountedJson, Parameters};
+use crate::graphql::execution::Parameters;
 use crate::graphql::transport::request::{self, BadRequest};
 use crate::graphql::transport::surrogates::replace_unpaired;
 use crate::graphql::transport::ws::close_code::CloseCode;
-use crate::graphql::transport::ws::operation_stream::Output;
 
 /// The name of the protocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
@@ -47,7 +46,7 @@ pub(super) struct Envelope<'a> {
 pub(super) struct Init {
     /// Cursors after which to resume, by operation id.
     #[serde(default)]
-    pub(super) resume: Option<HashMap<String, Option<String>>>,
+    pub(super) resume: Option<BTreeMap<String, Option<String>>>,
 }
 
 impl<'a> ClientMessage<'a> {
@@ -118,36 +117,23 @@ pub(super) fn pong(payload: Option<&RawValue>) -> String {
     }
 }
 
-/// The message for an output of the operation `id`.
-pub(super) fn write(id: &str, output: Output) -> CountedJson {
-    let json = match output {
-        Output::Event(rendering) => with_payload("next", id, &rendering.payload),
-        Output::Result(result) => return wrap_in_next(id, result),
-        Output::Errors(errors) => error(id, &errors),
-        Output::Complete => [r#"{"id":""#, &escaped(id), r#"","type":"complete"}"#].concat(),
-    };
-    CountedJson { json, permit: None }
+/// The parts of a `next` message of the operation with this escaped id; `payload` is JSON.
+pub(super) const fn next<'a>(id: &'a str, payload: &'a str) -> [&'a str; 5] {
+    [r#"{"id":""#, id, r#"","type":"next","payload":"#, payload, "}"]
 }
 
-/// A `next` message, made without copying the result, which may be large.
-fn wrap_in_next(id: &str, mut result: CountedJson) -> CountedJson {
-    result.json.insert_str(0, &[r#"{"id":""#, &escaped(id), r#"","type":"next","payload":"#].concat());
-    result.json.push('}');
-    result
+/// The parts of an `error` message; `errors` is a JSON list.
+pub(super) const fn error<'a>(id: &'a str, errors: &'a str) -> [&'a str; 5] {
+    [r#"{"id":""#, id, r#"","type":"error","payload":"#, errors, "}"]
 }
 
-/// An `error` message; `errors` is a JSON list.
-pub(super) fn error(id: &str, errors: &str) -> String {
-    with_payload("error", id, errors)
-}
-
-/// A message of this type; `payload` is JSON.
-fn with_payload(kind: &str, id: &str, payload: &str) -> String {
-    [r#"{"id":""#, &escaped(id), r#"","type":""#, kind, r#"","payload":"#, payload, "}"].concat()
+/// The parts of a `complete` message.
+pub(super) const fn complete(id: &str) -> [&str; 3] {
+    [r#"{"id":""#, id, r#"","type":"complete"}"#]
 }
 
 /// Escapes a text for use between the quotes of a JSON string. Almost all ids need no escaping.
-fn escaped(text: &str) -> Cow<'_, str> {
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Cow::Borrowed(text);
     }

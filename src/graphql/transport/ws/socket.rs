@@ -1,45 +1,35 @@
 //! A server-side WebSocket whose writes are bounded in time and memory, and which detects peers that are gone.
 
 use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use crate::client_limit::ClientPermit;
+use crate::counted_connection::CountedConnection;
 use crate::domain::client_key::ClientKey;
 use crate::graphql::transport::state::TransportState;
 use crate::graphql::transport::ws::close_code::CloseCode;
+use crate::graphql::transport::ws::frames::{self, FrameKind, Message, Parser};
 
-/// Maximum bytes of a message from a client.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
+/// Maximum bytes of one read.
+const READ_SIZE: usize = 4 * 1024;
 
-/// Maximum bytes of one read. Every socket holds a buffer of this size, and few clients ever send more at once. The default would
-/// be 128 KiB.
-const READ_BUFFER_SIZE: usize = 1024;
-
-/// Buffered bytes from which on they are written. At most these and one message wait: the next message is taken once they are
-/// written.
+/// There is capacity for another message while fewer bytes than these are buffered. So at most these and one message wait.
 const WRITE_BUFFER_SIZE: usize = 8 * 1024;
 
-/// Maximum bytes of a frame. A larger message is sent in several frames, because the write buffer never shrinks.
+/// Maximum bytes of a frame. A larger text is sent in several frames, each once the last is written.
 const MAX_FRAME_SIZE: usize = 32 * 1024;
 
-/// Bytes per second that a peer must accept of a message of several frames, with `WRITE_TIMEOUT` added once.
+/// Bytes per second that a peer must accept of a text of several frames, with `WRITE_TIMEOUT` added once.
 const MIN_WRITE_RATE: usize = 16 * 1024;
 
-/// Number of ping intervals without any frame from the peer after which it counts as gone.
+/// Number of ping intervals without any message from the peer after which it counts as gone.
 const MAX_MISSED_PINGS: u32 = 2;
 
 /// Timeout for sending the close frame and receiving the peer's.
@@ -55,14 +45,23 @@ pub(super) enum End {
 
 /// What happens to a socket, apart from the output of its operations.
 pub(super) enum SocketEvent {
-    Frame(Option<Result<Message, tungstenite::Error>>),
+    Received(Result<Message, End>),
     PingDue,
     InitTimeout,
 }
 
 /// An open WebSocket.
 pub(super) struct Socket {
-    stream: WebSocketStream<TokioIo<Upgraded>>,
+    connection: CountedConnection,
+    parser: Parser,
+    /// Frames to write. Holds no memory while there are none.
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that are written.
+    written: usize,
+    /// A text to write once `buffer` is written, frame by frame.
+    large_text: Option<Box<LargeText>>,
+    /// The payload of the last ping that is not answered yet.
+    unanswered_ping: Option<Vec<u8>>,
     client: ClientKey,
     state: Arc<TransportState>,
     /// `None` once the connection is acknowledged.
@@ -71,33 +70,47 @@ pub(super) struct Socket {
     /// A message to send with every ping.
     keep_alive: Option<&'static str>,
     last_received: Instant,
-    /// Bytes of the last message that was buffered for writing.
+    /// Bytes of the last text that was buffered.
     last_buffered: usize,
-    /// Counts that message while the peer does not accept it.
+    /// Counts that text while the peer does not accept it.
     unsent: Option<ClientPermit>,
 }
 
+/// A text of several frames.
+struct LargeText {
+    text: String,
+    /// Bytes of it that are in frames already.
+    framed: usize,
+    deadline: Instant,
+}
+
 impl Socket {
-    pub(super) async fn new(upgraded: Upgraded, client: ClientKey, state: Arc<TransportState>) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_SIZE)
-            .write_buffer_size(WRITE_BUFFER_SIZE)
-            .max_message_size(Some(MAX_MESSAGE_SIZE))
-            .max_frame_size(Some(MAX_MESSAGE_SIZE));
-        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+    /// A socket over an upgraded connection. `received` is what arrived together with the handshake.
+    pub(super) fn new(
+        connection: CountedConnection,
+        received: &[u8],
+        client: ClientKey,
+        state: Arc<TransportState>,
+    ) -> Self {
+        let mut parser = Parser::default();
+        parser.push(received);
         let interval = state.settings.keep_alive_interval;
         let mut ping = interval_at(Instant::now() + interval, interval);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let init_timeout = Some(Box::pin(sleep(state.settings.ws_init_timeout)));
-        let last_received = Instant::now();
         Self {
-            stream,
+            connection,
+            parser,
+            buffer: Vec::new(),
+            written: 0,
+            large_text: None,
+            unanswered_ping: None,
             client,
             state,
             init_timeout,
             ping,
             keep_alive: None,
-            last_received,
+            last_received: Instant::now(),
             last_buffered: 0,
             unsent: None,
         }
@@ -131,141 +144,184 @@ impl Socket {
         if self.init_timeout.as_mut().is_some_and(|timeout| timeout.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(SocketEvent::InitTimeout);
         }
-        // Read frames before checking the ping timer: they may have arrived while the socket was busy writing.
-        if let Poll::Ready(frame) = self.stream.poll_next_unpin(cx) {
-            return Poll::Ready(SocketEvent::Frame(frame));
+        // Read before checking the ping timer: messages may have arrived while the socket was busy writing.
+        if let Poll::Ready(received) = self.poll_receive(cx) {
+            return Poll::Ready(SocketEvent::Received(received));
         }
         self.ping.poll_tick(cx).map(|_| SocketEvent::PingDue)
     }
 
-    /// Handles an event. Returns the text if it is a text frame.
-    pub(super) async fn on_event(&mut self, event: SocketEvent) -> Result<Option<Utf8Bytes>, End> {
+    /// Polls for the next message of the peer. Answers pings as far as the peer accepts bytes.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, End>> {
+        loop {
+            if self.unanswered_ping.is_some() || !self.buffer.is_empty() {
+                let is_written = self.poll_write(cx)?.is_ready();
+                if is_written && let Some(payload) = self.unanswered_ping.take() {
+                    frames::write(&mut self.buffer, FrameKind::Pong, &[payload]);
+                    let _is_written = self.poll_write(cx)?;
+                }
+            }
+            match self.parser.next().map_err(End::Close)? {
+                Some(Message::Ping(payload)) => {
+                    self.last_received = Instant::now();
+                    self.unanswered_ping = Some(payload);
+                }
+                Some(message) => {
+                    self.last_received = Instant::now();
+                    return Poll::Ready(Ok(message));
+                }
+                None => {
+                    let mut bytes = [MaybeUninit::uninit(); READ_SIZE];
+                    let mut bytes = ReadBuf::uninit(&mut bytes);
+                    let read = ready!(Pin::new(&mut self.connection).poll_read(cx, &mut bytes));
+                    if read.is_err() || bytes.filled().is_empty() {
+                        return Poll::Ready(Err(End::Gone));
+                    }
+                    self.parser.push(bytes.filled());
+                }
+            }
+        }
+    }
+
+    /// Handles an event. Returns the text if it is a text message.
+    pub(super) async fn on_event(&mut self, event: SocketEvent) -> Result<Option<String>, End> {
         match event {
-            SocketEvent::Frame(frame) => self.on_frame(frame),
+            SocketEvent::Received(message) => match message? {
+                Message::Text(text) => Ok(Some(text)),
+                Message::Ping(_) | Message::Pong => Ok(None),
+                Message::Close(payload) => {
+                    frames::write(&mut self.buffer, FrameKind::Close, &[payload]);
+                    // Boxed, because the task of every socket would otherwise reserve memory for this future.
+                    let _is_written = Box::pin(timeout(CLOSE_TIMEOUT, self.flush())).await;
+                    Err(End::Gone)
+                }
+            },
             SocketEvent::InitTimeout => Err(End::Close(CloseCode::InitTimeout)),
             SocketEvent::PingDue => {
                 if self.last_received.elapsed() >= self.state.settings.keep_alive_interval * MAX_MISSED_PINGS {
                     return Err(End::Close(CloseCode::PingTimeout));
                 }
-                self.write(Message::Ping(Bytes::new())).await?;
+                self.wait_for_capacity().await?;
+                frames::write(&mut self.buffer, FrameKind::Ping, &[""]);
                 if let Some(message) = self.keep_alive {
-                    self.write(Message::text(message)).await?;
+                    self.buffer_text(&[message], None);
                 }
+                self.flush().await?;
                 Ok(None)
             }
         }
     }
 
-    fn on_frame(&mut self, frame: Option<Result<Message, tungstenite::Error>>) -> Result<Option<Utf8Bytes>, End> {
-        let frame = match frame {
-            Some(Ok(frame)) => frame,
-            Some(Err(tungstenite::Error::Capacity(_))) => return Err(End::Close(CloseCode::MessageTooBig)),
-            // A violation of the WebSocket protocol, or a broken connection, on which the close frame is lost.
-            Some(Err(_)) => return Err(End::Close(CloseCode::InvalidMessage)),
-            None => return Err(End::Gone),
-        };
-        self.last_received = Instant::now();
-        match frame {
-            Message::Text(text) => Ok(Some(text)),
-            Message::Binary(_) => Err(End::Close(CloseCode::InvalidMessage)),
-            // tungstenite answers pings and close frames.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Ok(None),
-        }
-    }
-
-    /// Writes a small message.
-    pub(super) async fn write(&mut self, message: Message) -> Result<(), End> {
-        self.buffer(message).await?;
+    /// Writes a text.
+    pub(super) async fn write(&mut self, text: &str) -> Result<(), End> {
+        self.wait_for_capacity().await?;
+        self.buffer_text(&[text], None);
         self.flush().await?;
         Ok(())
     }
 
-    /// Buffers a small message for writing, once there is capacity.
-    async fn buffer(&mut self, message: Message) -> Result<(), End> {
-        self.wait_for_capacity().await?;
-        self.last_buffered = message.len();
-        self.stream.start_send_unpin(message).map_err(|_| End::Gone)
-    }
-
-    /// Buffers a text of any size for writing. `permit` counts it if it is large.
-    pub(super) async fn buffer_text(&mut self, text: Utf8Bytes, permit: Option<ClientPermit>) -> Result<(), End> {
-        if text.len() <= MAX_FRAME_SIZE {
-            return self.buffer(Message::Text(text)).await;
+    /// Waits until a text can be buffered.
+    pub(super) async fn wait_for_capacity(&mut self) -> Result<(), End> {
+        if self.buffer.len() >= WRITE_BUFFER_SIZE || self.large_text.is_some() {
+            self.flush().await?;
         }
-        self.wait_for_capacity().await?;
-        self.unsent = permit;
-        // Boxed, because the task of every socket would otherwise reserve memory for this future.
-        Box::pin(self.buffer_in_frames(text.into())).await
-    }
-
-    /// Buffers a text frame by frame, each once there is capacity: the buffer grows to the size of the largest frame.
-    async fn buffer_in_frames(&mut self, mut text: Bytes) -> Result<(), End> {
-        let size = text.len();
-        let seconds_at_min_rate = (size / MIN_WRITE_RATE) as u64;
-        let deadline = Instant::now() + self.state.settings.write_timeout + Duration::from_secs(seconds_at_min_rate);
-        let mut kind = Data::Text;
-        while !text.is_empty() {
-            if Instant::now() > deadline {
-                return Err(End::Close(CloseCode::TooSlow));
-            }
-            let part = text.split_to(text.len().min(MAX_FRAME_SIZE));
-            self.buffer(Message::Frame(Frame::message(part, OpCode::Data(kind), text.is_empty()))).await?;
-            // A peer that accepts bytes is there, even though nothing is read from it meanwhile.
-            self.last_received = Instant::now();
-            // The whole text stays in memory until its last frame is written.
-            self.last_buffered = size;
-            kind = Data::Continue;
-        }
-        self.last_buffered = MAX_FRAME_SIZE;
         Ok(())
     }
 
-    /// Waits until a message can be buffered.
-    pub(super) async fn wait_for_capacity(&mut self) -> Result<(), End> {
-        self.with_write_timeout(|stream, cx| stream.poll_ready(cx)).await.map(drop)
+    /// Buffers a text, given in parts. `permit` counts it if it is large. Call it after
+    /// [`wait_for_capacity`](Self::wait_for_capacity).
+    pub(super) fn buffer_text(&mut self, parts: &[&str], permit: Option<ClientPermit>) {
+        self.last_buffered = parts.iter().map(|part| part.len()).sum();
+        self.unsent = permit;
+        if self.last_buffered <= MAX_FRAME_SIZE {
+            return frames::write(&mut self.buffer, FrameKind::Text, parts);
+        }
+        let seconds_at_min_rate = (self.last_buffered / MIN_WRITE_RATE) as u64;
+        let deadline = Instant::now() + self.state.settings.write_timeout + Duration::from_secs(seconds_at_min_rate);
+        self.large_text = Some(Box::new(LargeText { text: parts.concat(), framed: 0, deadline }));
     }
 
-    /// Writes what is buffered. Returns whether that took no waiting.
+    /// Writes what is buffered. Returns whether that took no waiting. A peer that accepts nothing for too long ends the
+    /// connection.
     pub(super) async fn flush(&mut self) -> Result<bool, End> {
-        let was_immediate = self.with_write_timeout(|stream, cx| stream.poll_flush(cx)).await?;
-        self.last_buffered = 0;
-        self.unsent = None;
-        Ok(was_immediate)
-    }
-
-    /// Polls `write` until it is ready or the write timeout has passed. Returns whether it was ready at once. That is the usual
-    /// case, and sets no timer.
-    async fn with_write_timeout(
-        &mut self,
-        write: impl Fn(Pin<&mut WebSocketStream<TokioIo<Upgraded>>>, &mut Context<'_>) -> Poll<tungstenite::Result<()>>,
-    ) -> Result<bool, End> {
-        let mut deadline: Option<Pin<Box<Sleep>>> = None;
-        poll_fn(|cx| match write(Pin::new(&mut self.stream), cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(deadline.is_none())),
-            Poll::Ready(Err(_)) => Poll::Ready(Err(End::Gone)),
+        // Set when the peer first accepts no more bytes, and again after each frame of a large text.
+        let mut stall: Option<(usize, Pin<Box<Sleep>>)> = None;
+        poll_fn(|cx| match self.poll_write(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => {
-                // From now on the peer decides how long the message stays in memory.
+                // From now on the peer decides how long the text stays in memory.
                 if self.unsent.is_none() && self.last_buffered > WRITE_BUFFER_SIZE {
                     match self.state.executor.unsent().reserve(self.client, self.last_buffered) {
                         Ok(permit) => self.unsent = Some(permit),
                         Err(_) => return Poll::Ready(Err(End::Close(CloseCode::TooSlow))),
                     }
                 }
-                let timeout = self.state.settings.write_timeout;
-                let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
-                deadline.as_mut().poll(cx).map(|()| Err(End::Close(CloseCode::TooSlow)))
+                let framed = self.large_text.as_ref().map_or(0, |large| large.framed);
+                let (_, timeout) = match stall.take() {
+                    Some(known) if known.0 == framed => stall.insert(known),
+                    _ => stall.insert((framed, Box::pin(sleep(self.state.settings.write_timeout)))),
+                };
+                timeout.as_mut().poll(cx).map(|()| Err(End::Close(CloseCode::TooSlow)))
             }
         })
-        .await
+        .await?;
+        self.last_buffered = 0;
+        self.unsent = None;
+        Ok(stall.is_none())
+    }
+
+    /// Writes what is buffered, as far as the peer accepts bytes.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        loop {
+            while self.written < self.buffer.len() {
+                let unwritten = &self.buffer[self.written..];
+                match ready!(Pin::new(&mut self.connection).poll_write(cx, unwritten)) {
+                    Ok(0) | Err(_) => return Poll::Ready(Err(End::Gone)),
+                    Ok(bytes) => self.written += bytes,
+                }
+            }
+            self.buffer.clear();
+            self.written = 0;
+            if !self.buffer_next_frame()? {
+                // Most sockets write seldom, and there are many of them.
+                self.buffer = Vec::new();
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Buffers the next frame of a large text. Returns whether there was one.
+    fn buffer_next_frame(&mut self) -> Result<bool, End> {
+        let Some(large) = &mut self.large_text else { return Ok(false) };
+        if Instant::now() > large.deadline {
+            return Err(End::Close(CloseCode::TooSlow));
+        }
+        let rest = &large.text.as_bytes()[large.framed..];
+        let kind = match (large.framed == 0, rest.len() <= MAX_FRAME_SIZE) {
+            (true, _) => FrameKind::FirstPart,
+            (false, false) => FrameKind::Part,
+            (false, true) => FrameKind::LastPart,
+        };
+        let part = &rest[..rest.len().min(MAX_FRAME_SIZE)];
+        frames::write(&mut self.buffer, kind, &[part]);
+        large.framed += part.len();
+        if large.framed == large.text.len() {
+            self.large_text = None;
+        }
+        // A peer that accepts bytes is there, even though nothing is read from it meanwhile.
+        self.last_received = Instant::now();
+        Ok(true)
     }
 
     /// Sends a close frame and waits a moment for the peer's.
     pub(super) async fn close(mut self, code: CloseCode) {
         let (number, reason) = code.frame();
-        let frame = CloseFrame { code: number.into(), reason: Utf8Bytes::from_static(reason) };
+        // A control frame may come between the frames of a large text, whose rest is not sent.
+        self.large_text = None;
+        frames::write(&mut self.buffer, FrameKind::Close, &[&number.to_be_bytes()[..], reason.as_bytes()]);
         let _ = timeout(CLOSE_TIMEOUT, async {
-            if self.stream.send(Message::Close(Some(frame))).await.is_ok() {
-                while let Some(Ok(_)) = self.stream.next().await {}
+            if poll_fn(|cx| self.poll_write(cx)).await.is_ok() {
+                while !matches!(poll_fn(|cx| self.poll_receive(cx)).await, Ok(Message::Close(_)) | Err(_)) {}
             }
         })
         .await;

@@ -3,18 +3,17 @@
 //! The next event is taken only once the last one is written, so a reader that stops reading falls behind in the room's log
 //! and does not use memory of this process.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt as _;
-use tokio_stream::StreamMap;
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::{Answer, CountedJson, Parameters, RequestContext, TransportKind};
+use crate::graphql::transport::request::BadRequest;
 use crate::graphql::transport::ws::close_code::CloseCode;
 use crate::graphql::transport::ws::messages::{self, ClientMessage};
 use crate::graphql::transport::ws::operation_stream::{OperationStream, Output};
@@ -26,7 +25,8 @@ const MAX_BATCH: usize = 64;
 
 /// Serves a socket until it ends. `request_id` is that of the upgrade; operations are logged under it.
 pub(super) async fn run(socket: &mut Socket, request_id: Option<Arc<str>>) -> End {
-    let mut connection = Connection { socket, request_id, resume: HashMap::new(), operations: StreamMap::new() };
+    let mut connection =
+        Connection { socket, request_id, resume: BTreeMap::new(), operations: Vec::new(), next_operation: 0 };
     let Err(end) = connection.run().await;
     end
 }
@@ -35,9 +35,18 @@ struct Connection<'a> {
     socket: &'a mut Socket,
     request_id: Option<Arc<str>>,
     /// Cursors from `connection_init`, by operation id.
-    resume: HashMap<String, String>,
-    /// Operations in progress, by id.
-    operations: StreamMap<Arc<str>, OperationStream>,
+    resume: BTreeMap<String, String>,
+    /// Operations in progress.
+    operations: Vec<Operation>,
+    /// The operation to poll first, so that all of them have their turn.
+    next_operation: usize,
+}
+
+/// An operation in progress.
+struct Operation {
+    /// The id as it is written in a JSON string.
+    id: Box<str>,
+    output: OperationStream,
 }
 
 impl Connection<'_> {
@@ -50,8 +59,9 @@ impl Connection<'_> {
             is_flushed = event.is_none() && self.flush_ready().await?;
             if let Some(event) = event
                 && let Some(text) = self.socket.on_event(event).await?
+                && let Some(reply) = self.on_message(&text)?
             {
-                self.on_message(ClientMessage::parse(&text).map_err(End::Close)?).await?;
+                self.socket.write(&reply).await?;
             }
         }
     }
@@ -68,8 +78,9 @@ impl Connection<'_> {
         .await
     }
 
-    async fn on_message(&mut self, message: ClientMessage<'_>) -> Result<(), End> {
-        match message {
+    /// Handles a message. Returns the reply, if there is one at once.
+    fn on_message(&mut self, text: &str) -> Result<Option<String>, End> {
+        match ClientMessage::parse(text).map_err(End::Close)? {
             ClientMessage::ConnectionInit(_) if self.socket.is_acknowledged() => {
                 Err(End::Close(CloseCode::TooManyInits))
             }
@@ -77,80 +88,95 @@ impl Connection<'_> {
                 self.socket.acknowledge();
                 let cursors = init.resume.into_iter().flatten();
                 self.resume = cursors.filter_map(|(id, cursor)| Some((id, cursor?))).collect();
-                self.socket.write(Message::text(messages::ACK)).await
+                Ok(Some(messages::ACK.to_owned()))
             }
-            ClientMessage::Ping(payload) => self.socket.write(Message::text(messages::pong(payload))).await,
-            ClientMessage::Pong => Ok(()),
+            ClientMessage::Ping(payload) => Ok(Some(messages::pong(payload))),
+            ClientMessage::Pong => Ok(None),
             ClientMessage::Subscribe(..) if !self.socket.is_acknowledged() => Err(End::Close(CloseCode::Unauthorized)),
-            ClientMessage::Subscribe(id, _) if self.operations.contains_key(id.as_str()) => {
-                Err(End::Close(CloseCode::SubscriberExists))
-            }
-            ClientMessage::Subscribe(id, parameters) => match *parameters {
-                Ok(parameters) => self.start_operation(id, parameters).await,
-                Err(bad_request) => {
-                    self.socket.state().executor.metrics().record_refused(bad_request.code().1);
-                    let errors = bad_request.into_answer().errors_to_json();
-                    self.socket.write(Message::text(messages::error(&id, &errors))).await
-                }
-            },
+            ClientMessage::Subscribe(id, parameters) => self.start_operation(&id, *parameters),
             ClientMessage::Complete(id) => {
-                self.operations.remove(id.as_str());
-                Ok(())
+                let id = messages::escaped(&id);
+                self.operations.retain(|operation| *operation.id != *id);
+                Ok(None)
             }
         }
     }
 
-    async fn start_operation(&mut self, id: String, parameters: Parameters) -> Result<(), End> {
+    fn start_operation(&mut self, id: &str, parameters: Result<Parameters, BadRequest>) -> Result<Option<String>, End> {
+        let escaped_id = messages::escaped(id);
+        if self.operations.iter().any(|operation| *operation.id == *escaped_id) {
+            return Err(End::Close(CloseCode::SubscriberExists));
+        }
         let state = self.socket.state();
+        let parameters = match parameters {
+            Ok(parameters) => parameters,
+            Err(bad_request) => {
+                state.executor.metrics().record_refused(bad_request.code().1);
+                return Ok(Some(messages::error(&escaped_id, &bad_request.into_answer().errors_to_json()).concat()));
+            }
+        };
         let limit = state.settings.max_subscriptions_per_socket;
         if self.operations.len() >= limit {
             let message = format!("this socket already has {limit} operations in progress, the maximum");
             let answer = Answer::refused(ErrorCode::TooManySubscriptions, message);
-            return self.socket.write(Message::text(messages::error(&id, &answer.errors_to_json()))).await;
+            return Ok(Some(messages::error(&escaped_id, &answer.errors_to_json()).concat()));
         }
         let context = RequestContext {
             client: self.socket.client(),
             transport: TransportKind::WebSocket,
             over_get: false,
-            resume_after: self.resume.remove(&id),
+            resume_after: self.resume.remove(id),
         };
         let span = tracing::info_span!("operation", id = self.request_id.as_deref(), protocol = messages::NAME);
-        let operation = OperationStream::start(state.executor.clone(), parameters, context, span);
-        self.operations.insert(id.into(), operation);
-        Ok(())
+        let output = OperationStream::start(state.executor.clone(), parameters, context, span);
+        // Most sockets have a single operation.
+        self.operations.reserve_exact(1);
+        self.operations.push(Operation { id: escaped_id.into(), output });
+        Ok(None)
     }
 
     /// Writes the output that is ready, in as few writes as possible. Returns whether that was all of it and took no waiting. If
     /// so, every operation was just polled and will wake the task.
     async fn flush_ready(&mut self) -> Result<bool, End> {
-        let mut count = 0;
         let mut is_all = false;
-        while count < MAX_BATCH && !is_all {
+        for _ in 0..MAX_BATCH {
             // Take an event only when there is capacity for it: its message may change while it waits.
             self.socket.wait_for_capacity().await?;
-            match self.next_ready().await {
-                Some((id, output)) => {
-                    if output.is_last() {
-                        // From now on the client may use the id again.
-                        self.operations.remove(&id);
-                    }
-                    let CountedJson { json, permit } = messages::write(&id, output);
-                    self.socket.buffer_text(json.into(), permit).await?;
-                    count += 1;
-                }
-                None => is_all = true,
+            is_all = !poll_fn(|cx| Poll::Ready(self.buffer_output(cx))).await;
+            if is_all {
+                break;
             }
         }
-        let was_immediate = count == 0 || self.socket.flush().await?;
-        Ok(is_all && was_immediate)
+        Ok(self.socket.flush().await? && is_all)
     }
 
-    /// An output that is ready, if any.
-    async fn next_ready(&mut self) -> Option<(Arc<str>, Output)> {
-        poll_fn(|cx| match self.operations.poll_next_unpin(cx) {
-            Poll::Ready(output) => Poll::Ready(output),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await
+    /// Buffers an output that is ready. Returns whether there was one.
+    fn buffer_output(&mut self, cx: &mut Context<'_>) -> bool {
+        let count = self.operations.len();
+        for i in 0..count {
+            let index = (self.next_operation + i) % count;
+            let operation = &mut self.operations[index];
+            if let Poll::Ready(Some(output)) = operation.output.poll_next_unpin(cx) {
+                let is_last = output.is_last();
+                buffer(self.socket, &operation.id, output);
+                if is_last {
+                    // From now on the client may use the id again.
+                    self.operations.swap_remove(index);
+                }
+                self.next_operation = index + 1;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Buffers the message for an output of the operation with this escaped id.
+fn buffer(socket: &mut Socket, id: &str, output: Output) {
+    match output {
+        Output::Event(rendering) => socket.buffer_text(&messages::next(id, &rendering.payload), None),
+        Output::Result(CountedJson { json, permit }) => socket.buffer_text(&messages::next(id, &json), permit),
+        Output::Errors(errors) => socket.buffer_text(&messages::error(id, &errors), None),
+        Output::Complete => socket.buffer_text(&messages::complete(id), None),
     }
 }

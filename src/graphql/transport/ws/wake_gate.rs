@@ -4,7 +4,7 @@
 //! almost never ready then, and polling them each time would cost as much as the delivery itself.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -48,8 +48,8 @@ impl WakeGate {
 }
 
 /// Wraps a future so that it is polled only after its waker has fired.
-pub(super) async fn gated<T>(future: impl Future<Output = T>) -> T {
-    let (gate, mut future) = (WakeGate::new(), pin!(future));
+pub(super) async fn gated<T>(mut future: Pin<&mut impl Future<Output = T>>) -> T {
+    let gate = WakeGate::new();
     poll_fn(|cx| gate.poll(cx, |cx| future.as_mut().poll(cx))).await
 }
 

@@ -12,7 +12,7 @@ use crate::metrics::{Gauge, GaugeGuard};
 
 /// A connection that counts until it is dropped.
 #[derive(Debug)]
-pub(super) struct CountedConnection {
+pub(crate) struct CountedConnection {
     stream: TcpStream,
     _permit: ClientPermit,
     _open: GaugeGuard,
@@ -20,7 +20,7 @@ pub(super) struct CountedConnection {
 
 impl CountedConnection {
     /// Counts `stream` in `open` and holds `permit` until it is dropped.
-    pub(super) fn new(stream: TcpStream, permit: ClientPermit, open: &Gauge) -> Self {
+    pub(crate) fn new(stream: TcpStream, permit: ClientPermit, open: &Gauge) -> Self {
         Self { stream, _permit: permit, _open: GaugeGuard::new(open) }
     }
 }
