@@ -261,14 +261,26 @@ impl Chat {
         after: Option<&str>,
     ) -> Result<(String, Follower), ChatError> {
         self.rate_limiter.check_subscribe(client)?;
-        let state = with_deadline(self.open_and_read_room(client, key, None)).await?.state;
+        let OpenedRoom { room, fresh_state } = with_deadline(self.open_room(client, key)).await?;
+        // A room that is joined before its head is read has nothing to catch up on.
+        let joined = match after {
+            None => with_deadline(self.hub.join(room.id)).await?,
+            Some(_) => None,
+        };
+        let state = match fresh_state.filter(|_| joined.is_none()) {
+            Some(state) => state,
+            None => with_deadline(self.read_room(room.id, None)).await?.state,
+        };
         let after = match after {
-            Some(after) => cursor::decode_event(state.room.id, after)?,
+            Some(after) => cursor::decode_event(room.id, after)?,
             None => state.head,
         };
         self.rate_limiter.check_read(client, FOLLOW_COST + state.head.seq.0.saturating_sub(after.seq.0))?;
-        let follower = with_deadline(self.hub.follow(&state, after)).await?;
-        Ok((cursor::encode_event(state.room.id, after), Follower(follower)))
+        let follower = match joined {
+            Some(joined) => self.hub.follow_joined(joined, after),
+            None => with_deadline(self.hub.follow(&state, after)).await?,
+        };
+        Ok((cursor::encode_event(room.id, after), Follower(follower)))
     }
 
     /// The maximum bytes of a message text.

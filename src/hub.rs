@@ -11,12 +11,14 @@ mod broadcast;
 mod log_page;
 mod metrics;
 mod recent_changes;
+mod viewer_reports;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use rand::RngExt as _;
 use tokio::time::Instant;
@@ -28,7 +30,7 @@ use crate::domain::event::Event;
 use crate::domain::position::Position;
 use crate::domain::room::RoomId;
 use crate::metrics::Metrics;
-use crate::store::{Feed, FeedItem, RoomState, Store, StoreError, VIEWER_REPORT_TTL};
+use crate::store::{Feed, FeedItem, RoomState, Store, StoreError};
 
 use crate::hub::broadcast::{ReceiveError, Receiver, Sender};
 use crate::hub::log_page::{LOG_PAGE, LogPage};
@@ -38,11 +40,6 @@ use crate::hub::recent_changes::{AsOf, RecentChanges};
 /// Bounds of the pause before a reader asks an unavailable store again. It doubles each time, with jitter.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// How often this node reports its viewers to the others.
-const REPORT_INTERVAL: Duration = Duration::from_secs(5);
-const _: () =
-    assert!(REPORT_INTERVAL.as_millis() * 2 < VIEWER_REPORT_TTL.as_millis(), "one lost report must not matter");
 
 /// The readers on this node, by room.
 #[derive(Clone)]
@@ -78,6 +75,17 @@ impl WatchedRoom {
         }
     }
 
+    /// Adds a viewer. Requests the subscription of the store, too: under the lock, so that the store gets subscriptions and
+    /// unsubscriptions in the order in which they happen.
+    fn join(&mut self, hub: &Hub, room: RoomId) -> (RoomWatch, BoxFuture<'static, Result<(), StoreError>>) {
+        self.viewers += 1;
+        hub.metrics.viewers.inc();
+        let (metrics, store) = (Arc::clone(&hub.metrics), Arc::clone(&hub.store));
+        let (live, changes) = (self.subscribe(), Arc::clone(&self.changes));
+        let watch = RoomWatch { live, room, rooms: Arc::clone(&hub.rooms), store, metrics, changes };
+        (watch, hub.store.subscribe(room))
+    }
+
     /// Receives what is sent from now on.
     fn subscribe(&self) -> Receiver<FeedItem> {
         match &self.live {
@@ -94,7 +102,9 @@ impl Hub {
         let hub = Self { store, rooms, stop, tasks, critical_tasks, metrics };
         let dispatch = dispatch(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone());
         hub.tasks.spawn(hub.critical_tasks.clone().task(dispatch));
-        let report = report_viewers(Arc::clone(&hub.store), Arc::clone(&hub.rooms), hub.stop.clone());
+        let rooms = Arc::clone(&hub.rooms);
+        let viewers = move || rooms.lock().iter().map(|(room, watched)| (*room, watched.viewers)).collect();
+        let report = viewer_reports::send(Arc::clone(&hub.store), viewers, hub.stop.clone());
         hub.tasks.spawn(hub.critical_tasks.clone().task(report));
         hub
     }
@@ -132,8 +142,23 @@ impl Hub {
         if !page.is_empty() {
             self.metrics.record_replay(ReplayReason::Resume);
         }
-        let (position, stop) = (after, self.stop.clone());
-        Ok(Follower { watch, position, previous: after, as_of, source: Source::Log(page), stop })
+        Ok(self.follower(watch, after, as_of, Source::Log(page)))
+    }
+
+    /// Joins the live broadcast of a room that others follow on this node. `None` if nobody does.
+    pub async fn join(&self, room: RoomId) -> Result<Option<JoinedRoom>, StoreError> {
+        let watch = RoomWatch::start_if_watched(self, room).await?;
+        Ok(watch.map(|watch| JoinedRoom { as_of: watch.changes.as_of(), watch }))
+    }
+
+    /// Every event after the position `head`, in order, each once. `head` must be the last position of the room, read after the
+    /// room was joined: then the log has nothing that the broadcast does not bring.
+    pub fn follow_joined(&self, joined: JoinedRoom, head: Position) -> Follower {
+        self.follower(joined.watch, head, joined.as_of, Source::Live)
+    }
+
+    fn follower(&self, watch: RoomWatch, position: Position, as_of: AsOf, source: Source) -> Follower {
+        Follower { watch, position, previous: position, as_of, source, stop: self.stop.clone() }
     }
 
     /// The entry of a room that had no readers so far.
@@ -153,7 +178,14 @@ impl Hub {
     }
 }
 
-/// One reader of a room, made by [`Hub::follow`].
+/// A room whose live broadcast was joined, but not read yet.
+pub struct JoinedRoom {
+    watch: RoomWatch,
+    /// The changes that everything shows that is read from now on.
+    as_of: AsOf,
+}
+
+/// One reader of a room, made by [`Hub::follow`] or [`Hub::follow_joined`].
 pub struct Follower {
     watch: RoomWatch,
     position: Position,
@@ -313,18 +345,20 @@ impl RoomWatch {
         let room = state.room.id;
         let (watch, subscribed) = {
             let mut rooms = hub.rooms.lock();
-            let watched = rooms.entry(room).or_insert_with(|| hub.watch_room(state));
-            watched.viewers += 1;
-            let (live, changes) = (watched.subscribe(), Arc::clone(&watched.changes));
-            let (metrics, store) = (Arc::clone(&hub.metrics), Arc::clone(&hub.store));
-            metrics.viewers.inc();
-            metrics.rooms.set(rooms.len() as i64);
-            let watch = Self { live, room, rooms: Arc::clone(&hub.rooms), store, metrics, changes };
-            // Under the lock, so that the store gets subscriptions and unsubscriptions in the order in which they happen.
-            (watch, hub.store.subscribe(room))
+            let joined = rooms.entry(room).or_insert_with(|| hub.watch_room(state)).join(hub, room);
+            hub.metrics.rooms.set(rooms.len() as i64);
+            joined
         };
         subscribed.await?;
         Ok(watch)
+    }
+
+    /// The same for a room that others watch. `None` if nobody does.
+    async fn start_if_watched(hub: &Hub, room: RoomId) -> Result<Option<Self>, StoreError> {
+        let joined = hub.rooms.lock().get_mut(&room).map(|watched| watched.join(hub, room));
+        let Some((watch, subscribed)) = joined else { return Ok(None) };
+        subscribed.await?;
+        Ok(Some(watch))
     }
 }
 
@@ -363,34 +397,6 @@ async fn dispatch(mut feed: Feed, rooms: Arc<WatchedRooms>, stop: CancellationTo
             }
             Some(FeedItem::Resync) => rooms.values().for_each(|watched| watched.send(FeedItem::Resync)),
             None => return rooms.values_mut().for_each(|watched| watched.live = None),
-        }
-    }
-}
-
-/// Reports this node's viewers to the other nodes, until `stop` is cancelled; then reports that there are none.
-async fn report_viewers(store: Arc<dyn Store>, rooms: Arc<WatchedRooms>, stop: CancellationToken) {
-    let mut reported: Vec<RoomId> = Vec::new();
-    loop {
-        let stopping = tokio::select! {
-            () = tokio::time::sleep(REPORT_INTERVAL) => false,
-            () = stop.cancelled() => true,
-        };
-        let mut counts: HashMap<RoomId, u32> = reported.drain(..).map(|room| (room, 0)).collect();
-        if !stopping {
-            counts.extend(rooms.lock().iter().map(|(room, watched)| (*room, watched.viewers)));
-        }
-        reported.extend(counts.iter().filter(|(_, viewers)| **viewers > 0).map(|(room, _)| *room));
-        let counts: Vec<_> = counts.into_iter().collect();
-        if !counts.is_empty()
-            && let Err(error) = store.report_viewers(&counts).await
-        {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "viewers could not be reported to the other nodes"
-            );
-        }
-        if stopping {
-            return;
         }
     }
 }
