@@ -15,11 +15,7 @@ const _: () =
     assert!(REPORT_INTERVAL.as_millis() * 2 < VIEWER_REPORT_TTL.as_millis(), "one lost report must not matter");
 
 /// Reports the viewers of each room until `stop` is cancelled; then reports that there are none.
-pub(super) async fn send(
-    store: Arc<dyn Store>,
-    viewers: impl Fn() -> HashMap<RoomId, u32>,
-    stop: CancellationToken,
-) {
+pub(super) async fn send(store: Arc<dyn Store>, viewers: impl Fn() -> HashMap<RoomId, u32>, stop: CancellationToken) {
     let mut reported: Vec<RoomId> = Vec::new();
     loop {
         let is_stopping = tokio::select! {
