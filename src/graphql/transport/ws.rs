@@ -30,7 +30,7 @@ use crate::graphql::transport::http;
 use crate::graphql::transport::negotiation::ResponseType;
 use crate::graphql::transport::state::{TransportState, client_key};
 use crate::graphql::transport::ws::close_code::CloseCode;
-use crate::graphql::transport::ws::socket::{End, Socket};
+use crate::graphql::transport::ws::socket::{Connection, End, Socket};
 use crate::metrics::GaugeGuard;
 
 /// Subprotocols, best first.
@@ -75,11 +75,13 @@ pub(super) fn upgrade(
     tokio::spawn(async move {
         let _guards = (permit, legacy_permit, open, gauge);
         let Ok(upgraded) = connection.await else { return };
-        let Ok(UpgradeParts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<CountedConnection>>() else { return };
         let drain_turn = pin!(state.drain.clone().wait_for_turn());
-        let mut socket = Socket::new(io.into_inner(), &read_buf, client, state);
-        // It would keep the memory of the handshake.
-        drop(read_buf);
+        let mut socket = match upgraded.downcast::<TokioIo<CountedConnection>>() {
+            Ok(UpgradeParts { io, read_buf, .. }) => {
+                Socket::new(Connection::Left(io.into_inner()), &read_buf, client, state)
+            }
+            Err(upgraded) => Socket::new(Connection::Right(TokioIo::new(upgraded)), &[], client, state),
+        };
         let serve = async {
             match protocol {
                 Some(messages::NAME) => transport_ws::run(&mut socket, request_id).await,

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, timeout};
+use tokio_util::either::Either;
 
 use crate::client_limit::ClientPermit;
 use crate::counted_connection::CountedConnection;
@@ -50,9 +53,12 @@ pub(super) enum SocketEvent {
     InitTimeout,
 }
 
+/// The TCP connection, or in tests whatever else the server was served over.
+pub(super) type Connection = Either<CountedConnection, TokioIo<Upgraded>>;
+
 /// An open WebSocket.
 pub(super) struct Socket {
-    connection: CountedConnection,
+    connection: Connection,
     parser: Parser,
     /// Frames to write. Holds no memory while there are none.
     buffer: Vec<u8>,
@@ -86,12 +92,7 @@ struct LargeText {
 
 impl Socket {
     /// A socket over an upgraded connection. `received` is what arrived together with the handshake.
-    pub(super) fn new(
-        connection: CountedConnection,
-        received: &[u8],
-        client: ClientKey,
-        state: Arc<TransportState>,
-    ) -> Self {
+    pub(super) fn new(connection: Connection, received: &[u8], client: ClientKey, state: Arc<TransportState>) -> Self {
         let mut parser = Parser::default();
         parser.push(received);
         let interval = state.settings.keep_alive_interval;
