@@ -124,11 +124,14 @@ async fn many_distinct_subscriptions_of_one_room_do_not_delay_others() {
     let mut follower = Socket::ready(server.address()).await;
     follower.follow("quiet", &client, &quiet).await;
     let begun = Instant::now();
-    bob.send(&crowded, "for many").await;
     let delivered = tokio::spawn(async move {
-        for mut socket in sockets {
-            for _ in 0..50 {
-                socket.receive().await;
+        // Several messages, so that a busy machine has time to serve the others meanwhile.
+        for _ in 0..5 {
+            bob.send(&crowded, "for many").await;
+            for socket in &mut sockets {
+                for _ in 0..50 {
+                    socket.receive().await;
+                }
             }
         }
         begun.elapsed()
@@ -145,7 +148,7 @@ async fn many_distinct_subscriptions_of_one_room_do_not_delay_others() {
     latencies.sort();
     let median = latencies[latencies.len() / 2];
     assert!(latencies.len() >= 5, "others were served {} times in {all:?}", latencies.len());
-    assert!(median < all / 5, "others waited {median:?} while {DISTINCT} were rendered in {all:?}");
+    assert!(median < all / 20, "others waited {median:?} while {DISTINCT} were rendered five times in {all:?}");
 }
 
 /// A text of 16 kB.
