@@ -12,9 +12,9 @@ mod file;
 mod history;
 mod layout;
 mod lockouts;
-mod new_users;
 mod open;
 mod reader_pool;
+mod recent_messages;
 mod remnants;
 mod room_cache;
 mod rooms;
@@ -112,9 +112,11 @@ impl EmbeddedStore {
         T: Send + 'static,
         W: FnOnce(&Connection, RoomRow) -> Result<T, StoreError> + Send + 'static,
     {
+        let shared = Arc::clone(&self.shared);
         self.readers
             .read(move |connection, now| {
                 let room = rooms::find(connection, room, now)?.ok_or(StoreError::NotFound)?;
+                shared.recent_messages.remove_older(room.state.room.id, room.state.head);
                 work(connection, room)
             })
             .await
@@ -122,7 +124,8 @@ impl EmbeddedStore {
 
     /// How long `room` lives. Fails with [`StoreError::NotFound`] unless it is alive.
     async fn remaining(&self, room: RoomId) -> Result<Duration, StoreError> {
-        self.read_room(room, |_, room| Ok(room.state.room.remaining(room.state.now))).await
+        let RoomState { room, now, .. } = self.snapshot(room, None).await?.state;
+        Ok(room.remaining(now))
     }
 }
 
@@ -134,14 +137,21 @@ impl Store for EmbeddedStore {
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
-        self.read_room(room, move |connection, room| {
+        let recent = &self.shared.recent_messages;
+        if let Some(snapshot) = recent.snapshot(room, window, self.shared.clock.now()) {
+            return Ok(snapshot);
+        }
+        let version = recent.version(room);
+        let read = self.read_room(room, move |connection, room| {
             let messages = match window {
                 Some(window) => history::messages(connection, &room, window.range(room.state.message_count))?,
                 None => Vec::new(),
             };
             Ok(Snapshot { state: room.state, messages })
-        })
-        .await
+        });
+        let snapshot = read.await?;
+        recent.insert(&snapshot, version);
+        Ok(snapshot)
     }
 
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
@@ -182,6 +192,10 @@ impl Store for EmbeddedStore {
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let now = self.shared.clock.now();
+        if self.shared.recent_messages.snapshot(room, None, now).is_some_and(|room| room.state.head == after) {
+            return Ok(Vec::new());
+        }
         self.read_room(room, move |connection, room| {
             let is_in_log = match after.seq.0 {
                 0 => after == Position::START,

@@ -243,19 +243,19 @@ async fn an_outside_writer_makes_writes_fail_only_while_it_writes() {
     assert_eq!((texts.first(), texts.last()), (Some(&Some("before".into())), Some(&Some("after the rebuild".into()))));
 }
 
-/// Adds an expired room with this many messages of 16 kB to the database of a stopped server.
+/// Adds an expired room with this many messages of 16 kB, each deleted, to the database of a stopped server.
 fn add_expired_room(server: &Server, messages: u32) {
     let database = Connection::open(server.data().join("livechat.db")).expect("the database");
     database
         .execute_batch(&format!(
             "PRAGMA journal_size_limit = 0; BEGIN;
-             INSERT INTO room (key, id, code, created_at, expires_at, seq, mark, messages, chatters)
-             VALUES (1000, randomblob(16), '000000', 0, 1, {messages}, 0, {messages}, 1);
+             INSERT INTO room (key, id, code, created_at, expires_at) VALUES (1000, randomblob(16), '000000', 0, 1);
              WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {messages} - 1)
-             INSERT INTO message (room, idx, revision, sent, author, display_name, text, created_at, client_id)
-             SELECT 1000, n, n + 1, n + 1, 'somebody-somewhere', 'Somebody', hex(zeroblob(8000)), 0, hex(randomblob(8)) FROM n;
+             INSERT INTO message (id, seq, tag, revision, created_at, author, display_name, text, client_id)
+             SELECT 1000 << 28 | n, n + 1, n, n + 1, 0, 'somebody-somewhere', 'Somebody', hex(zeroblob(8000)), hex(randomblob(8))
+             FROM n;
              WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {messages} - 1)
-             INSERT INTO log SELECT 1000, n + 1, 0, n, 0, n FROM n;
+             INSERT INTO change SELECT 1000 << 28 | {messages} + n, 2, 1000 << 28 | n, 0, n, {messages}, n + 1 FROM n;
              INSERT INTO chatter VALUES (1000, 0, 'somebody-somewhere', 'Somebody');
              COMMIT;"
         ))

@@ -16,8 +16,14 @@ use crate::support::subscriber::Subscriber;
 
 const FIRST_LAYOUT: &[u8] = include_bytes!("upgrade/layout-1.db");
 
+/// The statements with which a server upgraded the first layout to the second.
+const SECOND_LAYOUT: &str = concat!(
+    include_str!("../../src/store/embedded/layout/2.sql"),
+    "PRAGMA application_id = 0x4c436861; PRAGMA user_version = 2;"
+);
+
 /// The current version of the layout: the number of files in `src/store/embedded/layout`.
-const CURRENT: i32 = 2;
+const CURRENT: i32 = 3;
 
 fn room() -> RoomKey {
     RoomKey { id: "461137201e5740949b2a3fea966a25bc".into(), code: "663723".into() }
@@ -73,7 +79,20 @@ fn version(database: &Path) -> i32 {
 #[tokio::test]
 async fn a_database_of_the_first_layout_opens_with_all_its_content_and_stays_usable() {
     assert_eq!(version(&database(directory().path())), 1, "the database of this test was replaced");
-    let mut server = Server::in_directory(directory(), &[]);
+    opens_with_all_its_content_and_stays_usable(directory()).await;
+}
+
+#[tokio::test]
+async fn a_database_of_the_second_layout_opens_with_all_its_content_and_stays_usable() {
+    let directory = directory();
+    Connection::open(database(directory.path()))
+        .and_then(|connection| connection.execute_batch(&format!("BEGIN; {SECOND_LAYOUT}; COMMIT;")))
+        .expect("the second layout");
+    opens_with_all_its_content_and_stays_usable(directory).await;
+}
+
+async fn opens_with_all_its_content_and_stays_usable(directory: TempDir) {
+    let mut server = Server::in_directory(directory, &[]);
     for _ in 0..2 {
         assert_eq!(server.client().texts(&room()).await, texts());
         assert_eq!(server.client().texts(&other_room()).await, [Some("in the other room".to_owned())]);
@@ -167,9 +186,9 @@ async fn a_killed_upgrade_is_continued_by_the_next_start() {
     assert!(server.terminate().await.success());
     let connection = Connection::open(server.data().join("livechat.db")).expect("a database");
     let counts =
-        "SELECT (SELECT count(*) FROM message WHERE room = 3 AND edits = 1), (SELECT count(*) FROM log WHERE room = 3)";
+        "SELECT (SELECT count(*) FROM message WHERE id >> 28 = 3 AND edits = 1), (SELECT count(*) FROM change WHERE id >> 28 = 3)";
     let counts: (u32, u32) = connection.query_row(counts, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("counts");
-    assert_eq!(counts, (20_000, 40_000));
+    assert_eq!(counts, (20_000, 20_000));
 }
 
 #[test]

@@ -36,14 +36,12 @@ impl Export {
         Ok(Self { connection, clock: Clock::start(), _file: file })
     }
 
-    /// The number of users and of log entries of all rooms, together.
+    /// The number of users and of log entries of all rooms, together, including expired ones.
     pub fn size(&self) -> Result<u64, StoreError> {
-        let count = |statement: &str| -> rusqlite::Result<u64> {
-            self.connection.query_row(statement, params![self.clock.now().as_millis()], |row| row.get(0))
+        let count = |table: &str| -> rusqlite::Result<u64> {
+            self.connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
         };
-        let users = count("SELECT count(*) FROM user WHERE expires_at > ?1");
-        let entries = count("SELECT coalesce(sum(seq), 0) FROM room WHERE expires_at > ?1");
-        Ok(users? + entries?)
+        Ok(count("user")? + count("message")? + count("change")?)
     }
 
     /// Reads up to `limit` users, ordered by id, starting after `after`.

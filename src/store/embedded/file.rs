@@ -73,7 +73,10 @@ impl DatabaseFile {
 
     /// Opens a read-only connection.
     pub(super) fn open_reader(&self) -> rusqlite::Result<Connection> {
-        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // The file system caches pages, too, and most reads need none: see `recent_messages`.
+        connection.pragma_update(None, "cache_size", -512)?;
+        Ok(connection)
     }
 
     /// Opens a connection that copies the write-ahead log into the database.

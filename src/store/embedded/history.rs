@@ -10,64 +10,99 @@ use crate::domain::position::{EntryTag, Position, Seq};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{DisplayName, User, UserId};
-use crate::store::embedded::rooms::{RoomRow, tag_from_sql};
+use crate::store::embedded::rooms::{self, RoomRow, number_of, tag_from_sql};
 
 const MESSAGE_COLUMNS: &str =
-    "m.idx, m.revision, m.author, m.display_name, m.text, m.created_at, m.edited_at, m.deleted_at, m.client_id";
+    "m.id, m.revision, m.created_at, m.author, m.display_name, m.text, m.client_id, m.edited_at, m.deleted_at";
 
 /// Reads the messages of `room` with the indexes `range`, in order.
 pub(super) fn messages(connection: &Connection, room: &RoomRow, range: Range<u64>) -> rusqlite::Result<Vec<Message>> {
     let id = room.state.room.id;
     connection
-        .prepare_cached(&format!(
-            "SELECT {MESSAGE_COLUMNS} FROM message m WHERE room = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx"
-        ))?
-        .query_map(params![room.key, range.start, range.end], |row| message_from_row(row, id, 0))?
+        .prepare_cached(&format!("SELECT {MESSAGE_COLUMNS} FROM message m WHERE id >= ?1 AND id < ?2 ORDER BY id"))?
+        .query_map([room.id_of(range.start), room.id_of(range.end)], |row| message_from_row(row, id, 0))?
         .collect()
 }
 
 /// Reads [`MESSAGE_COLUMNS`], which start at column `first`.
 fn message_from_row(row: &Row<'_>, room: RoomId, first: usize) -> rusqlite::Result<Message> {
     Ok(Message {
-        id: MessageId { room, index: row.get(first)? },
+        id: MessageId { room, index: number_of(row.get(first)?) },
         revision: Seq(row.get(first + 1)?),
+        created_at: Timestamp::from_millis(row.get(first + 2)?),
         author: User {
-            id: UserId::from_stored(row.get(first + 2)?),
-            display_name: DisplayName::from_stored(row.get(first + 3)?),
+            id: UserId::from_stored(row.get(first + 3)?),
+            display_name: DisplayName::from_stored(row.get(first + 4)?),
         },
-        text: row.get::<_, Option<String>>(first + 4)?.map(MessageText::from_stored),
-        created_at: Timestamp::from_millis(row.get(first + 5)?),
-        edited_at: row.get::<_, Option<u64>>(first + 6)?.map(Timestamp::from_millis),
-        deleted_at: row.get::<_, Option<u64>>(first + 7)?.map(Timestamp::from_millis),
-        client_message_id: row.get::<_, Option<String>>(first + 8)?.map(ClientMessageId::from_stored),
+        text: row.get::<_, Option<String>>(first + 5)?.map(MessageText::from_stored),
+        client_message_id: row.get::<_, Option<String>>(first + 6)?.map(ClientMessageId::from_stored),
+        edited_at: row.get::<_, Option<u64>>(first + 7)?.map(Timestamp::from_millis),
+        deleted_at: row.get::<_, Option<u64>>(first + 8)?.map(Timestamp::from_millis),
     })
 }
 
 /// Reads up to `limit` log entries of `room` from number `from` on, each with its message in its current state.
 pub(super) fn events(connection: &Connection, room: &RoomRow, from: Seq, limit: u32) -> rusqlite::Result<Vec<Event>> {
     let id = room.state.room.id;
-    connection
+    let first_sent = room.id_of(messages_before(connection, room, from)?);
+    let mut events: Vec<_> = connection
         .prepare_cached(&format!(
-            "SELECT l.seq, l.mark, l.kind, l.at, {MESSAGE_COLUMNS}
-             FROM log l JOIN message m ON m.room = l.room AND m.idx = l.idx
-             WHERE l.room = ?1 AND l.seq >= ?2 ORDER BY l.seq LIMIT ?3"
+            "SELECT seq, tag, {MESSAGE_COLUMNS} FROM message m WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3"
         ))?
-        .query_map(params![room.key, from.0, limit], |row| {
-            Ok(Event {
-                position: Position { seq: Seq(row.get(0)?), tag: tag_from_sql(row.get(1)?) },
-                kind: kind_from_sql(row.get(2)?)?,
-                at: Timestamp::from_millis(row.get(3)?),
-                message: message_from_row(row, id, 4)?,
-            })
+        .query_map(params![first_sent, rooms::ids(room.key).end, limit], |row| {
+            let message = message_from_row(row, id, 2)?;
+            let position = Position { seq: Seq(row.get(0)?), tag: tag_from_sql(row.get(1)?) };
+            Ok(Event { kind: EventKind::Sent, position, at: message.created_at, message })
         })?
-        .collect()
+        .collect::<Result<_, _>>()?;
+    // Later changes do not belong to this page if the sends alone fill it.
+    let last = match events.last() {
+        Some(last) if events.len() >= limit as usize => last.position.seq,
+        _ => room.state.head.seq,
+    };
+    let mut changes = connection.prepare_cached(&format!(
+        "SELECT c.id, c.tag, c.kind, c.at, {MESSAGE_COLUMNS} FROM change c JOIN message m ON m.id = c.message
+         WHERE c.id >= ?1 AND c.id <= ?2 ORDER BY c.id LIMIT ?3"
+    ))?;
+    let changes = changes.query_map(params![room.id_of(from.0), room.id_of(last.0), limit], |row| {
+        Ok(Event {
+            position: Position { seq: Seq(number_of(row.get(0)?)), tag: tag_from_sql(row.get(1)?) },
+            kind: kind_from_sql(row.get(2)?)?,
+            at: Timestamp::from_millis(row.get(3)?),
+            message: message_from_row(row, id, 4)?,
+        })
+    })?;
+    let sends = events.len();
+    for change in changes {
+        events.push(change?);
+    }
+    if events.len() > sends {
+        events.sort_by_key(|event| event.position.seq);
+        events.truncate(limit as usize);
+    }
+    Ok(events)
+}
+
+/// Counts the messages of `room` that were sent before the log entry `seq`.
+fn messages_before(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlite::Result<u64> {
+    let entries = seq.0.saturating_sub(1);
+    let last_change = connection
+        .prepare_cached("SELECT id, sent FROM change WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1")?
+        .query_row([rooms::ids(room.key).start, room.id_of(seq.0)], |row| Ok((number_of(row.get(0)?), row.get(1)?)))
+        .optional()?;
+    // Entries up to the last change that are not sends are changes.
+    let changes = last_change.map_or(0, |(number, sent): (u64, u64)| number.saturating_sub(sent));
+    Ok(entries.saturating_sub(changes))
 }
 
 /// Reads the tag of the log entry `seq`, if there is one.
 pub(super) fn entry_tag(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlite::Result<Option<EntryTag>> {
+    let index = messages_before(connection, room, seq)?;
     connection
-        .prepare_cached("SELECT mark FROM log WHERE room = ?1 AND seq = ?2")?
-        .query_row(params![room.key, seq.0], |row| row.get(0).map(tag_from_sql))
+        .prepare_cached(
+            "SELECT tag FROM message WHERE id = ?1 AND seq = ?2 UNION ALL SELECT tag FROM change WHERE id = ?3",
+        )?
+        .query_row(params![room.id_of(index), seq.0, room.id_of(seq.0)], |row| row.get(0).map(tag_from_sql))
         .optional()
 }
 
@@ -83,6 +118,7 @@ pub(super) fn users(connection: &Connection, room: &RoomRow, range: Range<u64>) 
         .collect()
 }
 
+/// The number of a change of a message in the table `change`, which has no sends.
 pub(super) const fn kind_to_sql(kind: EventKind) -> i64 {
     match kind {
         EventKind::Sent => 0,
@@ -93,7 +129,6 @@ pub(super) const fn kind_to_sql(kind: EventKind) -> i64 {
 
 fn kind_from_sql(number: i64) -> rusqlite::Result<EventKind> {
     match number {
-        0 => Ok(EventKind::Sent),
         1 => Ok(EventKind::Edited),
         2 => Ok(EventKind::Deleted),
         _ => Err(rusqlite::Error::IntegralValueOutOfRange(2, number)),

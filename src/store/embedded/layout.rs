@@ -8,7 +8,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The statements that upgrade to version 1, 2, and so on. SQLite's `user_version` stores the version in the file.
-const UPGRADES: [&str; 2] = [include_str!("layout/1.sql"), include_str!("layout/2.sql")];
+const UPGRADES: [&str; 3] = [include_str!("layout/1.sql"), include_str!("layout/2.sql"), include_str!("layout/3.sql")];
 
 /// The version that this program reads and writes.
 pub(super) const CURRENT: i32 = UPGRADES.len() as i32;
@@ -39,7 +39,7 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
     }
     // Early databases of version 1 have no application id; they are recognized by their tables.
     let has_id = application == APPLICATION_ID;
-    let has_tables = count("SELECT count(*) FROM sqlite_schema WHERE name IN ('room', 'message', 'log')")? == 3;
+    let has_tables = count("SELECT count(*) FROM sqlite_schema WHERE name IN ('room', 'message', 'chatter')")? == 3;
     Ok(match version {
         _ if !has_tables || !(has_id || application == 0 && version == 1) => Identity::Foreign,
         ..=0 => Identity::Foreign,

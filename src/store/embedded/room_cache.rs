@@ -1,19 +1,17 @@
-//! The writer's cache of rooms. Writes find their room here, and a changed room is written once per transaction, however many
-//! changes it had.
+//! The writer's cache of rooms, in which writes find their room.
 //!
-//! Only the writer changes the database, so the cache equals what the tables contain, or will contain after the current
-//! transaction. When a transaction is rolled back, the cache is cleared.
+//! Only the writer changes the database, so the cache equals what the tables contain, within the current transaction. When a
+//! transaction is rolled back, the cache is cleared.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use crate::domain::event::Event;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::UserId;
-use crate::store::embedded::rooms::{self, RoomRow, tag_to_sql};
+use crate::store::embedded::rooms::{self, RoomRow};
 
 /// Maximum number of cached rooms and users, some 10 MB; beyond that, the cache is cleared.
 const CAPACITY: usize = 65_536;
@@ -36,8 +34,6 @@ impl CachedRoom {
 #[derive(Default)]
 pub(super) struct RoomCache {
     rooms: HashMap<RoomId, CachedRoom>,
-    /// Rooms that differ from their rows in the tables.
-    changed: HashSet<RoomId>,
     /// Number of cached rooms and users.
     size: usize,
 }
@@ -50,6 +46,9 @@ impl RoomCache {
         id: RoomId,
         now: Timestamp,
     ) -> rusqlite::Result<Option<&mut CachedRoom>> {
+        if self.size > CAPACITY {
+            self.clear();
+        }
         let room = match self.rooms.entry(id) {
             Entry::Occupied(cached) => cached.into_mut(),
             Entry::Vacant(vacant) => {
@@ -62,14 +61,12 @@ impl RoomCache {
         Ok((room.row.state.room.expires_at > now).then_some(room))
     }
 
-    /// Marks the room of this event as changed since [`find`](Self::find) returned it.
-    pub(super) fn mark_changed(&mut self, event: &Event) {
-        let (id, author) = (event.room(), &event.message.author.id);
-        self.changed.insert(id);
-        if let Some(room) = self.rooms.get_mut(&id)
-            && !room.has_user(author)
+    /// Remembers that `user` has sent a message in the room.
+    pub(super) fn add_user(&mut self, room: RoomId, user: &UserId) {
+        if let Some(room) = self.rooms.get_mut(&room)
+            && !room.has_user(user)
         {
-            room.users.insert(author.clone());
+            room.users.insert(user.clone());
             self.size += 1;
         }
     }
@@ -82,28 +79,5 @@ impl RoomCache {
     /// Removes everything, because a transaction was rolled back.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
-    }
-
-    /// Writes the changed rooms. The last step of a transaction.
-    pub(super) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        for room in self.changed.drain().filter_map(|id| self.rooms.get(&id)) {
-            let (key, state) = (room.row.key, &room.row.state);
-            connection
-                .prepare_cached(
-                    "UPDATE room SET seq = ?2, mark = ?3, messages = ?4, chatters = ?5, deleted = ?6 WHERE key = ?1",
-                )?
-                .execute(params![
-                    key,
-                    state.head.seq.0,
-                    tag_to_sql(state.head.tag),
-                    state.message_count,
-                    state.user_count,
-                    room.row.deleted,
-                ])?;
-        }
-        if self.size > CAPACITY {
-            self.clear();
-        }
-        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! notice, with their writes in between.
 
 use std::error::Error;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::domain::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::embedded::rooms;
 use crate::store::embedded::writer::{Shared, WriteContext, Writer};
 
 /// Maximum number of a room's rows that one step removes.
@@ -99,7 +100,7 @@ fn remove_users(connection: &Connection, now: Timestamp) -> rusqlite::Result<boo
     Ok(removed > 0)
 }
 
-/// Removes a part of an expired room: first messages, then the log and the users, at last the room itself.
+/// Removes a part of an expired room: first messages, then the log and the users, and at last the room itself.
 fn remove_part_of_room(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     let expired: Option<i64> = connection
         .prepare_cached("SELECT key FROM room WHERE expires_at <= ?1 LIMIT 1")?
@@ -110,31 +111,34 @@ fn remove_part_of_room(connection: &Connection, now: Timestamp) -> rusqlite::Res
     connection
         .prepare_cached("UPDATE room SET expires_at = 0 WHERE key = ?1 AND expires_at > 0")?
         .execute(params![room])?;
-    if let Some(last) = last_message_of_step(connection, room)? {
-        connection.prepare_cached("DELETE FROM message WHERE room = ?1 AND idx <= ?2")?.execute(params![room, last])?;
+    let Range { start, end } = rooms::ids(room);
+    if let Some(last) = last_message_of_step(connection, start..end)? {
+        connection.prepare_cached("DELETE FROM message WHERE id >= ?1 AND id <= ?2")?.execute([start, last])?;
         return Ok(true);
     }
-    for (table, key) in [("log", "seq"), ("chatter", "ordinal")] {
-        let rows = connection
-            .prepare_cached(&format!(
-                "DELETE FROM {table} WHERE room = ?1
-                 AND {key} IN (SELECT {key} FROM {table} WHERE room = ?1 ORDER BY {key} LIMIT ?2)"
-            ))?
-            .execute(params![room, ROWS_PER_STEP])?;
-        if rows > 0 {
-            return Ok(true);
-        }
+    let changes = connection
+        .prepare_cached(
+            "DELETE FROM change WHERE id IN (SELECT id FROM change WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3)",
+        )?
+        .execute(params![start, end, ROWS_PER_STEP])?;
+    let users = connection
+        .prepare_cached(
+            "DELETE FROM chatter WHERE room = ?1
+             AND ordinal IN (SELECT ordinal FROM chatter WHERE room = ?1 ORDER BY ordinal LIMIT ?2)",
+        )?
+        .execute(params![room, ROWS_PER_STEP])?;
+    if changes + users == 0 {
+        connection.prepare_cached("DELETE FROM room WHERE key = ?1")?.execute([room])?;
     }
-    connection.prepare_cached("DELETE FROM room WHERE key = ?1")?.execute(params![room])?;
     Ok(true)
 }
 
-/// The index of the last message that one step removes, limited by the size of the texts.
-fn last_message_of_step(connection: &Connection, room: i64) -> rusqlite::Result<Option<u64>> {
+/// The id of the last message that one step removes, limited by the size of the texts.
+fn last_message_of_step(connection: &Connection, ids: Range<i64>) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached(
-        "SELECT idx, coalesce(octet_length(text), 0) FROM message WHERE room = ?1 ORDER BY idx LIMIT ?2",
+        "SELECT id, coalesce(octet_length(text), 0) FROM message WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![room, ROWS_PER_STEP])?;
+    let mut rows = statement.query(params![ids.start, ids.end, ROWS_PER_STEP])?;
     let (mut last, mut bytes) = (None, 0);
     while let Some(row) = rows.next()? {
         last = Some(row.get(0)?);

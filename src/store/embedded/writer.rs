@@ -12,13 +12,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::critical_tasks::CriticalTasks;
-use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
-use crate::store::embedded::new_users::NewUsers;
 use crate::store::embedded::open::{BUSY_TIMEOUT, OpenError};
+use crate::store::embedded::recent_messages::{CommittedChange, RecentMessages};
 use crate::store::embedded::remnants::WrittenPages;
 use crate::store::embedded::room_cache::RoomCache;
 use crate::store::embedded::wal::{self, CheckpointMode, WalSize};
@@ -41,9 +40,8 @@ pub(super) struct WriteContext<'a> {
     /// The connection, inside the transaction.
     pub(super) connection: &'a Connection,
     pub(super) rooms: &'a mut RoomCache,
-    pub(super) new_users: &'a mut NewUsers,
-    /// The events to publish once the transaction is on disk.
-    pub(super) events: &'a mut Vec<Event>,
+    /// The changes to publish once the transaction is on disk.
+    pub(super) changes: &'a mut Vec<CommittedChange>,
     pub(super) shared: &'a Shared,
     /// The current time for this write.
     pub(super) now: Timestamp,
@@ -73,6 +71,7 @@ pub(super) struct Shared {
     pub(super) log_size: WalSize,
     /// Updated after each transaction; `None` if pages cannot be cleared.
     pub(super) written_pages: Option<WrittenPages>,
+    pub(super) recent_messages: RecentMessages,
     /// Signals the sweeper that a new room may be the first to expire.
     pub(super) wake_sweeper: Notify,
     /// Requests that the write-ahead log be truncated soon.
@@ -89,6 +88,7 @@ impl Shared {
             feed: broadcast::channel(FEED_CAPACITY).0,
             gate: RwLock::default(),
             log_size: WalSize::default(),
+            recent_messages: RecentMessages::new(),
             wake_sweeper: Notify::new(),
             truncate_log: Notify::new(),
         })
@@ -190,7 +190,7 @@ where
 
 fn run(connection: Connection, shared: &Shared, mut queue: mpsc::Receiver<Request>) {
     wal::count_frames(&connection);
-    let mut state = WriterState { connection, shared, rooms: RoomCache::default(), new_users: NewUsers::default() };
+    let mut state = WriterState { connection, shared, rooms: RoomCache::default() };
     let mut requests = Vec::with_capacity(MAX_BATCH);
     while queue.blocking_recv_many(&mut requests, MAX_BATCH) > 0 {
         let mut writes = Vec::with_capacity(requests.len());
@@ -206,10 +206,12 @@ fn run(connection: Connection, shared: &Shared, mut queue: mpsc::Receiver<Reques
             let error = error as &dyn Error;
             tracing::error!(error, writes = writes.len(), "the embedded store could not write");
         }
+        // Before any reply, so that a client reads what it wrote.
+        shared.recent_messages.apply(committed.as_deref().unwrap_or_default());
         for write in writes {
             write.finish(committed.as_ref().map(drop));
         }
-        for event in committed.unwrap_or_default() {
+        for CommittedChange { event, .. } in committed.unwrap_or_default() {
             // An error means that no feed is open. That is fine: the log has the event.
             let _ = shared.feed.send(FeedItem::Event(Arc::new(event)));
         }
@@ -224,26 +226,25 @@ struct WriterState<'a> {
     connection: Connection,
     shared: &'a Shared,
     rooms: RoomCache,
-    new_users: NewUsers,
 }
 
 impl WriterState<'_> {
-    /// Commits all writes or none, and returns their events. A panic rolls back the transaction like a failure; later
+    /// Commits all writes or none, and returns their changes. A panic rolls back the transaction like a failure; later
     /// transactions are not affected.
-    fn commit_or_roll_back(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<Vec<Event>, StoreError> {
+    fn commit_or_roll_back(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<Vec<CommittedChange>, StoreError> {
         let panicked = |_| Err(StoreError::Unavailable("one of the writes in the batch panicked".into()));
         let committed = catch_unwind(AssertUnwindSafe(|| self.commit(writes))).unwrap_or_else(panicked);
         if committed.is_err() {
             self.rooms.clear();
-            self.new_users.clear();
+            self.shared.recent_messages.clear();
         }
         committed
     }
 
-    fn commit(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<Vec<Event>, StoreError> {
-        let mut events = Vec::new();
+    fn commit(&mut self, writes: &mut [Box<dyn QueuedWrite>]) -> Result<Vec<CommittedChange>, StoreError> {
+        let mut changes = Vec::new();
         if writes.is_empty() {
-            return Ok(events);
+            return Ok(changes);
         }
         self.shared.file.check_not_moved()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -251,13 +252,11 @@ impl WriterState<'_> {
             write.apply(&mut WriteContext {
                 connection: &transaction,
                 rooms: &mut self.rooms,
-                new_users: &mut self.new_users,
-                events: &mut events,
+                changes: &mut changes,
                 shared: self.shared,
                 now: self.shared.clock.now(),
             })?;
         }
-        self.rooms.flush(&transaction)?;
         transaction.commit()?;
         self.shared.log_size.update();
         if let Some(pages) = &self.shared.written_pages {
@@ -265,7 +264,7 @@ impl WriterState<'_> {
         }
         // Checked again: an acknowledged write must be in the file that the next start opens.
         self.shared.file.check_not_moved()?;
-        Ok(events)
+        Ok(changes)
     }
 
     fn checkpoint(&self, mode: CheckpointMode) -> rusqlite::Result<bool> {

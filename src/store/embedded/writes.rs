@@ -13,6 +13,7 @@ use crate::domain::token::{SealedToken, TokenHash};
 use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::embedded::history::{self, kind_to_sql};
 use crate::store::embedded::layout;
+use crate::store::embedded::recent_messages::CommittedChange;
 use crate::store::embedded::room_cache::CachedRoom;
 use crate::store::embedded::rooms::{RoomRow, tag_to_sql};
 use crate::store::embedded::writer::WriteContext;
@@ -34,8 +35,7 @@ pub(super) fn create_room(
         .execute(params![room.id.as_bytes(), now.as_millis()])?;
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO room (id, code, created_at, expires_at, seq, mark, messages, chatters)
-             VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO room (id, code, created_at, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
             room.id.as_bytes(),
@@ -52,7 +52,7 @@ pub(super) fn create_room(
 /// Authenticates and commits in one step.
 pub(super) fn send(ctx: &mut WriteContext<'_>, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
     let token = admission.next_token;
-    let admitted = admit(ctx, admission)?;
+    let admitted = admit(ctx, admission, false)?;
     let Some(author) = admitted.user() else { return Ok(Sent { admitted, committed: None }) };
     let committed = commit(ctx, message.into_commit(author.clone()));
     if committed.is_err()
@@ -82,7 +82,7 @@ pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Result<Commi
             if room.row.state.message_count >= limits.messages || !limits.allow_message(entries.0, room.row.live()) {
                 return Err(StoreError::Full);
             }
-            (EventKind::Sent, append_message(connection, room, author, text, client_message_id, position.seq)?)
+            (EventKind::Sent, append_message(connection, room, author, text, client_message_id, position)?)
         }
         Change::Edit { index, revision, text, limits } => {
             let message = find_for_change(connection, &room.row, index, revision)?;
@@ -105,10 +105,15 @@ pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Result<Commi
         }
     };
     let event = Event { kind, position, at: now, message };
-    append_log(connection, &room.row, &event)?;
+    if kind != EventKind::Sent {
+        append_change(connection, &room.row, &event)?;
+    }
     room.row.state.head = position;
-    ctx.rooms.mark_changed(&event);
-    ctx.events.push(event.clone());
+    let user_count = room.row.state.user_count;
+    if kind == EventKind::Sent {
+        ctx.rooms.add_user(commit.room, &event.message.author.id);
+    }
+    ctx.changes.push(CommittedChange { event: event.clone(), user_count });
     Ok(Committed::New(event))
 }
 
@@ -120,7 +125,7 @@ fn find_repeated(
     id: &ClientMessageId,
 ) -> rusqlite::Result<Option<Event>> {
     let sent = connection
-        .prepare_cached("SELECT sent FROM message WHERE room = ?1 AND author = ?2 AND client_id = ?3")?
+        .prepare_cached("SELECT seq FROM message WHERE id >> 28 = ?1 AND author = ?2 AND client_id = ?3")?
         .query_row(params![room.key, author.as_str(), id.as_str()], |row| row.get(0).map(Seq))
         .optional()?;
     let Some(sent) = sent else { return Ok(None) };
@@ -133,22 +138,22 @@ fn append_message(
     author: User,
     text: MessageText,
     client_message_id: Option<ClientMessageId>,
-    seq: Seq,
+    position: Position,
 ) -> rusqlite::Result<Message> {
-    let (index, now) = (room.row.state.message_count, room.row.state.now);
+    let (index, now, seq) = (room.row.state.message_count, room.row.state.now, position.seq);
     connection
         .prepare_cached(
-            "INSERT INTO message (room, idx, revision, sent, author, display_name, text, created_at, client_id)
-             VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO message (id, seq, tag, revision, created_at, author, display_name, text, client_id)
+             VALUES (?1, ?2, ?3, ?2, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
-            room.row.key,
-            index,
+            room.row.id_of(index),
             seq.0,
+            tag_to_sql(position.tag),
+            now.as_millis(),
             author.id.as_str(),
             author.display_name.as_str(),
             text.as_str(),
-            now.as_millis(),
             client_message_id.as_ref().map(ClientMessageId::as_str),
         ])?;
     if !room.has_user(&author.id) {
@@ -195,20 +200,18 @@ fn find_for_change(connection: &Connection, room: &RoomRow, index: u64, revision
 /// How often the message at `index` was edited.
 fn edit_count(connection: &Connection, room: &RoomRow, index: u64) -> rusqlite::Result<u64> {
     connection
-        .prepare_cached("SELECT edits FROM message WHERE room = ?1 AND idx = ?2")?
-        .query_row(params![room.key, index], |row| row.get(0))
+        .prepare_cached("SELECT edits FROM message WHERE id = ?1")?
+        .query_row([room.id_of(index)], |row| row.get(0))
 }
 
 /// Stores the new content of a message and adds `edits` to its count of edits.
 fn update_message(connection: &Connection, room: &RoomRow, message: &Message, edits: u64) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "UPDATE message SET text = ?3, edited_at = ?4, deleted_at = ?5, revision = ?6, edits = edits + ?7
-             WHERE room = ?1 AND idx = ?2",
+            "UPDATE message SET text = ?2, edited_at = ?3, deleted_at = ?4, revision = ?5, edits = edits + ?6 WHERE id = ?1",
         )?
         .execute(params![
-            room.key,
-            message.id.index,
+            room.id_of(message.id.index),
             message.text.as_ref().map(MessageText::as_str),
             message.edited_at.map(Timestamp::as_millis),
             message.deleted_at.map(Timestamp::as_millis),
@@ -217,12 +220,21 @@ fn update_message(connection: &Connection, room: &RoomRow, message: &Message, ed
         ])
 }
 
-fn append_log(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Result<()> {
-    let (seq, tag) = (event.position.seq.0, tag_to_sql(event.position.tag));
+/// Appends the log entry of an edit or a deletion. The entry of a send is its message.
+fn append_change(connection: &Connection, room: &RoomRow, event: &Event) -> rusqlite::Result<usize> {
     connection
-        .prepare_cached("INSERT INTO log (room, seq, kind, idx, at, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![room.key, seq, kind_to_sql(event.kind), event.message.id.index, event.at.as_millis(), tag])?;
-    Ok(())
+        .prepare_cached(
+            "INSERT INTO change (id, kind, message, at, tag, sent, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            room.id_of(event.position.seq.0),
+            kind_to_sql(event.kind),
+            room.id_of(event.message.id.index),
+            event.at.as_millis(),
+            tag_to_sql(event.position.tag),
+            room.state.message_count,
+            room.deleted,
+        ])
 }
 
 /// A row of the `user` table.
@@ -232,12 +244,13 @@ struct UserRow {
     previous: Option<[u8; 32]>,
     sealed: Option<[u8; 16]>,
     expires_at: Timestamp,
+    is_new: bool,
 }
 
 fn find_user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::Result<Option<UserRow>> {
     connection
         .prepare_cached(
-            "SELECT display_name, current, previous, sealed, expires_at FROM user WHERE id = ?1 AND expires_at > ?2",
+            "SELECT display_name, current, previous, sealed, expires_at, is_new FROM user WHERE id = ?1 AND expires_at > ?2",
         )?
         .query_row(params![id.as_str(), now.as_millis()], |row| {
             Ok(UserRow {
@@ -246,29 +259,26 @@ fn find_user(connection: &Connection, id: &UserId, now: Timestamp) -> rusqlite::
                 previous: row.get(2)?,
                 sealed: row.get(3)?,
                 expires_at: Timestamp::from_millis(row.get(4)?),
+                is_new: row.get(5)?,
             })
         })
         .optional()
 }
 
 pub(super) fn authenticate(ctx: &mut WriteContext<'_>, admission: Admission) -> Result<Admitted, StoreError> {
-    let token = admission.next_token;
-    let admitted = admit(ctx, admission)?;
-    if let Admitted::Created(user) = &admitted {
-        ctx.new_users.insert(user.id.clone(), token);
-    }
-    Ok(admitted)
+    Ok(admit(ctx, admission, true)?)
 }
 
-fn admit(ctx: &mut WriteContext<'_>, admission: Admission) -> rusqlite::Result<Admitted> {
+/// Authenticates a user or registers it. `is_new` marks a user that is registered without a message.
+fn admit(ctx: &mut WriteContext<'_>, admission: Admission, is_new: bool) -> rusqlite::Result<Admitted> {
     let (connection, now) = (ctx.connection, ctx.now);
     let Admission { user: id, presented, next_token, keep_until, register_as } = admission;
     let Some(known) = find_user(connection, &id, now)? else {
         let Some(display_name) = register_as else { return Ok(Admitted::Unknown) };
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO user (id, display_name, current, previous, sealed, expires_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO user (id, display_name, current, previous, sealed, expires_at, is_new)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 id.as_str(),
@@ -277,6 +287,7 @@ fn admit(ctx: &mut WriteContext<'_>, admission: Admission) -> rusqlite::Result<A
                 presented.map(|p| p.hash.0),
                 presented.map(|p| p.sealed_next_token.0),
                 keep_until.as_millis(),
+                is_new,
             ])?;
         return Ok(Admitted::Created(User { id, display_name }));
     };
@@ -285,12 +296,13 @@ fn admit(ctx: &mut WriteContext<'_>, admission: Admission) -> rusqlite::Result<A
     let sealed = known.sealed.filter(|_| known.previous == Some(presented.hash.0));
     if is_current {
         connection
-            .prepare_cached("UPDATE user SET current = ?2, previous = ?3, sealed = ?4 WHERE id = ?1")?
+            .prepare_cached("UPDATE user SET current = ?2, previous = ?3, sealed = ?4, is_new = 0 WHERE id = ?1")?
             .execute(params![id.as_str(), next_token.0, presented.hash.0, presented.sealed_next_token.0])?;
     } else if sealed.is_none() {
         return Ok(Admitted::WrongToken);
+    } else if known.is_new {
+        connection.prepare_cached("UPDATE user SET is_new = 0 WHERE id = ?1")?.execute([id.as_str()])?;
     }
-    ctx.new_users.remove(&id);
     // A separate statement, because it moves an index entry and is rarely needed.
     if keep_until > known.expires_at {
         connection
@@ -305,10 +317,9 @@ fn admit(ctx: &mut WriteContext<'_>, admission: Admission) -> rusqlite::Result<A
 }
 
 pub(super) fn forget_new_user(ctx: &mut WriteContext<'_>, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-    if ctx.new_users.contains(user, token) {
-        ctx.new_users.remove(user);
-        delete_user(ctx.connection, user, token)?;
-    }
+    ctx.connection
+        .prepare_cached("DELETE FROM user WHERE id = ?1 AND current = ?2 AND is_new")?
+        .execute(params![user.as_str(), token.0])?;
     Ok(())
 }
 
