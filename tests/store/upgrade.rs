@@ -185,8 +185,7 @@ async fn a_killed_upgrade_is_continued_by_the_next_start() {
     ada(&server).send(&room(), "after the upgrade").await;
     assert!(server.terminate().await.success());
     let connection = Connection::open(server.data().join("livechat.db")).expect("a database");
-    let counts =
-        "SELECT (SELECT count(*) FROM message WHERE id >> 28 = 3 AND edits = 1), (SELECT count(*) FROM change WHERE id >> 28 = 3)";
+    let counts = "SELECT (SELECT count(*) FROM message WHERE id >> 28 = 3 AND edits = 1), (SELECT count(*) FROM change WHERE id >> 28 = 3)";
     let counts: (u32, u32) = connection.query_row(counts, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("counts");
     assert_eq!(counts, (20_000, 20_000));
 }
