@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
-use crate::domain::event::{Event, EventKind, Position};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::limits::PAGE_MAX;
 use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
+use crate::domain::position::Position;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{RoomState, Snapshot};
@@ -177,9 +178,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::event::{EntryTag, Seq};
     use crate::domain::message::MessageId;
     use crate::domain::page::Take;
+    use crate::domain::position::{EntryTag, Seq};
     use crate::domain::room::{Room, RoomCode};
     use crate::domain::user::{DisplayName, User, UserId};
 
