@@ -132,19 +132,20 @@ impl Migration {
 
     async fn copy_content(&self, state: &RoomState) -> Result<ImportOutcome, StoreError> {
         let (id, size) = (state.room.id, u64::from(CALL_SIZE));
-        self.target.discard_staged(id).await?;
+        self.target.begin_staging(state).await?;
+        let mut live = 0;
         for first in (0..state.message_count).step_by(CALL_SIZE as usize) {
-            self.target.stage_messages(state, &self.source.messages(id, first..first + size)?).await?;
+            live += self.target.stage_messages(state, &self.source.messages(id, first..first + size)?).await?;
         }
         for first in (0..state.user_count).step_by(CALL_SIZE as usize) {
-            self.target.stage_users(state, &self.source.room_users(id, first..first + size)?).await?;
+            self.target.stage_users(state, first, &self.source.room_users(id, first..first + size)?).await?;
         }
         for first in (1..=state.head.seq.0).step_by(CALL_SIZE as usize) {
             let entries = self.source.log(id, Seq(first), CALL_SIZE)?;
             self.target.stage_log(state, &entries).await?;
             self.bar.inc(entries.len() as u64);
         }
-        self.target.reveal(state).await
+        self.target.reveal(state, live).await
     }
 
     /// Counts the rooms alive that are missing at the target or differ there.

@@ -14,6 +14,7 @@ mod link;
 mod lockouts;
 mod reply;
 mod scripts;
+mod snapshot;
 mod startup;
 mod two_step_send;
 mod viewer_cache;
@@ -25,29 +26,30 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
-use redis::{Script, ScriptInvocation};
 use tracing::warn;
 
 use crate::critical_tasks::CriticalTasks;
 use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::page::{Take, Window};
-use crate::domain::position::Position;
+use crate::domain::message::{ClientMessageId, MessageText};
+use crate::domain::page::Window;
+use crate::domain::position::{Position, Seq};
 use crate::domain::room::{Room, RoomCode, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
 use crate::store::redis::feed::EventFeed;
-use crate::store::redis::keys::{EVENTS, Keys, ROOM_PARTS, list_entry};
+use crate::store::redis::keys::{Keys, ROOM_PARTS, list_entry};
 use crate::store::redis::link::cluster::Cluster;
 use crate::store::redis::link::commands::CommandClient;
 use crate::store::redis::link::connect_error::is_temporary;
 use crate::store::redis::link::error::is_cluster_down;
+use crate::store::redis::link::script::{Script, ScriptCall};
 pub use crate::store::redis::link::settings::{InvalidSettings, Login, Sentinels, Settings};
 pub use crate::store::redis::link::tls::{CertificateFiles, InvalidCertificates};
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Scripts, millis, pass_admission, pass_window};
-use crate::store::redis::startup::StartupWait;
+use crate::store::redis::startup::{StartupWait, check_layout};
 use crate::store::redis::two_step_send::send_in_two_steps;
 use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
@@ -98,7 +100,7 @@ impl RedisStore {
 
     /// Connects. [`StoreError::Unavailable`] when Redis cannot be reached in time or rejects the login.
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
-        let (keys, critical_tasks) = (Keys::new(settings.prefix.clone()), CriticalTasks::default());
+        let (keys, critical_tasks) = (Keys::new(&settings.prefix), CriticalTasks::default());
         let check = async |connection: &mut MultiplexedConnection| acl::check(connection, &settings.prefix).await;
         let commands = CommandClient::connect(&settings, critical_tasks.clone(), check).await?;
         if let Some(policy) = commands.eviction_policy().await {
@@ -108,6 +110,7 @@ impl RedisStore {
                  set its maxmemory-policy to noeviction"
             );
         }
+        check_layout(&commands, &keys).await?;
         let feed = EventFeed::start(&settings, keys.clone(), &commands, critical_tasks.clone());
         let inner = Inner {
             commands,
@@ -154,7 +157,7 @@ impl RedisStore {
 
     /// Takes two steps, because a cluster may keep room and list on two nodes. Between them the room exists without being listed.
     async fn create_and_list(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let mut create = self.on_room(&self.inner.scripts.create_room, id, &["room"]);
+        let mut create = self.on_room(&self.inner.scripts.create_room, id, &ROOM_PARTS);
         let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
         self.list_room(&state.room).await?;
         Ok(state)
@@ -164,27 +167,23 @@ impl RedisStore {
     async fn list_room(&self, room: &Room) -> Result<(), StoreError> {
         let topology = self.inner.commands.cluster().map(Cluster::topology);
         let part = self.inner.keys.list_part(room.id, topology.as_deref());
-        let mut call = self.inner.scripts.list_room.key(&self.inner.keys.room_list(part)[..]);
+        let mut call = self.inner.scripts.list_room.call(self.inner.keys.room_list(part));
         call.arg(list_entry(room.created_at, room.id)).arg(room.expires_at.as_millis());
         self.run(&call).await.map(drop)
     }
 
-    async fn run(&self, call: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
+    async fn run(&self, call: &ScriptCall<'_>) -> Result<Reply, StoreError> {
         Reply::parse(self.inner.commands.run(call).await?)
     }
 
     /// A call of a script with these keys of a room.
-    fn on_room<'a>(&self, script: &'a Script, room: RoomId, names: &[&str]) -> ScriptInvocation<'a> {
-        let mut call = script.prepare_invoke();
-        for name in names {
-            call.key(self.inner.keys.of_room(room, name));
-        }
-        call
+    fn on_room<'a>(&self, script: &'a Script, room: RoomId, names: &[&str]) -> ScriptCall<'a> {
+        script.call(names.iter().map(|name| self.inner.keys.of_room(room, name)))
     }
 
     /// A call of a script with the key of a user.
-    fn on_user<'a>(&self, script: &'a Script, user: &UserId) -> ScriptInvocation<'a> {
-        script.key(self.inner.keys.user(user))
+    fn on_user<'a>(&self, script: &'a Script, user: &UserId) -> ScriptCall<'a> {
+        script.call([self.inner.keys.user(user)])
     }
 }
 
@@ -196,23 +195,18 @@ impl Store for RedisStore {
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
-        const EMPTY: Window = Window { after: None, before: None, take: Take::First(0) };
-        let mut call = self.on_room(&self.inner.scripts.snapshot, room, &ROOM_PARTS);
-        let window = window.unwrap_or(EMPTY);
-        let mut reply = self.run(pass_window(&mut call, window)).await?;
-        let state = reply.room_state(room)?;
-        let indexes = window.range(state.message_count);
-        let messages =
-            indexes.zip(reply.strings()).map(|(index, encoded)| codec::decode_message(room, index, &encoded?));
-        Ok(Snapshot { messages: messages.collect::<Result<_, _>>()?, state })
+        self.read_snapshot(room, window).await
     }
 
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.chatters, room, &ROOM_PARTS);
         let mut reply = self.run(pass_window(&mut call, window)).await?;
         let total = reply.number()?;
-        let chatters = reply.strings().map(|encoded| codec::decode_chatter(&encoded?));
-        Ok(UserPage { users: chatters.collect::<Result<_, _>>()?, total })
+        let mut users = Vec::new();
+        while !reply.is_empty() {
+            users.push(codec::decode_author(&reply.string()?)?);
+        }
+        Ok(UserPage { users, total })
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
@@ -225,29 +219,39 @@ impl Store for RedisStore {
     }
 
     async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.run(self.on_user(&self.inner.scripts.forget_new_user, user).arg(hex::encode(token.0))).await.map(drop)
+        self.run(self.on_user(&self.inner.scripts.forget_new_user, user).arg(&token.0[..])).await.map(drop)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let Commit { room, tag, change } = commit;
-        let mut call = self.on_room(&self.inner.scripts.commit, room, &ROOM_PARTS);
-        call.key(self.inner.keys.of_room(room, EVENTS));
-        call.arg(codec::encode_kind(kind_of(&change))).arg(codec::encode_tag(tag));
-        match change {
-            Change::Send { author, text, client_message_id, limits } => call
-                .arg(author.id.as_str())
-                .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
-                .arg(limits.messages)
-                .arg(codec::encode_chatter(&author))
-                .arg(codec::encode_send(&author, client_message_id.as_ref()))
-                .arg(text.as_str())
-                .arg(limits.events),
-            Change::Edit { index, revision, text, limits } => {
-                call.arg(index).arg(revision.0).arg(text.as_str()).arg(limits.events).arg(limits.edits)
-            }
-            Change::Delete { index, revision } => call.arg(index).arg(revision.0),
+        let commit_change = |kind: EventKind, index: u64, revision: Seq| {
+            let mut call = self.on_room(&self.inner.scripts.commit_change, room, &ROOM_PARTS);
+            call.arg(&[codec::encode_kind(kind)][..]).arg(&codec::encode_tag(tag)[..]).arg(index).arg(revision.0);
+            call
         };
-        self.run(&call).await?.committed(room)
+        let mut call = match &change {
+            Change::Send { author, text, client_message_id, limits } => {
+                let mut call = self.on_room(&self.inner.scripts.commit_send, room, &ROOM_PARTS);
+                pass_message(&mut call, &author.id, client_message_id.as_ref(), text);
+                call.arg(&codec::encode_tag(tag)[..]).arg(limits.messages).arg(limits.events);
+                call.arg(author.display_name.as_str());
+                call
+            }
+            Change::Edit { index, revision, .. } => commit_change(EventKind::Edited, *index, *revision),
+            Change::Delete { index, revision } => commit_change(EventKind::Deleted, *index, *revision),
+        };
+        if let Change::Edit { text, limits, .. } = &change {
+            call.arg(text.as_str()).arg(limits.events).arg(limits.edits);
+        }
+        let mut reply = self.run(&call).await?;
+        match change {
+            Change::Send { author, text, client_message_id, .. } => {
+                reply.committed_send(room, author, text, client_message_id)
+            }
+            Change::Edit { .. } | Change::Delete { .. } => {
+                Ok(Committed::New(codec::decode_event(room, &reply.bytes()?)?))
+            }
+        }
     }
 
     async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
@@ -256,36 +260,25 @@ impl Store for RedisStore {
             return self.detached(send).await;
         }
         let NewMessage { room, tag, text, client_message_id, limits } = message;
-        let mut call = self.on_room(&self.inner.scripts.send, room, &ROOM_PARTS);
-        call.key(self.inner.keys.of_room(room, EVENTS)).key(self.inner.keys.user(&admission.user));
-        let [before, after] = codec::encode_around_name(&admission.user, client_message_id.as_ref());
-        pass_admission(&mut call, &admission)
-            .arg(codec::encode_tag(tag))
-            .arg(admission.user.as_str())
-            .arg(client_message_id.as_ref().map_or("", |id| id.as_str()))
-            .arg(limits.messages)
-            .arg(before)
-            .arg(after)
-            .arg(text.as_str())
-            .arg(limits.events);
-        let mut reply = self.run(&call).await?;
+        let keys = ROOM_PARTS.iter().map(|name| self.inner.keys.of_room(room, name));
+        let mut call = self.inner.scripts.send.call(keys.chain([self.inner.keys.user(&admission.user)]));
+        pass_message(&mut call, &admission.user, client_message_id.as_ref(), &text);
+        let mut reply = self.run(call.arg(codec::encode_send(&admission, tag, limits))).await?;
         let admitted = reply.admitted(admission.user)?;
-        if admitted.user().is_none() {
-            return Ok(Sent { admitted, committed: None });
-        }
-        if !matches!(admitted, Admitted::Repeated(..)) {
-            // Skip the empty value in place of a repeated token.
-            reply.string()?;
-        }
+        let Some(author) = admitted.user().cloned() else { return Ok(Sent { admitted, committed: None }) };
         reply.read_outcome()?;
-        Ok(Sent { admitted, committed: Some(reply.committed(room)?) })
+        let committed = reply.committed_send(room, author, text, client_message_id)?;
+        Ok(Sent { admitted, committed: Some(committed) })
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.read_log, room, &ROOM_PARTS);
-        call.arg(after.seq.0).arg(codec::encode_tag(after.tag)).arg(limit);
-        let reply = self.run(&call).await?;
-        Ok(reply.strings().map(|encoded| codec::decode_event(room, &encoded?)).collect::<Result<_, _>>()?)
+        let mut reply = self.run(call.arg(after.seq.0).arg(&codec::encode_tag(after.tag)[..]).arg(limit)).await?;
+        let mut events = Vec::new();
+        while !reply.is_empty() {
+            events.push(reply.event(room)?);
+        }
+        Ok(events)
     }
 
     fn feed(&self) -> Feed {
@@ -338,10 +331,14 @@ impl Store for RedisStore {
     }
 }
 
-const fn kind_of(change: &Change) -> EventKind {
-    match change {
-        Change::Send { .. } => EventKind::Sent,
-        Change::Edit { .. } => EventKind::Edited,
-        Change::Delete { .. } => EventKind::Deleted,
-    }
+/// Passes the first arguments of `commit_send`.
+fn pass_message(
+    call: &mut ScriptCall<'_>,
+    author: &UserId,
+    client_message_id: Option<&ClientMessageId>,
+    text: &MessageText,
+) {
+    call.arg(codec::author_field(author))
+        .arg(client_message_id.map_or_else(String::new, |id| codec::send_field(author, id)))
+        .arg(codec::encode_fields(author, client_message_id, text.as_str()));
 }

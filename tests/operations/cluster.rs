@@ -110,7 +110,7 @@ const CONNECTIONS_PER_NODE: usize = 3;
 
 /// Counts the subscribers of a room's events on its shard.
 async fn subscribers(cluster: &RedisCluster, shard: usize, room: &str) -> usize {
-    let channel = format!("livechat:{{{room}}}:events");
+    let channel = format!("livechat:1:{{{room}}}:room");
     let (_, count): (String, usize) = cluster.node(shard).query(&["PUBSUB", "SHARDNUMSUB", &channel]).await;
     count
 }

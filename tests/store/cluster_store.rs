@@ -261,8 +261,8 @@ async fn page_of_rooms_costs_the_same_with_a_hundred_thousand_rooms_as_with_fort
         let entries: Vec<_> = (0..LISTED / 16).map(|n| format!("{:020}:{}", n, RoomId::random())).collect();
         for entries in entries.chunks(1_000) {
             let (mut by_age, mut by_expiry) = (redis::cmd("ZADD"), redis::cmd("ZADD"));
-            by_age.arg(format!("{PREFIX}:{{{tag}}}:age"));
-            by_expiry.arg(format!("{PREFIX}:{{{tag}}}:expiry"));
+            by_age.arg(format!("{PREFIX}:1:{{{tag}}}:age"));
+            by_expiry.arg(format!("{PREFIX}:1:{{{tag}}}:expiry"));
             for entry in entries {
                 by_age.arg(0).arg(entry);
                 by_expiry.arg(expires_at).arg(entry);

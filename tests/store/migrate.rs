@@ -85,7 +85,7 @@ async fn everything_arrives_and_stays_usable() {
     // An earlier run may have been interrupted before it listed a room; the next run lists it.
     let mut unlist = redis::cmd("DEL");
     for part in 0..16 {
-        unlist.arg(format!("livechat:{{rooms:{part:02}}}:age")).arg(format!("livechat:{{rooms:{part:02}}}:expiry"));
+        unlist.arg(format!("livechat:1:{{rooms:{part:02}}}:age")).arg(format!("livechat:1:{{rooms:{part:02}}}:expiry"));
     }
     unlist.exec_async(&mut redis.connection().await).await.expect("no list any more");
     assert_ne!(active_rooms(&client).await, rooms);
@@ -123,8 +123,8 @@ async fn no_key_outlives_its_room_and_no_staging_key_is_left() {
     run_migration(&server.data(), &redis.url());
     let mut connection = redis.connection().await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
-    assert!(keys.len() >= 8, "{keys:?}");
-    for key in keys {
+    assert!(keys.len() >= 7, "{keys:?}");
+    for key in keys.into_iter().filter(|key| key != "livechat:layout") {
         let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut connection).await.expect("a time");
         let is_user = key.ends_with(":user");
         assert!(left > 0 && (is_user || left <= 3_600_000), "{key} lives for {left} ms");
@@ -157,7 +157,7 @@ async fn a_large_room_arrives_complete_after_interruptions() {
         .next()
         .and_then(|a| a.parse().ok())
         .expect("an address");
-    for bytes in [40_000, 400_000, 900_000] {
+    for bytes in [40_000, 300_000, 600_000] {
         let bottleneck = Bottleneck::before(address, bytes).await;
         let mut migration = migrate(&server.data(), &format!("redis://{}/", bottleneck.address()));
         let mut migration = migration.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command");

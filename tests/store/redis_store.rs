@@ -34,6 +34,11 @@ async fn connect(server: &RedisServer) -> RedisStore {
     RedisStore::connect(settings(server)).await.expect("a store")
 }
 
+/// A key or channel of a room, in the current layout.
+fn room_key(room: RoomId, name: &str) -> String {
+    format!("{PREFIX}:1:{{{room}}}:{name}")
+}
+
 async fn new_room(store: &RedisStore) -> RoomId {
     let room = RoomId::random();
     store.create_room(room, &RoomCode::random(6), HOUR).await.expect("a room");
@@ -72,8 +77,11 @@ async fn next_event(feed: &mut Feed) -> Event {
     }
 }
 
+/// All keys but the one of the layout, which stays.
 async fn keys(redis: &mut MultiplexedConnection) -> BTreeSet<String> {
-    redis::cmd("KEYS").arg("*").query_async(redis).await.expect("keys")
+    let mut keys: BTreeSet<_> = redis::cmd("KEYS").arg("*").query_async(redis).await.expect("keys");
+    assert!(keys.remove(&format!("{PREFIX}:layout")), "no key names the layout");
+    keys
 }
 
 async fn channels(redis: &mut MultiplexedConnection) -> BTreeSet<String> {
@@ -119,13 +127,13 @@ async fn every_key_expires_and_every_key_of_a_room_has_its_hash_tag() {
         assert!(left > 0, "{key} never expires");
         assert!(left <= 3_600_000, "{key} outlives the room");
         assert!(key.starts_with(PREFIX), "{key} is not under the prefix");
-        if let Some(name) = key.strip_prefix(&format!("{PREFIX}:{{{room}}}:")) {
+        if let Some(name) = key.strip_prefix(&room_key(room, "")) {
             room_keys.insert(name.to_owned());
         } else {
             assert!(!key.contains(&room.to_string()), "{key} belongs to the room but lacks its hash tag");
         }
     }
-    let expected = ["room", "messages", "log", "once", "chatters", "roster", "viewers"];
+    let expected = ["room", "messages", "log", "viewers"];
     assert_eq!(room_keys, expected.map(str::to_owned).into());
 }
 
@@ -143,6 +151,22 @@ async fn expired_room_leaves_no_key() {
     assert!(matches!(store.read_log(room, Position::START, 10).await, Err(StoreError::NotFound)));
     assert_eq!(store.active_rooms(None, 10).await.expect("a page").total, 0);
     assert_eq!(keys(&mut redis).await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn data_of_another_layout_is_left_alone() {
+    let server = RedisServer::start().await;
+    let mut redis = server.connection().await;
+    redis::cmd("SET").arg(format!("{PREFIX}:layout")).arg(2).exec_async(&mut redis).await.expect("another layout");
+    let Err(StoreError::Unavailable(cause)) = RedisStore::connect(settings(&server)).await else {
+        panic!("another layout was accepted")
+    };
+    assert!(cause.to_string().contains("layout 2") && cause.to_string().contains("REDIS_PREFIX"), "{cause}");
+    assert_eq!(keys(&mut redis).await, BTreeSet::new());
+    let layout: u64 = redis::cmd("GET").arg(format!("{PREFIX}:layout")).query_async(&mut redis).await.expect("a key");
+    assert_eq!(layout, 2);
+    // Another prefix has data of its own.
+    RedisStore::connect(Settings::new(&server.url(), "other").expect("settings")).await.expect("a store");
 }
 
 /// A node of a cluster rejects a script whose keys are not all in one slot.
@@ -183,7 +207,7 @@ async fn every_failure_counter_expires() {
     let room = new_room(&store).await;
     use_lockouts(&store, room).await;
     let counters: Vec<_> = keys(&mut redis).await.into_iter().filter(|key| !key.contains("{rooms:")).collect();
-    assert_eq!(counters.len(), 5, "{counters:?}");
+    assert_eq!(counters.len(), 6, "{counters:?}");
     for key in counters {
         let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut redis).await.expect("a time");
         assert!(left > 0, "{key} never expires");
@@ -236,7 +260,7 @@ async fn only_watched_rooms_are_subscribed() {
     store.subscribe(watched).await.expect("watched twice");
     store.subscribe(other).await.expect("watched");
     store.unsubscribe(other);
-    let expected: BTreeSet<_> = [format!("{PREFIX}:{{{watched}}}:events")].into();
+    let expected: BTreeSet<_> = [room_key(watched, "room")].into();
     eventually("only the watched room is subscribed", || {
         let (mut redis, expected) = (redis.clone(), expected.clone());
         async move { channels(&mut redis).await == expected }
@@ -439,8 +463,8 @@ async fn foreign_data_under_our_keys_is_corrupt() {
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = new_room(&store).await;
     send_text(&store, room, "hello").await;
-    let messages = format!("{PREFIX}:{{{room}}}:messages");
-    redis::cmd("HSET").arg(&messages).arg(0).arg("nonsense").exec_async(&mut redis).await.expect("nonsense");
+    let messages = room_key(room, "messages");
+    redis::cmd("LSET").arg(&messages).arg(0).arg("nonsense").exec_async(&mut redis).await.expect("nonsense");
     let all = Window { after: None, before: None, take: Take::First(10) };
     assert!(matches!(store.snapshot(room, Some(all)).await, Err(StoreError::Corrupt(_))));
     assert!(matches!(store.read_log(room, Position::START, 10).await, Err(StoreError::Corrupt(_))));
@@ -448,7 +472,7 @@ async fn foreign_data_under_our_keys_is_corrupt() {
     assert!(matches!(store.snapshot(room, Some(all)).await, Err(StoreError::Corrupt(_))));
     let mut feed = store.feed();
     store.subscribe(room).await.expect("watched");
-    let events = format!("{PREFIX}:{{{room}}}:events");
+    let events = room_key(room, "room");
     redis::cmd("PUBLISH").arg(events).arg("nonsense").exec_async(&mut redis).await.expect("nonsense");
     assert!(matches!(next_item(&mut feed).await, FeedItem::ResyncOf(_)));
 }
@@ -515,7 +539,7 @@ async fn repeats_windows_positions_and_tokens_follow_the_contract() {
 }
 
 #[tokio::test]
-async fn list_of_rooms_is_paged_and_skips_missing_rooms() {
+async fn list_room_keyss_is_paged_and_skips_missing_rooms() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let mut rooms = Vec::new();
@@ -524,8 +548,7 @@ async fn list_of_rooms_is_paged_and_skips_missing_rooms() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     for deleted in [1, 2] {
-        let key = format!("{PREFIX}:{{{}}}:room", rooms[deleted]);
-        redis::cmd("DEL").arg(key).exec_async(&mut redis).await.expect("a deleted room");
+        redis::cmd("DEL").arg(room_key(rooms[deleted], "room")).exec_async(&mut redis).await.expect("a deleted room");
     }
     let mut expected = rooms.clone();
     expected.drain(1..3);

@@ -90,10 +90,8 @@ impl RedisStore {
     ) -> Result<Vec<Part>, StoreError> {
         let key = |part: &u8| self.inner.keys.room_list(*part)[0].clone();
         let read = |numbers: &'a [u8]| async move {
-            let mut call = self.inner.scripts.list_rooms.prepare_invoke();
-            for number in numbers {
-                call.key(&self.inner.keys.room_list(*number)[..]);
-            }
+            let keys = numbers.iter().flat_map(|number| self.inner.keys.room_list(*number));
+            let mut call = self.inner.scripts.list_rooms.call(keys);
             let mut reply = self.run(call.arg(from).arg(count).arg(u8::from(prune))).await?;
             let mut parts = Vec::with_capacity(numbers.len());
             for number in numbers.iter().copied() {
@@ -124,11 +122,8 @@ impl RedisStore {
         shards: &mut UnavailableShards,
     ) -> Result<Option<StoreError>, StoreError> {
         let read = |rooms: &'a [RoomId]| async move {
-            let mut call = self.inner.scripts.room_states.prepare_invoke();
-            for room in rooms {
-                call.key(&ROOM_PARTS.map(|part| self.inner.keys.of_room(*room, part))[..]);
-            }
-            let mut reply = self.run(&call).await?;
+            let keys = rooms.iter().flat_map(|room| ROOM_PARTS.map(|part| self.inner.keys.of_room(*room, part)));
+            let mut reply = self.run(&self.inner.scripts.room_states.call(keys)).await?;
             let mut states = Vec::with_capacity(rooms.len());
             while !reply.is_empty() {
                 let index = usize::try_from(reply.number()?).unwrap_or(usize::MAX);

@@ -11,10 +11,9 @@ use tokio::time::timeout;
 use tracing::error;
 
 use crate::critical_tasks::CriticalTasks;
-use crate::domain::event::Event;
 use crate::domain::room::RoomId;
 use crate::store::redis::codec::{DecodeError, decode_event};
-use crate::store::redis::keys::{EVENTS, Keys};
+use crate::store::redis::keys::Keys;
 use crate::store::redis::link::commands::CommandClient;
 use crate::store::redis::link::error::TimedOut;
 use crate::store::redis::link::pubsub::{PubSub, PubSubEvent};
@@ -48,7 +47,7 @@ impl EventFeed {
 
     /// See [`Store::subscribe`](crate::store::Store::subscribe).
     pub fn subscribe(&self, room: RoomId) -> BoxFuture<'static, Result<(), StoreError>> {
-        let (active, deadline) = (self.pubsub.subscribe(&self.keys.of_room(room, EVENTS)), self.timeout);
+        let (active, deadline) = (self.pubsub.subscribe(&self.keys.events_channel(room)), self.timeout);
         Box::pin(async move {
             let Some(active) = active else { return Ok(()) };
             match timeout(deadline, active).await {
@@ -61,7 +60,7 @@ impl EventFeed {
 
     /// See [`Store::unsubscribe`](crate::store::Store::unsubscribe).
     pub fn unsubscribe(&self, room: RoomId) {
-        self.pubsub.unsubscribe(&self.keys.of_room(room, EVENTS));
+        self.pubsub.unsubscribe(&self.keys.events_channel(room));
     }
 
     /// Ends the tasks and waits for them.
@@ -93,7 +92,7 @@ impl Publisher {
     }
 
     fn publish_event(&self, room: RoomId, payload: &[u8]) {
-        match decode(room, payload) {
+        match decode_event(room, payload) {
             Ok(event) => self.publish(FeedItem::Event(Arc::new(event))),
             Err(error) => {
                 self.log_once(&error);
@@ -112,8 +111,4 @@ impl Publisher {
             error!(%error, "cannot decode a published event; further errors of this kind are not logged");
         }
     }
-}
-
-fn decode(room: RoomId, payload: &[u8]) -> Result<Event, DecodeError> {
-    decode_event(room, str::from_utf8(payload).map_err(|_| DecodeError("a push"))?)
 }

@@ -10,31 +10,43 @@ use crate::domain::user::UserId;
 use crate::store::Subject;
 use crate::store::redis::link::topology::Topology;
 
-/// The channel on which a room's events are published.
-pub const EVENTS: &str = "events";
+/// The version of the names and values. Raise it with every change that another version would misread.
+pub const LAYOUT: u64 = 1;
 
-/// The keys of a room. Every script on a room gets all of them, so that it can tell a complete room from an incomplete one.
-pub const ROOM_PARTS: [&str; 6] = ["room", "messages", "log", "once", "chatters", "roster"];
+/// The keys of a room. Every script that reads a room gets all of them, to tell a complete room from an incomplete one.
+pub const ROOM_PARTS: [&str; 3] = ["room", "messages", "log"];
 
 /// Builds names under one prefix.
 #[derive(Clone, Debug)]
 pub struct Keys {
+    /// Ends with the layout's version.
     prefix: String,
+    layout: String,
 }
 
 impl Keys {
-    pub const fn new(prefix: String) -> Self {
-        Self { prefix }
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: format!("{prefix}:{LAYOUT}"), layout: format!("{prefix}:layout") }
     }
 
-    /// A key or channel of a room.
+    /// The key that holds the version of the layout in use under the prefix.
+    pub fn layout(&self) -> &str {
+        &self.layout
+    }
+
+    /// A key of a room.
     pub fn of_room(&self, room: RoomId, name: &str) -> String {
         format!("{}:{{{room}}}:{name}", self.prefix)
     }
 
-    /// The room of an [`EVENTS`] channel.
+    /// The channel on which a room's events are published. It has the name of a key that the scripts get anyway.
+    pub fn events_channel(&self, room: RoomId) -> String {
+        self.of_room(room, "room")
+    }
+
+    /// The room of an [`events_channel`](Self::events_channel).
     pub fn parse_events_channel(&self, channel: &str) -> Option<RoomId> {
-        let room = channel.strip_prefix(&self.prefix)?.strip_prefix(":{")?.strip_suffix(EVENTS)?.strip_suffix("}:")?;
+        let room = channel.strip_prefix(&self.prefix)?.strip_prefix(":{")?.strip_suffix("}:room")?;
         RoomId::parse(room).ok()
     }
 
@@ -90,10 +102,10 @@ mod tests {
 
     #[test]
     fn room_is_parsed_from_its_channel_and_its_list_entry() {
-        let (room, keys) = (RoomId::random(), Keys::new("some:prefix".into()));
-        assert_eq!(keys.parse_events_channel(&keys.of_room(room, EVENTS)), Some(room));
+        let (room, keys) = (RoomId::random(), Keys::new("some:prefix"));
+        assert_eq!(keys.parse_events_channel(&keys.events_channel(room)), Some(room));
         assert_eq!(keys.parse_events_channel(&keys.of_room(room, "log")), None);
-        assert_eq!(Keys::new("other".into()).parse_events_channel(&keys.of_room(room, EVENTS)), None);
+        assert_eq!(Keys::new("other").parse_events_channel(&keys.events_channel(room)), None);
         assert_eq!(parse_list_entry(&list_entry(Timestamp::from_millis(7), room)), Some(room));
     }
 }

@@ -10,6 +10,7 @@ pub mod pool;
 pub mod primary;
 pub mod pubsub;
 pub mod routed_connection;
+pub mod script;
 pub mod settings;
 pub mod slots;
 pub mod tls;

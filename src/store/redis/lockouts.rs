@@ -12,7 +12,7 @@ use crate::store::{FailureCounters, FailureOutcome, FailureRecord, LockoutPolicy
 impl FailureCounters for RedisStore {
     async fn record_failure(&self, subject: Subject, policy: LockoutPolicy) -> Result<FailureOutcome, StoreError> {
         let LockoutPolicy { max_failures, first, longest, forget_after } = policy;
-        let mut call = self.inner.scripts.record_failure.key(self.inner.keys.failures(subject));
+        let mut call = self.inner.scripts.record_failure.call([self.inner.keys.failures(subject)]);
         call.arg(max_failures).arg(millis(first)).arg(millis(longest)).arg(millis(forget_after));
         let mut reply = self.run(&call).await?;
         match reply.outcome() {
@@ -23,6 +23,8 @@ impl FailureCounters for RedisStore {
     }
 
     async fn undo_failure(&self, subject: Subject, record: FailureRecord) -> Result<(), StoreError> {
-        self.run(self.inner.scripts.undo_failure.key(self.inner.keys.failures(subject)).arg(record.0)).await.map(drop)
+        self.run(self.inner.scripts.undo_failure.call([self.inner.keys.failures(subject)]).arg(record.0))
+            .await
+            .map(drop)
     }
 }

@@ -4,10 +4,11 @@ use std::vec::IntoIter;
 
 use redis::Value;
 
-use crate::domain::position::{Position, Seq};
-use crate::domain::room::{Room, RoomCode, RoomId};
+use crate::domain::event::Event;
+use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::room::RoomId;
 use crate::domain::user::{DisplayName, User, UserId};
-use crate::store::redis::codec::{self, DecodeError};
+use crate::store::redis::codec::{self, DecodeError, ENTRY_LENGTH};
 use crate::store::{Admitted, Committed, RoomState, StoreError};
 
 /// The reply of a script.
@@ -20,29 +21,37 @@ pub struct Reply {
 impl Reply {
     /// Reads the outcome. Rejections become the matching [`StoreError`].
     pub fn parse(reply: Value) -> Result<Self, StoreError> {
-        let Value::Array(values) = reply else { return Err(DecodeError("a reply").into()) };
-        let mut values = values.into_iter();
-        let outcome = decode_string(values.next())?;
-        match outcome.as_str() {
+        let values = match reply {
+            Value::Array(values) => values,
+            Value::BulkString(mut entry) if entry.len() > ENTRY_LENGTH => {
+                // The usual outcome of `send.lua`.
+                let name = entry.split_off(ENTRY_LENGTH);
+                [b"rotated".to_vec(), name, b"new".to_vec(), entry].map(Value::BulkString).into()
+            }
+            _ => return Err(DecodeError("a reply").into()),
+        };
+        let mut reply = Self { outcome: String::new(), values: values.into_iter() };
+        reply.read_outcome()?;
+        Ok(reply)
+    }
+
+    /// Reads the outcome of a script's second step, in place of that of the first.
+    pub fn read_outcome(&mut self) -> Result<(), StoreError> {
+        self.outcome = self.string()?;
+        match self.outcome.as_str() {
             "not_found" => Err(StoreError::NotFound),
             "conflict" => Err(StoreError::Conflict),
             "full" => Err(StoreError::Full),
             "edit_limit" => Err(StoreError::EditLimit),
             "foreign" => Err(StoreError::ForeignPosition),
             "corrupt" => Err(DecodeError("a record").into()),
-            _ => Ok(Self { outcome, values }),
+            _ => Ok(()),
         }
     }
 
     /// The outcome, other than a rejection.
     pub fn outcome(&self) -> &str {
         &self.outcome
-    }
-
-    /// Reads the outcome of a script's second step, in place of that of the first.
-    pub fn read_outcome(&mut self) -> Result<(), DecodeError> {
-        self.outcome = self.string()?;
-        Ok(())
     }
 
     /// The error for an unexpected outcome.
@@ -52,7 +61,13 @@ impl Reply {
 
     /// Reads a string.
     pub fn string(&mut self) -> Result<String, DecodeError> {
-        decode_string(self.values.next())
+        String::from_utf8(self.bytes()?).map_err(|_| DecodeError("a string"))
+    }
+
+    /// Reads bytes.
+    pub fn bytes(&mut self) -> Result<Vec<u8>, DecodeError> {
+        let Some(Value::BulkString(bytes)) = self.values.next() else { return Err(DecodeError("a reply")) };
+        Ok(bytes)
     }
 
     /// Reads a number.
@@ -60,15 +75,16 @@ impl Reply {
         codec::decode_number(&self.string()?)
     }
 
-    /// Reads the eight values of a room's state.
+    /// Reads a room: the time, its state and its code.
     pub fn room_state(&mut self, id: RoomId) -> Result<RoomState, DecodeError> {
         let now = codec::decode_timestamp(&self.string()?)?;
-        let code = RoomCode::from_stored(self.string()?);
-        let created_at = codec::decode_timestamp(&self.string()?)?;
-        let expires_at = codec::decode_timestamp(&self.string()?)?;
-        let head = Position { seq: Seq(self.number()?), tag: codec::decode_tag(&self.string()?)? };
-        let (message_count, user_count) = (self.number()?, self.number()?);
-        Ok(RoomState { room: Room { id, code, created_at, expires_at }, now, head, message_count, user_count })
+        codec::decode_room(id, &self.bytes()?, &self.bytes()?, |_| now)
+    }
+
+    /// Reads a log entry and the current state of its message.
+    pub fn event(&mut self, room: RoomId) -> Result<Event, DecodeError> {
+        let entry = codec::decode_entry(&self.bytes()?)?;
+        entry.into_event(codec::decode_message(room, &self.bytes()?)?)
     }
 
     /// Reads the result of an authentication, of which the outcome is a part.
@@ -76,10 +92,7 @@ impl Reply {
         match self.outcome() {
             "created" => Ok(Admitted::Created(self.user(id)?)),
             "rotated" => Ok(Admitted::Rotated(self.user(id)?)),
-            "repeated" => {
-                let user = self.user(id)?;
-                Ok(Admitted::Repeated(user, codec::decode_sealed(&self.string()?)?))
-            }
+            "repeated" => Ok(Admitted::Repeated(self.user(id)?, codec::decode_sealed(&self.bytes()?)?)),
             "unknown" => Ok(Admitted::Unknown),
             "wrong_token" => Ok(Admitted::WrongToken),
             _ => Err(self.unexpected_outcome()),
@@ -90,12 +103,30 @@ impl Reply {
         Ok(User { id, display_name: DisplayName::from_stored(self.string()?) })
     }
 
-    /// Reads the result of a commit, of which the outcome is a part.
-    pub fn committed(&mut self, room: RoomId) -> Result<Committed, StoreError> {
-        let event = codec::decode_event(room, &self.string()?)?;
+    /// Reads the result of `commit_send`, of which the outcome is a part. A new message is not in the reply, because we have it.
+    pub fn committed_send(
+        &mut self,
+        room: RoomId,
+        author: User,
+        text: MessageText,
+        client_message_id: Option<ClientMessageId>,
+    ) -> Result<Committed, StoreError> {
         match self.outcome() {
-            "new" => Ok(Committed::New(event)),
-            "repeated" => Ok(Committed::Repeated(event)),
+            "repeated" => Ok(Committed::Repeated(self.event(room)?)),
+            "new" => {
+                let entry = codec::decode_entry(&self.bytes()?)?;
+                let message = Message {
+                    id: MessageId { room, index: entry.index },
+                    author,
+                    text: Some(text),
+                    created_at: entry.at,
+                    edited_at: None,
+                    deleted_at: None,
+                    client_message_id,
+                    revision: entry.position.seq,
+                };
+                Ok(Committed::New(entry.into_event(message)?))
+            }
             _ => Err(self.unexpected_outcome()),
         }
     }
@@ -104,16 +135,10 @@ impl Reply {
     pub fn is_empty(&self) -> bool {
         self.values.as_slice().is_empty()
     }
-
-    /// Reads all remaining values.
-    pub fn strings(self) -> impl Iterator<Item = Result<String, DecodeError>> {
-        self.values.map(|value| decode_string(Some(value)))
-    }
 }
 
-fn decode_string(value: Option<Value>) -> Result<String, DecodeError> {
-    match value {
-        Some(Value::BulkString(bytes)) => String::from_utf8(bytes).map_err(|_| DecodeError("a string")),
-        _ => Err(DecodeError("a reply")),
-    }
+/// The bytes of a value.
+pub fn decode_bytes(value: &Value) -> Result<&[u8], DecodeError> {
+    let Value::BulkString(bytes) = value else { return Err(DecodeError("a reply")) };
+    Ok(bytes)
 }

@@ -1,11 +1,11 @@
-//! The Lua scripts: one per operation, each after the functions of `scripts/common.lua`.
+//! The Lua scripts: one per operation, each after `scripts/formats.lua`.
 
 use std::time::Duration;
 
-use redis::{Script, ScriptInvocation};
-
 use crate::domain::page::{Take, Window};
 use crate::store::Admission;
+use crate::store::redis::codec;
+use crate::store::redis::link::script::{Script, ScriptCall};
 
 /// All scripts of the store. Those of an import are in `import`.
 pub(super) struct Scripts {
@@ -13,9 +13,9 @@ pub(super) struct Scripts {
     pub list_room: Script,
     pub list_rooms: Script,
     pub room_states: Script,
-    pub snapshot: Script,
     pub chatters: Script,
-    pub commit: Script,
+    pub commit_send: Script,
+    pub commit_change: Script,
     pub read_log: Script,
     pub authenticate: Script,
     pub forget_new_user: Script,
@@ -29,41 +29,40 @@ pub(super) struct Scripts {
     pub trust_client: Script,
 }
 
-macro_rules! script_text {
-    ($($file:literal),+) => { concat!(include_str!("scripts/common.lua"), $(include_str!($file)),+) };
-}
-
 macro_rules! script {
-    ($($file:literal),+) => { ::redis::Script::new($crate::store::redis::scripts::script_text!($($file),+)) };
+    ($($file:literal),+) => {
+        $crate::store::redis::scripts::new_script("", &[include_str!("scripts/common.lua"), $(include_str!($file)),+])
+    };
 }
 
-pub(super) use {script, script_text};
+pub(super) use script;
+
+/// A script of several parts, with the lines before them.
+pub(super) fn new_script(lines: &str, parts: &[&str]) -> Script {
+    Script::new([lines, include_str!("scripts/formats.lua"), &parts.concat()].concat())
+}
 
 impl Scripts {
     pub fn new(in_cluster: bool) -> Self {
+        const COMMON: &str = include_str!("scripts/common.lua");
+        const AUTHENTICATE: &str = include_str!("scripts/authenticate.lua");
+        const COMMIT_SEND: &str = include_str!("scripts/commit_send.lua");
         // A single Redis may be too old for sharded pub/sub.
-        let announce = if in_cluster { "SPUBLISH" } else { "PUBLISH" };
-        let announce = format!("local announce = '{announce}'\n");
-        let send = concat!(
-            include_str!("scripts/common.lua"),
-            "local function authenticate(KEYS, ARGV)\n",
-            include_str!("scripts/authenticate.lua"),
-            "end\nlocal function commit(KEYS, ARGV)\n",
-            include_str!("scripts/commit.lua"),
-            "end\n",
-            include_str!("scripts/send.lua"),
-        );
+        let announce = format!("local announce = '{}'\n", if in_cluster { "SPUBLISH" } else { "PUBLISH" });
         Self {
             create_room: script!("scripts/create_room.lua"),
-            list_room: script!("scripts/list_room.lua"),
-            list_rooms: script!("scripts/list_rooms.lua"),
+            list_room: script!("scripts/prune_rooms.lua", "scripts/list_room.lua"),
+            list_rooms: script!("scripts/prune_rooms.lua", "scripts/list_rooms.lua"),
             room_states: script!("scripts/room_states.lua"),
-            snapshot: script!("scripts/window.lua", "scripts/snapshot.lua"),
-            chatters: script!("scripts/window.lua", "scripts/chatters.lua"),
-            commit: Script::new(&(announce.clone() + script_text!("scripts/commit.lua"))),
-            send: Script::new(&(announce + send)),
+            chatters: script!("scripts/chatters.lua"),
+            commit_send: new_script(&announce, &[COMMIT_SEND, "return { commit_send(unpack(ARGV)) }"]),
+            commit_change: new_script(&announce, &[COMMON, include_str!("scripts/commit_change.lua")]),
+            send: new_script(&announce, &[AUTHENTICATE, COMMIT_SEND, include_str!("scripts/send.lua")]),
             read_log: script!("scripts/read_log.lua"),
-            authenticate: script!("scripts/authenticate.lua"),
+            authenticate: new_script(
+                "",
+                &[AUTHENTICATE, "return { authenticate(KEYS[1], ARGV[1], ARGV[2], ARGV[3], 1) }"],
+            ),
             forget_new_user: script!("scripts/forget_new_user.lua"),
             report_viewers: script!("scripts/report_viewers.lua"),
             viewers_elsewhere: script!("scripts/viewers_elsewhere.lua"),
@@ -75,21 +74,16 @@ impl Scripts {
     }
 }
 
-/// Passes the arguments of `authenticate.lua`.
-pub(super) fn pass_admission<'a, 'b>(
-    call: &'a mut ScriptInvocation<'b>,
-    admission: &Admission,
-) -> &'a mut ScriptInvocation<'b> {
+/// Passes the arguments of `authenticate` in `authenticate.lua`.
+pub(super) fn pass_admission<'a, 'b>(call: &'a mut ScriptCall<'b>, admission: &Admission) -> &'a mut ScriptCall<'b> {
     let Admission { presented, next_token, keep_until, register_as, user: _ } = admission;
-    call.arg(presented.map_or_else(String::new, |presented| hex::encode(presented.hash.0)))
-        .arg(presented.map_or_else(String::new, |presented| hex::encode(presented.sealed_next_token.0)))
-        .arg(hex::encode(next_token.0))
+    call.arg(codec::encode_tokens(*next_token, *presented))
         .arg(keep_until.as_millis())
         .arg(register_as.as_ref().map_or("", |name| name.as_str()))
 }
 
-/// Passes the arguments of `window.lua`.
-pub(super) fn pass_window<'a, 'b>(call: &'a mut ScriptInvocation<'b>, window: Window) -> &'a mut ScriptInvocation<'b> {
+/// Passes a window.
+pub(super) fn pass_window<'a, 'b>(call: &'a mut ScriptCall<'b>, window: Window) -> &'a mut ScriptCall<'b> {
     let bound = |index: Option<u64>| index.map_or_else(String::new, |index| index.to_string());
     let (end, count) = match window.take {
         Take::First(count) => ("first", count),

@@ -1,18 +1,46 @@
-//! Waits at start until Redis is usable: when both are started together, LiveChat may be first.
+//! Waits at start until Redis is usable, because LiveChat may be started first, and checks the layout of the data there.
 
 use std::error::Error;
 use std::time::Duration;
 
+use redis::Value;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::store::StoreError;
+use crate::store::redis::keys::{Keys, LAYOUT};
+use crate::store::redis::link::commands::CommandClient;
 
 /// The pause between two attempts doubles from one to the other.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// How often the log reports that we still wait.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Another version of LiveChat uses the same keys.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the data in Redis under this prefix has layout {0}, but this version of LiveChat uses layout {LAYOUT}; \
+     set REDIS_PREFIX to another prefix"
+)]
+struct OtherLayout(String);
+
+/// Checks that the data has this version's layout. Changes nothing if it has another.
+pub(super) async fn check_layout(commands: &CommandClient, keys: &Keys) -> Result<(), StoreError> {
+    let mut set = redis::cmd("SET");
+    // A Redis that cannot write now is reported elsewhere.
+    let _ = commands.query(set.arg(keys.layout()).arg(LAYOUT).arg("NX")).await;
+    match commands.query(redis::cmd("GET").arg(keys.layout())).await {
+        Ok(Value::BulkString(layout)) if layout != LAYOUT.to_string().as_bytes() => {
+            let layout = String::from_utf8_lossy(&layout).into_owned();
+            Err(StoreError::Unavailable(Box::new(OtherLayout(layout))))
+        }
+        Ok(_) => Ok(()),
+        // A cluster is usable while one of its shards is not.
+        Err(StoreError::Unavailable(_)) if commands.cluster().is_some() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
 
 /// Retries under one deadline.
 pub(super) struct StartupWait {

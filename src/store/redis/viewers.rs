@@ -10,13 +10,11 @@ impl RedisStore {
     /// See [`report_viewers`](crate::store::Store::report_viewers).
     pub(super) async fn write_viewers<'a>(&'a self, counts: &'a [(RoomId, u32)]) -> Result<(), StoreError> {
         let write = |counts: &'a [(RoomId, u32)]| async move {
-            let mut call = self.inner.scripts.report_viewers.prepare_invoke();
+            let parts = ["room", "viewers"];
+            let keys = counts.iter().flat_map(|(room, _)| parts.map(|part| self.inner.keys.of_room(*room, part)));
+            let mut call = self.inner.scripts.report_viewers.call(keys);
             call.arg(&self.inner.node).arg(millis(VIEWER_REPORT_TTL));
-            for (room, count) in counts {
-                call.key(self.inner.keys.of_room(*room, "room"));
-                call.key(self.inner.keys.of_room(*room, "viewers")).arg(*count);
-            }
-            self.run(&call).await.map(drop)
+            self.run(call.arg(counts.iter().map(|(_, count)| *count).collect::<Vec<_>>())).await.map(drop)
         };
         let key = |(room, _): &(RoomId, u32)| self.inner.keys.of_room(*room, "room");
         let results = self.fan_out(counts, key, write, &mut UnavailableShards::default()).await;
@@ -26,10 +24,8 @@ impl RedisStore {
     /// See [`viewers_elsewhere`](crate::store::Store::viewers_elsewhere).
     pub(super) async fn read_viewers<'a>(&'a self, rooms: &'a [RoomId]) -> Result<Vec<u32>, StoreError> {
         let read = |rooms: &'a [RoomId]| async move {
-            let mut call = self.inner.scripts.viewers_elsewhere.prepare_invoke();
-            for room in rooms {
-                call.key(self.inner.keys.of_room(*room, "viewers"));
-            }
+            let keys = rooms.iter().map(|room| self.inner.keys.of_room(*room, "viewers"));
+            let mut call = self.inner.scripts.viewers_elsewhere.call(keys);
             let mut reply = self.run(call.arg(&self.inner.node)).await?;
             let numbers = rooms.iter().map(|_| Ok(u32::try_from(reply.number()?).unwrap_or(u32::MAX)));
             numbers.collect::<Result<Vec<_>, StoreError>>()

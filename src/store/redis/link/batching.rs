@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisFuture, RedisResult, ScriptInvocation, Value};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 
 use crate::store::redis::link::pool::ConnectionPool;
 use crate::store::redis::link::primary::Primary;
+use crate::store::redis::link::script::ScriptCall;
 
 /// Commands per pipeline, at most: all of them are answered when the last one is.
 const MAX_BATCH: usize = 64;
@@ -30,14 +30,20 @@ pub struct Server {
 
 struct Shared {
     pool: ConnectionPool,
-    queue: Mutex<Vec<QueuedCommand>>,
+    queue: Mutex<Vec<Queued>>,
     tasks: TaskTracker,
 }
 
-/// A command that has not been sent yet.
-struct QueuedCommand {
-    command: Cmd,
+/// One command, or several that are sent one right after the other, which have not been sent yet.
+struct Queued {
+    commands: Commands,
     reply: oneshot::Sender<RedisResult<Value>>,
+}
+
+enum Commands {
+    One(Cmd),
+    /// Their replies become one array.
+    Several(Vec<Cmd>),
 }
 
 impl Server {
@@ -54,17 +60,23 @@ impl Server {
 
     /// Runs one command.
     pub async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        self.send(command).await?.extract_error()
+        self.send(Commands::One(command.clone())).await?.extract_error()
+    }
+
+    /// Runs commands one right after the other, in a batch with those of other callers. Fails if one of them does.
+    pub async fn query_all(&self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+        match self.send(Commands::Several(commands)).await?.extract_error()? {
+            Value::Array(replies) => Ok(replies),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Runs a script; loads it first if the server does not know it.
-    pub async fn run_script(&self, script: &ScriptInvocation<'_>) -> RedisResult<Value> {
-        script.invoke_async(&mut self.clone()).await
-    }
-
-    /// Runs commands one right after the other; returns one reply for each.
-    pub async fn query_pipeline(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
-        self.shared.pool.send(commands).await
+    pub async fn run_script(&self, call: &ScriptCall<'_>) -> RedisResult<Value> {
+        let reply = self.query(&call.command).await;
+        let Some(load) = reply.as_ref().err().and_then(|error| call.load_after(error)) else { return reply };
+        self.query(&load).await?;
+        self.query(&call.command).await
     }
 
     /// A section of its `INFO`.
@@ -78,12 +90,12 @@ impl Server {
         self.shared.tasks.wait().await;
     }
 
-    /// Sends a command in the next batch. If the caller gives up before that, it is not sent.
-    async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+    /// Sends commands in the next batch. If the caller gives up before that, they are not sent.
+    async fn send(&self, commands: Commands) -> RedisResult<Value> {
         let (reply, receiver) = oneshot::channel();
         let is_first = {
             let mut queue = self.shared.queue.lock();
-            queue.push(QueuedCommand { command: command.clone(), reply });
+            queue.push(Queued { commands, reply });
             queue.len() == 1
         };
         if is_first {
@@ -110,43 +122,33 @@ impl Shared {
         join_all(batches).await;
     }
 
-    async fn send_batch(&self, batch: Vec<QueuedCommand>) {
-        let mut commands = Pipeline::with_capacity(batch.len());
-        let replies: Vec<_> = batch
+    async fn send_batch(&self, batch: Vec<Queued>) {
+        let mut pipeline = Pipeline::with_capacity(batch.len());
+        let callers: Vec<_> = batch
             .into_iter()
-            .map(|QueuedCommand { command, reply }| {
-                commands.add_command(command);
-                reply
+            .map(|Queued { commands, reply }| match commands {
+                Commands::One(command) => {
+                    pipeline.add_command(command);
+                    (None, reply)
+                }
+                Commands::Several(commands) => {
+                    let count = commands.len();
+                    commands.into_iter().for_each(|command| {
+                        pipeline.add_command(command);
+                    });
+                    (Some(count), reply)
+                }
             })
             .collect();
-        match self.pool.send(&commands).await {
+        let mut values = self.pool.send(&pipeline).await.map(Vec::into_iter);
+        for (count, reply) in callers {
+            let result = match (&mut values, count) {
+                (Ok(values), None) => Ok(values.next().unwrap_or(Value::Nil)),
+                (Ok(values), Some(count)) => Ok(Value::Array(values.take(count).collect())),
+                (Err(error), _) => Err(error.clone()),
+            };
             // A caller that has given up meanwhile needs no reply.
-            Ok(values) => replies.into_iter().zip(values).for_each(|(reply, value)| {
-                let _ = reply.send(Ok(value));
-            }),
-            Err(error) => replies.into_iter().for_each(|reply| {
-                let _ = reply.send(Err(error.clone()));
-            }),
+            let _ = reply.send(result);
         }
-    }
-}
-
-/// Lets the driver run commands here, and scripts, which it may have to load first.
-impl ConnectionLike for Server {
-    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(self.send(command))
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        commands: &'a Pipeline,
-        _: usize,
-        _: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(self.shared.pool.send(commands))
-    }
-
-    fn get_db(&self) -> i64 {
-        0
     }
 }

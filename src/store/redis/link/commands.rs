@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult, ScriptInvocation, Value};
+use redis::{Cmd, RedisResult, Value};
 use tokio::time::timeout;
 
 use crate::critical_tasks::CriticalTasks;
@@ -16,6 +16,7 @@ use crate::store::redis::link::connect_error::ConnectError;
 use crate::store::redis::link::error::{TimedOut, to_store_error};
 use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::routed_connection::RoutedConnection;
+use crate::store::redis::link::script::ScriptCall;
 use crate::store::redis::link::settings::Settings;
 
 /// Runs commands, each under the same deadline.
@@ -79,11 +80,11 @@ impl CommandClient {
 
     /// Runs a script. It may have run even if this fails. It is sent twice only if Redis did not know the script, or another node
     /// owns its keys.
-    pub async fn run(&self, script: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
+    pub async fn run(&self, call: &ScriptCall<'_>) -> Result<Value, StoreError> {
         self.with_deadline(async {
             match &self.backend {
-                Backend::Server(server) => server.run_script(script).await,
-                Backend::Cluster(cluster) => script.invoke_async(&mut RoutedConnection::new(cluster)).await,
+                Backend::Server(server) => server.run_script(call).await,
+                Backend::Cluster(cluster) => RoutedConnection::new(cluster).run_script(call).await,
             }
         })
         .await
@@ -94,7 +95,19 @@ impl CommandClient {
         self.with_deadline(async {
             match &self.backend {
                 Backend::Server(server) => server.query(command).await,
-                Backend::Cluster(cluster) => command.query_async(&mut RoutedConnection::new(cluster)).await,
+                Backend::Cluster(cluster) => RoutedConnection::new(cluster).query(command).await,
+            }
+        })
+        .await
+    }
+
+    /// Runs commands on keys of one slot, one right after the other. Other clients' commands may come between them, and in a cluster
+    /// some of them may run on another node, but they run in this order. They may run more than once, so they must not write.
+    pub async fn query_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        self.with_deadline(async {
+            match &self.backend {
+                Backend::Server(server) => server.query_all(commands).await,
+                Backend::Cluster(cluster) => RoutedConnection::new(cluster).query_all(commands).await,
             }
         })
         .await

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::ConnectionLike;
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::time::{Instant, sleep};
 
 use crate::store::redis::link::batching::Server;
 use crate::store::redis::link::cluster::Cluster;
+use crate::store::redis::link::script::ScriptCall;
 use crate::store::redis::link::slots::{Address, slot_of_command};
 use crate::store::redis::link::topology::Node;
 
@@ -27,9 +27,20 @@ impl<'a> RoutedConnection<'a> {
         Self { cluster, last_node: None }
     }
 
+    /// Runs a script; loads it first if the node does not know it.
+    pub async fn run_script(&mut self, call: &ScriptCall<'_>) -> RedisResult<Value> {
+        let reply = self.query(&call.command).await;
+        let load = reply.as_ref().err().and_then(|error| call.load_after(error));
+        let (Some(load), Some(node)) = (load, &self.last_node) else { return reply };
+        node.server.query(&load).await?;
+        self.query(&call.command).await
+    }
+
     /// Sends a command to the owner of its slot, and again if a node reports that it did not run it.
-    async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
-        let Some(slot) = slot_of_command(command) else { return self.send_to_last_node(command).await };
+    pub async fn query(&mut self, command: &Cmd) -> RedisResult<Value> {
+        let Some(slot) = slot_of_command(command) else {
+            return Err((ErrorKind::Client, "a cluster cannot route a command without a key").into());
+        };
         // While a slot migrates, the cluster answers most of its commands with TRYAGAIN. Give up early enough to report that error
         // before the caller's deadline.
         let give_up = Instant::now() + self.cluster.timeout().mul_f64(0.9);
@@ -59,6 +70,24 @@ impl<'a> RoutedConnection<'a> {
         }
     }
 
+    /// Runs commands on keys of one slot, in this order: together, or one by one if the slot has moved or is just moving.
+    pub async fn query_all(&mut self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+        if let Some(node) = commands.first().and_then(slot_of_command).and_then(|slot| self.cluster.owner(slot)) {
+            match node.server.query_all(commands.clone()).await {
+                Err(error) if is_not_run(&error) => {}
+                result => {
+                    result.as_ref().err().into_iter().for_each(|error| self.request_refresh_after(error));
+                    return result;
+                }
+            }
+        }
+        let mut replies = Vec::with_capacity(commands.len());
+        for command in &commands {
+            replies.push(self.query(command).await?);
+        }
+        Ok(replies)
+    }
+
     async fn send_to(&mut self, target: &Target, command: &Cmd) -> RedisResult<Value> {
         let server = &target.node.server;
         self.last_node = Some(target.node.clone());
@@ -79,13 +108,6 @@ impl<'a> RoutedConnection<'a> {
             self.cluster.request_refresh();
         }
     }
-
-    async fn send_to_last_node(&self, command: &Cmd) -> RedisResult<Value> {
-        match &self.last_node {
-            Some(node) => node.server.query(command).await,
-            None => Err((ErrorKind::Client, "a cluster cannot route a command without a key").into()),
-        }
-    }
 }
 
 /// Where to send a command next.
@@ -103,22 +125,6 @@ fn is_not_run(error: &RedisError) -> bool {
 
 /// Sends a command to the node that is importing its slot.
 async fn query_asking(server: &Server, command: &Cmd) -> RedisResult<Value> {
-    let mut pipeline = redis::pipe();
-    pipeline.cmd("ASKING").add_command(command.clone());
-    let replies = server.query_pipeline(&pipeline).await?;
-    replies.into_iter().last().unwrap_or(Value::Nil).extract_error()
-}
-
-impl ConnectionLike for RoutedConnection<'_> {
-    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(self.send(command))
-    }
-
-    fn req_packed_commands<'a>(&'a mut self, _: &'a Pipeline, _: usize, _: usize) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async { Err((ErrorKind::Client, "a cluster cannot route a pipeline").into()) })
-    }
-
-    fn get_db(&self) -> i64 {
-        0
-    }
+    let mut replies = server.query_all(vec![redis::cmd("ASKING"), command.clone()]).await?;
+    Ok(replies.pop().unwrap_or(Value::Nil))
 }

@@ -57,7 +57,7 @@ pub fn slot_of(key: &[u8]) -> u16 {
     State::<XMODEM>::calculate(tag.unwrap_or(key)) % SLOT_COUNT
 }
 
-/// The slot of a command's first key; `None` for a command without keys.
+/// The slot of the first key of a command that we send; `None` for a command without keys.
 pub fn slot_of_command(command: &Cmd) -> Option<u16> {
     let mut words = command.args_iter().map(|word| match word {
         redis::Arg::Simple(word) => word,
@@ -65,8 +65,8 @@ pub fn slot_of_command(command: &Cmd) -> Option<u16> {
     });
     let key = match words.next()? {
         b"EVALSHA" => words.nth(2)?,
-        b"SET" | b"UNLINK" => words.next()?,
-        _ => return None,
+        b"SCRIPT" => return None,
+        _ => words.next()?,
     };
     Some(slot_of(key))
 }

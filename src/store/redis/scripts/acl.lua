@@ -22,10 +22,10 @@ end
 local denied = {}
 for _, call in ipairs({
   { 'HDEL', key, 1 }, { 'HEXISTS', key, 1 }, { 'HGET', key, 1 }, { 'HGETALL', key }, { 'HINCRBY', key, 1, 1 },
-  { 'HLEN', key }, { 'HMGET', key, 1 }, { 'HSET', key, 1, 1 },
-  { 'LLEN', key }, { 'LRANGE', key, 0, 0 }, { 'RPUSH', key, 1 },
+  { 'HMGET', key, 1 }, { 'HSET', key, 1, 1 },
+  { 'LINDEX', key, 0 }, { 'LLEN', key }, { 'LRANGE', key, 0, 0 }, { 'LSET', key, 0, 1 }, { 'RPUSH', key, 1 },
+  { 'RPUSHX', key, 1 }, { 'SETRANGE', key, 0, 1 },
   { 'SADD', key, 1 }, { 'SCARD', key }, { 'SISMEMBER', key, 1 }, { 'SREM', key, 1 },
-  { 'XADD', key, '*', 1, 1 }, { 'XLEN', key }, { 'XRANGE', key, '-', '+' },
   { 'ZADD', key, 1, 1 }, { 'ZCOUNT', key, 0, 1 }, { 'ZRANGEBYSCORE', key, 0, 1 }, { 'ZREM', key, 1 },
   { 'ZREVRANGEBYLEX', key, '+', '-' },
   { 'TIME' }, { 'PUBLISH', channel, '' },

@@ -1,40 +1,38 @@
--- Authenticates a user and rotates the token, or registers the user. KEYS: user.
--- ARGV: hash of the presented token or '', the next token sealed under it or '', hash of the next token, keep_until,
--- the name to register or ''.
+-- Authenticates a user and rotates the token, or registers the user.
+--
+-- A user is a string: the hash of the current token (32 bytes), the hash of the previous one (32), the current one sealed under it
+-- (16), '1' if the user is new or else '0', the time until which the user is kept (6), the name. Without a previous token its
+-- bytes are 0.
 
-local user = KEYS[1]
-local presented, sealed, next_token, keep_until, new_name = unpack(ARGV)
-local at = now()
-local name, current, previous, repeated, is_new =
-  unpack(redis.call('HMGET', user, 'name', 'current', 'previous', 'sealed', 'new'))
-
--- From now on `forget_new_user` keeps the user, because it was authenticated again after its registration.
-local function mark_established()
-  if is_new then
-    redis.call('HDEL', user, 'new')
+-- `tokens` begins the string of a known user: hash of the next token, hash of the presented token, the next one sealed under it, '0'.
+-- The name to register the user with, or '', is what `names` has from `name_start` on.
+local function authenticate(user, tokens, keep_until, names, name_start)
+  local record = call('GET', user)
+  if not record then
+    local name = string.sub(names, name_start)
+    if name == '' then
+      return 'unknown'
+    end
+    record = string.sub(tokens, 1, 80) .. '1' .. struct.pack('>I6', keep_until) .. name
+    call('SET', user, record, 'PXAT', keep_until)
+    return 'created', name
   end
-end
-
-if not current then
-  if new_name == '' then
-    return { 'unknown' }
+  local presented = string.sub(tokens, 33, 64)
+  local position = string.find(record, presented, 1, true)
+  local outcome, sealed
+  if position == 1 then
+    outcome = 'rotated'
+  elseif position == 33 and presented ~= string.rep('\0', 32) then
+    outcome, tokens, sealed = 'repeated', string.sub(record, 1, 80) .. '0', string.sub(record, 65, 80)
+  else
+    return 'wrong_token'
   end
-  redis.call('HSET', user, 'name', new_name, 'current', next_token, 'previous', presented, 'sealed', sealed, 'new', 1)
-  keep(user, keep_until, at)
-  return { 'created', new_name }
+  -- From now on `forget_new_user` keeps the user, because it is authenticated again after its registration.
+  local name = string.sub(record, 88)
+  if tonumber(keep_until) > struct.unpack('>I6', record, 82) then
+    call('SET', user, tokens .. struct.pack('>I6', keep_until) .. name, 'PXAT', keep_until)
+  else
+    call('SETRANGE', user, 0, tokens)
+  end
+  return outcome, name, sealed
 end
-if presented == '' then
-  return { 'wrong_token' }
-end
-if presented == current then
-  redis.call('HSET', user, 'current', next_token, 'previous', presented, 'sealed', sealed)
-  mark_established()
-  keep(user, keep_until, at)
-  return { 'rotated', name }
-end
-if presented == previous then
-  mark_established()
-  keep(user, keep_until, at)
-  return { 'repeated', name, repeated }
-end
-return { 'wrong_token' }

@@ -5,24 +5,24 @@
 local room, wrong_codes, last_attempts, trusted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local client, block = ARGV[1], ARGV[2]
 local at = now()
-local expires_at = redis.call('HGET', room, 'expires_at')
-if not is_alive(expires_at, at) then
+local expires_at = read_expiry(room, at)
+if not expires_at then
   return { 'not_found' }
 end
-if redis.call('SISMEMBER', trusted, client) == 1 then
+if call('SISMEMBER', trusted, client) == 1 then
   return { 'known' }
 end
-local count = tonumber(redis.call('GET', wrong_codes) or 0)
-local closed = { 'closed', digits(expires_at - at) }
+local count = tonumber(call('GET', wrong_codes) or 0)
+local closed = { 'closed', tostring(expires_at - at) }
 if count >= tonumber(ARGV[4]) then
   return closed
 end
 if count >= tonumber(ARGV[3]) then
-  if redis.call('SADD', last_attempts, block) == 0 then
+  if call('SADD', last_attempts, block) == 0 then
     return closed
   end
-  redis.call('PEXPIREAT', last_attempts, expires_at)
+  call('PEXPIREAT', last_attempts, expires_at)
 end
-redis.call('INCR', wrong_codes)
-redis.call('PEXPIREAT', wrong_codes, expires_at)
+call('INCR', wrong_codes)
+call('PEXPIREAT', wrong_codes, expires_at)
 return { 'counted' }

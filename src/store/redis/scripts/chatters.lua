@@ -1,15 +1,22 @@
--- Returns a page of a room's chatters. KEYS: those of the room. ARGV: window.
+-- Returns a page of a room's authors, in the order of their first messages. KEYS: room, messages, log. ARGV: window, as after or '',
+-- before or '', 'first' or 'last', count.
 
-local roster = KEYS[6]
-local state = read_room(now(), 'chatters')
-if not state then
+local room = KEYS[1]
+local at, _, _, _, _, _, count = read_room(unpack(KEYS))
+if not at then
   return { 'not_found' }
 end
-local first, past = resolve_window(tonumber(state[1]), ARGV)
-local reply = { 'ok', state[1] }
-if first < past then
-  for _, chatter in ipairs(redis.call('LRANGE', roster, digits(first), digits(past - 1))) do
-    reply[#reply + 1] = chatter
-  end
+-- As `Window::range` does.
+local after, before, from, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local first = after and math.min(after + 1, count) or 0
+local past = before and math.max(first, math.min(before, count)) or count
+if from == 'first' then
+  past = math.min(past, first + n)
+else
+  first = math.max(first, past - n)
+end
+local reply = { 'ok', tostring(count) }
+for number = first, past - 1 do
+  reply[#reply + 1] = call('HGET', room, 'n' .. number)
 end
 return reply

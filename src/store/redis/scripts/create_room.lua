@@ -1,13 +1,15 @@
--- Creates a room. KEYS: room. ARGV: code, time to live in ms.
+-- Creates a room. KEYS: room, messages, log. ARGV: code, time to live in ms.
 
-local room = KEYS[1]
-if redis.call('EXISTS', room) == 1 then
+local room, messages, log = unpack(KEYS)
+if call('EXISTS', room, messages, log) > 0 then
   return { 'conflict' }
 end
 local at = now()
-local expires_at = digits(at + ARGV[2])
-local check = '0000000000000000'
-redis.call('HSET', room, 'code', ARGV[1], 'created_at', digits(at), 'expires_at', expires_at,
-  'seq', 0, 'check', check, 'messages', 0, 'chatters', 0)
-redis.call('PEXPIREAT', room, expires_at)
-return { 'ok', digits(at), ARGV[1], digits(at), expires_at, '0', check, '0', '0' }
+local expires_at = at + ARGV[2]
+local tag = string.rep('\0', 8)
+local state = struct.pack(STATE, expires_at, at, 0, 0, 0, 0, tag)
+call('HSET', room, 'state', state, 'code', ARGV[1])
+call('PEXPIREAT', room, expires_at)
+call('RPUSH', log, struct.pack(ENTRY, '-', 0, at, 0, tag))
+call('PEXPIREAT', log, expires_at)
+return { 'ok', tostring(at), state, ARGV[1] }

@@ -1,29 +1,23 @@
--- Reveals a staged room, completely or not at all.
--- KEYS: room; the staged messages, log, once, chatters, roster; and the final ones.
--- ARGV: code, created_at, expires_at, seq, entry tag, messages, chatters.
+-- Reveals a staged room, completely or not at all. KEYS: the staged room, messages, log; and the final ones. ARGV: state, code.
 
-local room = KEYS[1]
-local code, created_at, expires_at, seq, check, messages, chatters = unpack(ARGV)
-if not is_alive(expires_at, now()) then
+local expires_at, _, seq, messages, _, authors = struct.unpack(STATE, ARGV[1])
+if expires_at <= now() then
   return { 'ended' }
 end
-if redis.call('EXISTS', room) == 1 then
+if call('EXISTS', KEYS[4], KEYS[5], KEYS[6]) > 0 then
   return { 'differs' }
 end
-local last = digits(tonumber(messages) - 1)
-if redis.call('XLEN', KEYS[3]) ~= tonumber(seq) or redis.call('LLEN', KEYS[6]) ~= tonumber(chatters)
-  or messages ~= '0' and redis.call('HEXISTS', KEYS[2], last) == 0 then
+if call('LLEN', KEYS[3]) ~= seq + 1 or call('LLEN', KEYS[2]) ~= messages
+  or authors > 0 and call('HEXISTS', KEYS[1], 'n' .. authors - 1) == 0 then
   return { 'corrupt' }
 end
 
 -- The first write needs memory. A Redis without memory rejects it, and nothing has changed.
-redis.call('HSET', room, 'code', code, 'created_at', created_at, 'expires_at', expires_at,
-  'seq', seq, 'check', check, 'messages', messages, 'chatters', chatters)
-redis.call('PEXPIREAT', room, expires_at)
-for i = 2, 6 do
-  if redis.call('EXISTS', KEYS[i]) == 1 then
-    redis.call('RENAME', KEYS[i], KEYS[i + 5])
-    redis.call('PEXPIREAT', KEYS[i + 5], expires_at)
+call('HSET', KEYS[1], 'state', ARGV[1], 'code', ARGV[2])
+call('PEXPIREAT', KEYS[1], expires_at)
+for i = 1, 3 do
+  if call('EXISTS', KEYS[i]) == 1 then
+    call('RENAME', KEYS[i], KEYS[i + 3])
   end
 end
 return { 'moved' }

@@ -1,20 +1,19 @@
--- Imports a user of another store. KEYS: user.
--- ARGV: name, hash of the current token, hash of the previous one or '', the current one sealed under it or '', expires_at.
+-- Imports a user of another store. KEYS: user. ARGV: its string as `authenticate.lua` describes it, expires_at.
 
 local user = KEYS[1]
-local name, current, previous, sealed, expires_at = unpack(ARGV)
-local at = now()
-if not is_alive(expires_at, at) then
+local record, expires_at = ARGV[1], tonumber(ARGV[2])
+if expires_at <= now() then
   return { 'ended' }
 end
-local existing = redis.call('HMGET', user, 'name', 'current', 'previous')
-if existing[2] then
-  if existing[1] ~= name or existing[2] ~= current or existing[3] ~= previous then
+local existing = call('GET', user)
+if existing then
+  -- The tokens and the name must be the same. The time until which the user is kept may differ.
+  if string.sub(existing, 1, 64) ~= string.sub(record, 1, 64) or string.sub(existing, 88) ~= string.sub(record, 88) then
     return { 'differs' }
   end
-  keep(user, expires_at, at)
-  return { 'there' }
+  if struct.unpack('>I6', existing, 82) >= expires_at then
+    return { 'there' }
+  end
 end
-redis.call('HSET', user, 'name', name, 'current', current, 'previous', previous, 'sealed', sealed)
-keep(user, expires_at, at)
-return { 'moved' }
+call('SET', user, record, 'PXAT', ARGV[2])
+return { existing and 'there' or 'moved' }

@@ -9,9 +9,9 @@ for part = 1, #KEYS, 2 do
   if ARGV[3] == '1' then
     prune_rooms(by_age, by_expiry, at, 500)
   end
-  local entries = redis.call('ZREVRANGEBYLEX', by_age, ARGV[1], '-', 'LIMIT', 0, ARGV[2])
-  reply[#reply + 1] = digits(redis.call('ZCOUNT', by_expiry, '(' .. digits(at), '+inf'))
-  reply[#reply + 1] = digits(#entries)
+  local entries = call('ZREVRANGEBYLEX', by_age, ARGV[1], '-', 'LIMIT', 0, ARGV[2])
+  reply[#reply + 1] = tostring(call('ZCOUNT', by_expiry, '(' .. at, '+inf'))
+  reply[#reply + 1] = tostring(#entries)
   for _, entry in ipairs(entries) do
     reply[#reply + 1] = entry
   end

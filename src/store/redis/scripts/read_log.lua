@@ -1,42 +1,32 @@
--- Returns log entries after a position, with the current state of their messages. KEYS: those of the room.
--- ARGV: seq, entry tag, maximum of entries.
+-- Returns log entries after a position, each followed by the current state of its message. KEYS: room, messages, log.
+-- ARGV: log number, entry tag, maximum of entries.
 
-local messages, log = KEYS[2], KEYS[3]
-if not read_room(now()) then
+local room, messages, log = unpack(KEYS)
+local after, tag, limit = unpack(ARGV)
+local at, _, _, seq = read_room(room, messages, log)
+if not at then
   return { 'not_found' }
 end
-
-local seq, check, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local from_start = seq == '0'
-local id = seq .. '-0'
--- One more than requested: the first is the entry of the position, whose tag is compared.
-local entries = redis.call('XRANGE', log, id, '+', 'COUNT', digits(limit + 1))
-if from_start then
-  if check ~= '0000000000000000' then
-    return { 'foreign' }
-  end
-else
-  local previous = table.remove(entries, 1)
-  if not previous or previous[1] ~= id or previous[2][8] ~= check then
-    return { 'foreign' }
-  end
+if tonumber(after) > seq then
+  return { 'foreign' }
+end
+-- The first one is the entry of the position, whose tag is compared.
+local entries = call('LRANGE', log, after, after + limit)
+if string.sub(entries[1], 20) ~= tag then
+  return { 'foreign' }
 end
 
-local count = math.min(#entries, limit)
-local names = {}
-for i = 1, count do
-  local index = entries[i][2][4]
-  names[#names + 1] = index
-  names[#names + 1] = index .. 't'
+local indexes, lowest, highest = {}, math.huge, 0
+for i = 2, #entries do
+  local _, _, _, index = struct.unpack(ENTRY, entries[i])
+  indexes[i], lowest, highest = index, math.min(lowest, index), math.max(highest, index)
 end
-local values = read_fields(messages, names)
+-- Most entries are sends, whose messages follow each other. Changes of old messages may be far apart.
+local are_close = #entries > 1 and highest - lowest < 2 * #entries
+local page = are_close and call('LRANGE', messages, lowest, highest)
 local reply = { 'ok' }
-for i = 1, count do
-  local entry, record = entries[i][2], values[2 * i - 1]
-  if not record then
-    return { 'corrupt' }
-  end
-  local number = string.match(entries[i][1], '^%d+')
-  reply[i + 1] = write_event(entry[2], number, entry[8], entry[6], entry[4], record, values[2 * i])
+for i = 2, #entries do
+  reply[#reply + 1] = entries[i]
+  reply[#reply + 1] = page and page[indexes[i] - lowest + 1] or call('LINDEX', messages, indexes[i])
 end
 return reply

@@ -5,13 +5,13 @@ local node = ARGV[1]
 local at = now()
 for i = 1, #KEYS, 2 do
   local room, viewers, count = KEYS[i], KEYS[i + 1], ARGV[2 + (i + 1) / 2]
-  local expires_at = redis.call('HGET', room, 'expires_at')
-  if count == '0' or not is_alive(expires_at, at) then
-    redis.call('HDEL', viewers, node)
+  local expires_at = read_expiry(room, at)
+  if count == '0' or not expires_at then
+    call('HDEL', viewers, node)
   else
-    local valid_until = digits(math.min(at + ARGV[2], tonumber(expires_at)))
-    redis.call('HSET', viewers, node, count .. ':' .. valid_until)
-    redis.call('PEXPIREAT', viewers, valid_until)
+    local valid_until = math.min(at + ARGV[2], expires_at)
+    call('HSET', viewers, node, count .. ':' .. valid_until)
+    call('PEXPIREAT', viewers, valid_until)
   end
 end
 return { 'ok' }

@@ -1,16 +1,16 @@
 -- Undoes a counted failure, and the lockout that it started. KEYS: failures. ARGV: the failure record, which is that lockout's end.
 
 local failures = KEYS[1]
-local count, lockout_end = unpack(redis.call('HMGET', failures, 'count', 'until'))
+local count, lockout_end = unpack(call('HMGET', failures, 'count', 'until'))
 if not count then
   return { 'ok' }
 end
 if tonumber(count) <= 1 then
-  redis.call('DEL', failures)
+  call('DEL', failures)
   return { 'ok' }
 end
-redis.call('HINCRBY', failures, 'count', -1)
+call('HINCRBY', failures, 'count', -1)
 if lockout_end == ARGV[1] then
-  redis.call('HSET', failures, 'until', 0)
+  call('HSET', failures, 'until', 0)
 end
 return { 'ok' }

@@ -3,9 +3,9 @@
 local at = now()
 local reply = { 'ok' }
 -- Most rooms of a list have no viewers.
-local are_all_empty = #KEYS > 1 and redis.call('EXISTS', unpack(KEYS)) == 0
+local are_all_empty = #KEYS > 1 and call('EXISTS', unpack(KEYS)) == 0
 for _, viewers in ipairs(KEYS) do
-  local reports = are_all_empty and {} or redis.call('HGETALL', viewers)
+  local reports = are_all_empty and {} or call('HGETALL', viewers)
   local sum = 0
   for i = 1, #reports, 2 do
     local count, valid_until = string.match(reports[i + 1], '^(%d+):(%d+)$')
@@ -13,11 +13,11 @@ for _, viewers in ipairs(KEYS) do
       return { 'corrupt' }
     end
     if tonumber(valid_until) <= at then
-      redis.call('HDEL', viewers, reports[i])
+      call('HDEL', viewers, reports[i])
     elseif reports[i] ~= ARGV[1] then
       sum = sum + count
     end
   end
-  reply[#reply + 1] = digits(sum)
+  reply[#reply + 1] = tostring(sum)
 end
 return reply
