@@ -229,29 +229,21 @@ impl Store for RedisStore {
             call.arg(&[codec::encode_kind(kind)][..]).arg(&codec::encode_tag(tag)[..]).arg(index).arg(revision.0);
             call
         };
-        let mut call = match &change {
+        let mut reply = match change {
             Change::Send { author, text, client_message_id, limits } => {
                 let mut call = self.on_room(&self.inner.scripts.commit_send, room, &ROOM_PARTS);
-                pass_message(&mut call, &author.id, client_message_id.as_ref(), text);
+                pass_message(&mut call, &author.id, client_message_id.as_ref(), &text);
                 call.arg(&codec::encode_tag(tag)[..]).arg(limits.messages).arg(limits.events);
-                call.arg(author.display_name.as_str());
-                call
+                let mut reply = self.run(call.arg(author.display_name.as_str())).await?;
+                return reply.committed_send(room, author, text, client_message_id);
             }
-            Change::Edit { index, revision, .. } => commit_change(EventKind::Edited, *index, *revision),
-            Change::Delete { index, revision } => commit_change(EventKind::Deleted, *index, *revision),
+            Change::Edit { index, revision, text, limits } => {
+                let mut call = commit_change(EventKind::Edited, index, revision);
+                self.run(call.arg(text.as_str()).arg(limits.events).arg(limits.edits)).await?
+            }
+            Change::Delete { index, revision } => self.run(&commit_change(EventKind::Deleted, index, revision)).await?,
         };
-        if let Change::Edit { text, limits, .. } = &change {
-            call.arg(text.as_str()).arg(limits.events).arg(limits.edits);
-        }
-        let mut reply = self.run(&call).await?;
-        match change {
-            Change::Send { author, text, client_message_id, .. } => {
-                reply.committed_send(room, author, text, client_message_id)
-            }
-            Change::Edit { .. } | Change::Delete { .. } => {
-                Ok(Committed::New(codec::decode_event(room, &reply.bytes()?)?))
-            }
-        }
+        Ok(Committed::New(codec::decode_event(room, &reply.bytes()?)?))
     }
 
     async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
