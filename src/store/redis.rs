@@ -180,11 +180,6 @@ impl RedisStore {
     fn on_room<'a>(&self, script: &'a Script, room: RoomId, names: &[&str]) -> ScriptCall<'a> {
         script.call(names.iter().map(|name| self.inner.keys.of_room(room, name)))
     }
-
-    /// A call of a script with the key of a user.
-    fn on_user<'a>(&self, script: &'a Script, user: &UserId) -> ScriptCall<'a> {
-        script.call([self.inner.keys.user(user)])
-    }
 }
 
 #[async_trait]
@@ -214,12 +209,14 @@ impl Store for RedisStore {
     }
 
     async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        let mut call = self.on_user(&self.inner.scripts.authenticate, &admission.user);
+        let mut call = self.inner.scripts.authenticate.call([self.inner.keys.user(&admission.user)]);
         self.run(pass_admission(&mut call, &admission)).await?.admitted(admission.user)
     }
 
     async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
-        self.run(self.on_user(&self.inner.scripts.forget_new_user, user).arg(&token.0[..])).await.map(drop)
+        self.run(self.inner.scripts.forget_new_user.call([self.inner.keys.user(user)]).arg(&token.0[..]))
+            .await
+            .map(drop)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

@@ -65,17 +65,12 @@ pub fn encode_first_entry(room: &Room) -> Vec<u8> {
     encode_entry(b'-', Position::START, room.created_at, 0)
 }
 
-/// Decodes a log entry.
-pub fn decode_entry(mut encoded: &[u8]) -> Result<LogEntry, DecodeError> {
-    take_entry(&mut encoded)
-}
-
-fn take_entry(encoded: &mut &[u8]) -> Result<LogEntry, DecodeError> {
-    let (kind, rest) = encoded.split_first().ok_or(DecodeError("a log entry"))?;
-    *encoded = rest;
-    let [seq, at, index] = take_numbers(encoded)?;
-    let position = Position { seq: Seq(seq), tag: take_tag(encoded)? };
-    Ok(LogEntry { kind: *kind, position, at: Timestamp::from_millis(at), index })
+/// Decodes a log entry. Returns it with the bytes behind it.
+pub fn decode_entry(encoded: &[u8]) -> Result<(LogEntry, &[u8]), DecodeError> {
+    let (kind, mut rest) = encoded.split_first().ok_or(DecodeError("a log entry"))?;
+    let [seq, at, index] = take_numbers(&mut rest)?;
+    let position = Position { seq: Seq(seq), tag: take_tag(&mut rest)? };
+    Ok((LogEntry { kind: *kind, position, at: Timestamp::from_millis(at), index }, rest))
 }
 
 /// Encodes the kind of an event.
@@ -116,14 +111,13 @@ pub fn encode_fields(author: &UserId, client_message_id: Option<&ClientMessageId
 
 /// Decodes the event of a message's last change.
 pub fn decode_event(room: RoomId, encoded: &[u8]) -> Result<Event, DecodeError> {
-    let message = decode_message(room, encoded)?;
-    decode_entry(encoded)?.into_event(message)
+    decode_entry(encoded)?.0.into_event(decode_message(room, encoded)?)
 }
 
 /// Decodes a message.
-pub fn decode_message(room: RoomId, mut encoded: &[u8]) -> Result<Message, DecodeError> {
+pub fn decode_message(room: RoomId, encoded: &[u8]) -> Result<Message, DecodeError> {
     const ERROR: DecodeError = DecodeError("a message");
-    let entry = take_entry(&mut encoded)?;
+    let (entry, mut encoded) = decode_entry(encoded)?;
     let [mut created_at, mut edited_at, mut deleted_at] = [entry.at.as_millis(), 0, 0];
     if entry.kind != encode_kind(EventKind::Sent) {
         [created_at, edited_at, deleted_at] = take_numbers(&mut encoded)?;

@@ -15,7 +15,7 @@ use crate::domain::room::RoomId;
 use crate::store::redis::codec::{DecodeError, decode_event};
 use crate::store::redis::keys::Keys;
 use crate::store::redis::link::commands::CommandClient;
-use crate::store::redis::link::error::TimedOut;
+use crate::store::redis::link::error::{TimedOut, unavailable};
 use crate::store::redis::link::pubsub::{PubSub, PubSubEvent};
 use crate::store::redis::link::settings::Settings;
 use crate::store::{Feed, FeedItem, StoreError};
@@ -52,8 +52,8 @@ impl EventFeed {
             let Some(active) = active else { return Ok(()) };
             match timeout(deadline, active).await {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(unsubscribed)) => Err(StoreError::Unavailable(Box::new(unsubscribed))),
-                Err(_) => Err(StoreError::Unavailable(Box::new(TimedOut(deadline)))),
+                Ok(Err(unsubscribed)) => Err(unavailable(unsubscribed)),
+                Err(_) => Err(unavailable(TimedOut(deadline))),
             }
         })
     }

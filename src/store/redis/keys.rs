@@ -21,17 +21,13 @@ pub const ROOM_PARTS: [&str; 3] = ["room", "messages", "log"];
 pub struct Keys {
     /// Ends with the layout's version.
     prefix: String,
-    layout: String,
+    /// The key that holds the version of the layout in use under the prefix.
+    pub layout: String,
 }
 
 impl Keys {
     pub fn new(prefix: &str) -> Self {
         Self { prefix: format!("{prefix}:{LAYOUT}"), layout: format!("{prefix}:layout") }
-    }
-
-    /// The key that holds the version of the layout in use under the prefix.
-    pub fn layout(&self) -> &str {
-        &self.layout
     }
 
     /// A key of a room.

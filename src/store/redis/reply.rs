@@ -83,8 +83,7 @@ impl Reply {
 
     /// Reads a log entry and the current state of its message.
     pub fn event(&mut self, room: RoomId) -> Result<Event, DecodeError> {
-        let entry = codec::decode_entry(&self.bytes()?)?;
-        entry.into_event(codec::decode_message(room, &self.bytes()?)?)
+        codec::decode_entry(&self.bytes()?)?.0.into_event(codec::decode_message(room, &self.bytes()?)?)
     }
 
     /// Reads the result of an authentication, of which the outcome is a part.
@@ -114,7 +113,7 @@ impl Reply {
         match self.outcome() {
             "repeated" => Ok(Committed::Repeated(self.event(room)?)),
             "new" => {
-                let entry = codec::decode_entry(&self.bytes()?)?;
+                let entry = codec::decode_entry(&self.bytes()?)?.0;
                 let message = Message {
                     id: MessageId { room, index: entry.index },
                     author,

@@ -22,14 +22,6 @@ const MAX_ATTEMPTS: usize = 16;
 /// The first and the last index of a part of a list, as `LRANGE` takes them: negative ones count from the end.
 type Bounds = (isize, isize);
 
-/// A room, and a part of its list of messages.
-struct PartRead {
-    state: RoomState,
-    /// Whether the list has not been evicted, as far as this read can tell.
-    has_list: bool,
-    messages: Vec<Value>,
-}
-
 impl RedisStore {
     /// See [`snapshot`](crate::store::Store::snapshot).
     pub(super) async fn read_snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
@@ -41,7 +33,7 @@ impl RedisStore {
             _ => to_bounds(&window.range(isize::MAX.unsigned_abs() as u64)),
         });
         for _ in 0..MAX_ATTEMPTS {
-            let PartRead { state, has_list, messages } = self.read_part(room, bounds).await?;
+            let (state, has_list, messages) = self.read_part(room, bounds).await?;
             let wanted = window.map_or(0..0, |window| window.range(state.message_count));
             let first = match bounds {
                 Some((first @ 0.., _)) => first.unsigned_abs() as u64,
@@ -63,8 +55,13 @@ impl RedisStore {
         Err(StoreError::Unavailable("the room changes too often to be read".into()))
     }
 
-    /// Reads a room and these messages. Without bounds it only checks whether the list of messages exists.
-    async fn read_part(&self, room: RoomId, bounds: Option<Bounds>) -> Result<PartRead, StoreError> {
+    /// Reads a room and these of its messages. The second result says whether the list of messages exists as it should. Without
+    /// bounds, that is all that is read of it.
+    async fn read_part(
+        &self,
+        room: RoomId,
+        bounds: Option<Bounds>,
+    ) -> Result<(RoomState, bool, Vec<Value>), StoreError> {
         let [room_key, messages_key, log_key] = ROOM_PARTS.map(|name| self.inner.keys.of_room(room, name));
         let list = match bounds {
             Some((first, last)) => Cmd::lrange(messages_key, first, last),
@@ -87,7 +84,8 @@ impl RedisStore {
             Value::Array(messages) => (!messages.is_empty(), messages),
             list => (list == Value::Int(1), Vec::new()),
         };
-        Ok(PartRead { has_list: exists || state.message_count == 0, state, messages })
+        let has_list = exists || state.message_count == 0;
+        Ok((state, has_list, messages))
     }
 }
 

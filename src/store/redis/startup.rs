@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::store::StoreError;
 use crate::store::redis::keys::{Keys, LAYOUT};
 use crate::store::redis::link::commands::CommandClient;
+use crate::store::redis::link::error::unavailable;
 
 /// The pause between two attempts doubles from one to the other.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
@@ -29,11 +30,11 @@ struct OtherLayout(String);
 pub(super) async fn check_layout(commands: &CommandClient, keys: &Keys) -> Result<(), StoreError> {
     let mut set = redis::cmd("SET");
     // A Redis that cannot write now is reported elsewhere.
-    let _ = commands.query(set.arg(keys.layout()).arg(LAYOUT).arg("NX")).await;
-    match commands.query(redis::cmd("GET").arg(keys.layout())).await {
+    let _ = commands.query(set.arg(&keys.layout).arg(LAYOUT).arg("NX")).await;
+    match commands.query(redis::cmd("GET").arg(&keys.layout)).await {
         Ok(Value::BulkString(layout)) if layout != LAYOUT.to_string().as_bytes() => {
             let layout = String::from_utf8_lossy(&layout).into_owned();
-            Err(StoreError::Unavailable(Box::new(OtherLayout(layout))))
+            Err(unavailable(OtherLayout(layout)))
         }
         Ok(_) => Ok(()),
         // A cluster is usable while one of its shards is not.

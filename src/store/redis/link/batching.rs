@@ -22,8 +22,7 @@ use crate::store::redis::link::script::ScriptCall;
 /// Commands per pipeline, at most: all of them are answered when the last one is.
 const MAX_BATCH: usize = 64;
 
-/// One server, or whichever is the primary. Clones share one queue of commands.
-#[derive(Clone)]
+/// One server, or whichever is the primary.
 pub struct Server {
     shared: Arc<Shared>,
 }
@@ -34,16 +33,10 @@ struct Shared {
     tasks: TaskTracker,
 }
 
-/// One command, or several that are sent one right after the other, which have not been sent yet.
+/// Commands that are sent one right after the other, and have not been sent yet.
 struct Queued {
-    commands: Commands,
-    reply: oneshot::Sender<RedisResult<Value>>,
-}
-
-enum Commands {
-    One(Cmd),
-    /// Their replies become one array.
-    Several(Vec<Cmd>),
+    commands: Vec<Cmd>,
+    replies: oneshot::Sender<RedisResult<Vec<Value>>>,
 }
 
 impl Server {
@@ -60,15 +53,12 @@ impl Server {
 
     /// Runs one command.
     pub async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        self.send(Commands::One(command.clone())).await?.extract_error()
+        Ok(self.query_all(vec![command.clone()]).await?.pop().unwrap_or(Value::Nil))
     }
 
     /// Runs commands one right after the other, in a batch with those of other callers. Fails if one of them does.
     pub async fn query_all(&self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
-        match self.send(Commands::Several(commands)).await?.extract_error()? {
-            Value::Array(replies) => Ok(replies),
-            _ => Ok(Vec::new()),
-        }
+        self.send(commands).await?.into_iter().map(Value::extract_error).collect()
     }
 
     /// Runs a script; loads it first if the server does not know it.
@@ -91,11 +81,11 @@ impl Server {
     }
 
     /// Sends commands in the next batch. If the caller gives up before that, they are not sent.
-    async fn send(&self, commands: Commands) -> RedisResult<Value> {
-        let (reply, receiver) = oneshot::channel();
+    async fn send(&self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+        let (replies, receiver) = oneshot::channel();
         let is_first = {
             let mut queue = self.shared.queue.lock();
-            queue.push(Queued { commands, reply });
+            queue.push(Queued { commands, replies });
             queue.len() == 1
         };
         if is_first {
@@ -110,7 +100,7 @@ impl Shared {
     async fn send_queued(self: Arc<Self>) {
         yield_now().await;
         let queued = mem::take(&mut *self.queue.lock());
-        let mut queued = queued.into_iter().filter(|queued| !queued.reply.is_closed());
+        let mut queued = queued.into_iter().filter(|queued| !queued.replies.is_closed());
         let mut batches = Vec::new();
         loop {
             let batch: Vec<_> = queued.by_ref().take(MAX_BATCH).collect();
@@ -126,29 +116,22 @@ impl Shared {
         let mut pipeline = Pipeline::with_capacity(batch.len());
         let callers: Vec<_> = batch
             .into_iter()
-            .map(|Queued { commands, reply }| match commands {
-                Commands::One(command) => {
+            .map(|Queued { commands, replies }| {
+                let count = commands.len();
+                commands.into_iter().for_each(|command| {
                     pipeline.add_command(command);
-                    (None, reply)
-                }
-                Commands::Several(commands) => {
-                    let count = commands.len();
-                    commands.into_iter().for_each(|command| {
-                        pipeline.add_command(command);
-                    });
-                    (Some(count), reply)
-                }
+                });
+                (count, replies)
             })
             .collect();
         let mut values = self.pool.send(&pipeline).await.map(Vec::into_iter);
-        for (count, reply) in callers {
-            let result = match (&mut values, count) {
-                (Ok(values), None) => Ok(values.next().unwrap_or(Value::Nil)),
-                (Ok(values), Some(count)) => Ok(Value::Array(values.take(count).collect())),
-                (Err(error), _) => Err(error.clone()),
+        for (count, replies) in callers {
+            let result = match &mut values {
+                Ok(values) => Ok(values.by_ref().take(count).collect()),
+                Err(error) => Err(error.clone()),
             };
             // A caller that has given up meanwhile needs no reply.
-            let _ = reply.send(result);
+            let _ = replies.send(result);
         }
     }
 }

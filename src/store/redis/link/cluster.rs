@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use rand::seq::IndexedRandom as _;
-use redis::{RedisError, RedisResult};
+use redis::RedisResult;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,6 +23,7 @@ use crate::critical_tasks::CriticalTasks;
 use crate::store::StoreError;
 use crate::store::redis::link::batching::Server;
 use crate::store::redis::link::connect_error::{UnusableCluster, is_temporary};
+use crate::store::redis::link::error::unavailable;
 use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::settings::Settings;
 use crate::store::redis::link::slots::Address;
@@ -123,20 +124,19 @@ impl Shared {
             return results.swap_remove(permanent.unwrap_or(0));
         }
         if !self.refresh().await {
-            return Err(UnusableCluster::NoTopology.into());
+            return Err(unavailable(UnusableCluster::NoTopology));
         }
         if self.topology.borrow().primaries.is_empty() {
-            return Err(UnusableCluster::NoSlots.into());
+            return Err(unavailable(UnusableCluster::NoSlots));
         }
         Ok(())
     }
 
     async fn try_seed(&self, seed: &Address) -> Result<(), StoreError> {
-        let unavailable = |error: RedisError| StoreError::Unavailable(Box::new(error));
         let node = self.node_at(seed).map_err(unavailable)?;
         node.server.primary().probe(&self.settings, seed.to_string()).await?;
         let info = node.server.info("default").await.map_err(unavailable)?;
-        Ok(check_info(&info, seed)?)
+        check_info(&info, seed).map_err(unavailable)
     }
 
     async fn keep_refreshing(&self) {

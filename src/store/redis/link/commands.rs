@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::redis::link::batching::Server;
 use crate::store::redis::link::cluster::Cluster;
 use crate::store::redis::link::connect_error::ConnectError;
-use crate::store::redis::link::error::{TimedOut, to_store_error};
+use crate::store::redis::link::error::{TimedOut, to_store_error, unavailable};
 use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::routed_connection::RoutedConnection;
 use crate::store::redis::link::script::ScriptCall;
@@ -43,10 +43,12 @@ impl CommandClient {
         let backend = if settings.is_cluster() {
             Backend::Cluster(Cluster::connect(settings, critical_tasks).await?)
         } else {
-            let primary = Primary::from_settings(settings).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let primary = Primary::from_settings(settings).map_err(unavailable)?;
             let mut connection = primary.probe(settings, settings.address()).await?;
             // Each command of the check is under the connection's deadline.
-            check(&mut connection).await.map_err(|source| ConnectError::new(settings.address(), source))?;
+            check(&mut connection)
+                .await
+                .map_err(|source| unavailable(ConnectError::new(settings.address(), source)))?;
             Backend::Server(Server::new(primary, timeout))
         };
         Ok(Self { backend, timeout })
@@ -160,7 +162,7 @@ impl CommandClient {
                 if let Backend::Cluster(cluster) = &self.backend {
                     cluster.request_refresh();
                 }
-                Err(StoreError::Unavailable(Box::new(TimedOut(self.timeout))))
+                Err(unavailable(TimedOut(self.timeout)))
             }
         }
     }

@@ -80,12 +80,6 @@ impl ConnectError {
     }
 }
 
-impl From<ConnectError> for StoreError {
-    fn from(error: ConnectError) -> Self {
-        Self::Unavailable(Box::new(error))
-    }
-}
-
 /// A cluster that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableCluster {
@@ -104,12 +98,6 @@ pub enum UnusableCluster {
 impl UnusableCluster {
     const fn is_temporary(&self) -> bool {
         matches!(self, Self::NoTopology | Self::NoSlots)
-    }
-}
-
-impl From<UnusableCluster> for StoreError {
-    fn from(error: UnusableCluster) -> Self {
-        Self::Unavailable(Box::new(error))
     }
 }
 

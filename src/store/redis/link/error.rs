@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::store::StoreError;
+use crate::store::{BoxError, StoreError};
 
 /// Redis did not reply in time.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,11 @@ pub fn to_store_error(error: RedisError) -> StoreError {
         return StoreError::Unavailable(Box::new(PermissionDenied(error)));
     }
     if is_defect { StoreError::Corrupt(Box::new(error)) } else { StoreError::Unavailable(Box::new(error)) }
+}
+
+/// An outage with this cause.
+pub fn unavailable(cause: impl Into<BoxError>) -> StoreError {
+    StoreError::Unavailable(cause.into())
 }
 
 /// A timeout as the driver reports it.

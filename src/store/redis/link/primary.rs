@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::store::StoreError;
 use crate::store::redis::link::connect_error::ConnectError;
-use crate::store::redis::link::error::timed_out;
+use crate::store::redis::link::error::{timed_out, unavailable};
 use crate::store::redis::link::settings::Settings;
 
 /// How often a listener checks whether the primary is still the same.
@@ -76,7 +76,7 @@ impl Primary {
         timeout(settings.timeout, connect)
             .await
             .unwrap_or_else(|_| Err(timed_out()))
-            .map_err(|source| ConnectError::new(address, source).into())
+            .map_err(|source| unavailable(ConnectError::new(address, source)))
     }
 
     /// Its last known address; empty until a sentinel has named one.

@@ -7,8 +7,8 @@ use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError,
+    RedisResult, TlsCertificates, TlsMode,
 };
 
 use crate::store::redis::link::slots::Address;
@@ -26,18 +26,6 @@ const USER_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Login {
     pub username: Option<String>,
     pub password: Option<String>,
-}
-
-impl Login {
-    fn apply(&self, mut info: RedisConnectionInfo) -> RedisConnectionInfo {
-        if let Some(username) = &self.username {
-            info = info.set_username(username);
-        }
-        if let Some(password) = &self.password {
-            info = info.set_password(password);
-        }
-        info
-    }
 }
 
 /// The sentinels that name the primary.
@@ -118,8 +106,14 @@ impl Settings {
     }
 
     fn with_login(self, login: &Login) -> Self {
-        let login = login.apply(self.connection.redis_settings().clone());
-        Self { connection: self.connection.set_redis_settings(login), ..self }
+        let mut settings = self.connection.redis_settings().clone();
+        if let Some(username) = &login.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = &login.password {
+            settings = settings.set_password(password);
+        }
+        Self { connection: self.connection.set_redis_settings(settings), ..self }
     }
 
     /// Treats the Redis as a node of a cluster.
@@ -311,12 +305,5 @@ mod tests {
         let single = Settings::new("redis://one:6379", "livechat").expect("settings");
         assert!(!single.is_cluster() && single.in_cluster().is_cluster());
         assert!(Settings::new("redis://one:6379,", "livechat").is_err());
-    }
-
-    #[test]
-    fn prefix_with_braces_is_rejected_because_it_would_replace_every_hash_tag() {
-        for prefix in ["", "{a}", "a}"] {
-            assert!(matches!(Settings::new("redis://localhost", prefix), Err(InvalidSettings::Prefix)));
-        }
     }
 }
