@@ -9,15 +9,17 @@ mod error;
 mod follower;
 pub mod ids;
 mod input;
+mod page_cache;
 mod room_cache;
+mod room_reads;
 mod settings;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::instrument;
 
-use crate::access::{Access, Denied};
+use crate::access::Access;
 use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::client_key::ClientKey;
 use crate::domain::event::Event;
@@ -35,14 +37,16 @@ use crate::store::{Admitted, Change, Commit, Committed, NewMessage, RoomLimits, 
 use crate::{access, rate_limit};
 
 use crate::chat::admission::{AdmittedUser, OnUnknownUser, prepare_admission};
+use crate::chat::page_cache::PageCache;
 use crate::chat::room_cache::RoomCache;
 
 pub use crate::chat::admission::Accepted;
 pub use crate::chat::error::ChatError;
 pub use crate::chat::follower::Follower;
 pub use crate::chat::input::{ChangeMessage, MessageRef, RoomKey, SendMessage};
+pub use crate::chat::room_reads::RoomView;
 pub use crate::chat::settings::Settings;
-pub use crate::store::{ActiveRooms, RoomState, Snapshot, UserPage};
+pub use crate::store::{ActiveRooms, RoomState, UserPage};
 
 /// How often a change is tried when its message keeps changing in between.
 const MAX_ATTEMPTS: usize = 5;
@@ -70,6 +74,7 @@ pub struct Chat {
     detached_tasks: DetachedTasks,
     settings: Settings,
     rooms: RoomCache,
+    pages: PageCache,
 }
 
 impl Chat {
@@ -84,7 +89,17 @@ impl Chat {
         let refusals = Counters::default();
         let rate_limiter = Arc::new(RateLimiter::new(rate_limit, refusals.clone()));
         let access = Arc::new(Access::new(&store, access, detached_tasks.clone(), refusals.clone()));
-        Self { store, hub, access, rate_limiter, refusals, detached_tasks, settings, rooms: RoomCache::new() }
+        Self {
+            store,
+            hub,
+            access,
+            rate_limiter,
+            refusals,
+            detached_tasks,
+            settings,
+            rooms: RoomCache::new(),
+            pages: PageCache::new(),
+        }
     }
 
     /// Registers the metrics of the service.
@@ -125,7 +140,7 @@ impl Chat {
         client: ClientKey,
         key: RoomKey<'_>,
         messages: Option<Window>,
-    ) -> Result<Snapshot, ChatError> {
+    ) -> Result<RoomView, ChatError> {
         with_deadline(self.open_and_read_room(client, key, messages)).await
     }
 
@@ -138,7 +153,7 @@ impl Chat {
 
     /// Reads a page of the messages of a room that the client has entered.
     #[instrument(level = "debug", skip_all)]
-    pub async fn messages(&self, room: &Room, window: Window) -> Result<Snapshot, ChatError> {
+    pub async fn messages(&self, room: &Room, window: Window) -> Result<RoomView, ChatError> {
         with_deadline(self.read_room(room.id, Some(window))).await
     }
 
@@ -227,7 +242,7 @@ impl Chat {
         let room = self.open_room(client, input.room).await?.room;
         self.rate_limiter.check_send(client, input.user_id, room.id)?;
         let user = UserId::parse(input.user_id, &self.settings.limits)?;
-        let mut snapshot = self.read_room(room.id, index.map(Window::only)).await?;
+        let mut snapshot = self.read_store(room.id, index.map(Window::only)).await?;
         let (chat, token) = (self.clone(), input.token.to_owned());
         // Detached, because the first step replaces the client's token: the rest must follow even if the client disconnects.
         let changed = self.run_detached(async move {
@@ -240,7 +255,7 @@ impl Chat {
                     Ok(event) => return Ok(admitted.accepted(event)),
                     // Nothing was written, because the message has changed since it was read. Check the rules again.
                     Err(StoreError::Conflict) => {
-                        snapshot = chat.read_room(room.id, Some(Window::only(index))).await?;
+                        snapshot = chat.read_store(room.id, Some(Window::only(index))).await?;
                     }
                     Err(error) => return Err(error.into()),
                 }
@@ -299,49 +314,6 @@ impl Chat {
         RoomLimits { messages: messages_per_room, events: events_per_room, edits: edits_per_message }
     }
 
-    /// Opens a room, and then reads it. The order makes a client without the right code cost little, however large the room.
-    async fn open_and_read_room(
-        &self,
-        client: ClientKey,
-        key: RoomKey<'_>,
-        messages: Option<Window>,
-    ) -> Result<Snapshot, ChatError> {
-        match (self.open_room(client, key).await?, messages) {
-            (OpenedRoom { fresh_state: Some(state), .. }, None) => Ok(Snapshot { state, messages: Vec::new() }),
-            (OpenedRoom { room, .. }, messages) => self.read_room(room.id, messages).await,
-        }
-    }
-
-    /// Finds a room and opens it with its code, unless the client is locked out. An unknown id does not count as a failure:
-    /// nobody guesses 122 random bits, and there is no code to protect.
-    async fn open_room(&self, client: ClientKey, key: RoomKey<'_>) -> Result<OpenedRoom, ChatError> {
-        let id = ids::parse_room_id(key.id)?;
-        self.access.check_lockout(client, id)?;
-        let opened = match self.rooms.find(id) {
-            Some(room) => OpenedRoom { room, fresh_state: None },
-            None => {
-                let asked_at = Instant::now();
-                let state = self.store.snapshot(id, None).await?.state;
-                OpenedRoom { room: self.rooms.remember(state.clone(), asked_at), fresh_state: Some(state) }
-            }
-        };
-        let checked = self.access.open_room(client, &opened.room, key.code).await;
-        if matches!(checked, Err(Denied::Store(StoreError::NotFound))) {
-            self.rooms.forget(id);
-        }
-        checked?;
-        Ok(opened)
-    }
-
-    /// Reads a room that was opened, and a page of its messages when a window is given.
-    async fn read_room(&self, room: RoomId, messages: Option<Window>) -> Result<Snapshot, ChatError> {
-        let snapshot = self.store.snapshot(room, messages).await;
-        if matches!(snapshot, Err(StoreError::NotFound)) {
-            self.rooms.forget(room);
-        }
-        Ok(snapshot?)
-    }
-
     /// Authenticates an existing user by its token, and rotates the token.
     async fn authenticate(
         &self,
@@ -386,13 +358,6 @@ impl Chat {
             })
         })
     }
-}
-
-/// A room whose code was right.
-struct OpenedRoom {
-    room: Arc<Room>,
-    /// Its state, if it had to be read just now.
-    fresh_state: Option<RoomState>,
 }
 
 /// Runs a use case under its deadline. A write that misses the deadline may still happen.

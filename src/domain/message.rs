@@ -10,7 +10,7 @@ use crate::domain::user::{User, UserId};
 use crate::domain::violation::{Field, Violation};
 
 /// Identifies a message across all rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId {
     pub room: RoomId,
     /// The index of the message in its room, from 0. Never changes.
@@ -102,6 +102,14 @@ pub struct Message {
 }
 
 impl Message {
+    /// Its memory, in bytes.
+    pub fn size(&self) -> usize {
+        let id = self.client_message_id.as_ref().map_or(0, |id| id.as_str().len());
+        let text = self.text.as_ref().map_or(0, |text| text.as_str().len());
+        let author = self.author.id.as_str().len() + self.author.display_name.as_str().len();
+        size_of::<Self>() + author + text + id
+    }
+
     /// Fails unless `user` may edit or delete this message.
     pub fn authorize_change(&self, user: &UserId) -> Result<(), Violation> {
         if self.author.id != *user {

@@ -171,8 +171,8 @@ fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes,
                 break;
             }
             read += page.len() as u64;
-            for message in page {
-                writer.write_item(&ListedMessage::new(&message))?;
+            for message in page.iter() {
+                writer.write_item(&ListedMessage::new(message))?;
                 if let Some(chunk) = writer.take_chunk() {
                     yield chunk;
                 }

@@ -209,3 +209,29 @@ async fn a_room_that_has_ended_is_not_found_although_it_was_used_before() {
     let answer = user.try_send(&room, "still here").await.expect("an answer");
     assert_eq!(error_code(&answer), "ROOM_NOT_FOUND");
 }
+
+#[tokio::test]
+async fn a_page_that_was_read_before_shows_every_change_on_every_node() {
+    let redis = RedisServer::start().await;
+    let embedded = [Server::embedded()];
+    let on_redis = [Server::on_redis(&redis.url()), Server::on_redis(&redis.url())];
+    for nodes in [&embedded[..], &on_redis[..]] {
+        let (room, mut user) = (nodes[0].client().create_room().await, User::of(nodes[0].client()));
+        let message = user.send(&room, "first").await["id"].as_str().expect("an id").to_owned();
+        user.send(&room, "second").await;
+        let pages = async |expected: Value| {
+            // Both the room's page and its messages are cached after the first reads.
+            for node in nodes.iter().flat_map(|node| [node; 4]) {
+                let page = node.client().of_room(&room, "messages { nodes { text } }").await;
+                assert_eq!(page["messages"]["nodes"], expected);
+            }
+        };
+        pages(json!([{ "text": "first" }, { "text": "second" }])).await;
+        user.edit(&room, &message, "edited").await;
+        pages(json!([{ "text": "edited" }, { "text": "second" }])).await;
+        user.send(&room, "third").await;
+        pages(json!([{ "text": "edited" }, { "text": "second" }, { "text": "third" }])).await;
+        user.delete(&room, &message).await;
+        pages(json!([{ "text": null }, { "text": "second" }, { "text": "third" }])).await;
+    }
+}

@@ -49,6 +49,8 @@ pub struct Document {
     pub(in crate::graphql) aliases: u32,
     /// The cost of its most expensive operation if every variable has its largest value.
     max_cost: u64,
+    /// The cost of its only operation, if it does not depend on variables.
+    fixed_cost: Option<u64>,
     pub(in crate::graphql) values: Values,
     /// Set once the schema has validated it.
     valid: OnceLock<()>,
@@ -64,8 +66,9 @@ impl Document {
         let aliases = limits::check(&parsed, limits)?;
         let values = values::check(&mut parsed, &TYPES);
         let max_cost = cost::max(&parsed);
+        let fixed_cost = operation_of(&parsed, None).and_then(|operation| cost::fixed(&parsed, operation));
         let (valid, plan) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { parsed, tokens: tokens.len(), aliases, max_cost, values, valid, plan })
+        Ok(Self { parsed, tokens: tokens.len(), aliases, max_cost, fixed_cost, values, valid, plan })
     }
 
     /// Checks whether the document is valid, whatever its variables are. `validate` runs until it has succeeded once.
@@ -135,7 +138,7 @@ impl Document {
 
     /// The cost of an operation with these variables.
     pub(in crate::graphql) fn cost(&self, operation: &OperationDefinition, values: Option<&Map<String, Value>>) -> u64 {
-        cost::of(&self.parsed, operation, values)
+        self.fixed_cost.unwrap_or_else(|| cost::of(&self.parsed, operation, values))
     }
 
     /// Checks whether an operation may run with these variables.
@@ -150,7 +153,7 @@ impl Document {
             return Ok(());
         }
         match operation {
-            Some(operation) if cost::of(&self.parsed, operation, values) <= limits.cost => Ok(()),
+            Some(operation) if self.cost(operation, values) <= limits.cost => Ok(()),
             _ => Err(Rejection::TooCostly { limit: limits.cost }),
         }
     }

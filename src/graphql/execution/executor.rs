@@ -15,6 +15,7 @@ use crate::chat::Chat;
 use crate::client_limit::ClientLimit;
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::document::{Document, Documents, Limits};
+use crate::graphql::execution::fast_path::RenderedMessages;
 use crate::graphql::execution::metrics::{self, GraphqlMetrics};
 use crate::graphql::execution::outcome::{self, Outcome};
 use crate::graphql::execution::persisted_queries::PersistedQueries;
@@ -52,6 +53,7 @@ pub struct Executor {
     schema: Schema,
     /// Validates documents and executes nothing.
     validator: Schema,
+    rendered_messages: RenderedMessages,
     documents: Documents,
     persisted_queries: PersistedQueries,
     subscriptions: Subscriptions,
@@ -73,6 +75,7 @@ impl Executor {
         let time_limit = settings.time_limit;
         Self {
             schema: schema(&chat, introspection, ValidationMode::Fast),
+            rendered_messages: RenderedMessages::new(),
             validator: schema(&chat, introspection, ValidationMode::Strict),
             documents: Documents::new(settings.limits),
             persisted_queries: PersistedQueries::new(settings.persisted_queries),
@@ -163,16 +166,14 @@ impl Executor {
             budget.reserve(repeated).map_err(Answer::over_budget)?;
         }
         let answer = async {
-            let plan = document.plan().filter(|_| operation.is_some());
-            if let Some(plan) = plan
+            if let Some(plan) = document.plan().filter(|_| operation.is_some()) {
+                let variables = parameters.variables.as_ref();
+                let run = plan.run(&self.chat, context.client, variables, &budget, &self.rendered_messages);
                 // Boxed, because the span moves what it surrounds.
-                && let Some(answer) =
-                    Box::pin(plan.run(&self.chat, context.client, parameters.variables.as_ref(), &budget))
-                        .instrument(debug_span!("fast_path"))
-                        .await
-            {
-                self.metrics.fast_answers.inc();
-                return Ok(answer);
+                if let Some(answer) = Box::pin(run).instrument(debug_span!("fast_path")).await {
+                    self.metrics.fast_answers.inc();
+                    return Ok(answer);
+                }
             }
             // Boxed, or the fast path would carry the memory of a full execution.
             let executable = document.prepare(operation, parameters.variables.as_ref())?;

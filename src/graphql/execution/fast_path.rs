@@ -8,6 +8,7 @@
 //! says which fields a plan can have and how they are serialized.
 
 mod fields;
+mod rendered_messages;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection};
 use async_graphql::{Name, Pos, Positioned};
@@ -25,6 +26,8 @@ use crate::graphql::schema::response_budget::ResponseBudget;
 use crate::graphql::schema::types::text_bytes;
 
 use crate::graphql::execution::fast_path::fields::{Only, RoomField, RoomPage, Selected, SentField, WithFields};
+
+pub(in crate::graphql) use crate::graphql::execution::fast_path::rendered_messages::RenderedMessages;
 
 /// How to answer a document without the schema.
 #[derive(Debug)]
@@ -94,6 +97,7 @@ impl Plan {
         client: ClientKey,
         variables: Variables<'_>,
         budget: &ResponseBudget,
+        rendered: &RenderedMessages,
     ) -> Option<Answer> {
         match &self.action {
             Action::Send { input, fields } => {
@@ -113,9 +117,9 @@ impl Plan {
                 // The schema reports invalid arguments and an invalid id.
                 ids::parse_room_id(key.id).ok()?;
                 Some(match chat.room(client, key, window).await {
-                    Ok(snapshot) => match budget.count_read(text_bytes(&snapshot.messages)) {
+                    Ok(room) => match budget.count_read(text_bytes(&room.messages)) {
                         Ok(()) => {
-                            let room = RoomPage { snapshot: &snapshot, window };
+                            let room = RoomPage { room: &room, window, rendered };
                             self.answer(WithFields(room, fields), budget)
                         }
                         Err(exceeded) => Answer::over_budget(exceeded),

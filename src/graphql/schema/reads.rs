@@ -9,7 +9,7 @@ use async_graphql::{Context, Result};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::chat::{ActiveRooms, Chat, ChatError, RoomKey, Snapshot, UserPage};
+use crate::chat::{ActiveRooms, Chat, ChatError, RoomKey, RoomView, UserPage};
 use crate::domain::page::Window;
 use crate::domain::room::{Room, RoomId};
 use crate::graphql::schema::error::chat_error;
@@ -18,21 +18,21 @@ use crate::graphql::schema::request_data::client_key;
 /// What one request has read. Belongs in its data; without it, every field reads by itself.
 #[derive(Default)]
 pub(in crate::graphql) struct Reads {
-    rooms: Memo<(String, String, Option<Window>), Snapshot>,
-    messages: Memo<(RoomId, Window), Snapshot>,
+    rooms: Memo<(String, String, Option<Window>), RoomView>,
+    messages: Memo<(RoomId, Window), RoomView>,
     chatters: Memo<(RoomId, Window), UserPage>,
     viewers: Memo<Vec<RoomId>, Vec<u32>>,
     active_rooms: Memo<(u32, Option<String>), ActiveRooms>,
 }
 
 /// See [`Chat::room`].
-pub(super) async fn room(ctx: &Context<'_>, key: RoomKey<'_>, page: Option<Window>) -> Result<Arc<Snapshot>> {
+pub(super) async fn room(ctx: &Context<'_>, key: RoomKey<'_>, page: Option<Window>) -> Result<Arc<RoomView>> {
     let read = Box::pin(ctx.data::<Chat>()?.room(client_key(ctx), key, page));
     share(ctx, |reads| &reads.rooms, (key.id.to_owned(), key.code.to_owned(), page), read).await
 }
 
 /// See [`Chat::messages`].
-pub(super) async fn messages(ctx: &Context<'_>, room: &Room, page: Window) -> Result<Arc<Snapshot>> {
+pub(super) async fn messages(ctx: &Context<'_>, room: &Room, page: Window) -> Result<Arc<RoomView>> {
     let read = Box::pin(ctx.data::<Chat>()?.messages(room, page));
     share(ctx, |reads| &reads.messages, (room.id, page), read).await
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SelectionField, Value};
 
-use crate::chat::{RoomState, Snapshot, cursor};
+use crate::chat::{RoomState, RoomView, cursor};
 use crate::domain::limits::PAGE_DEFAULT;
 use crate::domain::page::{self, Take, Window};
 use crate::domain::room::RoomId;
@@ -18,7 +18,7 @@ use crate::graphql::schema::types::{Chatter, DateTime, Message, text_bytes};
 pub(in crate::graphql) struct Room {
     state: RoomState,
     /// A page of messages, read at the same instant as the state.
-    page: Option<(Window, Arc<Snapshot>)>,
+    page: Option<(Window, Arc<RoomView>)>,
 }
 
 impl Room {
@@ -27,7 +27,7 @@ impl Room {
     }
 
     /// A room read together with a page of its messages.
-    pub(in crate::graphql) fn with_page(snapshot: Arc<Snapshot>, window: Option<Window>) -> Self {
+    pub(in crate::graphql) fn with_page(snapshot: Arc<RoomView>, window: Option<Window>) -> Self {
         Self { state: snapshot.state.clone(), page: window.map(|window| (window, snapshot)) }
     }
 }

@@ -25,7 +25,7 @@ const READING_FIELDS: [&str; 1] = ["viewerCount"];
 
 /// The cost of the most expensive operation or fragment if every variable has its largest value.
 pub(super) fn max(document: &ExecutableDocument) -> u64 {
-    let mut count = Count { document, sizes: Sizes::Largest, fragments: HashMap::new() };
+    let mut count = Count::new(document, Sizes::Largest);
     let operations = document.operations.iter().map(|(_, operation)| &operation.node);
     let operations: Vec<_> = operations.map(|operation| count.operation(operation)).collect();
     let fragments = document.fragments.keys().map(|name| count.fragment(name).in_page(u64::from(PAGE_MAX)));
@@ -38,7 +38,14 @@ pub(super) fn of(
     operation: &OperationDefinition,
     values: Option<&Map<String, Value>>,
 ) -> u64 {
-    Count { document, sizes: Sizes::Given { operation, values }, fragments: HashMap::new() }.operation(operation)
+    Count::new(document, Sizes::Given { operation, values }).operation(operation)
+}
+
+/// The cost of an operation if it is the same whatever the variables are.
+pub(super) fn fixed(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<u64> {
+    let mut count = Count::new(document, Sizes::Largest);
+    let cost = count.operation(operation);
+    (!count.depends_on_variables).then_some(cost)
 }
 
 /// The cost of a selection set.
@@ -103,9 +110,14 @@ struct Count<'a> {
     document: &'a ExecutableDocument,
     sizes: Sizes<'a>,
     fragments: HashMap<&'a Name, Cost>,
+    depends_on_variables: bool,
 }
 
 impl<'a> Count<'a> {
+    fn new(document: &'a ExecutableDocument, sizes: Sizes<'a>) -> Self {
+        Self { document, sizes, fragments: HashMap::new(), depends_on_variables: false }
+    }
+
     fn operation(&mut self, operation: &'a OperationDefinition) -> u64 {
         let root = TYPES.root(operation.ty);
         self.selections(&operation.selection_set.node, Some(root)).in_page(u64::from(PAGE_MAX))
@@ -141,6 +153,8 @@ impl<'a> Count<'a> {
             return Cost { once: own, per_item: inside.in_page(u64::from(PAGE_MAX)) };
         }
         let inside = if is_page {
+            self.depends_on_variables |=
+                field.arguments.iter().any(|(_, value)| matches!(value.node, Literal::Variable(_)));
             inside.in_page(self.sizes.page(field))
         } else if is_introspection && name == "types" {
             inside.in_page(1).saturating_mul(TYPES_IN_SCHEMA)
@@ -206,5 +220,7 @@ mod tests {
         assert_eq!(cost_of(query), 11 + 5);
         let document = parse_query(query).expect("a document");
         assert_eq!(max(&document), 11 + 100);
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        assert_eq!(fixed(&document, &operation.node), None);
     }
 }

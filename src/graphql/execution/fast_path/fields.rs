@@ -1,24 +1,31 @@
 //! The fields that a plan can have, and how each is serialized. Each type of the schema has an enum of its fields, without
 //! those that need further calls of the service.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet, TypeCondition};
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 
-use crate::chat::{Accepted, Snapshot, cursor};
+use crate::chat::{Accepted, RoomView, cursor};
 use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::user::User;
+use crate::graphql::execution::fast_path::rendered_messages::RenderedMessages;
 use crate::graphql::schema::types::DateTime;
 
 /// The selection set of a field, with fragments spread.
 #[derive(Debug)]
 pub(super) struct Selected<F> {
+    /// Identifies the selection set in the cache of rendered messages.
+    pub(super) id: u64,
     /// The arguments of the field.
     pub(super) arguments: Vec<(Positioned<Name>, Positioned<Value>)>,
     pub(super) fields: Vec<SelectedField<F>>,
 }
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// A selected field and its key in the response.
 #[derive(Debug)]
@@ -49,7 +56,8 @@ impl<'a> Selector<'a> {
     pub(super) fn select<F: Fields>(self, field: &Field) -> Option<Selected<F>> {
         let mut fields = Vec::new();
         self.add(&field.selection_set.node, &mut fields)?;
-        Some(Selected { arguments: field.arguments.clone(), fields })
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Some(Selected { id, arguments: field.arguments.clone(), fields })
     }
 
     fn add<F: Fields>(self, set: &SelectionSet, to: &mut Vec<SelectedField<F>>) -> Option<()> {
@@ -230,16 +238,17 @@ impl Object for &Accepted {
 /// A room, read together with a page of its messages.
 #[derive(Clone, Copy)]
 pub(super) struct RoomPage<'a> {
-    pub(super) snapshot: &'a Snapshot,
+    pub(super) room: &'a RoomView,
     /// The window of the messages; `None` if no messages were selected.
     pub(super) window: Option<Window>,
+    pub(super) rendered: &'a RenderedMessages,
 }
 
 impl Object for RoomPage<'_> {
     type Field = RoomField;
 
     fn serialize_field<M: SerializeMap>(&self, field: &RoomField, to: &mut M) -> Result<(), M::Error> {
-        let state = &self.snapshot.state;
+        let state = &self.room.state;
         match field {
             RoomField::Id => to.serialize_value(&format_args!("{}", state.room.id)),
             RoomField::Code => to.serialize_value(state.room.code.reveal()),
@@ -258,15 +267,17 @@ impl Object for Messages<'_> {
     type Field = MessageConnectionField;
 
     fn serialize_field<M: SerializeMap>(&self, field: &MessageConnectionField, to: &mut M) -> Result<(), M::Error> {
-        let messages = self.0.snapshot.messages.iter();
+        let messages = self.0.room.messages.iter();
         match field {
-            MessageConnectionField::TotalCount => to.serialize_value(&self.0.snapshot.state.message_count),
+            MessageConnectionField::TotalCount => to.serialize_value(&self.0.room.state.message_count),
             MessageConnectionField::Nodes(selected) => {
-                let nodes: Vec<_> = messages.map(|message| WithFields(message, selected)).collect();
+                let nodes: Vec<_> =
+                    messages.map(|message| Rendered { message, selected, of: self.0.rendered }).collect();
                 to.serialize_value(&nodes)
             }
             MessageConnectionField::Edges(selected) => {
-                let edges: Vec<_> = messages.map(|message| WithFields(Edge(message), selected)).collect();
+                let edge = |message| WithFields(Edge { message, rendered: self.0.rendered }, selected);
+                let edges: Vec<_> = messages.map(edge).collect();
                 to.serialize_value(&edges)
             }
             MessageConnectionField::PageInfo(selected) => to.serialize_value(&WithFields(PageInfo(self.0), selected)),
@@ -274,15 +285,34 @@ impl Object for Messages<'_> {
     }
 }
 
-struct Edge<'a>(&'a Message);
+/// A message with the fields of it that an operation selects, taken from the cache of rendered messages.
+struct Rendered<'a> {
+    message: &'a Message,
+    selected: &'a Selected<MessageField>,
+    of: &'a RenderedMessages,
+}
+
+impl Serialize for Rendered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let with_fields = WithFields(self.message, self.selected);
+        self.of.get(self.message, self.selected.id, &with_fields).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+struct Edge<'a> {
+    message: &'a Message,
+    rendered: &'a RenderedMessages,
+}
 
 impl Object for Edge<'_> {
     type Field = MessageEdgeField;
 
     fn serialize_field<M: SerializeMap>(&self, field: &MessageEdgeField, to: &mut M) -> Result<(), M::Error> {
         match field {
-            MessageEdgeField::Cursor => to.serialize_value(&cursor_of(self.0)),
-            MessageEdgeField::Node(selected) => to.serialize_value(&WithFields(self.0, selected)),
+            MessageEdgeField::Cursor => to.serialize_value(&cursor_of(self.message)),
+            MessageEdgeField::Node(selected) => {
+                to.serialize_value(&Rendered { message: self.message, selected, of: self.rendered })
+            }
         }
     }
 }
@@ -293,14 +323,14 @@ impl Object for PageInfo<'_> {
     type Field = PageInfoField;
 
     fn serialize_field<M: SerializeMap>(&self, field: &PageInfoField, to: &mut M) -> Result<(), M::Error> {
-        let RoomPage { snapshot, window } = self.0;
-        let total = snapshot.state.message_count;
+        let RoomPage { room, window, .. } = self.0;
+        let total = room.state.message_count;
         let range = window.map_or(0..0, |window| window.range(total));
         match field {
             PageInfoField::HasNextPage => to.serialize_value(&(range.end < total)),
             PageInfoField::HasPreviousPage => to.serialize_value(&(range.start > 0)),
-            PageInfoField::StartCursor => to.serialize_value(&snapshot.messages.first().map(cursor_of)),
-            PageInfoField::EndCursor => to.serialize_value(&snapshot.messages.last().map(cursor_of)),
+            PageInfoField::StartCursor => to.serialize_value(&room.messages.first().map(cursor_of)),
+            PageInfoField::EndCursor => to.serialize_value(&room.messages.last().map(cursor_of)),
         }
     }
 }
