@@ -276,13 +276,14 @@ impl Chat {
         after: Option<&str>,
     ) -> Result<(String, Follower), ChatError> {
         self.rate_limiter.check_subscribe(client)?;
-        let OpenedRoom { room, fresh_state } = with_deadline(self.open_room(client, key)).await?;
+        let opened = with_deadline(self.open_room(client, key)).await?;
+        let room = opened.room;
         // A room that is joined before its head is read has nothing to catch up on.
         let joined = match after {
             None => with_deadline(self.hub.join(room.id)).await?,
             Some(_) => None,
         };
-        let state = match fresh_state.filter(|_| joined.is_none()) {
+        let state = match opened.fresh_state.filter(|_| joined.is_none()) {
             Some(state) => state,
             None => with_deadline(self.read_room(room.id, None)).await?.state,
         };

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::domain::event::Position;
 use crate::domain::message::Message;
 use crate::domain::page::Window;
+use crate::domain::position::Position;
 use crate::domain::room::RoomId;
 
 /// Size of the cache, in bytes.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Expected number of pages in the cache.
 const CACHE_ENTRIES: usize = 4 * 1024;

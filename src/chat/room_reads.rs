@@ -23,7 +23,7 @@ pub struct RoomView {
 pub(super) struct OpenedRoom {
     pub(super) room: Arc<Room>,
     /// Its state, if it had to be read just now.
-    fresh_state: Option<RoomState>,
+    pub(super) fresh_state: Option<RoomState>,
 }
 
 impl Chat {

@@ -8,8 +8,8 @@ use quick_cache::sync::Cache;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::domain::event::Seq;
 use crate::domain::message::{Message, MessageId};
+use crate::domain::position::Seq;
 use crate::domain::timestamp::Timestamp;
 
 /// Size of the cache, in bytes.
