@@ -222,7 +222,7 @@ async fn a_page_that_was_read_before_shows_every_change_on_every_node() {
         let pages = async |expected: Value| {
             // Both the room's page and its messages are cached after the first reads.
             for node in nodes.iter().flat_map(|node| [node; 4]) {
-                let page = node.client().of_room(&room, "messages { nodes { text } }").await;
+                let page = node.client().query_room(&room, "messages { nodes { text } }").await;
                 assert_eq!(page["messages"]["nodes"], expected);
             }
         };
