@@ -95,10 +95,11 @@ impl Parser {
             (size, rest) => (u64::from(size), rest),
         };
         let payload_size = usize::try_from(payload_size).unwrap_or(usize::MAX);
-        if is_control && payload_size > MAX_CONTROL_SIZE {
-            return Err(CloseCode::InvalidMessage);
-        }
-        if payload_size > MAX_MESSAGE_SIZE - self.text.as_ref().map_or(0, Vec::len) {
+        if is_control {
+            if payload_size > MAX_CONTROL_SIZE {
+                return Err(CloseCode::InvalidMessage);
+            }
+        } else if payload_size > MAX_MESSAGE_SIZE - self.text.as_ref().map_or(0, Vec::len) {
             return Err(CloseCode::MessageTooBig);
         }
         let Some(mask) = rest.first_chunk() else { return Ok(None) };
@@ -113,7 +114,13 @@ impl Parser {
             PONG => Ok(Some(Message::Pong)),
             CLOSE => {
                 // A code of two bytes and a reason, or nothing.
-                let is_valid = payload.len() != 1 && std::str::from_utf8(payload.get(2..).unwrap_or_default()).is_ok();
+                let is_valid = match &payload[..] {
+                    [] => true,
+                    [high, low, reason @ ..] => {
+                        may_be_sent(u16::from_be_bytes([*high, *low])) && std::str::from_utf8(reason).is_ok()
+                    }
+                    [_] => false,
+                };
                 if is_valid { Ok(Some(Message::Close(payload))) } else { Err(CloseCode::InvalidMessage) }
             }
             _ => {
@@ -132,6 +139,11 @@ impl Parser {
             }
         }
     }
+}
+
+/// Whether a close frame may have this code: section 7.4 of the RFC, and the registry that it founds.
+const fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// A frame that a server sends.
@@ -225,6 +237,10 @@ mod tests {
             frame(0x80, b" parts"),
             frame(0x8A, b""),
             frame(0x81, long.as_bytes()),
+            // Control frames do not count towards the size of the message that they interrupt.
+            frame(0x01, long.as_bytes()),
+            frame(0x89, b"in between"),
+            frame(0x80, b""),
             frame(0x88, b""),
             frame(0x88, b"\x03\xe8bye"),
         ]
@@ -239,6 +255,8 @@ mod tests {
                 Message::Ping(b"ping".to_vec()),
                 text("in \u{fc} parts"),
                 Message::Pong,
+                text(&long),
+                Message::Ping(b"in between".to_vec()),
                 text(&long),
                 Message::Close(vec![]),
                 Message::Close(b"\x03\xe8bye".to_vec()),
@@ -262,6 +280,8 @@ mod tests {
             (frame(0x89, &[0; 126]), CloseCode::InvalidMessage),
             (frame(0x88, b"1"), CloseCode::InvalidMessage),
             (frame(0x88, b"\x03\xe8\xff"), CloseCode::InvalidMessage),
+            // 1005 means that there was no code, so no frame has it.
+            (frame(0x88, b"\x03\xed"), CloseCode::InvalidMessage),
             (frame(0x81, &[&long[..], b"x"].concat())[..10].to_vec(), CloseCode::MessageTooBig),
             ([frame(0x01, &long), frame(0x80, b"x")].concat(), CloseCode::MessageTooBig),
             (vec![0x81, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], CloseCode::MessageTooBig),
