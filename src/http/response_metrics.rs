@@ -5,9 +5,9 @@ use axum::http::Response;
 use crate::metrics::{Counters, Metrics};
 
 /// Every status that the server uses. Any other is counted as `other`.
-const STATUSES: [&str; 19] = [
-    "101", "200", "204", "304", "308", "400", "403", "404", "405", "406", "408", "409", "413", "415", "422", "429",
-    "500", "503", "507",
+const STATUSES: [&str; 20] = [
+    "101", "200", "204", "304", "308", "400", "403", "404", "405", "406", "408", "409", "413", "415", "422", "426",
+    "429", "500", "503", "507",
 ];
 
 #[derive(Clone)]
