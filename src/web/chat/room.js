@@ -14,7 +14,7 @@ import { roomName } from './names.js';
 import { EARLIER_MESSAGES, ROOM, ROOM_STATE } from './operations.js';
 import { Outbox } from './outbox.js';
 import { People, viewersLabel } from './people.js';
-import { forgetRoom, LOGO, rememberRoom, startPage } from './start.js';
+import { forgetRoom, LOGO, rememberRoom, startPage, toSentence } from './start.js';
 import { Stream } from './stream.js';
 import { fullTime, onNewDay, timeLeft } from './time.js';
 import { Timeline } from './timeline.js';
@@ -25,7 +25,7 @@ const REFRESH_INTERVAL = 10_000;
 /** Enters a room. Returns its screen, or the start page with the reason why it cannot be entered. */
 export async function enterRoom(room, signal, showStatus) {
   try {
-    const onWait = (error, ms) => showStatus(`${error.message} Trying again in ${Math.ceil(ms / 1_000)} s…`);
+    const onWait = (error, ms) => showStatus(`${toSentence(error.message)} Trying again in ${Math.ceil(ms / 1_000)} s…`);
     const { room: state } = await retry(() => request(ROOM, room), signal, onWait);
     rememberRoom(state);
     return new RoomScreen(state);
@@ -35,7 +35,7 @@ export async function enterRoom(room, signal, showStatus) {
       return startPage('This room has ended or does not exist. Rooms end after 24 hours.');
     }
     if (error.code === 'ROOM_CODE_INVALID') return startPage('The code in this link is wrong. Ask for the link again.', room);
-    return startPage(error.message);
+    return startPage(toSentence(error.message));
   }
 }
 
@@ -181,7 +181,7 @@ class RoomScreen {
     this.#outbox.close();
     this.#timers.forEach(clearInterval);
     this.#updateTimeLeft();
-    this.#banner.end(hasEnded ? 'This room has ended, and nobody can enter it anymore.' : `New messages cannot be received: ${error.message}.`);
+    this.#banner.end(hasEnded ? 'This room has ended, and nobody can enter it anymore.' : `New messages cannot be received. ${toSentence(error.message)}`);
     this.#composer.end(hasEnded ? 'This room has ended' : 'The room cannot be reached');
   }
 

@@ -114,7 +114,7 @@ function recent() {
 }
 
 /** Adds a capital letter and a full stop. */
-const toSentence = (text) => {
+export const toSentence = (text) => {
   const capital = text[0].toUpperCase() + text.slice(1);
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 };
