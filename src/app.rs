@@ -97,7 +97,7 @@ impl OpenStore {
 }
 
 impl App {
-    /// Opens the store, waiting for Redis as long as `REDIS_WAIT` allows, and then listens. May be dropped meanwhile.
+    /// Opens the store, waiting for Redis as long as `REDIS_WAIT` allows, and then listens. The future may be dropped.
     pub async fn open(config: Config) -> Result<Self, AppError> {
         open_files::raise_limit_for(config.http.connections.max);
         let store = OpenStore::open(&config.store).await?;

@@ -57,13 +57,13 @@ impl ClientLimit {
     }
 
     /// A limit that leaves a fair share to others: a client may hold up to three times as much as stays free. So a single client
-    /// gets three quarters of the total, several greedy clients get equal shares, and a client that holds nothing yet gets
-    /// something.
+    /// gets three quarters of the total, several greedy clients get equal shares, and a client that holds nothing can
+    /// still get something.
     pub fn shared(per_client: usize, total: usize) -> Arc<Self> {
         Arc::new(Self { per_client, total, is_shared: true, held: Mutex::default() })
     }
 
-    /// Counts `amount` for `client`, or nothing if that would exceed a limit. Without a client it counts only in total.
+    /// Counts `amount` for `client`, unless that would exceed a limit. Without a client, it counts only in total.
     pub fn acquire(self: &Arc<Self>, client: Option<ClientKey>, amount: usize) -> Result<ClientPermit, Exceeded> {
         let mut held = self.held.lock();
         let total = sum_within(held.total, amount, self.total).ok_or(Exceeded::Total)?;

@@ -1,7 +1,7 @@
 //! Tasks without which the process cannot work.
 //!
-//! When one of them panics, the process ends with an error, so that its supervisor restarts it. A panic while serving a
-//! request is caught there and does not get this far.
+//! When one of them panics, the process ends with an error, so that its supervisor restarts it. Panics while
+//! serving a request are caught elsewhere and do not end the process.
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 pub struct CriticalTasks(CancellationToken);
 
 impl CriticalTasks {
-    /// Runs a task. If it panics, the group has failed.
+    /// Runs a task. If it panics or is dropped before its end, the group has failed.
     pub async fn task(self, task: impl Future<Output = ()>) {
         let fail_on_panic = self.0.drop_guard();
         task.await;
@@ -24,7 +24,7 @@ impl CriticalTasks {
         fail_on_panic.disarm();
     }
 
-    /// Waits until one of the tasks has panicked.
+    /// Waits until the group has failed.
     pub async fn failed(&self) {
         self.0.cancelled().await;
     }

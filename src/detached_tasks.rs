@@ -1,7 +1,7 @@
-//! Tasks that run to their end even if their caller goes away.
+//! Tasks that run to their end even if their caller is dropped.
 //!
-//! A future that is dropped stops at its last await. Clients disconnect and deadlines pass at any moment, so work of several
-//! steps that must not stop half-way runs in its own task, and the caller only waits for the result.
+//! A dropped future stops at the await that it has reached. Clients disconnect and deadlines pass at any moment, so work of
+//! several steps that must not stop half-way runs in its own task, and the caller only waits for the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl DetachedTasks {
         }
     }
 
-    /// Waits until all tasks have ended, and aborts those that have not after `grace`. New tasks can still be started.
+    /// Waits until all tasks have ended. Aborts those still running after `grace`; from then on, new tasks end at once, too.
     pub async fn close(&self, grace: Duration) {
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {

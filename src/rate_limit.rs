@@ -33,15 +33,15 @@ pub struct Settings {
 /// An action that can come too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Creating a room, limited by address.
+    /// Creating a room, limited by client.
     CreateRoom,
-    /// Sending, editing or deleting a message, limited by user and address, so that others cannot use up a user's rate.
+    /// Sending, editing or deleting a message, limited by user and client, so that others cannot use up a user's rate.
     SendAsUser,
     /// The same, limited by client: one client can make up many users.
     SendAsClient,
     /// The same, limited by room.
     SendToRoom,
-    /// Opening a subscription, limited by address.
+    /// Opening a subscription, limited by client.
     Subscribe,
     /// Reading, limited by client in units of cost.
     Read,
@@ -119,7 +119,7 @@ impl RateLimiter {
 
     /// Checks the sending, editing or deleting of a message. `user` is the id as the client wrote it, or empty for a new user.
     pub fn check_send(&self, client: ClientKey, user: &str, room: RoomId) -> Result<(), RateLimited> {
-        // The narrowest limit first: a refusal there takes nothing from the buckets that more people share.
+        // Check the narrowest limit first: its refusal takes nothing from the buckets that more people share.
         self.sends_by_user.take((client, user)).map_err(self.refusal(Action::SendAsUser))?;
         self.sends_by_client.take(client).map_err(self.refusal(Action::SendAsClient))?;
         self.sends_by_room.take(room).map_err(self.refusal(Action::SendToRoom))

@@ -1,8 +1,8 @@
-//! Releases a permit while its holder waits for something else than the limited resource.
+//! Releases the permit of a request while the request waits in a queue.
 //!
-//! A request holds a permit while it runs. Some requests queue behind others of their client; a permit held in the queue
-//! would be of no use to them and missing for others. The queue is many calls below the place where the permit is acquired,
-//! so the permit is kept in a task-local variable.
+//! A request holds a permit while it runs. While it queues behind others of its client, it does not need the permit, but
+//! other clients do. The queue is many calls below the place where the permit is acquired, so the permit is kept in a
+//! task-local variable.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -26,7 +26,7 @@ struct Held {
 }
 
 impl ClientLimit {
-    /// Runs `work` with a permit for one, which [`without_permit`] releases in between. Fails if the limit is reached.
+    /// Runs `work` with a permit for 1, which [`without_permit`] can release for a while. Fails if the limit is reached.
     pub async fn run<T>(self: &Arc<Self>, client: ClientKey, work: impl Future<Output = T>) -> Result<T, Exceeded> {
         let permit = self.acquire(Some(client), 1)?;
         let held = Held { limit: Arc::clone(self), client, permit: Some(permit) };
@@ -34,8 +34,8 @@ impl ClientLimit {
     }
 }
 
-/// Releases the permit of the enclosing [`ClientLimit::run`], if any, while it waits, and acquires one again. Fails if there is
-/// none then. Keeps the permit if `wait` is ready at once.
+/// Awaits `wait` without the permit of the enclosing [`ClientLimit::run`], if any, and then acquires a permit again. Fails if
+/// the limit is reached by then. Keeps the permit if `wait` is ready at once.
 pub async fn without_permit<T>(wait: impl Future<Output = T>) -> Result<T, Exceeded> {
     let mut wait = pin!(wait);
     if let Poll::Ready(done) = poll!(wait.as_mut()) {

@@ -1,4 +1,4 @@
-//! A rate, as settings write it.
+//! Parses the rates in settings.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use governor::Quota;
 
-/// A rate and a burst: `10/m:20` allows ten times a minute, and twenty at once.
+/// A rate and a burst: `10/m:20` allows ten per minute, and up to twenty at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Time in which one more is allowed.
+    /// The time until one more is allowed.
     period: Duration,
     burst: NonZeroU32,
 }

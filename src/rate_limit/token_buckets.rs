@@ -1,4 +1,4 @@
-//! One token bucket per key, under one rate.
+//! One token bucket per key, all with the same rate.
 //!
 //! Memory is bounded: past [`CAPACITY`] the least used keys are forgotten. A forgotten key starts with a full bucket, as a
 //! new key does, so an attacker with many keys gains nothing.
@@ -16,11 +16,11 @@ use quick_cache::sync::Cache;
 
 use crate::rate_limit::rate_parser::Rate;
 
-/// Keys remembered, at some 100 bytes each.
+/// Maximum number of keys, at about 100 bytes each.
 const CAPACITY: usize = 100_000;
 
 pub(super) struct TokenBuckets {
-    /// `None` never refuses.
+    /// `None` if nothing is refused.
     limiter: Option<RateLimiter<u64, BoundedStates, MonotonicClock>>,
     burst: NonZeroU32,
     /// Keys are random hashes, so that nobody can predict which share a bucket.
@@ -35,7 +35,7 @@ impl TokenBuckets {
         Self { limiter: rate.and_then(Rate::quota).map(limiter), burst, hasher: RandomState::new() }
     }
 
-    /// Takes one token of `key`, or returns the time until there is one again.
+    /// Takes one token of `key`, or returns the time until one is available.
     pub(super) fn take(&self, key: impl Hash) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         limiter
@@ -43,14 +43,14 @@ impl TokenBuckets {
             .map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
     }
 
-    /// Takes `count` tokens of `key`, or returns the time until there are so many. More than the burst count as the burst.
+    /// Takes `count` tokens of `key`, or returns the time until that many are available. Takes at most the burst.
     pub(super) fn take_many(&self, key: impl Hash, count: u64) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.burst.get());
         let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
         match limiter.check_key_n(&self.hasher.hash_one(key), count) {
             Ok(taken) => taken.map_err(|not_until| not_until.wait_time_from(limiter.clock().now())),
-            // Ruled out above.
+            // Impossible: `count` is at most the burst.
             Err(_insufficient_capacity) => Ok(()),
         }
     }
