@@ -1,4 +1,4 @@
-//! The service: every use case once. Each one authorizes, limits, applies the rules and commits.
+//! The service: all use cases. Each one authorizes the client, checks limits, applies the rules and commits.
 //!
 //! Both APIs call it and nothing below it. Input arrives as the text that clients wrote. Refusals and failures are
 //! [`ChatError`]s, which each API writes in its own way.
@@ -48,18 +48,18 @@ pub use crate::chat::room_reads::RoomView;
 pub use crate::chat::settings::Settings;
 pub use crate::store::{ActiveRooms, RoomState, UserPage};
 
-/// How often a change is tried when its message keeps changing in between.
+/// Maximum number of attempts to change a message that keeps changing meanwhile.
 const MAX_ATTEMPTS: usize = 5;
 
 /// How long a use case may take, however many calls of the store it needs.
 const USE_CASE_DEADLINE: Duration = Duration::from_millis(1_900);
 
-/// The number of detached tasks at once, and the time each may take. Calls of the store have deadlines of their own, so only a
-/// defect uses up this time.
+/// Maximum number of concurrent detached tasks, and the time each may take. Calls of the store have deadlines of their own, so
+/// only a defect uses up this time.
 const MAX_DETACHED_TASKS: usize = 16_384;
 const DETACHED_TASK_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Read cost of opening a subscription, besides one for each event that it has missed.
+/// Read cost of opening a subscription, in addition to 1 for each missed event.
 const FOLLOW_COST: u64 = 10;
 
 /// The service over one store.
@@ -122,13 +122,13 @@ impl Chat {
         .await
     }
 
-    /// Charges a read of this cost to the client, or refuses it when the client has read too much lately. Must precede every
-    /// read but [`follow`](Self::follow), which charges for itself.
+    /// Charges a read of this cost to the client, or refuses it if the client has read too much lately. The APIs must call this
+    /// for every read except [`follow`](Self::follow), which charges for itself.
     pub fn charge_read(&self, client: ClientKey, cost: u64) -> Result<(), ChatError> {
         Ok(self.rate_limiter.check_read(client, cost)?)
     }
 
-    /// Waits for detached tasks, and aborts those that have not ended after `grace`.
+    /// Waits for detached tasks, and aborts those still running after `grace`.
     pub async fn close(&self, grace: Duration) {
         self.detached_tasks.close(grace).await;
     }
@@ -278,7 +278,7 @@ impl Chat {
         self.rate_limiter.check_subscribe(client)?;
         let opened = with_deadline(self.open_room(client, key)).await?;
         let room = opened.room;
-        // A room that is joined before its head is read has nothing to catch up on.
+        // A subscription that joins the room before the head is read has nothing to catch up on.
         let joined = match after {
             None => with_deadline(self.hub.join(room.id)).await?,
             Some(_) => None,
@@ -299,7 +299,7 @@ impl Chat {
         Ok((cursor::encode_event(room.id, after), Follower(follower)))
     }
 
-    /// The maximum bytes of a message text.
+    /// Maximum size of a message text, in bytes.
     pub const fn max_text_bytes(&self) -> usize {
         self.settings.limits.text * char::MAX.len_utf8()
     }
@@ -331,8 +331,8 @@ impl Chat {
         }
     }
 
-    /// Why a user was not admitted. A token of an unknown user counts as a wrong one and takes the same steps, so that
-    /// neither the count nor the time reveals whether the user exists.
+    /// Counts a wrong token and returns the error to report. A token of an unknown user takes the same steps, so that neither
+    /// the count nor the time reveals whether the user exists.
     async fn admission_error(&self, client: ClientKey, user: &UserId, admitted: &Admitted) -> ChatError {
         match self.access.record_wrong_token(client, user.as_str()).await {
             Ok(Some(locked_out)) => locked_out.into(),

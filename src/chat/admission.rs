@@ -59,7 +59,7 @@ impl AdmittedUser {
     }
 }
 
-/// Builds the store's request to admit a user who acts in a room. The returned [`Tokens`] interpret the answer.
+/// Builds the store's request to admit a user who acts in a room. The returned [`Tokens`] interpret the store's answer.
 pub(super) fn prepare_admission(
     room: &Room,
     user: UserId,

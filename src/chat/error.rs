@@ -11,7 +11,7 @@ use crate::store::{BoxError, StoreError};
 
 /// Why a use case was refused or failed.
 ///
-/// The client can avoid the errors before `Unavailable`. `Unavailable` passes by itself, and `Internal` is a defect of the
+/// The errors before `Unavailable` refuse the request. `Unavailable` passes by itself, and `Internal` is a defect of the
 /// server. The APIs match without a wildcard, so a new variant compiles only after each API handles it.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
@@ -32,7 +32,7 @@ pub enum ChatError {
     EditLimit,
     #[error("the message keeps changing; read it again and repeat")]
     Conflict,
-    /// The client acted too often, or failed too often. The action is allowed again after `retry_after`.
+    /// The client acted or failed too often. The action is allowed again after `retry_after`.
     #[error("{message}")]
     RateLimited { message: &'static str, retry_after: Duration },
     #[error("the service is unavailable for the moment; try again")]

@@ -11,8 +11,8 @@ use crate::hub;
 pub struct Follower(pub(super) hub::Follower);
 
 impl Follower {
-    /// The next event. `None` when the room has ended. An error, and then `None`, when the log does not contain the reader's
-    /// position any more. Dropping the future loses nothing.
+    /// Returns the next event, or `None` when the room has ended. If the log no longer contains the reader's position, returns
+    /// an error, and then `None`. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, ChatError>> {
         self.0.next().await.map(|event| event.map_err(ChatError::from))
     }

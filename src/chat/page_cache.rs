@@ -1,8 +1,8 @@
-//! A cache of pages of messages. A page is valid while the log of its room has the same end, which a small read of the room's
-//! state proves.
+//! A cache of pages of messages. A page is valid as long as the log of its room ends at the same position, which a small read
+//! of the room's state shows.
 //!
-//! Only pages that are read twice without a change in between are cached: in a room where people write all the time, the read
-//! of the state would only precede the read of the page.
+//! A page is cached only when it is read again without a change in between. In a room that changes all the time, a cached page
+//! would only add the read of the state.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ type Key = (RoomId, Window);
 #[derive(Clone)]
 struct Page {
     head: Position,
-    /// `None` if the page was read only once since the room has changed.
+    /// `None` if the page was read only once since the room changed.
     messages: Option<Arc<Vec<Message>>>,
 }
 
@@ -48,14 +48,14 @@ impl PageCache {
         Self(Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight)))
     }
 
-    /// A page, and the end of the log when it was read.
+    /// A cached page, and the end of the log when it was read.
     pub(super) fn find(&self, room: RoomId, window: Window) -> Option<(Position, Arc<Vec<Message>>)> {
         let Page { head, messages } = self.0.get(&(room, window))?;
         Some((head, messages?))
     }
 
-    /// Remembers a page that was read when the log ended with `head`. Of a room that has changed since the page was read last,
-    /// only the end of the log is kept.
+    /// Remembers a page that was read when the log ended with `head`. If the room has changed since the last read of the page,
+    /// keeps `head` but not the messages.
     pub(super) fn remember(&self, room: RoomId, window: Window, head: Position, messages: &Arc<Vec<Message>>) {
         let is_unchanged = self.0.peek(&(room, window)).is_some_and(|known| known.head == head);
         let messages = is_unchanged.then(|| Arc::clone(messages));

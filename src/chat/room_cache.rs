@@ -1,7 +1,7 @@
-//! A cache of what never changes about a room, so that a send need not ask the store for it.
+//! A cache of the parts of rooms that never change, so that a send does not have to read them from the store.
 //!
-//! An entry expires with its room. Until then it can be wrong in one way: the store may have lost the room. Then the store
-//! refuses the write, and the entry is removed.
+//! An entry expires with its room. Until then, it can be wrong only if the store has lost the room. Then the store reports
+//! that the room does not exist, and the entry is removed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use crate::domain::room::{Room, RoomId};
 use crate::store::RoomState;
 
-/// Rooms in the cache, at some 200 bytes each.
+/// Maximum number of rooms in the cache, at about 200 bytes each.
 const CAPACITY: usize = 50_000;
 
 #[derive(Clone)]

@@ -22,12 +22,12 @@ pub struct RoomView {
 /// A room whose code was right.
 pub(super) struct OpenedRoom {
     pub(super) room: Arc<Room>,
-    /// Its state, if it had to be read just now.
+    /// Its state, if opening the room had to read it.
     pub(super) fresh_state: Option<RoomState>,
 }
 
 impl Chat {
-    /// Opens a room, and then reads it. The order makes a client without the right code cost little, however large the room.
+    /// Opens a room before reading it, so a client without the right code costs little, however large the room.
     pub(super) async fn open_and_read_room(
         &self,
         client: ClientKey,
@@ -61,8 +61,8 @@ impl Chat {
         Ok(opened)
     }
 
-    /// Reads a room that was opened, and a page of its messages when a window is given. A page that is cached is read from the
-    /// store only if the room has changed.
+    /// Reads a room that was opened, and a page of its messages if a window is given. Reads a cached page from the store only
+    /// if the room has changed.
     pub(super) async fn read_room(&self, room: RoomId, messages: Option<Window>) -> Result<RoomView, ChatError> {
         let Some(window) = messages else {
             let state = self.read_store(room, None).await?.state;
