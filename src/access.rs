@@ -1,7 +1,7 @@
-//! Who may enter a room and act in it: room codes, wrong tokens, and the lockouts after too many of either.
+//! Access to rooms: checks room codes, counts wrong codes and tokens, and locks clients out after too many.
 //!
-//! How often a client may act once it is in is limited by [`rate_limit`](crate::rate_limit). Failures are counted by the
-//! store, for all nodes together. docs/security.md has the arithmetic.
+//! [`rate_limit`](crate::rate_limit) limits how often a client may act in a room. The store counts failures, for all nodes
+//! together. docs/security.md explains how safe the limits are.
 
 mod client_queues;
 mod denied;
@@ -27,7 +27,7 @@ pub use crate::access::settings::Settings;
 
 /// Checks room codes and counts wrong tokens.
 pub struct Access {
-    /// `None` when lockouts are disabled; so is `wrong_tokens`.
+    /// `None` if lockouts are disabled, like `wrong_tokens`.
     room_codes: Option<Arc<RoomCodes>>,
     wrong_tokens: Option<WrongTokens>,
     refusals: Counters<1>,
@@ -52,8 +52,8 @@ impl Access {
         Self { room_codes, wrong_tokens, refusals }
     }
 
-    /// Refuses a client that is locked out of a room, as far as this process knows. Does not ask the store, so it costs
-    /// little to call first.
+    /// Refuses a client that is locked out of a room, as far as this process knows. Does not call the store, so it is a
+    /// cheap first check.
     pub fn check_lockout(&self, client: ClientKey, room: RoomId) -> Result<(), LockedOut> {
         let remaining = self.room_codes.as_ref().and_then(|codes| codes.remaining_lockout(client, room));
         remaining

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 /// Why a client is locked out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockoutReason {
-    /// Too many requests of this client wait for their room codes to be checked.
+    /// Too many requests, of this client or in total, wait for their room codes to be checked.
     QueueFull,
     /// Too many wrong room codes, counted by address, by network and by room.
     WrongCodes,
@@ -37,7 +37,7 @@ impl LockoutReason {
     }
 }
 
-/// A refusal without looking at the code, or in place of "wrong token".
+/// A refusal without a check of the code, or in place of "wrong token".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockedOut {
     pub reason: LockoutReason,

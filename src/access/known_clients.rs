@@ -1,4 +1,4 @@
-//! The clients that have opened a room, and their wrong codes since then. In memory; the store remembers them for longer.
+//! Remembers clients that have opened a room, and counts their wrong codes since then. The store remembers them for longer.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::room::RoomId;
 use crate::store::LockoutPolicy;
 
-/// Pairs of client and room that are remembered. The least used ones are evicted first, and looked up in the store again.
+/// Maximum number of pairs of client and room. The least used ones are evicted first, and looked up in the store again.
 const CAPACITY: usize = 200_000;
 
 pub(super) struct KnownClients {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-/// Lockouts remembered, at some 100 bytes each. The least used ones are evicted first, and looked up in the store again.
+/// Maximum number of lockouts, at about 100 bytes each. The least used ones are evicted first, and looked up in the store again.
 const CAPACITY: usize = 100_000;
 
-/// How long an entry is used. Then the store is asked again, because another server may have undone the failure that began
-/// the lockout.
+/// Maximum age of an entry. Older ones are looked up in the store again, because another server may have undone the failure
+/// that began the lockout.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// Lockouts by key. No entry lasts longer than the lockout that the store reported.

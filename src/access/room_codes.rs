@@ -25,7 +25,7 @@ use crate::store::{
     Subject,
 };
 
-/// Strangers have no attempt left after this many times the wrong codes that leave each address block one attempt.
+/// Wrong codes after which strangers have no attempt left, as a multiple of those that leave each address block one attempt.
 const TOTAL_FACTOR: u32 = 10;
 
 /// When a client may retry after its queue was full. The queue moves on within a few calls of the store.
@@ -46,8 +46,8 @@ pub(super) struct RoomCodes {
     known_clients: KnownClients,
     /// Lockouts of subjects, and of strangers at rooms.
     lockouts: LockoutCache,
-    /// The attempts of strangers at one client run one at a time. Otherwise many right codes at once would count as many
-    /// failures at once.
+    /// Attempts of strangers run one at a time per client. Otherwise many right codes at once would count as that many
+    /// failures.
     queues: ClientQueues,
     detached_tasks: DetachedTasks,
 }
@@ -118,7 +118,7 @@ impl RoomCodes {
         Ok(())
     }
 
-    /// `None` if the store has to be asked.
+    /// `None` if only the store can tell.
     fn open_from_cache(&self, client: ClientKey, room: &Room, code: &str) -> Option<Result<(), Denied>> {
         if let Some(known) = self.known_clients.get(client, room.id) {
             return Some(known.check(|| is_right(room, code), self.known_client_policy));
@@ -131,7 +131,7 @@ impl RoomCodes {
         let started = Instant::now();
         let recorded = self.record_failures(client, started).await?;
         let attempting = subjects::attempting_client(client, self.network_prefixes);
-        // A client that is locked out may still be known to this room: by another node, or longer than this one remembers.
+        // A locked-out client may still be known to the room: another node may have admitted it, or this one has forgotten it.
         let limits = matches!(recorded, Recorded::Failures(_)).then_some(self.room_limits);
         let opened = match self.store.begin_code_attempt(room.id, attempting, limits).await {
             Ok(CodeAttempt::Known) => {
@@ -166,7 +166,7 @@ impl RoomCodes {
         opened
     }
 
-    /// Records a failure of the client and of the network around it, or of neither.
+    /// Records a failure for the client and for the network around it, or for neither.
     async fn record_failures(&self, client: ClientKey, started: Instant) -> Result<Recorded, StoreError> {
         let itself = Some((subjects::of_client(client), self.client_policy));
         let network = subjects::of_network(client, self.network_prefixes).map(|network| (network, self.network_policy));

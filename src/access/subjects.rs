@@ -7,17 +7,17 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::client_key::{ClientKey, NetworkPrefixes};
 use crate::store::{AttemptingClient, Subject};
 
-/// The client itself.
+/// The subject of the client itself.
 pub(super) fn of_client(client: ClientKey) -> Subject {
     digest("address", client, "")
 }
 
-/// A user at this client.
+/// The subject of a user at this client.
 pub(super) fn of_user(client: ClientKey, user: &str) -> Subject {
     digest("user", client, user)
 }
 
-/// The wider network around the client, if there is one.
+/// The subject of the wider network around the client, if there is one.
 pub(super) fn of_network(client: ClientKey, prefixes: NetworkPrefixes) -> Option<Subject> {
     client.wider(prefixes).map(|network| digest("network", network, ""))
 }
