@@ -1,7 +1,7 @@
 //! Reads the environment and `.env` into each module's `Settings`. No other module reads the environment.
 //!
-//! The settings themselves are declared in `settings`. A setting is read only if it applies, so that a wrong value of one that
-//! does not apply cannot prevent the start.
+//! The settings themselves are declared in `settings`. A setting that does not apply is not read, so a wrong value of it
+//! cannot prevent the start.
 
 mod dotenv;
 mod parsers;
@@ -28,7 +28,7 @@ pub use crate::config::report::Report;
 pub use crate::config::settings::{REMOVED, SECTIONS, Section, SettingInfo, all};
 pub use crate::config::source::ConfigError;
 
-/// Everything the server is started with.
+/// All settings of the server.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen_addr: SocketAddr,

@@ -1,7 +1,7 @@
 //! Parses `.env` files literally: nothing is substituted or unescaped.
 //!
 //! Other programs agree on plain lines and differ on the rest: compose substitutes `$name`, systemd removes backslashes, and a
-//! shell splits at blanks. This parser either takes such a line literally or refuses it with its number. No error quotes the
+//! shell splits at blanks. This parser either takes such a line literally or refuses it with its line number. No error quotes the
 //! file, because any value may be a password. The `dotenvy` crate substitutes, unescapes, and quotes the line in its errors.
 
 use std::io;
@@ -37,7 +37,7 @@ pub fn read(path: &Path, is_setting: impl Fn(&str) -> bool) -> Result<Vec<(Strin
     let bytes = std::fs::read(path)?;
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     let mut values = Vec::new();
-    // The quote that ends another program's value that spans lines.
+    // The quote that ends a multi-line value of another program.
     let mut open_quote = None;
     for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         if let Some(quote) = open_quote {

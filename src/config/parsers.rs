@@ -57,7 +57,7 @@ pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
     choice(text, &[("on", true), ("off", false)])
 }
 
-/// An empty value stands for what the limit of open files allows.
+/// An empty value means as many as the limit of open files allows.
 pub(super) fn max_connections(text: &str) -> Result<usize, String> {
     if text.is_empty() { Ok(open_files::connections_that_fit()) } else { number(text, 1, 10_000_000) }
 }

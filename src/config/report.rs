@@ -1,4 +1,4 @@
-//! The report of `livechat config`: every setting, its value, where that comes from, and what is wrong with it. Hides secrets.
+//! The report of `livechat config`: every setting with its value, its origin and any problem. Hides secrets.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -63,7 +63,7 @@ fn remove_invalid(source: &mut Source) -> HashMap<&'static str, String> {
     problems
 }
 
-/// The value of a setting as it is shown, and where it comes from.
+/// The value of a setting as the report shows it, and its origin.
 fn show(setting: &SettingInfo, source: &Source) -> (String, &'static str) {
     match source.given(setting.name) {
         Some((value, Origin::Environment)) => (without_secrets(setting.name, value), "environment"),

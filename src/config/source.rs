@@ -58,7 +58,7 @@ impl Source {
         parse(value).map_err(|problem| invalid(info.name, problem))
     }
 
-    /// Reads a password. Blanks are part of it; line ends, which come along from files, are not.
+    /// Reads a password. Blanks are part of it. Line ends are not: they come from files.
     pub(super) fn password(&self, setting: &Setting<String>) -> Result<&str, ConfigError> {
         Ok(self.untrimmed(&setting.info)?.trim_matches(['\r', '\n']))
     }

@@ -69,7 +69,7 @@ impl Source {
     }
 }
 
-/// Names the setting that is to blame.
+/// Names the setting that is invalid.
 fn invalid_redis(error: InvalidSettings) -> ConfigError {
     match error {
         InvalidSettings::Prefix => invalid(REDIS_PREFIX.info.name, "must not contain braces"),
