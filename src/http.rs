@@ -1,4 +1,4 @@
-//! The HTTP server: its routes, and every layer in the order in which a request passes through it.
+//! The HTTP server: its routes, and its layers in the order in which a request passes through them.
 
 mod base_path;
 mod client_ip;
@@ -106,7 +106,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
         // Outside of everything that runs for one request, so that a panic there becomes this request's status 500. The panic
         // hook has logged the cause, which clients must not see.
         .layer(CatchPanicLayer::custom(|_| ErrorResponse::Panicked.into_response()))
-        // Next to the routes: outer layers would replace the body limit that this one sets.
+        // Inside of the layers above, so that its error responses pass through them, too.
         .layer(from_fn_with_state(admission, admit))
         // Innermost, because it has to see response bodies as the routes make them.
         .map_response(move |response| slow_response::enforce_min_rate(response, write_timeout));
@@ -122,7 +122,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
     Router::new().fallback_service(layers.service(routes))
 }
 
-/// What decides whether a request reaches the routes.
+/// Decides whether a request reaches the routes.
 struct Admission {
     clients: ClientIpResolver,
     origins: Origins,
@@ -138,7 +138,7 @@ async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: 
     request_body::buffer(admission.body_limits, request, next).await
 }
 
-/// Stores the client in the request: its key for the rate limits of the APIs, its address for `metrics_endpoint`.
+/// Stores the client in the request: its key for the limits of the APIs, its address for `metrics_endpoint`.
 fn record_client(clients: &ClientIpResolver, mut request: Request) -> Request {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
         let client = clients.client_of_request(peer.ip(), request.headers());

@@ -1,4 +1,4 @@
-//! Error responses to requests that never reach an API. They have the shape of a GraphQL error, as most requests are GraphQL.
+//! Error responses that no API writes. Except after a panic, they have the shape of a GraphQL error, as most requests are GraphQL.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

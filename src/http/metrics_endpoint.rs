@@ -18,7 +18,7 @@ use crate::metrics::{Gauge, MEDIA_TYPE, Metrics};
 /// Which clients may read the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricsAccess {
-    /// Clients on this machine or in a private network, without a proxy in between, that use one of the server's own names.
+    /// Clients on this machine or in a private network, without an untrusted proxy in between, that use one of the server's names.
     Local,
     All,
     /// The endpoint does not exist.

@@ -44,7 +44,7 @@ pub(super) async fn buffer(limits: Limits, request: Request, next: Next) -> Resp
     let mut response = next.run(request).await;
     if is_chunked || is_cut_short {
         // The unread rest of a body must not be parsed as the next request. And a chunked request may also have had a
-        // content-length, which hyper has removed: a proxy that believed the length would see the next request elsewhere.
+        // content-length, which hyper has removed: a proxy that used it would look for the next request at another byte.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -108,7 +108,7 @@ pub async fn serve(
                     let (limit, address) = (labels[0].1, peer.ip());
                     tracing::warn!(limit, max, %address, "connections are refused: too many are open");
                 });
-                // Without reading the request or waiting for the client. The connection closes when it is dropped.
+                // Respond without reading the request or waiting for the client. Dropping the connection closes it.
                 let _ = SockRef::from(&stream).send(response.as_bytes());
             }
         }
@@ -186,7 +186,7 @@ fn is_connection_error(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused)
 }
 
-/// Limits how often a line is logged that clients could otherwise cause without end.
+/// Limits how often a line is logged that clients can cause at will.
 #[derive(Default)]
 struct LogThrottle {
     last_logged: Option<Instant>,
