@@ -11,7 +11,7 @@ use ipnet::IpNet;
 /// Only `http` creates keys of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientKey {
-    /// The origin of the request is unknown. All such requests count as one client, which has no privileges.
+    /// The address of the client is unknown. All such clients count as one, which has no privileges.
     Unknown,
     /// The client's network: an IPv4 address, or an IPv6 prefix with the remaining bits zero.
     Network(IpAddr),

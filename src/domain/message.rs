@@ -96,13 +96,13 @@ pub struct Message {
     pub edited_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
     pub client_message_id: Option<ClientMessageId>,
-    /// The log number of the last change of this message. A change commits only if the revision is still the one that
-    /// it was decided on.
+    /// The log number of the last change of this message. A change commits only if the message still has the revision
+    /// that was checked.
     pub revision: Seq,
 }
 
 impl Message {
-    /// Its memory, in bytes.
+    /// Its size in memory, in bytes.
     pub fn size(&self) -> usize {
         let id = self.client_message_id.as_ref().map_or(0, |id| id.as_str().len());
         let text = self.text.as_ref().map_or(0, |text| text.as_str().len());

@@ -1,4 +1,4 @@
-//! Pages of a list, after the Relay cursor connections specification (<https://relay.dev/graphql/connections.htm>), and the
+//! Pages of a list, as in the Relay cursor connections specification (<https://relay.dev/graphql/connections.htm>), and the
 //! validation of page sizes.
 
 use std::ops::Range;

@@ -48,7 +48,7 @@ impl fmt::Display for RoomId {
 pub struct RoomCode(String);
 
 impl RoomCode {
-    /// A new code of `digits` decimal digits from the operating system's cryptographic source.
+    /// A new code of `digits` decimal digits from a cryptographically secure generator.
     pub fn random(digits: usize) -> Self {
         let mut rng = rand::rng();
         Self((0..digits).map(|_| char::from(b'0' + rng.random_range(0..10u8))).collect())
@@ -59,7 +59,7 @@ impl RoomCode {
         Self(code)
     }
 
-    /// The digits. Only for clients that proved they know them, and for a store.
+    /// The digits. Only for the creator, for clients that proved they know them, and for a store.
     pub fn reveal(&self) -> &str {
         &self.0
     }

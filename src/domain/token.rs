@@ -17,7 +17,7 @@ const TOKEN_BYTES: usize = 16;
 pub struct Token([u8; TOKEN_BYTES]);
 
 impl Token {
-    /// A new token from the operating system's cryptographic source.
+    /// A new token from a cryptographically secure generator.
     pub fn random() -> Self {
         let mut bytes = [0; TOKEN_BYTES];
         rand::rng().fill(&mut bytes);

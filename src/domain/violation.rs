@@ -17,12 +17,12 @@ pub enum Violation {
     /// Only the author of a message may change it.
     #[error("only the author of a message may change it")]
     NotAuthor,
-    /// The cursor is malformed, belongs to another room, or names an entry that does not exist (any more).
+    /// The cursor is malformed, belongs to another room, or names an entry that does not exist or no longer does.
     #[error("the cursor is not valid here; read the room again and continue from its cursor")]
     CursorInvalid,
 }
 
-/// The input that a violation is about. Each API has its own names for them.
+/// The input that a violation is about. Each API has its own name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     RoomId,
