@@ -58,7 +58,7 @@ struct RestState {
     chat: Chat,
     error_status: ErrorStatus,
     long_reads: LongReads,
-    /// Number of rooms when they were last listed.
+    /// The number of rooms at the last listing.
     rooms_listed: Arc<AtomicU64>,
 }
 
@@ -74,7 +74,7 @@ impl<S: Sync> FromRequestParts<S> for Client {
 }
 
 /// The six legacy routes at all of their paths, and `/openapi.json`, which describes them as mounted below `base`: empty, or a
-/// path without a trailing slash. The application adds layers and fallbacks.
+/// path without a trailing slash. `http` adds layers and fallbacks.
 pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMetrics) -> Router {
     let routes = [
         ("/room/create", "GET", get(room::create)),
@@ -86,7 +86,7 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMet
     ];
     let mut router = Router::new();
     for (path, method, handler) in routes {
-        // The router's own rejections would allow HEAD wherever GET is, which the original did not, and create a room for it.
+        // By itself, the router would treat HEAD like GET, and so create a room for it. The original did not allow HEAD.
         let reject = move || only_allowed(method);
         let methods = metrics::record_operations(handler.head(reject).fallback(reject), path, metrics);
         for prefix in ["", "/v1"] {

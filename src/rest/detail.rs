@@ -81,7 +81,7 @@ impl ToSchema for Location {
     }
 }
 
-/// What is wrong with a value. The texts are those of the original.
+/// What is wrong with a value. The texts are those of the original, except that for half surrogate pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
     Missing,

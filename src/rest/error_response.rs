@@ -86,7 +86,7 @@ impl ErrorStatus {
         };
         let mut response = self.respond(error.code(), status, Envelope::error(status.as_u16(), message));
         if let ChatError::RateLimited { retry_after, .. } = error {
-            // Rounded up, so that a client that waits as told is not too early.
+            // Round up, so that a client that waits this long is not too early.
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }

@@ -3,7 +3,7 @@
 use crate::rest::detail::Problem;
 use crate::rest::json::RawValue;
 
-/// Parses an integer. One out of range becomes the nearest `i64`: no message has that id, which is the right response.
+/// Parses an integer. One out of range becomes the nearest `i64`. No message has that id, so the response is right.
 pub(super) fn parse(value: RawValue<'_>) -> Result<i64, Problem> {
     match value.0 {
         b"true" => Ok(1),

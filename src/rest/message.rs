@@ -15,7 +15,7 @@ use crate::rest::fields::{Fields, FromFields};
 use crate::rest::openapi::field_schemas;
 use crate::rest::{Client, RestState};
 
-/// What clients send as long as they have no user id: `None` according to the original's documentation, nothing on its website.
+/// User ids that mean none. The original's documentation tells clients to send `None`; its website sends an empty text.
 const NO_USER: [&str; 2] = ["None", ""];
 
 /// Description of the response to a change of a message that others are changing.

@@ -33,8 +33,7 @@ const PAGE_SIZE: u32 = 1_000;
 /// Number of messages in a page: with the default limits, each has at most 16 KB.
 const MESSAGE_PAGE_SIZE: u32 = 50;
 
-/// What a list costs in the read budget of the client, in addition to one per item. Over GraphQL an item costs more, depending on
-/// the requested fields.
+/// Read cost of a list, in addition to 1 per item. Over GraphQL, an item costs more, depending on the requested fields.
 const READ_COST: u64 = 10;
 
 /// Creates a room.
@@ -141,8 +140,8 @@ impl FromFields for OpenRoom {
     }
 }
 
-/// The response with a whole room. It has as many chatters and messages as the room had at `state`, and each message as it is when
-/// its page is read. There are fewer only if the store has lost its last writes since then.
+/// The response with a whole room. It has as many chatters and messages as `state` counts, and each message as it is when its page
+/// is read. It has fewer only if the store has lost its last writes since then.
 fn room_chunks(chat: Chat, state: RoomState) -> impl Stream<Item = Result<Bytes, ChatError>> {
     try_stream! {
         let id = ids::legacy_room_id(state.room.id);
