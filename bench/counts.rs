@@ -8,7 +8,7 @@
 //!
 //! The server is the build of the tests, because a release build would take CI five minutes more. A regression shows in either.
 //! Counts do not depend on how busy the machine is. They depend little on the order of events, because one thread runs all of
-//! the server's tasks and requests come one after the other. Repeated runs differ by about one percent.
+//! the server's tasks and requests come one after the other. Repeated runs differ by less than one percent.
 
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
@@ -87,7 +87,7 @@ async fn count_on(store: &str, environment: &[(&str, &str)], counted: &mut Figur
     for _ in 0..READERS {
         readers.push(Subscriber::open(counter.server.address(), &room, None).await);
     }
-    // Waits blindly, because requests that check the subscriptions would be counted, too.
+    // Waits for a fixed time, because requests that check the subscriptions would be counted, too.
     tokio::time::sleep(SETTLE_TIME).await;
     note("opening a subscription", counter.end() / READERS);
     client.wait_for_viewers(&room, READERS as usize).await;

@@ -7,7 +7,7 @@
 //!
 //! `kills [messages] [interval]`: sends messages on three shards through two servers, while a primary is killed at each interval
 //! and comes back as a replica. Each room is filled, read live on both servers, and then compared with its log and the
-//! acknowledged messages. Fails if anything is missing except what a failover lost, comes twice, or is out of order.
+//! acknowledged messages. Fails if a message is missing that no failover lost, comes twice, or is out of order.
 //!
 //! `shards [sends]`: CPU time of sends on the busiest shard, with one, two and three shards in turn.
 

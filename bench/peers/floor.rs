@@ -21,7 +21,7 @@ use tokio::sync::broadcast;
 
 use super::rooms::Rooms;
 
-/// The same as in livechat.
+/// Bytes. Small, because there are thousands of sockets.
 const READ_BUFFER: usize = 1024;
 
 /// Messages per read.

@@ -86,7 +86,7 @@ pub fn in_directory(file: &str) -> String {
     format!("{}/bench/peers/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs a peer and does not return, if this process was started as one. Call it first in `main`.
+/// If this process was started as a peer, runs it and does not return. Call it first in `main`.
 pub fn serve_if_child() {
     let arguments: Vec<_> = std::env::args().collect();
     if let Some(role) = arguments.iter().position(|argument| argument == ROLE) {

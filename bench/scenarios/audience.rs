@@ -70,7 +70,7 @@ impl Drop for Audience {
     }
 }
 
-/// Runs the audience and does not return, if this process was started as one.
+/// If this process was started as an audience, runs it and does not return.
 pub fn serve_if_child() {
     let arguments: Vec<_> = std::env::args().collect();
     if let Some(role) = arguments.iter().position(|argument| argument == ROLE) {

@@ -12,7 +12,7 @@ use crate::target::Target;
 
 /// Work that every server can do.
 pub trait Work {
-    /// What the work needs on one server: rooms, connections, sockets.
+    /// The rooms, connections and sockets that the work needs on one server.
     type Rig;
 
     /// One unit of the work.

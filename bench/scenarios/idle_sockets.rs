@@ -17,7 +17,7 @@ const SOCKETS_PER_ROOM: usize = 20;
 const SOCKETS: usize = ROOMS * SOCKETS_PER_ROOM;
 /// Time until memory no longer changes.
 const SETTLING: Duration = Duration::from_secs(3);
-/// Time until the last subscription is open. To ask the server would be measured, too.
+/// Time until the last subscription is open. A request to the server would be measured, too.
 const OPENING: Duration = Duration::from_millis(500);
 const ROUNDS: usize = 3;
 const TIME_LIMIT: Duration = Duration::from_secs(80);

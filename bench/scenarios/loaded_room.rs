@@ -48,7 +48,7 @@ pub struct LoadedRoom {
 }
 
 impl LoadedRoom {
-    /// Creates a room with so many readers.
+    /// Creates a room with this many readers.
     pub async fn new(target: &Target, count: usize, difference: Difference) -> (Self, RoomKey) {
         let room = target.new_room().await;
         let mut cursors = Vec::new();

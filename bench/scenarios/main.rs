@@ -87,7 +87,7 @@ const SCENARIOS: &[Scenario] = &[
 /// Scenarios that are not part of the generated section of docs/performance.md.
 const NOT_REPORTED: [&str; 2] = ["room-size", "slow-reader"];
 
-/// Open files that every scenario but `nodes` needs at most.
+/// The most open files that any scenario except `nodes` needs.
 const FILES: u64 = 20_000;
 
 fn main() -> ExitCode {

@@ -23,7 +23,7 @@ use crate::support::client::RoomKey;
 use crate::support::redis_server::RedisServer;
 use crate::target::Target;
 
-/// Messages that may be under way to their readers.
+/// Largest number of messages on their way to readers.
 const WINDOW: usize = 200;
 /// Connections for all sends.
 const CLIENTS: usize = 32;

@@ -1,4 +1,4 @@
-//! What a client says to each kind of server. Nothing here reads or writes; `client` and `target` do.
+//! The messages that clients send to each kind of server. Nothing here does I/O; `client` and `target` do.
 
 mod floor;
 mod graphql;
@@ -46,7 +46,7 @@ pub struct Author {
 
 /// How clients talk to a kind of server.
 pub trait Protocol: Sync {
-    /// The path of a socket that is to follow a room.
+    /// The path of a socket that follows a room.
     fn socket_path(&self, room: &RoomKey, options: &SubscriptionOptions) -> String;
 
     /// The steps that precede everything else on a socket.
@@ -54,7 +54,7 @@ pub trait Protocol: Sync {
         Vec::new()
     }
 
-    /// The steps by which a socket subscribes to a room and fetches what it missed.
+    /// The steps by which a socket subscribes to a room and fetches the missed messages.
     fn subscription(&self, room: &RoomKey, options: &SubscriptionOptions) -> Vec<Step>;
 
     /// Whether requests are frames on a socket.

@@ -18,7 +18,7 @@ impl Rounds {
         Self { wanted: wanted.min(most), time_limit, start: Instant::now(), begun: 0 }
     }
 
-    /// Starts the next round: whether it counts, or `None` after the last one.
+    /// Starts the next round. Returns whether it counts; `None` after the last one.
     pub fn next(&mut self) -> Option<bool> {
         if self.begun > self.wanted || self.begun > 1 && self.start.elapsed() > self.time_limit {
             return None;

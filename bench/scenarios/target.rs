@@ -157,7 +157,7 @@ impl Target {
         }
     }
 
-    /// Waits until a room has this many followers. Peers do not tell, but need little time.
+    /// Waits until a room has this many followers. Peers do not report them, but need little time.
     pub async fn wait_for_followers(&self, rooms: impl IntoIterator<Item = &RoomKey>, count: usize) {
         match &self.process {
             Process::Livechat(_, client) => {

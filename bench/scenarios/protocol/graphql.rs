@@ -29,7 +29,7 @@ impl Protocol for Graphql {
         vec![Step::Send(init_frame(options)), Step::Expect(ACKNOWLEDGED)]
     }
 
-    /// Queries what it missed after it has subscribed, on the same socket.
+    /// Queries the missed messages after it has subscribed, on the same socket.
     fn subscription(&self, room: &RoomKey, options: &SubscriptionOptions) -> Vec<Step> {
         let mut steps = vec![Step::Send(operation_frame(&options.operation_id, EVENTS, &json!({ "roomId": room.id })))];
         if options.missed > 0 {

@@ -22,7 +22,7 @@ impl Protocol for SocketIo {
         vec![Step::Expect("\"sid\""), Step::Send("40".to_owned()), Step::Expect("\"sid\"")]
     }
 
-    /// Reads what it missed after it has joined.
+    /// Reads the missed messages after it has joined.
     fn subscription(&self, room: &RoomKey, options: &SubscriptionOptions) -> Vec<Step> {
         let mut steps = vec![Step::Send(format!("{REQUEST}{}", json!(["join", room.id]))), Step::Expect(RESPONSE)];
         if options.missed > 0 {

@@ -46,7 +46,7 @@ const ROWS: &[Row] = &[
     row("KiB of an idle subscribed socket", "idle-sockets", "kib", [Kib(6.0), Kib(6.0)]),
 ];
 
-/// What was measured with the floor alone.
+/// Rows that compare livechat with the floor alone.
 const OTHERS: &[Row] = &[
     row("CPU µs of a delivery, 1,000 readers, at full speed", "delivery-1000-full", "cpu_us", [No, No]),
     row("the same, a token and operation id per reader", "delivery-1000-tokens", "cpu_us", [No, No]),
