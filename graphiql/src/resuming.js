@@ -1,4 +1,4 @@
-// Subscriptions that go on where they were cut off: the lines of the README.
+// Subscriptions that resume where they were interrupted. The README quotes the region.
 
 // #region graphql-ws
 function resuming() {
