@@ -23,7 +23,7 @@ const LABELLED_CODE = new RegExp(`code${SEPARATOR}{1,6}${CODE}`, 'iu');
 /** An id without a full code. In a link, a code of any length counts. */
 const ID_WITHOUT_CODE = new RegExp(`${ID}(?:/([0-9]{1,32})(?![0-9])|(?![0-9a-z]))`, 'iu');
 
-/** A line break that a mail program has inserted, with quotation marks. */
+/** Whitespace and quote marks like `>`, which mail programs insert when they wrap lines. */
 const LINE_WRAPS = /\s+(?:[>|]\s*)*/gu;
 
 /** Returns the room in the address of this page: `{ id, code }`, with code undefined if it is missing, or null. */

@@ -52,7 +52,7 @@ export class Outbox {
     if (this.entries.some((entry) => entry.id === id)) this.#remove(id);
   }
 
-  /** Sends messages at once that failed because of the network. */
+  /** Retries at once: messages that wait, and messages that failed because of the network. */
   retryNow() {
     this.#wake.abort();
     this.#wake = new AbortController();

@@ -185,7 +185,7 @@ class RoomScreen {
     this.#composer.end(hasEnded ? 'This room has ended' : 'The room cannot be reached');
   }
 
-  /** Loads the room again, because the server has lost its last writes, and our position with them. */
+  /** Loads the room again: the server has lost its last writes, so it no longer knows our cursor. */
   async #reload() {
     this.#banner.reload();
     try {
