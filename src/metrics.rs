@@ -62,7 +62,7 @@ impl Metrics {
         self.registry.lock().register(name, help, metric);
     }
 
-    /// Registers facts that stay the same as long as the process runs.
+    /// Registers facts that do not change while the process runs.
     pub fn register_info(&self, name: &str, help: &str, facts: Vec<(&'static str, String)>) {
         self.registry.lock().register(name, help, Info::new(facts));
     }

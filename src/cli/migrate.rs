@@ -148,7 +148,7 @@ impl Migration {
         self.target.reveal(state, live).await
     }
 
-    /// Counts the rooms alive that are missing at the target or differ there.
+    /// Counts the live rooms that are missing at the target or differ there.
     async fn count_missing(&self) -> Result<u64, StoreError> {
         let (mut missing, mut last) = (0, None);
         loop {
