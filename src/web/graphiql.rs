@@ -18,7 +18,7 @@ pub enum Graphiql {
     On,
     /// The one from the CDN.
     Cdn,
-    /// None.
+    /// No page.
     Off,
 }
 

@@ -77,7 +77,7 @@ export class Composer {
     this.#field.focus();
   }
 
-  /** Shows by how much the text is too long, if it is. Returns the number of characters. */
+  /** Shows by how much the text is too long, if it is. Returns the number of excess characters. */
   #showExcess(text) {
     const excess = excessOf(text, this.#limit);
     const problem = excess > 0 ? tooLongMessage(excess, this.#limit) : '';

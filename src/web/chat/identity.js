@@ -9,7 +9,7 @@ export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Returns the user of this browser: `{ userId, token, name, isKnown }`. The server knows it from its first message on. */
+/** Returns the user of this browser: `{ userId, token, name, isKnown }`. `isKnown`: the user has sent a message. */
 export function currentUser() {
   let user = load('user');
   if (!user?.userId || !user.token) {

@@ -27,7 +27,7 @@ const BLOCKED_AFTER = 2;
 /** The same if a WebSocket has worked before: then a restart of the server is more likely. */
 const BLOCKED_AFTER_SUCCESS = 5;
 
-/** After this many failures in a row without WebSockets, they are tried again. */
+/** If server-sent events fail after this many failures in a row, of any connection, WebSockets are tried again. */
 const UNBLOCKED_AFTER = 5;
 
 /**

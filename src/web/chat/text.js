@@ -20,7 +20,7 @@ export function clean(text) {
   return VISIBLE.test(cleaned) ? cleaned : '';
 }
 
-/** Does the same for a name, which has only one line. */
+/** Cleans a name in the same way. A name has only one line. */
 export const cleanName = (text) => clean(text.replace(/[\r\n\t]+/g, ' '));
 
 /** Returns by how many characters a text is too long; 0 if it fits. */

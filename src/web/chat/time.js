@@ -52,7 +52,7 @@ export function onNewDay(callback, signal) {
   check();
 }
 
-/** Returns the time left until then in words: “23 h left”. */
+/** Returns the time left until `timestamp` in words: “23 h left”. */
 export function timeLeft(timestamp, now) {
   const left = Date.parse(timestamp) - now;
   if (left <= 0) return 'ended';
