@@ -1,7 +1,7 @@
 //! Every setting, declared once: its name, type, default, parser and description.
 //!
 //! `.env.example` and the tables in docs/operations.md are generated from this file by `make settings`. To add a setting,
-//! declare it here and read it in `config.rs`.
+//! declare it here and read it in `config.rs`, or in `store.rs` if it is for Redis.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
