@@ -1,9 +1,9 @@
-//! Local fan-out: one feed from the store in, one bounded broadcast per watched room out, and [`Hub::follow`], which gives
-//! every reader every event of a room once and in order.
+//! Local fan-out: dispatches the feed of the store to one bounded broadcast per watched room. [`Hub::follow`] gives every reader
+//! every event of a room once and in order.
 //!
-//! A reader joins the live broadcast first, then reads the log from its position, then goes live. Whenever it may have missed
-//! something (a gap in the sequence, a reader too slow for the broadcast, a feed that reports `Resync`), it reads the log
-//! again.
+//! A reader joins the live broadcast, reads the log from its position unless that is the end, and goes live. Whenever it may
+//! have missed something (a gap in the sequence, a reader too slow for the broadcast, a feed that reports `Resync`), it reads
+//! the log again.
 //!
 //! A live reader waits for its broadcast and for nothing else. The broadcast closes when the room ends or this process stops.
 
@@ -37,7 +37,7 @@ use crate::hub::log_page::{LOG_PAGE, LogPage};
 use crate::hub::metrics::{HubMetrics, ReplayReason};
 use crate::hub::recent_changes::{AsOf, RecentChanges};
 
-/// Bounds of the pause before a reader asks an unavailable store again. It doubles each time, with jitter.
+/// Bounds of the pause before a reader tries an unavailable store again. The pause doubles each time, with jitter.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -75,8 +75,8 @@ impl WatchedRoom {
         }
     }
 
-    /// Adds a viewer. Requests the subscription of the store, too: under the lock, so that the store gets subscriptions and
-    /// unsubscriptions in the order in which they happen.
+    /// Adds a viewer, and requests a subscription from the store. The caller holds the lock of the rooms, so the store gets
+    /// subscriptions and unsubscriptions in the order in which they happen.
     fn join(&mut self, hub: &Hub, room: RoomId) -> (RoomWatch, BoxFuture<'static, Result<(), StoreError>>) {
         self.viewers += 1;
         hub.metrics.viewers.inc();
@@ -152,7 +152,7 @@ impl Hub {
     }
 
     /// Every event after the position `head`, in order, each once. `head` must be the last position of the room, read after the
-    /// room was joined: then the log has nothing that the broadcast does not bring.
+    /// room was joined. Then the broadcast brings every event after it.
     pub fn follow_joined(&self, joined: JoinedRoom, head: Position) -> Follower {
         self.follower(joined.watch, head, joined.as_of, Source::Live)
     }
@@ -181,7 +181,7 @@ impl Hub {
 /// A room whose live broadcast was joined, but not read yet.
 pub struct JoinedRoom {
     watch: RoomWatch,
-    /// The changes that everything shows that is read from now on.
+    /// The changes shown by everything that is read after the room was joined.
     as_of: AsOf,
 }
 
@@ -267,7 +267,7 @@ impl Follower {
     }
 
     /// Advances to `event`, which shows the changes up to `as_of`, and returns it with its message as it is now. `None` if
-    /// only the log can tell what the message is now.
+    /// that has to be read from the log.
     fn advance(&mut self, event: Arc<Event>, as_of: AsOf) -> Option<Arc<Event>> {
         let event = self.watch.changes.update(event, as_of)?;
         self.previous = std::mem::replace(&mut self.position, event.position);

@@ -1,7 +1,7 @@
 //! A bounded broadcast of a room's feed to its live readers.
 //!
-//! It holds the items that some reader has not received yet, up to a limit, and nothing else: most rooms are quiet, and tokio's
-//! broadcast would reserve memory for all items of each.
+//! It holds only the items that some reader has not received yet, up to a limit. Most rooms are quiet, and tokio's broadcast
+//! would reserve memory for the maximum number of items in each.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -11,32 +11,32 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use slab::Slab;
 
-/// Unread items that a broadcast holds at most. A reader that falls farther behind loses the oldest.
+/// Maximum number of unread items. A reader that falls farther behind loses the oldest.
 pub(super) const CAPACITY: usize = 64;
 
 /// Sends to all receivers. Dropping it closes the broadcast.
 pub(super) struct Sender<T>(Arc<Mutex<State<T>>>);
 
-/// Receives what is sent from its creation on.
+/// Receives what is sent after its creation.
 pub(super) struct Receiver<T> {
     state: Arc<Mutex<State<T>>>,
     /// The number of the next item to receive.
     next: u64,
-    /// Index of the waker that is registered, if it waits.
+    /// Index of its registered waker, while it waits.
     waker: Option<usize>,
 }
 
 /// Why nothing is received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReceiveError {
-    /// Items were lost. The receiver goes on after the last one.
+    /// Items were lost. The receiver skips all that were sent so far.
     Lagged,
     /// The sender is gone, and everything was received.
     Closed,
 }
 
 struct State<T> {
-    /// Oldest first; the first of them is unread.
+    /// Oldest first. Some receiver has not received the first yet.
     items: VecDeque<Item<T>>,
     /// The number of the first item; items are numbered as they are sent.
     first: u64,
@@ -64,7 +64,7 @@ impl<T: Clone> Sender<T> {
         Receiver { next: state.end(), state: Arc::clone(&self.0), waker: None }
     }
 
-    /// Sends an item to every receiver there is.
+    /// Sends an item to all current receivers.
     pub(super) fn send(&self, item: T) {
         let mut state = self.0.lock();
         let unread = state.receivers;
@@ -101,7 +101,7 @@ impl<T: Clone> Receiver<T> {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, ReceiveError>> {
         let mut state = self.state.lock();
         if self.next < state.end() {
-            // The send took the waker.
+            // The send removed the waker.
             self.waker = None;
             let received = state.receive(self.next).ok_or(ReceiveError::Lagged);
             self.next = if received.is_ok() { self.next + 1 } else { state.skip(self.next) };
@@ -123,7 +123,7 @@ impl<T> Drop for Receiver<T> {
         let mut state = self.state.lock();
         state.receivers -= 1;
         state.skip(self.next);
-        // A send or the end has taken the waker otherwise.
+        // Otherwise a send, or the end of the sender, has removed the waker.
         if self.next == state.end()
             && !state.is_closed
             && let Some(index) = self.waker

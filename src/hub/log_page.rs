@@ -16,7 +16,7 @@ pub(super) struct LogPage {
     pub(super) next_limit: Option<u32>,
     /// The changes that the page shows.
     pub(super) as_of: AsOf,
-    /// Events that the reader has got from the log since it was last live.
+    /// Events that the reader has taken from the log since it was last live.
     pub(super) replayed: u32,
 }
 

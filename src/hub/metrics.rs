@@ -1,7 +1,7 @@
 //! Metrics of the hub: viewers, deliveries, and how often and how far readers fall back to the log.
 //!
-//! A delivery costs one addition. Lag is measured only when a reader falls back to the log, as the number of events it has to
-//! catch up on; measuring it all the time would cost every reader something.
+//! A delivery costs one addition. Lag is measured only when a reader falls back to the log, as the number of events that it
+//! reads there. Measuring it for every delivery would cost more.
 
 use crate::metrics::{Counter, Counters, Gauge, Histogram, Metrics, count_histogram};
 
@@ -12,7 +12,7 @@ pub(super) enum ReplayReason {
     Resume,
     /// A live event had another number than the next.
     Gap,
-    /// It was too slow for its broadcast.
+    /// It was too slow for its broadcast, or a recent change of a message is no longer kept.
     Lag,
     /// The feed may have lost something.
     Resync,

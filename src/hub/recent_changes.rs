@@ -58,7 +58,7 @@ enum CurrentMessage {
 impl RecentChanges {
     /// The changes shown by everything that is read from the store from now on.
     pub(super) fn as_of(&self) -> AsOf {
-        // In the opposite order of the writes in `forget`, so that a change from before never counts as one from after.
+        // In the opposite order of the writes in `forget`, so that the number that it resets never comes with the old epoch.
         let seq = Seq(self.last.load(Ordering::Acquire));
         AsOf { seq, epoch: self.epoch.load(Ordering::Acquire) }
     }
@@ -90,7 +90,7 @@ impl RecentChanges {
         self.last.fetch_max(event.position.seq.0, Ordering::AcqRel);
     }
 
-    /// The event, which shows the changes up to `as_of`, with its message as it is now. `None` if that is not known here.
+    /// Returns `event`, which shows the changes up to `as_of`, with its message as it is now. `None` if that is not known here.
     pub(super) fn update(&self, event: Arc<Event>, as_of: AsOf) -> Option<Arc<Event>> {
         match self.current_message(&event, as_of) {
             CurrentMessage::Unchanged => Some(event),
