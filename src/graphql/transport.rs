@@ -1,6 +1,6 @@
 //! GraphQL over HTTP, server-sent events, multipart and WebSocket.
 //!
-//! Each submodule speaks one protocol. Running a request is the job of [`Executor`].
+//! `http`, `sse`, `multipart` and `ws` speak one protocol each. [`Executor`] runs the requests.
 
 mod csrf;
 mod drain;

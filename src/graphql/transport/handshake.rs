@@ -48,8 +48,8 @@ pub(super) async fn set_header_case(response: &mut Extensions) {
     }
 }
 
-/// Makes the extension that tells hyper the case of header names. Only hyper can create it, and does so when it reads a
-/// response, so it reads [`SAMPLE_RESPONSE`] from an in-memory connection.
+/// Makes the extension that tells hyper the case of header names. Only hyper can create it, when it reads a response. So a
+/// client made with hyper reads [`SAMPLE_RESPONSE`] from an in-memory connection.
 async fn read_header_case() -> Option<Extensions> {
     let (client, mut server) = duplex(1024);
     let (mut sender, connection) =

@@ -103,7 +103,7 @@ struct Fields {
     last_event_id: Option<String>,
 }
 
-/// Parses a JSON object. The caller rejects arrays: what serde derives for a struct accepts one of its fields' values.
+/// Parses a JSON object. The caller rejects arrays, because serde parses a struct from an array of its fields' values, too.
 pub(super) fn parse_json(json: &[u8]) -> Result<Parameters, BadRequest> {
     let fields: Fields = serde_json::from_slice(json).map_err(|error| classify_error(json, &error))?;
     fields.into_parameters()

@@ -1,8 +1,8 @@
-//! Reads the cursor after which a stream resumes from the head of its request: from the header that browsers' `EventSource`
-//! sends, or from the query parameter that its polyfills append. A cursor that is sent is used or rejected, never ignored.
+//! Reads the cursor of a request that resumes a stream: from the header that browsers' `EventSource` sends, or from the query
+//! parameter that its polyfills append. A cursor that is sent is used or rejected, never ignored.
 //!
-//! A client that reconnects repeats its request unchanged and adds its newest cursor outside of it. So the header precedes the
-//! query string, whose last cursor counts. Both precede a cursor in the body, and all of these precede the argument `after`.
+//! A client that reconnects repeats its request unchanged and adds its newest cursor outside of it. So the header overrides the
+//! query string, whose last cursor counts. Both override a cursor in the body, and all of these override the argument `after`.
 
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, Uri};
@@ -14,7 +14,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// (event-source-polyfill), `evs_last_event_id` (amvtek's), `Last-Event-ID` and `lastEventID` (Mercure), `last_event_id`.
 const PARAMETERS: [&str; 2] = ["lasteventid", "evslasteventid"];
 
-/// The server cannot have issued this cursor: it is not text, or there are two different ones.
+/// The cursor is not text, or the request has two different ones, so this server did not issue it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InvalidCursor;
 

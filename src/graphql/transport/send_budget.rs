@@ -16,7 +16,7 @@ use crate::client_limit::ClientPermit;
 use crate::domain::client_key::ClientKey;
 use crate::unsent_bytes::{UNCOUNTED, UnsentBytes};
 
-/// There is capacity for another chunk while fewer bytes than these are pending.
+/// Another chunk is accepted while fewer bytes than this are pending.
 const MAX_PENDING: usize = 8 * 1024;
 
 /// A response whose body is produced while it is sent.

@@ -2,8 +2,8 @@
 //! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>).
 //!
 //! The `id` of each event is its cursor. A browser's `EventSource` that lost its connection reconnects with the last one as
-//! `Last-Event-ID` and thereby resumes. The last event of a completed stream has the id [`LAST_ID`]; a client that reconnects
-//! with it gets status 204, after which it stays away.
+//! `Last-Event-ID` and thereby resumes. The last event of a completed stream has the id [`LAST_ID`]. A client that reconnects
+//! with it gets status 204 and stops reconnecting.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -30,7 +30,7 @@ const RETRY: &str = "retry: 1000\n";
 /// Duration of a stream that only makes its client reconnect. Some clients miss an end that comes at once.
 const RECONNECT_STREAM: Duration = Duration::from_millis(100);
 
-/// Responds with a stream that ends without completing. A browser would not reconnect after any other status than 200.
+/// Responds with a stream that ends without completing. A browser would not reconnect after any status other than 200.
 pub(super) fn reconnect() -> Response {
     respond(Body::from_stream(async_stream::stream! {
         yield Ok::<_, Infallible>(format!("{RETRY}\n"));

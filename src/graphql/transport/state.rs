@@ -15,7 +15,7 @@ use crate::graphql::transport::drain::Drain;
 pub struct Settings {
     /// How long a socket may take to send `connection_init`.
     pub ws_init_timeout: Duration,
-    /// How long a peer may accept no bytes before its connection is closed.
+    /// How long the peer of a socket may take to accept what is buffered, or one frame of a large text.
     pub write_timeout: Duration,
     /// How often the server sends something on an idle socket or stream. This keeps proxies from closing it, and detects
     /// peers that are gone.

@@ -18,7 +18,7 @@ pub(super) enum CloseCode {
     MessageTooBig,
     /// The client does not reconnect: it violates the protocol.
     Unauthorized,
-    /// The client does not reconnect: it offers no protocol that is spoken here.
+    /// The client does not reconnect: it offers no protocol that this server speaks.
     SubprotocolNotAcceptable,
     /// The client reconnects.
     InitTimeout,

@@ -1,4 +1,4 @@
-//! WebSocket frames (RFC 6455) as a server parses and writes them, without extensions.
+//! Parses and writes WebSocket frames (RFC 6455) for a server, without extensions.
 
 use crate::graphql::transport::ws::close_code::CloseCode;
 
@@ -24,20 +24,20 @@ pub(super) enum Message {
     Text(String),
     Ping(Vec<u8>),
     Pong,
-    /// With the payload of the close frame, which the reply repeats.
+    /// With the payload of the close frame, which the server echoes.
     Close(Vec<u8>),
 }
 
-/// Parses what a client sends. Holds no memory between messages.
+/// Parses the frames of a client. Holds no memory between messages.
 #[derive(Default)]
 pub(super) struct Parser {
-    /// Bytes that are not parsed yet: less than a frame, or what arrived together with it.
+    /// Bytes that were received but not parsed yet.
     received: Vec<u8>,
-    /// The payload so far of a text in several frames.
+    /// The payload received so far of a text in several frames.
     text: Option<Vec<u8>>,
 }
 
-/// The head of a frame, and its size.
+/// The head of a frame. `size` counts the bytes of the head alone.
 struct Head {
     is_final: bool,
     opcode: u8,
@@ -52,7 +52,7 @@ impl Parser {
         self.received.extend_from_slice(bytes);
     }
 
-    /// The next message, once it is complete. An error is final.
+    /// The next message, once it is complete. The socket must be closed after an error.
     pub(super) fn next(&mut self) -> Result<Option<Message>, CloseCode> {
         while let Some(head) = self.head()? {
             let end = head.size + head.payload_size;
@@ -78,7 +78,7 @@ impl Parser {
         let &[first, second, ref rest @ ..] = &self.received[..] else { return Ok(None) };
         let (is_final, opcode) = (first & FINAL != 0, first & !(FINAL | RESERVED));
         let is_control = matches!(opcode, CLOSE | PING | PONG);
-        // A client has to mask its frames. Only texts are expected, so no continuation follows anything else.
+        // A client must mask its frames. Only text messages are accepted, so a continuation always belongs to a text.
         let is_valid = match opcode {
             CLOSE | PING | PONG => is_final,
             TEXT => self.text.is_none(),
@@ -113,7 +113,7 @@ impl Parser {
             PING => Ok(Some(Message::Ping(payload))),
             PONG => Ok(Some(Message::Pong)),
             CLOSE => {
-                // A code of two bytes and a reason, or nothing.
+                // Either nothing, or a code of two bytes and a reason.
                 let is_valid = match &payload[..] {
                     [] => true,
                     [high, low, reason @ ..] => {

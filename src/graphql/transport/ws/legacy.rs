@@ -40,13 +40,13 @@ enum Event {
     Socket(SocketEvent),
     /// The library has a message for the peer.
     Output(AxumMessage),
-    /// The library has ended the connection, because the client said so.
+    /// The library has ended the connection at the client's request.
     Terminated,
 }
 
 async fn serve(socket: &mut Socket, request_id: Option<Arc<str>>) -> Result<Infallible, End> {
     let protocol = protocol().await.ok_or(End::Close(CloseCode::SubprotocolNotAcceptable))?;
-    // Each channel holds one message: a sender without a buffer.
+    // Each channel holds one message: it has no buffer, and one slot for its sender.
     let (mut input, library_input) = mpsc::channel(0);
     let (library_output, mut output) = mpsc::channel(0);
     let executor = LimitedExecutor::new(socket, request_id);
@@ -86,7 +86,7 @@ async fn serve(socket: &mut Socket, request_id: Option<Arc<str>>) -> Result<Infa
                     socket.keep_alive_with(KEEP_ALIVE);
                 }
             }
-            // It closes only for messages that were checked before.
+            // The library closes only after invalid messages, which it never sees.
             Event::Output(_) => return Err(End::Close(CloseCode::InvalidMessage)),
             Event::Terminated => return Err(End::Close(CloseCode::Normal)),
         }
@@ -99,8 +99,8 @@ async fn protocol() -> Option<GraphQLProtocol> {
     GraphQLProtocol::from_request_parts(&mut request.into_parts().0, &()).await.ok()
 }
 
-/// Checks a message, as the newer protocol does, and returns it in the form that the library reads. Answers a request that
-/// cannot be parsed itself.
+/// Checks a message, as the newer protocol does, and returns it in the form that the library reads. Rejects a request that
+/// cannot be parsed, and returns `None`.
 async fn on_message(socket: &mut Socket, text: &str) -> Result<Option<String>, End> {
     let envelope = Envelope::parse(text).map_err(End::Close)?;
     let message = match envelope.kind().map_err(End::Close)?.as_str() {

@@ -50,7 +50,7 @@ pub(super) struct Init {
 }
 
 impl<'a> ClientMessage<'a> {
-    /// Parses a text frame.
+    /// Parses a text message.
     pub(super) fn parse(text: &'a str) -> Result<Self, CloseCode> {
         let envelope = Envelope::parse(text)?;
         match envelope.kind()?.as_str() {
@@ -65,9 +65,9 @@ impl<'a> ClientMessage<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Parses the envelope of a text frame.
+    /// Parses the envelope of a text message.
     pub(super) fn parse(text: &'a str) -> Result<Self, CloseCode> {
-        // What serde derives for a struct accepts an array of its fields' values, too.
+        // serde parses a struct from an array of its fields' values, too.
         if text.trim_start().starts_with('{') { parse(text) } else { Err(CloseCode::InvalidMessage) }
     }
 

@@ -18,7 +18,7 @@ pub(super) enum Output {
     Event(Arc<Rendering>),
     /// The result of a query or a mutation.
     Result(CountedJson),
-    /// The errors for which the operation was not executed or ended, as a JSON list. Nothing follows.
+    /// The errors that prevented or ended the operation, as a JSON list. Nothing follows.
     Errors(String),
     /// Nothing follows.
     Complete,

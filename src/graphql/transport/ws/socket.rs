@@ -23,16 +23,16 @@ use crate::graphql::transport::ws::frames::{self, FrameKind, Message, Parser};
 /// Maximum bytes of one read.
 const READ_SIZE: usize = 4 * 1024;
 
-/// There is capacity for another message while fewer bytes than these are buffered. So at most these and one message wait.
+/// Another message is accepted while fewer bytes than this are buffered, so at most this many and one message wait.
 const WRITE_BUFFER_SIZE: usize = 8 * 1024;
 
-/// Maximum bytes of a frame. A larger text is sent in several frames, each once the last is written.
+/// Maximum payload of a frame, in bytes. A larger text is sent in several frames, each buffered when the previous one is written.
 const MAX_FRAME_SIZE: usize = 32 * 1024;
 
-/// Bytes per second that a peer must accept of a text of several frames, with `WRITE_TIMEOUT` added once.
+/// Rate at which a peer must accept a text of several frames, in bytes per second. It gets `WRITE_TIMEOUT` in addition.
 const MIN_WRITE_RATE: usize = 16 * 1024;
 
-/// Number of ping intervals without any message from the peer after which it counts as gone.
+/// A peer counts as gone after this many ping intervals without a complete message from it.
 const MAX_MISSED_PINGS: u32 = 2;
 
 /// Timeout for sending the close frame and receiving the peer's.
@@ -53,7 +53,7 @@ pub(super) enum SocketEvent {
     InitTimeout,
 }
 
-/// The TCP connection, or in tests whatever else the server was served over.
+/// The TCP connection, or in tests any other connection that serves requests.
 pub(super) type Connection = Either<CountedConnection, TokioIo<Upgraded>>;
 
 /// An open WebSocket.
@@ -91,7 +91,7 @@ struct LargeText {
 }
 
 impl Socket {
-    /// A socket over an upgraded connection. `received` is what arrived together with the handshake.
+    /// A socket over an upgraded connection. `received` has the bytes that arrived together with the handshake.
     pub(super) fn new(connection: Connection, received: &[u8], client: ClientKey, state: Arc<TransportState>) -> Self {
         let mut parser = Parser::default();
         parser.push(received);
@@ -152,7 +152,7 @@ impl Socket {
         self.ping.poll_tick(cx).map(|_| SocketEvent::PingDue)
     }
 
-    /// Polls for the next message of the peer. Answers pings as far as the peer accepts bytes.
+    /// Polls for the next message of the peer. Replies to the last ping as soon as the peer accepts bytes.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, End>> {
         loop {
             if self.unanswered_ping.is_some() || !self.buffer.is_empty() {
@@ -242,10 +242,10 @@ impl Socket {
         self.large_text = Some(Box::new(LargeText { text: parts.concat(), framed: 0, deadline }));
     }
 
-    /// Writes what is buffered. Returns whether that took no waiting. A peer that accepts nothing for too long ends the
-    /// connection.
+    /// Writes what is buffered. Returns whether that took no waiting. Fails if the peer takes longer than the write timeout to
+    /// accept it; each frame of a large text has a timeout of its own.
     pub(super) async fn flush(&mut self) -> Result<bool, End> {
-        // Set when the peer first accepts no more bytes, and again after each frame of a large text.
+        // Set when the peer first accepts no more bytes, and again for each frame of a large text.
         let mut stall: Option<(usize, Pin<Box<Sleep>>)> = None;
         poll_fn(|cx| match self.poll_write(cx) {
             Poll::Ready(result) => Poll::Ready(result),
@@ -284,7 +284,7 @@ impl Socket {
             self.buffer.clear();
             self.written = 0;
             if !self.buffer_next_frame()? {
-                // Most sockets write seldom, and there are many of them.
+                // Free the memory: there are many sockets, and most of them write seldom.
                 self.buffer = Vec::new();
                 return Poll::Ready(Ok(()));
             }
@@ -309,7 +309,7 @@ impl Socket {
         if large.framed == large.text.len() {
             self.large_text = None;
         }
-        // A peer that accepts bytes is there, even though nothing is read from it meanwhile.
+        // A peer that accepts bytes is not gone, even though nothing is read from it meanwhile.
         self.last_received = Instant::now();
         Ok(true)
     }

@@ -78,7 +78,7 @@ impl Connection<'_> {
         .await
     }
 
-    /// Handles a message. Returns the reply, if there is one at once.
+    /// Handles a message. Returns the immediate reply, if there is one.
     fn on_message(&mut self, text: &str) -> Result<Option<String>, End> {
         match ClientMessage::parse(text).map_err(End::Close)? {
             ClientMessage::ConnectionInit(_) if self.socket.is_acknowledged() => {

@@ -71,8 +71,8 @@ impl Executor for LimitedExecutor {
     }
 }
 
-/// Pauses `responses` for one poll after each item. The library polls the operations of a socket in a fixed order, and would
-/// serve none after one that always has a response ready.
+/// Pauses `responses` for one poll after each item. The library polls the operations of a socket in a fixed order, so one that
+/// always has a response ready would starve those after it.
 fn taking_turns(mut responses: impl Stream<Item = Response> + Unpin) -> impl Stream<Item = Response> {
     let mut is_paused = false;
     poll_fn(move |cx| {
