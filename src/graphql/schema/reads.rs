@@ -1,4 +1,4 @@
-//! Shares reads within one request: fields that read the same, under whatever aliases, cause one call of the service.
+//! Shares reads within one request: fields that read the same, under any alias, cause one call of the service.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -106,7 +106,7 @@ impl Room {
         let room = &self.state.room;
         let arguments = PageArguments { first, after, last, before };
         let window = arguments.window(room.id).map_err(|violation| violation_error(&violation))?;
-        // The messages are copied below. Those that were not read together with the room occupy memory for this field, too.
+        // The messages are copied below. If they were not read together with the room, this field also holds the originals.
         let (snapshot, copies) = match &self.page {
             Some((read, snapshot)) if *read == window => (Arc::clone(snapshot), 1),
             _ => (reads::messages(ctx, room, window).await?, 2),
@@ -160,7 +160,7 @@ impl PageArguments {
     }
 }
 
-/// Items never leave a list, so a cursor behind its end is invalid.
+/// Items never leave a list, so a cursor beyond its end is invalid.
 fn check_index(index: Option<u64>, total: u64) -> Result<()> {
     if index.is_some_and(|index| index >= total) { Err(violation_error(&Violation::CursorInvalid)) } else { Ok(()) }
 }
