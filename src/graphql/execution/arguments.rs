@@ -16,7 +16,7 @@ pub(in crate::graphql) enum Argument {
 }
 
 impl Argument {
-    /// The argument of this name; `None` if it is absent or none that [`read`](Self::read) takes.
+    /// The argument of this name; `None` if it is absent or [`read`](Self::read) returns `None`.
     pub(in crate::graphql) fn of(field: &Field, name: &str) -> Option<Self> {
         Self::read(&field.get_argument(name)?.node)
     }

@@ -2,8 +2,8 @@
 //!
 //! Three steps, each bounded by the one before: `lexer` checks the text before `parser` sees it, `limits` and `cost` check the
 //! size of the parsed document with its fragments spread, and `Document::admit` checks the chosen operation and its
-//! variables. Every document takes these steps before it reaches the schema. `rejection` lists the errors. Whether the document
-//! is valid for the schema is checked by the schema.
+//! variables. Every document takes these steps before it reaches the schema. `rejection` lists the errors. The schema checks
+//! whether the document is valid; `values` checks values more strictly.
 
 mod coercion;
 mod cost;

@@ -141,7 +141,7 @@ impl Executor {
         }
         if kind == Some(OperationType::Subscription) {
             let executable = document.prepare(operation, parameters.variables.as_ref())?;
-            // Boxed, or requests that open nothing would carry the memory of it.
+            // Boxed, or requests that open nothing would reserve memory for it.
             return Box::pin(self.subscriptions.open(parameters, &document, executable, context)).await;
         }
         self.answer(parameters, &document, operation, &context).await.map(Outcome::Answer)
@@ -175,7 +175,7 @@ impl Executor {
                     return Ok(answer);
                 }
             }
-            // Boxed, or the fast path would carry the memory of a full execution.
+            // Boxed, or the fast path would reserve memory for a full execution.
             let executable = document.prepare(operation, parameters.variables.as_ref())?;
             let mut request = request(&parameters, executable, context).data(budget.clone());
             if operation.is_none() {
@@ -215,8 +215,8 @@ impl Executor {
         }
     }
 
-    /// Estimates how many bytes the result of a mutation may repeat, beyond once: the input, or the text of an earlier send if
-    /// this one turns out to be a repeat.
+    /// Estimates how many bytes the aliases of a mutation may repeat in its result: the input, or the text of an earlier send if
+    /// this one is a repeat.
     fn repeated_bytes(&self, parameters: &Parameters, aliases: u32) -> usize {
         if aliases == 0 {
             return 0;
@@ -234,8 +234,8 @@ const NO_OPERATION: &str = "no operation";
 /// The input field that makes a send repeatable.
 const REPEATABLE: &str = "clientMessageId";
 
-/// The schema as requests need it: their documents have been checked before. Suggestions for misspelled names reveal the
-/// schema, so they are off where introspection is.
+/// The schema without a limit of depth, because documents have been checked before. Suggestions for misspelled names reveal the
+/// schema, so they are off when introspection is off.
 fn schema(chat: &Chat, introspection: bool, validation: ValidationMode) -> Schema {
     let builder = schema::builder(chat.clone()).validation_mode(validation).limit_recursive_depth(usize::MAX);
     match introspection {

@@ -1,11 +1,11 @@
 //! Answers the two most frequent operations without the schema: sending a message, and reading a room with a page of its
 //! messages.
 //!
-//! A plan is made from a document that the schema has executed without an error, so the document is known to be valid, and is
-//! kept with it. Its answers equal those of the schema, which tests check: it calls the same use case and serializes the
-//! result directly, without a value for each field in between. Anything unusual (a directive, a field selected twice, a
-//! default, a variable of another type) has no plan, or is left to the schema, which reports what is wrong with it. `fields`
-//! says which fields a plan can have and how they are serialized.
+//! A plan is made from a document that the schema has executed without an error, so the document is valid. The document keeps
+//! the plan. Tests check that its answers equal those of the schema: it calls the same use case and serializes the result
+//! directly, without an intermediate value for each field. A document with anything unusual (a directive, a field selected
+//! twice, a default) has no plan. A request with unusual variables is left to the schema, which reports their errors. `fields`
+//! defines which fields a plan can have and how they are serialized.
 
 mod fields;
 mod rendered_messages;

@@ -15,7 +15,7 @@ pub(in crate::graphql) struct CountedJson {
 /// A writer for a serializer. Once the budget is exceeded, it fails, which ends the serialization.
 pub(in crate::graphql) struct LimitedJson<'a> {
     json: Vec<u8>,
-    /// Length up to which the budget need not be asked again.
+    /// Length that the budget has allowed so far.
     allowed: usize,
     budget: &'a ResponseBudget,
     exceeded: Option<BudgetExceeded>,
@@ -26,7 +26,7 @@ impl<'a> LimitedJson<'a> {
         Self { json: Vec::with_capacity(512), allowed: UNCOUNTED.min(budget.max()), budget, exceeded: None }
     }
 
-    /// Asks the budget for so many more bytes that the JSON can have this `length`.
+    /// Requests more bytes from the budget, so that the JSON can have this `length`.
     fn grow(&mut self, length: usize) -> Result<(), BudgetExceeded> {
         let max = self.budget.max();
         if length > max {

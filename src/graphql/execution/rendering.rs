@@ -1,8 +1,8 @@
 //! Renders events: executes and serializes each once per operation, for all subscribers with the same operation.
 //!
-//! A rendering is a pure function of the event and the operation. It depends on nothing of a connection: of the variables it
-//! uses only those of the event's fields, so not the room's code and not the cursor. Renderings are cached within a bound; an
-//! evicted one is made again. Each operation also keeps the last few, where its live subscribers find them without a lookup.
+//! A rendering is a pure function of the event and the operation. It does not depend on the connection, and of the variables it
+//! uses only those of the event's fields, not the room's code or the cursor. Renderings are cached within a bound; an evicted
+//! one is made again. Each operation also keeps the last few, where its live subscribers find them without a lookup.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
@@ -39,7 +39,7 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Expected number of renderings in the cache.
 const CACHE_ENTRIES: usize = 8 * 1024;
 
-/// Recent renderings that each operation keeps. Its subscribers may lie this many events apart.
+/// Recent renderings that each operation keeps. Its subscribers may be this many events apart.
 const RECENT: usize = 16;
 
 /// A document counts as one distinct operation for each this many tokens, or fields with its fragments spread.
@@ -59,7 +59,7 @@ pub(in crate::graphql) struct Operation {
     identity: [u8; 16],
     variables: Variables,
     document: ExecutableDocument,
-    /// As how many distinct operations it counts. Memory of a document and time of a rendering grow with its length.
+    /// The number of distinct operations that it counts as. A document's memory and rendering time grow with its size.
     weight: usize,
     /// Counts it among the distinct operations.
     permit: Option<ClientPermit>,

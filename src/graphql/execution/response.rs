@@ -281,7 +281,7 @@ fn code_of(error: &ServerError) -> Option<ErrorCode> {
     }
 }
 
-/// Serializes a response. Everything in it is valid JSON; should that ever fail, the client gets an internal error.
+/// Serializes a response. A failure would be a defect of the server, and the client would get an internal error.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| {
         tracing::error!(%error, "cannot serialize a response");

@@ -29,7 +29,7 @@ use crate::metrics::GaugeGuard;
 /// The only field of the subscription root.
 const MESSAGE_EVENTS: &str = "messageEvents";
 
-/// An event is rendered at most this many times because its text was replaced meanwhile.
+/// An event whose text is replaced meanwhile is rendered at most this many times.
 const MAX_RENDERINGS: usize = 3;
 
 /// Maximum numbers of open subscriptions.
@@ -103,7 +103,7 @@ impl Subscriptions {
                     yield Delivery::Event(rendering);
                     continue;
                 }
-                // Boxed, or every subscription would hold the memory of an execution.
+                // Boxed, or every subscription would reserve memory for an execution.
                 if let Some(delivery) = Box::pin(render(&renderings, &operation, &turns, event, &mut follower)).await {
                     yield delivery;
                 }

@@ -1,5 +1,5 @@
-//! Coerces the variables of an operation to their declared types and adds defaults, as graphql-js does. All later code finds
-//! them in one form only.
+//! Coerces the variables of an operation to their declared types and adds defaults, as graphql-js does. So each value has only
+//! one form in all later code.
 
 use std::collections::BTreeMap;
 
@@ -132,7 +132,7 @@ fn integer(number: &Number) -> Option<i32> {
     fits.then_some(float as i32)
 }
 
-/// An integer as JavaScript writes it; those that JSON gives with all their digits keep them.
+/// An integer as JavaScript writes it. An integer that JSON gives with all its digits keeps them.
 fn digits(number: &Number) -> Option<String> {
     if number.is_i64() || number.is_u64() {
         return Some(number.to_string());

@@ -81,7 +81,7 @@ impl<'a> Lexer<'a> {
             match bytes[at] {
                 b'\r' if bytes.get(at + 1) == Some(&b'\n') => self.pos.column += 1,
                 b'\n' | b'\r' => self.pos = Pos { line: self.pos.line + 1, column: 1 },
-                // Bytes inside of a character do not count.
+                // Only the first byte of a character counts.
                 byte => self.pos.column += usize::from(byte & 0b1100_0000 != 0b1000_0000),
             }
         }

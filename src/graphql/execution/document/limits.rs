@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::graphql::execution::document::rejection::Rejection;
 use crate::graphql::execution::document::types::TYPES;
 
-/// The largest nesting that may be configured. The parser and all visitors of a document recurse. At this depth they need
-/// half of a worker's stack, even in a debug build.
+/// The largest nesting that may be configured. The parser and all visitors of a document recurse. At this depth they need at
+/// most half of a worker's stack, even in a debug build.
 pub const NESTING_MAX: usize = 64;
 
 /// The maximum size of a document, an operation and its variables.

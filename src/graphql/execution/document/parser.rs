@@ -309,8 +309,8 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-/// A value of one token. An integer that does not fit an `i64` is kept as an enum value named like its digits, which no real
-/// enum value can be; where an ID is expected, it becomes its digits.
+/// A value of one token. An integer that does not fit an `i64` is kept as an enum value named like its digits, which is not a
+/// valid name. Where an ID is expected, it becomes its digits.
 fn leaf(token: Token<'_>) -> Parsed<Value> {
     Ok(match (token.kind, token.text) {
         (Kind::Name, "true") => Value::Boolean(true),

@@ -2,8 +2,8 @@
 //! declared type is allowed (section 5.8.5 of the GraphQL specification). Normalizes literals for resolvers: an integer becomes
 //! its digits where an ID is expected.
 //!
-//! async-graphql checks both, too, but not input objects that contain a variable, not integers beyond 64 bits, and not variables
-//! at some positions that have a default.
+//! async-graphql checks both as well, except input objects that contain a variable, integers beyond 64 bits, and variables at
+//! some positions that have a default.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,5 +1,5 @@
-//! A cache of messages as JSON, for pages of messages. The JSON is a pure function of a revision of a message and of the fields
-//! that are selected.
+//! A cache of messages as JSON, for pages of messages. The JSON depends only on the revision of a message and on the selected
+//! fields.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(in crate::graphql) struct RenderedMessages(Arc<Cache<Key, Arc<RawValue>, Wei
 struct Key {
     message: MessageId,
     revision: Seq,
-    /// When the revision was made. A store that loses its last changes assigns their revisions again.
+    /// When the revision was made. A store that loses its last changes assigns their revision numbers again.
     changed_at: Timestamp,
     /// Identifies the selection set.
     selection: u64,
@@ -46,7 +46,7 @@ impl RenderedMessages {
         Self(Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight)))
     }
 
-    /// The JSON of a message with the fields of a selection set, from the cache or serialized for it.
+    /// The JSON of a message with the fields of a selection set. Serializes and caches it unless the cache has it.
     pub(super) fn get(
         &self,
         message: &Message,
