@@ -1,8 +1,8 @@
 //! The embedded store: one durable SQLite database in the data directory, used by one process at a time.
 //!
 //! One `writer` thread commits all waiting `writes` together. `reader_pool` has connections of its own, with which `history`
-//! and `rooms` read. `sweep` removes expired data, and `checkpoint` copies the write-ahead log into the database. SQLite was chosen over faster engines because it
-//! removes deleted text from its file and stays usable on a full disk; docs/architecture.md has the figures.
+//! and `rooms` read. `sweep` removes expired data, and `checkpoint` copies the write-ahead log into the database.
+//! docs/decisions/0002-embedded-store.md explains why SQLite was chosen over faster engines.
 
 mod checkpoint;
 mod clock;

@@ -90,7 +90,7 @@ fn messages_before(connection: &Connection, room: &RoomRow, seq: Seq) -> rusqlit
         .prepare_cached("SELECT id, sent FROM change WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1")?
         .query_row([rooms::ids(room.key).start, room.id_of(seq.0)], |row| Ok((number_of(row.get(0)?), row.get(1)?)))
         .optional()?;
-    // Entries up to the last change that are not sends are changes.
+    // Up to the last change, every entry that is not a send is a change.
     let changes = last_change.map_or(0, |(number, sent): (u64, u64)| number.saturating_sub(sent));
     Ok(entries.saturating_sub(changes))
 }

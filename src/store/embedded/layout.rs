@@ -16,7 +16,7 @@ pub(super) const CURRENT: i32 = UPGRADES.len() as i32;
 /// Identifies the file as a LiveChat database, also to `file` and the SQLite shell. The bytes spell "LCha".
 pub(super) const APPLICATION_ID: i32 = 0x4c43_6861;
 
-/// What a database is.
+/// The kind of a database.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Identity {
     /// A LiveChat database of this version, which is [`CURRENT`] or older.

@@ -12,11 +12,11 @@ use crate::store::{
     TRUSTED_CLIENTS_MAX,
 };
 
-/// Maximum number of subjects; beyond that, the half with the oldest failures is forgotten. This does not help to guess a code
-/// from many addresses, because each room also counts the wrong codes of all clients together.
+/// Maximum number of subjects; beyond that, the half with the oldest failures is forgotten. This does not help an attacker who
+/// guesses a code from many addresses, because each room also counts the wrong codes of all clients together.
 const MAX_SUBJECTS: usize = 100_000;
 
-/// Expired rooms are removed only from this number of rooms on.
+/// Minimum number of rooms before expired ones are removed.
 const MIN_ROOMS_TO_SWEEP: usize = 1_024;
 
 /// All counters of the store.

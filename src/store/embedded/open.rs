@@ -156,7 +156,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Free pages can be returned step by step only in a database that was created for it. Ours are, but an operator may have
-/// rebuilt one with another tool. Such a database is rebuilt here.
+/// rebuilt one with another tool. This function rebuilds such a database.
 fn enable_incremental_vacuum(connection: &Connection) -> rusqlite::Result<()> {
     const INCREMENTAL: i32 = 2;
     let mode: i32 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;

@@ -68,8 +68,8 @@ impl RecentMessages {
         Self(Mutex::new(Inner { rooms, versions: vec![0; VERSIONS] }))
     }
 
-    /// The room and, if a window is given, that page of its messages. `None` if the room or one of the messages is not here, or
-    /// if the room has expired.
+    /// The room and, if a window is given, that page of its messages. `None` if the room or one of the messages is not cached,
+    /// or if the room has expired.
     pub(super) fn snapshot(&self, id: RoomId, window: Option<Window>, now: Timestamp) -> Option<Snapshot> {
         let (mut state, messages) = {
             let cache = self.0.lock();
@@ -85,12 +85,12 @@ impl RecentMessages {
         Some(Snapshot { state, messages: page.cloned().collect() })
     }
 
-    /// Counts the commits to a room, for [`insert`](Self::insert).
+    /// The number of commits to a room so far, for [`insert`](Self::insert).
     pub(super) fn version(&self, id: RoomId) -> u64 {
         self.0.lock().versions[slot(id)]
     }
 
-    /// Adds a room that was read from the database after the room had this version. Keeps its messages if they are its last.
+    /// Adds a room that was read from the database after its `version` was. Keeps the messages if they are the room's last.
     pub(super) fn insert(&self, snapshot: &Snapshot, version: u64) {
         let Snapshot { state, messages } = snapshot;
         let id = state.room.id;
@@ -119,7 +119,7 @@ impl RecentMessages {
                 room.apply(event, *user_count);
             }
         }
-        // Rooms that grow in place do not make the cache evict others; setting its capacity does.
+        // The cache does not evict rooms when others grow in place. Setting its capacity makes it do so.
         if cache.rooms.weight() > MAX_BYTES {
             cache.rooms.set_capacity(MAX_BYTES);
         }
@@ -136,7 +136,7 @@ impl RecentMessages {
     }
 }
 
-/// Which counter of commits counts those to a room. Ids are random.
+/// The index of a room's counter of commits. Ids are random.
 fn slot(id: RoomId) -> usize {
     let [first, second, ..] = *id.as_bytes();
     usize::from(u16::from_be_bytes([first, second])) % VERSIONS

@@ -126,7 +126,7 @@ pub(super) fn clear(connection: &Connection, numbers: &[u32]) -> rusqlite::Resul
     Ok(())
 }
 
-/// Reads pages and caches the last pointer-map page, which tells what other pages are used for.
+/// Reads pages and caches the last pointer-map page, which says how other pages are used.
 struct PageReader<'a> {
     connection: &'a Connection,
     page_size: u32,

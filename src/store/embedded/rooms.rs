@@ -13,7 +13,7 @@ use crate::store::RoomState;
 /// at most 10^7 messages and 10^8 log entries, and 2^35 rooms can be created.
 const NUMBER_BITS: u32 = 28;
 
-/// A room as the tables have it.
+/// A room as stored in the tables.
 pub(super) struct RoomRow {
     /// Identifies the room in the other tables. Never used again.
     pub(super) key: i64,
@@ -49,7 +49,7 @@ fn number_to_sql(number: u64) -> i64 {
     number.min((1 << NUMBER_BITS) - 1).cast_signed()
 }
 
-/// A room with its last message, change and user, which tell what it contains.
+/// A room with its last message, change and user, from which its counts and the end of its log are read.
 const ROOM: &str = "
     SELECT r.key, r.id, r.code, r.created_at, r.expires_at, m.id, m.seq, m.tag, c.id, c.tag, c.deleted,
            (SELECT ordinal + 1 FROM chatter WHERE room = r.key ORDER BY ordinal DESC LIMIT 1)

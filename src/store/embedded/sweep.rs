@@ -24,7 +24,7 @@ const TEXT_PER_STEP: u64 = 256 * 1_024;
 /// Maximum number of users that one step removes. Each is on a different page.
 const USERS_PER_STEP: u32 = 100;
 
-/// Maximum number of pages that one step returns to the file system, and that one statement returns.
+/// Maximum number of pages that one step and one statement return to the file system.
 const PAGES_PER_STEP: u32 = 128;
 const PAGES_PER_STATEMENT: u32 = 8;
 
@@ -48,7 +48,7 @@ struct StepResult {
     next_expiry: Option<Duration>,
 }
 
-/// Sweeps each time that a room expires.
+/// Sweeps whenever a room or a user expires.
 pub(super) async fn run(writer: Arc<Writer>, shared: Arc<Shared>) {
     loop {
         let pause = match run_round(&writer, &shared).await {

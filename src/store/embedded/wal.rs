@@ -30,8 +30,7 @@ pub(super) struct WalSize {
 }
 
 impl WalSize {
-    /// Takes over the length that the calling thread has recorded. Wakes the waiting task if the log was empty before or is
-    /// long.
+    /// Stores the length that the calling thread has recorded. Wakes the waiting task if the log was empty before or is long.
     pub(super) fn update(&self) {
         let frames = FRAMES.get();
         let before = self.frames.swap(frames, Ordering::Relaxed);
@@ -51,7 +50,7 @@ impl WalSize {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Waits until, since the last call, something was written to an empty log or to a long one.
+    /// Waits for an [`update`](Self::update) of a log that was empty before it or is long.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -35,7 +35,7 @@ const MAX_BATCH: usize = 256;
 /// How long a checkpoint waits for the reads of this process, which are short. It never waits for other processes.
 const READ_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// What a write operation works with.
+/// The context of a write operation.
 pub(super) struct WriteContext<'a> {
     /// The connection, inside the transaction.
     pub(super) connection: &'a Connection,
@@ -79,7 +79,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// What is shared for this file, with the writer's connection.
+    /// The shared state for this file. `connection` is the writer's.
     pub(super) fn new(file: DatabaseFile, connection: &Connection) -> Result<Self, OpenError> {
         Ok(Self {
             written_pages: WrittenPages::new(&file, connection)?,
@@ -180,7 +180,7 @@ where
         let reply = match (committed, self.outcome) {
             (Ok(()), Some(outcome)) => outcome,
             (Err(failure), outcome) if outcome.is_some() || self.work.is_some() => Err(error::copy(failure)),
-            // It was begun and has no outcome.
+            // It began but has no outcome.
             _ => Err(error::panicked()),
         };
         // The caller may have stopped waiting; the write stands.
