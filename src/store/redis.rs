@@ -1,7 +1,7 @@
-//! The store that several processes share: one Lua script per operation.
+//! The store that several processes share. Most operations are one Lua script each; pages are read with plain commands.
 //!
 //! Connections are in `link`, keys in `keys`, encoded values in `codec`, script replies in `reply`, and the feed of events in
-//! `feed`. The decisions of an operation are in its script, in `redis/scripts`.
+//! `feed`. The script of an operation makes its decisions; scripts are in `redis/scripts`.
 
 mod acl;
 mod active_rooms;
@@ -57,8 +57,8 @@ use crate::store::{
     NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
 };
 
-/// Operations of several steps in flight, at most, at some 4 kB each. No process can start that many while an unavailable shard
-/// delays its callers, so callers of other shards still find a place.
+/// Maximum number of operations of several steps in flight, at some 4 kB each. No process starts that many while an unavailable
+/// shard delays its callers, so operations on other shards still find a place.
 const MAX_DETACHED: usize = 16_384;
 /// How long such an operation may take: longer than the deadlines of all its steps together.
 const DETACHED_TIMEOUT: Duration = Duration::from_secs(60);
@@ -87,7 +87,7 @@ struct Inner {
 
 impl RedisStore {
     /// Connects, and retries for as long as the settings allow, unless the error is permanent. Also waits for a cluster that is
-    /// down, but no error follows if it stays down: it may recover later.
+    /// down, but succeeds even if it stays down, because it may recover later.
     pub async fn connect_when_ready(settings: Settings) -> Result<Self, StoreError> {
         let mut wait = StartupWait::new(settings.wait);
         let store = wait.retry(async || Self::connect(settings.clone()).await, is_temporary).await?;
@@ -136,7 +136,7 @@ impl RedisStore {
         self.inner.commands.cluster().is_some()
     }
 
-    /// The background tasks, without which the feed stops.
+    /// The background tasks. The feed stops if one of them fails.
     pub fn critical_tasks(&self) -> &CriticalTasks {
         &self.inner.critical_tasks
     }

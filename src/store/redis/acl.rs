@@ -4,7 +4,7 @@
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
 
-/// Tries every command that the store needs, besides connecting.
+/// Tries every command that a server cannot do without, besides those that connect.
 pub(super) async fn check(connection: &mut MultiplexedConnection, prefix: &str) -> Result<(), RedisError> {
     let unused = format!("{prefix}:rights");
     redis::cmd("ROLE").exec_async(connection).await?;

@@ -7,7 +7,7 @@ use crate::store::redis::fan_out::UnavailableShards;
 use crate::store::redis::keys::{LIST_PARTS, ROOM_PARTS, list_entry, parse_list_entry};
 use crate::store::{ActiveRooms, RoomState, StoreError};
 
-/// How often a page is filled up when listed rooms turn out to be gone.
+/// Maximum number of rounds that fill a page when listed rooms turn out to be gone.
 const MAX_ROUNDS: usize = 4;
 
 /// A part of the list of rooms, as far as it was read.

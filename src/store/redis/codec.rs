@@ -13,7 +13,7 @@ use crate::domain::token::{SealedToken, TokenHash};
 use crate::domain::user::{DisplayName, User, UserId};
 use crate::store::{Admission, PresentedToken, RoomLimits, RoomState, StoreError, UserRecord};
 
-/// Data from Redis that cannot be decoded. Names what it should be, never its content.
+/// Data from Redis that cannot be decoded. Names the expected kind of data, never its content.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot decode {0} from Redis")]
 pub struct DecodeError(pub &'static str);
@@ -82,7 +82,7 @@ pub const fn encode_kind(kind: EventKind) -> u8 {
     }
 }
 
-/// Encodes a message. The tag of its last change is unknown here, and never read from a message.
+/// Encodes a message. The tag of its last change is unknown here; nothing reads it from a message.
 pub fn encode_message(message: &Message) -> Vec<u8> {
     let Message { created_at, edited_at, deleted_at, author, .. } = message;
     let (kind, at) = match (edited_at, deleted_at) {
@@ -203,7 +203,7 @@ pub fn encode_tokens(current: TokenHash, previous: Option<PresentedToken>) -> Ve
     [&current.0[..], &previous, &sealed, b"0"].concat()
 }
 
-/// Encodes the argument of `send.lua` that consists of several.
+/// Encodes the last argument of `send.lua`, which combines several values.
 pub fn encode_send(admission: &Admission, tag: EntryTag, limits: RoomLimits) -> Vec<u8> {
     let mut encoded = encode_tokens(admission.next_token, admission.presented);
     encoded.extend(encode_tag(tag));
@@ -231,7 +231,7 @@ fn take_tag(encoded: &mut &[u8]) -> Result<EntryTag, DecodeError> {
     Ok(EntryTag(u64::from_be_bytes(*tag)))
 }
 
-/// The greatest number: six bytes, because the numbers of Lua hold little more.
+/// The greatest number has six bytes, because a number in Lua holds little more.
 const MAX_NUMBER: u64 = (1 << 48) - 1;
 
 fn put_numbers<const N: usize>(encoded: &mut Vec<u8>, numbers: [u64; N]) {

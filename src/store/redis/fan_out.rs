@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::redis::RedisStore;
 use crate::store::redis::link::slots::Address;
 
-/// Rooms per call to a single Redis, at most: while a script runs, all other clients wait.
+/// Maximum number of rooms per call to a single Redis: while a script runs, all other clients wait.
 const MAX_ROOMS_PER_CALL: usize = 100;
 /// Calls in flight to one server.
 const MAX_IN_FLIGHT: usize = 64;
@@ -26,8 +26,8 @@ const STRAGGLER_FRACTION: f64 = 0.7;
 pub(super) struct UnavailableShards(HashSet<Option<Address>>);
 
 impl RedisStore {
-    /// Runs `call` on all `items`, with as few calls as possible, except on `unavailable` shards. `key` decides the slot of an item.
-    /// Returns each call's items and result, in order.
+    /// Runs `call` on all `items`, with as few calls as possible, except on `unavailable` shards. `key` decides the slot of an
+    /// item. Returns each call's items and result, in order.
     pub(super) async fn fan_out<'a, T, R, W>(
         &self,
         items: &'a [T],

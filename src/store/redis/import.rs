@@ -126,7 +126,7 @@ impl Import {
         self.store.inner.keys.of_room(room, &format!("aside:{part}"))
     }
 
-    /// Runs a script. `None` means that what it compares is absent.
+    /// Runs a script. `None` means that the room to compare is absent.
     async fn run(&self, call: &ScriptCall<'_>) -> Result<Option<ImportOutcome>, StoreError> {
         let reply = self.store.run(call).await?;
         match reply.outcome() {

@@ -13,7 +13,7 @@ use crate::store::redis::link::topology::Topology;
 /// The version of the names and values. Raise it with every change that another version would misread.
 pub const LAYOUT: u64 = 1;
 
-/// The keys of a room. Every script that reads a room gets all of them, to tell a complete room from an incomplete one.
+/// The keys of a room. A script that reads the content of a room gets all of them, to detect that one is missing.
 pub const ROOM_PARTS: [&str; 3] = ["room", "messages", "log"];
 
 /// Builds names under one prefix.

@@ -35,7 +35,7 @@ impl Reply {
         Ok(reply)
     }
 
-    /// Reads the outcome of a script's second step, in place of that of the first.
+    /// Reads the outcome of a script's second step, which replaces that of the first.
     pub fn read_outcome(&mut self) -> Result<(), StoreError> {
         self.outcome = self.string()?;
         match self.outcome.as_str() {
@@ -86,7 +86,7 @@ impl Reply {
         codec::decode_entry(&self.bytes()?)?.0.into_event(codec::decode_message(room, &self.bytes()?)?)
     }
 
-    /// Reads the result of an authentication, of which the outcome is a part.
+    /// Reads the result of an authentication, which begins with the outcome.
     pub fn admitted(&mut self, id: UserId) -> Result<Admitted, StoreError> {
         match self.outcome() {
             "created" => Ok(Admitted::Created(self.user(id)?)),
@@ -102,7 +102,7 @@ impl Reply {
         Ok(User { id, display_name: DisplayName::from_stored(self.string()?) })
     }
 
-    /// Reads the result of `commit_send`, of which the outcome is a part. A new message is not in the reply, because we have it.
+    /// Reads the result of `commit_send`, which begins with the outcome. The reply omits a new message, because the caller has it.
     pub fn committed_send(
         &mut self,
         room: RoomId,

@@ -1,4 +1,4 @@
-//! The Lua scripts: one per operation, each after `scripts/formats.lua`.
+//! The Lua scripts. Each begins with `scripts/formats.lua`.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ macro_rules! script {
 
 pub(super) use script;
 
-/// A script of several parts, with the lines before them.
+/// A script that consists of `lines`, the formats and these parts.
 pub(super) fn new_script(lines: &str, parts: &[&str]) -> Script {
     Script::new([lines, include_str!("scripts/formats.lua"), &parts.concat()].concat())
 }
@@ -92,7 +92,7 @@ pub(super) fn pass_window<'a, 'b>(call: &'a mut ScriptCall<'b>, window: Window) 
     call.arg(bound(window.after)).arg(bound(window.before)).arg(end).arg(count)
 }
 
-/// A duration as scripts take it.
+/// A duration in milliseconds, as scripts expect it.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

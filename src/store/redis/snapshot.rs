@@ -1,7 +1,7 @@
 //! Reads a room and a page of its messages with plain commands, which cost Redis a fraction of a script.
 //!
-//! The commands go to Redis one right after the other, but another client's may come between. The result shows whether one changed
-//! the page: each change gives its message a revision above the log number that was read before. Then the page is read again.
+//! The commands go to Redis one right after the other, but those of another client may come between. The result shows a change of
+//! the page: each change gives its message a revision above the log number that was read before. The page is then read again.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use crate::store::redis::keys::ROOM_PARTS;
 use crate::store::redis::reply::decode_bytes;
 use crate::store::{RoomState, Snapshot, StoreError};
 
-/// Attempts to read a page. Even in a busy room, few reads need a second one.
+/// Maximum number of attempts to read a page. Even in a busy room, few reads need a second one.
 const MAX_ATTEMPTS: usize = 16;
 
 /// The first and the last index of a part of a list, as `LRANGE` takes them: negative ones count from the end.
@@ -29,7 +29,7 @@ impl RedisStore {
             Window { before: None, take: Take::Last(count @ 1..), .. } => {
                 Some((-isize::try_from(count).unwrap_or(isize::MAX), -1))
             }
-            // Of a list that is long enough, because the length of this one is not known yet.
+            // The length of the list is not known yet, so assume that it is long enough.
             _ => to_bounds(&window.range(isize::MAX.unsigned_abs() as u64)),
         });
         for _ in 0..MAX_ATTEMPTS {
@@ -55,8 +55,8 @@ impl RedisStore {
         Err(StoreError::Unavailable("the room changes too often to be read".into()))
     }
 
-    /// Reads a room and these of its messages. The second result says whether the list of messages exists as it should. Without
-    /// bounds, that is all that is read of it.
+    /// Reads a room and its messages within the bounds. The second result says whether the list of messages exists, or the room
+    /// has no messages. Without bounds, only the existence of the list is read.
     async fn read_part(
         &self,
         room: RoomId,
@@ -94,7 +94,7 @@ fn to_bounds(indexes: &Range<u64>) -> Option<Bounds> {
     (!indexes.is_empty()).then(|| (bound(indexes.start), bound(indexes.end - 1)))
 }
 
-/// The `wanted` elements of a part of a list that begins at `first`.
+/// The elements `wanted` of a list, of which `part` begins at the index `first`. `None` if one of them is not in the part.
 fn slice<'a>(part: &'a [Value], first: u64, wanted: &Range<u64>) -> Option<&'a [Value]> {
     if wanted.is_empty() {
         return Some(&[]);

@@ -12,10 +12,10 @@ use crate::store::redis::keys::{Keys, LAYOUT};
 use crate::store::redis::link::commands::CommandClient;
 use crate::store::redis::link::error::unavailable;
 
-/// The pause between two attempts doubles from one to the other.
+/// The bounds of the pause between two attempts, which doubles each time.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
-/// How often the log reports that we still wait.
+/// The interval at which the log reports that the server still waits.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Another version of LiveChat uses the same keys.

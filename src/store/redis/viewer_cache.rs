@@ -1,4 +1,4 @@
-//! Remembers the viewer counts that were read last, for when their shard is unavailable.
+//! Caches the viewer counts that were read last, for use while their shard is unavailable.
 
 use quick_cache::sync::Cache;
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! Commands to one server, batched: those of concurrent callers go to it in one pipeline.
 //!
-//! The write and the network round trip are most of a command's cost to us, and cost the same for many commands as for one. So
+//! Most of this process's cost of a command is the write and the network round trip, which cost the same for many commands. So
 //! the first caller yields to all tasks that are ready before the batch is sent. A caller that is alone does not wait.
 
 use std::io::{self, ErrorKind};
@@ -19,10 +19,10 @@ use crate::store::redis::link::pool::ConnectionPool;
 use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::script::ScriptCall;
 
-/// Commands per pipeline, at most: all of them are answered when the last one is.
+/// Maximum number of callers per pipeline: all of them get their replies when the last command has its own.
 const MAX_BATCH: usize = 64;
 
-/// One server, or whichever is the primary.
+/// One server: a fixed one, or the current primary.
 pub struct Server {
     shared: Arc<Shared>,
 }
@@ -33,7 +33,7 @@ struct Shared {
     tasks: TaskTracker,
 }
 
-/// Commands that are sent one right after the other, and have not been sent yet.
+/// The commands of one caller, which wait to be sent one right after the other.
 struct Queued {
     commands: Vec<Cmd>,
     replies: oneshot::Sender<RedisResult<Vec<Value>>>,

@@ -108,7 +108,7 @@ impl Cluster {
         self.shared.refresh_requested.notify_one();
     }
 
-    /// What other tasks notify to ask for a refresh.
+    /// The signal with which other tasks ask for a refresh.
     pub fn refresh_requested(&self) -> Arc<Notify> {
         self.shared.refresh_requested.clone()
     }

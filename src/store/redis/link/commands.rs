@@ -25,15 +25,15 @@ pub struct CommandClient {
     timeout: Duration,
 }
 
-/// What takes the commands.
+/// Where commands are sent.
 pub enum Backend {
     Server(Server),
     Cluster(Cluster),
 }
 
 impl CommandClient {
-    /// Connects, and fails if Redis rejects us. On a single Redis, `check` runs on the first connection. Background tasks are
-    /// `critical_tasks`.
+    /// Connects, and fails if Redis rejects the login. On a single Redis, `check` runs on the first connection. Background tasks
+    /// run as `critical_tasks`.
     pub async fn connect(
         settings: &Settings,
         critical_tasks: CriticalTasks,
@@ -54,7 +54,7 @@ impl CommandClient {
         Ok(Self { backend, timeout })
     }
 
-    /// The cluster, if it is one.
+    /// The cluster, if Redis is one.
     pub const fn cluster(&self) -> Option<&Cluster> {
         match &self.backend {
             Backend::Server(_) => None,
@@ -67,7 +67,7 @@ impl CommandClient {
         self.timeout
     }
 
-    /// What takes the commands.
+    /// Where commands are sent.
     pub const fn backend(&self) -> &Backend {
         &self.backend
     }
@@ -80,8 +80,8 @@ impl CommandClient {
         }
     }
 
-    /// Runs a script. It may have run even if this fails. It is sent twice only if Redis did not know the script, or another node
-    /// owns its keys.
+    /// Runs a script. It may have run even if this fails. It is sent again only if Redis did not know the script, or the node did
+    /// not run it because of the state of the cluster.
     pub async fn run(&self, call: &ScriptCall<'_>) -> Result<Value, StoreError> {
         self.with_deadline(async {
             match &self.backend {
@@ -103,8 +103,8 @@ impl CommandClient {
         .await
     }
 
-    /// Runs commands on keys of one slot, one right after the other. Other clients' commands may come between them, and in a cluster
-    /// some of them may run on another node, but they run in this order. They may run more than once, so they must not write.
+    /// Runs commands on keys of one slot, in this order. Commands of other clients may come between them, and in a cluster some of
+    /// them may run on another node. They may run more than once, so they must not write.
     pub async fn query_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
         self.with_deadline(async {
             match &self.backend {

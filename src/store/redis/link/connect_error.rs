@@ -156,7 +156,7 @@ fn tls_reason(error: &rustls::Error) -> Reason {
     }
 }
 
-/// The TLS error inside an I/O error, which does not report it as its source.
+/// The TLS error inside an I/O error, which does not return it as its source.
 fn tls_error(error: &RedisError) -> Option<&rustls::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {

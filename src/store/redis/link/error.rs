@@ -1,4 +1,4 @@
-//! What an error of Redis means for a command. Errors at start are in `connect_error`.
+//! Maps errors of Redis to [`StoreError`]s. Errors at start are in `connect_error`.
 
 use std::io;
 use std::time::Duration;
@@ -41,14 +41,14 @@ pub fn timed_out() -> RedisError {
     io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
-/// Whether the user lacks a permission. Redis wraps the error of a command inside a script, in other words with each version.
+/// Whether the user lacks a permission. Redis wraps the error of a command inside a script; the words depend on its version.
 pub fn is_permission_denied(error: &RedisError) -> bool {
     const IN_SCRIPTS: [&str; 3] = ["ser executing the script", "ACL failure in script", "-NOPERM "];
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm))
         || IN_SCRIPTS.iter().any(|words| detail_contains(error, words))
 }
 
-/// Whether an `ERR` stands for an outage. Before version 7, Redis wraps the error of a command inside a script into one.
+/// Whether an `ERR` stands for an outage. Before version 7, Redis reports any error of a command inside a script as `ERR`.
 pub fn is_wrapped_outage(error: &RedisError) -> bool {
     const OUTAGES: [&str; 8] = [
         "-OOM ",

@@ -13,11 +13,11 @@ use crate::store::redis::link::error::{detail_contains, timed_out};
 use crate::store::redis::link::primary::Primary;
 use crate::store::redis::link::settings::CONNECT_TIMEOUT;
 
-/// Connections to a server, at most; made when they are needed.
+/// Maximum number of connections to a server; they are made when needed.
 const MAX_CONNECTIONS: u32 = 2;
 const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(20);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(200);
-/// After so many attempts, some twenty seconds, the next command starts anew: no connection retries for ever without being used.
+/// After so many attempts, some twenty seconds, only the next command starts anew, so no unused connection retries for ever.
 const MAX_RECONNECT_ATTEMPTS: usize = 100;
 
 /// Connections to one server.
@@ -65,7 +65,7 @@ impl ConnectionPool {
         .unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// A usable connection. It carries many commands at once, so it goes back to the pool before the first of them.
+    /// A usable connection. It carries many commands at once, so it returns to the pool before its first command.
     async fn connection(&self) -> RedisResult<Connection> {
         loop {
             let connection = self.pool.get().await.map_err(|error| match error {
@@ -100,7 +100,7 @@ struct Connection {
     /// The generation of the primary in which it was made.
     generation: u64,
     manager: ConnectionManager,
-    /// It cannot recover.
+    /// Whether it cannot recover.
     broken: Arc<AtomicBool>,
 }
 

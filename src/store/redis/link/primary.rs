@@ -1,5 +1,5 @@
-//! Finds the Redis that takes writes: at one fixed address, or at the address that Sentinel names. Holders of connections learn
-//! here when another server has become the primary.
+//! Finds the Redis that takes writes: at one fixed address, or at the address that Sentinel names. Counts the primaries, so that
+//! code with a connection notices when another server has become the primary.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::store::redis::link::settings::Settings;
 
 /// How often a listener checks whether the primary is still the same.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the sentinels have to answer that.
+/// How long the sentinels have to answer such a check.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The one Redis that takes writes.

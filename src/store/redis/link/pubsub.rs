@@ -121,7 +121,7 @@ impl ListenerContext {
     }
 }
 
-/// Routes each subscription to the one server of its channel: in a cluster, the owner of its slot by the topology.
+/// Routes each subscription to the server of its channel: in a cluster, the owner of its slot in the topology.
 #[derive(Default)]
 struct SubscriptionRouter {
     /// Of a cluster.

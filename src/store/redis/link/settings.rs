@@ -97,7 +97,7 @@ impl Settings {
         if prefix.is_empty() || prefix.contains(['{', '}']) {
             return Err(InvalidSettings::Prefix);
         }
-        // CLIENT SETINFO would need one more permission and tells no more than the user name.
+        // CLIENT SETINFO would need one more permission and says no more than the user name.
         let login = connection.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let connection = connection.set_redis_settings(login);
         let (sentinels, seeds, certificates) = (None, Vec::new(), None);

@@ -1,5 +1,5 @@
 //! The topology of a cluster: which primary owns which slot. Parsed from the views of several nodes and merged by the rule of
-//! Redis Cluster: the highest epoch wins. Pure; `cluster` queries the nodes.
+//! Redis Cluster: the highest epoch wins. Does no I/O; `cluster` queries the nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ fn parse_node(value: Option<Value>, source: &Address) -> Option<(Option<Address>
         _ => return None,
     };
     let port = u16::try_from(*port).ok()?;
-    // `?` stands for a node that shall be reached by a name it does not have yet.
+    // `?` stands for a node that is announced by name but has no name yet.
     let address = (host != "?").then_some(Address { host, port });
     Some((address, String::from_utf8_lossy(id).into_owned()))
 }

@@ -1,5 +1,5 @@
 -- Returns the commands of the other scripts that this user may not run. KEYS: an unused key. ARGV: an unused channel.
--- The key holds a string. Most commands fail on a value of that type, so trying them changes nothing.
+-- The key holds a string. Most commands fail on a value of that type; the others change only this key.
 
 local key, channel = KEYS[1], ARGV[1]
 

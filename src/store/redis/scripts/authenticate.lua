@@ -4,8 +4,8 @@
 -- (16), '1' if the user is new or else '0', the time until which the user is kept (6), the name. Without a previous token its
 -- bytes are 0.
 
--- `tokens` begins the string of a known user: hash of the next token, hash of the presented token, the next one sealed under it, '0'.
--- The name to register the user with, or '', is what `names` has from `name_start` on.
+-- `tokens` is the start of a known user's string: hash of the next token, hash of the presented one, the next one sealed under it,
+-- '0'. From `name_start` on, `names` holds the name to register the user with, or ''.
 local function authenticate(user, tokens, keep_until, names, name_start)
   local record = call('GET', user)
   if not record then

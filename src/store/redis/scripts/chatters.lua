@@ -1,12 +1,12 @@
--- Returns a page of a room's authors, in the order of their first messages. KEYS: room, messages, log. ARGV: window, as after or '',
--- before or '', 'first' or 'last', count.
+-- Returns a page of a room's authors, in the order of their first messages. KEYS: room, messages, log. ARGV, the window: after or
+-- '', before or '', 'first' or 'last', count.
 
 local room = KEYS[1]
 local at, _, _, _, _, _, count = read_room(unpack(KEYS))
 if not at then
   return { 'not_found' }
 end
--- As `Window::range` does.
+-- The same as `Window::range`.
 local after, before, from, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local first = after and math.min(after + 1, count) or 0
 local past = before and math.max(first, math.min(before, count)) or count

@@ -1,7 +1,7 @@
 -- Appends a message to a room, completely or not at all. KEYS: room, messages, log.
 --
--- If Redis cannot write (no memory, no disk, a replica), it rejects the first write of a script and lets the others pass. So the
--- script decides everything before its first write, and that write is one that needs memory: nothing is left half done.
+-- If Redis cannot write (no memory, no disk, a replica), it rejects the first write of a script. It lets later writes pass. So the
+-- script decides everything before its first write, and that write needs memory: nothing is left half done.
 
 -- `author` is 'u' and the user id, and `send` is 'c', the user id, a line break and the client message id, or ''. `rest` has the
 -- fields of the message, without the name, and the text.

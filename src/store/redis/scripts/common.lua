@@ -1,12 +1,12 @@
--- What several scripts do. Decides nothing.
+-- Functions that several scripts share.
 
 local function now()
   local time = call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Returns the time in a room and the parts of its state; nil if the room is gone. It is gone, too, if Redis has evicted one of its
--- keys, and no part of it is ever created again. The log exists as long as the room, so its time to live tells the time.
+-- Returns the time in a room and the parts of its state; nil if the room is gone. A room is also gone if Redis has evicted one of
+-- its keys: no key is created again. The log exists as long as the room, so its time to live tells the time.
 local function read_room(room, messages, log)
   local state, left = call('HGET', room, 'state'), call('PTTL', log)
   if not state or left < 0 then
@@ -19,7 +19,7 @@ local function read_room(room, messages, log)
   return expires_at - left, expires_at, created_at, seq, message_count, live, authors, tag
 end
 
--- Returns when a room ends, if it has not ended.
+-- Returns the end of a room that has not ended; otherwise a false value.
 local function read_expiry(room, at)
   local state = call('HGET', room, 'state')
   local expires_at = state and struct.unpack(STATE, state)

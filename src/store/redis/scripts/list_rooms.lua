@@ -1,6 +1,6 @@
 -- Returns the newest rooms of several parts of the list. KEYS: for each part, rooms by age and rooms by expiry.
 -- ARGV: start as ZREVRANGEBYLEX takes it, maximum per part, whether to remove expired rooms first (1 or 0).
--- Returns for each part the number of its rooms, the number of entries that follow, and these entries.
+-- Returns for each part the number of its rooms, the number of returned entries, and these entries.
 
 local at = now()
 local reply = { 'ok' }

@@ -10,7 +10,7 @@ end
 if tonumber(after) > seq then
   return { 'foreign' }
 end
--- The first one is the entry of the position, whose tag is compared.
+-- The first entry is that of the position. Its tag must be the given one.
 local entries = call('LRANGE', log, after, after + limit)
 if string.sub(entries[1], 20) ~= tag then
   return { 'foreign' }

@@ -22,7 +22,7 @@ for i = 1, #KEYS, 3 do
   end
 end
 
--- One check for all, as almost always all of them exist.
+-- Almost always all keys exist, so check them together first.
 local are_all_complete = do_exist(all_keys)
 local reply = { 'ok' }
 for _, room in ipairs(rooms) do

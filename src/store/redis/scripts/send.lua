@@ -1,5 +1,5 @@
 -- Authenticates a user and commits the user's message, on a single Redis. KEYS: those of `commit_send`, and the user.
--- ARGV: author, send and rest as in `commit_send`, and a string, because one argument is faster than six. It consists of the tokens of
+-- ARGV: author, send and rest as in `commit_send`, and one string in place of six arguments, because that is faster: the tokens of
 -- `authenticate` (81 bytes), the entry tag (8), keep_until, maximum of messages, maximum of log entries (6 each), and the name to
 -- register or ''.
 

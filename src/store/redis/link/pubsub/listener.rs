@@ -28,10 +28,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 const LOCATE_TIMEOUT: Duration = Duration::from_secs(2);
 const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(50);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(1);
-/// When a subscription is requested again that a node of a cluster rejected.
+/// The pause before a subscription that a node of a cluster rejected is requested again.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// What the handler of messages is called with.
+/// An event for the handler of messages.
 pub enum PubSubEvent<'a> {
     Message {
         channel: &'a str,
@@ -69,9 +69,9 @@ pub struct Listener {
     config: AsyncConnectionConfig,
     handler: Handler,
     subscriptions: Arc<Subscriptions>,
-    /// Of the cluster, if the server belongs to one.
+    /// Requests a refresh of the topology, if the server belongs to a cluster.
     refresh_requested: Option<Arc<Notify>>,
-    /// Why there is no connection, as last logged.
+    /// The last logged reason for a missing connection.
     logged_reason: Option<String>,
     delay: Duration,
 }
@@ -202,8 +202,8 @@ async fn send_for_each(
 }
 
 /// Whether this reply confirms the command for this channel; false if another node owns the slot. The driver matches replies to
-/// commands by their order, and a node that ends a subscription by itself, because a slot has moved, pushes what looks like
-/// a reply. From then on every command gets the reply to another one, which is an error.
+/// commands by their order. When a slot moves, the old node ends the subscription with a push that looks like a reply. From then
+/// on every command gets the reply to another one, which is an error.
 fn is_confirmed(reply: Result<Value, RedisError>, command: &str, channel: &str) -> Result<bool, Lost> {
     use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};
     match reply {

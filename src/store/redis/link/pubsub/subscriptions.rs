@@ -151,8 +151,8 @@ impl Subscriptions {
     /// Calls `deliver` if the channel is active on this connection.
     ///
     /// A connection that was given up may still deliver messages, and so may a server from which the channel has moved away. Those
-    /// messages would come twice and out of order. Worse, they may follow in number on an event that a failover lost, and a
-    /// reader at that position would take them for the next.
+    /// messages would come twice and out of order. Worse, one of them may have the number after an event that a failover lost, and
+    /// a reader at that position would accept it as the next.
     pub fn deliver(&self, channel: &str, connection: u64, deliver: impl FnOnce()) {
         let state = self.state.lock();
         if state.connection == Some(connection) && state.wanted.get(channel).is_some_and(|it| it.is_active) {
@@ -160,7 +160,7 @@ impl Subscriptions {
         }
     }
 
-    /// Records that the server has ended a subscription on this connection. Returns whether it did so unasked.
+    /// Records that the server has ended a subscription on this connection. Returns whether it was active and wanted.
     pub fn mark_ended(&self, channel: &Channel, connection: u64) -> bool {
         let mut state = self.state.lock();
         if state.connection != Some(connection) {
