@@ -320,7 +320,7 @@ impl RoomLimits {
         entries.saturating_add(live).saturating_add(2) <= self.events
     }
 
-    /// Whether it has space for another edit.
+    /// Whether such a log has space for another edit.
     pub(in crate::store) const fn allow_edit(&self, entries: u64, live: u64) -> bool {
         entries.saturating_add(live).saturating_add(1) <= self.events
     }
@@ -343,7 +343,7 @@ pub struct Commit {
     pub change: Change,
 }
 
-/// What a commit changes, with its precondition.
+/// The change of a commit, with its precondition.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Appends a message, within `limits`.

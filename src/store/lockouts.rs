@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use crate::store::StoreError;
 
-/// Counts failures for all nodes together, and locks out the subjects that have too many. A part of every
-/// [`Store`](super::Store), whose clause 11 holds here.
+/// Counts failures for all nodes together, and locks out the subjects that have too many. Part of every
+/// [`Store`](super::Store), under clause 11 of its contract.
 #[async_trait]
 pub trait FailureCounters: Send + Sync + 'static {
     /// Counts a failure of `subject`, unless it is locked out. The failure that reaches the limit locks it out.
@@ -36,11 +36,11 @@ pub struct AttemptingClient {
 pub struct LockoutPolicy {
     /// The failure with this number begins the first lockout.
     pub max_failures: u32,
-    /// How long the first lockout lasts. Each further failure begins one that is twice as long.
+    /// The length of the first lockout. Each further failure begins one that is twice as long.
     pub first: Duration,
-    /// How long a lockout lasts at most.
+    /// The maximum length of a lockout.
     pub longest: Duration,
-    /// All failures are forgotten after so long without one.
+    /// The time without a failure after which all failures are forgotten.
     pub forget_after: Duration,
 }
 
@@ -48,7 +48,7 @@ impl LockoutPolicy {
     const LONGEST: Duration = Duration::from_secs(3_600);
     const FORGET_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
-    /// How long the lockout lasts that the failure with number `count` begins.
+    /// The length of the lockout that the failure with number `count` begins.
     pub fn lockout_after(&self, count: u32) -> Option<Duration> {
         let doublings = count.checked_sub(self.max_failures)?;
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
@@ -84,20 +84,20 @@ impl FromStr for LockoutPolicy {
 pub enum FailureOutcome {
     /// The failure was counted; the record undoes it.
     Counted(FailureRecord),
-    /// Nothing was counted: the subject is locked out for so long.
+    /// Nothing was counted: the subject is still locked out for this duration.
     LockedOut(Duration),
 }
 
-/// Identifies a counted failure, by a number that only the store understands.
+/// Identifies a counted failure. Only the store understands the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureRecord(pub u64);
 
-/// How many wrong codes a room accepts in its life, from all clients together that it does not trust.
+/// How many wrong codes a room accepts in its life, from all untrusted clients together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptLimits {
-    /// After so many, each address block has one more attempt.
+    /// Wrong codes after which each address block has one more attempt.
     pub unrestricted: u32,
-    /// After so many, none of these clients has an attempt left.
+    /// Wrong codes after which no untrusted client has an attempt left.
     pub total: u32,
 }
 
@@ -108,7 +108,7 @@ pub enum CodeAttempt {
     Known,
     /// A wrong code was counted; the code may be checked now.
     Counted,
-    /// Nothing was counted: the client has no attempt left in this room, which lives for so long.
+    /// Nothing was counted: the client has no attempt left in this room, which lives for this duration.
     Closed(Duration),
 }
 
