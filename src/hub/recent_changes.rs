@@ -24,7 +24,8 @@ const MAX_BYTES: usize = 64 * 1024;
 pub(super) struct RecentChanges {
     /// The number of the last change. A reader whose event is not older needs no lock.
     last: AtomicU64,
-    /// How often everything was forgotten.
+    /// Twice the number of times that everything was forgotten; odd while that happens. So a number is never read together with
+    /// the epoch of another.
     epoch: AtomicU64,
     kept: Mutex<Kept>,
 }
@@ -58,9 +59,14 @@ enum CurrentMessage {
 impl RecentChanges {
     /// The changes shown by everything that is read from the store from now on.
     pub(super) fn as_of(&self) -> AsOf {
-        // In the opposite order of the writes in `forget`, so that the number that it resets never comes with the old epoch.
+        let epoch = self.epoch.load(Ordering::Acquire);
         let seq = Seq(self.last.load(Ordering::Acquire));
-        AsOf { seq, epoch: self.epoch.load(Ordering::Acquire) }
+        if epoch.is_multiple_of(2) && epoch == self.epoch.load(Ordering::Acquire) {
+            return AsOf { seq, epoch };
+        }
+        // Everything is being forgotten just now, which takes the lock.
+        let _kept = self.kept.lock();
+        AsOf { seq: Seq(self.last.load(Ordering::Acquire)), epoch: self.epoch.load(Ordering::Acquire) }
     }
 
     /// Forgets everything: announcements may have been lost, or a failover may have undone recorded changes.
@@ -69,6 +75,7 @@ impl RecentChanges {
         *kept = Kept::default();
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.last.store(0, Ordering::Release);
+        self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Records an event. Must happen before any reader gets it.

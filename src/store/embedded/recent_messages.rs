@@ -114,10 +114,15 @@ impl RecentMessages {
             let id = event.room();
             cache.versions[slot(id)] += 1;
             let Some(mut room) = cache.rooms.peek_mut(&id) else { continue };
-            // The read that added the room may have seen the change already.
-            if event.position.seq > room.state.head.seq {
+            let head = room.state.head.seq;
+            if event.position.seq == head.next() {
                 room.apply(event, *user_count);
+            } else if event.position.seq > head {
+                // The change before it is missing.
+                drop(room);
+                cache.rooms.remove(&id);
             }
+            // Otherwise the read that added the room has seen the change already.
         }
         // The cache does not evict rooms when others grow in place. Setting its capacity makes it do so.
         if cache.rooms.weight() > MAX_BYTES {
@@ -132,7 +137,10 @@ impl RecentMessages {
 
     /// Removes everything, because it is unknown whether a transaction is on disk.
     pub(super) fn clear(&self) {
-        self.0.lock().rooms.clear();
+        let cache = &mut *self.0.lock();
+        cache.rooms.clear();
+        // What is being read now may be older.
+        cache.versions.iter_mut().for_each(|version| *version += 1);
     }
 }
 

@@ -34,7 +34,8 @@ impl WalSize {
     pub(super) fn update(&self) {
         let frames = FRAMES.get();
         let before = self.frames.swap(frames, Ordering::Relaxed);
-        if before == 0 || frames >= LONG_LOG {
+        // A transaction that changes nothing adds no frames.
+        if frames > 0 && (before == 0 || frames >= LONG_LOG) {
             self.changed.notify_one();
         }
     }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::critical_tasks::CriticalTasks;
+use crate::domain::event::EventKind;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
 use crate::store::embedded::error;
@@ -259,8 +260,15 @@ impl WriterState<'_> {
         }
         transaction.commit()?;
         self.shared.log_size.update();
-        if let Some(pages) = &self.shared.written_pages {
-            pages.add_frames(self.shared.log_size.frames());
+        let frames = self.shared.log_size.frames();
+        if let Some(pages) = &self.shared.written_pages
+            && frames > 0
+        {
+            pages.add_frames(frames);
+        }
+        if changes.iter().any(|change| change.event.kind != EventKind::Sent) {
+            // Replaced text must leave the write-ahead log.
+            self.shared.truncate_log.notify_one();
         }
         // Checked again: an acknowledged write must be in the file that the next start opens.
         self.shared.file.check_not_moved()?;

@@ -65,10 +65,6 @@ pub(super) fn send(ctx: &mut WriteContext<'_>, admission: Admission, message: Ne
 
 pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Result<Committed, StoreError> {
     let (connection, now) = (ctx.connection, ctx.now);
-    if !matches!(commit.change, Change::Send { .. }) {
-        // Replaced text must leave the write-ahead log. The checkpoint is queued behind this transaction.
-        ctx.shared.truncate_log.notify_one();
-    }
     let room = ctx.rooms.find(connection, commit.room, now)?.ok_or(StoreError::NotFound)?;
     let entries = room.row.state.head.seq;
     let position = Position { seq: entries.next(), tag: commit.tag };

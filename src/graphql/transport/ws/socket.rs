@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, timeout};
 use tokio_util::either::Either;
 
@@ -156,11 +156,7 @@ impl Socket {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, End>> {
         loop {
             if self.unanswered_ping.is_some() || !self.buffer.is_empty() {
-                let is_written = self.poll_write(cx)?.is_ready();
-                if is_written && let Some(payload) = self.unanswered_ping.take() {
-                    frames::write(&mut self.buffer, FrameKind::Pong, &[payload]);
-                    let _is_written = self.poll_write(cx)?;
-                }
+                let _is_written = self.poll_write(cx)?;
             }
             match self.parser.next().map_err(End::Close)? {
                 Some(Message::Ping(payload)) => {
@@ -283,7 +279,9 @@ impl Socket {
             }
             self.buffer.clear();
             self.written = 0;
-            if !self.buffer_next_frame()? {
+            if let Some(payload) = self.unanswered_ping.take() {
+                frames::write(&mut self.buffer, FrameKind::Pong, &[payload]);
+            } else if !self.buffer_next_frame()? {
                 // Free the memory: there are many sockets, and most of them write seldom.
                 self.buffer = Vec::new();
                 return Poll::Ready(Ok(()));
@@ -321,15 +319,24 @@ impl Socket {
         self.large_text = None;
         frames::write(&mut self.buffer, FrameKind::Close, &[&number.to_be_bytes()[..], reason.as_bytes()]);
         let _ = timeout(CLOSE_TIMEOUT, async {
-            if poll_fn(|cx| self.poll_write(cx)).await.is_ok() {
-                while !matches!(poll_fn(|cx| self.poll_receive(cx)).await, Ok(Message::Close(_)) | Err(_)) {}
+            if poll_fn(|cx| self.poll_write(cx)).await.is_err() {
+                return;
+            }
+            loop {
+                match poll_fn(|cx| self.poll_receive(cx)).await {
+                    Ok(Message::Close(_)) | Err(End::Gone) => return,
+                    Ok(_) => {}
+                    Err(End::Close(_)) => return self.discard_rest().await,
+                }
             }
         })
         .await;
-        if code == CloseCode::MessageTooBig {
-            // The rest of the message is never read. Ending at once would reset the connection, and the peer might not see
-            // the close frame.
-            sleep(CLOSE_TIMEOUT).await;
-        }
+    }
+
+    /// Reads what the peer still sends, which cannot be parsed, until the peer is gone. Ending at once would reset the
+    /// connection, and the peer might not see the close frame.
+    async fn discard_rest(&mut self) {
+        let mut bytes = Box::new([0; READ_SIZE]);
+        while matches!(self.connection.read(&mut bytes[..]).await, Ok(1..)) {}
     }
 }
