@@ -13,8 +13,8 @@ use crate::websocket::WebSocketClient;
 /// live delivery is measured.
 const WINDOW: usize = 32;
 
-/// Precedes a message's number in its text, and occurs nowhere else.
-const MARK: char = '#';
+/// Precedes a message's number in its text, and occurs nowhere else, also not in the names of users.
+const MARK: char = '~';
 
 /// The text of the message with this number: 120 characters.
 pub fn text(number: usize) -> String {
