@@ -73,7 +73,8 @@ impl RedisStore {
         let Ok([Value::Array(fields), list, Value::Int(time_to_live)]) = <[Value; 3]>::try_from(replies) else {
             return Err(DecodeError("a room").into());
         };
-        let ([Value::BulkString(state), Value::BulkString(code)], Ok(time_to_live)) =
+        // Redis still returns a key within the millisecond in which it expires, with nothing left of its life.
+        let ([Value::BulkString(state), Value::BulkString(code)], Ok(time_to_live @ 1..)) =
             (&fields[..], u64::try_from(time_to_live))
         else {
             return Err(StoreError::NotFound);

@@ -11,7 +11,7 @@ local function commit_send(author, send, rest, tag, max_messages, max_entries, n
   local fields = has_id and call('HMGET', room, 'state', author, send) or call('HMGET', room, 'state', author)
   local state, is_author, first = fields[1], fields[2], fields[3]
   local left = call('PTTL', log)
-  if not state or left < 0 then
+  if not state or left < 1 then
     return 'not_found'
   end
   local expires_at, created_at, seq, index, live, authors = struct.unpack(NUMBERS, state)

@@ -6,10 +6,11 @@ local function now()
 end
 
 -- Returns the time in a room and the parts of its state; nil if the room is gone. A room is also gone if Redis has evicted one of
--- its keys: no key is created again. The log exists as long as the room, so its time to live tells the time.
+-- its keys: no key is created again. The log exists as long as the room, so its time to live tells the time. Redis still returns
+-- a key within the millisecond in which it expires, with nothing left of its life.
 local function read_room(room, messages, log)
   local state, left = call('HGET', room, 'state'), call('PTTL', log)
-  if not state or left < 0 then
+  if not state or left < 1 then
     return nil
   end
   local expires_at, created_at, seq, message_count, live, authors, tag = struct.unpack(STATE, state)
