@@ -16,14 +16,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
+use crate::domain::ban::{Ban, BanReason};
 use crate::domain::event::Event;
 use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::position::{EntryTag, Position, Seq};
-use crate::domain::room::{Room, RoomCode, RoomId};
+use crate::domain::presence::{PresentUser, Typing};
+use crate::domain::reaction::Emoji;
+use crate::domain::room::{Room, RoomCode, RoomId, RoomSecret, RoomSettings, SettingsUpdate};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::{SealedToken, TokenHash};
-use crate::domain::user::{DisplayName, User, UserId};
+use crate::domain::user::{DisplayName, Role, User, UserId};
 
 pub use crate::store::feed::{Feed, FeedItem};
 pub use crate::store::lockouts::{
@@ -63,8 +66,11 @@ pub use crate::store::lockouts::{
 /// clock of this process: to wait for a timestamp, subtract [`RoomState::now`] from it.
 #[async_trait]
 pub trait Store: FailureCounters {
-    /// Creates a room that expires after `ttl`. Fails with [`StoreError::Conflict`] if the id is in use.
-    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError>;
+    /// Creates a room. Fails with [`StoreError::Conflict`] if the id is in use.
+    async fn create_room(&self, room: NewRoom) -> Result<RoomState, StoreError>;
+
+    /// Removes a room and everything in it before its time. Fails with [`StoreError::NotFound`] if there is no such room.
+    async fn end_room(&self, room: RoomId) -> Result<(), StoreError>;
 
     /// Reads a room and, if a window is given, that page of its messages, oldest first, all at one instant. Fails with
     /// [`StoreError::NotFound`] if there is no such room.
@@ -74,7 +80,49 @@ pub trait Store: FailureCounters {
     /// with [`StoreError::NotFound`] if there is no such room.
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError>;
 
-    /// Reads up to `limit` rooms that are alive, newest first, starting after `after`. Leaves out rooms in an unreachable
+    /// Reads a page of the bans that hold, in the order in which they were made. A cursor of a page is the index that the store
+    /// gave the ban, which never changes. Fails with [`StoreError::NotFound`] if there is no such room.
+    async fn bans(&self, room: RoomId, after: Option<u64>, limit: u32) -> Result<BanPage, StoreError>;
+
+    /// Reads a user of the room: one that has sent a message or has joined. `None` if there is no such user. Fails with
+    /// [`StoreError::NotFound`] if there is no such room.
+    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError>;
+
+    /// Registers a user in a room without a message, or updates its role and address. Returns the user as stored in the room: the
+    /// name of a known unsigned user stays, that of a signed one is replaced. Fails with [`StoreError::NotFound`] if there is no such
+    /// room, with [`StoreError::Denied`] if the user is banned, and with [`StoreError::Full`] if
+    /// [`JOINED_USERS_MAX`](crate::domain::limits::JOINED_USERS_MAX) users have joined without a message.
+    async fn join(&self, room: RoomId, actor: Actor) -> Result<Member, StoreError>;
+
+    /// The emoji with which a user has reacted to each of the messages with these indexes, in the same order. Fails with
+    /// [`StoreError::NotFound`] if there is no such room.
+    async fn reactions_by(&self, room: RoomId, user: &UserId, messages: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError>;
+
+    /// Adds or removes a reaction, like [`commit`](Store::commit), but without an entry of the log if the message had one about its
+    /// reactions within the last [`REACTIONS_INTERVAL`](crate::domain::reaction::REACTIONS_INTERVAL). Then the message is marked, and
+    /// feeds get [`FeedItem::ReactionsPending`]. A reaction that exists already, or is already absent, changes nothing. Fails with
+    /// the errors of `commit`, with [`StoreError::Full`] if the message has too many kinds or the room too many entries about
+    /// reactions, and with [`StoreError::EditLimit`] if the user changed this reaction too often.
+    async fn react(&self, reaction: Reaction) -> Result<Reacted, StoreError>;
+
+    /// Appends the due entries about reactions of marked messages, a bounded number per call. Returns when to call again: `None` if no
+    /// message is marked. Any node may call this at any time. Fails with [`StoreError::NotFound`] if there is no such room.
+    async fn log_reactions(&self, room: RoomId) -> Result<Option<Duration>, StoreError>;
+
+    /// Tells the feeds of all nodes that subscribed to the room that a user is typing, or has stopped. Nothing is stored.
+    async fn announce_typing(&self, room: RoomId, typing: Typing) -> Result<(), StoreError>;
+
+    /// Reports to the other nodes which users are present on this node. `changed` has the users that came, or whose role changed;
+    /// `left` those that went. With `is_complete`, `changed` has all of them, and earlier reports are forgotten. Repeat it within
+    /// [`PRESENCE_REPORT_TTL`]. Returns whether the store still had this node's earlier reports; if not, repeat it with all users.
+    /// If anything has changed, the feeds of the other nodes get [`FeedItem::PresenceChanged`].
+    async fn report_presence(&self, room: RoomId, report: PresenceReport) -> Result<bool, StoreError>;
+
+    /// The users whom the *other* nodes report as present in a room, without duplicates: at most
+    /// [`PRESENT_USERS_MAX`](crate::domain::presence::PRESENT_USERS_MAX) of them, and how many there are in all.
+    async fn present_elsewhere(&self, room: RoomId) -> Result<PresentUsers, StoreError>;
+
+    /// Reads up to `limit` rooms that are alive and listed, newest first, starting after `after`. Leaves out rooms in an unreachable
     /// part of the store.
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError>;
 
@@ -91,7 +139,9 @@ pub trait Store: FailureCounters {
     /// - [`StoreError::NotFound`] if there is no such room, or the message to change does not exist or is deleted,
     /// - [`StoreError::Conflict`] if the revision of the message is not the expected one,
     /// - [`StoreError::Full`] if the room has no space for another message or edit,
-    /// - [`StoreError::EditLimit`] if the message has reached its number of edits.
+    /// - [`StoreError::EditLimit`] if the message has reached its number of edits,
+    /// - [`StoreError::Denied`] if a rule of the room forbids the change,
+    /// - [`StoreError::NoSuchTarget`] if the message to reply to, or the user to ban, does not exist.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
     /// Authenticates a user and commits its message, like [`authenticate`](Store::authenticate) and then
@@ -145,6 +195,9 @@ pub trait Store: FailureCounters {
 /// How long a node's report of viewers is valid.
 pub const VIEWER_REPORT_TTL: Duration = Duration::from_secs(12);
 
+/// How long a node's report of present users is valid.
+pub const PRESENCE_REPORT_TTL: Duration = Duration::from_secs(12);
+
 /// How many clients a room trusts. Further clients with the right code still enter, and are counted each time.
 pub const TRUSTED_CLIENTS_MAX: usize = 50_000;
 
@@ -163,6 +216,12 @@ pub enum StoreError {
     /// The message has reached its number of edits. Nothing was written.
     #[error("the message has reached its number of edits")]
     EditLimit,
+    /// A rule of the room forbids the change. Nothing was written.
+    #[error("a rule of the room forbids this")]
+    Denied(Denial),
+    /// The message to reply to, or the user to ban or to unban, does not exist in the room. Nothing was written.
+    #[error("the target does not exist")]
+    NoSuchTarget,
     /// The log has no entry with this number and tag.
     #[error("the log has no entry at this position")]
     ForeignPosition,
@@ -196,6 +255,9 @@ pub struct RoomState {
     pub message_count: u64,
     /// Distinct users who have sent a message.
     pub user_count: u64,
+    pub settings: RoomSettings,
+    /// How often reactions in the room have changed. While this and `head` stay the same, no message has changed.
+    pub reaction_changes: u64,
 }
 
 /// A room and a page of its messages at one instant.
@@ -284,6 +346,111 @@ impl Admitted {
     }
 }
 
+/// A room to create.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    pub id: RoomId,
+    pub code: RoomCode,
+    /// How long the room lives.
+    pub ttl: Duration,
+    /// The hash of the token that proves the owner.
+    pub owner_token: TokenHash,
+    pub secret: RoomSecret,
+    pub settings: RoomSettings,
+}
+
+/// A keyed hash of the address of a client, valid in one room. The key is the room's [`RoomSecret`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddressHash(pub [u8; 16]);
+
+/// A user who acts in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The user. In [`Change::Send`] and [`Store::join`], its name and picture are stored.
+    pub user: User,
+    /// Whether the user has proven to be the owner with this action. A user who did so earlier is an owner anyway.
+    pub is_owner: bool,
+    /// `None` if the address is unknown.
+    pub address: Option<AddressHash>,
+}
+
+/// A user of a room, as stored in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub user: User,
+    pub role: Role,
+    /// The end of the ban that holds: `Some(None)` for the room's life.
+    pub banned_until: Option<Option<Timestamp>>,
+    /// The end of the log when the member was read.
+    pub head: Position,
+}
+
+/// A page of the bans of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanPage {
+    /// Each ban with its index.
+    pub bans: Vec<(u64, Ban)>,
+    /// Whether more follow.
+    pub more: bool,
+    /// All bans that hold.
+    pub total: u64,
+}
+
+/// Which rule of a room forbids a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The user or its address is banned; `None` for the room's life.
+    Banned { until: Option<Timestamp> },
+    Locked,
+    /// The user may send its next message after this time.
+    SlowMode { retry_after: Duration },
+    /// The user to ban is an owner.
+    IsOwner,
+}
+
+/// A reaction to add or to remove.
+#[derive(Clone, Debug)]
+pub struct Reaction {
+    pub room: RoomId,
+    /// The tag of the log entry, if there is one.
+    pub tag: EntryTag,
+    /// Its name and picture are not stored.
+    pub actor: Actor,
+    /// The index of the message.
+    pub message: u64,
+    pub emoji: Emoji,
+    /// Whether to add the reaction rather than to remove it.
+    pub add: bool,
+    pub limits: RoomLimits,
+}
+
+/// The result of [`Store::react`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reacted {
+    /// The message after the change.
+    pub message: Message,
+    /// The end of the log after the change.
+    pub head: Position,
+    /// When [`Store::log_reactions`] is due, if the change was marked.
+    pub due: Option<Duration>,
+}
+
+/// A node's report of users who are present in a room; see [`Store::report_presence`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresenceReport {
+    pub changed: Vec<PresentUser>,
+    pub left: Vec<UserId>,
+    pub is_complete: bool,
+}
+
+/// The users who are present on other nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresentUsers {
+    pub users: Vec<PresentUser>,
+    /// All of them.
+    pub total: u64,
+}
+
 /// A message to commit once an [`Admission`] has identified its author.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -292,14 +459,20 @@ pub struct NewMessage {
     pub tag: EntryTag,
     pub text: MessageText,
     pub client_message_id: Option<ClientMessageId>,
+    /// The index of the message that this one answers.
+    pub reply_to: Option<u64>,
+    /// See [`Actor`].
+    pub is_owner: bool,
+    pub address: Option<AddressHash>,
     pub limits: RoomLimits,
 }
 
 impl NewMessage {
     /// The commit of this message, sent by `author`.
     pub fn into_commit(self, author: User) -> Commit {
-        let Self { room, tag, text, client_message_id, limits } = self;
-        Commit { room, tag, change: Change::Send { author, text, client_message_id, limits } }
+        let Self { room, tag, text, client_message_id, reply_to, is_owner, address, limits } = self;
+        let author = Actor { user: author, is_owner, address };
+        Commit { room, tag, change: Change::Send { author, text, client_message_id, reply_to, limits } }
     }
 }
 
@@ -346,12 +519,25 @@ pub struct Commit {
 /// The change of a commit, with its precondition.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Appends a message, within `limits`.
-    Send { author: User, text: MessageText, client_message_id: Option<ClientMessageId>, limits: RoomLimits },
-    /// Replaces the text of the message at `index`, if its revision is `revision`, within `limits`.
-    Edit { index: u64, revision: Seq, text: MessageText, limits: RoomLimits },
-    /// Removes the text of the message at `index` for good, if its revision is `revision`.
-    Delete { index: u64, revision: Seq },
+    /// Appends a message, within `limits`, if the rules of the room allow it.
+    Send {
+        author: Actor,
+        text: MessageText,
+        client_message_id: Option<ClientMessageId>,
+        /// The index of the message that this one answers.
+        reply_to: Option<u64>,
+        limits: RoomLimits,
+    },
+    /// Replaces the text of the message at `index`, if its revision is `revision`, within `limits`, if the rules of the room allow it.
+    Edit { editor: Actor, index: u64, revision: Seq, text: MessageText, limits: RoomLimits },
+    /// Removes the text of the message at `index` and its reactions for good, if its revision is `revision`. No rule forbids it.
+    Delete { by: Role, index: u64, revision: Seq },
+    /// Changes settings. If none changes, an entry is appended all the same.
+    Update { settings: SettingsUpdate, limits: RoomLimits },
+    /// Bans a user of the room, or replaces its ban. `duration` is `None` for the room's life.
+    Ban { user: UserId, duration: Option<Duration>, reason: Option<BanReason>, limits: RoomLimits },
+    /// Lifts the ban of a user of the room. If there is none, an entry is appended all the same.
+    Unban { user: UserId, limits: RoomLimits },
 }
 
 /// The result of [`Store::commit`].

@@ -39,6 +39,21 @@ pub const USER_ID_MIN: usize = 10;
 /// Maximum characters in a `clientMessageId`.
 pub const CLIENT_MESSAGE_ID_MAX: usize = 128;
 
+/// Maximum characters in the title of a room.
+pub const ROOM_TITLE_MAX: usize = 100;
+
+/// Maximum seconds between two messages of one user that slow mode may ask for.
+pub const SLOW_MODE_SECONDS_MAX: u32 = 3_600;
+
+/// Maximum capacity of a room, in viewers.
+pub const CAPACITY_MAX: u32 = 1_000_000;
+
+/// Maximum number of users that may join a room without sending a message.
+pub const JOINED_USERS_MAX: u64 = 10_000;
+
+/// Maximum number of bans in a room.
+pub const BANS_MAX: u64 = 10_000;
+
 /// Maximum items in a page of any list.
 pub const PAGE_MAX: u32 = 100;
 

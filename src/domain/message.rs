@@ -6,7 +6,8 @@ use crate::domain::limits::{CLIENT_MESSAGE_ID_MAX, Limits, validate_text};
 use crate::domain::position::Seq;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{User, UserId};
+use crate::domain::reaction::ReactionCount;
+use crate::domain::user::{Role, User, UserId};
 use crate::domain::violation::{Field, Violation};
 
 /// Identifies a message across all rooms.
@@ -90,12 +91,22 @@ impl ClientMessageId {
 pub struct Message {
     pub id: MessageId,
     pub author: User,
+    /// In this room, when the message was sent.
+    pub author_role: Role,
     /// `None` if deleted.
     pub text: Option<MessageText>,
     pub created_at: Timestamp,
     pub edited_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
+    /// Who deleted it: its author (`Member`, even if that is an owner) or an owner who removed it. `None` if not deleted.
+    pub deleted_by: Option<Role>,
     pub client_message_id: Option<ClientMessageId>,
+    /// The index of the message in the same room that this one answers.
+    pub reply_to: Option<u64>,
+    /// Most used first, at most [`REACTION_KINDS_MAX`](crate::domain::reaction::REACTION_KINDS_MAX); none if deleted.
+    pub reactions: Vec<ReactionCount>,
+    /// How often the reactions to this message have changed. With `revision` it tells two states of a message apart.
+    pub reaction_changes: u64,
     /// The log number of the last change of this message. A change commits only if the message still has the revision
     /// that was checked.
     pub revision: Seq,

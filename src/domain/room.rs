@@ -6,7 +6,9 @@ use std::time::Duration;
 use rand::RngExt as _;
 use uuid::Uuid;
 
+use crate::domain::limits::{ROOM_TITLE_MAX, validate_text};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::token::TokenHash;
 use crate::domain::violation::{Field, Violation};
 
 /// Identifies a room: a version 4 UUID.
@@ -72,11 +74,98 @@ impl fmt::Debug for RoomCode {
     }
 }
 
+/// 128 random bits of a room that never leave the server: the key of the hashes of addresses and of presence tokens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RoomSecret(pub [u8; 16]);
+
+impl RoomSecret {
+    /// A new secret from a cryptographically secure generator.
+    pub fn random() -> Self {
+        Self(rand::rng().random())
+    }
+}
+
+/// Hides the bits, so that they never reach a log.
+impl fmt::Debug for RoomSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RoomSecret(…)")
+    }
+}
+
+/// The title of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomTitle(String);
+
+impl RoomTitle {
+    /// Parses 1 to [`ROOM_TITLE_MAX`] characters without control characters, at least one of them visible.
+    pub fn parse(text: &str) -> Result<Self, Violation> {
+        validate_text(Field::Title, text, 1, ROOM_TITLE_MAX, &[])?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Wraps a title that was validated before it was stored.
+    pub const fn from_stored(title: String) -> Self {
+        Self(title)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the owner of a room can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomSettings {
+    pub title: Option<RoomTitle>,
+    /// Whether the room is listed among the active rooms.
+    pub listed: bool,
+    /// Maximum viewers at once over all nodes, at least 1. A soft limit.
+    pub capacity: Option<u32>,
+    /// Seconds between two messages of one user, 0 to [`SLOW_MODE_SECONDS_MAX`].
+    pub slow_mode_seconds: u32,
+    /// Whether only owners may write, edit and react.
+    pub locked: bool,
+}
+
+impl Default for RoomSettings {
+    fn default() -> Self {
+        Self { title: None, listed: true, capacity: None, slow_mode_seconds: 0, locked: false }
+    }
+}
+
+/// Changes of settings; `None` leaves a setting as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsUpdate {
+    /// `Some(None)` clears the title.
+    pub title: Option<Option<RoomTitle>>,
+    pub listed: Option<bool>,
+    /// `Some(None)` removes the limit.
+    pub capacity: Option<Option<u32>>,
+    pub slow_mode_seconds: Option<u32>,
+    pub locked: Option<bool>,
+}
+
+impl SettingsUpdate {
+    /// The settings after this update.
+    pub fn apply(self, settings: RoomSettings) -> RoomSettings {
+        RoomSettings {
+            title: self.title.unwrap_or(settings.title),
+            listed: self.listed.unwrap_or(settings.listed),
+            capacity: self.capacity.unwrap_or(settings.capacity),
+            slow_mode_seconds: self.slow_mode_seconds.unwrap_or(settings.slow_mode_seconds),
+            locked: self.locked.unwrap_or(settings.locked),
+        }
+    }
+}
+
 /// The part of a room that never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     pub id: RoomId,
     pub code: RoomCode,
+    /// The hash of the token that proves the owner.
+    pub owner_token: TokenHash,
+    pub secret: RoomSecret,
     pub created_at: Timestamp,
     /// From this time on the room does not exist for any operation.
     pub expires_at: Timestamp,

@@ -26,6 +26,11 @@ impl UserId {
         Self(id)
     }
 
+    /// Whether the host site vouches for the user: ids of signed identities begin with `@`, others cannot.
+    pub fn is_signed(&self) -> bool {
+        self.0.starts_with('@')
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,11 +62,36 @@ impl DisplayName {
     }
 }
 
+/// The https address of a user's picture, from a signed identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvatarUrl(String);
+
+impl AvatarUrl {
+    /// Wraps an address that was validated before it was stored.
+    pub const fn from_stored(url: String) -> Self {
+        Self(url)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A user as other members of a room see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
     pub display_name: DisplayName,
+    pub avatar_url: Option<AvatarUrl>,
+}
+
+/// What a user may do in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    #[default]
+    Member,
+    /// Has proven to be the owner. Stays it for the room's life.
+    Owner,
 }
 
 #[cfg(test)]

@@ -33,6 +33,15 @@ pub enum Field {
     MessageId,
     First,
     Last,
+    Title,
+    Capacity,
+    SlowModeSeconds,
+    Listed,
+    Locked,
+    Seconds,
+    Reason,
+    Emoji,
+    ReplyToId,
 }
 
 impl Field {

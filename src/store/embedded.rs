@@ -37,13 +37,15 @@ use tokio_util::task::TaskTracker;
 use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::Event;
 use crate::domain::page::Window;
+use crate::domain::presence::Typing;
+use crate::domain::reaction::Emoji;
 use crate::domain::position::Position;
-use crate::domain::room::{RoomCode, RoomId};
+use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
+    ActiveRooms, Actor, Admission, BanPage, Member, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
     FailureOutcome, FailureRecord, Feed, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
     Subject, UserPage,
 };
@@ -131,9 +133,48 @@ impl EmbeddedStore {
 
 #[async_trait]
 impl Store for EmbeddedStore {
-    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let code = code.clone();
-        self.writer.write(move |ctx| writes::create_room(ctx, id, code, ttl)).await
+    async fn create_room(&self, room: NewRoom) -> Result<RoomState, StoreError> {
+        self.writer.write(move |ctx| writes::create_room(ctx, room)).await
+    }
+
+    async fn end_room(&self, _room: RoomId) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn bans(&self, _room: RoomId, _after: Option<u64>, _limit: u32) -> Result<BanPage, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn member(&self, _room: RoomId, _user: &UserId) -> Result<Option<Member>, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn join(&self, _room: RoomId, _actor: Actor) -> Result<Member, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn reactions_by(&self, _: RoomId, _: &UserId, _: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn react(&self, _reaction: Reaction) -> Result<Reacted, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn log_reactions(&self, _room: RoomId) -> Result<Option<Duration>, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn announce_typing(&self, _room: RoomId, _typing: Typing) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn report_presence(&self, _room: RoomId, _report: PresenceReport) -> Result<bool, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn present_elsewhere(&self, _room: RoomId) -> Result<PresentUsers, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {

@@ -1,10 +1,12 @@
 //! The feed: a bounded stream of the events of subscribed rooms.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
 use crate::domain::event::Event;
+use crate::domain::presence::Typing;
 use crate::domain::room::RoomId;
 
 /// An item of a [`Feed`].
@@ -12,6 +14,14 @@ use crate::domain::room::RoomId;
 pub enum FeedItem {
     /// A change of a subscribed room. A feed may also deliver changes of other rooms.
     Event(Arc<Event>),
+    /// The owner has ended the room.
+    Ended(RoomId),
+    /// Reactions in the room changed, and [`log_reactions`](crate::store::Store::log_reactions) is due after this time.
+    ReactionsPending(RoomId, Duration),
+    /// A user in the room is typing, or has stopped.
+    Typing(RoomId, Arc<Typing>),
+    /// Another node has reported other users as present in the room.
+    PresenceChanged(RoomId),
     /// Events of any room may have been lost. Every subscriber must read its log again.
     Resync,
     /// Events of these rooms may have been lost. Their subscribers must read their logs again.

@@ -12,20 +12,32 @@ use tracing::Instrument as _;
 use crate::domain::event::Event;
 use crate::domain::page::Window;
 use crate::domain::position::Position;
-use crate::domain::room::{RoomCode, RoomId};
+use crate::domain::presence::Typing;
+use crate::domain::reaction::Emoji;
+use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
 use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
 use crate::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
-    FailureOutcome, FailureRecord, Feed, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
-    Subject, UserPage,
+    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
+    FailureCounters, FailureOutcome, FailureRecord, Feed, LockoutPolicy, Member, NewMessage, NewRoom, PresenceReport,
+    PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 
 /// The `call` label of every measured operation.
-const CALLS: [&str; 17] = [
+const CALLS: [&str; 27] = [
     "create_room",
+    "end_room",
+    "bans",
+    "member",
+    "join",
+    "reactions_by",
+    "react",
+    "log_reactions",
+    "announce_typing",
+    "report_presence",
+    "present_elsewhere",
     "snapshot",
     "users",
     "active_rooms",
@@ -124,8 +136,12 @@ impl Drop for CallTimer {
 #[deny(clippy::missing_trait_methods, reason = "a default body would bypass the wrapped store and its metrics")]
 #[async_trait]
 impl Store for MeasuredStore {
-    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        self.measure("create_room", self.store.create_room(id, code, ttl)).await
+    async fn create_room(&self, room: NewRoom) -> Result<RoomState, StoreError> {
+        self.measure("create_room", self.store.create_room(room)).await
+    }
+
+    async fn end_room(&self, room: RoomId) -> Result<(), StoreError> {
+        self.measure("end_room", self.store.end_room(room)).await
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
@@ -134,6 +150,42 @@ impl Store for MeasuredStore {
 
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
         self.measure("users", self.store.users(room, window)).await
+    }
+
+    async fn bans(&self, room: RoomId, after: Option<u64>, limit: u32) -> Result<BanPage, StoreError> {
+        self.measure("bans", self.store.bans(room, after, limit)).await
+    }
+
+    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+        self.measure("member", self.store.member(room, user)).await
+    }
+
+    async fn join(&self, room: RoomId, actor: Actor) -> Result<Member, StoreError> {
+        self.measure("join", self.store.join(room, actor)).await
+    }
+
+    async fn reactions_by(&self, room: RoomId, user: &UserId, messages: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        self.measure("reactions_by", self.store.reactions_by(room, user, messages)).await
+    }
+
+    async fn react(&self, reaction: Reaction) -> Result<Reacted, StoreError> {
+        self.measure("react", self.store.react(reaction)).await
+    }
+
+    async fn log_reactions(&self, room: RoomId) -> Result<Option<Duration>, StoreError> {
+        self.measure("log_reactions", self.store.log_reactions(room)).await
+    }
+
+    async fn announce_typing(&self, room: RoomId, typing: Typing) -> Result<(), StoreError> {
+        self.measure("announce_typing", self.store.announce_typing(room, typing)).await
+    }
+
+    async fn report_presence(&self, room: RoomId, report: PresenceReport) -> Result<bool, StoreError> {
+        self.measure("report_presence", self.store.report_presence(room, report)).await
+    }
+
+    async fn present_elsewhere(&self, room: RoomId) -> Result<PresentUsers, StoreError> {
+        self.measure("present_elsewhere", self.store.present_elsewhere(room)).await
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {

@@ -33,8 +33,10 @@ use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::message::{ClientMessageId, MessageText};
 use crate::domain::page::Window;
+use crate::domain::presence::Typing;
+use crate::domain::reaction::Emoji;
 use crate::domain::position::{Position, Seq};
-use crate::domain::room::{Room, RoomCode, RoomId};
+use crate::domain::room::{Room, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
@@ -53,7 +55,7 @@ use crate::store::redis::startup::{StartupWait, check_layout};
 use crate::store::redis::two_step_send::send_in_two_steps;
 use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
+    ActiveRooms, Actor, Admission, BanPage, Member, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
     NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
 };
 
@@ -156,9 +158,9 @@ impl RedisStore {
     }
 
     /// Takes two steps, because a cluster may keep room and list on two nodes. Between them the room exists without being listed.
-    async fn create_and_list(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let mut create = self.on_room(&self.inner.scripts.create_room, id, &ROOM_PARTS);
-        let state = self.run(create.arg(code.reveal()).arg(millis(ttl))).await?.room_state(id)?;
+    async fn create_and_list(&self, room: NewRoom) -> Result<RoomState, StoreError> {
+        let mut create = self.on_room(&self.inner.scripts.create_room, room.id, &ROOM_PARTS);
+        let state = self.run(create.arg(room.code.reveal()).arg(millis(room.ttl))).await?.room_state(room.id)?;
         self.list_room(&state.room).await?;
         Ok(state)
     }
@@ -184,9 +186,48 @@ impl RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
-    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
-        let code = code.clone();
-        self.detached(async move |store: Self| store.create_and_list(id, &code, ttl).await).await
+    async fn create_room(&self, room: NewRoom) -> Result<RoomState, StoreError> {
+        self.detached(async move |store: Self| store.create_and_list(room).await).await
+    }
+
+    async fn end_room(&self, _room: RoomId) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn bans(&self, _room: RoomId, _after: Option<u64>, _limit: u32) -> Result<BanPage, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn member(&self, _room: RoomId, _user: &UserId) -> Result<Option<Member>, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn join(&self, _room: RoomId, _actor: Actor) -> Result<Member, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn reactions_by(&self, _: RoomId, _: &UserId, _: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn react(&self, _reaction: Reaction) -> Result<Reacted, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn log_reactions(&self, _room: RoomId) -> Result<Option<Duration>, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn announce_typing(&self, _room: RoomId, _typing: Typing) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn report_presence(&self, _room: RoomId, _report: PresenceReport) -> Result<bool, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn present_elsewhere(&self, _room: RoomId) -> Result<PresentUsers, StoreError> {
+        Err(StoreError::Unavailable("not built yet".into()))
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
@@ -238,7 +279,7 @@ impl Store for RedisStore {
                 let mut call = commit_change(EventKind::Edited, index, revision);
                 self.run(call.arg(text.as_str()).arg(limits.events).arg(limits.edits)).await?
             }
-            Change::Delete { index, revision } => self.run(&commit_change(EventKind::Deleted, index, revision)).await?,
+            Change::Delete { index, revision, .. } => self.run(&commit_change(EventKind::Deleted, index, revision)).await?,
         };
         Ok(Committed::New(codec::decode_event(room, &reply.bytes()?)?))
     }
