@@ -8,6 +8,7 @@ mod denied;
 mod known_clients;
 mod lockout_cache;
 mod room_codes;
+pub mod secrets;
 mod settings;
 mod subjects;
 mod wrong_tokens;
@@ -19,6 +20,7 @@ use crate::access::wrong_tokens::WrongTokens;
 use crate::detached_tasks::DetachedTasks;
 use crate::domain::client_key::ClientKey;
 use crate::domain::room::{Room, RoomId};
+use crate::domain::user::UserId;
 use crate::metrics::Counters;
 use crate::store::{Store, StoreError};
 
@@ -75,6 +77,36 @@ impl Access {
     pub async fn trust_creator(&self, client: ClientKey, room: RoomId) -> Result<(), StoreError> {
         match &self.room_codes {
             Some(room_codes) => room_codes.trust_creator(client, room).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether `token` proves the owner of a room. Counts a wrong one, and fails if there were too many: see
+    /// [`record_wrong_token`](Self::record_wrong_token).
+    pub async fn check_owner_token(&self, client: ClientKey, room: &Room, token: &str) -> Result<bool, Denied> {
+        if secrets::is_owner_token(room, token) {
+            return Ok(true);
+        }
+        self.record_wrong_secret(client, "owner", room.id).await.map(|()| false)
+    }
+
+    /// The user of a presence token; `None` if the token is not valid in this room. Wrong ones are counted like owner tokens.
+    pub async fn check_presence_token(
+        &self,
+        client: ClientKey,
+        room: &Room,
+        token: &str,
+    ) -> Result<Option<UserId>, Denied> {
+        match secrets::user_of_presence_token(room, token) {
+            Some(user) => Ok(Some(user)),
+            None => self.record_wrong_secret(client, "presence", room.id).await.map(|()| None),
+        }
+    }
+
+    /// Counts a wrong secret of a room. No user has an id with control characters.
+    async fn record_wrong_secret(&self, client: ClientKey, kind: &str, room: RoomId) -> Result<(), Denied> {
+        match self.record_wrong_token(client, &format!("\0{kind} {room}")).await? {
+            Some(locked_out) => Err(Denied::LockedOut(locked_out)),
             None => Ok(()),
         }
     }

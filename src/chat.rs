@@ -9,10 +9,15 @@ mod error;
 mod follower;
 pub mod ids;
 mod input;
+mod joining;
+mod messages;
+mod owner;
 mod page_cache;
+mod reactions;
 mod room_cache;
 mod room_reads;
 mod settings;
+mod settings_input;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,31 +27,35 @@ use tracing::instrument;
 use crate::access::Access;
 use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::client_key::ClientKey;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventKind};
 use crate::domain::limits::Limits;
-use crate::domain::message::{ClientMessageId, Message, MessageText};
+use crate::domain::message::Message;
 use crate::domain::page::Window;
-use crate::domain::position::EntryTag;
-use crate::domain::room::{Room, RoomCode, RoomId};
-use crate::domain::user::{DisplayName, UserId};
-use crate::domain::violation::Violation;
+use crate::domain::position::{EntryTag, Position};
+use crate::domain::room::{Room, RoomCode, RoomId, RoomSecret, RoomSettings};
+use crate::domain::token::Token;
+use crate::domain::user::UserId;
 use crate::hub::Hub;
 use crate::metrics::{Counters, Metrics};
 use crate::rate_limit::RateLimiter;
-use crate::store::{Admitted, Change, Commit, Committed, NewMessage, RoomLimits, Sent, Store, StoreError};
+use crate::store::{Admitted, Change, Commit, Committed, NewRoom, RoomLimits, Store, StoreError};
 use crate::{access, rate_limit};
 
 use crate::chat::admission::{AdmittedUser, OnUnknownUser, prepare_admission};
 use crate::chat::page_cache::PageCache;
 use crate::chat::room_cache::RoomCache;
+use crate::chat::settings_input::parse_settings;
 
 pub use crate::chat::admission::Accepted;
 pub use crate::chat::error::ChatError;
 pub use crate::chat::follower::Follower;
-pub use crate::chat::input::{ChangeMessage, MessageRef, RoomKey, SendMessage};
+pub use crate::chat::input::{
+    BanUser, ChangeMessage, ChangeSettings, JoinRoom, MessageRef, OwnerKey, React, RoomKey, SendMessage,
+};
+pub use crate::chat::joining::Joined;
 pub use crate::chat::room_reads::RoomView;
 pub use crate::chat::settings::Settings;
-pub use crate::store::{ActiveRooms, RoomState, UserPage};
+pub use crate::store::{ActiveRooms, BanPage, RoomState, UserPage};
 
 /// Maximum number of attempts to change a message that keeps changing meanwhile.
 const MAX_ATTEMPTS: usize = 5;
@@ -108,16 +117,29 @@ impl Chat {
         metrics.register("livechat_rate_limit_refusals", help, self.refusals.clone());
     }
 
-    /// Creates a room with a random code.
+    /// Creates a room with a random code. Also returns the token that proves its owner.
     #[instrument(level = "debug", skip_all)]
-    pub async fn create_room(&self, client: ClientKey) -> Result<RoomState, ChatError> {
+    pub async fn create_room(
+        &self,
+        client: ClientKey,
+        settings: ChangeSettings<'_>,
+    ) -> Result<(RoomState, Token), ChatError> {
+        let settings = parse_settings(settings)?.apply(RoomSettings::default());
         self.rate_limiter.check_create_room(client)?;
-        let code = RoomCode::random(self.settings.room_code_length);
+        let owner = Token::random();
+        let room = NewRoom {
+            id: RoomId::random(),
+            code: RoomCode::random(self.settings.room_code_length),
+            ttl: self.settings.room_ttl,
+            owner_token: owner.hash(),
+            secret: RoomSecret::random(),
+            settings,
+        };
         let chat = self.clone();
         with_deadline(self.run_detached(async move {
-            let state = chat.store.create_room(RoomId::random(), &code, chat.settings.room_ttl).await?;
+            let state = chat.store.create_room(room).await?;
             chat.access.trust_creator(client, state.room.id).await?;
-            Ok(state)
+            Ok((state, owner))
         }))
         .await
     }
@@ -170,101 +192,6 @@ impl Chat {
         Ok(rooms.iter().zip(elsewhere).map(|(room, there)| self.hub.viewers(*room).saturating_add(there)).collect())
     }
 
-    /// Sends a message. The first send registers its user. A repeated `client_message_id` returns the first result.
-    #[instrument(level = "debug", skip_all)]
-    pub async fn send_message(&self, client: ClientKey, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
-        with_deadline(self.send(client, input)).await
-    }
-
-    async fn send(&self, client: ClientKey, input: SendMessage<'_>) -> Result<Accepted, ChatError> {
-        let limits = &self.settings.limits;
-        let text = MessageText::parse(input.text, limits)?;
-        let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
-        let client_message_id = input.client_message_id.map(ClientMessageId::parse).transpose()?;
-        let room = self.open_room(client, input.room).await?.room;
-        self.rate_limiter.check_send(client, input.user_id.unwrap_or_default(), room.id)?;
-        let user = match input.user_id {
-            Some(id) => UserId::parse(id, limits)?,
-            None => UserId::random(),
-        };
-        let on_unknown = OnUnknownUser::Register(name.unwrap_or_else(DisplayName::anonymous));
-        let (admission, tokens) = prepare_admission(&room, user.clone(), input.token, on_unknown);
-        let (tag, limits) = (EntryTag::random(), self.room_limits());
-        let message = NewMessage { room: room.id, tag, text, client_message_id, limits };
-        let sent = self.store.send(admission, message).await;
-        if matches!(sent, Err(StoreError::NotFound)) {
-            self.rooms.forget(room.id);
-        }
-        let Sent { admitted, committed } = sent?;
-        match (tokens.admitted_user(&admitted), committed) {
-            (Some(user), Some(committed)) => Ok(user.accepted(committed.into_event())),
-            _ => Err(self.admission_error(client, &user, &admitted).await),
-        }
-    }
-
-    /// Replaces the text of a message. Only its author may.
-    #[instrument(level = "debug", skip_all)]
-    pub async fn edit_message(
-        &self,
-        client: ClientKey,
-        input: ChangeMessage<'_>,
-        text: &str,
-    ) -> Result<Accepted, ChatError> {
-        let text = MessageText::parse(text, &self.settings.limits)?;
-        let limits = self.room_limits();
-        let edit = move |message: &Message| Change::Edit {
-            index: message.id.index,
-            revision: message.revision,
-            text: text.clone(),
-            limits,
-        };
-        with_deadline(self.change_message(client, input, edit)).await
-    }
-
-    /// Removes the text of a message for good. Only its author may.
-    #[instrument(level = "debug", skip_all)]
-    pub async fn delete_message(&self, client: ClientKey, input: ChangeMessage<'_>) -> Result<Accepted, ChatError> {
-        let delete = |message: &Message| Change::Delete { index: message.id.index, revision: message.revision };
-        with_deadline(self.change_message(client, input, delete)).await
-    }
-
-    async fn change_message(
-        &self,
-        client: ClientKey,
-        input: ChangeMessage<'_>,
-        change: impl Fn(&Message) -> Change + Send + Sync + 'static,
-    ) -> Result<Accepted, ChatError> {
-        let room_id = ids::parse_room_id(input.room.id)?;
-        let index = match input.message {
-            MessageRef::Id(id) => Some(ids::parse_message_id(id)?).filter(|id| id.room == room_id).map(|id| id.index),
-            MessageRef::Index(index) => u64::try_from(index).ok(),
-        };
-        let room = self.open_room(client, input.room).await?.room;
-        self.rate_limiter.check_send(client, input.user_id, room.id)?;
-        let user = UserId::parse(input.user_id, &self.settings.limits)?;
-        let mut snapshot = self.read_store(room.id, index.map(Window::only)).await?;
-        let (chat, token) = (self.clone(), input.token.to_owned());
-        // Detached, because the first step replaces the client's token: the rest must follow even if the client disconnects.
-        let changed = self.run_detached(async move {
-            let admitted = chat.authenticate(client, &room, user, &token).await?;
-            let index = index.ok_or(Violation::MessageNotFound)?;
-            for _ in 0..MAX_ATTEMPTS {
-                let message = snapshot.messages.pop().ok_or(Violation::MessageNotFound)?;
-                message.authorize_change(&admitted.user.id)?;
-                match chat.commit(&room, change(&message)).await {
-                    Ok(event) => return Ok(admitted.accepted(event)),
-                    // Nothing was written, because the message has changed since it was read. Check the rules again.
-                    Err(StoreError::Conflict) => {
-                        snapshot = chat.read_store(room.id, Some(Window::only(index))).await?;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Err(ChatError::Conflict)
-        });
-        changed.await
-    }
-
     /// Streams every change of a room's messages once and in order: first those after the cursor `after`, if it is given,
     /// then live ones. The stream ends with the room. Also returns the cursor at which the stream starts, for readers that
     /// reconnect before its first event.
@@ -287,6 +214,7 @@ impl Chat {
             Some(state) => state,
             None => with_deadline(self.read_room(room.id, None)).await?.state,
         };
+        self.check_capacity(&state, joined.is_some()).await?;
         let after = match after {
             Some(after) => cursor::decode_event(room.id, after)?,
             None => state.head,
@@ -297,6 +225,13 @@ impl Chat {
             None => with_deadline(self.hub.follow(&state, after)).await?,
         };
         Ok((cursor::encode_event(room.id, after), Follower(follower)))
+    }
+
+    /// Refuses a viewer of a room that has as many as its owner allows. With `is_counted`, the viewer is one of them already.
+    async fn check_capacity(&self, state: &RoomState, is_counted: bool) -> Result<(), ChatError> {
+        let Some(capacity) = state.settings.capacity else { return Ok(()) };
+        let viewers: u32 = self.viewers(&[state.room.id]).await?.iter().sum();
+        if viewers.saturating_sub(u32::from(is_counted)) < capacity { Ok(()) } else { Err(ChatError::RoomAtCapacity) }
     }
 
     /// Maximum size of a message text, in bytes.
@@ -344,7 +279,24 @@ impl Chat {
 
     async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
         let commit = Commit { room: room.id, tag: EntryTag::random(), change };
-        self.store.commit(commit).await.map(Committed::into_event)
+        let committed = self.store.commit(commit).await;
+        if matches!(committed, Err(StoreError::NotFound)) {
+            self.rooms.forget(room.id);
+        }
+        committed.map(Committed::into_event)
+    }
+
+    /// Commits a change of a message.
+    async fn commit_message(&self, room: &Room, change: Change) -> Result<(Message, Position), StoreError> {
+        message_of(self.commit(room, change).await?)
+    }
+
+    /// Whether the client has proven to be the owner of a room. Fails if its token is wrong.
+    async fn is_proven_owner(&self, client: ClientKey, room: &Room, token: Option<&str>) -> Result<bool, ChatError> {
+        match token {
+            Some(token) => self.check_owner(client, room, token).await.map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Runs several calls of the store that must not stop half-way. They go on if the returned future is dropped.
@@ -358,6 +310,15 @@ impl Chat {
                 Interrupted::Overloaded | Interrupted::TimedOut => ChatError::Unavailable(interrupted.into()),
             })
         })
+    }
+}
+
+/// The message of an event that a change of a message has made, and its position.
+fn message_of(event: Event) -> Result<(Message, Position), StoreError> {
+    let position = event.position;
+    match event.kind {
+        EventKind::Sent(message) | EventKind::Edited(message) | EventKind::Deleted(message) => Ok((message, position)),
+        _ => Err(StoreError::Corrupt("a change of a message became another event".into())),
     }
 }
 

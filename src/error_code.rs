@@ -42,6 +42,12 @@ error_codes! {
     NotAuthor, "NOT_AUTHOR", "The user is not the author of the message.";
     CursorInvalid, "CURSOR_INVALID", "The cursor names no event of this room, or came with an operation that takes none.";
     RoomFull, "ROOM_FULL", "The room accepts no more messages or edits.";
+    OwnerTokenInvalid, "OWNER_TOKEN_INVALID", "The owner token is not that of the room.";
+    PresenceTokenInvalid, "PRESENCE_TOKEN_INVALID", "The presence token is not valid in the room; join again.";
+    UserBanned, "USER_BANNED", "The owner has banned the user from the room.";
+    RoomLocked, "ROOM_LOCKED", "Only the owner may write in the room for now.";
+    SlowMode, "SLOW_MODE", "The room is in slow mode, and the user's last message is too recent.";
+    RoomAtCapacity, "ROOM_AT_CAPACITY", "The room has as many viewers as its owner allows.";
     EditLimitReached, "EDIT_LIMIT_REACHED", "The message accepts no more edits.";
     Conflict, "CONFLICT", "The message kept changing while it was to be changed.";
     RateLimited, "RATE_LIMITED", "The client has exceeded a rate limit, or is locked out.";

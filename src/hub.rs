@@ -26,9 +26,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::critical_tasks::CriticalTasks;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventKind};
 use crate::domain::position::Position;
 use crate::domain::room::RoomId;
+use crate::domain::timestamp::Timestamp;
 use crate::metrics::Metrics;
 use crate::store::{Feed, FeedItem, RoomState, Store, StoreError};
 
@@ -40,6 +41,9 @@ use crate::hub::recent_changes::{AsOf, RecentChanges};
 /// Bounds of the pause before a reader tries an unavailable store again. The pause doubles each time, with jitter.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A room that is gone less than this before its time may have ended by itself: the store's clock and ours differ.
+const END_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The readers on this node, by room.
 #[derive(Clone)]
@@ -60,8 +64,24 @@ struct WatchedRoom {
     live: Option<Sender<FeedItem>>,
     viewers: u32,
     changes: Arc<RecentChanges>,
+    ends: RoomEnd,
     /// Drops `live` when the room ends.
     _end: AbortOnDropHandle<()>,
+}
+
+/// When a room ends by itself: by the store's clock, and by ours.
+#[derive(Clone, Copy)]
+struct RoomEnd {
+    at: Timestamp,
+    instant: Instant,
+}
+
+impl RoomEnd {
+    /// The time by the store's clock.
+    fn now(self) -> Timestamp {
+        let remaining = self.instant.saturating_duration_since(Instant::now()).as_millis();
+        Timestamp::from_millis(self.at.as_millis().saturating_sub(remaining.try_into().unwrap_or(u64::MAX)))
+    }
 }
 
 impl WatchedRoom {
@@ -69,9 +89,17 @@ impl WatchedRoom {
         match &item {
             FeedItem::Event(event) => self.changes.record(event),
             FeedItem::Resync | FeedItem::ResyncOf(_) => self.changes.forget(),
+            FeedItem::Ended(_) | FeedItem::ReactionsPending(..) | FeedItem::Typing(..) | FeedItem::PresenceChanged(_) => {}
         }
         if let Some(live) = &self.live {
             live.send(item);
+        }
+    }
+
+    /// Tells the readers that the owner has ended the room, and ends their streams.
+    fn end(&mut self, room: RoomId) {
+        if let Some(live) = self.live.take() {
+            live.send(FeedItem::Ended(room));
         }
     }
 
@@ -82,7 +110,7 @@ impl WatchedRoom {
         hub.metrics.viewers.inc();
         let (metrics, store) = (Arc::clone(&hub.metrics), Arc::clone(&hub.store));
         let (live, changes) = (self.subscribe(), Arc::clone(&self.changes));
-        let watch = RoomWatch { live, room, rooms: Arc::clone(&hub.rooms), store, metrics, changes };
+        let watch = RoomWatch { live, room, ends: self.ends, rooms: Arc::clone(&hub.rooms), store, metrics, changes };
         (watch, hub.store.subscribe(room))
     }
 
@@ -163,18 +191,19 @@ impl Hub {
 
     /// The entry of a room that had no readers so far.
     fn watch_room(&self, state: &RoomState) -> WatchedRoom {
-        let (room, ends) = (state.room.id, Instant::now() + state.room.remaining(state.now));
+        let room = state.room.id;
+        let ends = RoomEnd { at: state.room.expires_at, instant: Instant::now() + state.room.remaining(state.now) };
         let (rooms, stop) = (Arc::clone(&self.rooms), self.stop.clone());
         let end = self.tasks.spawn(async move {
             tokio::select! {
-                () = tokio::time::sleep_until(ends) => {
+                () = tokio::time::sleep_until(ends.instant) => {
                     rooms.lock().get_mut(&room).map(|watched| watched.live.take());
                 }
                 () = stop.cancelled() => {}
             }
         });
         let live = (!self.stop.is_cancelled()).then(Sender::new);
-        WatchedRoom { live, viewers: 0, changes: Arc::default(), _end: AbortOnDropHandle::new(end) }
+        WatchedRoom { live, viewers: 0, changes: Arc::default(), ends, _end: AbortOnDropHandle::new(end) }
     }
 }
 
@@ -224,6 +253,9 @@ impl Follower {
                             None => self.replay(ReplayReason::Lag),
                         }
                     }
+                    Ok(FeedItem::Ended(_)) => return Some(Ok(self.end_room())),
+                    // Only the hub itself takes these.
+                    Ok(FeedItem::ReactionsPending(..) | FeedItem::Typing(..) | FeedItem::PresenceChanged(_)) => {}
                     Ok(FeedItem::Event(event)) if is_already_read(&event, self.position) => {}
                     Ok(FeedItem::Event(_)) => self.replay(ReplayReason::Gap),
                     Ok(FeedItem::Resync | FeedItem::ResyncOf(_)) => self.replay(ReplayReason::Resync),
@@ -254,8 +286,10 @@ impl Follower {
                             Ok(page) => self.source = Source::Log(LogPage { replayed, ..page }),
                             Err(end) => {
                                 self.source = Source::Ended;
-                                if let ReadEnd::Failed(error) = end {
-                                    return Some(Err(error));
+                                match end {
+                                    ReadEnd::Failed(error) => return Some(Err(error)),
+                                    ReadEnd::RoomGone if self.ends_too_early() => return Some(Ok(self.end_room())),
+                                    ReadEnd::RoomGone | ReadEnd::Stopped => {}
                                 }
                             }
                         }
@@ -273,6 +307,18 @@ impl Follower {
         self.previous = std::mem::replace(&mut self.position, event.position);
         self.as_of = as_of;
         Some(event)
+    }
+
+    /// Ends the stream, and returns its last event.
+    fn end_room(&mut self) -> Arc<Event> {
+        self.source = Source::Ended;
+        let at = self.watch.ends.now();
+        Arc::new(Event { room: self.watch.room, position: self.position, at, kind: EventKind::RoomEnded })
+    }
+
+    /// Whether the room should still live, so that its owner must have ended it.
+    fn ends_too_early(&self) -> bool {
+        Instant::now() + END_TOLERANCE < self.watch.ends.instant
     }
 
     /// The room that is followed.
@@ -303,11 +349,11 @@ impl Follower {
             let as_of = self.watch.changes.as_of();
             match self.watch.store.read_log(self.watch.room, self.position, limit).await {
                 Ok(events) => return Ok(LogPage::new(events, limit, as_of)),
-                Err(StoreError::NotFound) => return Err(ReadEnd::Completed),
+                Err(StoreError::NotFound) => return Err(ReadEnd::RoomGone),
                 Err(StoreError::Unavailable(_)) => {
                     tokio::select! {
                         () = tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))) => {}
-                        () = self.stop.cancelled() => return Err(ReadEnd::Completed),
+                        () = self.stop.cancelled() => return Err(ReadEnd::Stopped),
                     }
                     pause = (pause * 2).min(RETRY_PAUSE_MAX);
                 }
@@ -324,8 +370,10 @@ fn is_already_read(event: &Event, position: Position) -> bool {
 
 /// Why a read of the log ends a stream.
 enum ReadEnd {
-    /// The room has ended, or this process is stopping.
-    Completed,
+    /// The room does not exist any more.
+    RoomGone,
+    /// This process is stopping.
+    Stopped,
     Failed(StoreError),
 }
 
@@ -333,6 +381,7 @@ enum ReadEnd {
 struct RoomWatch {
     live: Receiver<FeedItem>,
     room: RoomId,
+    ends: RoomEnd,
     rooms: Arc<WatchedRooms>,
     store: Arc<dyn Store>,
     metrics: Arc<HubMetrics>,
@@ -387,10 +436,16 @@ async fn dispatch(mut feed: Feed, rooms: Arc<WatchedRooms>, stop: CancellationTo
         let mut rooms = rooms.lock();
         match item {
             Some(FeedItem::Event(event)) => {
-                if let Some(watched) = rooms.get(&event.room()) {
+                if let Some(watched) = rooms.get(&event.room) {
                     watched.send(FeedItem::Event(event));
                 }
             }
+            Some(FeedItem::Ended(room)) => {
+                if let Some(watched) = rooms.get_mut(&room) {
+                    watched.end(room);
+                }
+            }
+            Some(FeedItem::ReactionsPending(..) | FeedItem::Typing(..) | FeedItem::PresenceChanged(_)) => {}
             Some(FeedItem::ResyncOf(affected)) => {
                 let watched = affected.iter().filter_map(|room| rooms.get(room));
                 watched.for_each(|watched| watched.send(FeedItem::Resync));

@@ -256,8 +256,22 @@ pub struct RoomState {
     /// Distinct users who have sent a message.
     pub user_count: u64,
     pub settings: RoomSettings,
-    /// How often reactions in the room have changed. While this and `head` stay the same, no message has changed.
+    /// How often reactions in the room have changed.
     pub reaction_changes: u64,
+}
+
+/// Tells two states of the messages of a room apart. Between equal versions, no message has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomVersion {
+    head: Position,
+    reaction_changes: u64,
+}
+
+impl RoomState {
+    /// The version of the room's messages.
+    pub const fn version(&self) -> RoomVersion {
+        RoomVersion { head: self.head, reaction_changes: self.reaction_changes }
+    }
 }
 
 /// A room and a page of its messages at one instant.

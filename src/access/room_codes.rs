@@ -224,13 +224,21 @@ fn queue_full() -> Denied {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::room::RoomCode;
+    use crate::domain::room::{RoomCode, RoomSecret};
     use crate::domain::timestamp::Timestamp;
+    use crate::domain::token::Token;
 
     #[test]
     fn only_the_whole_code_is_right() {
         let (code, now) = (RoomCode::from_stored("123456".to_owned()), Timestamp::from_millis(0));
-        let room = Room { id: RoomId::random(), code, created_at: now, expires_at: now };
+        let room = Room {
+            id: RoomId::random(),
+            code,
+            owner_token: Token::random().hash(),
+            secret: RoomSecret::random(),
+            created_at: now,
+            expires_at: now,
+        };
         assert!(is_right(&room, "123456"));
         for code in ["", "12345", "1234567", "123457"] {
             assert!(!is_right(&room, code), "{code}");

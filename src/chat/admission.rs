@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::event::Event;
+use crate::domain::message::Message;
+use crate::domain::position::Position;
 use crate::domain::room::Room;
 use crate::domain::token::Token;
 use crate::domain::user::{DisplayName, User, UserId};
@@ -14,8 +15,10 @@ const USER_OUTLIVES_ROOM: Duration = Duration::from_secs(3_600);
 /// An accepted action.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// The event of the action. For a repeated send, the event of the first one.
-    pub event: Event,
+    /// The message as it is now.
+    pub message: Message,
+    /// The position of the event of the action. For a repeated send, that of the first one.
+    pub position: Position,
     /// The user who acted.
     pub author: User,
     /// The token for this user's next action.
@@ -50,12 +53,12 @@ impl Tokens {
 /// A user whose token was right, and the token for its next action.
 pub(super) struct AdmittedUser {
     pub(super) user: User,
-    token: Token,
+    pub(super) token: Token,
 }
 
 impl AdmittedUser {
-    pub(super) fn accepted(self, event: Event) -> Accepted {
-        Accepted { event, author: self.user, token: self.token }
+    pub(super) fn accepted(self, (message, position): (Message, Position)) -> Accepted {
+        Accepted { message, position, author: self.user, token: self.token }
     }
 }
 

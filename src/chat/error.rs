@@ -4,10 +4,11 @@ use std::error::Error;
 use std::time::Duration;
 
 use crate::access::{Denied, LockedOut};
-use crate::domain::violation::Violation;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::violation::{Field, Violation};
 use crate::error_code::ErrorCode;
 use crate::rate_limit::RateLimited;
-use crate::store::{BoxError, StoreError};
+use crate::store::{BoxError, Denial, StoreError};
 
 /// Why a use case was refused or failed.
 ///
@@ -26,6 +27,19 @@ pub enum ChatError {
     UserUnknown,
     #[error(transparent)]
     Refused(#[from] Violation),
+    #[error("the owner token is not that of this room; use the one that createRoom returned")]
+    OwnerTokenInvalid,
+    #[error("the presence token is not valid in this room; use the one that joinRoom returned")]
+    PresenceTokenInvalid,
+    /// `until` is `None` for the room's life.
+    #[error("the owner has banned this user from the room")]
+    UserBanned { until: Option<Timestamp> },
+    #[error("the room is locked; only its owner may write, edit and react")]
+    RoomLocked,
+    #[error("the room is in slow mode; wait before the next message")]
+    SlowMode { retry_after: Duration },
+    #[error("the room has as many viewers as its owner allows; try again later")]
+    RoomAtCapacity,
     #[error("the room is full")]
     RoomFull,
     #[error("the message has been edited too often; it can still be deleted")]
@@ -53,6 +67,12 @@ impl ChatError {
             Self::Refused(Violation::MessageNotFound) => ErrorCode::MessageNotFound,
             Self::Refused(Violation::NotAuthor) => ErrorCode::NotAuthor,
             Self::Refused(Violation::CursorInvalid) => ErrorCode::CursorInvalid,
+            Self::OwnerTokenInvalid => ErrorCode::OwnerTokenInvalid,
+            Self::PresenceTokenInvalid => ErrorCode::PresenceTokenInvalid,
+            Self::UserBanned { .. } => ErrorCode::UserBanned,
+            Self::RoomLocked => ErrorCode::RoomLocked,
+            Self::SlowMode { .. } => ErrorCode::SlowMode,
+            Self::RoomAtCapacity => ErrorCode::RoomAtCapacity,
             Self::RoomFull => ErrorCode::RoomFull,
             Self::EditLimit => ErrorCode::EditLimitReached,
             Self::Conflict => ErrorCode::Conflict,
@@ -101,6 +121,13 @@ impl From<StoreError> for ChatError {
             StoreError::Conflict => Self::Conflict,
             StoreError::Full => Self::RoomFull,
             StoreError::EditLimit => Self::EditLimit,
+            StoreError::Denied(Denial::Banned { until }) => Self::UserBanned { until },
+            StoreError::Denied(Denial::Locked) => Self::RoomLocked,
+            StoreError::Denied(Denial::SlowMode { retry_after }) => Self::SlowMode { retry_after },
+            StoreError::Denied(Denial::IsOwner) => {
+                Self::Refused(Field::UserId.invalid("is that of an owner, who cannot be banned"))
+            }
+            StoreError::NoSuchTarget => Self::Refused(Violation::MessageNotFound),
             StoreError::ForeignPosition => Self::Refused(Violation::CursorInvalid),
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::Corrupt(source) => Self::Internal(source),

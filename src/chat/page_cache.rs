@@ -11,8 +11,8 @@ use quick_cache::sync::Cache;
 
 use crate::domain::message::Message;
 use crate::domain::page::Window;
-use crate::domain::position::Position;
 use crate::domain::room::RoomId;
+use crate::store::RoomVersion;
 
 /// Size of the cache, in bytes.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -25,10 +25,10 @@ pub(super) struct PageCache(Arc<Cache<Key, Page, Weight>>);
 
 type Key = (RoomId, Window);
 
-/// A page as it was when the log ended with `head`.
+/// A page as it was in one version of its room.
 #[derive(Clone)]
 struct Page {
-    head: Position,
+    version: RoomVersion,
     /// `None` if the page was read only once since the room changed.
     messages: Option<Arc<Vec<Message>>>,
 }
@@ -48,17 +48,17 @@ impl PageCache {
         Self(Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight)))
     }
 
-    /// A cached page, and the end of the log when it was read.
-    pub(super) fn find(&self, room: RoomId, window: Window) -> Option<(Position, Arc<Vec<Message>>)> {
-        let Page { head, messages } = self.0.get(&(room, window))?;
-        Some((head, messages?))
+    /// A cached page, and the version of its room.
+    pub(super) fn find(&self, room: RoomId, window: Window) -> Option<(RoomVersion, Arc<Vec<Message>>)> {
+        let Page { version, messages } = self.0.get(&(room, window))?;
+        Some((version, messages?))
     }
 
-    /// Remembers a page that was read when the log ended with `head`. If the room has changed since the last read of the page,
-    /// keeps `head` but not the messages.
-    pub(super) fn remember(&self, room: RoomId, window: Window, head: Position, messages: &Arc<Vec<Message>>) {
-        let is_unchanged = self.0.peek(&(room, window)).is_some_and(|known| known.head == head);
+    /// Remembers a page of a version of its room. If the room has changed since the last read of the page, keeps the version but not
+    /// the messages.
+    pub(super) fn remember(&self, room: RoomId, window: Window, version: RoomVersion, messages: &Arc<Vec<Message>>) {
+        let is_unchanged = self.0.peek(&(room, window)).is_some_and(|known| known.version == version);
         let messages = is_unchanged.then(|| Arc::clone(messages));
-        self.0.insert((room, window), Page { head, messages });
+        self.0.insert((room, window), Page { version, messages });
     }
 }

@@ -45,20 +45,23 @@ impl Chat {
     pub(super) async fn open_room(&self, client: ClientKey, key: RoomKey<'_>) -> Result<OpenedRoom, ChatError> {
         let id = ids::parse_room_id(key.id)?;
         self.access.check_lockout(client, id)?;
-        let opened = match self.rooms.find(id) {
-            Some(room) => OpenedRoom { room, fresh_state: None },
-            None => {
-                let asked_at = Instant::now();
-                let state = self.store.snapshot(id, None).await?.state;
-                OpenedRoom { room: self.rooms.remember(state.clone(), asked_at), fresh_state: Some(state) }
-            }
-        };
+        let opened = self.find_room(id).await?;
         let checked = self.access.open_room(client, &opened.room, key.code).await;
         if matches!(checked, Err(Denied::Store(StoreError::NotFound))) {
             self.rooms.forget(id);
         }
         checked?;
         Ok(opened)
+    }
+
+    /// Finds a room, without any check of the client.
+    pub(super) async fn find_room(&self, id: RoomId) -> Result<OpenedRoom, StoreError> {
+        if let Some(room) = self.rooms.find(id) {
+            return Ok(OpenedRoom { room, fresh_state: None });
+        }
+        let asked_at = Instant::now();
+        let state = self.store.snapshot(id, None).await?.state;
+        Ok(OpenedRoom { room: self.rooms.remember(state.clone(), asked_at), fresh_state: Some(state) })
     }
 
     /// Reads a room that was opened, and a page of its messages if a window is given. Reads a cached page from the store only
@@ -68,15 +71,15 @@ impl Chat {
             let state = self.read_store(room, None).await?.state;
             return Ok(RoomView { state, messages: Arc::default() });
         };
-        if let Some((head, messages)) = self.pages.find(room, window) {
+        if let Some((version, messages)) = self.pages.find(room, window) {
             let state = self.read_store(room, None).await?.state;
-            if state.head == head {
+            if state.version() == version {
                 return Ok(RoomView { state, messages });
             }
         }
         let Snapshot { state, messages } = self.read_store(room, Some(window)).await?;
         let messages = Arc::new(messages);
-        self.pages.remember(room, window, state.head, &messages);
+        self.pages.remember(room, window, state.version(), &messages);
         Ok(RoomView { state, messages })
     }
 

@@ -42,6 +42,21 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The same event with its message in another state.
+    #[must_use]
+    pub fn with_message(&self, message: Message) -> Self {
+        let kind = match &self.kind {
+            EventKind::Sent(_) => EventKind::Sent(message),
+            EventKind::Edited(_) => EventKind::Edited(message),
+            EventKind::Deleted(_) => EventKind::Deleted(message),
+            EventKind::ReactionsChanged(_) => EventKind::ReactionsChanged(message),
+            other => other.clone(),
+        };
+        Self { kind, ..*self }
+    }
+}
+
 impl EventKind {
     /// The message that the event is about, if it is about one.
     pub const fn message(&self) -> Option<&Message> {

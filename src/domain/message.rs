@@ -113,12 +113,39 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message as it is sent, still without its text.
+    pub const fn new(id: MessageId, author: User, at: Timestamp, revision: Seq) -> Self {
+        Self {
+            id,
+            author,
+            author_role: Role::Member,
+            text: None,
+            created_at: at,
+            edited_at: None,
+            deleted_at: None,
+            deleted_by: None,
+            client_message_id: None,
+            reply_to: None,
+            reactions: Vec::new(),
+            reaction_changes: 0,
+            revision,
+        }
+    }
+
     /// Its size in memory, in bytes.
     pub fn size(&self) -> usize {
         let id = self.client_message_id.as_ref().map_or(0, |id| id.as_str().len());
         let text = self.text.as_ref().map_or(0, |text| text.as_str().len());
-        let author = self.author.id.as_str().len() + self.author.display_name.as_str().len();
-        size_of::<Self>() + author + text + id
+        let avatar_url = self.author.avatar_url.as_ref().map_or(0, |url| url.as_str().len());
+        let author = self.author.id.as_str().len() + self.author.display_name.as_str().len() + avatar_url;
+        let reactions: usize =
+            self.reactions.iter().map(|reaction| size_of::<ReactionCount>() + reaction.emoji.as_str().len()).sum();
+        size_of::<Self>() + author + text + id + reactions
+    }
+
+    /// Whether this state of a message is newer than `other`.
+    pub const fn is_newer_than(&self, other: &Self) -> bool {
+        self.revision.0 > other.revision.0 || self.reaction_changes > other.reaction_changes
     }
 
     /// Fails unless `user` may edit or delete this message.

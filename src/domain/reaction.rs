@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::violation::{Field, Violation};
+
 /// Maximum number of different emoji on one message.
 pub const REACTION_KINDS_MAX: usize = 20;
 
@@ -19,6 +21,13 @@ pub const EMOJI_BYTES_MAX: usize = 32;
 pub struct Emoji(String);
 
 impl Emoji {
+    /// Parses one emoji. A shorter form becomes the fully qualified one, so that each emoji is counted under one form.
+    pub fn parse(text: &str) -> Result<Self, Violation> {
+        let emoji = Some(text).filter(|text| text.len() <= EMOJI_BYTES_MAX).and_then(emojis::get).map(emojis::Emoji::as_str);
+        let emoji = emoji.filter(|emoji| emoji.len() <= EMOJI_BYTES_MAX);
+        emoji.map(|emoji| Self(emoji.to_owned())).ok_or_else(|| Field::Emoji.invalid("must be one emoji of at most 32 bytes"))
+    }
+
     /// Wraps an emoji that was validated before it was stored.
     pub const fn from_stored(emoji: String) -> Self {
         Self(emoji)
@@ -34,4 +43,24 @@ impl Emoji {
 pub struct ReactionCount {
     pub emoji: Emoji,
     pub count: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_emoji_of_any_kind_is_accepted_in_its_full_form() {
+        for emoji in ["👍", "👍🏽", "❤️", "🇩🇪", "1️⃣", "👩‍👩‍👧‍👦", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"] {
+            assert_eq!(Emoji::parse(emoji).map(|emoji| emoji.0), Ok(emoji.to_owned()));
+        }
+        assert_eq!(Emoji::parse("❤"), Emoji::parse("❤️"));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", " ", "a", "1", ":)", "thumbsup", "👍👍", "👍 ", "\u{200d}", "\u{fe0f}", "é", &"👍".repeat(9)] {
+            assert!(Emoji::parse(text).is_err(), "{text}");
+        }
+    }
 }

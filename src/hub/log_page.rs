@@ -1,12 +1,13 @@
 //! The part of a room's log that a reader holds in memory.
 
 use crate::domain::event::Event;
+use crate::domain::message::Message;
 use crate::hub::recent_changes::AsOf;
 
 /// Maximum number of log entries that a reader reads at once.
 pub(super) const LOG_PAGE: u32 = 100;
 
-/// Maximum bytes of text that a reader keeps of a page. It holds them in memory as long as its client reads nothing.
+/// Maximum bytes of messages that a reader keeps of a page. It holds them in memory as long as its client reads nothing.
 const LOG_PAGE_BYTES: usize = 32 * 1024;
 
 /// Events that were read together, oldest first.
@@ -31,7 +32,7 @@ impl LogPage {
     pub(super) fn new(mut events: Vec<Event>, limit: u32, as_of: AsOf) -> Self {
         let (mut bytes, mut kept) = (0, 0);
         for event in &events {
-            bytes += event.message.text.as_ref().map_or(0, |text| text.as_str().len());
+            bytes += event.message().map_or(0, Message::size);
             if bytes > LOG_PAGE_BYTES && kept > 0 {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Recent edits and deletions of a room's messages, so that a slow reader gets each message as it is now.
+//! Recent changes of a room's messages, so that a slow reader gets each message as it is now.
 //!
 //! An event holds its message as it was when the event was announced or read. By the time a slow reader takes it, this
 //! process may have learned that the text was replaced or deleted.
@@ -16,10 +16,10 @@ use crate::domain::position::Seq;
 /// Changes kept: as many as a reader may lag behind.
 const MAX_CHANGES: usize = crate::hub::broadcast::CAPACITY;
 
-/// Bytes of text in them.
-const MAX_BYTES: usize = 64 * 1024;
+/// Bytes of messages in them.
+const MAX_BYTES: usize = 96 * 1024;
 
-/// The last edits and deletions of one room, at most one per message.
+/// The last edits, deletions and changes of reactions of one room, at most one per message.
 #[derive(Default)]
 pub(super) struct RecentChanges {
     /// The number of the last change. A reader whose event is not older needs no lock.
@@ -41,7 +41,7 @@ pub(super) struct AsOf {
 struct Kept {
     /// Oldest first.
     changes: VecDeque<Arc<Event>>,
-    /// Bytes of text in them.
+    /// Bytes of messages in them.
     bytes: usize,
     /// The number of the newest change that was dropped for lack of space while it was the last of its message.
     dropped: Seq,
@@ -80,14 +80,15 @@ impl RecentChanges {
 
     /// Records an event. Must happen before any reader gets it.
     pub(super) fn record(&self, event: &Arc<Event>) {
-        if event.kind == EventKind::Sent {
+        let (EventKind::Edited(message) | EventKind::Deleted(message) | EventKind::ReactionsChanged(message)) = &event.kind
+        else {
             return;
-        }
+        };
         let mut kept = self.kept.lock();
-        if let Some(earlier) = kept.changes.iter().position(|change| change.message.id == event.message.id) {
+        if let Some(earlier) = kept.changes.iter().position(|change| is_about(change, message)) {
             kept.remove(earlier);
         }
-        kept.bytes += text_bytes(event);
+        kept.bytes += size(event);
         kept.changes.push_back(Arc::clone(event));
         while kept.changes.len() > MAX_CHANGES || kept.bytes > MAX_BYTES {
             if let Some(dropped) = kept.remove(0) {
@@ -101,12 +102,13 @@ impl RecentChanges {
     pub(super) fn update(&self, event: Arc<Event>, as_of: AsOf) -> Option<Arc<Event>> {
         match self.current_message(&event, as_of) {
             CurrentMessage::Unchanged => Some(event),
-            CurrentMessage::Changed(message) => Some(Arc::new(Event { message, ..Event::clone(&event) })),
+            CurrentMessage::Changed(message) => Some(Arc::new(event.with_message(message))),
             CurrentMessage::Unknown => None,
         }
     }
 
     fn current_message(&self, event: &Event, as_of: AsOf) -> CurrentMessage {
+        let Some(shown) = event.message() else { return CurrentMessage::Unchanged };
         let now = self.as_of();
         if now.epoch != as_of.epoch {
             return CurrentMessage::Unknown;
@@ -115,10 +117,9 @@ impl RecentChanges {
             return CurrentMessage::Unchanged;
         }
         let kept = self.kept.lock();
-        match kept.changes.iter().rfind(|change| change.message.id == event.message.id) {
-            Some(change) if change.message.revision > event.message.revision => {
-                CurrentMessage::Changed(change.message.clone())
-            }
+        let last = kept.changes.iter().rev().filter_map(|change| change.message()).find(|message| message.id == shown.id);
+        match last {
+            Some(message) if message.is_newer_than(shown) => CurrentMessage::Changed(message.clone()),
             Some(_) => CurrentMessage::Unchanged,
             None if kept.dropped > as_of.seq => CurrentMessage::Unknown,
             None => CurrentMessage::Unchanged,
@@ -129,13 +130,17 @@ impl RecentChanges {
 impl Kept {
     fn remove(&mut self, index: usize) -> Option<Arc<Event>> {
         let change = self.changes.remove(index)?;
-        self.bytes -= text_bytes(&change);
+        self.bytes -= size(&change);
         Some(change)
     }
 }
 
-fn text_bytes(event: &Event) -> usize {
-    event.message.text.as_ref().map_or(0, |text| text.as_str().len())
+fn is_about(event: &Event, message: &Message) -> bool {
+    event.message().is_some_and(|about| about.id == message.id)
+}
+
+fn size(event: &Event) -> usize {
+    event.message().map_or(0, Message::size)
 }
 
 #[cfg(test)]
@@ -149,25 +154,26 @@ mod tests {
 
     use super::*;
 
-    fn event(room: RoomId, seq: u64, kind: EventKind, index: u64, text: Option<&str>) -> Arc<Event> {
+    fn event(
+        room: RoomId,
+        seq: u64,
+        kind: impl FnOnce(Message) -> EventKind,
+        index: u64,
+        text: Option<&str>,
+    ) -> Arc<Event> {
         let limits = Limits { text: 100_000, ..Limits::default() };
         let at = Timestamp::from_millis(1);
+        let author = User { id: UserId::random(), display_name: DisplayName::anonymous(), avatar_url: None };
         let message = Message {
-            id: MessageId { room, index },
-            author: User { id: UserId::random(), display_name: DisplayName::anonymous() },
             text: text.map(|text| MessageText::parse(text, &limits).expect("a text")),
-            created_at: at,
-            edited_at: None,
-            deleted_at: None,
-            client_message_id: None,
-            revision: Seq(seq),
+            ..Message::new(MessageId { room, index }, author, at, Seq(seq))
         };
-        Arc::new(Event { kind, position: Position { seq: Seq(seq), tag: EntryTag(seq) }, at, message })
+        Arc::new(Event { room, kind: kind(message), position: Position { seq: Seq(seq), tag: EntryTag(seq) }, at })
     }
 
     fn text_now(changes: &RecentChanges, event: &Event) -> Option<String> {
         match changes.current_message(event, AsOf { seq: event.position.seq, epoch: changes.as_of().epoch }) {
-            CurrentMessage::Unchanged => event.message.text.as_ref().map(|text| text.as_str().to_owned()),
+            CurrentMessage::Unchanged => event.message()?.text.as_ref().map(|text| text.as_str().to_owned()),
             CurrentMessage::Changed(message) => message.text.map(|text| text.as_str().to_owned()),
             CurrentMessage::Unknown => Some("unknown".to_owned()),
         }
@@ -202,7 +208,7 @@ mod tests {
         assert!(matches!(changes.current_message(&sent, read_since), CurrentMessage::Unchanged));
         changes.record(&event(room, 100, EventKind::Edited, 500, Some(&"x".repeat(MAX_BYTES))));
         let kept = changes.kept.lock();
-        assert_eq!((kept.changes.len(), kept.bytes), (1, MAX_BYTES));
+        assert_eq!(kept.changes.len(), 0);
     }
 
     #[test]

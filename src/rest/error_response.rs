@@ -74,9 +74,14 @@ impl ErrorStatus {
             ChatError::Refused(Violation::Invalid { field, problem }) => {
                 return reporting(error.code(), invalid_field(*field, problem));
             }
+            ChatError::UserBanned { .. }
+            | ChatError::RoomLocked
+            | ChatError::OwnerTokenInvalid
+            | ChatError::PresenceTokenInvalid
+            | ChatError::RoomAtCapacity => (StatusCode::FORBIDDEN, &*text),
             ChatError::RoomFull | ChatError::EditLimit => (StatusCode::INSUFFICIENT_STORAGE, &*text),
             ChatError::Conflict => (StatusCode::CONFLICT, &*text),
-            ChatError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, &*text),
+            ChatError::RateLimited { .. } | ChatError::SlowMode { .. } => (StatusCode::TOO_MANY_REQUESTS, &*text),
             ChatError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, &*text),
             // Clients of these routes send no cursors, so the cursor was our own.
             ChatError::Refused(Violation::CursorInvalid) => {
@@ -85,7 +90,7 @@ impl ErrorStatus {
             ChatError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, &*text),
         };
         let mut response = self.respond(error.code(), status, Envelope::error(status.as_u16(), message));
-        if let ChatError::RateLimited { retry_after, .. } = error {
+        if let ChatError::RateLimited { retry_after, .. } | ChatError::SlowMode { retry_after } = error {
             // Round up, so that a client that waits this long is not too early.
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -138,6 +143,15 @@ fn invalid_field(field: Field, problem: &str) -> Response {
         Field::ClientMessageId => "client_message_id",
         Field::First => "first",
         Field::Last => "last",
+        Field::Title => "title",
+        Field::Capacity => "capacity",
+        Field::SlowModeSeconds => "slow_mode_seconds",
+        Field::Listed => "listed",
+        Field::Locked => "locked",
+        Field::Seconds => "seconds",
+        Field::Reason => "reason",
+        Field::Emoji => "emoji",
+        Field::ReplyToId => "reply_to_id",
     };
     detail::list_response(&[detail::violation(name, format!("{name} {problem}"))])
 }

@@ -48,6 +48,8 @@ pub(super) async fn send(
         display_name: body.display_name.as_deref().filter(|name| !name.is_empty()),
         text: &body.message,
         client_message_id: None,
+        reply_to_id: None,
+        owner_token: None,
     };
     match rest.chat.send_message(client, input).await {
         Ok(accepted) => Envelope::success(SentMessage::new(&accepted)).into_response(),
@@ -224,12 +226,12 @@ pub(super) struct SentMessage<'a> {
 impl<'a> SentMessage<'a> {
     fn new(accepted: &'a Accepted) -> Self {
         Self {
-            room_id: ids::legacy_room_id(accepted.event.room()),
+            room_id: ids::legacy_room_id(accepted.message.id.room),
             user_id: accepted.author.id.as_str(),
             display_name: accepted.author.display_name.as_str(),
-            created_at: Date(accepted.event.message.created_at),
+            created_at: Date(accepted.message.created_at),
             message: text(accepted),
-            message_id: accepted.event.message.id.index,
+            message_id: accepted.message.id.index,
             token: accepted.token.reveal(),
         }
     }
@@ -252,15 +254,15 @@ pub(super) struct ChangedMessage<'a> {
 impl<'a> ChangedMessage<'a> {
     fn new(accepted: &'a Accepted) -> Self {
         Self {
-            room: ids::legacy_room_id(accepted.event.room()),
+            room: ids::legacy_room_id(accepted.message.id.room),
             user_id: accepted.author.id.as_str(),
             message: text(accepted),
-            message_id: accepted.event.message.id.index,
+            message_id: accepted.message.id.index,
             token: accepted.token.reveal(),
         }
     }
 }
 
 fn text(accepted: &Accepted) -> &str {
-    accepted.event.message.text.as_ref().map_or("", MessageText::as_str)
+    accepted.message.text.as_ref().map_or("", MessageText::as_str)
 }

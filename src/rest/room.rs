@@ -13,7 +13,7 @@ use futures_util::Stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::chat::{Chat, ChatError, RoomKey, RoomState, cursor, ids};
+use crate::chat::{ChangeSettings, Chat, ChatError, RoomKey, RoomState, cursor, ids};
 use crate::domain::message::{Message, MessageText};
 use crate::domain::page::Window;
 use crate::rest::body::Body;
@@ -56,8 +56,9 @@ pub(super) async fn create(State(rest): State<RestState>, Client(client): Client
     if csrf::is_embedded(&headers) {
         return rest.error_status.cross_site();
     }
-    match rest.chat.create_room(client).await {
-        Ok(state) => {
+    match rest.chat.create_room(client, ChangeSettings::default()).await {
+        // Nobody receives the owner's token: these routes have no place for it.
+        Ok((state, _owner_token)) => {
             let id = ids::legacy_room_id(state.room.id);
             let record = RoomRecord::new(&state, &id);
             Envelope { message: CREATED, room: Some(&id), ..Envelope::success(record) }.into_response()

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Context, Request, Subscription, ValidationMode, Variables};
-use futures_util::{Stream, StreamExt as _, future, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -115,17 +115,24 @@ impl Operation {
     }
 }
 
-/// Identifies an event and the revision of its message, because a replayed event shows its message in its current state.
+/// Identifies an event and the state of its message, because a replayed event shows its message in its current state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct EventVersion {
     room: RoomId,
     position: Position,
     revision: Seq,
+    reaction_changes: u64,
 }
 
 impl EventVersion {
     fn of(event: &Event) -> Self {
-        Self { room: event.room(), position: event.position, revision: event.message.revision }
+        let message = event.message();
+        Self {
+            room: event.room,
+            position: event.position,
+            revision: message.map_or_else(Seq::default, |message| message.revision),
+            reaction_changes: message.map_or(0, |message| message.reaction_changes),
+        }
     }
 
     /// Its index among the recent renderings.
@@ -162,7 +169,7 @@ impl EventRoot {
         ctx: &Context<'_>,
     ) -> async_graphql::Result<impl Stream<Item = MessageEvent> + use<>> {
         let event = Arc::clone(ctx.data::<Arc<Event>>()?);
-        Ok(stream::once(future::ready(MessageEvent::from(event))))
+        Ok(stream::iter(MessageEvent::from_event(event)))
     }
 }
 
@@ -270,7 +277,7 @@ impl Renderings {
     ) -> Result<Arc<Rendering>, Answer> {
         let _turn = turns.take().await;
         self.count.inc();
-        let cursor = cursor::encode_event(event.room(), event.position).into();
+        let cursor = cursor::encode_event(event.room, event.position).into();
         let mut request = Request::new("").variables(operation.variables.clone());
         request.set_parsed_query(operation.document.clone());
         match self.schema.execute_stream(request.data(event)).next().await {
@@ -298,25 +305,21 @@ mod tests {
     use crate::domain::message::{Message, MessageId};
     use crate::domain::position::EntryTag;
     use crate::domain::timestamp::Timestamp;
-    use crate::domain::user::{DisplayName, User, UserId};
+    use crate::domain::user::{DisplayName, Role, User, UserId};
     use crate::graphql::execution::document::Document;
     use crate::graphql::execution::document::tests::LIMITS;
 
     fn event() -> Arc<Event> {
         let at = Timestamp::from_millis(0);
-        let author = User { id: UserId::random(), display_name: DisplayName::anonymous() };
+        let author = User { id: UserId::random(), display_name: DisplayName::anonymous(), avatar_url: None };
+        let room = RoomId::random();
         let message = Message {
-            id: MessageId { room: RoomId::random(), index: 0 },
-            author,
-            text: None,
-            created_at: at,
-            edited_at: None,
             deleted_at: Some(at),
-            client_message_id: None,
-            revision: Seq(1),
+            deleted_by: Some(Role::Member),
+            ..Message::new(MessageId { room, index: 0 }, author, at, Seq(1))
         };
         let position = Position { seq: Seq(1), tag: EntryTag::random() };
-        Arc::new(Event { kind: EventKind::Deleted, position, at, message })
+        Arc::new(Event { room, position, at, kind: EventKind::Deleted(message) })
     }
 
     fn operation(renderings: &Renderings, alias: &str) -> Arc<Operation> {
@@ -334,7 +337,7 @@ mod tests {
     async fn a_subscription_that_is_not_polled_does_not_block_the_renderings_of_others() {
         let renderings = Renderings::new(true, ClientLimit::new(9, 9), usize::MAX, Counter::default());
         let event = event();
-        let turns = renderings.turns().of(event.room());
+        let turns = renderings.turns().of(event.room);
         let [stalled, other] = ["a", "b"].map(|alias| operation(&renderings, alias));
         let turn = turns.take().await;
         let mut waiting = pin!(renderings.get(&stalled, &turns, Arc::clone(&event)));

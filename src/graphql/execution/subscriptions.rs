@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::chat::{Chat, ChatError, Follower, RoomKey};
 use crate::client_limit::{ClientLimit, Exceeded};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventKind};
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::arguments::Argument;
 use crate::graphql::execution::document::{Document, operation_of};
@@ -99,6 +99,9 @@ impl Subscriptions {
                         continue;
                     }
                 };
+                if !matches!(event.kind, EventKind::Sent(_) | EventKind::Edited(_) | EventKind::Deleted(_)) {
+                    continue;
+                }
                 if let Some(rendering) = operation.recent(&event) {
                     yield Delivery::Event(rendering);
                     continue;
@@ -166,7 +169,7 @@ async fn render(
         };
         let now = follower.refresh(&event)?;
         // A text that is replaced again and again is shown as it was a moment ago. A deleted text is never shown.
-        let is_current = Arc::ptr_eq(&now, &event) || (attempt >= MAX_RENDERINGS && now.message.text.is_some());
+        let is_current = Arc::ptr_eq(&now, &event) || (attempt >= MAX_RENDERINGS && now.message().is_none_or(|message| message.text.is_some()));
         if is_current {
             return Some(Delivery::Event(rendering));
         }

@@ -5,6 +5,7 @@ use async_graphql::{Error, ErrorExtensions as _};
 use crate::chat::ChatError;
 use crate::domain::violation::{Field, Violation};
 use crate::error_code::ErrorCode;
+use crate::graphql::schema::types::DateTime;
 
 /// The error as clients see it. Errors that clients do not cause are logged here, once, with their source.
 pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
@@ -17,10 +18,14 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
             return with_code(format_args!("{name} {problem}"), error.code())
                 .extend_with(|_, extensions| extensions.set("field", name));
         }
-        ChatError::RateLimited { retry_after, .. } => {
+        ChatError::RateLimited { retry_after, .. } | ChatError::SlowMode { retry_after } => {
             let millis = retry_after.as_nanos().div_ceil(1_000_000);
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
             return shown.extend_with(|_, extensions| extensions.set("retryAfterMs", millis));
+        }
+        ChatError::UserBanned { until } => {
+            let until = until.map(|until| DateTime(until).to_string());
+            return shown.extend_with(|_, extensions| extensions.set("until", until));
         }
         ChatError::Unavailable(_) => tracing::warn!(error = error.fault(), "the store is unavailable"),
         ChatError::Internal(_) => {
@@ -31,6 +36,10 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
         | ChatError::TokenInvalid
         | ChatError::UserUnknown
         | ChatError::Refused(_)
+        | ChatError::OwnerTokenInvalid
+        | ChatError::PresenceTokenInvalid
+        | ChatError::RoomLocked
+        | ChatError::RoomAtCapacity
         | ChatError::RoomFull
         | ChatError::EditLimit
         | ChatError::Conflict => {}
@@ -49,6 +58,15 @@ const fn field_name(field: Field) -> &'static str {
         Field::MessageId => "messageId",
         Field::First => "first",
         Field::Last => "last",
+        Field::Title => "title",
+        Field::Capacity => "capacity",
+        Field::SlowModeSeconds => "slowModeSeconds",
+        Field::Listed => "listed",
+        Field::Locked => "locked",
+        Field::Seconds => "seconds",
+        Field::Reason => "reason",
+        Field::Emoji => "emoji",
+        Field::ReplyToId => "replyToId",
     }
 }
 

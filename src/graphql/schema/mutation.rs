@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use serde::Deserialize;
 
-use crate::chat::{Accepted, ChangeMessage, Chat, MessageRef, RoomKey, SendMessage, cursor};
+use crate::chat::{Accepted, ChangeMessage, ChangeSettings, Chat, MessageRef, RoomKey, SendMessage, cursor};
 use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::request_data::client_key;
 use crate::graphql::schema::room::Room;
@@ -71,8 +71,8 @@ impl Mutation {
 
 /// The message, the next token and the cursor of an accepted action.
 fn parts_of(accepted: Accepted) -> (Message, String, String) {
-    let cursor = cursor::encode_event(accepted.event.room(), accepted.event.position);
-    (Message(accepted.event.message), accepted.token.reveal(), cursor)
+    let cursor = cursor::encode_event(accepted.message.id.room, accepted.position);
+    (Message(accepted.message), accepted.token.reveal(), cursor)
 }
 
 /// A message to send.
@@ -108,6 +108,8 @@ impl SendMessageInput {
             display_name: self.display_name.as_deref(),
             text: &self.text,
             client_message_id: self.client_message_id.as_deref().map(String::as_str),
+            reply_to_id: None,
+            owner_token: None,
         }
     }
 }
@@ -154,7 +156,9 @@ pub(in crate::graphql) struct CreateRoomPayload {
 impl CreateRoomPayload {
     pub(in crate::graphql) async fn create(ctx: &Context<'_>) -> Result<Self> {
         // Boxed for the same reason as in `reads`.
-        let state = Box::pin(ctx.data::<Chat>()?.create_room(client_key(ctx))).await.map_err(chat_error)?;
+        let settings = ChangeSettings::default();
+        let created = Box::pin(ctx.data::<Chat>()?.create_room(client_key(ctx), settings)).await;
+        let (state, _owner_token) = created.map_err(chat_error)?;
         Ok(Self { room: Room::new(state) })
     }
 }

@@ -26,10 +26,11 @@ impl Subscription {
         let key = RoomKey { id: &room_id, code: &room_code };
         let followed = ctx.data::<Chat>()?.follow(client_key(ctx), key, after.as_deref()).await;
         let (_, follower) = followed.map_err(chat_error)?;
-        Ok(stream::unfold(follower, async |mut follower| {
-            let event = follower.next().await?;
-            Some((event.map(MessageEvent::from).map_err(chat_error), follower))
-        })
-        .boxed())
+        let events = stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower)));
+        let events = events.filter_map(async |event| match event {
+            Ok(event) => MessageEvent::from_event(event).map(Ok),
+            Err(error) => Some(Err(chat_error(error))),
+        });
+        Ok(events.boxed())
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface, Object, Result, Scalar, ScalarType, Value};
+use async_graphql::{Context, Error, ID, Interface, Object, Result, Scalar, ScalarType, Value};
 use serde::{Serialize, Serializer};
 
 use crate::chat::{RoomState, cursor};
@@ -166,12 +166,14 @@ pub(in crate::graphql) enum MessageEvent {
     Deleted(MessageDeleted),
 }
 
-impl From<Arc<Event>> for MessageEvent {
-    fn from(event: Arc<Event>) -> Self {
+impl MessageEvent {
+    /// The event as one of the three kinds that this interface has; `None` if it is another one.
+    pub(in crate::graphql) fn from_event(event: Arc<Event>) -> Option<Self> {
         match event.kind {
-            EventKind::Sent => Self::Sent(MessageSent(event)),
-            EventKind::Edited => Self::Edited(MessageEdited(event)),
-            EventKind::Deleted => Self::Deleted(MessageDeleted(event)),
+            EventKind::Sent(_) => Some(Self::Sent(MessageSent(event))),
+            EventKind::Edited(_) => Some(Self::Edited(MessageEdited(event))),
+            EventKind::Deleted(_) => Some(Self::Deleted(MessageDeleted(event))),
+            _ => None,
         }
     }
 }
@@ -185,7 +187,7 @@ macro_rules! message_event {
         impl $name {
             /// Opaque. Pass it as `after` to resume after this event.
             async fn cursor(&self) -> String {
-                cursor::encode_event(self.0.room(), self.0.position)
+                cursor::encode_event(self.0.room, self.0.position)
             }
 
             /// When the change was accepted.
@@ -194,8 +196,8 @@ macro_rules! message_event {
             }
 
             /// The message that changed.
-            async fn message(&self) -> Message {
-                Message(self.0.message.clone())
+            async fn message(&self) -> Result<Message> {
+                self.0.message().cloned().map(Message).ok_or_else(|| Error::new("an event without its message"))
             }
         }
     };

@@ -228,8 +228,8 @@ impl Object for &Accepted {
     fn serialize_field<M: SerializeMap>(&self, field: &SentField, to: &mut M) -> Result<(), M::Error> {
         match field {
             SentField::Token => to.serialize_value(&self.token.reveal()),
-            SentField::Cursor => to.serialize_value(&cursor::encode_event(self.event.room(), self.event.position)),
-            SentField::Message(selected) => to.serialize_value(&WithFields(&self.event.message, selected)),
+            SentField::Cursor => to.serialize_value(&cursor::encode_event(self.message.id.room, self.position)),
+            SentField::Message(selected) => to.serialize_value(&WithFields(&self.message, selected)),
             SentField::Author(selected) => to.serialize_value(&WithFields(&self.author, selected)),
         }
     }

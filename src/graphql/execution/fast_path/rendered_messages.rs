@@ -1,5 +1,4 @@
-//! A cache of messages as JSON, for pages of messages. The JSON depends only on the revision of a message and on the selected
-//! fields.
+//! A cache of messages as JSON, for pages of messages. The JSON depends only on the state of a message and on the selected fields.
 
 use std::sync::Arc;
 
@@ -26,6 +25,7 @@ pub(in crate::graphql) struct RenderedMessages(Arc<Cache<Key, Arc<RawValue>, Wei
 struct Key {
     message: MessageId,
     revision: Seq,
+    reaction_changes: u64,
     /// When the revision was made. A store that loses its last changes assigns their revision numbers again.
     changed_at: Timestamp,
     /// Identifies the selection set.
@@ -54,7 +54,7 @@ impl RenderedMessages {
         with_fields: &impl Serialize,
     ) -> serde_json::Result<Arc<RawValue>> {
         let changed_at = message.deleted_at.or(message.edited_at).unwrap_or(message.created_at);
-        let key = Key { message: message.id, revision: message.revision, changed_at, selection };
+        let key = Key { message: message.id, revision: message.revision, reaction_changes: message.reaction_changes, changed_at, selection };
         if let Some(json) = self.0.get(&key) {
             return Ok(json);
         }
