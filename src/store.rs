@@ -61,6 +61,22 @@ pub use crate::store::lockouts::{
 /// 14. Under any concurrency, a room never exceeds the messages and log entries, nor a message the edits, of the
 ///     [`RoomLimits`] in the change. Each message that is not deleted reserves a log entry for its deletion, so a deletion
 ///     is never refused for lack of space.
+/// 15. Rules (bans, the lock, slow mode) are decided in the step of clause 1, in this order, before the target of a reply and the
+///     limits. A rule holds for exactly the changes after the entry that set it. A repeat is recognized before any rule. No rule
+///     forbids a deletion, and none forbids anything to an owner. Whoever has proven to be the owner stays it for the room's life.
+/// 16. A ban forbids its user to send, edit, react and join. Unless the id of the user is signed, it also forbids that to all users
+///     with unsigned ids at the last known address from which the user sent or joined. An unknown address is never banned, and
+///     never replaces a known one. An owner cannot be banned. A lifted, replaced or expired ban forbids nothing.
+/// 17. In slow mode, the times of two messages of a user are never closer than the setting, under contention too. The first message
+///     of a user with an unsigned id also counts against its address, if that is known: against other first messages from there.
+/// 18. Each reaction counts once, under any concurrency. Changes of reactions without an entry of their own end in one entry with the
+///     final counts, even if the node that made them is gone. They never take the space of other changes: see
+///     [`RoomLimits::allow_reaction`]. A mark reserves its entry. A deletion removes the reactions and the mark of its message.
+/// 19. [`end_room`](Store::end_room) removes a room like its expiry, at once and on all nodes, and nothing of it remains. The
+///     feeds of all nodes get [`FeedItem::Ended`]. An unlisted room is missing from [`active_rooms`](Store::active_rooms) and its
+///     total, and from nothing else.
+/// 20. Every node reads the present users that other nodes report. A report expires [`PRESENCE_REPORT_TTL`] after it was made, and
+///     none outlives the room. Typing reaches the feeds of all nodes. Neither is an entry of the log.
 ///
 /// Each store has one clock, and every timestamp in its results is read from it. The clock of a shared store is not the
 /// clock of this process: to wait for a timestamp, subtract [`RoomState::now`] from it.
@@ -81,7 +97,7 @@ pub trait Store: FailureCounters {
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError>;
 
     /// Reads a page of the bans that hold, in the order in which they were made. A cursor of a page is the index that the store
-    /// gave the ban, which never changes. Fails with [`StoreError::NotFound`] if there is no such room.
+    /// gave the ban, which never changes; a ban that replaces another is a new one. Fails with [`StoreError::NotFound`] if there is no such room.
     async fn bans(&self, room: RoomId, after: Option<u64>, limit: u32) -> Result<BanPage, StoreError>;
 
     /// Reads a user of the room: one that has sent a message or has joined. `None` if there is no such user. Fails with
@@ -102,7 +118,9 @@ pub trait Store: FailureCounters {
     /// reactions within the last [`REACTIONS_INTERVAL`](crate::domain::reaction::REACTIONS_INTERVAL). Then the message is marked, and
     /// feeds get [`FeedItem::ReactionsPending`]. A reaction that exists already, or is already absent, changes nothing. Fails with
     /// the errors of `commit`, with [`StoreError::Full`] if the message has too many kinds or the room too many entries about
-    /// reactions, and with [`StoreError::EditLimit`] if the user changed this reaction too often.
+    /// reactions, and with [`StoreError::EditLimit`] if the user changed this reaction too often, or reacted to the message with more
+    /// than [`REACTION_KINDS_MAX`](crate::domain::reaction::REACTION_KINDS_MAX) emoji, including those that it removed. The rules and
+    /// the message are checked even if nothing changes. Registers no user.
     async fn react(&self, reaction: Reaction) -> Result<Reacted, StoreError>;
 
     /// Appends the due entries about reactions of marked messages, a bounded number per call. Returns when to call again: `None` if no
@@ -141,7 +159,7 @@ pub trait Store: FailureCounters {
     /// - [`StoreError::Full`] if the room has no space for another message or edit,
     /// - [`StoreError::EditLimit`] if the message has reached its number of edits,
     /// - [`StoreError::Denied`] if a rule of the room forbids the change,
-    /// - [`StoreError::NoSuchTarget`] if the message to reply to, or the user to ban, does not exist.
+    /// - [`StoreError::NoSuchTarget`] if the message to reply to was never sent, or the user to ban or to unban is none of the room.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
     /// Authenticates a user and commits its message, like [`authenticate`](Store::authenticate) and then
@@ -393,7 +411,7 @@ pub struct Actor {
 pub struct Member {
     pub user: User,
     pub role: Role,
-    /// The end of the ban that holds: `Some(None)` for the room's life.
+    /// The end of the ban that holds for the user or its address: `Some(None)` for the room's life.
     pub banned_until: Option<Option<Timestamp>>,
     /// The end of the log when the member was read.
     pub head: Position,
@@ -507,9 +525,15 @@ impl RoomLimits {
         entries.saturating_add(live).saturating_add(2) <= self.events
     }
 
-    /// Whether such a log has space for another edit.
+    /// Whether such a log has space for another edit, or for an entry about settings or a ban.
     pub(in crate::store) const fn allow_edit(&self, entries: u64, live: u64) -> bool {
         entries.saturating_add(live).saturating_add(1) <= self.events
+    }
+
+    /// Whether such a log has space for another entry about reactions. Entries about reactions take at most a quarter of the log.
+    /// `reactions` counts them, including those that are reserved for marked messages. `live` includes these, too.
+    pub(in crate::store) const fn allow_reaction(&self, entries: u64, live: u64, reactions: u64) -> bool {
+        self.allow_edit(entries, live) && reactions < self.events / 4
     }
 }
 

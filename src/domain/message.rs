@@ -103,7 +103,7 @@ pub struct Message {
     pub client_message_id: Option<ClientMessageId>,
     /// The index of the message in the same room that this one answers.
     pub reply_to: Option<u64>,
-    /// Most used first, at most [`REACTION_KINDS_MAX`](crate::domain::reaction::REACTION_KINDS_MAX); none if deleted.
+    /// Most used first, then by emoji, at most [`REACTION_KINDS_MAX`](crate::domain::reaction::REACTION_KINDS_MAX); none if deleted.
     pub reactions: Vec<ReactionCount>,
     /// How often the reactions to this message have changed. With `revision` it tells two states of a message apart.
     pub reaction_changes: u64,
