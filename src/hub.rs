@@ -10,6 +10,7 @@
 mod broadcast;
 mod log_page;
 mod metrics;
+mod reaction_log;
 mod recent_changes;
 mod viewer_reports;
 
@@ -36,6 +37,7 @@ use crate::store::{Feed, FeedItem, RoomState, Store, StoreError};
 use crate::hub::broadcast::{ReceiveError, Receiver, Sender};
 use crate::hub::log_page::{LOG_PAGE, LogPage};
 use crate::hub::metrics::{HubMetrics, ReplayReason};
+use crate::hub::reaction_log::ReactionLog;
 use crate::hub::recent_changes::{AsOf, RecentChanges};
 
 /// Bounds of the pause before a reader tries an unavailable store again. The pause doubles each time, with jitter.
@@ -64,6 +66,9 @@ struct WatchedRoom {
     live: Option<Sender<FeedItem>>,
     viewers: u32,
     changes: Arc<RecentChanges>,
+    reaction_log: ReactionLog,
+    /// Whether anybody has ever reacted to a message.
+    has_reactions: bool,
     ends: RoomEnd,
     /// Drops `live` when the room ends.
     _end: AbortOnDropHandle<()>,
@@ -89,7 +94,10 @@ impl WatchedRoom {
         match &item {
             FeedItem::Event(event) => self.changes.record(event),
             FeedItem::Resync | FeedItem::ResyncOf(_) => self.changes.forget(),
-            FeedItem::Ended(_) | FeedItem::ReactionsPending(..) | FeedItem::Typing(..) | FeedItem::PresenceChanged(_) => {}
+            FeedItem::Ended(_)
+            | FeedItem::ReactionsPending(..)
+            | FeedItem::Typing(..)
+            | FeedItem::PresenceChanged(_) => {}
         }
         if let Some(live) = &self.live {
             live.send(item);
@@ -128,7 +136,7 @@ impl Hub {
     pub fn start(store: Arc<dyn Store>) -> Self {
         let (rooms, stop, tasks, critical_tasks, metrics) = Default::default();
         let hub = Self { store, rooms, stop, tasks, critical_tasks, metrics };
-        let dispatch = dispatch(hub.store.feed(), Arc::clone(&hub.rooms), hub.stop.clone());
+        let dispatch = hub.clone().dispatch(hub.store.feed());
         hub.tasks.spawn(hub.critical_tasks.clone().task(dispatch));
         let rooms = Arc::clone(&hub.rooms);
         let viewers = move || rooms.lock().iter().map(|(room, watched)| (*room, watched.viewers)).collect();
@@ -203,7 +211,71 @@ impl Hub {
             }
         });
         let live = (!self.stop.is_cancelled()).then(Sender::new);
-        WatchedRoom { live, viewers: 0, changes: Arc::default(), ends, _end: AbortOnDropHandle::new(end) }
+        let watched = WatchedRoom {
+            live,
+            viewers: 0,
+            changes: Arc::default(),
+            reaction_log: ReactionLog::default(),
+            has_reactions: state.reaction_changes > 0,
+            ends,
+            _end: AbortOnDropHandle::new(end),
+        };
+        // A node that gathered reactions may have been killed while nobody watched the room.
+        if watched.has_reactions {
+            self.schedule_reactions(&watched, room, Duration::ZERO);
+        }
+        watched
+    }
+
+    fn schedule_reactions(&self, watched: &WatchedRoom, room: RoomId, due: Duration) {
+        watched.reaction_log.schedule(&self.store, room, due, &self.tasks, &self.stop);
+    }
+
+    /// Sends every item of the feed to the readers of its room, until this process stops.
+    async fn dispatch(self, mut feed: Feed) {
+        loop {
+            let item = tokio::select! {
+                item = feed.next() => item,
+                () = self.stop.cancelled() => None,
+            };
+            let mut rooms = self.rooms.lock();
+            match item {
+                Some(FeedItem::Event(event)) => {
+                    if let Some(watched) = rooms.get(&event.room) {
+                        watched.send(FeedItem::Event(event));
+                    }
+                }
+                Some(FeedItem::Ended(room)) => {
+                    if let Some(watched) = rooms.get_mut(&room) {
+                        watched.end(room);
+                    }
+                }
+                Some(FeedItem::ReactionsPending(room, due)) => {
+                    if let Some(watched) = rooms.get_mut(&room) {
+                        watched.has_reactions = true;
+                        self.schedule_reactions(watched, room, due);
+                    }
+                }
+                Some(FeedItem::Typing(..) | FeedItem::PresenceChanged(_)) => {}
+                Some(FeedItem::ResyncOf(affected)) => {
+                    for room in affected.iter() {
+                        if let Some(watched) = rooms.get(room) {
+                            self.resync(watched, *room);
+                        }
+                    }
+                }
+                Some(FeedItem::Resync) => rooms.iter().for_each(|(room, watched)| self.resync(watched, *room)),
+                None => return rooms.values_mut().for_each(|watched| watched.live = None),
+            }
+        }
+    }
+
+    /// Makes the readers of a room read its log. The announcement of gathered reactions may be lost, too.
+    fn resync(&self, watched: &WatchedRoom, room: RoomId) {
+        watched.send(FeedItem::Resync);
+        if watched.has_reactions {
+            self.schedule_reactions(watched, room, Duration::ZERO);
+        }
     }
 }
 
@@ -423,35 +495,5 @@ impl Drop for RoomWatch {
         }
         self.metrics.viewers.dec();
         self.metrics.rooms.set(rooms.len() as i64);
-    }
-}
-
-/// Sends every item of the feed to the readers of its room, until `stop` is cancelled.
-async fn dispatch(mut feed: Feed, rooms: Arc<WatchedRooms>, stop: CancellationToken) {
-    loop {
-        let item = tokio::select! {
-            item = feed.next() => item,
-            () = stop.cancelled() => None,
-        };
-        let mut rooms = rooms.lock();
-        match item {
-            Some(FeedItem::Event(event)) => {
-                if let Some(watched) = rooms.get(&event.room) {
-                    watched.send(FeedItem::Event(event));
-                }
-            }
-            Some(FeedItem::Ended(room)) => {
-                if let Some(watched) = rooms.get_mut(&room) {
-                    watched.end(room);
-                }
-            }
-            Some(FeedItem::ReactionsPending(..) | FeedItem::Typing(..) | FeedItem::PresenceChanged(_)) => {}
-            Some(FeedItem::ResyncOf(affected)) => {
-                let watched = affected.iter().filter_map(|room| rooms.get(room));
-                watched.for_each(|watched| watched.send(FeedItem::Resync));
-            }
-            Some(FeedItem::Resync) => rooms.values().for_each(|watched| watched.send(FeedItem::Resync)),
-            None => return rooms.values_mut().for_each(|watched| watched.live = None),
-        }
     }
 }

@@ -432,10 +432,14 @@ pub struct BanPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
     /// The user or its address is banned; `None` for the room's life.
-    Banned { until: Option<Timestamp> },
+    Banned {
+        until: Option<Timestamp>,
+    },
     Locked,
     /// The user may send its next message after this time.
-    SlowMode { retry_after: Duration },
+    SlowMode {
+        retry_after: Duration,
+    },
     /// The user to ban is an owner.
     IsOwner,
 }

@@ -64,7 +64,9 @@ impl EventKind {
             Self::Sent(message) | Self::Edited(message) | Self::Deleted(message) | Self::ReactionsChanged(message) => {
                 Some(message)
             }
-            Self::RoomUpdated(_) | Self::UserBanned(_) | Self::UserUnbanned(_) | Self::RoomEnded | Self::Unknown => None,
+            Self::RoomUpdated(_) | Self::UserBanned(_) | Self::UserUnbanned(_) | Self::RoomEnded | Self::Unknown => {
+                None
+            }
         }
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::domain::limits::{CLIENT_MESSAGE_ID_MAX, Limits, validate_text};
 use crate::domain::position::Seq;
+use crate::domain::reaction::ReactionCount;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::reaction::ReactionCount;
 use crate::domain::user::{Role, User, UserId};
 use crate::domain::violation::{Field, Violation};
 

@@ -80,7 +80,8 @@ impl RecentChanges {
 
     /// Records an event. Must happen before any reader gets it.
     pub(super) fn record(&self, event: &Arc<Event>) {
-        let (EventKind::Edited(message) | EventKind::Deleted(message) | EventKind::ReactionsChanged(message)) = &event.kind
+        let (EventKind::Edited(message) | EventKind::Deleted(message) | EventKind::ReactionsChanged(message)) =
+            &event.kind
         else {
             return;
         };
@@ -117,7 +118,8 @@ impl RecentChanges {
             return CurrentMessage::Unchanged;
         }
         let kept = self.kept.lock();
-        let last = kept.changes.iter().rev().filter_map(|change| change.message()).find(|message| message.id == shown.id);
+        let last =
+            kept.changes.iter().rev().filter_map(|change| change.message()).find(|message| message.id == shown.id);
         match last {
             Some(message) if message.is_newer_than(shown) => CurrentMessage::Changed(message.clone()),
             Some(_) => CurrentMessage::Unchanged,

@@ -37,17 +37,17 @@ use tokio_util::task::TaskTracker;
 use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::Event;
 use crate::domain::page::Window;
+use crate::domain::position::Position;
 use crate::domain::presence::Typing;
 use crate::domain::reaction::Emoji;
-use crate::domain::position::Position;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
 use crate::store::{
-    ActiveRooms, Actor, Admission, BanPage, Member, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
-    FailureOutcome, FailureRecord, Feed, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
-    Subject, UserPage,
+    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
+    FailureCounters, FailureOutcome, FailureRecord, Feed, LockoutPolicy, Member, NewMessage, NewRoom, PresenceReport,
+    PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 
 pub use crate::store::embedded::open::OpenError;

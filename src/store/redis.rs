@@ -33,9 +33,9 @@ use crate::detached_tasks::{DetachedTasks, Interrupted};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::message::{ClientMessageId, MessageText};
 use crate::domain::page::Window;
+use crate::domain::position::{Position, Seq};
 use crate::domain::presence::Typing;
 use crate::domain::reaction::Emoji;
-use crate::domain::position::{Position, Seq};
 use crate::domain::room::{Room, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
@@ -55,8 +55,9 @@ use crate::store::redis::startup::{StartupWait, check_layout};
 use crate::store::redis::two_step_send::send_in_two_steps;
 use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
-    ActiveRooms, Actor, Admission, BanPage, Member, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, Feed,
-    NewMessage, RoomState, Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
+    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, Change, CodeAttempt, Commit,
+    Committed, Feed, Member, NewMessage, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent,
+    Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
 };
 
 /// Maximum number of operations of several steps in flight, at some 4 kB each. No process starts that many while an unavailable
@@ -279,7 +280,9 @@ impl Store for RedisStore {
                 let mut call = commit_change(EventKind::Edited, index, revision);
                 self.run(call.arg(text.as_str()).arg(limits.events).arg(limits.edits)).await?
             }
-            Change::Delete { index, revision, .. } => self.run(&commit_change(EventKind::Deleted, index, revision)).await?,
+            Change::Delete { index, revision, .. } => {
+                self.run(&commit_change(EventKind::Deleted, index, revision)).await?
+            }
         };
         Ok(Committed::New(codec::decode_event(room, &reply.bytes()?)?))
     }

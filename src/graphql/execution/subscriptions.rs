@@ -169,7 +169,8 @@ async fn render(
         };
         let now = follower.refresh(&event)?;
         // A text that is replaced again and again is shown as it was a moment ago. A deleted text is never shown.
-        let is_current = Arc::ptr_eq(&now, &event) || (attempt >= MAX_RENDERINGS && now.message().is_none_or(|message| message.text.is_some()));
+        let is_current = Arc::ptr_eq(&now, &event)
+            || (attempt >= MAX_RENDERINGS && now.message().is_none_or(|message| message.text.is_some()));
         if is_current {
             return Some(Delivery::Event(rendering));
         }

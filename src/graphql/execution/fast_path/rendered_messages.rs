@@ -54,7 +54,13 @@ impl RenderedMessages {
         with_fields: &impl Serialize,
     ) -> serde_json::Result<Arc<RawValue>> {
         let changed_at = message.deleted_at.or(message.edited_at).unwrap_or(message.created_at);
-        let key = Key { message: message.id, revision: message.revision, reaction_changes: message.reaction_changes, changed_at, selection };
+        let key = Key {
+            message: message.id,
+            revision: message.revision,
+            reaction_changes: message.reaction_changes,
+            changed_at,
+            selection,
+        };
         if let Some(json) = self.0.get(&key) {
             return Ok(json);
         }
