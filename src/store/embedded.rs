@@ -4,21 +4,29 @@
 //! and `rooms` read. `sweep` removes expired data, and `checkpoint` copies the write-ahead log into the database.
 //! docs/decisions/0002-embedded-store.md explains why SQLite was chosen over faster engines.
 
+mod bans;
 mod checkpoint;
 mod clock;
+mod entries;
 mod error;
+mod event_kinds;
 pub mod export;
 mod file;
 mod history;
 mod layout;
 mod lockouts;
+mod members;
 mod open;
+mod reaction_rows;
+mod reactions;
 mod reader_pool;
 mod recent_messages;
 mod remnants;
 mod room_cache;
 mod rooms;
+mod rules;
 mod sweep;
+mod user_writes;
 mod wal;
 mod writer;
 mod writes;
@@ -43,11 +51,11 @@ use crate::domain::reaction::Emoji;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
-use crate::domain::user::UserId;
+use crate::domain::user::{Role, UserId};
 use crate::store::{
     ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
-    FailureCounters, FailureOutcome, FailureRecord, Feed, LockoutPolicy, Member, NewMessage, NewRoom, PresenceReport,
-    PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
+    FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, Member, NewMessage, NewRoom,
+    PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 
 pub use crate::store::embedded::open::OpenError;
@@ -55,7 +63,7 @@ pub use crate::store::embedded::open::OpenError;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::lockouts::Lockouts;
 use crate::store::embedded::reader_pool::ReaderPool;
-use crate::store::embedded::rooms::RoomRow;
+use crate::store::embedded::rooms::{Listing, RoomRow};
 use crate::store::embedded::writer::{Shared, Writer};
 
 /// The embedded store.
@@ -118,7 +126,7 @@ impl EmbeddedStore {
         self.readers
             .read(move |connection, now| {
                 let room = rooms::find(connection, room, now)?.ok_or(StoreError::NotFound)?;
-                shared.recent_messages.remove_older(room.state.room.id, room.state.head);
+                shared.recent_messages.remove_older(&room.state);
                 work(connection, room)
             })
             .await
@@ -137,44 +145,10 @@ impl Store for EmbeddedStore {
         self.writer.write(move |ctx| writes::create_room(ctx, room)).await
     }
 
-    async fn end_room(&self, _room: RoomId) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn bans(&self, _room: RoomId, _after: Option<u64>, _limit: u32) -> Result<BanPage, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn member(&self, _room: RoomId, _user: &UserId) -> Result<Option<Member>, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn join(&self, _room: RoomId, _actor: Actor) -> Result<Member, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn reactions_by(&self, _: RoomId, _: &UserId, _: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn react(&self, _reaction: Reaction) -> Result<Reacted, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn log_reactions(&self, _room: RoomId) -> Result<Option<Duration>, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn announce_typing(&self, _room: RoomId, _typing: Typing) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn report_presence(&self, _room: RoomId, _report: PresenceReport) -> Result<bool, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
-    async fn present_elsewhere(&self, _room: RoomId) -> Result<PresentUsers, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn end_room(&self, room: RoomId) -> Result<(), StoreError> {
+        self.writer.write(move |ctx| writes::end_room(ctx, room)).await?;
+        self.lockouts.forget_room(room);
+        Ok(())
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
@@ -204,24 +178,85 @@ impl Store for EmbeddedStore {
         .await
     }
 
+    async fn bans(&self, room: RoomId, after: Option<u64>, limit: u32) -> Result<BanPage, StoreError> {
+        self.read_room(room, move |connection, room| {
+            let now = room.state.now;
+            let rows = bans::page(connection, room.key, after, limit.saturating_add(1), now)?;
+            let more = rows.len() > limit as usize;
+            let bans = rows.into_iter().take(limit as usize).map(|row| (row.index, row.ban)).collect();
+            Ok(BanPage { bans, more, total: bans::count(connection, room.key, now)? })
+        })
+        .await
+    }
+
+    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+        let id = user.clone();
+        self.read_room(room, move |connection, room| {
+            let Some(row) = members::find(connection, room.key, &id)? else { return Ok(None) };
+            let address = row.address.filter(|_| !id.is_signed());
+            let banned_until = match row.role {
+                Role::Owner => None,
+                Role::Member => bans::find_end(connection, room.key, &id, address, room.state.now)?,
+            };
+            Ok(Some(Member { user: row.user(id), role: row.role, banned_until, head: room.state.head }))
+        })
+        .await
+    }
+
+    async fn join(&self, room: RoomId, actor: Actor) -> Result<Member, StoreError> {
+        self.writer.write(move |ctx| writes::join(ctx, room, actor)).await
+    }
+
+    async fn reactions_by(&self, room: RoomId, user: &UserId, messages: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        let (user, messages) = (user.clone(), messages.to_vec());
+        self.read_room(room, move |connection, room| {
+            let emoji = |index: &u64| reaction_rows::of_user(connection, room.id_of(*index), &user);
+            Ok(messages.iter().map(emoji).collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn react(&self, reaction: Reaction) -> Result<Reacted, StoreError> {
+        self.writer.write(move |ctx| reactions::react(ctx, reaction)).await
+    }
+
+    async fn log_reactions(&self, room: RoomId) -> Result<Option<Duration>, StoreError> {
+        self.writer.write(move |ctx| reactions::log_reactions(ctx, room)).await
+    }
+
+    async fn announce_typing(&self, room: RoomId, typing: Typing) -> Result<(), StoreError> {
+        // An error means that no feed is open.
+        let _ = self.shared.feed.send(FeedItem::Typing(room, Arc::new(typing)));
+        Ok(())
+    }
+
+    /// Does nothing, because there are no other nodes.
+    async fn report_presence(&self, _room: RoomId, _report: PresenceReport) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn present_elsewhere(&self, _room: RoomId) -> Result<PresentUsers, StoreError> {
+        Ok(PresentUsers::default())
+    }
+
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
         self.readers
             .read(move |connection, now| {
-                let mut rooms = rooms::list(connection, after, limit.saturating_add(1), now)?;
+                let mut rooms = rooms::list(connection, Listing::Listed, after, limit.saturating_add(1), now)?;
                 let more = rooms.len() > limit as usize;
                 rooms.truncate(limit as usize);
-                Ok(ActiveRooms { rooms, more, total: rooms::count(connection, now)? })
+                Ok(ActiveRooms { rooms, more, total: rooms::count_listed(connection, now)? })
             })
             .await
     }
 
     async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
-        self.writer.write(move |ctx| writes::authenticate(ctx, admission)).await
+        self.writer.write(move |ctx| user_writes::authenticate(ctx, admission)).await
     }
 
     async fn forget_new_user(&self, user: &UserId, token: TokenHash) -> Result<(), StoreError> {
         let user = user.clone();
-        self.writer.write(move |ctx| writes::forget_new_user(ctx, &user, token)).await
+        self.writer.write(move |ctx| user_writes::forget_new_user(ctx, &user, token)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

@@ -17,7 +17,7 @@ use crate::store::embedded::clock::Clock;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::history;
 use crate::store::embedded::open::OpenError;
-use crate::store::embedded::rooms::{self, RoomRow};
+use crate::store::embedded::rooms::{self, Listing, RoomRow};
 use crate::store::{PresentedToken, RoomState, StoreError, UserRecord};
 
 /// A locked data directory.
@@ -58,6 +58,7 @@ impl Export {
                     user: User {
                         id: UserId::from_stored(row.get(0)?),
                         display_name: DisplayName::from_stored(row.get(1)?),
+                        avatar_url: None,
                     },
                     current: TokenHash(row.get(2)?),
                     previous: previous.zip(sealed).map(|(hash, sealed)| PresentedToken {
@@ -73,7 +74,7 @@ impl Export {
 
     /// Reads up to `limit` rooms that are alive, newest first, starting after `after`.
     pub fn rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<Vec<RoomState>, StoreError> {
-        Ok(rooms::list(&self.connection, after, limit, self.clock.now())?)
+        Ok(rooms::list(&self.connection, Listing::All, after, limit, self.clock.now())?)
     }
 
     /// Reads messages of a room. Fails with [`StoreError::NotFound`] if the room has expired.

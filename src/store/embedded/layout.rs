@@ -8,7 +8,12 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The statements that upgrade to version 1, 2, and so on. SQLite's `user_version` stores the version in the file.
-const UPGRADES: [&str; 3] = [include_str!("layout/1.sql"), include_str!("layout/2.sql"), include_str!("layout/3.sql")];
+const UPGRADES: [&str; 4] = [
+    include_str!("layout/1.sql"),
+    include_str!("layout/2.sql"),
+    include_str!("layout/3.sql"),
+    include_str!("layout/4.sql"),
+];
 
 /// The version that this program reads and writes.
 pub(super) const CURRENT: i32 = UPGRADES.len() as i32;

@@ -106,6 +106,11 @@ impl Lockouts {
         CodeAttempt::Counted
     }
 
+    /// Forgets the counters of a room that has ended.
+    pub(super) fn forget_room(&self, room: RoomId) {
+        self.0.lock().rooms.remove(&room);
+    }
+
     /// Makes a room that lives for `remaining` trust a client.
     pub(super) fn trust_client(&self, room: RoomId, remaining: Duration, client: AttemptingClient, counted: bool) {
         let counters = &mut *self.0.lock();

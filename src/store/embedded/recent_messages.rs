@@ -13,11 +13,11 @@ use quick_cache::unsync::Cache;
 
 use crate::domain::event::{Event, EventKind};
 use crate::domain::limits::PAGE_MAX;
-use crate::domain::message::{ClientMessageId, Message, MessageText};
+use crate::domain::message::Message;
 use crate::domain::page::Window;
-use crate::domain::position::Position;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
+use crate::store::embedded::entries::CommittedChange;
 use crate::store::{RoomState, Snapshot};
 
 /// Maximum size of all rooms together, and of the messages of one room, in bytes.
@@ -55,13 +55,6 @@ impl Weighter<RoomId, RecentRoom> for BySize {
     }
 }
 
-/// A committed change of a room.
-pub(super) struct CommittedChange {
-    pub(super) event: Event,
-    /// Distinct users of the room after it.
-    pub(super) user_count: u64,
-}
-
 impl RecentMessages {
     pub(super) fn new() -> Self {
         let rooms = Cache::with_weighter(1_024, MAX_BYTES, BySize);
@@ -96,9 +89,10 @@ impl RecentMessages {
         let id = state.room.id;
         let are_last = messages.last().is_some_and(|last| last.id.index + 1 == state.message_count);
         let messages: VecDeque<_> = if are_last { messages.iter().cloned().collect() } else { VecDeque::new() };
-        let size = messages.iter().map(size_of_message).sum();
+        let size = messages.iter().map(Message::size).sum();
         let cache = &mut *self.0.lock();
-        let has_more = |room: &RecentRoom| room.state.head == state.head && room.messages.len() >= messages.len();
+        let has_more =
+            |room: &RecentRoom| room.state.version() == state.version() && room.messages.len() >= messages.len();
         if cache.versions[slot(id)] == version
             && size <= MAX_BYTES_PER_ROOM
             && !cache.rooms.peek(&id).is_some_and(has_more)
@@ -110,19 +104,14 @@ impl RecentMessages {
     /// Applies changes that are on disk, in their order.
     pub(super) fn apply(&self, changes: &[CommittedChange]) {
         let cache = &mut *self.0.lock();
-        for CommittedChange { event, user_count } in changes {
-            let id = event.room();
+        for change in changes {
+            let id = change.room();
             cache.versions[slot(id)] += 1;
             let Some(mut room) = cache.rooms.peek_mut(&id) else { continue };
-            let head = room.state.head.seq;
-            if event.position.seq == head.next() {
-                room.apply(event, *user_count);
-            } else if event.position.seq > head {
-                // The change before it is missing.
+            if !room.apply(change) {
                 drop(room);
                 cache.rooms.remove(&id);
             }
-            // Otherwise the read that added the room has seen the change already.
         }
         // The cache does not evict rooms when others grow in place. Setting its capacity makes it do so.
         if cache.rooms.weight() > MAX_BYTES {
@@ -130,9 +119,11 @@ impl RecentMessages {
         }
     }
 
-    /// Removes a room whose state is older than `head`.
-    pub(super) fn remove_older(&self, id: RoomId, head: Position) {
-        self.0.lock().rooms.remove_if(&id, |room| room.state.head.seq < head.seq);
+    /// Removes a room whose state is older than this one.
+    pub(super) fn remove_older(&self, state: &RoomState) {
+        self.0.lock().rooms.remove_if(&state.room.id, |room| {
+            room.state.head.seq < state.head.seq || room.state.reaction_changes < state.reaction_changes
+        });
     }
 
     /// Removes everything, because it is unknown whether a transaction is on disk.
@@ -151,34 +142,68 @@ fn slot(id: RoomId) -> usize {
 }
 
 impl RecentRoom {
-    fn apply(&mut self, event: &Event, user_count: u64) {
-        let (state, message) = (&mut self.state, &event.message);
-        let first = state.message_count - self.messages.len() as u64;
-        let messages = Arc::make_mut(&mut self.messages);
-        state.head = event.position;
-        state.user_count = user_count;
-        if event.kind == EventKind::Sent {
-            state.message_count = message.id.index + 1;
-            self.size += size_of_message(message);
-            messages.push_back(message.clone());
-        } else if let Some(changed) = message.id.index.checked_sub(first)
-            && let Some(changed) = usize::try_from(changed).ok().and_then(|changed| messages.get_mut(changed))
-        {
-            self.size = self.size - size_of_message(changed) + size_of_message(message);
-            *changed = message.clone();
-        }
-        while messages.len() > PAGE_MAX as usize || self.size > MAX_BYTES_PER_ROOM {
-            let Some(removed) = messages.pop_front() else { break };
-            self.size -= size_of_message(&removed);
+    /// Applies a change. Returns `false` if the room has ended, or if the change before this one is missing.
+    fn apply(&mut self, change: &CommittedChange) -> bool {
+        match change {
+            CommittedChange::Entry { event, user_count, reaction_changes } => {
+                let head = self.state.head.seq;
+                // If the number is not larger, the read that added the room has seen the change already.
+                if event.position.seq == head.next() {
+                    self.state.user_count = *user_count;
+                    self.state.reaction_changes = *reaction_changes;
+                    self.apply_event(event);
+                }
+                event.position.seq <= head.next()
+            }
+            CommittedChange::Reactions { message, reaction_changes, .. } => {
+                let next = self.state.reaction_changes + 1;
+                if *reaction_changes == next {
+                    self.state.reaction_changes = next;
+                    self.replace(message);
+                    self.remove_excess();
+                }
+                *reaction_changes <= next
+            }
+            CommittedChange::Ended(_) => false,
         }
     }
-}
 
-fn size_of_message(message: &Message) -> usize {
-    let text = message.text.as_ref().map_or("", MessageText::as_str);
-    let client_message_id = message.client_message_id.as_ref().map_or("", ClientMessageId::as_str);
-    let strings = [text, client_message_id, message.author.id.as_str(), message.author.display_name.as_str()];
-    size_of::<Message>() + strings.map(str::len).iter().sum::<usize>()
+    fn apply_event(&mut self, event: &Event) {
+        self.state.head = event.position;
+        match &event.kind {
+            EventKind::Sent(message) => {
+                self.state.message_count = message.id.index + 1;
+                self.size += message.size();
+                Arc::make_mut(&mut self.messages).push_back(message.clone());
+            }
+            EventKind::Edited(message) | EventKind::Deleted(message) | EventKind::ReactionsChanged(message) => {
+                self.replace(message);
+            }
+            EventKind::RoomUpdated(settings) => self.state.settings = settings.clone(),
+            EventKind::UserBanned(_) | EventKind::UserUnbanned(_) | EventKind::RoomEnded | EventKind::Unknown => {}
+        }
+        self.remove_excess();
+    }
+
+    /// Replaces a message by its new state, if it is here.
+    fn replace(&mut self, message: &Message) {
+        let first = self.state.message_count - self.messages.len() as u64;
+        if let Some(place) = message.id.index.checked_sub(first)
+            && let Some(place) = usize::try_from(place).ok().filter(|place| *place < self.messages.len())
+        {
+            let changed = &mut Arc::make_mut(&mut self.messages)[place];
+            self.size = self.size - changed.size() + message.size();
+            *changed = message.clone();
+        }
+    }
+
+    /// Removes the first messages if there are too many.
+    fn remove_excess(&mut self) {
+        while self.messages.len() > PAGE_MAX as usize || self.size > MAX_BYTES_PER_ROOM {
+            let Some(removed) = Arc::make_mut(&mut self.messages).pop_front() else { break };
+            self.size -= removed.size();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -186,36 +211,63 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::message::MessageId;
+    use crate::domain::message::{MessageId, MessageText};
     use crate::domain::page::Take;
-    use crate::domain::position::{EntryTag, Seq};
-    use crate::domain::room::{Room, RoomCode};
+    use crate::domain::position::{EntryTag, Position, Seq};
+    use crate::domain::reaction::{Emoji, ReactionCount};
+    use crate::domain::room::{Room, RoomCode, RoomSecret, RoomSettings};
+    use crate::domain::token::Token;
     use crate::domain::user::{DisplayName, User, UserId};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
     const LAST_TWO: Option<Window> = Some(Window { after: None, before: None, take: Take::Last(2) });
 
     fn empty_room() -> Snapshot {
-        let expires_at = NOW.plus(Duration::from_secs(60));
-        let room = Room { id: RoomId::random(), code: RoomCode::random(6), created_at: NOW, expires_at };
-        let state = RoomState { room, now: NOW, head: Position::START, message_count: 0, user_count: 0 };
+        let room = Room {
+            id: RoomId::random(),
+            code: RoomCode::random(6),
+            owner_token: Token::random().hash(),
+            secret: RoomSecret::random(),
+            created_at: NOW,
+            expires_at: NOW.plus(Duration::from_secs(60)),
+        };
+        let settings = RoomSettings::default();
+        let (message_count, user_count, reaction_changes) = (0, 0, 0);
+        let head = Position::START;
+        let state = RoomState { room, now: NOW, head, message_count, user_count, settings, reaction_changes };
         Snapshot { state, messages: Vec::new() }
     }
 
-    /// Changes the message at `index`, as entry `seq` of the log.
-    fn change(room: RoomId, kind: EventKind, seq: u64, index: u64, text: &str) -> CommittedChange {
-        let message = Message {
-            id: MessageId { room, index },
-            author: User { id: UserId::random(), display_name: DisplayName::anonymous() },
-            text: Some(MessageText::from_stored(text.to_owned())),
-            created_at: NOW,
-            edited_at: None,
-            deleted_at: None,
-            client_message_id: None,
-            revision: Seq(seq),
-        };
+    /// The message at `index`, as entry `seq` of the log left it.
+    fn message(room: RoomId, seq: u64, index: u64, text: &str) -> Message {
+        let author = User { id: UserId::random(), display_name: DisplayName::anonymous(), avatar_url: None };
+        let message = Message::new(MessageId { room, index }, author, NOW, Seq(seq));
+        Message { text: Some(MessageText::from_stored(text.to_owned())), ..message }
+    }
+
+    /// Entry `seq` of the log, after `reaction_changes` changes of reactions.
+    fn entry(room: RoomId, seq: u64, reaction_changes: u64, kind: EventKind) -> CommittedChange {
         let position = Position { seq: Seq(seq), tag: EntryTag(seq) };
-        CommittedChange { event: Event { kind, position, at: NOW, message }, user_count: seq }
+        let event = Arc::new(Event { room, position, at: NOW, kind });
+        CommittedChange::Entry { event, user_count: seq, reaction_changes }
+    }
+
+    fn sent(room: RoomId, seq: u64, index: u64, text: &str) -> CommittedChange {
+        entry(room, seq, 0, EventKind::Sent(message(room, seq, index, text)))
+    }
+
+    fn edited(room: RoomId, seq: u64, index: u64, text: &str) -> CommittedChange {
+        entry(room, seq, 0, EventKind::Edited(message(room, seq, index, text)))
+    }
+
+    /// The message at `index` with `count` reactions.
+    fn with_reactions(room: RoomId, index: u64, count: u32) -> Message {
+        let reactions = vec![ReactionCount { emoji: Emoji::from_stored("+".to_owned()), count }];
+        Message { reactions, reaction_changes: count.into(), ..message(room, 1, index, "text") }
+    }
+
+    fn reacted(room: RoomId, index: u64, reaction_changes: u64, count: u32) -> CommittedChange {
+        CommittedChange::Reactions { message: with_reactions(room, index, count), reaction_changes, due: None }
     }
 
     fn texts(snapshot: &Snapshot) -> Vec<&str> {
@@ -227,17 +279,14 @@ mod tests {
         let (cache, room) = (RecentMessages::new(), empty_room());
         let id = room.state.room.id;
         cache.insert(&room, cache.version(id));
-        cache.apply(&[1, 2, 3].map(|seq| change(id, EventKind::Sent, seq, seq - 1, &format!("text {seq}"))));
-        cache.apply(&[
-            change(id, EventKind::Edited, 4, 1, "edited"),
-            change(id, EventKind::Edited, 4, 1, "applied twice"),
-        ]);
+        cache.apply(&[1, 2, 3].map(|seq| sent(id, seq, seq - 1, &format!("text {seq}"))));
+        cache.apply(&[edited(id, 4, 1, "edited"), edited(id, 4, 1, "applied twice")]);
         let found = cache.snapshot(id, LAST_TWO, NOW).expect("the last page");
         assert_eq!(texts(&found), ["edited", "text 3"]);
         let RoomState { head, message_count, user_count, .. } = found.state;
         assert_eq!((head.seq, message_count, user_count), (Seq(4), 3, 4));
         let long = "x".repeat(MAX_BYTES_PER_ROOM);
-        cache.apply(&[change(id, EventKind::Sent, 5, 3, &long)]);
+        cache.apply(&[sent(id, 5, 3, &long)]);
         assert!(cache.snapshot(id, LAST_TWO, NOW).is_none(), "a message does not fit");
         assert!(cache.snapshot(id, None, NOW).is_some_and(|found| found.state.message_count == 4));
         assert!(cache.snapshot(id, None, NOW.plus(Duration::from_secs(60))).is_none(), "the room has expired");
@@ -248,14 +297,51 @@ mod tests {
         let (cache, room) = (RecentMessages::new(), empty_room());
         let id = room.state.room.id;
         let version = cache.version(id);
-        cache.apply(&[change(id, EventKind::Sent, 1, 0, "text")]);
+        cache.apply(&[sent(id, 1, 0, "text")]);
         cache.insert(&room, version);
         assert!(cache.snapshot(id, None, NOW).is_none(), "it was read before the commit");
         cache.insert(&room, cache.version(id));
-        cache.remove_older(id, Position::START);
+        cache.remove_older(&room.state);
         assert!(cache.snapshot(id, None, NOW).is_some());
-        cache.remove_older(id, Position { seq: Seq(1), tag: EntryTag(1) });
-        assert!(cache.snapshot(id, None, NOW).is_none(), "the database has a newer state");
+        let newer = RoomState { head: Position { seq: Seq(1), tag: EntryTag(1) }, ..room.state.clone() };
+        cache.remove_older(&newer);
+        assert!(cache.snapshot(id, None, NOW).is_none(), "the database has a newer entry");
+        cache.insert(&room, cache.version(id));
+        cache.remove_older(&RoomState { reaction_changes: 1, ..room.state.clone() });
+        assert!(cache.snapshot(id, None, NOW).is_none(), "the database has a newer reaction");
+    }
+
+    #[test]
+    fn reactions_are_applied_once_and_in_order() {
+        let (cache, room) = (RecentMessages::new(), empty_room());
+        let id = room.state.room.id;
+        cache.insert(&room, cache.version(id));
+        cache.apply(&[sent(id, 1, 0, "text"), reacted(id, 0, 1, 1), reacted(id, 0, 2, 2), reacted(id, 0, 1, 1)]);
+        let find = || cache.snapshot(id, Some(Window::only(0)), NOW);
+        assert_eq!(find().expect("the message").messages[0].reactions[0].count, 2);
+        cache.apply(&[entry(id, 2, 3, EventKind::ReactionsChanged(with_reactions(id, 0, 3)))]);
+        let found = find().expect("the message");
+        assert_eq!(
+            (found.messages[0].reactions[0].count, found.state.reaction_changes, found.state.head.seq),
+            (3, 3, Seq(2))
+        );
+        cache.apply(&[reacted(id, 0, 5, 5)]);
+        assert!(find().is_none(), "a change is missing");
+    }
+
+    #[test]
+    fn settings_are_applied_and_an_ended_room_is_gone() {
+        let (cache, room) = (RecentMessages::new(), empty_room());
+        let id = room.state.room.id;
+        cache.insert(&room, cache.version(id));
+        let locked = RoomSettings { locked: true, ..RoomSettings::default() };
+        cache.apply(&[entry(id, 1, 0, EventKind::RoomUpdated(locked))]);
+        assert!(cache.snapshot(id, None, NOW).is_some_and(|found| found.state.settings.locked));
+        let version = cache.version(id);
+        cache.apply(&[CommittedChange::Ended(id)]);
+        assert!(cache.snapshot(id, None, NOW).is_none());
+        cache.insert(&room, version);
+        assert!(cache.snapshot(id, None, NOW).is_none(), "it was read before its end");
     }
 
     #[test]
@@ -266,12 +352,12 @@ mod tests {
             let id = room.state.room.id;
             cache.insert(&room, cache.version(id));
             for seq in 1..=9 {
-                cache.apply(&[change(id, EventKind::Sent, seq, seq - 1, &text)]);
+                cache.apply(&[sent(id, seq, seq - 1, &text)]);
             }
         }
         let cache = cache.0.lock();
         let size: usize =
-            cache.rooms.iter().map(|(_, room)| room.messages.iter().map(size_of_message).sum::<usize>()).sum();
+            cache.rooms.iter().map(|(_, room)| room.messages.iter().map(Message::size).sum::<usize>()).sum();
         assert!(size as u64 <= MAX_BYTES && cache.rooms.len() > 10, "{size} bytes in {} rooms", cache.rooms.len());
     }
 }

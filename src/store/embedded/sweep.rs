@@ -100,7 +100,7 @@ fn remove_users(connection: &Connection, now: Timestamp) -> rusqlite::Result<boo
     Ok(removed > 0)
 }
 
-/// Removes a part of an expired room: first messages, then the log and the users, and at last the room itself.
+/// Removes a part of an expired room: first messages, then all other rows, and at last the room itself.
 fn remove_part_of_room(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     let expired: Option<i64> = connection
         .prepare_cached("SELECT key FROM room WHERE expires_at <= ?1 LIMIT 1")?
@@ -116,18 +116,30 @@ fn remove_part_of_room(connection: &Connection, now: Timestamp) -> rusqlite::Res
         connection.prepare_cached("DELETE FROM message WHERE id >= ?1 AND id <= ?2")?.execute([start, last])?;
         return Ok(true);
     }
-    let changes = connection
+    let mut removed = 0;
+    for (table, key) in [("change", "id"), ("reaction_entry", "message")] {
+        removed += connection
+            .prepare_cached(&format!(
+                "DELETE FROM {table} WHERE {key} IN
+                 (SELECT {key} FROM {table} WHERE {key} >= ?1 AND {key} < ?2 ORDER BY {key} LIMIT ?3)"
+            ))?
+            .execute(params![start, end, ROWS_PER_STEP])?;
+    }
+    removed += connection
         .prepare_cached(
-            "DELETE FROM change WHERE id IN (SELECT id FROM change WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3)",
+            "DELETE FROM reaction WHERE (message, user, emoji) IN
+             (SELECT message, user, emoji FROM reaction WHERE message >= ?1 AND message < ?2 LIMIT ?3)",
         )?
         .execute(params![start, end, ROWS_PER_STEP])?;
-    let users = connection
-        .prepare_cached(
-            "DELETE FROM chatter WHERE room = ?1
-             AND ordinal IN (SELECT ordinal FROM chatter WHERE room = ?1 ORDER BY ordinal LIMIT ?2)",
-        )?
-        .execute(params![room, ROWS_PER_STEP])?;
-    if changes + users == 0 {
+    for (table, key) in [("chatter", "ordinal"), ("ban", "seq"), ("last_sent", "subject")] {
+        removed += connection
+            .prepare_cached(&format!(
+                "DELETE FROM {table} WHERE room = ?1
+                 AND {key} IN (SELECT {key} FROM {table} WHERE room = ?1 ORDER BY {key} LIMIT ?2)"
+            ))?
+            .execute(params![room, ROWS_PER_STEP])?;
+    }
+    if removed == 0 {
         connection.prepare_cached("DELETE FROM room WHERE key = ?1")?.execute([room])?;
     }
     Ok(true)

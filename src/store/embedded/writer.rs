@@ -12,13 +12,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::critical_tasks::CriticalTasks;
-use crate::domain::event::EventKind;
 use crate::domain::timestamp::Timestamp;
 use crate::store::embedded::clock::Clock;
+use crate::store::embedded::entries::CommittedChange;
 use crate::store::embedded::error;
 use crate::store::embedded::file::DatabaseFile;
 use crate::store::embedded::open::{BUSY_TIMEOUT, OpenError};
-use crate::store::embedded::recent_messages::{CommittedChange, RecentMessages};
+use crate::store::embedded::recent_messages::RecentMessages;
 use crate::store::embedded::remnants::WrittenPages;
 use crate::store::embedded::room_cache::RoomCache;
 use crate::store::embedded::wal::{self, CheckpointMode, WalSize};
@@ -212,9 +212,9 @@ fn run(connection: Connection, shared: &Shared, mut queue: mpsc::Receiver<Reques
         for write in writes {
             write.finish(committed.as_ref().map(drop));
         }
-        for CommittedChange { event, .. } in committed.unwrap_or_default() {
+        for item in committed.unwrap_or_default().into_iter().filter_map(CommittedChange::into_feed_item) {
             // An error means that no feed is open. That is fine: the log has the event.
-            let _ = shared.feed.send(FeedItem::Event(Arc::new(event)));
+            let _ = shared.feed.send(item);
         }
         for (mode, reply) in checkpoints {
             let _ = reply.send(state.checkpoint(mode));
@@ -266,7 +266,7 @@ impl WriterState<'_> {
         {
             pages.add_frames(frames);
         }
-        if changes.iter().any(|change| change.event.kind != EventKind::Sent) {
+        if changes.iter().any(CommittedChange::removes_text) {
             // Replaced text must leave the write-ahead log.
             self.shared.truncate_log.notify_one();
         }
@@ -297,10 +297,11 @@ mod tests {
     use super::*;
     use crate::domain::message::MessageText;
     use crate::domain::position::{EntryTag, Seq};
-    use crate::domain::room::{RoomCode, RoomId};
+    use crate::domain::room::{RoomCode, RoomId, RoomSecret, RoomSettings};
+    use crate::domain::token::Token;
     use crate::domain::user::{DisplayName, User, UserId};
     use crate::store::embedded::{rooms, writes};
-    use crate::store::{Change, Commit, RoomLimits};
+    use crate::store::{Actor, Change, Commit, NewRoom, RoomLimits};
 
     fn writer(critical_tasks: CriticalTasks) -> (Writer, TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
@@ -336,14 +337,22 @@ mod tests {
     #[tokio::test]
     async fn the_cache_does_not_keep_what_was_rolled_back() {
         let (writer, _directory) = writer(CriticalTasks::default());
-        let (id, code) = (RoomId::random(), RoomCode::random(6));
-        let ttl = Duration::from_secs(3_600);
-        writer.write(move |ctx| writes::create_room(ctx, id, code, ttl)).await.expect("a room");
+        let id = RoomId::random();
+        let room = NewRoom {
+            id,
+            code: RoomCode::random(6),
+            ttl: Duration::from_secs(3_600),
+            owner_token: Token::random().hash(),
+            secret: RoomSecret::random(),
+            settings: RoomSettings::default(),
+        };
+        writer.write(move |ctx| writes::create_room(ctx, room)).await.expect("a room");
         let send = || {
-            let author = User { id: UserId::random(), display_name: DisplayName::anonymous() };
+            let user = User { id: UserId::random(), display_name: DisplayName::anonymous(), avatar_url: None };
+            let author = Actor { user, is_owner: false, address: None };
             let text = MessageText::from_stored("hello".into());
             let limits = RoomLimits { messages: 9, events: 99, edits: 9 };
-            let change = Change::Send { author, text, client_message_id: None, limits };
+            let change = Change::Send { author, text, client_message_id: None, reply_to: None, limits };
             Commit { room: id, tag: EntryTag::random(), change }
         };
         for sent in 1..=3 {
