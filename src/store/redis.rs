@@ -5,14 +5,18 @@
 
 mod acl;
 mod active_rooms;
+mod changes;
 mod codec;
+mod event_codec;
 mod fan_out;
 mod feed;
 pub mod import;
 mod keys;
 mod link;
 mod lockouts;
+mod members;
 mod reply;
+mod room_list;
 mod scripts;
 mod snapshot;
 mod startup;
@@ -30,19 +34,19 @@ use tracing::warn;
 
 use crate::critical_tasks::CriticalTasks;
 use crate::detached_tasks::{DetachedTasks, Interrupted};
-use crate::domain::event::{Event, EventKind};
-use crate::domain::message::{ClientMessageId, MessageText};
+use crate::domain::event::Event;
 use crate::domain::page::Window;
-use crate::domain::position::{Position, Seq};
+use crate::domain::position::Position;
 use crate::domain::presence::Typing;
 use crate::domain::reaction::Emoji;
-use crate::domain::room::{Room, RoomId};
+use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
-use crate::store::redis::feed::EventFeed;
-use crate::store::redis::keys::{Keys, ROOM_PARTS, list_entry};
-use crate::store::redis::link::cluster::Cluster;
+use crate::store::redis::changes::{complete, pass_message};
+use crate::store::redis::codec::SendConditions;
+use crate::store::redis::feed::{EventFeed, encode_typing};
+use crate::store::redis::keys::{CODE_PARTS, Keys, ROOM_PARTS};
 use crate::store::redis::link::commands::CommandClient;
 use crate::store::redis::link::connect_error::is_temporary;
 use crate::store::redis::link::error::is_cluster_down;
@@ -50,14 +54,14 @@ use crate::store::redis::link::script::{Script, ScriptCall};
 pub use crate::store::redis::link::settings::{InvalidSettings, Login, Sentinels, Settings};
 pub use crate::store::redis::link::tls::{CertificateFiles, InvalidCertificates};
 use crate::store::redis::reply::Reply;
-use crate::store::redis::scripts::{Scripts, millis, pass_admission, pass_window};
+use crate::store::redis::scripts::{Scripts, pass_admission};
 use crate::store::redis::startup::{StartupWait, check_layout};
 use crate::store::redis::two_step_send::send_in_two_steps;
 use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
-    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, Change, CodeAttempt, Commit,
-    Committed, Feed, Member, NewMessage, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent,
-    Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
+    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
+    Feed, Member, NewMessage, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot,
+    Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
 };
 
 /// Maximum number of operations of several steps in flight, at some 4 kB each. No process starts that many while an unavailable
@@ -83,7 +87,7 @@ struct Inner {
     keys: Keys,
     scripts: Scripts,
     critical_tasks: CriticalTasks,
-    /// Identifies this process in the viewer counts.
+    /// Identifies this process in what it reports to others.
     node: String,
     viewer_cache: ViewerCache,
 }
@@ -114,14 +118,15 @@ impl RedisStore {
             );
         }
         check_layout(&commands, &keys).await?;
-        let feed = EventFeed::start(&settings, keys.clone(), &commands, critical_tasks.clone());
+        let node = hex::encode(rand::random::<[u8; 8]>());
+        let feed = EventFeed::start(&settings, keys.clone(), &node, &commands, critical_tasks.clone());
         let inner = Inner {
             commands,
             feed,
             keys,
             scripts: Scripts::new(settings.is_cluster()),
             critical_tasks,
-            node: hex::encode(rand::random::<[u8; 8]>()),
+            node,
             viewer_cache: ViewerCache::new(),
         };
         Ok(Self { inner: Arc::new(inner), detached_tasks: DetachedTasks::new(MAX_DETACHED, DETACHED_TIMEOUT) })
@@ -158,23 +163,6 @@ impl RedisStore {
         })
     }
 
-    /// Takes two steps, because a cluster may keep room and list on two nodes. Between them the room exists without being listed.
-    async fn create_and_list(&self, room: NewRoom) -> Result<RoomState, StoreError> {
-        let mut create = self.on_room(&self.inner.scripts.create_room, room.id, &ROOM_PARTS);
-        let state = self.run(create.arg(room.code.reveal()).arg(millis(room.ttl))).await?.room_state(room.id)?;
-        self.list_room(&state.room).await?;
-        Ok(state)
-    }
-
-    /// Adds a room to the list of rooms. Idempotent.
-    async fn list_room(&self, room: &Room) -> Result<(), StoreError> {
-        let topology = self.inner.commands.cluster().map(Cluster::topology);
-        let part = self.inner.keys.list_part(room.id, topology.as_deref());
-        let mut call = self.inner.scripts.list_room.call(self.inner.keys.room_list(part));
-        call.arg(list_entry(room.created_at, room.id)).arg(room.expires_at.as_millis());
-        self.run(&call).await.map(drop)
-    }
-
     async fn run(&self, call: &ScriptCall<'_>) -> Result<Reply, StoreError> {
         Reply::parse(self.inner.commands.run(call).await?)
     }
@@ -191,44 +179,45 @@ impl Store for RedisStore {
         self.detached(async move |store: Self| store.create_and_list(room).await).await
     }
 
-    async fn end_room(&self, _room: RoomId) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn end_room(&self, room: RoomId) -> Result<(), StoreError> {
+        self.detached(async move |store: Self| store.end_and_unlist(room).await).await
     }
 
-    async fn bans(&self, _room: RoomId, _after: Option<u64>, _limit: u32) -> Result<BanPage, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn bans(&self, room: RoomId, after: Option<u64>, limit: u32) -> Result<BanPage, StoreError> {
+        self.read_bans(room, after, limit).await
     }
 
-    async fn member(&self, _room: RoomId, _user: &UserId) -> Result<Option<Member>, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+        self.read_member(room, user).await
     }
 
-    async fn join(&self, _room: RoomId, _actor: Actor) -> Result<Member, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn join(&self, room: RoomId, actor: Actor) -> Result<Member, StoreError> {
+        self.register_member(room, actor).await
     }
 
-    async fn reactions_by(&self, _: RoomId, _: &UserId, _: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn reactions_by(&self, room: RoomId, user: &UserId, messages: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        self.read_reactions_by(room, user, messages).await
     }
 
-    async fn react(&self, _reaction: Reaction) -> Result<Reacted, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn react(&self, reaction: Reaction) -> Result<Reacted, StoreError> {
+        self.commit_reaction(reaction).await
     }
 
-    async fn log_reactions(&self, _room: RoomId) -> Result<Option<Duration>, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn log_reactions(&self, room: RoomId) -> Result<Option<Duration>, StoreError> {
+        self.log_marked_reactions(room).await
     }
 
-    async fn announce_typing(&self, _room: RoomId, _typing: Typing) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn announce_typing(&self, room: RoomId, typing: Typing) -> Result<(), StoreError> {
+        let mut call = self.on_room(&self.inner.scripts.announce, room, &["room"]);
+        self.run(call.arg(encode_typing(&typing))).await.map(drop)
     }
 
-    async fn report_presence(&self, _room: RoomId, _report: PresenceReport) -> Result<bool, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn report_presence(&self, room: RoomId, report: PresenceReport) -> Result<bool, StoreError> {
+        self.write_presence(room, report).await
     }
 
-    async fn present_elsewhere(&self, _room: RoomId) -> Result<PresentUsers, StoreError> {
-        Err(StoreError::Unavailable("not built yet".into()))
+    async fn present_elsewhere(&self, room: RoomId) -> Result<PresentUsers, StoreError> {
+        self.read_presence(room).await
     }
 
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
@@ -236,14 +225,7 @@ impl Store for RedisStore {
     }
 
     async fn users(&self, room: RoomId, window: Window) -> Result<UserPage, StoreError> {
-        let mut call = self.on_room(&self.inner.scripts.chatters, room, &ROOM_PARTS);
-        let mut reply = self.run(pass_window(&mut call, window)).await?;
-        let total = reply.number()?;
-        let mut users = Vec::new();
-        while !reply.is_empty() {
-            users.push(codec::decode_author(&reply.string()?)?);
-        }
-        Ok(UserPage { users, total })
+        self.read_users(room, window).await
     }
 
     async fn active_rooms(&self, after: Option<(Timestamp, RoomId)>, limit: u32) -> Result<ActiveRooms, StoreError> {
@@ -262,29 +244,7 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let Commit { room, tag, change } = commit;
-        let commit_change = |kind: EventKind, index: u64, revision: Seq| {
-            let mut call = self.on_room(&self.inner.scripts.commit_change, room, &ROOM_PARTS);
-            call.arg(&[codec::encode_kind(kind)][..]).arg(&codec::encode_tag(tag)[..]).arg(index).arg(revision.0);
-            call
-        };
-        let mut reply = match change {
-            Change::Send { author, text, client_message_id, limits } => {
-                let mut call = self.on_room(&self.inner.scripts.commit_send, room, &ROOM_PARTS);
-                pass_message(&mut call, &author.id, client_message_id.as_ref(), &text);
-                call.arg(&codec::encode_tag(tag)[..]).arg(limits.messages).arg(limits.events);
-                let mut reply = self.run(call.arg(author.display_name.as_str())).await?;
-                return reply.committed_send(room, author, text, client_message_id);
-            }
-            Change::Edit { index, revision, text, limits } => {
-                let mut call = commit_change(EventKind::Edited, index, revision);
-                self.run(call.arg(text.as_str()).arg(limits.events).arg(limits.edits)).await?
-            }
-            Change::Delete { index, revision, .. } => {
-                self.run(&commit_change(EventKind::Deleted, index, revision)).await?
-            }
-        };
-        Ok(Committed::New(codec::decode_event(room, &reply.bytes()?)?))
+        self.commit_change(commit).await
     }
 
     async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
@@ -292,15 +252,17 @@ impl Store for RedisStore {
             let send = async move |store: Self| send_in_two_steps(&store, admission, message).await;
             return self.detached(send).await;
         }
-        let NewMessage { room, tag, text, client_message_id, limits } = message;
+        let NewMessage { room, tag, text, client_message_id, reply_to, is_owner, address, limits } = message;
         let keys = ROOM_PARTS.iter().map(|name| self.inner.keys.of_room(room, name));
         let mut call = self.inner.scripts.send.call(keys.chain([self.inner.keys.user(&admission.user)]));
-        pass_message(&mut call, &admission.user, client_message_id.as_ref(), &text);
-        let mut reply = self.run(call.arg(codec::encode_send(&admission, tag, limits))).await?;
+        pass_message(&mut call, &admission.user, None, client_message_id.as_ref(), reply_to, &text);
+        let conditions = SendConditions { tag, limits, reply_to, is_owner, address };
+        let mut reply = self.run(call.arg(codec::encode_send(&admission, &conditions))).await?;
         let admitted = reply.admitted(admission.user)?;
         let Some(author) = admitted.user().cloned() else { return Ok(Sent { admitted, committed: None }) };
         reply.read_outcome()?;
-        let committed = reply.committed_send(room, author, text, client_message_id)?;
+        let complete = |message: &mut _| complete(message, text, client_message_id, reply_to);
+        let committed = reply.committed_send(room, author, complete)?;
         Ok(Sent { admitted, committed: Some(committed) })
     }
 
@@ -341,8 +303,7 @@ impl Store for RedisStore {
         limits: Option<AttemptLimits>,
     ) -> Result<CodeAttempt, StoreError> {
         let AttemptLimits { unrestricted, total } = limits.unwrap_or(AttemptLimits { unrestricted: 0, total: 0 });
-        let mut call =
-            self.on_room(&self.inner.scripts.begin_code_attempt, room, &["room", "guesses", "last", "known"]);
+        let mut call = self.on_room(&self.inner.scripts.begin_code_attempt, room, &CODE_PARTS);
         let mut reply = self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(unrestricted).arg(total)).await?;
         match reply.outcome() {
             "known" => Ok(CodeAttempt::Known),
@@ -353,7 +314,7 @@ impl Store for RedisStore {
     }
 
     async fn trust_client(&self, room: RoomId, client: AttemptingClient, counted: bool) -> Result<(), StoreError> {
-        let mut call = self.on_room(&self.inner.scripts.trust_client, room, &["room", "guesses", "last", "known"]);
+        let mut call = self.on_room(&self.inner.scripts.trust_client, room, &CODE_PARTS);
         self.run(call.arg(&client.subject.0).arg(&client.block.0).arg(u8::from(counted)).arg(TRUSTED_CLIENTS_MAX))
             .await
             .map(drop)
@@ -362,16 +323,4 @@ impl Store for RedisStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.inner.commands.write_to_most_primaries(|n| self.inner.keys.ping(n)).await
     }
-}
-
-/// Passes the first arguments of `commit_send`.
-fn pass_message(
-    call: &mut ScriptCall<'_>,
-    author: &UserId,
-    client_message_id: Option<&ClientMessageId>,
-    text: &MessageText,
-) {
-    call.arg(codec::author_field(author))
-        .arg(client_message_id.map_or_else(String::new, |id| codec::send_field(author, id)))
-        .arg(codec::encode_fields(author, client_message_id, text.as_str()));
 }

@@ -1,5 +1,7 @@
 //! Pages of the list of rooms, merged from its parts.
 
+use std::collections::HashSet;
+
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::store::redis::RedisStore;
@@ -29,14 +31,18 @@ impl RedisStore {
         let wanted = limit as usize + 1;
         let mut from = after.map_or_else(|| "+".to_owned(), |(at, room)| format!("({}", list_entry(at, room)));
         let (mut rooms, mut total, mut more) = (Vec::new(), 0, true);
-        let (mut shards, mut is_some_room_gone, mut unavailable) = (UnavailableShards::default(), false, None);
+        let (mut shards, mut unavailable) = (UnavailableShards::default(), None);
         for _ in 0..MAX_ROUNDS {
-            let (entries, count) = self.newest_entries(&from, wanted, is_some_room_gone, &mut shards).await?;
+            let (entries, count) = self.newest_entries(&from, wanted, &mut shards).await?;
             total = count;
             let ids: Vec<_> = entries.iter().filter_map(|entry| parse_list_entry(entry)).collect();
-            let before = rooms.len();
-            unavailable = self.append_states(&ids, &mut rooms, &mut shards).await?.or(unavailable);
-            is_some_room_gone = rooms.len() - before < ids.len();
+            let mut gone = HashSet::new();
+            unavailable = self.append_states(&ids, &mut rooms, &mut gone, &mut shards).await?.or(unavailable);
+            if !gone.is_empty() {
+                let is_gone = |entry: &&String| parse_list_entry(entry).is_some_and(|room| gone.contains(&room));
+                // A room that is gone never comes back. Its entry may stay where this store cannot write now.
+                let _ = self.unlist(&entries.iter().filter(is_gone).cloned().collect::<Vec<_>>()).await;
+            }
             more = entries.len() == wanted;
             match entries.last() {
                 Some(last) if more && rooms.len() < wanted => from = format!("({last}"),
@@ -56,13 +62,12 @@ impl RedisStore {
         &self,
         from: &str,
         wanted: usize,
-        prune: bool,
         shards: &mut UnavailableShards,
     ) -> Result<(Vec<String>, u64), StoreError> {
         // Rooms are spread evenly over the parts. A part that has more of the newest than its share is read once more.
         let share = (wanted / usize::from(LIST_PARTS) * 2 + 8).min(wanted);
         let all: Vec<_> = (0..LIST_PARTS).collect();
-        let mut parts = self.read_parts(&all, from, share, prune, shards).await?;
+        let mut parts = self.read_parts(&all, from, share, shards).await?;
         let mut entries = merge(&parts, wanted);
         let is_short = |part: &&Part| {
             share < wanted
@@ -71,7 +76,7 @@ impl RedisStore {
         };
         let short: Vec<_> = parts.iter().filter(is_short).map(|part| part.number).collect();
         if !short.is_empty() {
-            let complete = self.read_parts(&short, from, wanted, false, shards).await?;
+            let complete = self.read_parts(&short, from, wanted, shards).await?;
             parts.retain(|part| complete.iter().all(|other| other.number != part.number));
             parts.extend(complete);
             entries = merge(&parts, wanted);
@@ -85,14 +90,13 @@ impl RedisStore {
         numbers: &'a [u8],
         from: &'a str,
         count: usize,
-        prune: bool,
         shards: &mut UnavailableShards,
     ) -> Result<Vec<Part>, StoreError> {
         let key = |part: &u8| self.inner.keys.room_list(*part)[0].clone();
         let read = |numbers: &'a [u8]| async move {
             let keys = numbers.iter().flat_map(|number| self.inner.keys.room_list(*number));
             let mut call = self.inner.scripts.list_rooms.call(keys);
-            let mut reply = self.run(call.arg(from).arg(count).arg(u8::from(prune))).await?;
+            let mut reply = self.run(call.arg(from).arg(count)).await?;
             let mut parts = Vec::with_capacity(numbers.len());
             for number in numbers.iter().copied() {
                 let (count, entries) = (reply.number()?, reply.number()?);
@@ -114,11 +118,13 @@ impl RedisStore {
         }
     }
 
-    /// Appends the states of those rooms that exist and can be read, in order. Returns why others could not be read.
+    /// Appends the states of those rooms that exist, are listed and can be read, in order. Adds those that do not exist to `gone`.
+    /// Returns why others could not be read.
     async fn append_states<'a>(
         &'a self,
         rooms: &'a [RoomId],
         states: &mut Vec<RoomState>,
+        gone: &mut HashSet<RoomId>,
         shards: &mut UnavailableShards,
     ) -> Result<Option<StoreError>, StoreError> {
         let read = |rooms: &'a [RoomId]| async move {
@@ -133,9 +139,12 @@ impl RedisStore {
             Ok(states)
         };
         let mut unavailable = None;
-        for (_, result) in self.fan_out(rooms, |room| self.inner.keys.of_room(*room, "room"), read, shards).await {
+        for (rooms, result) in self.fan_out(rooms, |room| self.inner.keys.of_room(*room, "room"), read, shards).await {
             match result {
-                Ok(read) => states.extend(read),
+                Ok(read) => {
+                    gone.extend(rooms.iter().filter(|room| read.iter().all(|state| state.room.id != **room)));
+                    states.extend(read.into_iter().filter(|state| state.settings.listed));
+                }
                 Err(error) => unavailable = Some(self.tolerate_unavailable_shard(error)?),
             }
         }

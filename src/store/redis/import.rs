@@ -7,11 +7,13 @@ use crate::domain::event::{Event, EventKind};
 use crate::domain::message::Message;
 use crate::domain::room::RoomId;
 use crate::domain::user::User;
+use crate::store::redis::codec::Counts;
+use crate::store::redis::event_codec::MessageDetails;
 use crate::store::redis::keys::ROOM_PARTS;
 use crate::store::redis::link::script::{Script, ScriptCall};
 use crate::store::redis::link::settings::Settings;
 use crate::store::redis::scripts::script;
-use crate::store::redis::{RedisStore, codec};
+use crate::store::redis::{RedisStore, codec, event_codec};
 use crate::store::{RoomState, StoreError, UserRecord};
 
 /// The store that takes the data.
@@ -51,14 +53,14 @@ impl Import {
     /// Imports a user.
     pub async fn import_user(&self, user: &UserRecord) -> Result<ImportOutcome, StoreError> {
         let mut call = self.user.call([self.store.inner.keys.user(&user.user.id)]);
-        call.arg(codec::encode_user(user)).arg(user.expires_at.as_millis());
+        call.arg(codec::encode_user_record(user)).arg(user.expires_at.as_millis());
         self.run(&call).await?.ok_or_else(unexpected_absence)
     }
 
     /// Compares a room that was imported earlier, and may have grown since, with its source. `None` if the room is absent.
     pub async fn compare(&self, state: &RoomState) -> Result<Option<ImportOutcome>, StoreError> {
         let mut call = self.store.on_room(&self.compare, state.room.id, &ROOM_PARTS);
-        self.run(call.arg(codec::encode_state(state, 0)).arg(state.room.code.reveal())).await
+        self.run(call.arg(codec::encode_state(state, Counts::default())).arg(encode_about(state))).await
     }
 
     /// Removes what an interrupted import has staged of a room, and stages the beginning of its log.
@@ -66,29 +68,35 @@ impl Import {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(ROOM_PARTS.map(|part| self.staged_key(state.room.id, part)).as_slice());
         self.store.inner.commands.query(&unlink).await?;
-        self.stage(state, "log", [codec::encode_first_entry(&state.room)]).await
+        self.stage(state, "log", [event_codec::encode_first_entry(&state.room)]).await
     }
 
     /// Stages messages, in order. Returns how many of them are not deleted.
     pub async fn stage_messages(&self, state: &RoomState, messages: &[Message]) -> Result<u64, StoreError> {
-        self.stage(state, "messages", messages.iter().map(codec::encode_message)).await?;
+        self.stage(
+            state,
+            "messages",
+            messages
+                .iter()
+                .map(|message| event_codec::encode_message(message, MessageDetails::default(), state.reaction_changes)),
+        )
+        .await?;
         Ok(messages.iter().filter(|message| message.text.is_some()).count() as u64)
     }
 
     /// Stages users, in order, of which the first has the number `first`.
     pub async fn stage_users(&self, state: &RoomState, first: u64, users: &[User]) -> Result<(), StoreError> {
         let fields = (first..).zip(users).flat_map(|(number, user)| {
-            [codec::author_field(&user.id), number.to_string(), format!("n{number}"), codec::encode_author(user)]
+            [codec::user_field(&user.id), number.to_string(), format!("n{number}"), codec::encode_user(user)]
         });
         self.stage(state, "room", fields).await
     }
 
     /// Stages log entries, in order, with the client message ids of their sends.
     pub async fn stage_log(&self, state: &RoomState, events: &[Event]) -> Result<(), StoreError> {
-        self.stage(state, "log", events.iter().map(codec::encode_event_entry)).await?;
-        let sends = events.iter().filter(|event| event.kind == EventKind::Sent);
-        let fields = sends.filter_map(|event| {
-            let Message { author, client_message_id, .. } = &event.message;
+        self.stage(state, "log", events.iter().filter_map(event_codec::encode_event_entry)).await?;
+        let fields = events.iter().filter_map(|event| {
+            let EventKind::Sent(Message { author, client_message_id, .. }) = &event.kind else { return None };
             let field = codec::send_field(&author.id, client_message_id.as_ref()?);
             Some([field, event.position.seq.0.to_string()])
         });
@@ -100,7 +108,8 @@ impl Import {
         let staged = ROOM_PARTS.map(|part| self.staged_key(state.room.id, part));
         let revealed = ROOM_PARTS.map(|part| self.store.inner.keys.of_room(state.room.id, part));
         let mut call = self.reveal.call(staged.into_iter().chain(revealed));
-        call.arg(codec::encode_state(state, live)).arg(state.room.code.reveal());
+        let counts = Counts { reserved: live, ..Counts::default() };
+        call.arg(codec::encode_state(state, counts)).arg(encode_about(state));
         self.run(&call).await?.ok_or_else(unexpected_absence)
     }
 
@@ -138,6 +147,11 @@ impl Import {
             _ => Err(reply.unexpected_outcome()),
         }
     }
+}
+
+fn encode_about(state: &RoomState) -> Vec<u8> {
+    let RoomState { room, settings, .. } = state;
+    codec::encode_about(&room.code, &room.owner_token, &room.secret, settings)
 }
 
 fn unexpected_absence() -> StoreError {

@@ -16,6 +16,27 @@ pub const LAYOUT: u64 = 1;
 /// The keys of a room. A script that reads the content of a room gets all of them, to detect that one is missing.
 pub const ROOM_PARTS: [&str; 3] = ["room", "messages", "log"];
 
+/// All keys of a room.
+pub const ALL_ROOM_PARTS: [&str; 14] = [
+    "room",
+    "messages",
+    "log",
+    "viewers",
+    "guesses",
+    "last",
+    "known",
+    "reactions",
+    "marks",
+    "bans",
+    "ban_ends",
+    "ban_addresses",
+    "presence",
+    "nodes",
+];
+
+/// The keys of a room for the counting of its wrong codes.
+pub const CODE_PARTS: [&str; 6] = ["room", "messages", "log", "guesses", "last", "known"];
+
 /// Builds names under one prefix.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -35,7 +56,7 @@ impl Keys {
         format!("{}:{{{room}}}:{name}", self.prefix)
     }
 
-    /// The channel on which a room's events are published. It has the name of a key that the scripts get anyway.
+    /// The channel on which a room's events and other announcements are published. It has the name of a key that the scripts get anyway.
     pub fn events_channel(&self, room: RoomId) -> String {
         self.of_room(room, "room")
     }

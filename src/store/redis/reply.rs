@@ -1,15 +1,18 @@
 //! Decodes replies of scripts: an outcome, followed by values that are read in order.
 
+use std::time::Duration;
 use std::vec::IntoIter;
 
 use redis::Value;
 
 use crate::domain::event::Event;
-use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use crate::domain::message::{Message, MessageId};
+use crate::domain::position::{Position, Seq};
 use crate::domain::room::RoomId;
-use crate::domain::user::{DisplayName, User, UserId};
-use crate::store::redis::codec::{self, DecodeError, ENTRY_LENGTH};
-use crate::store::{Admitted, Committed, RoomState, StoreError};
+use crate::domain::user::{DisplayName, Role, User, UserId};
+use crate::store::redis::codec::{self, DecodeError};
+use crate::store::redis::event_codec::{self, ENTRY_LENGTH};
+use crate::store::{Admitted, Committed, Denial, RoomState, StoreError};
 
 /// The reply of a script.
 #[derive(Debug)]
@@ -44,6 +47,11 @@ impl Reply {
             "full" => Err(StoreError::Full),
             "edit_limit" => Err(StoreError::EditLimit),
             "foreign" => Err(StoreError::ForeignPosition),
+            "no_target" => Err(StoreError::NoSuchTarget),
+            "banned" => Err(StoreError::Denied(Denial::Banned { until: codec::optional_time(self.number()?) })),
+            "locked" => Err(StoreError::Denied(Denial::Locked)),
+            "slow" => Err(StoreError::Denied(Denial::SlowMode { retry_after: Duration::from_millis(self.number()?) })),
+            "is_owner" => Err(StoreError::Denied(Denial::IsOwner)),
             "corrupt" => Err(DecodeError("a record").into()),
             _ => Ok(()),
         }
@@ -75,15 +83,37 @@ impl Reply {
         codec::decode_number(&self.string()?)
     }
 
-    /// Reads a room: the time, its state and its code.
+    /// Reads milliseconds, or nothing.
+    pub fn optional_duration(&mut self) -> Result<Option<Duration>, DecodeError> {
+        let millis = self.string()?;
+        if millis.is_empty() { Ok(None) } else { codec::decode_number(&millis).map(Duration::from_millis).map(Some) }
+    }
+
+    /// Reads a room: the time, its state and the rest of it.
     pub fn room_state(&mut self, id: RoomId) -> Result<RoomState, DecodeError> {
         let now = codec::decode_timestamp(&self.string()?)?;
         codec::decode_room(id, &self.bytes()?, &self.bytes()?, |_| now)
     }
 
-    /// Reads a log entry and the current state of its message.
+    /// Reads the number and the tag of a log entry.
+    pub fn position(&mut self) -> Result<Position, DecodeError> {
+        Ok(Position { seq: Seq(self.number()?), tag: codec::take_tag(&mut &self.bytes()?[..])? })
+    }
+
+    /// Reads a message.
+    pub fn message(&mut self, room: RoomId) -> Result<Message, DecodeError> {
+        Ok(event_codec::decode_message(room, &self.bytes()?)?.message)
+    }
+
+    /// Reads a log entry and the current state of its message, if it is about one.
     pub fn event(&mut self, room: RoomId) -> Result<Event, DecodeError> {
-        codec::decode_entry(&self.bytes()?)?.0.into_event(codec::decode_message(room, &self.bytes()?)?)
+        let bytes = self.bytes()?;
+        let (entry, payload) = event_codec::decode_entry(&bytes)?;
+        if entry.has_message() {
+            Ok(entry.into_message_event(room, self.message(room)?))
+        } else {
+            entry.into_other_event(room, payload)
+        }
     }
 
     /// Reads the result of an authentication, which begins with the outcome.
@@ -99,35 +129,28 @@ impl Reply {
     }
 
     fn user(&mut self, id: UserId) -> Result<User, DecodeError> {
-        Ok(User { id, display_name: DisplayName::from_stored(self.string()?) })
+        Ok(User { id, display_name: DisplayName::from_stored(self.string()?), avatar_url: None })
     }
 
-    /// Reads the result of `commit_send`, which begins with the outcome. The reply omits a new message, because the caller has it.
+    /// Reads the result of `commit_send`, which begins with the outcome. The reply omits a new message, because the caller has it:
+    /// `complete` adds the author and what the author wrote.
     pub fn committed_send(
         &mut self,
         room: RoomId,
         author: User,
-        text: MessageText,
-        client_message_id: Option<ClientMessageId>,
+        complete: impl FnOnce(&mut Message),
     ) -> Result<Committed, StoreError> {
-        match self.outcome() {
-            "repeated" => Ok(Committed::Repeated(self.event(room)?)),
-            "new" => {
-                let entry = codec::decode_entry(&self.bytes()?)?.0;
-                let message = Message {
-                    id: MessageId { room, index: entry.index },
-                    author,
-                    text: Some(text),
-                    created_at: entry.at,
-                    edited_at: None,
-                    deleted_at: None,
-                    client_message_id,
-                    revision: entry.position.seq,
-                };
-                Ok(Committed::New(entry.into_event(message)?))
-            }
-            _ => Err(self.unexpected_outcome()),
-        }
+        let author_role = match self.outcome() {
+            "repeated" => return Ok(Committed::Repeated(self.event(room)?)),
+            "new" => Role::Member,
+            "new_by_owner" => Role::Owner,
+            _ => return Err(self.unexpected_outcome()),
+        };
+        let entry = event_codec::decode_entry(&self.bytes()?)?.0;
+        let id = MessageId { room, index: entry.index };
+        let mut message = Message { author_role, ..Message::new(id, author, entry.at, entry.position.seq) };
+        complete(&mut message);
+        Ok(Committed::New(entry.into_message_event(room, message)))
     }
 
     /// Whether all values have been read.

@@ -10,17 +10,30 @@ use crate::store::redis::link::script::{Script, ScriptCall};
 /// All scripts of the store. Those of an import are in `import`.
 pub(super) struct Scripts {
     pub create_room: Script,
+    pub end_room: Script,
     pub list_room: Script,
+    pub unlist_rooms: Script,
     pub list_rooms: Script,
     pub room_states: Script,
     pub chatters: Script,
-    pub commit_send: Script,
+    pub member: Script,
+    pub join: Script,
+    pub commit_only: Script,
     pub commit_change: Script,
+    pub update_room: Script,
+    pub ban: Script,
+    pub read_bans: Script,
+    pub react: Script,
+    pub log_reactions: Script,
+    pub reactions_by: Script,
     pub read_log: Script,
     pub authenticate: Script,
     pub forget_new_user: Script,
     /// For a single Redis only.
     pub send: Script,
+    pub announce: Script,
+    pub report_presence: Script,
+    pub present_elsewhere: Script,
     pub report_viewers: Script,
     pub viewers_elsewhere: Script,
     pub record_failure: Script,
@@ -45,25 +58,44 @@ pub(super) fn new_script(lines: &str, parts: &[&str]) -> Script {
 impl Scripts {
     pub fn new(in_cluster: bool) -> Self {
         const COMMON: &str = include_str!("scripts/common.lua");
+        const RULES: &str = include_str!("scripts/rules.lua");
+        const CHANGES: &str = include_str!("scripts/changes.lua");
+        const REACTIONS: &str = include_str!("scripts/reactions.lua");
+        const BANS: &str = include_str!("scripts/bans.lua");
         const AUTHENTICATE: &str = include_str!("scripts/authenticate.lua");
         const COMMIT_SEND: &str = include_str!("scripts/commit_send.lua");
         // A single Redis may be too old for sharded pub/sub.
         let announce = format!("local announce = '{}'\n", if in_cluster { "SPUBLISH" } else { "PUBLISH" });
+        let announcing = |parts: &[&str]| new_script(&announce, parts);
+        let change = |parts: &[&str]| announcing(&[COMMON, RULES, CHANGES, &parts.concat()]);
         Self {
             create_room: script!("scripts/create_room.lua"),
+            end_room: announcing(&[COMMON, include_str!("scripts/end_room.lua")]),
             list_room: script!("scripts/prune_rooms.lua", "scripts/list_room.lua"),
-            list_rooms: script!("scripts/prune_rooms.lua", "scripts/list_rooms.lua"),
+            unlist_rooms: script!("scripts/prune_rooms.lua", "scripts/unlist_rooms.lua"),
+            list_rooms: script!("scripts/list_rooms.lua"),
             room_states: script!("scripts/room_states.lua"),
             chatters: script!("scripts/chatters.lua"),
-            commit_send: new_script(&announce, &[COMMIT_SEND, "return { commit_send(unpack(ARGV)) }"]),
-            commit_change: new_script(&announce, &[COMMON, include_str!("scripts/commit_change.lua")]),
-            send: new_script(&announce, &[AUTHENTICATE, COMMIT_SEND, include_str!("scripts/send.lua")]),
+            member: script!("scripts/rules.lua", "scripts/member.lua"),
+            join: change(&[include_str!("scripts/join.lua")]),
+            commit_only: announcing(&[RULES, COMMIT_SEND, include_str!("scripts/commit_only.lua")]),
+            commit_change: change(&[REACTIONS, include_str!("scripts/commit_change.lua")]),
+            update_room: change(&[include_str!("scripts/update_room.lua")]),
+            ban: change(&[BANS, include_str!("scripts/ban.lua")]),
+            read_bans: script!("scripts/read_bans.lua"),
+            react: change(&[REACTIONS, include_str!("scripts/react.lua")]),
+            log_reactions: change(&[REACTIONS, include_str!("scripts/log_reactions.lua")]),
+            reactions_by: script!("scripts/reactions.lua", "scripts/reactions_by.lua"),
+            send: announcing(&[AUTHENTICATE, RULES, COMMIT_SEND, include_str!("scripts/send.lua")]),
             read_log: script!("scripts/read_log.lua"),
             authenticate: new_script(
                 "",
                 &[AUTHENTICATE, "return { authenticate(KEYS[1], ARGV[1], ARGV[2], ARGV[3], 1) }"],
             ),
             forget_new_user: script!("scripts/forget_new_user.lua"),
+            announce: announcing(&[include_str!("scripts/announce.lua")]),
+            report_presence: announcing(&[COMMON, include_str!("scripts/report_presence.lua")]),
+            present_elsewhere: script!("scripts/present_elsewhere.lua"),
             report_viewers: script!("scripts/report_viewers.lua"),
             viewers_elsewhere: script!("scripts/viewers_elsewhere.lua"),
             record_failure: script!("scripts/record_failure.lua"),

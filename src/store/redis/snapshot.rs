@@ -1,7 +1,8 @@
 //! Reads a room and a page of its messages with plain commands, which cost Redis a fraction of a script.
 //!
 //! The commands go to Redis one right after the other, but those of another client may come between. The result shows a change of
-//! the page: each change gives its message a revision above the log number that was read before. The page is then read again.
+//! the page: each change gives its message a revision above the log number that was read before, or a change of its reactions above
+//! those that the room had counted. The page is then read again.
 
 use std::ops::Range;
 
@@ -11,7 +12,8 @@ use crate::domain::page::{Take, Window};
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::store::redis::RedisStore;
-use crate::store::redis::codec::{DecodeError, decode_message, decode_room};
+use crate::store::redis::codec::{DecodeError, decode_room};
+use crate::store::redis::event_codec::{StoredMessage, decode_message};
 use crate::store::redis::keys::ROOM_PARTS;
 use crate::store::redis::reply::decode_bytes;
 use crate::store::{RoomState, Snapshot, StoreError};
@@ -48,7 +50,11 @@ impl RedisStore {
             };
             let messages = page.iter().map(|message| decode_message(room, decode_bytes(message)?));
             let messages = messages.collect::<Result<Vec<_>, _>>()?;
-            if messages.iter().all(|message| message.revision <= state.head.seq) {
+            let is_current = |StoredMessage { message, room_reaction_changes }: &StoredMessage| {
+                message.revision <= state.head.seq && *room_reaction_changes <= state.reaction_changes
+            };
+            if messages.iter().all(is_current) {
+                let messages = messages.into_iter().map(|stored| stored.message).collect();
                 return Ok(Snapshot { state, messages });
             }
         }
@@ -68,19 +74,19 @@ impl RedisStore {
             None => Cmd::exists(messages_key),
         };
         // The log exists as long as the room, so its time to live tells the time, too.
-        let commands = vec![Cmd::hmget(room_key, &["state", "code"]), list, Cmd::pttl(log_key)];
+        let commands = vec![Cmd::hmget(room_key, &["state", "about"]), list, Cmd::pttl(log_key)];
         let replies = self.inner.commands.query_all(commands).await?;
         let Ok([Value::Array(fields), list, Value::Int(time_to_live)]) = <[Value; 3]>::try_from(replies) else {
             return Err(DecodeError("a room").into());
         };
         // Redis still returns a key within the millisecond in which it expires, with nothing left of its life.
-        let ([Value::BulkString(state), Value::BulkString(code)], Ok(time_to_live @ 1..)) =
+        let ([Value::BulkString(state), Value::BulkString(about)], Ok(time_to_live @ 1..)) =
             (&fields[..], u64::try_from(time_to_live))
         else {
             return Err(StoreError::NotFound);
         };
         let now = |end: Timestamp| Timestamp::from_millis(end.as_millis().saturating_sub(time_to_live));
-        let state = decode_room(room, state, code, now)?;
+        let state = decode_room(room, state, about, now)?;
         let (exists, messages) = match list {
             Value::Array(messages) => (!messages.is_empty(), messages),
             list => (list == Value::Int(1), Vec::new()),

@@ -10,7 +10,7 @@ impl RedisStore {
     /// See [`report_viewers`](crate::store::Store::report_viewers).
     pub(super) async fn write_viewers<'a>(&'a self, counts: &'a [(RoomId, u32)]) -> Result<(), StoreError> {
         let write = |counts: &'a [(RoomId, u32)]| async move {
-            let parts = ["room", "viewers"];
+            let parts = ["room", "messages", "log", "viewers"];
             let keys = counts.iter().flat_map(|(room, _)| parts.map(|part| self.inner.keys.of_room(*room, part)));
             let mut call = self.inner.scripts.report_viewers.call(keys);
             call.arg(&self.inner.node).arg(millis(VIEWER_REPORT_TTL));

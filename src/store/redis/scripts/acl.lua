@@ -26,11 +26,11 @@ for _, call in ipairs({
   { 'LINDEX', key, 0 }, { 'LLEN', key }, { 'LRANGE', key, 0, 0 }, { 'LSET', key, 0, 1 }, { 'RPUSH', key, 1 },
   { 'RPUSHX', key, 1 }, { 'SETRANGE', key, 0, 1 },
   { 'SADD', key, 1 }, { 'SCARD', key }, { 'SISMEMBER', key, 1 }, { 'SREM', key, 1 },
-  { 'ZADD', key, 1, 1 }, { 'ZCOUNT', key, 0, 1 }, { 'ZRANGEBYSCORE', key, 0, 1 }, { 'ZREM', key, 1 },
-  { 'ZREVRANGEBYLEX', key, '+', '-' },
+  { 'ZADD', key, 1, 1 }, { 'ZCOUNT', key, 0, 1 }, { 'ZRANGEBYLEX', key, '-', '+' }, { 'ZRANGEBYSCORE', key, 0, 1 },
+  { 'ZREM', key, 1 }, { 'ZREMRANGEBYLEX', key, '-', '+' }, { 'ZREVRANGEBYLEX', key, '+', '-' }, { 'ZSCORE', key, 1 },
   { 'TIME' }, { 'PUBLISH', channel, '' },
   { 'EXISTS', key }, { 'INCR', key }, { 'DECR', key }, { 'RENAME', key, key }, { 'PTTL', key },
-  { 'PEXPIRE', key, 1000 }, { 'PEXPIREAT', key, 1 }, { 'DEL', key },
+  { 'PEXPIRE', key, 1000 }, { 'PEXPIREAT', key, 1 }, { 'DEL', key }, { 'UNLINK', key },
 }) do
   if is_denied(unpack(call)) then
     denied[#denied + 1] = call[1]

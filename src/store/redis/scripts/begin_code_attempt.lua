@@ -1,12 +1,11 @@
 -- Counts an attempt as a wrong code before the code is checked, unless the client is trusted or has no attempt left.
--- KEYS: room, wrong codes, blocks that used their last attempt, trusted clients.
+-- KEYS: room, messages, log, wrong codes, blocks that used their last attempt, trusted clients.
 -- ARGV: client, its block, wrong codes after which each block has one attempt left, wrong codes after which none has.
 
-local room, wrong_codes, last_attempts, trusted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local room, messages, log, wrong_codes, last_attempts, trusted = unpack(KEYS)
 local client, block = ARGV[1], ARGV[2]
-local at = now()
-local expires_at = read_expiry(room, at)
-if not expires_at then
+local at, expires_at = read_room(room, messages, log)
+if not at then
   return { 'not_found' }
 end
 if call('SISMEMBER', trusted, client) == 1 then

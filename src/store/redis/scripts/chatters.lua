@@ -17,6 +17,7 @@ else
 end
 local reply = { 'ok', tostring(count) }
 for number = first, past - 1 do
-  reply[#reply + 1] = call('HGET', room, 'n' .. number)
+  local id = call('HGET', room, 'n' .. number)
+  reply[#reply + 1] = id .. '\n' .. string.sub(call('HGET', room, 'u' .. id), 24)
 end
 return reply

@@ -1,47 +1,62 @@
--- Edits or deletes a message, completely or not at all, as `commit_send.lua` explains. KEYS: room, messages, log.
--- ARGV: kind ('e' for edited, 'd' for deleted), entry tag, index, revision; to edit also text, maximum of log entries, maximum of
--- edits.
+-- Edits or deletes a message, completely or not at all, as `commit_send.lua` explains. KEYS: room, messages, log; to delete also
+-- reactions, marks. ARGV: kind ('e' for edited, 'd' for deleted), entry tag, index, revision; to edit also text, maximum of log
+-- entries, maximum of edits, user id, mark; to delete also the role of the one who does (m or o).
 
-local room, messages, log = unpack(KEYS)
-local kind, tag, index, expected, text, max_entries, max_edits = unpack(ARGV)
-local at, expires_at, room_created_at, seq, message_count, live, authors = read_room(room, messages, log)
-if not at or tonumber(index) >= message_count then
-  return { 'not_found' }
-end
-local old = call('LINDEX', messages, index)
-local last_kind, revision, created_at = struct.unpack(ENTRY, old)
-local edited_at, deleted_at, edits, fields_start = 0, 0, 0, 28
-if last_kind ~= 's' then
-  created_at, edited_at, deleted_at, edits, fields_start = struct.unpack(CHANGED, old, 28)
-end
-local fields_end = string.find(old, '\n\n', fields_start, true)
-if not fields_end then
-  return { 'corrupt' }
-end
-if revision ~= tonumber(expected) then
-  return { 'conflict' }
-end
-if deleted_at > 0 then
+local kind, tag, index, expected, text, max_entries, max_edits, id, mark = unpack(ARGV)
+local room = open_room()
+if not room then
   return { 'not_found' }
 end
 if kind == 'e' then
-  if edits >= tonumber(max_edits) then
+  local refusal, detail = authorize(room, id, mark)
+  if refusal then
+    return { refusal, detail }
+  end
+end
+if tonumber(index) >= room.messages then
+  return { 'not_found' }
+end
+local message = parse_message(call('LINDEX', KEYS[2], index))
+if not message then
+  return { 'corrupt' }
+end
+if message.revision ~= tonumber(expected) then
+  return { 'conflict' }
+end
+if message.deleted_at > 0 then
+  return { 'not_found' }
+end
+local had_reactions = false
+if kind == 'e' then
+  if message.edits >= tonumber(max_edits) then
     return { 'edit_limit' }
   end
-  if seq + live + 1 > tonumber(max_entries) then
+  if is_full(room, max_entries) then
     return { 'full' }
   end
-  edited_at, edits = at, edits + 1
+  message.edited_at, message.edits, message.text = room.at, message.edits + 1, text
 else
-  deleted_at, text, live = at, '', live - 1
+  message.deleted_at, message.text = room.at, ''
+  room.reserved = room.reserved - 1
+  message.fields = message.fields .. 'd' .. ARGV[5] .. '\n'
+  had_reactions = message.reactions ~= ''
+  if had_reactions then
+    message.reactions = string.match(message.reactions, '^[^\n]*\n')
+    if call('ZSCORE', KEYS[5], index) then
+      room.reserved, room.reaction_entries = room.reserved - 1, room.reaction_entries - 1
+    end
+  end
 end
 
-seq = seq + 1
-local entry = struct.pack(ENTRY, kind, seq, at, index, tag)
-local fields = string.sub(old, fields_start, fields_end + 1)
-local message = entry .. struct.pack(CHANGED, created_at, edited_at, deleted_at, edits) .. fields .. text
-call('LSET', messages, index, message)
-call('RPUSH', log, entry)
-call('HSET', room, 'state', struct.pack(STATE, expires_at, room_created_at, seq, message_count, live, authors, tag))
-call(announce, room, message)
-return { 'new', message }
+local entry = next_entry(room, kind, index, tag)
+local encoded = encode_message(message, entry)
+call('LSET', KEYS[2], index, encoded)
+call('RPUSH', KEYS[3], entry)
+write_state(room)
+remember_owner(room)
+if had_reactions then
+  call('ZREMRANGEBYLEX', KEYS[4], lex_range(struct.pack('>I6', index)))
+  call('ZREM', KEYS[5], index)
+end
+call(announce, KEYS[1], encoded)
+return { 'new', encoded }

@@ -13,16 +13,9 @@ local function read_room(room, messages, log)
   if not state or left < 1 then
     return nil
   end
-  local expires_at, created_at, seq, message_count, live, authors, tag = struct.unpack(STATE, state)
+  local expires_at, created_at, seq, message_count, reserved, authors, tag = struct.unpack(STATE, state)
   if message_count > 0 and call('EXISTS', messages) == 0 then
     return nil
   end
-  return expires_at - left, expires_at, created_at, seq, message_count, live, authors, tag
-end
-
--- Returns the end of a room that has not ended; otherwise a false value.
-local function read_expiry(room, at)
-  local state = call('HGET', room, 'state')
-  local expires_at = state and struct.unpack(STATE, state)
-  return expires_at and expires_at > at and expires_at
+  return expires_at - left, expires_at, created_at, seq, message_count, reserved, authors, tag, string.sub(state, 45)
 end

@@ -1,4 +1,4 @@
--- Reveals a staged room, completely or not at all. KEYS: the staged room, messages, log; and the final ones. ARGV: state, code.
+-- Reveals a staged room, completely or not at all. KEYS: the staged room, messages, log; and the final ones. ARGV: state, about.
 
 local expires_at, _, seq, messages, _, authors = struct.unpack(STATE, ARGV[1])
 if expires_at <= now() then
@@ -13,7 +13,7 @@ if call('LLEN', KEYS[3]) ~= seq + 1 or call('LLEN', KEYS[2]) ~= messages
 end
 
 -- The first write needs memory. A Redis without memory rejects it, and nothing has changed.
-call('HSET', KEYS[1], 'state', ARGV[1], 'code', ARGV[2])
+call('HSET', KEYS[1], 'state', ARGV[1], 'about', ARGV[2])
 call('PEXPIREAT', KEYS[1], expires_at)
 for i = 1, 3 do
   if call('EXISTS', KEYS[i]) == 1 then

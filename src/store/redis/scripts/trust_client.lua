@@ -1,10 +1,10 @@
--- Trusts a client in a room, and undoes its counted attempt. KEYS: room, wrong codes, blocks that used their last attempt, trusted
--- clients. ARGV: client, its block, whether an attempt was counted (1 or 0), maximum of trusted clients.
+-- Trusts a client in a room, and undoes its counted attempt. KEYS: room, messages, log, wrong codes, blocks that used their last
+-- attempt, trusted clients. ARGV: client, its block, whether an attempt was counted (1 or 0), maximum of trusted clients.
 
-local room, wrong_codes, last_attempts, trusted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local room, messages, log, wrong_codes, last_attempts, trusted = unpack(KEYS)
 local client, block = ARGV[1], ARGV[2]
-local expires_at = read_expiry(room, now())
-if not expires_at then
+local at, expires_at = read_room(room, messages, log)
+if not at then
   return { 'not_found' }
 end
 if ARGV[3] == '1' then

@@ -1,4 +1,4 @@
--- Returns the viewers that other nodes have of several rooms, and removes outdated counts. KEYS: viewers of each. ARGV: node.
+-- Returns the viewers that other nodes have of several rooms. KEYS: viewers of each. ARGV: node.
 
 local at = now()
 local reply = { 'ok' }
@@ -12,9 +12,7 @@ for _, viewers in ipairs(KEYS) do
     if not count then
       return { 'corrupt' }
     end
-    if tonumber(valid_until) <= at then
-      call('HDEL', viewers, reports[i])
-    elseif reports[i] ~= ARGV[1] then
+    if tonumber(valid_until) > at and reports[i] ~= ARGV[1] then
       sum = sum + count
     end
   end
