@@ -8,6 +8,7 @@ use livechat::domain::room::{RoomCode, RoomId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{Store, StoreError};
 
+use crate::store::conformance::kit;
 use crate::support::redis_cluster::{RedisCluster, slot_of};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -36,7 +37,7 @@ async fn fixture() -> Fixture {
     let first_shard = cluster.node_info(0).await.slots;
     for _ in 0..ROOMS {
         let room = RoomId::random();
-        reader.create_room(room, &RoomCode::random(6), HOUR).await.expect("a room");
+        reader.create_room(kit::new_room(room, &RoomCode::random(6), HOUR)).await.expect("a room");
         rooms.push(room);
         if first_shard.iter().any(|slots| slots.contains(&slot_of(&room.to_string()))) {
             unavailable.insert(room);

@@ -10,13 +10,13 @@ use livechat::domain::position::{EntryTag, Position};
 use livechat::domain::room::{RoomCode, RoomId};
 use livechat::domain::timestamp::Timestamp;
 use livechat::domain::token::Token;
-use livechat::domain::user::{DisplayName, User, UserId};
+use livechat::domain::user::{DisplayName, UserId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
-    Admission, Admitted, Change, Commit, FeedItem, NewMessage, PresentedToken, RoomLimits, Store, StoreError,
+    Admission, Admitted, Commit, FeedItem, NewMessage, PresentedToken, RoomLimits, Store, StoreError,
 };
 
-use crate::store::conformance::kit::ROOMY;
+use crate::store::conformance::kit::{self, ROOMY};
 use crate::support::eventually;
 use crate::support::redis_cluster::{RedisCluster, slot_of};
 use crate::support::redis_server::RedisServer;
@@ -40,7 +40,7 @@ async fn three_primaries() -> (RedisCluster, Arc<RedisStore>) {
 
 async fn new_room(store: &RedisStore) -> RoomId {
     let room = RoomId::random();
-    store.create_room(room, &RoomCode::random(6), HOUR).await.expect("a room");
+    store.create_room(kit::new_room(room, &RoomCode::random(6), HOUR)).await.expect("a room");
     room
 }
 
@@ -55,10 +55,7 @@ async fn room_on(store: &RedisStore, cluster: &RedisCluster, primary: usize) -> 
 }
 
 fn send(room: RoomId, text: &str) -> Commit {
-    let author = User { id: UserId::from_stored("ada".into()), display_name: DisplayName::from_stored("Ada".into()) };
-    let text = MessageText::from_stored(text.to_owned());
-    let change = Change::Send { author, text, client_message_id: None, limits: ROOMY };
-    Commit { room, tag: EntryTag::random(), change }
+    kit::send(room, &kit::named_user("ada"), text)
 }
 
 #[tokio::test]
@@ -126,6 +123,9 @@ async fn author_of_an_accepted_message_stays_registered_when_a_concurrent_first_
         tag: EntryTag::random(),
         text: MessageText::from_stored("hello".into()),
         client_message_id: None,
+        reply_to: None,
+        is_owner: false,
+        address: None,
         limits: RoomLimits { messages: capacity, ..ROOMY },
     };
     let mut claimed = 0;
@@ -189,6 +189,7 @@ async fn commit_during_a_slot_migration_waits_and_is_announced() {
                 store.commit(send(room, "after")).await.expect("a commit");
             }
             FeedItem::Resync => panic!("only one room had a gap"),
+            item => panic!("an item that nobody caused: {item:?}"),
         }
     }
     // Only the new node has a subscription.

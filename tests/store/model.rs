@@ -5,6 +5,7 @@
 
 mod operation;
 mod reference;
+mod room;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use crate::store::conformance::broken::Broken;
 use crate::store::conformance::faulty::Fault;
 use crate::store::conformance::fixture::{Fixture, every_store};
-use operation::{Operation, SmallLimits};
+use operation::{Operation, SmallActor, SmallLimits};
 use reference::Model;
 
 /// The number of cases, unless `PROPTEST_CASES` is set.
@@ -71,7 +72,9 @@ every_store!(tests_of_every_store!());
 /// Negative control: a broken store disagrees with the model.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_whose_commits_share_a_seq_disagrees() {
-    let send = Operation::Send { room: 0, user: 0, text: 0, client_id: None, limits: SmallLimits::ROOMY };
+    let actor = SmallActor { user: 0, address: None, is_owner: false };
+    let limits = SmallLimits::ROOMY;
+    let send = Operation::Send { room: 0, actor, text: 0, client_id: None, reply_to: None, limits };
     let mut operations = vec![Operation::Create { room: 0 }];
     operations.extend(std::iter::repeat_n(send, 6));
     let broken = Broken::with(Fault::SharedSeq).await;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use livechat::domain::event::Event;
-use livechat::domain::message::{ClientMessageId, MessageText};
 use livechat::domain::page::{Take, Window};
 use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::{RoomCode, RoomId};
@@ -13,12 +12,12 @@ use livechat::domain::token::Token;
 use livechat::domain::user::{DisplayName, User, UserId};
 use livechat::store::redis::{RedisStore, Settings};
 use livechat::store::{
-    Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed, FailureCounters,
+    Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
     FailureRecord, Feed, FeedItem, LockoutPolicy, PresentedToken, Store, StoreError, Subject,
 };
 use redis::aio::MultiplexedConnection;
 
-use crate::store::conformance::kit::ROOMY;
+use crate::store::conformance::kit;
 use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
 
@@ -41,7 +40,7 @@ fn room_key(room: RoomId, name: &str) -> String {
 
 async fn new_room(store: &RedisStore) -> RoomId {
     let room = RoomId::random();
-    store.create_room(room, &RoomCode::random(6), HOUR).await.expect("a room");
+    store.create_room(kit::new_room(room, &RoomCode::random(6), HOUR)).await.expect("a room");
     room
 }
 
@@ -49,14 +48,15 @@ fn chatter(name: &str) -> User {
     User {
         id: UserId::from_stored(format!("user-of-{{{name}}}")),
         display_name: DisplayName::from_stored(name.to_owned()),
+        avatar_url: None,
     }
 }
 
 fn send(room: RoomId, text: &str, client_message_id: Option<&str>) -> Commit {
-    let client_message_id = client_message_id.map(|id| ClientMessageId::from_stored(id.to_owned()));
-    let text = MessageText::from_stored(text.to_owned());
-    let change = Change::Send { author: chatter("Ada"), text, client_message_id, limits: ROOMY };
-    Commit { room, tag: EntryTag::random(), change }
+    match client_message_id {
+        Some(id) => kit::send_with_id(room, &chatter("Ada"), text, id),
+        None => kit::send(room, &chatter("Ada"), text),
+    }
 }
 
 async fn send_text(store: &RedisStore, room: RoomId, text: &str) -> Event {
@@ -105,11 +105,8 @@ async fn use_room(store: &RedisStore, room: RoomId) {
     let first = store.commit(send(room, "the secret", Some("a: 1"))).await.expect("a commit").into_event();
     let second = send_text(store, room, "two\nlines").await;
     assert_eq!((first.position.seq, second.position.seq), (Seq(1), Seq(2)));
-    let edit =
-        Change::Edit { index: 1, revision: Seq(2), text: MessageText::from_stored("three".into()), limits: ROOMY };
-    store.commit(Commit { room, tag: EntryTag::random(), change: edit }).await.expect("an edit");
-    let delete = Change::Delete { index: 0, revision: Seq(1) };
-    store.commit(Commit { room, tag: EntryTag::random(), change: delete }).await.expect("a deletion");
+    store.commit(kit::edit(kit::message_of(&second), "three")).await.expect("an edit");
+    store.commit(kit::delete(kit::message_of(&first))).await.expect("a deletion");
     store.report_viewers(&[(room, 3)]).await.expect("a report");
     store.ping().await.expect("a ping");
 }
@@ -142,7 +139,7 @@ async fn expired_room_leaves_no_key() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = RoomId::random();
-    store.create_room(room, &RoomCode::random(6), Duration::from_millis(500)).await.expect("a room");
+    store.create_room(kit::new_room(room, &RoomCode::random(6), Duration::from_millis(500))).await.expect("a room");
     send_text(&store, room, "hello").await;
     tokio::time::sleep(Duration::from_millis(550)).await;
 
@@ -418,19 +415,18 @@ async fn redis_that_cannot_write_fails_pings_and_changes_nothing() {
         redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec_async(&mut redis).await.expect("less memory");
     }
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
-    let delete = || Commit { room, tag: EntryTag::random(), change: Change::Delete { index: 0, revision: Seq(1) } };
-    for commit in [send(room, "no", Some("id")), delete()] {
+    for commit in [send(room, "no", Some("id")), kit::delete(kit::message_of(&sent))] {
         assert!(matches!(store.commit(commit).await, Err(StoreError::Unavailable(_))));
     }
     assert!(matches!(
-        store.create_room(RoomId::random(), &RoomCode::random(6), HOUR).await,
+        store.create_room(kit::new_room(RoomId::random(), &RoomCode::random(6), HOUR)).await,
         Err(StoreError::Unavailable(_))
     ));
     redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(0).exec_async(&mut redis).await.expect("memory");
 
     let all = Window { after: None, before: None, take: Take::First(10) };
     let snapshot = store.snapshot(room, Some(all)).await.expect("the room");
-    assert_eq!((snapshot.state.head, snapshot.messages), (head, vec![sent.message]));
+    assert_eq!((snapshot.state.head, snapshot.messages), (head, vec![kit::into_message(sent)]));
 }
 
 /// After a failover the address may lead to the new primary, while an old connection still leads to a replica.

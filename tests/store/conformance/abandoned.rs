@@ -32,6 +32,9 @@ fn new_message(room: RoomId, words: &str, capacity: u64) -> NewMessage {
         tag: EntryTag::random(),
         text: text(words),
         client_message_id: None,
+        reply_to: None,
+        is_owner: false,
+        address: None,
         limits: RoomLimits { messages: capacity, ..ROOMY },
     }
 }
@@ -94,7 +97,7 @@ pub async fn contract_13_an_abandoned_room_is_created_and_listed_or_neither(on: 
     let store = on.store();
     for polls in 1..=CALLERS {
         let (id, code) = (RoomId::random(), RoomCode::random(6));
-        abandon_after(polls, store.create_room(id, &code, DAY)).await;
+        abandon_after(polls, store.create_room(new_room(id, &code, DAY))).await;
         wait_until_settled(on, &format!("the end of a creation that was abandoned after {polls} polls"), async || {
             let is_there = match store.snapshot(id, None).await {
                 Ok(_) => true,

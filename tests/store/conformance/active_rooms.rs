@@ -22,14 +22,14 @@ fn position(state: &RoomState) -> (Timestamp, RoomId) {
 async fn create_rooms(store: &Arc<dyn Store>, count: usize) -> Outcome<Vec<RoomState>> {
     let mut rooms = Vec::new();
     for _ in 0..count {
-        rooms.push(store.create_room(RoomId::random(), &RoomCode::random(6), DAY).await?);
+        rooms.push(store.create_room(new_room(RoomId::random(), &RoomCode::random(6), DAY)).await?);
     }
     Ok(rooms)
 }
 
 pub async fn contract_6_a_new_room_has_the_requested_id_code_and_lifetime(on: &dyn Fixture) -> Outcome {
     let (id, code) = (RoomId::random(), RoomCode::from_stored("007007".into()));
-    let state = on.store().create_room(id, &code, DAY).await?;
+    let state = on.store().create_room(new_room(id, &code, DAY)).await?;
     ensure_eq!((state.room.id, &state.room.code), (id, &code), "id and code");
     ensure_eq!(state.room.expires_at, state.room.created_at.plus(DAY), "the expiry");
     ensure_eq!((state.head, state.message_count, state.user_count), (Position::START, 0, 0), "what is in it");
@@ -44,18 +44,18 @@ pub async fn contract_6_a_new_room_has_the_requested_id_code_and_lifetime(on: &d
 pub async fn contract_6_a_taken_id_is_refused_and_its_room_unchanged(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let id = RoomId::random();
-    store.create_room(id, &RoomCode::from_stored("111111".into()), DAY).await?;
+    store.create_room(new_room(id, &RoomCode::from_stored("111111".into()), DAY)).await?;
     commit_new(&store, send(id, &named_user("ann"), "hello")).await?;
     let before = RoomContents::read(&store, id).await?;
     for store in [on.store(), on.second_handle()] {
-        let again = store.create_room(id, &RoomCode::from_stored("222222".into()), DAY * 2).await;
+        let again = store.create_room(new_room(id, &RoomCode::from_stored("222222".into()), DAY * 2)).await;
         ensure_refused!(again, StoreError::Conflict, "a taken id");
     }
     ensure_eq!(RoomContents::read(&store, id).await?, before, "the room whose id was requested again");
     ensure_eq!(store.active_rooms(None, 10).await?.total, 1, "the rooms in all");
     let attempts = run_concurrently((0..8).map(|_| {
         let (store, id) = (on.store(), RoomId::from_bytes([7; 16]));
-        async move { store.create_room(id, &RoomCode::random(6), DAY).await }
+        async move { store.create_room(new_room(id, &RoomCode::random(6), DAY)).await }
     }))
     .await;
     ensure_eq!(attempts.iter().filter(|attempt| attempt.is_ok()).count(), 1, "the winners of one id");
@@ -132,7 +132,7 @@ pub async fn contract_6_a_listed_room_equals_its_snapshot(on: &dyn Fixture) -> O
     let store = on.store();
     for room in ids(&create_rooms(&store, 3).await?) {
         let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?;
-        commit_new(&store, edit(&sent.message, "changed")).await?;
+        commit_new(&store, edit(message_of(&sent), "changed")).await?;
         commit_new(&store, send(room, &named_user("bob"), "hello")).await?;
     }
     for state in on.second_handle().active_rooms(None, 100).await?.rooms {

@@ -11,7 +11,7 @@ use super::kit::*;
 
 pub async fn contract_9_a_missing_room_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let sent = commit_new(&store, send(room(&store).await?, &named_user("ann"), "hello")).await?.message;
+    let sent = into_message(commit_new(&store, send(room(&store).await?, &named_user("ann"), "hello")).await?);
     let missing = RoomId::random();
     let message = Message { id: MessageId { room: missing, index: 0 }, ..sent };
     ensure_refused!(store.snapshot(missing, None).await, StoreError::NotFound, "the room");
@@ -37,7 +37,7 @@ pub async fn contract_9_a_missing_room_is_not_found(on: &dyn Fixture) -> Outcome
 pub async fn contract_9_a_missing_message_is_not_found(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let (room, other) = (room(&store).await?, room(&store).await?);
-    let only = commit_new(&store, send(room, &named_user("ann"), "hello")).await?.message;
+    let only = into_message(commit_new(&store, send(room, &named_user("ann"), "hello")).await?);
     let elsewhere = Message { id: MessageId { room: other, index: 0 }, ..only.clone() };
     let behind = Message { id: MessageId { room, index: 1 }, ..only };
     for message in [elsewhere, behind] {
@@ -50,7 +50,7 @@ pub async fn contract_9_a_missing_message_is_not_found(on: &dyn Fixture) -> Outc
 pub async fn contract_9_a_stale_revision_is_a_conflict(on: &dyn Fixture) -> Outcome {
     let store = on.store();
     let room = room(&store).await?;
-    let sent = commit_new(&store, send(room, &named_user("ann"), "hello")).await?.message;
+    let sent = into_message(commit_new(&store, send(room, &named_user("ann"), "hello")).await?);
     commit_new(&store, edit(&sent, "changed")).await?;
     for revision in [Seq(0), sent.revision, Seq(3), Seq(u64::MAX)] {
         let stale = Message { revision, ..sent.clone() };

@@ -30,9 +30,9 @@ async fn wait_until(store: &Arc<dyn Store>, end: Timestamp) -> Outcome {
 /// A room with content that has just expired, and its content before that.
 async fn expired_room(store: &Arc<dyn Store>) -> Outcome<RoomContents> {
     let id = RoomId::random();
-    let RoomState { room, .. } = store.create_room(id, &RoomCode::random(6), SHORT).await?;
+    let RoomState { room, .. } = store.create_room(new_room(id, &RoomCode::random(6), SHORT)).await?;
     let kept = commit_new(store, send_with_id(id, &named_user("ann"), "hello", "one")).await?;
-    commit_new(store, edit(&kept.message, "changed")).await?;
+    commit_new(store, edit(message_of(&kept), "changed")).await?;
     let contents = RoomContents::read(store, id).await?;
     wait_until(store, room.expires_at).await?;
     Ok(contents)
@@ -100,7 +100,7 @@ pub async fn contract_4_a_reused_id_shows_nothing_of_the_expired_room(on: &dyn F
     let id = expired.room.id;
     ensure_refused!(store.commit(send(id, &named_user("ann"), "late")).await, StoreError::NotFound, "a late send");
     let code = RoomCode::random(6);
-    let state = store.create_room(id, &code, DAY).await?;
+    let state = store.create_room(new_room(id, &code, DAY)).await?;
     ensure_eq!(state.room.code, code, "the code");
     ensure_eq!((state.head, state.message_count, state.user_count), (Position::START, 0, 0), "the new room");
     let contents = RoomContents::read(&store, id).await?;
@@ -110,7 +110,7 @@ pub async fn contract_4_a_reused_id_shows_nothing_of_the_expired_room(on: &dyn F
         ensure_refused!(store.read_log(id, position, 10).await, StoreError::ForeignPosition, "an old position");
     }
     let first = commit_new(&store, send_with_id(id, &named_user("ann"), "hello", "one")).await?;
-    ensure_eq!((first.position.seq.0, first.message.id.index), (1, 0), "the first send of the new room");
+    ensure_eq!((first.position.seq.0, message_of(&first).id.index), (1, 0), "the first send of the new room");
     ensure_eq!(log_of(&store, id).await?, [first], "the log of the new room");
     ensure_eq!(store.users(id, ALL).await?.total, 1, "the users of the new room");
     Ok(())
@@ -119,7 +119,7 @@ pub async fn contract_4_a_reused_id_shows_nothing_of_the_expired_room(on: &dyn F
 pub async fn contract_4_a_room_is_never_visible_from_its_expiry_on(on: &dyn Fixture) -> Outcome {
     let ttl = Duration::from_millis(700);
     let store = on.store();
-    let created = store.create_room(RoomId::random(), &RoomCode::random(6), ttl).await?;
+    let created = store.create_room(new_room(RoomId::random(), &RoomCode::random(6), ttl)).await?;
     let room = created.room.clone();
     ensure_eq!(room.expires_at, room.created_at.plus(ttl), "the end");
     ensure!(created.now >= room.created_at && created.now < room.expires_at, "{created:?} is not within its life");
@@ -150,7 +150,7 @@ pub async fn contract_4_a_room_is_never_visible_from_its_expiry_on(on: &dyn Fixt
 
 pub async fn contract_4_a_user_outlives_its_rooms(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let state = store.create_room(RoomId::random(), &RoomCode::random(6), SHORT).await?;
+    let state = store.create_room(new_room(RoomId::random(), &RoomCode::random(6), SHORT)).await?;
     let keep_until = state.room.expires_at.plus(DAY);
     let mut credentials = Credentials::new("ann");
     let created = store.authenticate(credentials.admission(keep_until, true)).await?;

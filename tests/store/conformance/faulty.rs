@@ -1,7 +1,11 @@
 //! A wrapper of a correct store that breaks the contract in one way, or simulates an outage or a panic on request.
 
+mod fault;
+mod forward;
+mod rules;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,56 +13,28 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use livechat::domain::event::Event;
 use livechat::domain::page::Window;
-use livechat::domain::position::{Position, Seq};
-use livechat::domain::room::{RoomCode, RoomId};
+use livechat::domain::position::Position;
+use livechat::domain::presence::Typing;
+use livechat::domain::reaction::Emoji;
+use livechat::domain::room::RoomId;
 use livechat::domain::timestamp::Timestamp;
 use livechat::domain::token::TokenHash;
 use livechat::domain::user::{User, UserId};
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, Change, CodeAttempt, Commit, Committed,
-    FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, NewMessage, RoomLimits, RoomState,
-    Sent, Snapshot, Store, StoreError, Subject, UserPage,
+    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, Change, CodeAttempt, Commit,
+    Committed, FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, Member, NewMessage,
+    NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomLimits, RoomState, Sent, Snapshot, Store, StoreError,
+    Subject, UserPage,
 };
 use tokio::sync::broadcast;
 
-use super::kit::DAY;
-
-/// How a store breaks the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It does not.
-    None,
-    /// A slow feed drops events without a resync.
-    IgnoresLag,
-    /// Rooms do not expire.
-    IgnoresExpiry,
-    /// The room expires, but its log and its users do not.
-    SideKeysOutliveRoom,
-    /// A feed continues after a cut without a resync.
-    NoResync,
-    /// The fifth and the sixth change of a room have the same number.
-    SharedSeq,
-    /// Failures are reported as counted, but are not.
-    FailuresNotCounted,
-    /// A user that a refused message registered is forgotten even if it has been authenticated since.
-    ForgetsAuthenticatedUsers,
-    /// A send stops when its caller stops waiting.
-    StopsWithCaller,
-    /// Limits are checked before the commit, not in the same step.
-    LimitsNotAtomic,
-}
-
-/// Capacity of a feed that ignores its lag.
-const SMALL_FEED: usize = 16;
-
-/// A burst or a cut is over when no event comes for this long.
-const QUIET: Duration = Duration::from_millis(300);
+use super::kit::{DAY, message_of};
+pub use fault::Fault;
+use forward::{Outages, SHARED_SEQ, forward, renumbered};
+use rules::RuleFaults;
 
 /// The pause between the two steps of a send.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
-
-/// The number that two changes share.
-const SHARED_SEQ: Seq = Seq(5);
 
 /// Part of the message of every requested panic.
 pub const PANIC_SECRET: &str = "open-sesame";
@@ -82,18 +58,11 @@ pub struct FaultyStore {
     forgotten: Mutex<HashSet<UserId>>,
     /// When rooms should have expired.
     expiries: Mutex<HashMap<RoomId, Timestamp>>,
+    ended: Mutex<HashSet<RoomId>>,
+    rules: RuleFaults,
     outages: Arc<Outages>,
     /// The calls that panic, each with the number of calls that still succeed.
     panics: Mutex<HashMap<Call, u32>>,
-}
-
-/// The outages that the store simulates.
-#[derive(Default)]
-struct Outages {
-    is_cut: AtomicBool,
-    is_down: AtomicBool,
-    has_lost_its_log: AtomicBool,
-    refused_reads: AtomicUsize,
 }
 
 impl FaultyStore {
@@ -101,8 +70,9 @@ impl FaultyStore {
         let (feed, _) = broadcast::channel(4_096);
         let outages = Arc::<Outages>::default();
         tokio::spawn(forward(inner.feed(), fault, feed.clone(), Arc::clone(&outages)));
-        let (written, created, forgotten, expiries, panics) = Default::default();
-        Arc::new(Self { inner, fault, feed, written, created, forgotten, expiries, outages, panics })
+        let (written, created, forgotten, expiries, ended) = Default::default();
+        let (rules, panics) = Default::default();
+        Arc::new(Self { inner, fault, feed, written, created, forgotten, expiries, ended, rules, outages, panics })
     }
 
     /// Loses events from now on, until none come for a while.
@@ -161,6 +131,12 @@ impl FaultyStore {
         if is_full { Err(StoreError::Full) } else { Ok(()) }
     }
 
+    /// Fails if the room was ended.
+    fn check_not_ended(&self, room: RoomId) -> Result<(), StoreError> {
+        let ended = self.ended.lock().expect("no panic");
+        if ended.contains(&room) { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
     /// The state with the expiry that the room should have.
     fn with_expiry(&self, mut state: RoomState) -> RoomState {
         if let Some(end) = self.expiries.lock().expect("no panic").get(&state.room.id) {
@@ -170,49 +146,11 @@ impl FaultyStore {
     }
 }
 
-/// Forwards the feed of the inner store, with the fault.
-async fn forward(mut feed: Feed, fault: Fault, out: broadcast::Sender<FeedItem>, outages: Arc<Outages>) {
-    let send = |item| drop(out.send(item));
-    while let Some(item) = feed.next().await {
-        if outages.is_cut.load(Ordering::SeqCst) {
-            while let Ok(Some(_)) = tokio::time::timeout(QUIET, feed.next()).await {}
-            outages.is_cut.store(false, Ordering::SeqCst);
-            if fault != Fault::NoResync {
-                send(FeedItem::Resync);
-            }
-            continue;
-        }
-        match (fault, item) {
-            (Fault::IgnoresLag, first) => {
-                let mut burst = vec![first];
-                while let Ok(Some(next)) = tokio::time::timeout(QUIET, feed.next()).await {
-                    if burst.len() < SMALL_FEED {
-                        burst.push(next);
-                    }
-                }
-                burst.into_iter().for_each(send);
-            }
-            (Fault::SharedSeq, FeedItem::Event(event)) => {
-                send(FeedItem::Event(Arc::new(renumbered(Event::clone(&event)))));
-            }
-            (_, item) => send(item),
-        }
-    }
-}
-
 /// Removes the limits of a change.
 fn remove_limits(commit: &mut Commit) {
     if let Change::Send { limits, .. } | Change::Edit { limits, .. } = &mut commit.change {
         *limits = RoomLimits { messages: u64::MAX, events: u64::MAX, edits: u64::MAX };
     }
-}
-
-/// The event with the number that a store without clause 2 assigns.
-fn renumbered(mut event: Event) -> Event {
-    if event.position.seq > SHARED_SEQ {
-        event.position.seq.0 -= 1;
-    }
-    event
 }
 
 #[async_trait]
@@ -233,17 +171,68 @@ impl FailureCounters for FaultyStore {
 #[deny(clippy::missing_trait_methods, reason = "a default body would bypass the wrapped store")]
 #[async_trait]
 impl Store for FaultyStore {
-    async fn create_room(&self, id: RoomId, code: &RoomCode, ttl: Duration) -> Result<RoomState, StoreError> {
+    async fn create_room(&self, mut room: NewRoom) -> Result<RoomState, StoreError> {
+        self.rules.change_room(self.fault, &mut room);
         if self.fault != Fault::IgnoresExpiry {
-            return self.inner.create_room(id, code, ttl).await;
+            return self.inner.create_room(room).await;
         }
-        let state = self.inner.create_room(id, code, DAY).await?;
+        let (id, ttl) = (room.id, std::mem::replace(&mut room.ttl, DAY));
+        let state = self.inner.create_room(room).await?;
         self.expiries.lock().expect("no panic").insert(id, state.room.created_at.plus(ttl));
         Ok(self.with_expiry(state))
     }
 
+    async fn end_room(&self, room: RoomId) -> Result<(), StoreError> {
+        if self.fault != Fault::EndedRoomRemains {
+            return self.inner.end_room(room).await;
+        }
+        self.check_not_ended(room)?;
+        self.ended.lock().expect("no panic").insert(room);
+        let _ = self.feed.send(FeedItem::Ended(room));
+        Ok(())
+    }
+
+    async fn bans(&self, room: RoomId, after: Option<u64>, limit: u32) -> Result<BanPage, StoreError> {
+        self.inner.bans(room, after, limit).await
+    }
+
+    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+        self.inner.member(room, user).await
+    }
+
+    async fn join(&self, room: RoomId, mut actor: Actor) -> Result<Member, StoreError> {
+        self.rules.change_actor(self.fault, &mut actor);
+        self.inner.join(room, actor).await
+    }
+
+    async fn reactions_by(&self, room: RoomId, user: &UserId, messages: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        self.inner.reactions_by(room, user, messages).await
+    }
+
+    async fn react(&self, mut reaction: Reaction) -> Result<Reacted, StoreError> {
+        self.rules.change_reaction(self.fault, &mut reaction);
+        self.inner.react(reaction).await
+    }
+
+    async fn log_reactions(&self, room: RoomId) -> Result<Option<Duration>, StoreError> {
+        if self.fault == Fault::GatheredReactionsLost { Ok(None) } else { self.inner.log_reactions(room).await }
+    }
+
+    async fn announce_typing(&self, room: RoomId, typing: Typing) -> Result<(), StoreError> {
+        if self.fault == Fault::TypingLost { Ok(()) } else { self.inner.announce_typing(room, typing).await }
+    }
+
+    async fn report_presence(&self, room: RoomId, report: PresenceReport) -> Result<bool, StoreError> {
+        self.inner.report_presence(room, report).await
+    }
+
+    async fn present_elsewhere(&self, room: RoomId) -> Result<PresentUsers, StoreError> {
+        self.inner.present_elsewhere(room).await
+    }
+
     async fn snapshot(&self, room: RoomId, window: Option<Window>) -> Result<Snapshot, StoreError> {
         self.count(Call::Snapshot);
+        self.check_not_ended(room)?;
         let Snapshot { state, messages } = self.inner.snapshot(room, window).await?;
         Ok(Snapshot { state: self.with_expiry(state), messages })
     }
@@ -252,7 +241,7 @@ impl Store for FaultyStore {
         let result = self.inner.users(room, window).await;
         match self.written.lock().expect("no panic").get(&room) {
             Some(written) if result.is_err() && self.fault == Fault::SideKeysOutliveRoom => {
-                let users: Vec<_> = written.iter().map(|event| event.message.author.clone()).collect();
+                let users: Vec<_> = written.iter().map(|event| message_of(event).author.clone()).collect();
                 Ok(UserPage { total: users.len() as u64, users })
             }
             _ => result,
@@ -315,13 +304,15 @@ impl Store for FaultyStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let mut commit = commit;
+        self.check_not_ended(commit.room)?;
+        self.rules.change_commit(self.fault, &*self.inner, &mut commit).await?;
         if self.fault == Fault::LimitsNotAtomic {
             self.check_limits(&commit).await?;
             remove_limits(&mut commit);
         }
         let committed = self.inner.commit(commit).await?;
         if let Committed::New(event) = &committed {
-            self.written.lock().expect("no panic").entry(event.room()).or_default().push(event.clone());
+            self.written.lock().expect("no panic").entry(event.room).or_default().push(event.clone());
         }
         Ok(match committed {
             Committed::New(event) if self.fault == Fault::SharedSeq => Committed::New(renumbered(event)),

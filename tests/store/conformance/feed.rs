@@ -16,9 +16,9 @@ pub async fn contract_7_a_feed_delivers_the_events_of_a_subscribed_room(on: &dyn
         let mut feed = FeedReader::open(on, &there, room).await?;
         let sent = commit_new(&here, send_with_id(room, &named_user("ann"), "hello", "one")).await?;
         ensure_eq!(feed.event().await?, sent, "the event of a send");
-        let edited = commit_new(&here, edit(&sent.message, "changed")).await?;
+        let edited = commit_new(&here, edit(message_of(&sent), "changed")).await?;
         ensure_eq!(feed.event().await?, edited, "the event of an edit");
-        let deleted = commit_new(&here, delete(&edited.message)).await?;
+        let deleted = commit_new(&here, delete(message_of(&edited))).await?;
         ensure_eq!(feed.event().await?, deleted, "the event of a deletion");
     }
     Ok(())
@@ -37,7 +37,7 @@ pub async fn contract_7_every_feed_gets_every_event(on: &dyn Fixture) -> Outcome
         sent.push(commit_new(&store, send(room, &named_user("ann"), &format!("words {n}"))).await?);
     }
     for (room, feed) in &mut feeds {
-        for event in sent.iter().filter(|event| event.room() == *room) {
+        for event in sent.iter().filter(|event| event.room == *room) {
             ensure_eq!(feed.event().await?, *event, "an event");
         }
     }
@@ -77,7 +77,7 @@ pub async fn contract_7_a_feed_that_lost_events_yields_a_resync(on: &dyn Fixture
     loop {
         match feed.next().await? {
             item if is_resync(&item, room) => return Ok(()),
-            FeedItem::Event(event) if event.room() == room => {
+            FeedItem::Event(event) if event.room == room => {
                 return Err(Breach("the feed continues after a cut without a Resync".into()));
             }
             // A feed may deliver events of rooms without a subscription.

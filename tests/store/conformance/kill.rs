@@ -16,8 +16,8 @@ pub async fn contract_8_acknowledged_writes_survive_a_kill(on: &dyn Fixture) -> 
         commit_new(&store, send_with_id(rooms[n % 2], &author, &format!("words {n}"), &format!("{n}")))
     });
     let sent = futures_util::future::try_join_all(sends).await?;
-    commit_new(&store, edit(&sent[0].message, "changed")).await?;
-    commit_new(&store, delete(&sent[2].message)).await?;
+    commit_new(&store, edit(message_of(&sent[0]), "changed")).await?;
+    commit_new(&store, delete(message_of(&sent[2]))).await?;
     let mut ann = Credentials::new("ann");
     let keep_until = Timestamp::from_millis(4_000_000_000_000);
     authenticate(&store, &mut ann, keep_until).await?;
@@ -49,7 +49,7 @@ pub async fn contract_8_a_room_continues_after_a_kill(on: &dyn Fixture) -> Outco
     );
     let mut feed = FeedReader::open(on, &store, room).await?;
     let second = commit_new(&store, send(room, &ann, "hello again")).await?;
-    ensure_eq!((second.position.seq, second.message.id.index), (Seq(2), 1), "the next send");
+    ensure_eq!((second.position.seq, message_of(&second).id.index), (Seq(2), 1), "the next send");
     ensure!(second.at >= first.at, "the store's clock went backwards");
     ensure_eq!(feed.event().await?, second, "its event");
     let rest = store.read_log(room, first.position, 10).await?;

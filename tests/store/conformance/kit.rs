@@ -9,10 +9,13 @@ use livechat::domain::event::Event;
 use livechat::domain::message::{ClientMessageId, Message, MessageText};
 use livechat::domain::page::Window;
 use livechat::domain::position::{EntryTag, Position, Seq};
-use livechat::domain::room::{Room, RoomCode, RoomId};
-use livechat::domain::user::{DisplayName, User, UserId};
+use livechat::domain::room::{Room, RoomCode, RoomId, RoomSecret, RoomSettings};
+use livechat::domain::token::Token;
+use livechat::domain::user::{DisplayName, Role, User, UserId};
 use livechat::hub::Hub;
-use livechat::store::{Change, Commit, Committed, Feed, FeedItem, RoomLimits, RoomState, Store, StoreError};
+use livechat::store::{
+    Actor, Change, Commit, Committed, Feed, FeedItem, NewRoom, RoomLimits, RoomState, Store, StoreError,
+};
 
 use super::fixture::Fixture;
 
@@ -88,14 +91,36 @@ pub const ALL: Window = Window { after: None, before: None, take: livechat::doma
 
 /// Creates a room that lives for a day.
 pub async fn room(store: &Arc<dyn Store>) -> Outcome<RoomId> {
-    Ok(store.create_room(RoomId::random(), &RoomCode::random(6), DAY).await?.room.id)
+    Ok(store.create_room(new_room(RoomId::random(), &RoomCode::random(6), DAY)).await?.room.id)
 }
 
 pub fn named_user(name: &str) -> User {
     User {
         id: UserId::from_stored(format!("{name}-with-an-id")),
         display_name: DisplayName::from_stored(format!("{name} with a name")),
+        avatar_url: None,
     }
+}
+
+/// A room to create, with default settings.
+pub fn new_room(id: RoomId, code: &RoomCode, ttl: Duration) -> NewRoom {
+    let (owner_token, secret) = (Token::random().hash(), RoomSecret::random());
+    NewRoom { id, code: code.clone(), ttl, owner_token, secret, settings: RoomSettings::default() }
+}
+
+/// A user who acts from an unknown address.
+pub fn actor(user: &User) -> Actor {
+    Actor { user: user.clone(), is_owner: false, address: None }
+}
+
+/// The message of an event that has one.
+pub fn message_of(event: &Event) -> &Message {
+    event.message().expect("an event of a message")
+}
+
+/// The message of an event that has one.
+pub fn into_message(event: Event) -> Message {
+    message_of(&event).clone()
 }
 
 pub fn text(text: &str) -> MessageText {
@@ -106,20 +131,21 @@ pub fn client_id(id: &str) -> ClientMessageId {
     ClientMessageId::from_stored(id.to_owned())
 }
 
-fn change(room: RoomId, change: Change) -> Commit {
+/// The commit of a change.
+pub fn change(room: RoomId, change: Change) -> Commit {
     Commit { room, tag: EntryTag::random(), change }
 }
 
 /// A send with [`ROOMY`] limits.
 pub fn send(room: RoomId, author: &User, words: &str) -> Commit {
-    let author = author.clone();
-    change(room, Change::Send { author, text: text(words), client_message_id: None, limits: ROOMY })
+    let author = actor(author);
+    change(room, Change::Send { author, text: text(words), client_message_id: None, reply_to: None, limits: ROOMY })
 }
 
 /// A send with a client message id.
 pub fn send_with_id(room: RoomId, author: &User, words: &str, id: &str) -> Commit {
-    let (author, client_message_id) = (author.clone(), Some(client_id(id)));
-    change(room, Change::Send { author, text: text(words), client_message_id, limits: ROOMY })
+    let (author, client_message_id) = (actor(author), Some(client_id(id)));
+    change(room, Change::Send { author, text: text(words), client_message_id, reply_to: None, limits: ROOMY })
 }
 
 /// The same send with a limit of `messages` messages.
@@ -129,21 +155,27 @@ pub fn with_capacity(commit: Commit, messages: u64) -> Commit {
 
 /// The same change with other limits.
 pub fn with_limits(mut commit: Commit, new_limits: RoomLimits) -> Commit {
-    if let Change::Send { limits, .. } | Change::Edit { limits, .. } = &mut commit.change {
-        *limits = new_limits;
+    match &mut commit.change {
+        Change::Send { limits, .. }
+        | Change::Edit { limits, .. }
+        | Change::Update { limits, .. }
+        | Change::Ban { limits, .. }
+        | Change::Unban { limits, .. } => *limits = new_limits,
+        Change::Delete { .. } => {}
     }
     commit
 }
 
 /// An edit of the message at its given revision.
 pub fn edit(message: &Message, words: &str) -> Commit {
-    let index = message.id.index;
-    change(message.id.room, Change::Edit { index, revision: message.revision, text: text(words), limits: ROOMY })
+    let (editor, index, revision) = (actor(&message.author), message.id.index, message.revision);
+    change(message.id.room, Change::Edit { editor, index, revision, text: text(words), limits: ROOMY })
 }
 
-/// A deletion of the message at its given revision.
+/// A deletion of the message at its given revision, by its author.
 pub fn delete(message: &Message) -> Commit {
-    change(message.id.room, Change::Delete { index: message.id.index, revision: message.revision })
+    let (by, index, revision) = (Role::Member, message.id.index, message.revision);
+    change(message.id.room, Change::Delete { by, index, revision })
 }
 
 /// Commits a change, which must be new.
@@ -191,14 +223,17 @@ pub struct RoomContents {
     pub messages: Vec<Message>,
     pub log: Vec<Event>,
     pub users: Vec<User>,
+    pub settings: RoomSettings,
+    pub reaction_changes: u64,
 }
 
 impl RoomContents {
     pub async fn read(store: &Arc<dyn Store>, id: RoomId) -> Outcome<Self> {
         let snapshot = store.snapshot(id, Some(ALL)).await?;
-        let RoomState { room, head, message_count, user_count, .. } = snapshot.state;
+        let RoomState { room, head, message_count, user_count, settings, reaction_changes, now: _ } = snapshot.state;
         let (log, users) = (log_of(store, id).await?, store.users(id, ALL).await?.users);
-        Ok(Self { room, head, message_count, user_count, messages: snapshot.messages, log, users })
+        let messages = snapshot.messages;
+        Ok(Self { room, head, message_count, user_count, messages, log, users, settings, reaction_changes })
     }
 }
 
@@ -230,7 +265,7 @@ impl FeedReader {
     pub async fn event(&mut self) -> Outcome<Event> {
         loop {
             if let FeedItem::Event(event) = self.next().await?
-                && event.room() == self.room
+                && event.room == self.room
                 && event.position.seq > self.written_before
             {
                 return Ok(Event::clone(&event));
@@ -244,7 +279,7 @@ pub fn is_resync(item: &FeedItem, room: RoomId) -> bool {
     match item {
         FeedItem::Resync => true,
         FeedItem::ResyncOf(rooms) => rooms.contains(&room),
-        FeedItem::Event(_) => false,
+        _ => false,
     }
 }
 

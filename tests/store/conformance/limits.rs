@@ -15,12 +15,12 @@ pub async fn contract_14_a_full_log_accepts_only_deletions(on: &dyn Fixture) -> 
     let (room, ann) = (room(&store).await?, named_user("ann"));
     let limits = with_events(6);
     // Space for two messages, their deletions, and two edits.
-    let one = commit_new(&store, with_limits(send(room, &ann, "one"), limits)).await?.message;
-    let two = commit_new(&store, with_limits(send(room, &ann, "two"), limits)).await?.message;
-    let one = commit_new(&store, with_limits(edit(&one, "one, edited"), limits)).await?.message;
+    let one = into_message(commit_new(&store, with_limits(send(room, &ann, "one"), limits)).await?);
+    let two = into_message(commit_new(&store, with_limits(send(room, &ann, "two"), limits)).await?);
+    let one = into_message(commit_new(&store, with_limits(edit(&one, "one, edited"), limits)).await?);
     let another = store.commit(with_limits(send(room, &named_user("bob"), "three"), limits)).await;
     ensure_refused!(another, StoreError::Full, "a third message");
-    let two = commit_new(&store, with_limits(edit(&two, "two, edited"), limits)).await?.message;
+    let two = into_message(commit_new(&store, with_limits(edit(&two, "two, edited"), limits)).await?);
     let before = RoomContents::read(&store, room).await?;
     for store in [on.store(), on.second_handle()] {
         let another = store.commit(with_limits(send_with_id(room, &named_user("bob"), "three", "id"), limits)).await;
@@ -48,14 +48,14 @@ pub async fn contract_14_the_edit_limit_holds(on: &dyn Fixture) -> Outcome {
     let limits = RoomLimits { edits: 3, ..ROOMY };
     let no_edits = RoomLimits { edits: 0, ..ROOMY };
     let (mut one, two) = (
-        commit_new(&store, send(room, &ann, "one")).await?.message,
-        commit_new(&store, send(room, &ann, "two")).await?.message,
+        into_message(commit_new(&store, send(room, &ann, "one")).await?),
+        into_message(commit_new(&store, send(room, &ann, "two")).await?),
     );
     let change = store.commit(with_limits(edit(&one, "edited"), no_edits)).await;
     ensure_refused!(change, StoreError::EditLimit, "an edit where none may be");
     for n in 1..=3 {
         let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
-        one = commit_new(&store, with_limits(edit(&one, &format!("edited {n}")), limits)).await?.message;
+        one = into_message(commit_new(&store, with_limits(edit(&one, &format!("edited {n}")), limits)).await?);
     }
     let before = RoomContents::read(&store, room).await?;
     let change = store.commit(with_limits(edit(&one, "edited 4"), limits)).await;
@@ -84,7 +84,7 @@ pub async fn contract_14_each_message_reserves_an_entry_for_its_deletion(on: &dy
         )
         .await;
     let full = results.iter().filter(|result| matches!(result, Err(StoreError::Full))).count();
-    let messages: Vec<_> = results.into_iter().filter_map(Result::ok).map(|it| it.into_event().message).collect();
+    let messages: Vec<_> = results.into_iter().filter_map(Result::ok).map(|it| into_message(it.into_event())).collect();
     ensure_eq!((messages.len(), full), (7, 17), "accepted and refused of 24 sends into a log of 15");
     // One entry is left, and one edit per message competes for it.
     let results = run_concurrently(messages.iter().enumerate().map(|(n, message)| {

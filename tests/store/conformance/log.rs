@@ -1,6 +1,7 @@
 //! Clause 5: reading the log after a position.
 
 use livechat::domain::event::{Event, EventKind};
+use livechat::domain::message::Message;
 use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::store::StoreError;
 
@@ -17,9 +18,9 @@ async fn busy_room(on: &dyn Fixture) -> Outcome<Vec<Event>> {
             commit_new(&store, send(room, &named_user(&format!("user {}", n % 3)), &format!("words {n}"))).await?,
         );
     }
-    commit_new(&store, edit(&sent[0].message, "changed")).await?;
-    let edited = commit_new(&store, edit(&sent[2].message, "changed too")).await?;
-    commit_new(&store, delete(&edited.message)).await?;
+    commit_new(&store, edit(message_of(&sent[0]), "changed")).await?;
+    let edited = commit_new(&store, edit(message_of(&sent[2]), "changed too")).await?;
+    commit_new(&store, delete(message_of(&edited))).await?;
     let log = log_of(&store, room).await?;
     ensure_eq!(log.len(), 7, "the entries of the log");
     Ok(log)
@@ -27,7 +28,7 @@ async fn busy_room(on: &dyn Fixture) -> Outcome<Vec<Event>> {
 
 pub async fn contract_5_pages_of_the_log_have_no_gaps_or_duplicates(on: &dyn Fixture) -> Outcome {
     let log = busy_room(on).await?;
-    let room = log[0].room();
+    let room = log[0].room;
     for store in [on.store(), on.second_handle()] {
         for limit in [1, 2, 3, 6, 7, 8] {
             let (mut read, mut after) = (Vec::new(), Position::START);
@@ -53,7 +54,7 @@ pub async fn contract_5_pages_of_the_log_have_no_gaps_or_duplicates(on: &dyn Fix
 pub async fn contract_5_a_page_respects_its_limit(on: &dyn Fixture) -> Outcome {
     let (store, log) = (on.store(), busy_room(on).await?);
     for limit in [0, 1, 6, 7, 8, 100, u32::MAX] {
-        let page = store.read_log(log[0].room(), Position::START, limit).await?;
+        let page = store.read_log(log[0].room, Position::START, limit).await?;
         ensure_eq!(page, log[..log.len().min(limit as usize)], "a page of {limit}");
     }
     Ok(())
@@ -70,7 +71,7 @@ pub async fn contract_5_an_empty_log_can_be_read_from_its_start(on: &dyn Fixture
 
 pub async fn contract_5_a_foreign_position_is_refused(on: &dyn Fixture) -> Outcome {
     let (store, log) = (on.store(), busy_room(on).await?);
-    let (room, head) = (log[0].room(), log[6].position);
+    let (room, head) = (log[0].room, log[6].position);
     let mut foreign = vec![
         Position { seq: Seq(0), tag: EntryTag(1) },
         Position { seq: Seq(0), tag: head.tag },
@@ -91,7 +92,7 @@ pub async fn contract_5_a_foreign_position_is_refused(on: &dyn Fixture) -> Outco
 pub async fn contract_5_a_position_of_another_room_is_refused(on: &dyn Fixture) -> Outcome {
     let (store, log, other) = (on.store(), busy_room(on).await?, busy_room(on).await?);
     for (event, foreign) in log.iter().zip(&other) {
-        let result = store.read_log(event.room(), foreign.position, 10).await;
+        let result = store.read_log(event.room, foreign.position, 10).await;
         ensure_refused!(result, StoreError::ForeignPosition, "a position of another room");
     }
     Ok(())
@@ -103,7 +104,7 @@ pub async fn contract_5_positions_beyond_any_log_are_refused(on: &dyn Fixture) -
     for seq in [1 << 32, 1 << 53, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX] {
         for tag in [EntryTag(0), log[6].position.tag, EntryTag(u64::MAX)] {
             let position = Position { seq: Seq(seq), tag };
-            let result = store.read_log(log[0].room(), position, 10).await;
+            let result = store.read_log(log[0].room, position, 10).await;
             ensure_refused!(result, StoreError::ForeignPosition, "{position:?}");
         }
     }
@@ -117,16 +118,18 @@ pub async fn contract_5_a_replay_returns_each_message_in_its_current_state(on: &
         commit_new(&store, send(room, &named_user("ann"), "one")).await?,
         commit_new(&store, send(room, &named_user("bob"), "two")).await?,
     ];
-    let edited = commit_new(&store, edit(&sent[0].message, "one, changed")).await?;
-    let deleted = commit_new(&store, delete(&sent[1].message)).await?;
-    let again = commit_new(&store, edit(&edited.message, "one, changed again")).await?;
-    let as_now = |event: &Event, now: &Event| Event { message: now.message.clone(), ..event.clone() };
+    let edited = commit_new(&store, edit(message_of(&sent[0]), "one, changed")).await?;
+    let deleted = commit_new(&store, delete(message_of(&sent[1]))).await?;
+    let again = commit_new(&store, edit(message_of(&edited), "one, changed again")).await?;
+    let as_now = |event: &Event, now: &Event| event.with_message(message_of(now).clone());
     let expected =
         [as_now(&sent[0], &again), as_now(&sent[1], &deleted), as_now(&edited, &again), deleted.clone(), again.clone()];
     let log = log_of(&store, room).await?;
     ensure_eq!(log, expected, "the log");
-    let kinds = [EventKind::Sent, EventKind::Sent, EventKind::Edited, EventKind::Deleted, EventKind::Edited];
-    ensure_eq!(log.iter().map(|event| event.kind).collect::<Vec<_>>(), kinds, "the kinds");
+    let is_kind = |n: usize, kind: fn(Message) -> EventKind| log[n].kind == kind(message_of(&log[n]).clone());
+    let is_sent = is_kind(0, EventKind::Sent) && is_kind(1, EventKind::Sent);
+    let is_changed = is_kind(2, EventKind::Edited) && is_kind(3, EventKind::Deleted) && is_kind(4, EventKind::Edited);
+    ensure!(is_sent && is_changed, "the kinds of {log:?}");
     Ok(())
 }
 
@@ -134,14 +137,14 @@ pub async fn contract_5_deleted_text_is_never_returned(on: &dyn Fixture) -> Outc
     let store = on.store();
     let room = room(&store).await?;
     let sent = commit_new(&store, send_with_id(room, &named_user("ann"), "a secret", "one")).await?;
-    let edited = commit_new(&store, edit(&sent.message, "another secret")).await?;
+    let edited = commit_new(&store, edit(message_of(&sent), "another secret")).await?;
     let mut feed = FeedReader::open(on, &store, room).await?;
-    let deleted = commit_new(&store, delete(&edited.message)).await?;
+    let deleted = commit_new(&store, delete(message_of(&edited))).await?;
     let again = commit_repeated(&store, send_with_id(room, &named_user("ann"), "a secret", "one")).await?;
-    let mut results = vec![deleted.message, again.message, feed.event().await?.message];
+    let mut results = vec![into_message(deleted), into_message(again), into_message(feed.event().await?)];
     for store in [on.store(), on.second_handle()] {
         results.extend(messages_of(&store, room).await?);
-        results.extend(log_of(&store, room).await?.into_iter().map(|event| event.message));
+        results.extend(log_of(&store, room).await?.into_iter().map(into_message));
     }
     ensure_eq!(results.len(), 3 + 2 * (1 + 3), "the answers");
     for message in results {

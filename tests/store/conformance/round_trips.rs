@@ -42,17 +42,17 @@ async fn ensure_round_trip(on: &dyn Fixture, author: &User, words: &str, id: &st
         (message.author.clone(), message.text.clone(), message.client_message_id.clone())
     };
     let expected = (author.clone(), Some(text(words)), Some(client_id(id)));
-    ensure_eq!(written(&sent.message), expected, "the result for {words:?}");
-    ensure_eq!(written(&feed.event().await?.message), expected, "the event of {words:?}");
+    ensure_eq!(written(message_of(&sent)), expected, "the result for {words:?}");
+    ensure_eq!(written(&into_message(feed.event().await?)), expected, "the event of {words:?}");
     ensure_eq!(commit_repeated(&store, commit).await?, sent, "the repeat of {words:?}");
     for store in [on.store(), on.second_handle()] {
-        ensure_eq!(messages_of(&store, room).await?, from_ref(&sent.message), "the message {words:?}");
+        ensure_eq!(messages_of(&store, room).await?, from_ref(message_of(&sent)), "the message {words:?}");
         ensure_eq!(log_of(&store, room).await?, from_ref(&sent), "the log of {words:?}");
         ensure_eq!(store.users(room, ALL).await?.users, from_ref(author), "the users");
     }
-    let edited = commit_new(&store, edit(&sent.message, &format!("{words}{words}"))).await?;
-    ensure_eq!(edited.message.text, Some(text(&format!("{words}{words}"))), "the result of an edit");
-    ensure_eq!(messages_of(&store, room).await?, from_ref(&edited.message), "the edited message");
+    let edited = commit_new(&store, edit(message_of(&sent), &format!("{words}{words}"))).await?;
+    ensure_eq!(message_of(&edited).text, Some(text(&format!("{words}{words}"))), "the result of an edit");
+    ensure_eq!(messages_of(&store, room).await?, from_ref(message_of(&edited)), "the edited message");
     ensure_eq!(feed.event().await?, edited, "the event of an edit");
     Ok(())
 }
@@ -75,6 +75,7 @@ pub async fn users_and_names_survive_a_round_trip(on: &dyn Fixture) -> Outcome {
         let author = User {
             id: UserId::from_stored((*trap).to_owned()),
             display_name: DisplayName::from_stored((*other).to_owned()),
+            avatar_url: None,
         };
         ensure_round_trip(on, &author, "hello", "one").await?;
         let mut credentials = Credentials::for_user(author.clone());

@@ -37,7 +37,7 @@ pub async fn contract_6_a_snapshot_is_one_instant(on: &dyn Fixture) -> Outcome {
             let mut events = Vec::new();
             for round in 0..8 {
                 let sent = commit_new(&store, send(room, &author, &format!("{n} says {round}"))).await?;
-                let edited = commit_new(&store, edit(&sent.message, &format!("{n} means {round}"))).await?;
+                let edited = commit_new(&store, edit(message_of(&sent), &format!("{n} means {round}"))).await?;
                 events.extend([sent, edited]);
             }
             Outcome::Ok(events)
@@ -68,7 +68,7 @@ fn ensure_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::po
     ensure_eq!(newest, head.seq, "the newest revision of a snapshot at {head:?}");
     for (index, message) in messages.iter().enumerate() {
         ensure_eq!(message.id.index, index as u64, "the index of a message");
-        let changed_last = events.get(&message.revision).map(|event| &event.message);
+        let changed_last = events.get(&message.revision).map(|event| message_of(&event));
         ensure_eq!(changed_last, Some(message), "the message as its last change made it");
     }
     let behind = events.values().filter(|event| event.position.seq <= head.seq);

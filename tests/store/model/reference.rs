@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use livechat::domain::event::{Event, EventKind};
-use livechat::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+use livechat::domain::ban::{Ban, BanReason};
+use livechat::domain::event::EventKind;
+use livechat::domain::message::{ClientMessageId, MessageText};
 use livechat::domain::page::{Take, Window};
 use livechat::domain::position::{EntryTag, Position, Seq};
-use livechat::domain::room::{Room, RoomCode, RoomId};
+use livechat::domain::reaction::{Emoji, REACTIONS_INTERVAL};
+use livechat::domain::room::{Room, RoomCode, RoomId, RoomTitle, SettingsUpdate};
 use livechat::domain::timestamp::Timestamp;
 use livechat::domain::token::{SealedToken, Token};
-use livechat::domain::user::User;
+use livechat::domain::user::{AvatarUrl, DisplayName, Role, User, UserId};
 use livechat::store::{
-    Admission, Admitted, Change, Commit, Committed, PresentedToken, RoomLimits, RoomState, Snapshot, Store, StoreError,
-    UserPage,
+    Actor, AddressHash, Admission, Admitted, BanPage, Change, Commit, Denial, PresentedToken, Reacted, Reaction,
+    RoomLimits, Snapshot, Store, StoreError, UserPage,
 };
 
-use super::operation::{LogPosition, Operation, PresentedTokenKind, Revision, SmallLimits, SmallWindow};
-use crate::store::conformance::kit::{DAY, client_id, named_user, text};
+use super::operation::{
+    LogPosition, Operation, PresentedTokenKind, Revision, Setting, SmallActor, SmallLimits, SmallWindow,
+};
+use super::room::{Entry, ModelRoom};
+use crate::store::conformance::kit::{DAY, client_id, named_user, new_room, text};
 
 /// Later than any test runs.
 const FAR_FUTURE: Timestamp = Timestamp::from_millis(4_000_000_000_000);
@@ -27,19 +32,6 @@ const FAR_FUTURE: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 pub struct Model {
     rooms: BTreeMap<u8, ModelRoom>,
     users: BTreeMap<u8, ModelUser>,
-}
-
-struct ModelRoom {
-    room: Room,
-    messages: Vec<Message>,
-    log: Vec<Entry>,
-}
-
-struct Entry {
-    kind: EventKind,
-    position: Position,
-    at: Timestamp,
-    index: usize,
 }
 
 struct ModelUser {
@@ -56,9 +48,13 @@ fn ensure_same<T: PartialEq + std::fmt::Debug>(store: T, model: T) -> Result<(),
     if store == model { Ok(()) } else { Err(format!("the store returned {store:?}, the model {model:?}")) }
 }
 
-/// A comparable form of a result: errors by their name.
+/// A comparable form of a result: errors by their name, without times that depend on when the operation ran.
 fn comparable<T>(result: Result<T, StoreError>) -> Result<T, String> {
-    result.map_err(|error| error.to_string())
+    result.map_err(|error| match error {
+        StoreError::Denied(Denial::SlowMode { .. }) => "slow mode".to_owned(),
+        StoreError::Denied(denial) => format!("{denial:?}"),
+        error => error.to_string(),
+    })
 }
 
 fn refused<T>(error: StoreError) -> Result<T, String> {
@@ -70,8 +66,41 @@ fn room_id(room: u8) -> RoomId {
     RoomId::from_bytes([room + 1; 16])
 }
 
-fn user(user: u8) -> User {
-    named_user(&format!("user {user}"))
+/// The last user is signed, and has another name each time.
+fn user(number: u8, variant: u8) -> User {
+    let user = named_user(&format!("user {number}"));
+    if number < 2 {
+        return user;
+    }
+    User {
+        id: UserId::from_stored(format!("@{}", user.id.as_str())),
+        display_name: DisplayName::from_stored(format!("name {variant}")),
+        avatar_url: Some(AvatarUrl::from_stored(format!("https://example.org/{variant}"))),
+    }
+}
+
+fn actor(actor: SmallActor, variant: u8) -> Actor {
+    let SmallActor { user: number, address, is_owner } = actor;
+    Actor { user: user(number, variant), is_owner, address: address.map(|address| AddressHash([address; 16])) }
+}
+
+fn emoji(number: u8) -> Emoji {
+    Emoji::from_stored(["👍", "🎉", "❤️"][usize::from(number)].to_owned())
+}
+
+fn settings_update(setting: Setting) -> SettingsUpdate {
+    let update = SettingsUpdate::default();
+    match setting {
+        Setting::Nothing => update,
+        Setting::Title(title) => {
+            let title = title.map(|title| RoomTitle::from_stored(format!("title {title}")));
+            SettingsUpdate { title: Some(title), ..update }
+        }
+        Setting::Listed(listed) => SettingsUpdate { listed: Some(listed), ..update },
+        Setting::Locked(locked) => SettingsUpdate { locked: Some(locked), ..update },
+        // Longer than any test runs.
+        Setting::SlowMode(on) => SettingsUpdate { slow_mode_seconds: Some(if on { 3_600 } else { 0 }), ..update },
+    }
 }
 
 fn small_text(number: u8) -> MessageText {
@@ -100,129 +129,6 @@ fn items_in_window<T: Clone>(list: &[T], small: SmallWindow) -> Vec<T> {
     inside.into_iter().skip(skipped).take(size.into()).collect()
 }
 
-impl ModelRoom {
-    fn head(&self) -> Position {
-        self.log.last().map_or(Position::START, |entry| entry.position)
-    }
-
-    fn users(&self) -> Vec<User> {
-        let mut users: Vec<User> = Vec::new();
-        for message in &self.messages {
-            if !users.contains(&message.author) {
-                users.push(message.author.clone());
-            }
-        }
-        users
-    }
-
-    fn state(&self, now: Timestamp) -> RoomState {
-        RoomState {
-            room: self.room.clone(),
-            now,
-            head: self.head(),
-            message_count: self.messages.len() as u64,
-            user_count: self.users().len() as u64,
-        }
-    }
-
-    fn event(&self, entry: &Entry) -> Event {
-        let Entry { kind, position, at, index } = *entry;
-        Event { kind, position, at, message: self.messages[index].clone() }
-    }
-
-    fn position(&self, entries: u8) -> Position {
-        let entries = self.log.len().min(entries.into());
-        entries.checked_sub(1).map_or(Position::START, |last| self.log[last].position)
-    }
-
-    /// Whether a change is decided on a message that is known to be deleted. The service never commits that, so the contract
-    /// does not define the result.
-    fn is_undefined(&self, change: &Change) -> bool {
-        let (Change::Edit { index, revision, .. } | Change::Delete { index, revision }) = change else { return false };
-        let message = self.messages.get(*index as usize);
-        message.is_some_and(|message| message.deleted_at.is_some() && message.revision == *revision)
-    }
-
-    /// Applies the change at the time that the store gave it.
-    fn commit(&mut self, commit: &Commit, at: Timestamp) -> Result<Committed, StoreError> {
-        let position = Position { seq: Seq(self.log.len() as u64 + 1), tag: commit.tag };
-        let (kind, index) = match &commit.change {
-            Change::Send { author, text, client_message_id, limits } => {
-                let first = self.messages.iter().position(|message| {
-                    client_message_id.is_some()
-                        && message.client_message_id == *client_message_id
-                        && message.author.id == author.id
-                });
-                if let Some(first) = first {
-                    let sent = |entry: &&Entry| entry.kind == EventKind::Sent && entry.index == first;
-                    let entry = self.log.iter().find(sent).expect("every message has an entry");
-                    return Ok(Committed::Repeated(self.event(entry)));
-                }
-                let index = self.messages.len();
-                if index as u64 >= limits.messages || self.reserved() + 2 > limits.events {
-                    return Err(StoreError::Full);
-                }
-                self.messages.push(Message {
-                    id: MessageId { room: self.room.id, index: index as u64 },
-                    author: author.clone(),
-                    text: Some(text.clone()),
-                    created_at: at,
-                    edited_at: None,
-                    deleted_at: None,
-                    client_message_id: client_message_id.clone(),
-                    revision: position.seq,
-                });
-                (EventKind::Sent, index)
-            }
-            Change::Edit { index, revision, text, limits } => {
-                self.find_for_change(*index, *revision)?;
-                let edits = |entry: &&Entry| entry.kind == EventKind::Edited && entry.index as u64 == *index;
-                if self.log.iter().filter(edits).count() as u64 >= limits.edits {
-                    return Err(StoreError::EditLimit);
-                }
-                if self.reserved() + 1 > limits.events {
-                    return Err(StoreError::Full);
-                }
-                let message = self.find_for_change(*index, *revision)?;
-                message.text = Some(text.clone());
-                message.edited_at = Some(at);
-                message.revision = position.seq;
-                (EventKind::Edited, *index as usize)
-            }
-            Change::Delete { index, revision } => {
-                let message = self.find_for_change(*index, *revision)?;
-                message.text = None;
-                message.deleted_at = Some(at);
-                message.revision = position.seq;
-                (EventKind::Deleted, *index as usize)
-            }
-        };
-        let entry = Entry { kind, position, at, index };
-        let event = self.event(&entry);
-        self.log.push(entry);
-        Ok(Committed::New(event))
-    }
-
-    /// Entries of the log, including those reserved for deletions.
-    fn reserved(&self) -> u64 {
-        let live = self.messages.iter().filter(|message| message.deleted_at.is_none()).count();
-        (self.log.len() + live) as u64
-    }
-
-    fn find_for_change(&mut self, index: u64, revision: Seq) -> Result<&mut Message, StoreError> {
-        let message = self.messages.get_mut(index as usize).ok_or(StoreError::NotFound)?;
-        if message.revision == revision { Ok(message) } else { Err(StoreError::Conflict) }
-    }
-
-    fn read_log(&self, after: Position, limit: u8) -> Result<Vec<Event>, StoreError> {
-        let known = std::iter::once(Position::START).chain(self.log.iter().map(|entry| entry.position));
-        let Some((read, _)) = known.enumerate().find(|(_, position)| *position == after) else {
-            return Err(StoreError::ForeignPosition);
-        };
-        Ok(self.log[read..].iter().take(limit.into()).map(|entry| self.event(entry)).collect())
-    }
-}
-
 impl ModelUser {
     fn token(&self, kind: PresentedTokenKind) -> Option<Token> {
         match kind {
@@ -240,19 +146,71 @@ impl Model {
     pub async fn compare(&mut self, store: &Arc<dyn Store>, operation: &Operation) -> Result<(), String> {
         match *operation {
             Operation::Create { room } => self.create(store, room).await,
-            Operation::Send { room, user: author, text, client_id, limits } => {
-                let client_message_id = client_id.map(small_client_id);
-                let (author, text, limits) = (user(author), small_text(text), room_limits(limits));
-                self.commit(store, room, Change::Send { author, text, client_message_id, limits }).await
+            Operation::End { room } => {
+                let model = if self.rooms.remove(&room).is_some() { Ok(()) } else { Err(StoreError::NotFound) };
+                ensure_same(comparable(store.end_room(room_id(room)).await), comparable(model))
             }
-            Operation::Edit { room, message, revision, text, limits } => {
-                let (index, revision) = (message.into(), self.revision(room, message, revision));
-                let limits = room_limits(limits);
-                self.commit(store, room, Change::Edit { index, revision, text: small_text(text), limits }).await
+            Operation::Send { room, actor: author, text, client_id, reply_to, limits } => {
+                let (author, text, limits) = (actor(author, text), small_text(text), room_limits(limits));
+                let (client_message_id, reply_to) = (client_id.map(small_client_id), reply_to.map(u64::from));
+                self.commit(store, room, Change::Send { author, text, client_message_id, reply_to, limits }).await
             }
-            Operation::Delete { room, message, revision } => {
+            Operation::Edit { room, actor: editor, message, revision, text, limits } => {
                 let (index, revision) = (message.into(), self.revision(room, message, revision));
-                self.commit(store, room, Change::Delete { index, revision }).await
+                let (editor, text, limits) = (actor(editor, text), small_text(text), room_limits(limits));
+                self.commit(store, room, Change::Edit { editor, index, revision, text, limits }).await
+            }
+            Operation::Delete { room, message, revision, by_owner } => {
+                let (index, revision) = (message.into(), self.revision(room, message, revision));
+                let by = if by_owner { Role::Owner } else { Role::Member };
+                self.commit(store, room, Change::Delete { by, index, revision }).await
+            }
+            Operation::Update { room, setting, limits } => {
+                let (settings, limits) = (settings_update(setting), room_limits(limits));
+                self.commit(store, room, Change::Update { settings, limits }).await
+            }
+            Operation::Ban { room, user: number, ends, limits } => {
+                let (user, limits) = (user(number, 0).id, room_limits(limits));
+                // Longer than any test runs.
+                let duration = ends.then_some(DAY);
+                let reason = ends.then(|| BanReason::from_stored("a reason".into()));
+                self.commit(store, room, Change::Ban { user, duration, reason, limits }).await
+            }
+            Operation::Unban { room, user: number, limits } => {
+                let (user, limits) = (user(number, 0).id, room_limits(limits));
+                self.commit(store, room, Change::Unban { user, limits }).await
+            }
+            Operation::Join { room, actor: joining } => {
+                let joining = actor(joining, 9);
+                let model = self.rooms.get_mut(&room).ok_or(StoreError::NotFound);
+                let model = model.and_then(|room| room.join(&joining));
+                ensure_same(comparable(store.join(room_id(room), joining).await), comparable(model))
+            }
+            Operation::React { room, actor: reacting, message, emoji: number, add, limits } => {
+                let reaction = Reaction {
+                    room: room_id(room),
+                    tag: EntryTag::random(),
+                    actor: actor(reacting, 9),
+                    message: message.into(),
+                    emoji: emoji(number),
+                    add,
+                    limits: room_limits(limits),
+                };
+                self.react(store, room, reaction).await
+            }
+            Operation::LogReactions { room } => self.log_reactions(store, room).await,
+            Operation::Member { room, user: number } => {
+                let id = user(number, 0).id;
+                let model = self.room(room).map(|room| room.member(&id));
+                ensure_same(comparable(store.member(room_id(room), &id).await), comparable(model))
+            }
+            Operation::Bans { room, skip, limit } => self.bans(store, room, skip.into(), limit.into()).await,
+            Operation::ReactionsBy { room, user: number } => {
+                let (id, messages) = (user(number, 0).id, [1, 0, 2, u64::MAX]);
+                let result = store.reactions_by(room_id(room), &id, &messages).await;
+                let model = self.room(room);
+                let model = model.map(|room| messages.map(|message| room.reactions_of(&id, message)).to_vec());
+                ensure_same(comparable(result), comparable(model))
             }
             Operation::ReadLog { room, after, limit } => {
                 let after = self.position(room, after);
@@ -311,17 +269,107 @@ impl Model {
 
     async fn create(&mut self, store: &Arc<dyn Store>, number: u8) -> Result<(), String> {
         let (id, code) = (room_id(number), RoomCode::random(6));
-        let result = store.create_room(id, &code, DAY).await;
+        let new = new_room(id, &code, DAY);
+        let (owner_token, secret, settings) = (new.owner_token, new.secret, new.settings.clone());
+        let result = store.create_room(new).await;
         if self.rooms.contains_key(&number) {
             return ensure_same(comparable(result), refused(StoreError::Conflict));
         }
         let result = comparable(result)?;
         let created_at = result.room.created_at;
-        let room = Room { id, code, created_at, expires_at: created_at.plus(DAY) };
-        let room = ModelRoom { room, messages: Vec::new(), log: Vec::new() };
+        let room = Room { id, code, owner_token, secret, created_at, expires_at: created_at.plus(DAY) };
+        let room = ModelRoom::new(room, settings);
         let model = room.state(result.now);
         self.rooms.insert(number, room);
         ensure_same(result, model)
+    }
+
+    async fn react(&mut self, store: &Arc<dyn Store>, number: u8, reaction: Reaction) -> Result<(), String> {
+        let result = comparable(store.react(reaction.clone()).await);
+        let due = result.as_ref().ok().and_then(|reacted| reacted.due);
+        let Some(room) = self.rooms.get_mut(&number) else {
+            return ensure_same(result, refused(StoreError::NotFound));
+        };
+        let head = room.head();
+        let had_entry = room.log.iter().any(
+            |entry| matches!(&entry.kind, EventKind::ReactionsChanged(message) if message.id.index == reaction.message),
+        );
+        if due.is_some_and(|due| !had_entry || due > REACTIONS_INTERVAL) {
+            return Err(format!("the first change of reactions, or a later one, is only due after {due:?}"));
+        }
+        let is_changed = match comparable(room.react(&reaction, due.is_some())) {
+            Ok(is_changed) => is_changed,
+            Err(refused) => return ensure_same(result, Err(refused)),
+        };
+        if is_changed && due.is_none() {
+            self.adopt_entries(store, number, head, 1).await?;
+        }
+        let room = &self.rooms[&number];
+        let message = room.messages[reaction.message as usize].clone();
+        if is_changed && due.is_none() {
+            ensure_same(room.head().tag, reaction.tag)?;
+        }
+        ensure_same(result, Ok(Reacted { message, head: room.head(), due }))
+    }
+
+    async fn log_reactions(&mut self, store: &Arc<dyn Store>, number: u8) -> Result<(), String> {
+        let result = comparable(store.log_reactions(room_id(number)).await);
+        let Some(room) = self.rooms.get_mut(&number) else {
+            return ensure_same(result, refused(StoreError::NotFound));
+        };
+        let (head, marked) = (room.head(), room.marked.len());
+        let due = result?;
+        let logged = comparable(store.read_log(room_id(number), head, 100).await)?.len();
+        self.adopt_entries(store, number, head, logged).await?;
+        let room = self.rooms.get_mut(&number).expect("the room");
+        for entry in &room.log[room.log.len() - logged..] {
+            let message = entry.kind.message().expect("a message").id.index;
+            if !room.marked.contains(&message) {
+                return Err(format!("message {message} was not marked"));
+            }
+            room.marked.retain(|marked| *marked != message);
+        }
+        ensure_same(room.marked.len(), marked - logged)?;
+        ensure_same(due.is_some(), !room.marked.is_empty())
+    }
+
+    /// Takes over the entries about reactions that the store appended.
+    async fn adopt_entries(
+        &mut self,
+        store: &Arc<dyn Store>,
+        number: u8,
+        head: Position,
+        count: usize,
+    ) -> Result<(), String> {
+        let events = comparable(store.read_log(room_id(number), head, 100).await)?;
+        let room = self.rooms.get_mut(&number).expect("the room");
+        for event in &events {
+            let EventKind::ReactionsChanged(message) = &event.kind else {
+                return Err(format!("{event:?} is not about reactions"));
+            };
+            ensure_same(Some(message), room.messages.get(message.id.index as usize))?;
+            ensure_same(event.position.seq, room.head().seq.next())?;
+            room.log.push(Entry { position: event.position, at: event.at, kind: event.kind.clone() });
+        }
+        ensure_same(events.len(), count)
+    }
+
+    async fn bans(&self, store: &Arc<dyn Store>, room: u8, skip: usize, limit: u32) -> Result<(), String> {
+        let all = comparable(store.bans(room_id(room), None, 100).await);
+        let Ok(model) = self.room(room) else { return ensure_same(all, refused(StoreError::NotFound)) };
+        let (all, total) = (all?, model.bans.len());
+        let bans: Vec<_> = model.bans.iter().map(|(ban, _)| ban.clone()).collect();
+        // The name in the list is the current one.
+        let renamed = bans.into_iter().map(|ban| Ban { user: model.member(&ban.user.id).expect("a user").user, ..ban });
+        let renamed: Vec<_> = renamed.collect();
+        ensure_same(all.bans.iter().map(|(_, ban)| ban.clone()).collect(), renamed.clone())?;
+        ensure_same((all.more, all.total), (false, total as u64))?;
+        let after = skip.checked_sub(1).and_then(|last| all.bans.get(last)).map(|(index, _)| *index);
+        let first = if after.is_some() { skip } else { 0 };
+        let page = comparable(store.bans(room_id(room), after, limit).await)?;
+        let expected: Vec<_> = all.bans.into_iter().skip(first).take(limit as usize).collect();
+        let more = total > first + expected.len();
+        ensure_same(page, BanPage { bans: expected, more, total: total as u64 })
     }
 
     async fn commit(&mut self, store: &Arc<dyn Store>, room: u8, change: Change) -> Result<(), String> {
@@ -340,15 +388,16 @@ impl Model {
 
     async fn active_rooms(&self, store: &Arc<dyn Store>, limit: u8) -> Result<(), String> {
         let result = comparable(store.active_rooms(None, limit.into()).await)?;
-        let total = self.rooms.len();
+        let listed = || self.rooms.values().filter(|room| room.settings.listed);
+        let total = listed().count();
         ensure_same((result.total, result.more), (total as u64, total > limit.into()))?;
         // The order of rooms with the same timestamp is up to the store.
-        let mut newest: Vec<Timestamp> = self.rooms.values().map(|room| room.room.created_at).collect();
+        let mut newest: Vec<Timestamp> = listed().map(|room| room.room.created_at).collect();
         newest.sort_unstable_by(|a, b| b.cmp(a));
         newest.truncate(limit.into());
         ensure_same(result.rooms.iter().map(|state| state.room.created_at).collect(), newest)?;
         for state in result.rooms {
-            let model = self.rooms.values().find(|room| room.room.id == state.room.id);
+            let model = listed().find(|room| room.room.id == state.room.id);
             let model = model.map(|room| room.state(state.now));
             ensure_same(Some(state), model)?;
         }
@@ -362,7 +411,7 @@ impl Model {
         presents: PresentedTokenKind,
         with_name: bool,
     ) -> Result<(), String> {
-        let user = user(number);
+        let user = user(number, 0);
         let known = self.users.get_mut(&number);
         let presented = match &known {
             Some(known) => known.token(presents),
@@ -420,7 +469,7 @@ impl Model {
         kind: PresentedTokenKind,
     ) -> Result<(), String> {
         let token = self.users.get(&number).and_then(|user| user.token(kind)).unwrap_or_else(Token::random);
-        comparable(store.forget_new_user(&user(number).id, token.hash()).await)?;
+        comparable(store.forget_new_user(&user(number, 0).id, token.hash()).await)?;
         if self.users.get(&number).is_some_and(|user| user.current == token && !user.is_confirmed) {
             self.users.remove(&number);
         }
