@@ -14,6 +14,7 @@ use crate::domain::violation::Violation;
 const EVENT: u8 = b'e';
 const MESSAGE: u8 = b'm';
 const USER: u8 = b'c';
+const BAN: u8 = b'b';
 const ROOM: u8 = b'r';
 
 /// Encodes a position in the log of `room`.
@@ -46,6 +47,16 @@ pub fn encode_user(room: RoomId, index: u64) -> String {
 /// Decodes the index of a user in `room`'s list of users.
 pub fn decode_user(room: RoomId, cursor: &str) -> Result<u64, Violation> {
     decode_index(USER, room, cursor)
+}
+
+/// Encodes the index of a ban in `room`'s list of bans.
+pub fn encode_ban(room: RoomId, index: u64) -> String {
+    encode(BAN, &[room.as_bytes(), &index.to_be_bytes()])
+}
+
+/// Decodes the index of a ban in `room`'s list of bans.
+pub fn decode_ban(room: RoomId, cursor: &str) -> Result<u64, Violation> {
+    decode_index(BAN, room, cursor)
 }
 
 /// Encodes the place of a room in the list of active rooms.
@@ -110,7 +121,10 @@ mod tests {
             let room = RoomId::random();
             prop_assert_eq!(decode_message(room, &encode_message(room, index)), Ok(index));
             prop_assert_eq!(decode_user(room, &encode_user(room, index)), Ok(index));
+            prop_assert_eq!(decode_ban(room, &encode_ban(room, index)), Ok(index));
             prop_assert!(decode_message(room, &encode_user(room, index)).is_err());
+            prop_assert!(decode_user(room, &encode_ban(room, index)).is_err());
+            prop_assert!(decode_ban(RoomId::random(), &encode_ban(room, index)).is_err());
             let created_at = Timestamp::from_millis(index);
             prop_assert_eq!(decode_room(&encode_room(created_at, room)), Ok((created_at, room)));
         }

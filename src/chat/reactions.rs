@@ -46,14 +46,20 @@ impl Chat {
         .await
     }
 
-    /// The emoji with which a user has reacted to each of the messages with these indexes, in the same order.
+    /// The emoji with which a user has reacted to each of the messages with these indexes, in the same order. None if there is no such
+    /// user or room.
     #[instrument(level = "debug", skip_all)]
     pub async fn reactions_by(
         &self,
         room: RoomId,
-        user: &UserId,
+        user_id: &str,
         messages: &[u64],
     ) -> Result<Vec<Vec<Emoji>>, ChatError> {
-        with_deadline(self.store.reactions_by(room, user, messages)).await
+        let none = || vec![Vec::new(); messages.len()];
+        let Ok(user) = UserId::parse(user_id, &self.settings.limits) else { return Ok(none()) };
+        match with_deadline(self.store.reactions_by(room, &user, messages)).await {
+            Err(ChatError::RoomNotFound) => Ok(none()),
+            outcome => outcome,
+        }
     }
 }

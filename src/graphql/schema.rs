@@ -5,7 +5,11 @@
 
 pub(in crate::graphql) mod connection;
 pub(in crate::graphql) mod error;
+pub(in crate::graphql) mod events;
+pub(in crate::graphql) mod inputs;
+pub(in crate::graphql) mod message;
 pub(in crate::graphql) mod mutation;
+pub(in crate::graphql) mod payloads;
 pub(in crate::graphql) mod query;
 pub(in crate::graphql) mod reads;
 pub(in crate::graphql) mod request_data;

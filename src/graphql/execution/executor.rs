@@ -19,7 +19,7 @@ use crate::graphql::execution::fast_path::RenderedMessages;
 use crate::graphql::execution::metrics::{self, GraphqlMetrics};
 use crate::graphql::execution::outcome::{self, Outcome};
 use crate::graphql::execution::persisted_queries::PersistedQueries;
-use crate::graphql::execution::rendering::Renderings;
+use crate::graphql::execution::rendering::{Renderings, event_schema};
 use crate::graphql::execution::request::{Parameters, RequestContext};
 use crate::graphql::execution::response::Answer;
 use crate::graphql::execution::schema_errors;
@@ -71,7 +71,8 @@ impl Executor {
         let metrics = GraphqlMetrics::new(metrics);
         let limits = settings.subscriptions;
         let distinct = ClientLimit::new(limits.distinct_per_client, limits.distinct);
-        let renderings = Renderings::new(introspection, distinct, settings.response_max, metrics.renderings.clone());
+        let events = event_schema(introspection).data(chat.clone());
+        let renderings = Renderings::new(events, distinct, settings.response_max, metrics.renderings.clone());
         let time_limit = settings.time_limit;
         Self {
             schema: schema(&chat, introspection, ValidationMode::Fast),

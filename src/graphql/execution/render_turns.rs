@@ -1,10 +1,13 @@
 //! Schedules renderings: one at a time per room, rooms in turn, and all of them together on at most half of the workers.
 //!
-//! Rendering is CPU work that never yields. Without turns, an event of a room with many distinct operations would delay the
-//! requests and events of all other rooms until all its renderings are done.
+//! Rendering is CPU work. Without turns, an event of a room with many distinct operations would delay the requests and events of
+//! all other rooms until all its renderings are done. A rendering that waits for the store has no turn meanwhile.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::thread::available_parallelism;
 
 use parking_lot::Mutex;
@@ -57,6 +60,21 @@ impl RenderTurns {
 }
 
 impl RoomTurns {
+    /// Runs a rendering, which has a turn whenever it is polled, but not while it waits.
+    pub(in crate::graphql) async fn run<T>(&self, rendering: impl Future<Output = T>) -> T {
+        let mut rendering = pin!(rendering);
+        loop {
+            let turn = self.take().await;
+            let polled = poll_fn(|cx| Poll::Ready(rendering.as_mut().poll(cx))).await;
+            drop(turn);
+            match polled {
+                Poll::Ready(result) => return result,
+                // The rendering has registered the waker of this task.
+                Poll::Pending => wait_for_wake_up().await,
+            }
+        }
+    }
+
     /// Waits for a turn, first within the room and then among the rooms. Both queues are first in, first out.
     pub(in crate::graphql) async fn take(&self) -> Turn {
         let at_once = (Arc::clone(&self.room).try_acquire_owned(), Arc::clone(&self.workers).try_acquire_owned());
@@ -71,6 +89,12 @@ impl RoomTurns {
         tokio::task::yield_now().await;
         Turn { _permits: [worker, room] }
     }
+}
+
+/// Waits until the waker of this task is called, which something else has registered.
+async fn wait_for_wake_up() {
+    let mut was_polled = false;
+    poll_fn(|_| if std::mem::replace(&mut was_polled, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 #[cfg(test)]
@@ -97,6 +121,24 @@ mod tests {
         for turn in waiting {
             turn.await.expect("a turn");
         }
+    }
+
+    #[tokio::test]
+    async fn a_rendering_that_waits_for_the_store_leaves_its_turn_to_others() {
+        let turns = RenderTurns { workers: Arc::new(Semaphore::new(1)), rooms: Arc::default() }.of(RoomId::random());
+        let (answer, store) = tokio::sync::oneshot::channel();
+        let waiting = turns.clone();
+        let waiting = tokio::spawn(async move { waiting.run(store).await });
+        tokio::task::yield_now().await;
+        assert_eq!(turns.run(async { 1 }).now_or_never(), Some(1));
+        let turn = turns.take().await;
+        answer.send(2).expect("a rendering that waits");
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!waiting.is_finished(), "it goes on only in a turn");
+        drop(turn);
+        assert_eq!(waiting.await.expect("a rendering"), Ok(2));
     }
 
     #[tokio::test]

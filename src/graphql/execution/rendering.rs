@@ -1,25 +1,30 @@
 //! Renders events: executes and serializes each once per operation, for all subscribers with the same operation.
 //!
-//! A rendering is a pure function of the event and the operation. It does not depend on the connection, and of the variables it
-//! uses only those of the event's fields, not the room's code or the cursor. Renderings are cached within a bound; an evicted
-//! one is made again. Each operation also keeps the last few, where its live subscribers find them without a lookup.
+//! A rendering is a function of the event and the operation. It does not depend on the connection, and of the variables it uses
+//! only those of the event's fields, not the room's code or the cursor. Renderings are cached within a bound; an evicted one is
+//! made again. Each operation also keeps the last few, where its live subscribers find them without a lookup.
+//!
+//! One field reads the store: `Message.reactionsBy`. What it returns changes only with the version of the event. If the read fails,
+//! the subscription ends with the error, so that its client resumes before the event.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Weak};
 
 use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Context, Request, Subscription, ValidationMode, Variables};
+use async_graphql::{Context, Request, SchemaBuilder, Subscription, ValidationMode, Variables};
 use futures_util::{Stream, StreamExt as _, stream};
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::chat::cursor;
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventKind};
 use crate::domain::position::{Position, Seq};
 use crate::domain::room::RoomId;
 use crate::error_code::ErrorCode;
@@ -27,10 +32,11 @@ use crate::graphql::execution::document::Document;
 use crate::graphql::execution::render_turns::{RenderTurns, RoomTurns};
 use crate::graphql::execution::request::Parameters;
 use crate::graphql::execution::response::Answer;
+use crate::graphql::schema::events::{MessageEvent, RoomEvent};
 use crate::graphql::schema::mutation::Mutation;
 use crate::graphql::schema::query::Query;
+use crate::graphql::schema::reads::Reads;
 use crate::graphql::schema::response_budget::BudgetExceeded;
-use crate::graphql::schema::types::MessageEvent;
 use crate::metrics::Counter;
 
 /// Size of the cache, in bytes.
@@ -45,13 +51,19 @@ const RECENT: usize = 16;
 /// A document counts as one distinct operation for each this many tokens, or fields with its fragments spread.
 const SIZE_PER_OPERATION: usize = 64;
 
+/// Renderings that may read the store at once. A read has a deadline, so a store that hangs delays only renderings that read it.
+const MAX_READING: usize = 64;
+
+/// The field of an event that reads the store.
+const READING_FIELD: &str = "reactionsBy";
+
 /// An event in the shape that one operation selects.
 #[derive(Debug)]
 pub struct Rendering {
     /// The execution result, in JSON.
     pub payload: Box<str>,
-    /// The cursor to resume after this event.
-    pub cursor: Box<str>,
+    /// The cursor to resume after this event; `None` if the subscription has no cursors.
+    pub cursor: Option<Box<str>>,
 }
 
 /// A subscription operation, shared by all subscribers that sent the same.
@@ -61,6 +73,8 @@ pub(in crate::graphql) struct Operation {
     document: ExecutableDocument,
     /// The number of distinct operations that it counts as. A document's memory and rendering time grow with its size.
     weight: usize,
+    /// Whether its renderings may read the store.
+    reads_store: bool,
     /// Counts it among the distinct operations.
     permit: Option<ClientPermit>,
     /// The last renderings, by sequence number. The references are weak, so they do not extend the bounded cache.
@@ -97,6 +111,7 @@ impl Operation {
             variables: Variables::from_json(serde_json::Value::Object(variables)),
             document: executable,
             weight: 1 + document.size() / SIZE_PER_OPERATION,
+            reads_store: parameters.query.contains(READING_FIELD),
             permit: None,
             recent: Mutex::default(),
         }
@@ -120,6 +135,8 @@ impl Operation {
 struct EventVersion {
     room: RoomId,
     position: Position,
+    /// The end of a room has the position of the event before it.
+    kind: Discriminant<EventKind>,
     revision: Seq,
     reaction_changes: u64,
 }
@@ -130,6 +147,7 @@ impl EventVersion {
         Self {
             room: event.room,
             position: event.position,
+            kind: discriminant(&event.kind),
             revision: message.map_or_else(Seq::default, |message| message.revision),
             reaction_changes: message.map_or(0, |message| message.reaction_changes),
         }
@@ -153,14 +171,18 @@ struct Weight;
 
 impl Weighter<Key, Arc<Rendering>> for Weight {
     fn weight(&self, _: &Key, rendering: &Arc<Rendering>) -> u64 {
-        (size_of::<Key>() + size_of::<Rendering>() + rendering.payload.len() + rendering.cursor.len()) as u64
+        let cursor = rendering.cursor.as_ref().map_or(0, |cursor| cursor.len());
+        (size_of::<Key>() + size_of::<Rendering>() + rendering.payload.len() + cursor) as u64
     }
 }
 
 /// A schema with the same types, whose subscription root yields the event in the data of the request.
 type EventSchema = async_graphql::Schema<Query, Mutation, EventRoot>;
 
-struct EventRoot;
+/// Builds the schema of events.
+pub(in crate::graphql) type EventSchemaBuilder = SchemaBuilder<Query, Mutation, EventRoot>;
+
+pub(in crate::graphql) struct EventRoot;
 
 #[Subscription(name = "Subscription")]
 impl EventRoot {
@@ -171,14 +193,19 @@ impl EventRoot {
         let event = Arc::clone(ctx.data::<Arc<Event>>()?);
         Ok(stream::iter(MessageEvent::from_event(event)))
     }
+
+    async fn room_events(&self, ctx: &Context<'_>) -> async_graphql::Result<impl Stream<Item = RoomEvent> + use<>> {
+        let event = Arc::clone(ctx.data::<Arc<Event>>()?);
+        Ok(stream::iter(RoomEvent::from_event(event)))
+    }
 }
 
-/// The schema that renders events of operations that have been validated. `introspection` must be that of the full schema.
-fn event_schema(introspection: bool) -> EventSchema {
+/// Builds the schema that renders events of operations that have been validated. `introspection` must be that of the full schema.
+pub(in crate::graphql) fn event_schema(introspection: bool) -> EventSchemaBuilder {
     let builder = EventSchema::build(Query, Mutation, EventRoot)
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::MAX);
-    if introspection { builder.finish() } else { builder.disable_introspection().finish() }
+    if introspection { builder } else { builder.disable_introspection() }
 }
 
 /// Makes and caches renderings.
@@ -191,6 +218,8 @@ pub(in crate::graphql) struct Renderings {
     /// Limits the number of operations.
     distinct: Arc<ClientLimit>,
     turns: RenderTurns,
+    /// One permit for each rendering that may read the store.
+    reading: Arc<Semaphore>,
     /// Maximum size of a rendering, in bytes.
     max: usize,
     count: Counter,
@@ -198,10 +227,16 @@ pub(in crate::graphql) struct Renderings {
 
 impl Renderings {
     /// An empty cache. `count` is incremented for each rendering that is made.
-    pub(in crate::graphql) fn new(introspection: bool, distinct: Arc<ClientLimit>, max: usize, count: Counter) -> Self {
-        let schema = event_schema(introspection);
+    pub(in crate::graphql) fn new(
+        schema: EventSchemaBuilder,
+        distinct: Arc<ClientLimit>,
+        max: usize,
+        count: Counter,
+    ) -> Self {
         let cache = Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight));
-        Self { schema, cache, operations: Arc::default(), distinct, turns: RenderTurns::new(), max, count }
+        let (schema, turns) = (schema.finish(), RenderTurns::new());
+        let reading = Arc::new(Semaphore::new(MAX_READING));
+        Self { schema, cache, operations: Arc::default(), distinct, turns, reading, max, count }
     }
 
     /// Schedules renderings fairly among rooms.
@@ -275,20 +310,25 @@ impl Renderings {
         turns: &RoomTurns,
         event: Arc<Event>,
     ) -> Result<Arc<Rendering>, Answer> {
-        let _turn = turns.take().await;
+        // The semaphore is never closed.
+        let _reading = if operation.reads_store { self.reading.acquire().await.ok() } else { None };
         self.count.inc();
         let cursor = cursor::encode_event(event.room, event.position).into();
-        let mut request = Request::new("").variables(operation.variables.clone());
+        let mut request = Request::new("").variables(operation.variables.clone()).data(Reads::default());
         request.set_parsed_query(operation.document.clone());
-        match self.schema.execute_stream(request.data(event)).next().await {
-            Some(response) => {
-                let payload = Answer::from(response).into_json().json;
-                match payload.len() <= self.max {
-                    true => Ok(Arc::new(Rendering { payload: payload.into(), cursor })),
-                    false => Err(Answer::over_budget(BudgetExceeded::TooLarge { max: self.max })),
-                }
-            }
-            None => Err(Answer::refused(ErrorCode::Internal, "the event could not be rendered")),
+        let execution = async { self.schema.execute_stream(request.data(event)).next().await };
+        let Some(response) = turns.run(execution).await else {
+            return Err(Answer::refused(ErrorCode::Internal, "the event could not be rendered"));
+        };
+        let answer = Answer::from(response);
+        // A read failed. A subscriber that took this for the event would never get the event itself.
+        if answer.is_temporary() {
+            return Err(answer);
+        }
+        let payload = answer.into_json().json;
+        match payload.len() <= self.max {
+            true => Ok(Arc::new(Rendering { payload: payload.into(), cursor: Some(cursor) })),
+            false => Err(Answer::over_budget(BudgetExceeded::TooLarge { max: self.max })),
         }
     }
 }
@@ -301,7 +341,6 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::domain::event::EventKind;
     use crate::domain::message::{Message, MessageId};
     use crate::domain::position::EntryTag;
     use crate::domain::timestamp::Timestamp;
@@ -335,7 +374,7 @@ mod tests {
     /// A socket does not poll its subscriptions while its client reads nothing.
     #[tokio::test]
     async fn a_subscription_that_is_not_polled_does_not_block_the_renderings_of_others() {
-        let renderings = Renderings::new(true, ClientLimit::new(9, 9), usize::MAX, Counter::default());
+        let renderings = Renderings::new(event_schema(true), ClientLimit::new(9, 9), usize::MAX, Counter::default());
         let event = event();
         let turns = renderings.turns().of(event.room);
         let [stalled, other] = ["a", "b"].map(|alias| operation(&renderings, alias));

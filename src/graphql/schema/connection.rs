@@ -1,8 +1,9 @@
-//! Relay connections (<https://relay.dev/graphql/connections.htm>): pages of messages, chatters and rooms.
+//! Relay connections (<https://relay.dev/graphql/connections.htm>): pages of messages, chatters, bans and rooms.
 
 use async_graphql::{Object, SimpleObject};
 
-use crate::graphql::schema::types::{ActiveRoom, Chatter, Message};
+use crate::graphql::schema::message::Message;
+use crate::graphql::schema::types::{ActiveRoom, Ban, Chatter};
 
 /// A page of a list, with a cursor for each item and the size of the list.
 pub(in crate::graphql) struct Page<T> {
@@ -98,3 +99,4 @@ macro_rules! connection {
 connection!(MessageConnection, MessageEdge, Message, "A page of a room's messages.");
 connection!(ChatterConnection, ChatterEdge, Chatter, "A page of a room's chatters.");
 connection!(ActiveRoomConnection, ActiveRoomEdge, ActiveRoom, "A page of the rooms that have not ended.");
+connection!(BanConnection, BanEdge, Ban, "A page of a room's bans.");

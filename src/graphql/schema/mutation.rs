@@ -1,23 +1,50 @@
-//! The mutation root, its inputs and its payloads.
+//! The mutation root.
 
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use serde::Deserialize;
+use async_graphql::{Context, Object, Result};
 
-use crate::chat::{Accepted, ChangeMessage, ChangeSettings, Chat, MessageRef, RoomKey, SendMessage, cursor};
-use crate::graphql::schema::error::chat_error;
+use crate::chat::{ChangeSettings, Chat, cursor, ids};
+use crate::domain::room::RoomId;
+use crate::graphql::schema::error::{chat_error, violation_error};
+use crate::graphql::schema::inputs::{
+    AddReactionInput, BanUserInput, CreateRoomInput, DeleteMessageInput, EditMessageInput, EndRoomInput, JoinRoomInput,
+    RemoveMessageInput, RemoveReactionInput, SendMessageInput, UnbanUserInput, UpdateRoomInput,
+};
+use crate::graphql::schema::payloads::{
+    AddReactionPayload, BanUserPayload, CreateRoomPayload, DeleteMessagePayload, EditMessagePayload, EndRoomPayload,
+    JoinRoomPayload, RemoveMessagePayload, RemoveReactionPayload, SendMessagePayload, UnbanUserPayload,
+    UpdateRoomPayload,
+};
 use crate::graphql::schema::request_data::client_key;
 use crate::graphql::schema::room::Room;
-use crate::graphql::schema::types::{Chatter, Message};
+use crate::graphql::schema::types::Ban;
 
 /// The mutations.
 pub struct Mutation;
 
+// The futures of use cases are boxed for the same reason as in `reads`.
 /// The mutations.
 #[Object]
 impl Mutation {
-    /// Creates a room. Everyone who has its id and code can enter.
-    async fn create_room(&self, ctx: &Context<'_>) -> Result<CreateRoomPayload> {
-        CreateRoomPayload::create(ctx).await
+    /// Creates a room. Everyone who has its id and code can enter. Without input, the room is listed and has no title, no capacity
+    /// and no slow mode.
+    async fn create_room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The settings of the room.")] input: Option<CreateRoomInput>,
+    ) -> Result<CreateRoomPayload> {
+        let settings = input.as_ref().map_or_else(ChangeSettings::default, CreateRoomInput::as_settings);
+        CreateRoomPayload::create(ctx, settings).await
+    }
+
+    /// Registers a user in a room without a message, for presence, typing and reactions. The user counts as a chatter only after its
+    /// first message.
+    async fn join_room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room and the user.")] input: JoinRoomInput,
+    ) -> Result<JoinRoomPayload> {
+        let joined = Box::pin(ctx.data::<Chat>()?.join_room(client_key(ctx), input.as_join())).await;
+        Ok(joined.map_err(chat_error)?.into())
     }
 
     /// Sends a message to a room. The first message of a user registers that user.
@@ -26,11 +53,8 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The message, its room and its sender.")] input: SendMessageInput,
     ) -> Result<SendMessagePayload> {
-        let sent =
-            Box::pin(ctx.data::<Chat>()?.send_message(client_key(ctx), input.as_send())).await.map_err(chat_error)?;
-        let author = sent.author.clone().into();
-        let (message, token, cursor) = parts_of(sent);
-        Ok(SendMessagePayload { message, author, token, cursor })
+        let sent = Box::pin(ctx.data::<Chat>()?.send_message(client_key(ctx), input.as_send())).await;
+        Ok(sent.map_err(chat_error)?.into())
     }
 
     /// Replaces the text of a message. Only its author may do this.
@@ -39,16 +63,9 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The message, its new text and its author.")] input: EditMessageInput,
     ) -> Result<EditMessagePayload> {
-        let change = ChangeMessage {
-            room: RoomKey { id: &input.room_id, code: &input.room_code },
-            user_id: &input.user_id,
-            token: &input.token,
-            message: MessageRef::Id(&input.message_id),
-        };
-        let edited =
-            ctx.data::<Chat>()?.edit_message(client_key(ctx), change, &input.text).await.map_err(chat_error)?;
-        let (message, token, cursor) = parts_of(edited);
-        Ok(EditMessagePayload { message, token, cursor })
+        let chat = ctx.data::<Chat>()?;
+        let edited = Box::pin(chat.edit_message(client_key(ctx), input.as_change(), &input.text)).await;
+        Ok(edited.map_err(chat_error)?.into())
     }
 
     /// Deletes a message. It keeps its place in the room, and its text is gone from every response. Only its author may do this.
@@ -57,143 +74,97 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The message and its author.")] input: DeleteMessageInput,
     ) -> Result<DeleteMessagePayload> {
-        let change = ChangeMessage {
-            room: RoomKey { id: &input.room_id, code: &input.room_code },
-            user_id: &input.user_id,
-            token: &input.token,
-            message: MessageRef::Id(&input.message_id),
-        };
-        let deleted = ctx.data::<Chat>()?.delete_message(client_key(ctx), change).await.map_err(chat_error)?;
-        let (message, token, cursor) = parts_of(deleted);
-        Ok(DeleteMessagePayload { message, token, cursor })
+        let deleted = Box::pin(ctx.data::<Chat>()?.delete_message(client_key(ctx), input.as_change())).await;
+        Ok(deleted.map_err(chat_error)?.into())
+    }
+
+    /// Reacts to a message with an emoji. The user must have written in the room or joined it. A reaction that exists already changes
+    /// nothing.
+    async fn add_reaction(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, the emoji and the user.")] input: AddReactionInput,
+    ) -> Result<AddReactionPayload> {
+        let reacted = Box::pin(ctx.data::<Chat>()?.react(client_key(ctx), input.as_react())).await;
+        Ok(reacted.map_err(chat_error)?.into())
+    }
+
+    /// Takes a reaction back. A reaction that does not exist changes nothing.
+    async fn remove_reaction(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message, the emoji and the user.")] input: RemoveReactionInput,
+    ) -> Result<RemoveReactionPayload> {
+        let reacted = Box::pin(ctx.data::<Chat>()?.react(client_key(ctx), input.as_react())).await;
+        Ok(reacted.map_err(chat_error)?.into())
+    }
+
+    /// Changes settings of a room, as its owner.
+    async fn update_room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room and the settings to change.")] input: UpdateRoomInput,
+    ) -> Result<UpdateRoomPayload> {
+        let settings = input.as_settings().map_err(chat_error)?;
+        let chat = ctx.data::<Chat>()?;
+        let updated = Box::pin(chat.update_room(client_key(ctx), input.as_owner(), settings)).await;
+        let (view, position) = updated.map_err(chat_error)?;
+        let cursor = cursor::encode_event(view.state.room.id, position);
+        Ok(UpdateRoomPayload { room: Room::new(view.state), cursor })
+    }
+
+    /// Removes any message of a room, as its owner. It keeps its place in the room, and its text is gone from every response.
+    async fn remove_message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message.")] input: RemoveMessageInput,
+    ) -> Result<RemoveMessagePayload> {
+        let chat = ctx.data::<Chat>()?;
+        let removed = Box::pin(chat.remove_message(client_key(ctx), input.as_owner(), &input.message_id)).await;
+        let (message, position) = removed.map_err(chat_error)?;
+        let cursor = cursor::encode_event(message.id.room, position);
+        Ok(RemoveMessagePayload { message: message.into(), cursor })
+    }
+
+    /// Bans a user from a room, as its owner. The user can still read, and delete its own messages. Replaces an earlier ban of the
+    /// same user.
+    async fn ban_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user, and how long the ban holds.")] input: BanUserInput,
+    ) -> Result<BanUserPayload> {
+        let room = owned_room(&input.as_owner().room_id)?;
+        let chat = ctx.data::<Chat>()?;
+        let banned = Box::pin(chat.ban_user(client_key(ctx), input.as_owner(), input.as_ban())).await;
+        let (ban, position) = banned.map_err(chat_error)?;
+        Ok(BanUserPayload { ban: Ban(ban), cursor: cursor::encode_event(room, position) })
+    }
+
+    /// Lifts the ban of a user and of its address, as the owner of the room.
+    async fn unban_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user.")] input: UnbanUserInput,
+    ) -> Result<UnbanUserPayload> {
+        let room = owned_room(&input.as_owner().room_id)?;
+        let chat = ctx.data::<Chat>()?;
+        let unbanned = Box::pin(chat.unban_user(client_key(ctx), input.as_owner(), &input.user_id)).await;
+        let (user, position) = unbanned.map_err(chat_error)?;
+        Ok(UnbanUserPayload { user: user.into(), cursor: cursor::encode_event(room, position) })
+    }
+
+    /// Ends a room at once, with everything in it, as its owner.
+    async fn end_room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room.")] input: EndRoomInput,
+    ) -> Result<EndRoomPayload> {
+        let ended = Box::pin(ctx.data::<Chat>()?.end_room(client_key(ctx), input.as_owner())).await;
+        Ok(EndRoomPayload { room_id: ended.map_err(chat_error)?.to_string().into() })
     }
 }
 
-/// The message, the next token and the cursor of an accepted action.
-fn parts_of(accepted: Accepted) -> (Message, String, String) {
-    let cursor = cursor::encode_event(accepted.message.id.room, accepted.position);
-    (Message(accepted.message), accepted.token.reveal(), cursor)
-}
-
-/// A message to send.
-#[derive(Deserialize, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(in crate::graphql) struct SendMessageInput {
-    /// The room to send to.
-    room_id: ID,
-    /// The room's code.
-    room_code: String,
-    /// The sender, an id of 10 to 128 characters chosen by the client. If omitted, the server assigns and returns one.
-    user_id: Option<ID>,
-    /// The token returned by this user's previous action. Omit it for the first action, or send 32 random hex digits, so that
-    /// you can repeat the first action if its response is lost.
-    token: Option<String>,
-    /// The user's name, 1 to 64 characters. Only used with the user's first message. If omitted, Anon# and five digits.
-    display_name: Option<String>,
-    /// The text, 1 to 4,000 characters, at least one of them visible. The only control characters allowed are newline and
-    /// tab. CR LF is stored as a newline.
-    text: String,
-    /// Makes a repeated send safe: the same id by the same user in the same room returns the first result again.
-    /// 1 to 128 characters.
-    client_message_id: Option<ID>,
-}
-
-impl SendMessageInput {
-    /// The input of the use case.
-    pub(in crate::graphql) fn as_send(&self) -> SendMessage<'_> {
-        SendMessage {
-            room: RoomKey { id: &self.room_id, code: &self.room_code },
-            user_id: self.user_id.as_deref().map(String::as_str),
-            token: self.token.as_deref(),
-            display_name: self.display_name.as_deref(),
-            text: &self.text,
-            client_message_id: self.client_message_id.as_deref().map(String::as_str),
-            reply_to_id: None,
-            owner_token: None,
-        }
-    }
-}
-
-/// A message to edit.
-#[derive(InputObject)]
-pub(in crate::graphql) struct EditMessageInput {
-    /// The room the message is in.
-    room_id: ID,
-    /// The room's code.
-    room_code: String,
-    /// The message's author.
-    user_id: ID,
-    /// The token returned by this user's previous action.
-    token: String,
-    /// The message.
-    message_id: ID,
-    /// The new text, 1 to 4,000 characters.
-    text: String,
-}
-
-/// A message to delete.
-#[derive(InputObject)]
-pub(in crate::graphql) struct DeleteMessageInput {
-    /// The room the message is in.
-    room_id: ID,
-    /// The room's code.
-    room_code: String,
-    /// The message's author.
-    user_id: ID,
-    /// The token returned by this user's previous action.
-    token: String,
-    /// The message.
-    message_id: ID,
-}
-
-/// A new room.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct CreateRoomPayload {
-    /// The room, with its code.
-    room: Room,
-}
-
-impl CreateRoomPayload {
-    pub(in crate::graphql) async fn create(ctx: &Context<'_>) -> Result<Self> {
-        // Boxed for the same reason as in `reads`.
-        let settings = ChangeSettings::default();
-        let created = Box::pin(ctx.data::<Chat>()?.create_room(client_key(ctx), settings)).await;
-        let (state, _owner_token) = created.map_err(chat_error)?;
-        Ok(Self { room: Room::new(state) })
-    }
-}
-
-/// A message that was sent.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct SendMessagePayload {
-    /// The message as it is now.
-    message: Message,
-    /// The user who sent it.
-    author: Chatter,
-    /// The token for this user's next action.
-    token: String,
-    /// The cursor of this event in the room.
-    cursor: String,
-}
-
-/// A message that was edited.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct EditMessagePayload {
-    /// The message as it is now.
-    message: Message,
-    /// The token for this user's next action.
-    token: String,
-    /// The cursor of this event in the room.
-    cursor: String,
-}
-
-/// A message that was deleted.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct DeleteMessagePayload {
-    /// The message without its text.
-    message: Message,
-    /// The token for this user's next action.
-    token: String,
-    /// The cursor of this event in the room.
-    cursor: String,
+/// The id of the room of an owner's input, for the cursor of the result.
+fn owned_room(id: &str) -> Result<RoomId> {
+    ids::parse_room_id(id).map_err(|violation| violation_error(&violation))
 }

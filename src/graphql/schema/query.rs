@@ -2,16 +2,17 @@
 
 use async_graphql::{Context, ID, Object, Result};
 
-use crate::chat::{RoomKey, cursor, ids};
+use crate::chat::{ChangeSettings, RoomKey, cursor, ids};
 use crate::domain::page;
 use crate::graphql::schema::connection::{ActiveRoomConnection, Page};
 use crate::graphql::schema::error::{not_over_get, violation_error};
-use crate::graphql::schema::mutation::CreateRoomPayload;
+use crate::graphql::schema::message::text_bytes;
+use crate::graphql::schema::payloads::CreateRoomPayload;
 use crate::graphql::schema::reads;
 use crate::graphql::schema::request_data::OverGet;
 use crate::graphql::schema::response_budget::count_read;
 use crate::graphql::schema::room::{PageArguments, Room};
-use crate::graphql::schema::types::{ActiveRoom, text_bytes};
+use crate::graphql::schema::types::ActiveRoom;
 
 /// The queries.
 pub struct Query;
@@ -64,11 +65,11 @@ impl Query {
         Ok(ActiveRoomConnection(Page::new(items, after.is_some(), page.more, page.total)))
     }
 
-    /// The same as `Mutation.createRoom`, as a query, for clients of the legacy GET route. Refused over HTTP GET.
+    /// The same as `Mutation.createRoom` without input, as a query, for clients of the legacy GET route. Refused over HTTP GET.
     async fn create_room(&self, ctx: &Context<'_>) -> Result<CreateRoomPayload> {
         if ctx.data_opt::<OverGet>().is_some() {
             return Err(not_over_get());
         }
-        CreateRoomPayload::create(ctx).await
+        CreateRoomPayload::create(ctx, ChangeSettings::default()).await
     }
 }

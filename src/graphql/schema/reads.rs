@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,8 +10,10 @@ use async_graphql::{Context, Result};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::chat::{ActiveRooms, Chat, ChatError, RoomKey, RoomView, UserPage};
+use crate::chat::{ActiveRooms, BanPage, Chat, ChatError, RoomKey, RoomView, UserPage};
+use crate::domain::message::MessageId;
 use crate::domain::page::Window;
+use crate::domain::reaction::Emoji;
 use crate::domain::room::{Room, RoomId};
 use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::request_data::client_key;
@@ -23,6 +26,9 @@ pub(in crate::graphql) struct Reads {
     chatters: Memo<(RoomId, Window), UserPage>,
     viewers: Memo<Vec<RoomId>, Vec<u32>>,
     active_rooms: Memo<(u32, Option<String>), ActiveRooms>,
+    bans: Memo<(RoomId, String, Option<u64>, u32), BanPage>,
+    /// The emoji of a user at each message of a page.
+    reactions: Memo<(RoomId, String, Range<u64>), Vec<Vec<Emoji>>>,
 }
 
 /// See [`Chat::room`].
@@ -53,6 +59,33 @@ pub(super) async fn viewers(ctx: &Context<'_>, rooms: &[RoomId]) -> Result<Arc<V
 pub(super) async fn active_rooms(ctx: &Context<'_>, first: u32, after: Option<&str>) -> Result<Arc<ActiveRooms>> {
     let read = Box::pin(ctx.data::<Chat>()?.active_rooms(first, after));
     share(ctx, |reads| &reads.active_rooms, (first, after.map(str::to_owned)), read).await
+}
+
+/// See [`Chat::bans`].
+pub(super) async fn bans(
+    ctx: &Context<'_>,
+    room: &Room,
+    owner_token: &str,
+    after: Option<u64>,
+    first: u32,
+) -> Result<Arc<BanPage>> {
+    let read = Box::pin(ctx.data::<Chat>()?.bans(client_key(ctx), room, owner_token, after, first));
+    share(ctx, |reads| &reads.bans, (room.id, owner_token.to_owned(), after, first), read).await
+}
+
+/// The emoji with which a user has reacted to a message. They are read for all messages of its page at once.
+pub(super) async fn reactions_by(
+    ctx: &Context<'_>,
+    message: MessageId,
+    page: &Range<u64>,
+    user_id: &str,
+) -> Result<Vec<Emoji>> {
+    let chat = ctx.data::<Chat>()?;
+    let indexes: Vec<_> = page.clone().collect();
+    let read = Box::pin(chat.reactions_by(message.room, user_id, &indexes));
+    let of_page = share(ctx, |reads| &reads.reactions, (message.room, user_id.to_owned(), page.clone()), read).await?;
+    let place = message.index.checked_sub(page.start).and_then(|place| usize::try_from(place).ok());
+    Ok(place.and_then(|place| of_page.get(place)).cloned().unwrap_or_default())
 }
 
 /// Runs `read`, unless the request has read `key` before. `read` is boxed: the schema holds the memory of a resolver's future on

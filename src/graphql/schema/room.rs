@@ -1,19 +1,21 @@
-//! The room type, with the pages of its chatters and messages.
+//! The room type, with the pages of its chatters, bans and messages.
 
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SelectionField, Value};
 
-use crate::chat::{RoomState, RoomView, cursor};
+use crate::chat::{RoomState, RoomView, cursor, ids};
+use crate::domain::ban;
 use crate::domain::limits::PAGE_DEFAULT;
 use crate::domain::page::{self, Take, Window};
 use crate::domain::room::RoomId;
 use crate::domain::violation::Violation;
-use crate::graphql::schema::connection::{ChatterConnection, MessageConnection, Page};
+use crate::graphql::schema::connection::{BanConnection, ChatterConnection, MessageConnection, Page};
 use crate::graphql::schema::error::violation_error;
+use crate::graphql::schema::message::{Message, text_bytes};
 use crate::graphql::schema::reads;
 use crate::graphql::schema::response_budget::count_read;
-use crate::graphql::schema::types::{Chatter, DateTime, Message, text_bytes};
+use crate::graphql::schema::types::{Ban, Chatter, DateTime, RoomSettings, title};
 
 pub(in crate::graphql) struct Room {
     state: RoomState,
@@ -43,6 +45,16 @@ impl Room {
     /// The code that people need to enter the room. Share it with the people you want to invite.
     async fn code(&self) -> &str {
         self.state.room.code.reveal()
+    }
+
+    /// The title that the owner gave the room, if any.
+    async fn title(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        title(ctx, self.state.settings.title.as_ref())
+    }
+
+    /// The settings of the room.
+    async fn settings(&self) -> RoomSettings {
+        RoomSettings(self.state.settings.clone())
     }
 
     /// When the room was created.
@@ -117,8 +129,44 @@ impl Room {
         check_index(window.before, total)?;
         let range = window.range(total);
         let messages = snapshot.messages.iter().cloned();
-        let items = messages.map(|m| (cursor::encode_message(room.id, m.id.index), Message(m)));
+        let items =
+            messages.map(|m| (cursor::encode_message(room.id, m.id.index), Message::in_page(m, range.clone())));
         Ok(MessageConnection(Page::new(items, range.start > 0, range.end < total, total)))
+    }
+
+    /// One message of this room, even if it is deleted; null if the room has no such message.
+    async fn message(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of the message.")] id: ID,
+    ) -> Result<Option<Message>> {
+        let id = ids::parse_message_id(&id).map_err(|violation| violation_error(&violation))?;
+        if id.room != self.state.room.id {
+            return Ok(None);
+        }
+        let snapshot = reads::messages(ctx, &self.state.room, Window::only(id.index)).await?;
+        count_read(ctx, 2 * text_bytes(&snapshot.messages))?;
+        Ok(snapshot.messages.first().filter(|message| message.id == id).cloned().map(Message::from))
+    }
+
+    /// The bans that hold now, for the owner of the room, in the order in which they were made. A page has at most 100 of them; the
+    /// default is 50. Null, with an error, if the owner token is wrong (OWNER_TOKEN_INVALID).
+    async fn bans(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The token that createRoom returned.")] owner_token: String,
+        #[graphql(desc = "Number of bans, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only bans after this cursor.")] after: Option<String>,
+    ) -> Result<Option<BanConnection>> {
+        let room = &self.state.room;
+        let first = page::parse_size(first).map_err(|violation| violation_error(&violation))?;
+        let after = after.as_deref().map(|after| cursor::decode_ban(room.id, after)).transpose();
+        let after = after.map_err(|violation| violation_error(&violation))?;
+        let page = reads::bans(ctx, room, &owner_token, after, first).await?;
+        count_read(ctx, page.bans.iter().map(|(_, ban)| ban_bytes(ban)).sum())?;
+        let bans = page.bans.iter().cloned();
+        let items = bans.map(|(index, ban)| (cursor::encode_ban(room.id, index), Ban(ban)));
+        Ok(Some(BanConnection(Page::new(items, after.is_some(), page.more, page.total))))
     }
 }
 
@@ -158,6 +206,12 @@ impl PageArguments {
             take: Take::parse(self.first, self.last, Take::Last(PAGE_DEFAULT))?,
         })
     }
+}
+
+/// Bytes of the texts of a ban.
+fn ban_bytes(ban: &ban::Ban) -> usize {
+    let reason = ban.reason.as_ref().map_or(0, |reason| reason.as_str().len());
+    ban.user.id.as_str().len() + ban.user.display_name.as_str().len() + reason
 }
 
 /// Items never leave a list, so a cursor beyond its end is invalid.

@@ -1,15 +1,15 @@
-//! The object types of the schema: messages, chatters, events and listed rooms. The type of an opened room is in `room`.
+//! Types that several parts of the schema share: times, users, settings, bans and listed rooms. Messages are in `message`, events in
+//! `events`, and the type of an opened room is in `room`.
 
 use std::fmt;
-use std::sync::Arc;
 
-use async_graphql::{Context, Error, ID, Interface, Object, Result, Scalar, ScalarType, Value};
+use async_graphql::{Context, Enum, ID, Object, Result, Scalar, ScalarType, Value};
 use serde::{Serialize, Serializer};
 
-use crate::chat::{RoomState, cursor};
-use crate::domain::event::{Event, EventKind};
+use crate::chat::RoomState;
+use crate::domain::room::RoomTitle;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::{message, user};
+use crate::domain::{ban, room, user};
 use crate::graphql::schema::reads;
 use crate::graphql::schema::response_budget::count_text;
 
@@ -41,11 +41,6 @@ impl Serialize for DateTime {
     }
 }
 
-/// Bytes of the texts of these messages.
-pub(in crate::graphql) fn text_bytes(messages: &[message::Message]) -> usize {
-    messages.iter().map(|message| message.text.as_ref().map_or(0, |text| text.as_str().len())).sum()
-}
-
 pub(in crate::graphql) struct ActiveRoom {
     pub(in crate::graphql) state: RoomState,
     /// Number of its viewers, if read for the whole page.
@@ -58,6 +53,11 @@ impl ActiveRoom {
     /// 32 hex digits.
     async fn id(&self) -> ID {
         self.state.room.id.to_string().into()
+    }
+
+    /// The title that the owner gave the room, if any.
+    async fn title(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        title(ctx, self.state.settings.title.as_ref())
     }
 
     /// When the room was created.
@@ -100,109 +100,92 @@ impl Chatter {
         Ok(count_text(ctx, self.0.id.as_str())?.into())
     }
 
-    /// The name given with the user's first message.
+    /// The name given with the user's first message, or by the host site that vouches for the user.
     async fn display_name(&self, ctx: &Context<'_>) -> Result<&str> {
         count_text(ctx, self.0.display_name.as_str())
     }
+
+    /// The https address of the user's picture, from a signed identity; null without one.
+    async fn avatar_url(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        self.0.avatar_url.as_ref().map(|url| count_text(ctx, url.as_str())).transpose()
+    }
+
+    /// Whether the host site vouches for this user. The id of such a user begins with `@`, and no other id does.
+    async fn is_verified(&self) -> bool {
+        self.0.id.is_signed()
+    }
 }
 
-pub(in crate::graphql) struct Message(pub(in crate::graphql) message::Message);
+/// The role of a user in a room.
+#[derive(Clone, Copy, PartialEq, Eq, Enum, Serialize)]
+#[graphql(name = "ChatterRole", remote = "user::Role")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(in crate::graphql) enum ChatterRole {
+    /// May read, write and react.
+    Member,
+    /// Has proven to be the owner of the room. Slow mode and the lock do not apply.
+    Owner,
+}
 
-/// A message in its current state.
+pub(in crate::graphql) struct RoomSettings(pub(in crate::graphql) room::RoomSettings);
+
+/// The settings of a room, which its owner can change.
 #[Object]
-impl Message {
-    /// Unique across all rooms.
-    async fn id(&self) -> ID {
-        self.0.id.to_string().into()
+impl RoomSettings {
+    /// The title of the room; null without one.
+    async fn title(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        title(ctx, self.0.title.as_ref())
     }
 
-    /// Index in its room, from 0. The legacy routes call it message_id.
-    async fn index(&self) -> u64 {
-        self.0.id.index
+    /// Whether the lists of rooms show the room.
+    async fn listed(&self) -> bool {
+        self.0.listed
     }
 
-    /// The author.
-    async fn author(&self) -> Chatter {
-        Chatter(self.0.author.clone())
+    /// Maximum number of viewers at once, on all servers; null for no limit. Further ones get ROOM_AT_CAPACITY. A soft limit:
+    /// the counts of other servers are some seconds old.
+    async fn capacity(&self) -> Option<u32> {
+        self.0.capacity
     }
 
-    /// The text; null once the message is deleted.
-    async fn text(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
-        self.0.text.as_ref().map(|text| count_text(ctx, text.as_str())).transpose()
+    /// Seconds between two messages of one user; 0 if slow mode is off. Owners are exempt.
+    async fn slow_mode_seconds(&self) -> u32 {
+        self.0.slow_mode_seconds
     }
 
-    /// When the message was sent.
-    async fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
-    }
-
-    /// When the message was last edited; null if never.
-    async fn edited_at(&self) -> Option<DateTime> {
-        self.0.edited_at.map(DateTime)
-    }
-
-    /// When the message was deleted; null if it is not deleted.
-    async fn deleted_at(&self) -> Option<DateTime> {
-        self.0.deleted_at.map(DateTime)
-    }
-
-    /// The sender's clientMessageId, to match optimistic entries.
-    async fn client_message_id(&self, ctx: &Context<'_>) -> Result<Option<ID>> {
-        self.0.client_message_id.as_ref().map(|id| Ok(count_text(ctx, id.as_str())?.into())).transpose()
+    /// Whether only the owner may write, edit and react. Everyone may still delete.
+    async fn locked(&self) -> bool {
+        self.0.locked
     }
 }
 
-/// One change of a room's messages. The message is in its current state, so an event that is replayed from a cursor shows
-/// later edits, and no text once the message is deleted.
-#[derive(Interface)]
-#[graphql(
-    field(name = "cursor", ty = "String", desc = "Opaque. Pass it as `after` to resume after this event."),
-    field(name = "at", ty = "DateTime", desc = "When the change was accepted."),
-    field(name = "message", ty = "Message", desc = "The message that changed.")
-)]
-pub(in crate::graphql) enum MessageEvent {
-    Sent(MessageSent),
-    Edited(MessageEdited),
-    Deleted(MessageDeleted),
+/// The title of a room, as part of the response.
+pub(super) fn title<'a>(ctx: &Context<'_>, title: Option<&'a RoomTitle>) -> Result<Option<&'a str>> {
+    title.map(|title| count_text(ctx, title.as_str())).transpose()
 }
 
-impl MessageEvent {
-    /// The event as one of the three kinds that this interface has; `None` if it is another one.
-    pub(in crate::graphql) fn from_event(event: Arc<Event>) -> Option<Self> {
-        match event.kind {
-            EventKind::Sent(_) => Some(Self::Sent(MessageSent(event))),
-            EventKind::Edited(_) => Some(Self::Edited(MessageEdited(event))),
-            EventKind::Deleted(_) => Some(Self::Deleted(MessageDeleted(event))),
-            _ => None,
-        }
+pub(in crate::graphql) struct Ban(pub(in crate::graphql) ban::Ban);
+
+/// The ban of a user, who may read the room but not act in it.
+#[Object]
+impl Ban {
+    /// The banned user.
+    async fn user(&self) -> Chatter {
+        Chatter(self.0.user.clone())
+    }
+
+    /// When the owner banned the user.
+    async fn at(&self) -> DateTime {
+        DateTime(self.0.at)
+    }
+
+    /// When the ban ends; null if it holds as long as the room exists.
+    async fn until(&self) -> Option<DateTime> {
+        self.0.until.map(DateTime)
+    }
+
+    /// The reason that the owner gave, if any. Everyone in the room can read it.
+    async fn reason(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        self.0.reason.as_ref().map(|reason| count_text(ctx, reason.as_str())).transpose()
     }
 }
-
-macro_rules! message_event {
-    ($name:ident, $description:literal) => {
-        pub(in crate::graphql) struct $name(Arc<Event>);
-
-        #[doc = $description]
-        #[Object]
-        impl $name {
-            /// Opaque. Pass it as `after` to resume after this event.
-            async fn cursor(&self) -> String {
-                cursor::encode_event(self.0.room, self.0.position)
-            }
-
-            /// When the change was accepted.
-            async fn at(&self) -> DateTime {
-                DateTime(self.0.at)
-            }
-
-            /// The message that changed.
-            async fn message(&self) -> Result<Message> {
-                self.0.message().cloned().map(Message).ok_or_else(|| Error::new("an event without its message"))
-            }
-        }
-    };
-}
-
-message_event!(MessageSent, "A message was sent.");
-message_event!(MessageEdited, "The text of a message was replaced.");
-message_event!(MessageDeleted, "A message was deleted. Its text is gone from every response.");

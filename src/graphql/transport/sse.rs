@@ -74,7 +74,7 @@ pub(super) fn stream(mut events: Events, client: ClientKey, state: &TransportSta
             match delivery {
                 Err(_elapsed) => yield budget.chunk(":\n\n".to_owned()),
                 Ok(Some(Delivery::Event(rendering))) => {
-                    yield budget.chunk(next(&rendering.payload, Some(&rendering.cursor)));
+                    yield budget.chunk(next(&rendering.payload, rendering.cursor.as_deref()));
                 }
                 Ok(Some(Delivery::Failure(answer))) => {
                     yield budget.chunk(next(&answer.to_json(), None));

@@ -20,8 +20,16 @@ const TYPES_IN_SCHEMA: u64 = 32;
 /// The cost of a field that reads or writes the store: a root field, a page, or one of [`READING_FIELDS`].
 const STORE_FIELD_COST: u64 = 10;
 
-/// Fields that read the store although they are neither at the root nor a page.
-const READING_FIELDS: [&str; 1] = ["viewerCount"];
+/// Fields that read the store although they are neither at the root nor a page, with their types. `Message.reactionsBy` is not one
+/// of them: it is read once for all messages of a page.
+const READING_FIELDS: [(&str, &str); 3] =
+    [("Room", "viewerCount"), ("ActiveRoom", "viewerCount"), ("Room", "message")];
+
+/// The assumed number of items in a list of reactions. Few messages have more.
+const REACTIONS: u64 = 5;
+
+/// Lists that are neither pages nor the items of one: the reactions to a message.
+const REACTION_LISTS: [(&str, &str); 2] = [("Message", "reactions"), ("Message", "reactionsBy")];
 
 /// The cost of the most expensive operation or fragment if every variable has its largest value.
 pub(super) fn max(document: &ExecutableDocument) -> u64 {
@@ -144,11 +152,17 @@ impl<'a> Count<'a> {
         let name = &field.name.node;
         let known = of.and_then(|of| TYPES.output(of, name));
         let inside = self.selections(&field.selection_set.node, known.map(|known| &known.named));
+        let is_one_of = |fields: &[(&str, &str)]| of.is_some_and(|of| fields.contains(&(of.as_str(), name.as_str())));
         let is_introspection = name.starts_with("__") || of.is_some_and(|of| of.starts_with("__"));
         let is_page = known.is_some_and(Output::is_page);
         let is_root = of.is_some_and(|of| TYPES.is_root(of));
-        let uses_store = !is_introspection && (is_root || is_page || READING_FIELDS.contains(&name.as_str()));
+        let uses_store = !is_introspection && (is_root || is_page || is_one_of(&READING_FIELDS));
         let own = if uses_store { STORE_FIELD_COST } else { 1 };
+        if is_one_of(&REACTION_LISTS) {
+            // A list of texts costs as much as one of objects with a field.
+            let items = inside.in_page(u64::from(PAGE_MAX)).max(1).saturating_mul(REACTIONS);
+            return Cost { once: own.saturating_add(items), per_item: 0 };
+        }
         if known.is_some_and(|known| known.is_list) && !is_introspection {
             return Cost { once: own, per_item: inside.in_page(u64::from(PAGE_MAX)) };
         }
@@ -209,6 +223,17 @@ mod tests {
             ),
             10 + 1 + 1 + 2 + 2 * 2
         );
+    }
+
+    #[test]
+    fn reactions_cost_once_for_each_of_a_few_and_reads_cost_more() {
+        let room = |fields: &str| cost_of(&format!("{{ room(id: \"1\", code: \"2\") {{ {fields} }} }}")) - 10;
+        let page = |fields: &str| room(&format!("messages(last: 10) {{ nodes {{ {fields} }} }}")) - 11;
+        assert_eq!(page("reactions { emoji count }"), 10 * (1 + 5 * 2));
+        assert_eq!(page("reactionsBy(userId: \"1\")"), 10 * (1 + 5));
+        assert_eq!(room("message(id: \"1\") { id }"), 10 + 1);
+        assert_eq!(room("bans(ownerToken: \"1\", first: 3) { nodes { at } }"), 10 + 1 + 3);
+        assert_eq!(room("viewerCount settings { title }"), 10 + 2);
     }
 
     #[test]

@@ -9,11 +9,13 @@ use async_graphql_value::Value;
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 
 use crate::chat::{Accepted, RoomView, cursor};
-use crate::domain::message::{ClientMessageId, Message, MessageText};
+use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
 use crate::domain::page::Window;
-use crate::domain::user::User;
+use crate::domain::reaction::ReactionCount;
+use crate::domain::room::{RoomSettings, RoomTitle};
+use crate::domain::user::{AvatarUrl, User};
 use crate::graphql::execution::fast_path::rendered_messages::RenderedMessages;
-use crate::graphql::schema::types::DateTime;
+use crate::graphql::schema::types::{ChatterRole, DateTime};
 
 /// The selection set of a field, with fragments spread.
 #[derive(Debug)]
@@ -168,11 +170,15 @@ macro_rules! fields {
     };
 }
 
-fields!(ChatterField, "Chatter", { "id" => Id, "displayName" => DisplayName });
+fields!(ChatterField, "Chatter", {
+    "id" => Id, "displayName" => DisplayName, "avatarUrl" => AvatarUrl, "isVerified" => IsVerified
+});
+fields!(ReactionField, "ReactionCount", { "emoji" => Emoji, "count" => Count });
 fields!(MessageField, "Message", {
     "id" => Id, "index" => Index, "text" => Text, "createdAt" => CreatedAt, "editedAt" => EditedAt,
-    "deletedAt" => DeletedAt, "clientMessageId" => ClientMessageId;
-    "author" => Author(ChatterField)
+    "deletedAt" => DeletedAt, "deletedBy" => DeletedBy, "clientMessageId" => ClientMessageId,
+    "authorRole" => AuthorRole, "replyToId" => ReplyToId;
+    "author" => Author(ChatterField); "reactions" => Reactions(ReactionField)
 });
 fields!(SentField, "SendMessagePayload", {
     "token" => Token, "cursor" => Cursor; "message" => Message(MessageField); "author" => Author(ChatterField)
@@ -186,9 +192,14 @@ fields!(MessageConnectionField, "MessageConnection", {
     "totalCount" => TotalCount;
     "nodes" => Nodes(MessageField); "edges" => Edges(MessageEdgeField); "pageInfo" => PageInfo(PageInfoField)
 });
+fields!(SettingsField, "RoomSettings", {
+    "title" => Title, "listed" => Listed, "capacity" => Capacity, "slowModeSeconds" => SlowModeSeconds,
+    "locked" => Locked
+});
 fields!(RoomField, "Room", {
-    "id" => Id, "code" => Code, "createdAt" => CreatedAt, "expiresAt" => ExpiresAt, "chatterCount" => ChatterCount,
-    "cursor" => Cursor;
+    "id" => Id, "code" => Code, "title" => Title, "createdAt" => CreatedAt, "expiresAt" => ExpiresAt,
+    "chatterCount" => ChatterCount, "cursor" => Cursor;
+    "settings" => Settings(SettingsField);
     "messages" => Messages(MessageConnectionField)
 });
 
@@ -199,6 +210,19 @@ impl Object for &User {
         match field {
             ChatterField::Id => to.serialize_value(self.id.as_str()),
             ChatterField::DisplayName => to.serialize_value(self.display_name.as_str()),
+            ChatterField::AvatarUrl => to.serialize_value(&self.avatar_url.as_ref().map(AvatarUrl::as_str)),
+            ChatterField::IsVerified => to.serialize_value(&self.id.is_signed()),
+        }
+    }
+}
+
+impl Object for &ReactionCount {
+    type Field = ReactionField;
+
+    fn serialize_field<M: SerializeMap>(&self, field: &ReactionField, to: &mut M) -> Result<(), M::Error> {
+        match field {
+            ReactionField::Emoji => to.serialize_value(self.emoji.as_str()),
+            ReactionField::Count => to.serialize_value(&self.count),
         }
     }
 }
@@ -214,6 +238,17 @@ impl Object for &Message {
             MessageField::CreatedAt => to.serialize_value(&DateTime(self.created_at)),
             MessageField::EditedAt => to.serialize_value(&self.edited_at.map(DateTime)),
             MessageField::DeletedAt => to.serialize_value(&self.deleted_at.map(DateTime)),
+            MessageField::DeletedBy => to.serialize_value(&self.deleted_by.map(ChatterRole::from)),
+            MessageField::AuthorRole => to.serialize_value(&ChatterRole::from(self.author_role)),
+            MessageField::ReplyToId => {
+                let id = self.reply_to.map(|index| MessageId { room: self.id.room, index }.to_string());
+                to.serialize_value(&id)
+            }
+            MessageField::Reactions(selected) => {
+                let reactions: Vec<_> =
+                    self.reactions.iter().map(|reaction| WithFields(reaction, selected)).collect();
+                to.serialize_value(&reactions)
+            }
             MessageField::ClientMessageId => {
                 to.serialize_value(&self.client_message_id.as_ref().map(ClientMessageId::as_str))
             }
@@ -256,7 +291,23 @@ impl Object for RoomPage<'_> {
             RoomField::ExpiresAt => to.serialize_value(&DateTime(state.room.expires_at)),
             RoomField::ChatterCount => to.serialize_value(&state.user_count),
             RoomField::Cursor => to.serialize_value(&cursor::encode_event(state.room.id, state.head)),
+            RoomField::Title => to.serialize_value(&state.settings.title.as_ref().map(RoomTitle::as_str)),
+            RoomField::Settings(selected) => to.serialize_value(&WithFields(&state.settings, selected)),
             RoomField::Messages(selected) => to.serialize_value(&WithFields(Messages(*self), selected)),
+        }
+    }
+}
+
+impl Object for &RoomSettings {
+    type Field = SettingsField;
+
+    fn serialize_field<M: SerializeMap>(&self, field: &SettingsField, to: &mut M) -> Result<(), M::Error> {
+        match field {
+            SettingsField::Title => to.serialize_value(&self.title.as_ref().map(RoomTitle::as_str)),
+            SettingsField::Listed => to.serialize_value(&self.listed),
+            SettingsField::Capacity => to.serialize_value(&self.capacity),
+            SettingsField::SlowModeSeconds => to.serialize_value(&self.slow_mode_seconds),
+            SettingsField::Locked => to.serialize_value(&self.locked),
         }
     }
 }
