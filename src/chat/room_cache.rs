@@ -60,15 +60,18 @@ mod tests {
 
     use super::*;
     use crate::domain::position::{EntryTag, Position, Seq};
-    use crate::domain::room::RoomCode;
+    use crate::domain::room::{RoomCode, RoomSecret, RoomSettings};
     use crate::domain::timestamp::Timestamp;
+    use crate::domain::token::Token;
 
     fn room(remaining: Duration) -> RoomState {
         let now = Timestamp::from_millis(1_000_000);
         let (id, code) = (RoomId::random(), RoomCode::random(6));
-        let room = Room { id, code, created_at: now, expires_at: now.plus(remaining) };
+        let (owner_token, secret) = (Token::random().hash(), RoomSecret::random());
+        let room = Room { id, code, owner_token, secret, created_at: now, expires_at: now.plus(remaining) };
         let head = Position { seq: Seq(0), tag: EntryTag(0) };
-        RoomState { room, now, head, message_count: 0, user_count: 0 }
+        let settings = RoomSettings::default();
+        RoomState { room, now, head, message_count: 0, user_count: 0, settings, reaction_changes: 0 }
     }
 
     #[test]

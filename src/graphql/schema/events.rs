@@ -108,8 +108,8 @@ message_event!(MessageEdited, "The text of a message was replaced.");
 message_event!(MessageDeleted, "A message was deleted. Its text is gone from every response.");
 message_event!(
     ReactionsChanged,
-    "The reactions to a message changed, maybe several times: there is at most one such event for a message and second. Only \
-     roomEvents delivers it."
+    "The reactions to a message changed, maybe several times: there is at most one such event for a message and \
+     second.\nOnly roomEvents delivers it."
 );
 
 event!(RoomUpdated, "The owner changed settings of the room.", {
@@ -144,8 +144,8 @@ event!(UserUnbanned, "The owner lifted the ban of a user.", {
 
 event!(
     RoomEnded,
-    "The owner ended the room. The last event; the subscription completes after it. A room whose time is over completes \
-     without it.",
+    "The owner ended the room. The last event; the subscription completes after it. A room whose time is \
+     over\ncompletes without it.",
     {}
 );
 

@@ -109,11 +109,7 @@ impl Message {
 
     /// The emoji with which a user has reacted to the message. Meant for queries: subscriptions that name different users here
     /// cannot share the rendering of an event, and count towards the limit of distinct subscriptions.
-    async fn reactions_by(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user.")] user_id: ID,
-    ) -> Result<Vec<String>> {
+    async fn reactions_by(&self, ctx: &Context<'_>, #[graphql(desc = "The user.")] user_id: ID) -> Result<Vec<String>> {
         let emoji = reads::reactions_by(ctx, self.message.id, &self.page, &user_id).await?;
         emoji.iter().map(|emoji| Ok(count_text(ctx, emoji.as_str())?.to_owned())).collect()
     }

@@ -78,8 +78,8 @@ impl Mutation {
         Ok(deleted.map_err(chat_error)?.into())
     }
 
-    /// Reacts to a message with an emoji. The user must have written in the room or joined it. A reaction that exists already changes
-    /// nothing.
+    /// Reacts to a message with an emoji, as a user that has sent a message or joined a room before. A reaction that exists already
+    /// changes nothing.
     async fn add_reaction(
         &self,
         ctx: &Context<'_>,

@@ -129,8 +129,7 @@ impl Room {
         check_index(window.before, total)?;
         let range = window.range(total);
         let messages = snapshot.messages.iter().cloned();
-        let items =
-            messages.map(|m| (cursor::encode_message(room.id, m.id.index), Message::in_page(m, range.clone())));
+        let items = messages.map(|m| (cursor::encode_message(room.id, m.id.index), Message::in_page(m, range.clone())));
         Ok(MessageConnection(Page::new(items, range.start > 0, range.end < total, total)))
     }
 

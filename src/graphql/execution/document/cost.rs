@@ -22,8 +22,7 @@ const STORE_FIELD_COST: u64 = 10;
 
 /// Fields that read the store although they are neither at the root nor a page, with their types. `Message.reactionsBy` is not one
 /// of them: it is read once for all messages of a page.
-const READING_FIELDS: [(&str, &str); 3] =
-    [("Room", "viewerCount"), ("ActiveRoom", "viewerCount"), ("Room", "message")];
+const READING_FIELDS: [(&str, &str); 3] = [("Room", "viewerCount"), ("ActiveRoom", "viewerCount"), ("Room", "message")];
 
 /// The assumed number of items in a list of reactions. Few messages have more.
 const REACTIONS: u64 = 5;

@@ -245,8 +245,7 @@ impl Object for &Message {
                 to.serialize_value(&id)
             }
             MessageField::Reactions(selected) => {
-                let reactions: Vec<_> =
-                    self.reactions.iter().map(|reaction| WithFields(reaction, selected)).collect();
+                let reactions: Vec<_> = self.reactions.iter().map(|reaction| WithFields(reaction, selected)).collect();
                 to.serialize_value(&reactions)
             }
             MessageField::ClientMessageId => {
