@@ -31,10 +31,12 @@ pub(super) fn find_end(
     now: Timestamp,
 ) -> rusqlite::Result<Option<Option<Timestamp>>> {
     let mut statement = connection.prepare_cached(
-        "SELECT until FROM ban WHERE room = ?1 AND user = ?2 AND (until IS NULL OR until > ?4)
+        "SELECT until, until IS NULL AS is_endless FROM ban
+         WHERE room = ?1 AND user = ?2 AND (until IS NULL OR until > ?4)
          UNION ALL
-         SELECT until FROM ban WHERE room = ?1 AND address IS NOT NULL AND address = ?3 AND (until IS NULL OR until > ?4)
-         ORDER BY until IS NULL DESC, until DESC LIMIT 1",
+         SELECT until, until IS NULL FROM ban
+         WHERE room = ?1 AND address IS NOT NULL AND address = ?3 AND (until IS NULL OR until > ?4)
+         ORDER BY is_endless DESC, until DESC LIMIT 1",
     )?;
     let mut rows = statement.query(params![room, user.as_str(), address.map(|address| address.0), now.as_millis()])?;
     let Some(row) = rows.next()? else { return Ok(None) };

@@ -411,7 +411,7 @@ impl Model {
         presents: PresentedTokenKind,
         with_name: bool,
     ) -> Result<(), String> {
-        let user = user(number, 0);
+        let user = User { avatar_url: None, ..user(number, 0) };
         let known = self.users.get_mut(&number);
         let presented = match &known {
             Some(known) => known.token(presents),
