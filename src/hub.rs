@@ -10,8 +10,10 @@
 mod broadcast;
 mod log_page;
 mod metrics;
+mod presence;
 mod reaction_log;
 mod recent_changes;
+mod room_end;
 mod viewer_reports;
 
 use std::collections::HashMap;
@@ -30,15 +32,18 @@ use crate::critical_tasks::CriticalTasks;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::position::Position;
 use crate::domain::room::RoomId;
-use crate::domain::timestamp::Timestamp;
 use crate::metrics::Metrics;
-use crate::store::{Feed, FeedItem, RoomState, Store, StoreError};
+use crate::store::{Feed, FeedItem, Member, RoomState, Store, StoreError};
 
 use crate::hub::broadcast::{ReceiveError, Receiver, Sender};
 use crate::hub::log_page::{LOG_PAGE, LogPage};
 use crate::hub::metrics::{HubMetrics, ReplayReason};
+use crate::hub::presence::RoomPresence;
 use crate::hub::reaction_log::ReactionLog;
 use crate::hub::recent_changes::{AsOf, RecentChanges};
+use crate::hub::room_end::RoomEnd;
+
+pub use crate::hub::presence::PresenceReader;
 
 /// Bounds of the pause before a reader tries an unavailable store again. The pause doubles each time, with jitter.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -69,24 +74,11 @@ struct WatchedRoom {
     reaction_log: ReactionLog,
     /// Whether anybody has ever reacted to a message.
     has_reactions: bool,
+    /// Who is here. `None` if nobody has asked lately.
+    presence: Option<Arc<RoomPresence>>,
     ends: RoomEnd,
-    /// Drops `live` when the room ends.
+    /// Closes the room when it ends.
     _end: AbortOnDropHandle<()>,
-}
-
-/// When a room ends by itself: by the store's clock, and by ours.
-#[derive(Clone, Copy)]
-struct RoomEnd {
-    at: Timestamp,
-    instant: Instant,
-}
-
-impl RoomEnd {
-    /// The time by the store's clock.
-    fn now(self) -> Timestamp {
-        let remaining = self.instant.saturating_duration_since(Instant::now()).as_millis();
-        Timestamp::from_millis(self.at.as_millis().saturating_sub(remaining.try_into().unwrap_or(u64::MAX)))
-    }
 }
 
 impl WatchedRoom {
@@ -99,6 +91,13 @@ impl WatchedRoom {
             | FeedItem::Typing(..)
             | FeedItem::PresenceChanged(_) => {}
         }
+        if let Some(presence) = &self.presence {
+            match &item {
+                FeedItem::Event(event) => presence.record_event(event),
+                FeedItem::Resync | FeedItem::ResyncOf(_) => presence.record_resync(),
+                _ => {}
+            }
+        }
         if let Some(live) = &self.live {
             live.send(item);
         }
@@ -106,15 +105,35 @@ impl WatchedRoom {
 
     /// Tells the readers that the owner has ended the room, and ends their streams.
     fn end(&mut self, room: RoomId) {
-        if let Some(live) = self.live.take() {
+        if let Some(live) = &self.live {
             live.send(FeedItem::Ended(room));
         }
+        self.close();
+    }
+
+    /// Ends the streams of all readers.
+    fn close(&mut self) {
+        self.live = None;
+        if let Some(presence) = &self.presence {
+            presence.close();
+        }
+    }
+
+    fn set_viewers(&mut self, viewers: u32) {
+        self.viewers = viewers;
+        if let Some(presence) = &self.presence {
+            presence.record_viewers(viewers);
+        }
+    }
+
+    const fn is_watched(&self) -> bool {
+        self.viewers > 0 || self.presence.is_some()
     }
 
     /// Adds a viewer, and requests a subscription from the store. The caller holds the lock of the rooms, so the store gets
     /// subscriptions and unsubscriptions in the order in which they happen.
     fn join(&mut self, hub: &Hub, room: RoomId) -> (RoomWatch, BoxFuture<'static, Result<(), StoreError>>) {
-        self.viewers += 1;
+        self.set_viewers(self.viewers + 1);
         hub.metrics.viewers.inc();
         let (metrics, store) = (Arc::clone(&hub.metrics), Arc::clone(&hub.store));
         let (live, changes) = (self.subscribe(), Arc::clone(&self.changes));
@@ -139,7 +158,11 @@ impl Hub {
         let dispatch = hub.clone().dispatch(hub.store.feed());
         hub.tasks.spawn(hub.critical_tasks.clone().task(dispatch));
         let rooms = Arc::clone(&hub.rooms);
-        let viewers = move || rooms.lock().iter().map(|(room, watched)| (*room, watched.viewers)).collect();
+        let viewers = move || {
+            let rooms = rooms.lock();
+            let viewers = rooms.iter().map(|(room, watched)| (*room, watched.viewers));
+            viewers.filter(|(_, viewers)| *viewers > 0).collect()
+        };
         let report = viewer_reports::send(Arc::clone(&hub.store), viewers, hub.stop.clone());
         hub.tasks.spawn(hub.critical_tasks.clone().task(report));
         hub
@@ -193,6 +216,40 @@ impl Hub {
         self.follower(joined.watch, head, joined.as_of, Source::Live)
     }
 
+    /// Opens a subscription of a room's presence. It counts as no viewer, and ends with the room. When this returns, the users of
+    /// other nodes are known, and no ban committed from then on can be missed.
+    pub async fn presence(&self, state: &RoomState) -> PresenceReader {
+        let room = state.room.id;
+        let reader = {
+            let mut rooms = self.rooms.lock();
+            let watched = rooms.entry(room).or_insert_with(|| self.watch_room(state));
+            let presence = watched.presence.take().unwrap_or_else(|| self.start_presence(room, watched));
+            let reader = PresenceReader::new(&presence);
+            watched.presence = Some(presence);
+            self.metrics.rooms.set(rooms.len() as i64);
+            reader
+        };
+        reader.wait_until_complete().await;
+        reader
+    }
+
+    /// Shows a present user of this node as it is now.
+    pub fn update_member(&self, room: RoomId, member: &Member) {
+        if let Some(presence) = presence_in(&self.rooms.lock(), room) {
+            presence.record_member(member);
+        }
+    }
+
+    /// The presence of a room, kept by a task of its own as long as anybody reads it or is present. The caller holds the lock of the
+    /// rooms.
+    fn start_presence(&self, room: RoomId, watched: &WatchedRoom) -> Arc<RoomPresence> {
+        let presence = RoomPresence::new(room, watched.ends, watched.viewers, watched.live.is_none());
+        let presence = Arc::new(presence);
+        let watch = PresenceWatch { room, presence: Arc::clone(&presence), hub: self.clone() };
+        self.tasks.spawn(watch.run(self.store.subscribe(room)));
+        presence
+    }
+
     fn follower(&self, watch: RoomWatch, position: Position, as_of: AsOf, source: Source) -> Follower {
         Follower { watch, position, previous: position, as_of, source, stop: self.stop.clone() }
     }
@@ -205,7 +262,9 @@ impl Hub {
         let end = self.tasks.spawn(async move {
             tokio::select! {
                 () = tokio::time::sleep_until(ends.instant) => {
-                    rooms.lock().get_mut(&room).map(|watched| watched.live.take());
+                    if let Some(watched) = rooms.lock().get_mut(&room) {
+                        watched.close();
+                    }
                 }
                 () = stop.cancelled() => {}
             }
@@ -217,6 +276,7 @@ impl Hub {
             changes: Arc::default(),
             reaction_log: ReactionLog::default(),
             has_reactions: state.reaction_changes > 0,
+            presence: None,
             ends,
             _end: AbortOnDropHandle::new(end),
         };
@@ -256,7 +316,16 @@ impl Hub {
                         self.schedule_reactions(watched, room, due);
                     }
                 }
-                Some(FeedItem::Typing(..) | FeedItem::PresenceChanged(_)) => {}
+                Some(FeedItem::Typing(room, typing)) => {
+                    if let Some(presence) = presence_in(&rooms, room) {
+                        presence.record_typing(&typing);
+                    }
+                }
+                Some(FeedItem::PresenceChanged(room)) => {
+                    if let Some(presence) = presence_in(&rooms, room) {
+                        presence.record_change_elsewhere();
+                    }
+                }
                 Some(FeedItem::ResyncOf(affected)) => {
                     for room in affected.iter() {
                         if let Some(watched) = rooms.get(room) {
@@ -265,7 +334,7 @@ impl Hub {
                     }
                 }
                 Some(FeedItem::Resync) => rooms.iter().for_each(|(room, watched)| self.resync(watched, *room)),
-                None => return rooms.values_mut().for_each(|watched| watched.live = None),
+                None => return rooms.values_mut().for_each(WatchedRoom::close),
             }
         }
     }
@@ -435,6 +504,10 @@ impl Follower {
     }
 }
 
+fn presence_in(rooms: &HashMap<RoomId, WatchedRoom>, room: RoomId) -> Option<&RoomPresence> {
+    rooms.get(&room)?.presence.as_deref()
+}
+
 /// Whether a reader at `position` has read this event or a later one.
 fn is_already_read(event: &Event, position: Position) -> bool {
     event.position.seq < position.seq || event.position == position
@@ -487,13 +560,57 @@ impl Drop for RoomWatch {
     fn drop(&mut self) {
         let mut rooms = self.rooms.lock();
         if let Entry::Occupied(mut watched) = rooms.entry(self.room) {
-            watched.get_mut().viewers -= 1;
-            if watched.get().viewers == 0 {
+            let viewers = watched.get().viewers - 1;
+            watched.get_mut().set_viewers(viewers);
+            if !watched.get().is_watched() {
                 watched.remove();
                 self.store.unsubscribe(self.room);
             }
         }
         self.metrics.viewers.dec();
         self.metrics.rooms.set(rooms.len() as i64);
+    }
+}
+
+/// Keeps a room watched for its presence, until nobody reads it or is present.
+struct PresenceWatch {
+    room: RoomId,
+    presence: Arc<RoomPresence>,
+    hub: Hub,
+}
+
+impl PresenceWatch {
+    async fn run(self, mut subscribed: BoxFuture<'static, Result<(), StoreError>>) {
+        loop {
+            presence::run(&self.presence, &*self.hub.store, subscribed).await;
+            let mut rooms = self.hub.rooms.lock();
+            // A reader may just have come.
+            if self.presence.is_idle() {
+                self.end(&mut rooms);
+                return;
+            }
+            subscribed = Box::pin(std::future::ready(Ok(())));
+        }
+    }
+
+    fn end(&self, rooms: &mut HashMap<RoomId, WatchedRoom>) {
+        self.presence.close();
+        if let Entry::Occupied(mut watched) = rooms.entry(self.room)
+            && watched.get().presence.as_ref().is_some_and(|presence| Arc::ptr_eq(presence, &self.presence))
+        {
+            watched.get_mut().presence = None;
+            if !watched.get().is_watched() {
+                watched.remove();
+                self.hub.store.unsubscribe(self.room);
+            }
+        }
+        self.hub.metrics.rooms.set(rooms.len() as i64);
+    }
+}
+
+impl Drop for PresenceWatch {
+    /// Does nothing unless the task panicked, or was dropped before its end.
+    fn drop(&mut self) {
+        self.end(&mut self.hub.rooms.lock());
     }
 }
