@@ -41,6 +41,8 @@ pub enum Action {
     SendAsClient,
     /// The same, limited by room.
     SendToRoom,
+    /// Telling that a user is typing, limited by user, client and room at the rates of sends, but counted separately.
+    Type,
     /// Opening a subscription, limited by client.
     Subscribe,
     /// Reading, limited by client in units of cost.
@@ -48,8 +50,15 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 6] =
-        [Self::CreateRoom, Self::SendAsUser, Self::SendAsClient, Self::SendToRoom, Self::Subscribe, Self::Read];
+    const ALL: [Self; 7] = [
+        Self::CreateRoom,
+        Self::SendAsUser,
+        Self::SendAsClient,
+        Self::SendToRoom,
+        Self::Type,
+        Self::Subscribe,
+        Self::Read,
+    ];
 
     /// The value of the metric's label `action`.
     const fn label(self) -> &'static str {
@@ -58,6 +67,7 @@ impl Action {
             Self::SendAsUser => "send_as_user",
             Self::SendAsClient => "send_as_client",
             Self::SendToRoom => "send_to_room",
+            Self::Type => "type",
             Self::Subscribe => "subscribe",
             Self::Read => "read",
         }
@@ -70,6 +80,7 @@ impl Action {
             Self::SendAsUser => "this user sends too fast; wait a little",
             Self::SendAsClient => "too much is sent from this address; wait a little",
             Self::SendToRoom => "too much is sent to this room; wait a little",
+            Self::Type => "setTyping comes too often; once every few seconds is enough",
             Self::Subscribe => "too many subscriptions were opened from this address; wait a little",
             Self::Read => "too much is read from this address; wait a little, or ask for less at once",
         }
@@ -89,6 +100,9 @@ pub struct RateLimiter {
     sends_by_user: TokenBuckets,
     sends_by_client: TokenBuckets,
     sends_by_room: TokenBuckets,
+    typing_by_user: TokenBuckets,
+    typing_by_client: TokenBuckets,
+    typing_by_room: TokenBuckets,
     subscriptions: TokenBuckets,
     reads: TokenBuckets,
     refusals: Counters<1>,
@@ -106,6 +120,9 @@ impl RateLimiter {
             sends_by_user: buckets(settings.sends_per_user),
             sends_by_client: buckets(settings.sends_per_client),
             sends_by_room: buckets(settings.sends_per_room),
+            typing_by_user: buckets(settings.sends_per_user),
+            typing_by_client: buckets(settings.sends_per_client),
+            typing_by_room: buckets(settings.sends_per_room),
             subscriptions: buckets(settings.subscriptions_per_address),
             reads: buckets(settings.reads_per_client),
             refusals,
@@ -123,6 +140,12 @@ impl RateLimiter {
         self.sends_by_user.take((client, user)).map_err(self.refusal(Action::SendAsUser))?;
         self.sends_by_client.take(client).map_err(self.refusal(Action::SendAsClient))?;
         self.sends_by_room.take(room).map_err(self.refusal(Action::SendToRoom))
+    }
+
+    /// Checks telling that a user is typing. Takes nothing from the user's sends.
+    pub fn check_typing(&self, client: ClientKey, user: &str, room: RoomId) -> Result<(), RateLimited> {
+        let taken = self.typing_by_user.take((client, user)).and_then(|()| self.typing_by_client.take(client));
+        taken.and_then(|()| self.typing_by_room.take(room)).map_err(self.refusal(Action::Type))
     }
 
     /// Checks the opening of a subscription.
