@@ -13,6 +13,7 @@ mod joining;
 mod messages;
 mod owner;
 mod page_cache;
+mod presence;
 mod reactions;
 mod room_cache;
 mod room_reads;
@@ -53,6 +54,7 @@ pub use crate::chat::input::{
     BanUser, ChangeMessage, ChangeSettings, JoinRoom, MessageRef, OwnerKey, React, RoomKey, SendMessage,
 };
 pub use crate::chat::joining::Joined;
+pub use crate::chat::presence::PresenceFollower;
 pub use crate::chat::room_reads::RoomView;
 pub use crate::chat::settings::Settings;
 pub use crate::store::{ActiveRooms, BanPage, RoomState, UserPage};

@@ -53,6 +53,7 @@ impl Chat {
                     Actor { user: admitted_user.user.clone(), is_owner, address: secrets::address_hash(&room, client) };
                 match chat.store.join(room.id, actor).await {
                     Ok(member) => {
+                        chat.hub.update_member(room.id, &member);
                         let presence_token = secrets::presence_token(&room, &member.user.id);
                         let token = admitted_user.token;
                         Ok(Joined { room: room.id, user: member.user, token, presence_token, position: member.head })
