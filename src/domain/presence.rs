@@ -33,7 +33,15 @@ pub struct Typing {
 
 /// What readers of a room's presence receive: first a snapshot, then changes, and a new snapshot whenever they may have missed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PresenceUpdate {
+pub struct PresenceUpdate {
+    /// No other update of this process has the same.
+    pub id: u64,
+    pub kind: PresenceUpdateKind,
+}
+
+/// What an update tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PresenceUpdateKind {
     Snapshot(PresenceSnapshot),
     Changed(PresenceChange),
     /// Everyone who is typing now, in the order in which they began.

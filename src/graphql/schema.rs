@@ -10,6 +10,7 @@ pub(in crate::graphql) mod inputs;
 pub(in crate::graphql) mod message;
 pub(in crate::graphql) mod mutation;
 pub(in crate::graphql) mod payloads;
+pub(in crate::graphql) mod presence;
 pub(in crate::graphql) mod query;
 pub(in crate::graphql) mod reads;
 pub(in crate::graphql) mod request_data;

@@ -17,7 +17,7 @@ pub enum Outcome {
 
 /// An open subscription.
 pub struct Events {
-    /// The cursor after which the subscription starts; `None` if it has no events at all.
+    /// The cursor after which the subscription starts; `None` if it has no cursors.
     pub start: Option<String>,
     pub deliveries: BoxStream<'static, Delivery>,
 }

@@ -1,4 +1,5 @@
-//! Renders events: executes and serializes each once per operation, for all subscribers with the same operation.
+//! Renders events and updates of presence: executes and serializes each once per operation, for all subscribers with the same
+//! operation.
 //!
 //! A rendering is a function of the event and the operation. It does not depend on the connection, and of the variables it uses
 //! only those of the event's fields, not the room's code or the cursor. Renderings are cached within a bound; an evicted one is
@@ -26,6 +27,7 @@ use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::position::{Position, Seq};
+use crate::domain::presence::PresenceUpdate;
 use crate::domain::room::RoomId;
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::document::Document;
@@ -34,6 +36,7 @@ use crate::graphql::execution::request::Parameters;
 use crate::graphql::execution::response::Answer;
 use crate::graphql::schema::events::{MessageEvent, RoomEvent};
 use crate::graphql::schema::mutation::Mutation;
+use crate::graphql::schema::presence::PresenceEvent;
 use crate::graphql::schema::query::Query;
 use crate::graphql::schema::reads::Reads;
 use crate::graphql::schema::response_budget::BudgetExceeded;
@@ -159,11 +162,34 @@ impl EventVersion {
     }
 }
 
+/// What is rendered.
+#[derive(Clone)]
+enum Item {
+    Event(Arc<Event>),
+    Presence(Arc<PresenceUpdate>),
+}
+
+impl Item {
+    fn version(&self) -> Version {
+        match self {
+            Self::Event(event) => Version::Event(EventVersion::of(event)),
+            Self::Presence(update) => Version::Presence { id: update.id },
+        }
+    }
+}
+
+/// Identifies what is rendered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Version {
+    Event(EventVersion),
+    Presence { id: u64 },
+}
+
 /// Identifies a rendering.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     operation: [u8; 16],
-    version: EventVersion,
+    version: Version,
 }
 
 #[derive(Clone)]
@@ -197,6 +223,11 @@ impl EventRoot {
     async fn room_events(&self, ctx: &Context<'_>) -> async_graphql::Result<impl Stream<Item = RoomEvent> + use<>> {
         let event = Arc::clone(ctx.data::<Arc<Event>>()?);
         Ok(stream::iter(RoomEvent::from_event(event)))
+    }
+
+    async fn presence(&self, ctx: &Context<'_>) -> async_graphql::Result<impl Stream<Item = PresenceEvent> + use<>> {
+        let update = Arc::clone(ctx.data::<Arc<PresenceUpdate>>()?);
+        Ok(stream::iter([PresenceEvent::from(update)]))
     }
 }
 
@@ -274,13 +305,32 @@ impl Renderings {
         event: Arc<Event>,
     ) -> Result<Arc<Rendering>, Answer> {
         let version = EventVersion::of(&event);
-        let key = Key { operation: operation.identity, version };
-        let rendering = match self.cache.get(&key) {
-            Some(rendering) => rendering,
-            None => self.make_in_task(key, operation, turns, event).await?,
-        };
+        let rendering = self.get_item(operation, turns, Item::Event(event)).await?;
         operation.keep_recent(version, &rendering);
         Ok(rendering)
+    }
+
+    /// The rendering of an update of presence.
+    pub(in crate::graphql) async fn get_presence(
+        &self,
+        operation: &Arc<Operation>,
+        turns: &RoomTurns,
+        update: Arc<PresenceUpdate>,
+    ) -> Result<Arc<Rendering>, Answer> {
+        self.get_item(operation, turns, Item::Presence(update)).await
+    }
+
+    async fn get_item(
+        &self,
+        operation: &Arc<Operation>,
+        turns: &RoomTurns,
+        item: Item,
+    ) -> Result<Arc<Rendering>, Answer> {
+        let key = Key { operation: operation.identity, version: item.version() };
+        match self.cache.get(&key) {
+            Some(rendering) => Ok(rendering),
+            None => self.make_in_task(key, operation, turns, item).await,
+        }
     }
 
     /// Makes a rendering in a task of its own. A subscription is not polled while its client reads nothing, and must not block
@@ -290,11 +340,11 @@ impl Renderings {
         key: Key,
         operation: &Arc<Operation>,
         turns: &RoomTurns,
-        event: Arc<Event>,
+        item: Item,
     ) -> Result<Arc<Rendering>, Answer> {
         let (renderings, operation, turns) = (self.clone(), Arc::clone(operation), turns.clone());
         let task = tokio::spawn(async move {
-            renderings.cache.get_or_insert_async(&key, renderings.make(&operation, &turns, event)).await
+            renderings.cache.get_or_insert_async(&key, renderings.make(&operation, &turns, item)).await
         });
         match AbortOnDropHandle::new(task).await {
             Ok(rendering) => rendering,
@@ -304,19 +354,20 @@ impl Renderings {
         }
     }
 
-    async fn make(
-        &self,
-        operation: &Operation,
-        turns: &RoomTurns,
-        event: Arc<Event>,
-    ) -> Result<Arc<Rendering>, Answer> {
+    async fn make(&self, operation: &Operation, turns: &RoomTurns, item: Item) -> Result<Arc<Rendering>, Answer> {
         // The semaphore is never closed.
         let _reading = if operation.reads_store { self.reading.acquire().await.ok() } else { None };
         self.count.inc();
-        let cursor = cursor::encode_event(event.room, event.position).into();
         let mut request = Request::new("").variables(operation.variables.clone()).data(Reads::default());
         request.set_parsed_query(operation.document.clone());
-        let execution = async { self.schema.execute_stream(request.data(event)).next().await };
+        let (request, cursor) = match item {
+            Item::Event(event) => {
+                let cursor = cursor::encode_event(event.room, event.position).into();
+                (request.data(event), Some(cursor))
+            }
+            Item::Presence(update) => (request.data(update), None),
+        };
+        let execution = async { self.schema.execute_stream(request).next().await };
         let Some(response) = turns.run(execution).await else {
             return Err(Answer::refused(ErrorCode::Internal, "the event could not be rendered"));
         };
@@ -327,7 +378,7 @@ impl Renderings {
         }
         let payload = answer.into_json().json;
         match payload.len() <= self.max {
-            true => Ok(Arc::new(Rendering { payload: payload.into(), cursor: Some(cursor) })),
+            true => Ok(Arc::new(Rendering { payload: payload.into(), cursor })),
             false => Err(Answer::over_budget(BudgetExceeded::TooLarge { max: self.max })),
         }
     }

@@ -1,9 +1,10 @@
 //! Opens subscriptions, within the limits on their number. `root_field` reads what a subscription asks for, and `room_log` delivers
-//! the events of a room's log.
+//! the events of a room's log. `presence` delivers who is in a room.
 //!
 //! The schema could do this alone. Here the room's events are read without the schema, so that an event is rendered once
 //! for all subscribers with the same operation, and a message that changes before it is delivered is rendered again.
 
+mod presence;
 mod room_log;
 mod root_field;
 
@@ -78,6 +79,7 @@ impl Subscriptions {
         drop(parameters);
         match field.name {
             RootFieldName::MessageEvents | RootFieldName::RoomEvents => self.follow(slot, field, operation).await,
+            RootFieldName::Presence => self.follow_presence(slot, field, operation).await,
         }
     }
 }

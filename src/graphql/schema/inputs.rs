@@ -206,6 +206,24 @@ macro_rules! reaction_input {
 reaction_input!(AddReactionInput, true, "A reaction to add.");
 reaction_input!(RemoveReactionInput, false, "A reaction to remove.");
 
+/// A user who is typing.
+#[derive(InputObject)]
+pub(in crate::graphql) struct SetTypingInput {
+    /// The room.
+    room_id: ID,
+    /// The room's code.
+    room_code: String,
+    /// The token that joinRoom returned for presence.
+    pub(super) presence_token: String,
+}
+
+impl SetTypingInput {
+    /// The room, and its code.
+    pub(super) fn as_room(&self) -> RoomKey<'_> {
+        RoomKey { id: &self.room_id, code: &self.room_code }
+    }
+}
+
 /// Settings to change. An absent field leaves its setting as it is. Null clears `title` and `capacity`; for the others it is
 /// VALIDATION_FAILED.
 #[derive(InputObject)]

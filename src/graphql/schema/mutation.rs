@@ -7,16 +7,16 @@ use crate::domain::room::RoomId;
 use crate::graphql::schema::error::{chat_error, violation_error};
 use crate::graphql::schema::inputs::{
     AddReactionInput, BanUserInput, CreateRoomInput, DeleteMessageInput, EditMessageInput, EndRoomInput, JoinRoomInput,
-    RemoveMessageInput, RemoveReactionInput, SendMessageInput, UnbanUserInput, UpdateRoomInput,
+    RemoveMessageInput, RemoveReactionInput, SendMessageInput, SetTypingInput, UnbanUserInput, UpdateRoomInput,
 };
 use crate::graphql::schema::payloads::{
     AddReactionPayload, BanUserPayload, CreateRoomPayload, DeleteMessagePayload, EditMessagePayload, EndRoomPayload,
-    JoinRoomPayload, RemoveMessagePayload, RemoveReactionPayload, SendMessagePayload, UnbanUserPayload,
-    UpdateRoomPayload,
+    JoinRoomPayload, RemoveMessagePayload, RemoveReactionPayload, SendMessagePayload, SetTypingPayload,
+    UnbanUserPayload, UpdateRoomPayload,
 };
 use crate::graphql::schema::request_data::client_key;
 use crate::graphql::schema::room::Room;
-use crate::graphql::schema::types::Ban;
+use crate::graphql::schema::types::{Ban, DateTime};
 
 /// The mutations.
 pub struct Mutation;
@@ -97,6 +97,18 @@ impl Mutation {
     ) -> Result<RemoveReactionPayload> {
         let reacted = Box::pin(ctx.data::<Chat>()?.react(client_key(ctx), input.as_react())).await;
         Ok(reacted.map_err(chat_error)?.into())
+    }
+
+    /// Shows the others in a room that a user is typing, for five seconds or until its next message. Call it again every few seconds
+    /// while the user types. Nothing is stored.
+    async fn set_typing(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room and the user.")] input: SetTypingInput,
+    ) -> Result<SetTypingPayload> {
+        let chat = ctx.data::<Chat>()?;
+        let until = Box::pin(chat.set_typing(client_key(ctx), input.as_room(), &input.presence_token)).await;
+        Ok(SetTypingPayload { until: DateTime(until.map_err(chat_error)?) })
     }
 
     /// Changes settings of a room, as its owner.

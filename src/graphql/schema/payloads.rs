@@ -7,7 +7,7 @@ use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::message::Message;
 use crate::graphql::schema::request_data::client_key;
 use crate::graphql::schema::room::Room;
-use crate::graphql::schema::types::{Ban, Chatter};
+use crate::graphql::schema::types::{Ban, Chatter, DateTime};
 
 /// A new room.
 #[derive(SimpleObject)]
@@ -149,6 +149,13 @@ impl From<Accepted> for RemoveReactionPayload {
 fn parts_of(accepted: Accepted) -> (Message, String, String) {
     let cursor = cursor::encode_event(accepted.message.id.room, accepted.position);
     (accepted.message.into(), accepted.token.reveal(), cursor)
+}
+
+/// A user who is shown as typing.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct SetTypingPayload {
+    /// When the user is no longer shown as typing, unless it sends a message or calls setTyping again before.
+    pub(super) until: DateTime,
 }
 
 /// A room whose settings were changed.

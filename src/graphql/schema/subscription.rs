@@ -9,6 +9,7 @@ use crate::chat::{Chat, RoomKey};
 use crate::domain::event::Event;
 use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::events::{MessageEvent, RoomEvent};
+use crate::graphql::schema::presence::PresenceEvent;
 use crate::graphql::schema::request_data::client_key;
 
 /// The subscriptions.
@@ -42,6 +43,32 @@ impl Subscription {
         let key = RoomKey { id: &room_id, code: &room_code };
         follow(ctx, key, after.as_deref(), RoomEvent::from_event).await
     }
+
+    /// Who is here now, and who is typing. Not part of the room's events: it begins with a snapshot, and has no cursors. With a
+    /// presenceToken, the subscriber is shown to the others while the subscription lives, and ten seconds longer. It does not
+    /// count towards viewerCount. Completes when the room ends.
+    async fn presence(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The room to follow.")] room_id: ID,
+        #[graphql(desc = "The room's code.")] room_code: String,
+        #[graphql(desc = "The token that joinRoom returned. Without it, the subscriber is not shown to the others.")]
+        presence_token: Option<String>,
+    ) -> Result<impl Stream<Item = PresenceEvent> + use<>> {
+        let key = RoomKey { id: &room_id, code: &room_code };
+        follow_presence(ctx, key, presence_token.as_deref()).await
+    }
+}
+
+/// Follows the presence of a room.
+async fn follow_presence(
+    ctx: &Context<'_>,
+    key: RoomKey<'_>,
+    presence_token: Option<&str>,
+) -> Result<impl Stream<Item = PresenceEvent> + use<>> {
+    let follower = ctx.data::<Chat>()?.presence(client_key(ctx), key, presence_token).await.map_err(chat_error)?;
+    let updates = stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower)));
+    Ok(updates.map(PresenceEvent::from).boxed())
 }
 
 /// Follows a room, and yields the events that `convert` accepts.

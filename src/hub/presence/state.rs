@@ -5,12 +5,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use crate::domain::presence::{PRESENT_USERS_MAX, PresenceSnapshot, PresenceUpdate, PresentUser, Typing};
+use crate::domain::presence::{
+    PRESENT_USERS_MAX, PresenceSnapshot, PresenceUpdate, PresenceUpdateKind, PresentUser, Typing,
+};
 use crate::domain::user::{Role, User, UserId};
 use crate::hub::presence::listing::Listing;
 use crate::hub::presence::local_users::LocalUsers;
@@ -96,7 +99,7 @@ impl State {
         let updates = self.updates.as_ref()?;
         let published = &mut self.published;
         let snapshot = published.snapshot.get_or_insert_with(|| {
-            Arc::new(PresenceUpdate::Snapshot(PresenceSnapshot {
+            new_update(PresenceUpdateKind::Snapshot(PresenceSnapshot {
                 viewer_count: published.viewer_count,
                 user_count: published.listing.user_count(),
                 users: published.listing.users(),
@@ -230,7 +233,7 @@ impl State {
         if needs_snapshot {
             self.send_snapshot()
         } else {
-            self.send(PresenceUpdate::Changed(change))
+            self.send(PresenceUpdateKind::Changed(change))
         }
         None
     }
@@ -250,7 +253,7 @@ impl State {
         }
         published.typing = self.typing.users().cloned().collect();
         (published.typing_at, published.snapshot) = (Some(now), None);
-        let typing = PresenceUpdate::Typing(published.typing.clone());
+        let typing = PresenceUpdateKind::Typing(published.typing.clone());
         self.send(typing);
         None
     }
@@ -269,10 +272,15 @@ impl State {
         }
     }
 
-    fn send(&self, update: PresenceUpdate) {
+    fn send(&self, kind: PresenceUpdateKind) {
         if let Some(updates) = &self.updates {
             // There may be no reader at the moment.
-            let _ = updates.send(Arc::new(update));
+            let _ = updates.send(new_update(kind));
         }
     }
+}
+
+fn new_update(kind: PresenceUpdateKind) -> Arc<PresenceUpdate> {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+    Arc::new(PresenceUpdate { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), kind })
 }

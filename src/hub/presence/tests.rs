@@ -10,7 +10,8 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::domain::presence::{
-    PRESENCE_LINGER, PRESENT_USERS_MAX, PresenceUpdate, PresentUser, TYPING_DURATION, TYPING_USERS_MAX, Typing,
+    PRESENCE_LINGER, PRESENT_USERS_MAX, PresenceUpdate, PresenceUpdateKind, PresentUser, TYPING_DURATION,
+    TYPING_USERS_MAX, Typing,
 };
 use crate::domain::user::{DisplayName, Role, User, UserId};
 use crate::hub::presence::state::{CAPACITY, CHANGES_INTERVAL, State, TYPING_INTERVAL};
@@ -52,7 +53,7 @@ impl Reader {
         loop {
             match self.updates.try_recv() {
                 Ok(update) => {
-                    changes += usize::from(!matches!(*update, PresenceUpdate::Typing(_)));
+                    changes += usize::from(!matches!(update.kind, PresenceUpdateKind::Typing(_)));
                     self.apply(&update);
                 }
                 Err(broadcast::error::TryRecvError::Lagged(_)) => *self = Self::open(state),
@@ -62,13 +63,13 @@ impl Reader {
     }
 
     fn apply(&mut self, update: &PresenceUpdate) {
-        match update {
-            PresenceUpdate::Snapshot(snapshot) => {
+        match &update.kind {
+            PresenceUpdateKind::Snapshot(snapshot) => {
                 self.users = snapshot.users.iter().map(|user| (user.user.id.clone(), user.clone())).collect();
                 (self.user_count, self.viewer_count) = (snapshot.user_count, snapshot.viewer_count);
                 self.typing.clone_from(&snapshot.typing);
             }
-            PresenceUpdate::Changed(change) => {
+            PresenceUpdateKind::Changed(change) => {
                 (self.user_count, self.viewer_count) = (change.user_count, change.viewer_count);
                 for user in &change.left {
                     assert!(self.users.remove(&user.id).is_some(), "a user who left was in the list");
@@ -82,7 +83,7 @@ impl Reader {
                     }
                 }
             }
-            PresenceUpdate::Typing(users) => self.typing.clone_from(users),
+            PresenceUpdateKind::Typing(users) => self.typing.clone_from(users),
         }
     }
 

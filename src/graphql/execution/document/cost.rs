@@ -30,6 +30,9 @@ const REACTIONS: u64 = 5;
 /// Lists that are neither pages nor the items of one: the reactions to a message.
 const REACTION_LISTS: [(&str, &str); 2] = [("Message", "reactions"), ("Message", "reactionsBy")];
 
+/// The list of present users, and the assumed number of its items. It is longer than a page.
+const PRESENT_USERS: ((&str, &str), u64) = (("PresenceSnapshot", "users"), 500);
+
 /// The cost of the most expensive operation or fragment if every variable has its largest value.
 pub(super) fn max(document: &ExecutableDocument) -> u64 {
     let mut count = Count::new(document, Sizes::Largest);
@@ -157,9 +160,11 @@ impl<'a> Count<'a> {
         let is_root = of.is_some_and(|of| TYPES.is_root(of));
         let uses_store = !is_introspection && (is_root || is_page || is_one_of(&READING_FIELDS));
         let own = if uses_store { STORE_FIELD_COST } else { 1 };
-        if is_one_of(&REACTION_LISTS) {
+        let (present_users, present) = PRESENT_USERS;
+        let assumed = [(is_one_of(&REACTION_LISTS), REACTIONS), (is_one_of(&[present_users]), present)];
+        if let Some((_, assumed)) = assumed.into_iter().find(|(is_this, _)| *is_this) {
             // A list of texts costs as much as one of objects with a field.
-            let items = inside.in_page(u64::from(PAGE_MAX)).max(1).saturating_mul(REACTIONS);
+            let items = inside.in_page(u64::from(PAGE_MAX)).max(1).saturating_mul(assumed);
             return Cost { once: own.saturating_add(items), per_item: 0 };
         }
         if known.is_some_and(|known| known.is_list) && !is_introspection {

@@ -28,7 +28,7 @@ impl Subscriptions {
         field: RootField,
         operation: Arc<Operation>,
     ) -> Result<Outcome, Answer> {
-        let RootField { name, room_id, room_code, after, position, response_key } = field;
+        let RootField { name, room_id, room_code, after, position, response_key, presence_token: _ } = field;
         let key = RoomKey { id: &room_id, code: &room_code };
         let followed = timeout(self.time_limit, self.chat.follow(slot.client, key, after.as_deref())).await;
         let (start, mut follower) = followed

@@ -13,6 +13,7 @@ use crate::graphql::execution::request::Parameters;
 pub(super) enum RootFieldName {
     MessageEvents,
     RoomEvents,
+    Presence,
 }
 
 impl RootFieldName {
@@ -20,6 +21,7 @@ impl RootFieldName {
         match name {
             "messageEvents" => Some(Self::MessageEvents),
             "roomEvents" => Some(Self::RoomEvents),
+            "presence" => Some(Self::Presence),
             _ => None,
         }
     }
@@ -27,7 +29,7 @@ impl RootFieldName {
     /// Whether the subscription delivers events of this kind.
     pub(super) const fn delivers(self, kind: &EventKind) -> bool {
         match kind {
-            EventKind::Sent(_) | EventKind::Edited(_) | EventKind::Deleted(_) => true,
+            EventKind::Sent(_) | EventKind::Edited(_) | EventKind::Deleted(_) => !matches!(self, Self::Presence),
             EventKind::ReactionsChanged(_)
             | EventKind::RoomUpdated(_)
             | EventKind::UserBanned(_)
@@ -43,8 +45,9 @@ pub(super) struct RootField {
     pub(super) name: RootFieldName,
     pub(super) room_id: String,
     pub(super) room_code: String,
-    /// The cursor to resume after.
+    /// The cursor to resume after. Presence has no cursors and ignores it.
     pub(super) after: Option<String>,
+    pub(super) presence_token: Option<String>,
     /// Where the field stands in the document, and its key in the response.
     pub(super) position: Pos,
     pub(super) response_key: String,
@@ -73,6 +76,7 @@ impl RootField {
             room_id: text("roomId")?,
             room_code: text("roomCode")?,
             after: resume_after.or_else(|| text("after")),
+            presence_token: text("presenceToken"),
             position: *position,
             response_key: field.response_key().node.to_string(),
         })
