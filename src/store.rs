@@ -214,7 +214,7 @@ pub trait Store: FailureCounters {
 pub const VIEWER_REPORT_TTL: Duration = Duration::from_secs(12);
 
 /// How long a node's report of present users is valid.
-pub const PRESENCE_REPORT_TTL: Duration = Duration::from_secs(12);
+pub const PRESENCE_REPORT_TTL: Duration = Duration::from_secs(10);
 
 /// How many clients a room trusts. Further clients with the right code still enter, and are counted each time.
 pub const TRUSTED_CLIENTS_MAX: usize = 50_000;
