@@ -5,6 +5,7 @@
 
 mod client_queues;
 mod denied;
+pub mod identity;
 mod known_clients;
 mod lockout_cache;
 mod room_codes;

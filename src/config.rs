@@ -4,6 +4,7 @@
 //! cannot prevent the start.
 
 mod dotenv;
+mod identity;
 mod parsers;
 mod report;
 mod settings;
@@ -122,6 +123,7 @@ impl Source {
             network_prefixes: source.get(&NETWORK_PREFIX_LENGTHS)?,
             wrong_codes_per_room: source.get(&WRONG_CODES_PER_ROOM)?,
             wrong_tokens_per_user: source.get(&WRONG_TOKENS_PER_USER)?,
+            identity: self.identity()?,
         };
         let rate_limit = rate_limit::Settings {
             enabled,

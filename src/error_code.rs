@@ -37,6 +37,9 @@ error_codes! {
     RoomCodeInvalid, "ROOM_CODE_INVALID", "The room code is wrong.";
     TokenInvalid, "TOKEN_INVALID", "The token is not the user's current one, or there is no such user.";
     UserUnknown, "USER_UNKNOWN", "There is no such user.";
+    IdentityRequired, "IDENTITY_REQUIRED", "The action needs an identity from a site that vouches for the user.";
+    IdentityInvalid, "IDENTITY_INVALID", "The identity is forged, malformed, for another room, or not accepted here.";
+    IdentityExpired, "IDENTITY_EXPIRED", "The identity has expired.";
     ValidationFailed, "VALIDATION_FAILED", "A field of the input breaks a rule.";
     MessageNotFound, "MESSAGE_NOT_FOUND", "There is no such message in the room.";
     NotAuthor, "NOT_AUTHOR", "The user is not the author of the message.";

@@ -1,10 +1,11 @@
-//! Settings of room codes, wrong tokens and their lockouts.
+//! Settings of room codes, wrong tokens, their lockouts, and identities.
 
+use crate::access::identity;
 use crate::domain::client_key::NetworkPrefixes;
 use crate::store::LockoutPolicy;
 
 /// Settings of [`super::Access`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Without lockouts, codes and tokens are still checked, but failures are not counted.
     pub lockouts_enabled: bool,
@@ -16,4 +17,5 @@ pub struct Settings {
     /// times as many, strangers have none.
     pub wrong_codes_per_room: u32,
     pub wrong_tokens_per_user: LockoutPolicy,
+    pub identity: identity::Settings,
 }

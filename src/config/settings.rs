@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::access::identity::{Requirement, RoomCreators};
 use crate::config::parsers::*;
 use crate::domain::client_key::NetworkPrefixes;
 use crate::domain::limits::USER_ID_MIN;
@@ -247,6 +248,23 @@ settings! {
         WRONG_CODES_PER_ROOM: u32 = "1000", number(1, 100_000);
         /// Wrong tokens per user and client address before a lockout, and the length of the first lockout.
         WRONG_TOKENS_PER_USER: LockoutPolicy = "10:1m", parsed(LOCKOUT);
+    }
+
+    "Identities" {
+        /// Users that your site vouches for with a signed identity (see docs/identity.md): `off` refuses identities, `optional`
+        /// accepts them beside users of their own choosing, `required` serves no others. Reading a room needs its code alone.
+        IDENTITY: Requirement = "off", choice(&[
+            ("off", Requirement::Off), ("optional", Requirement::Optional), ("required", Requirement::Required),
+        ]);
+        /// JWKS file with the public keys that identities are signed with: EdDSA (Ed25519), ES256 or RS256. Read again within
+        /// seconds after it changes.
+        IDENTITY_KEYS: Option<PathBuf> = "", optional("a path");
+        /// Secret that identities are signed with (HS256), at least 32 bytes. Use `IDENTITY_KEYS` where the site can: whoever
+        /// has this secret can issue identities.
+        IDENTITY_SECRET: String = "", text();
+        /// Who may create rooms: `anyone`, or `identified` for users with an identity alone.
+        CREATE_ROOMS: RoomCreators = "anyone",
+            choice(&[("anyone", RoomCreators::Anyone), ("identified", RoomCreators::Identified)]);
     }
 
     "GraphQL documents" {

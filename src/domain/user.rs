@@ -16,6 +16,12 @@ impl UserId {
         Ok(Self(text.to_owned()))
     }
 
+    /// The id of a user that a host site vouches for: `@` and the site's own id for it, of 1 to `limits.user_id` characters.
+    pub fn from_subject(subject: &str, limits: &Limits) -> Result<Self, Violation> {
+        validate_text(Field::UserId, subject, 1, limits.user_id, &[])?;
+        Ok(Self(format!("@{subject}")))
+    }
+
     /// An id for a client that did not choose one.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string())

@@ -60,6 +60,10 @@ fn an_invalid_value_stops_the_start_with_an_error_that_names_the_setting() {
         ("REDIS_SENTINELS", "one,two:26379"),
         ("REDIS_SENTINELS", "redis://one:26379"),
         ("DRAIN_SECONDS", "soon"),
+        ("IDENTITY", "maybe"),
+        ("IDENTITY", "required"),
+        ("CREATE_ROOMS", "nobody"),
+        ("CREATE_ROOMS", "identified"),
     ] {
         assert_refused(&[(name, value), ("RATE_LIMITS", if name == "RATE_LIMITS" { value } else { "on" })], name);
     }
@@ -73,6 +77,15 @@ fn an_invalid_value_stops_the_start_with_an_error_that_names_the_setting() {
         ("REDIS_PREFIX", "{livechat}"),
     ] {
         assert_refused(&[(name, value), ("REDIS_HOST", "127.0.0.1")], name);
+    }
+    // Those of identities, only if identities are accepted.
+    for (name, value, problem) in [
+        ("IDENTITY_SECRET", "31 bytes, which is one too few!", "at least 32 bytes"),
+        ("IDENTITY_KEYS", "/no/such/jwks.json", "cannot be read"),
+        ("IDENTITY_KEYS", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "is not a JWKS"),
+    ] {
+        let error = assert_refused(&[(name, value), ("IDENTITY", "optional")], name);
+        assert!(error.contains(problem) && !error.contains(value), "{error}");
     }
 }
 
