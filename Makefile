@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings
+.PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents
 
 # Runs every test. The client tests use the binary that the Rust tests were built with.
 test: tools graphiql
@@ -65,6 +65,10 @@ advisories: cargo-deny
 # Updates schema.graphql after a change of the schema.
 schema:
 	cargo run --locked --quiet -- schema > schema.graphql
+
+# Updates the list of the chat page's documents, which always run, after a change of src/web/chat/operations.js.
+chat-documents: tools
+	node tests/clients/support/chat_documents.js > src/web/chat-documents.json
 
 # Updates .env.example and docs/operations.md after a change of src/config/settings.rs.
 settings:

@@ -10,6 +10,7 @@ mod report;
 mod settings;
 mod source;
 mod store;
+mod trusted_documents;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -137,7 +138,21 @@ impl Source {
         Ok((access, rate_limit))
     }
 
+    fn document_limits(&self) -> Result<document::Limits, ConfigError> {
+        Ok(document::Limits {
+            bytes: self.get(&DOCUMENT_MAX_BYTES)?,
+            tokens: self.get(&DOCUMENT_MAX_TOKENS)?,
+            nesting: self.get(&DOCUMENT_MAX_NESTING)?,
+            depth: self.get(&OPERATION_MAX_DEPTH)?,
+            cost: self.get(&OPERATION_MAX_COST)?,
+            introspection: self.get(&INTROSPECTION)?,
+            variables_bytes: self.get(&VARIABLES_MAX_BYTES)?,
+            ..document::Limits::DEFAULT
+        })
+    }
+
     fn http(&self, limits: Limits) -> Result<http::Settings, ConfigError> {
+        let document_limits = self.document_limits()?;
         Ok(http::Settings {
             base_path: self.get(&BASE_PATH)?,
             body_max: self.get(&BODY_MAX_BYTES)?,
@@ -166,17 +181,9 @@ impl Source {
                     distinct: self.get(&MAX_DISTINCT_SUBSCRIPTIONS)?,
                     distinct_per_client: self.get(&MAX_DISTINCT_SUBSCRIPTIONS_PER_CLIENT)?,
                 },
-                limits: document::Limits {
-                    bytes: self.get(&DOCUMENT_MAX_BYTES)?,
-                    tokens: self.get(&DOCUMENT_MAX_TOKENS)?,
-                    nesting: self.get(&DOCUMENT_MAX_NESTING)?,
-                    depth: self.get(&OPERATION_MAX_DEPTH)?,
-                    cost: self.get(&OPERATION_MAX_COST)?,
-                    introspection: self.get(&INTROSPECTION)?,
-                    variables_bytes: self.get(&VARIABLES_MAX_BYTES)?,
-                    ..document::Limits::DEFAULT
-                },
+                limits: document_limits,
                 persisted_queries: self.get(&PERSISTED_QUERIES)?,
+                trusted_documents: self.trusted_documents(&document_limits)?,
             },
             transports: transport::Settings {
                 ws_init_timeout: self.get(&WS_INIT_TIMEOUT)?,

@@ -74,7 +74,8 @@ error_codes! {
     Timeout, "TIMEOUT", "The operation took too long.";
     TooManySockets, "TOO_MANY_SOCKETS", "The address has too many open sockets.";
     TooManySubscriptions, "TOO_MANY_SUBSCRIPTIONS", "The client has too many open subscriptions.";
-    // From persisted queries.
+    // From persisted queries and trusted documents.
+    DocumentNotTrusted, "DOCUMENT_NOT_TRUSTED", "The server runs only listed documents, and this is none of them.";
     PersistedQueryInvalid, "PERSISTED_QUERY_INVALID", "The hash does not match the document, or the extension is malformed.";
     PersistedQueryNotFound, "PERSISTED_QUERY_NOT_FOUND", "The server does not know the document of this hash.";
     PersistedQueryNotSupported, "PERSISTED_QUERY_NOT_SUPPORTED", "Persisted queries are switched off.";

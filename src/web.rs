@@ -7,6 +7,9 @@ use axum::Router;
 
 use crate::web::graphiql::Graphiql;
 
+/// The documents of the chat page, by their SHA-256 hashes. `make chat-documents` updates them.
+pub const CHAT_DOCUMENTS: &str = include_str!("web/chat-documents.json");
+
 /// Settings of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

@@ -288,6 +288,9 @@ settings! {
         INTROSPECTION: bool = "on", on_or_off();
         /// Automatic persisted queries. `off` answers `PersistedQueryNotSupported`, and clients send their documents.
         PERSISTED_QUERIES: bool = "on", on_or_off();
+        /// File with the only documents that run, as Relay, Apollo or GraphQL Code Generator writes it
+        /// (see docs/operations.md#trusted-documents). Read at start. Empty: any document runs.
+        TRUSTED_DOCUMENTS: Option<PathBuf> = "", optional("a path");
     }
 
     "Legacy REST routes" {

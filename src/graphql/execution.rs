@@ -16,6 +16,8 @@ mod request;
 mod response;
 mod schema_errors;
 mod subscriptions;
+mod trusted_documents;
+mod validator;
 
 pub use crate::graphql::execution::executor::{Executor, Settings};
 pub(in crate::graphql) use crate::graphql::execution::limited_json::CountedJson;
@@ -24,3 +26,4 @@ pub use crate::graphql::execution::rendering::Rendering;
 pub use crate::graphql::execution::request::{Parameters, RequestContext, TransportKind};
 pub use crate::graphql::execution::response::{Answer, Failure};
 pub use crate::graphql::execution::subscriptions::SubscriptionLimits;
+pub use crate::graphql::execution::trusted_documents::{InvalidManifest, TrustedDocuments};

@@ -35,7 +35,22 @@ pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscript
 /// A builder of the schema over `chat`. Requests may carry a [`ClientKey`](crate::domain::client_key::ClientKey) in their data.
 /// Those without one count as one client.
 pub fn builder(chat: Chat) -> SchemaBuilder {
-    Schema::build(Query, Mutation, Subscription).data(chat)
+    builder_without_data().data(chat)
+}
+
+/// A builder of the schema without a service. It validates and describes; resolvers fail.
+pub(in crate::graphql) fn builder_without_data() -> SchemaBuilder {
+    Schema::build(Query, Mutation, Subscription)
+}
+
+/// The schema of a builder without a limit of depth, because documents are checked before. Suggestions for misspelled names reveal
+/// the schema, so they are off when introspection is off.
+pub(in crate::graphql) fn finish(builder: SchemaBuilder, introspection: bool) -> Schema {
+    let builder = builder.limit_recursive_depth(usize::MAX);
+    match introspection {
+        true => builder.finish(),
+        false => builder.disable_introspection().disable_suggestions().finish(),
+    }
 }
 
 /// The schema in the GraphQL schema definition language, as `schema.graphql` has it.
@@ -45,5 +60,5 @@ pub fn sdl() -> String {
 
 /// The schema for introspection. Resolvers fail.
 pub(in crate::graphql) fn without_data() -> Schema {
-    Schema::build(Query, Mutation, Subscription).finish()
+    builder_without_data().finish()
 }

@@ -6,3 +6,4 @@ mod headers;
 mod payloads;
 mod persisted_queries;
 mod subscription_roots;
+mod trusted_documents;

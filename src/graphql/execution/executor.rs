@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, ValidationMode, Variables};
-use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{Instrument as _, debug_span};
@@ -18,12 +17,14 @@ use crate::graphql::execution::document::{Document, Documents, Limits};
 use crate::graphql::execution::fast_path::RenderedMessages;
 use crate::graphql::execution::metrics::{self, GraphqlMetrics};
 use crate::graphql::execution::outcome::{self, Outcome};
-use crate::graphql::execution::persisted_queries::PersistedQueries;
+use crate::graphql::execution::persisted_queries::{Hash, PersistedQueries};
 use crate::graphql::execution::rendering::{Renderings, event_schema};
 use crate::graphql::execution::request::{Parameters, RequestContext};
 use crate::graphql::execution::response::Answer;
 use crate::graphql::execution::schema_errors;
 use crate::graphql::execution::subscriptions::{SubscriptionLimits, Subscriptions};
+use crate::graphql::execution::trusted_documents::TrustedDocuments;
+use crate::graphql::execution::validator::Validator;
 use crate::graphql::schema::reads::Reads;
 use crate::graphql::schema::request_data::OverGet;
 use crate::graphql::schema::response_budget::ResponseBudget;
@@ -32,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::unsent_bytes::UnsentBytes;
 
 /// How much a request may ask for, and how many may run at once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Queries and mutations that run at once. One client may have three quarters of them.
     pub max_in_flight: usize,
@@ -44,6 +45,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether documents may be named by their hash.
     pub persisted_queries: bool,
+    /// The only documents that may run, if the operator has listed them.
+    pub trusted_documents: Option<TrustedDocuments>,
 }
 
 /// Runs requests.
@@ -51,11 +54,12 @@ pub struct Settings {
 pub struct Executor {
     chat: Chat,
     schema: Schema,
-    /// Validates documents and executes nothing.
-    validator: Schema,
+    validator: Validator,
     rendered_messages: RenderedMessages,
     documents: Documents,
     persisted_queries: PersistedQueries,
+    /// `None` if any document may run.
+    trusted_documents: Option<TrustedDocuments>,
     subscriptions: Subscriptions,
     in_flight: Arc<ClientLimit>,
     time_limit: Duration,
@@ -75,11 +79,12 @@ impl Executor {
         let renderings = Renderings::new(events, distinct, settings.response_max, metrics.renderings.clone());
         let time_limit = settings.time_limit;
         Self {
-            schema: schema(&chat, introspection, ValidationMode::Fast),
+            schema: schema::finish(schema::builder(chat.clone()).validation_mode(ValidationMode::Fast), introspection),
             rendered_messages: RenderedMessages::new(),
-            validator: schema(&chat, introspection, ValidationMode::Strict),
+            validator: Validator::new(introspection),
             documents: Documents::new(settings.limits),
             persisted_queries: PersistedQueries::new(settings.persisted_queries),
+            trusted_documents: settings.trusted_documents,
             subscriptions: Subscriptions::new(chat.clone(), renderings, limits, time_limit, metrics.clone()),
             in_flight: ClientLimit::shared(usize::MAX, settings.max_in_flight),
             time_limit,
@@ -114,12 +119,7 @@ impl Executor {
         mut context: RequestContext,
         name: &mut &'static str,
     ) -> Result<Outcome, Answer> {
-        let mut sent_with_hash = None;
-        if let Some(extension) = parameters.persisted_query.take() {
-            let resolved = self.persisted_queries.resolve(&extension, &mut parameters.query);
-            sent_with_hash = resolved.map_err(Answer::not_persisted)?;
-        }
-        let document = self.documents.read(&parameters.query)?;
+        let (document, sent_with_hash) = self.find_document(&mut parameters)?;
         let operation = document.operation(parameters.operation_name.as_deref());
         *name = metrics::name_of(&document.parsed, operation);
         let kind = operation.map(|operation| operation.ty);
@@ -127,7 +127,7 @@ impl Executor {
             return Err(Answer::mutation_over_get());
         }
         document.admit(operation, parameters.variables.as_ref(), &self.documents.limits)?;
-        document.validate(|parsed| self.validate(parsed))?;
+        self.validator.validate(&document)?;
         if let Some(hash) = sent_with_hash {
             self.persisted_queries.keep(hash, &parameters.query);
         }
@@ -199,21 +199,23 @@ impl Executor {
         }
     }
 
-    /// Has the schema validate a document. The schema validates before it looks for the operation, so it executes nothing
-    /// when the request names an operation that no document can have.
-    fn validate(&self, document: &ExecutableDocument) -> Result<(), Answer> {
-        let mut request = Request::new("").operation_name(NO_OPERATION);
-        request.set_parsed_query(document.clone());
-        // Validation does not wait for anything.
-        let mut response = Box::pin(self.validator.execute(request)).now_or_never().unwrap_or_default();
-        match &response.errors[..] {
-            [error] if error.message == format!("Unknown operation named \"{NO_OPERATION}\"") => Ok(()),
-            [] => Err(Answer::fault()),
-            _ => {
-                schema_errors::set_codes(&mut response.errors);
-                Err(Answer::from(response))
-            }
+    /// Finds the document of a request, and its text for a request without one. Also returns the hash under which a document that
+    /// was sent may be cached.
+    fn find_document(&self, parameters: &mut Parameters) -> Result<(Arc<Document>, Option<Hash>), Answer> {
+        if let Some(trusted) = &self.trusted_documents {
+            let found = trusted.find(parameters).ok_or_else(Answer::not_trusted)?;
+            parameters.query.clone_from(&found.text);
+            return Ok((Arc::clone(&found.document), None));
         }
+        let mut sent_with_hash = None;
+        if let Some(extension) = parameters.persisted_query.take() {
+            let resolved = self.persisted_queries.resolve(&extension, &mut parameters.query);
+            sent_with_hash = resolved.map_err(Answer::not_persisted)?;
+        } else if parameters.query.is_empty() && parameters.document_id.is_some() {
+            let message = "this server knows no documents by their ids; send the document itself as query";
+            return Err(Answer::refused(ErrorCode::BadRequest, message));
+        }
+        Ok((self.documents.read(&parameters.query)?, sent_with_hash))
     }
 
     /// Estimates how many bytes the aliases of a mutation may repeat in its result: the input, or the text of an earlier send if
@@ -229,21 +231,8 @@ impl Executor {
     }
 }
 
-/// The name of an operation that no document has, because it contains a space.
-const NO_OPERATION: &str = "no operation";
-
 /// The input field that makes a send repeatable.
 const REPEATABLE: &str = "clientMessageId";
-
-/// The schema without a limit of depth, because documents have been checked before. Suggestions for misspelled names reveal the
-/// schema, so they are off when introspection is off.
-fn schema(chat: &Chat, introspection: bool, validation: ValidationMode) -> Schema {
-    let builder = schema::builder(chat.clone()).validation_mode(validation).limit_recursive_depth(usize::MAX);
-    match introspection {
-        true => builder.finish(),
-        false => builder.disable_introspection().disable_suggestions().finish(),
-    }
-}
 
 /// The request for the schema.
 fn request(parameters: &Parameters, executable: ExecutableDocument, context: &RequestContext) -> Request {

@@ -9,19 +9,21 @@ use crate::domain::client_key::ClientKey;
 /// The parameters of a request, which every transport carries.
 #[derive(Clone)]
 pub struct Parameters {
-    /// The document; empty if only its hash was sent.
+    /// The document; empty if only its hash or its id was sent.
     pub query: String,
     pub operation_name: Option<String>,
     pub variables: Option<Map<String, Value>>,
     /// `extensions.persistedQuery`. Other extensions are ignored.
     pub persisted_query: Option<Value>,
+    /// The id of a trusted document, under whatever name it was sent.
+    pub document_id: Option<String>,
     /// A cursor among the parameters.
     pub resume_after: Option<String>,
 }
 
 impl Parameters {
     pub fn new(query: String, operation_name: Option<String>, variables: Option<Map<String, Value>>) -> Self {
-        Self { query, operation_name, variables, persisted_query: None, resume_after: None }
+        Self { query, operation_name, variables, persisted_query: None, document_id: None, resume_after: None }
     }
 }
 

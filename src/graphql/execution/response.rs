@@ -13,6 +13,7 @@ use crate::error_code::ErrorCode;
 use crate::graphql::execution::document::Rejection;
 use crate::graphql::execution::limited_json::{CountedJson, LimitedJson};
 use crate::graphql::execution::persisted_queries::Problem;
+use crate::graphql::execution::validator::Invalid;
 use crate::graphql::schema::error::chat_error;
 use crate::graphql::schema::response_budget::{BudgetExceeded, ResponseBudget};
 use crate::unsent_bytes::with_permit;
@@ -87,6 +88,12 @@ impl Answer {
         // The error does not concern any location in the document.
         error.locations.clear();
         Self::of_error(Failure::RateLimit, error)
+    }
+
+    /// A document that is not among those that the operator has listed. The answer is the same for all of them.
+    pub(in crate::graphql) fn not_trusted() -> Self {
+        let message = "this server runs only documents that its operator has listed, and this is none of them";
+        Self::refused(ErrorCode::DocumentNotTrusted, message)
     }
 
     pub(in crate::graphql) fn timed_out() -> Self {
@@ -251,6 +258,16 @@ impl From<Rejection> for Answer {
         let mut error = error_of(rejection.code(), rejection.to_string());
         error.locations.extend(rejection.position());
         Self::of_error(Failure::Request, error)
+    }
+}
+
+impl From<Invalid> for Answer {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::Value(rejection) => rejection.into(),
+            Invalid::Document(errors) if errors.is_empty() => Self::fault(),
+            Invalid::Document(errors) => Response::from_errors(errors).into(),
+        }
     }
 }
 

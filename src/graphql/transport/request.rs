@@ -99,6 +99,12 @@ struct Fields {
     operation_name: Option<String>,
     variables: Option<Map<String, Value>>,
     extensions: Option<Map<String, Value>>,
+    /// The id of a trusted document, by any of the names that clients use. Anything but a text is ignored, as are all fields of
+    /// other names.
+    document_id: Option<Value>,
+    id: Option<Value>,
+    #[serde(rename = "doc_id")]
+    doc_id: Option<Value>,
     #[serde(alias = "lastEventID", alias = "Last-Event-ID", alias = "last-event-id", alias = "last_event_id")]
     last_event_id: Option<String>,
 }
@@ -122,12 +128,14 @@ impl Fields {
                 _ => return Err(BadRequest::Cursor),
             }
         }
-        if self.query.is_none() && persisted_query.is_none() {
+        let ids = [self.document_id, self.id, self.doc_id].into_iter().flatten();
+        let document_id = ids.into_iter().find_map(|id| if let Value::String(id) = id { Some(id) } else { None });
+        if self.query.is_none() && persisted_query.is_none() && document_id.is_none() {
             return Err(BadRequest::Malformed("a GraphQL request needs a query, which must be a string".to_owned()));
         }
         let query = self.query.unwrap_or_default();
         let operation_name = self.operation_name.filter(|name| !name.is_empty());
-        Ok(Parameters { query, operation_name, variables: self.variables, persisted_query, resume_after })
+        Ok(Parameters { query, operation_name, variables: self.variables, persisted_query, document_id, resume_after })
     }
 }
 
@@ -156,10 +164,17 @@ pub(super) fn parse_query_string(uri: &Uri) -> Result<Parameters, BadRequest> {
     let operation_name = parameter("operationName")?;
     let variables = parse_object("variables", parameter("variables")?)?;
     let extensions = parse_object("extensions", parameter("extensions")?)?;
-    if query.is_none() && !extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery")) {
+    let [document_id, id, doc_id] = [parameter("documentId")?, parameter("id")?, parameter("doc_id")?]
+        .map(|id| id.filter(|id| !id.is_empty()).map(Value::String));
+    let has_id = [&document_id, &id, &doc_id].into_iter().any(Option::is_some);
+    if query.is_none()
+        && !has_id
+        && !extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"))
+    {
         return Err(BadRequest::Malformed("the query string needs a parameter named query".into()));
     }
-    Fields { query, operation_name, variables, extensions, last_event_id: None }.into_parameters()
+    Fields { query, operation_name, variables, extensions, document_id, id, doc_id, last_event_id: None }
+        .into_parameters()
 }
 
 /// Parses a query parameter that holds a JSON object.

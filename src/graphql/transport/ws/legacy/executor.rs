@@ -21,6 +21,7 @@ use crate::graphql::transport::ws::socket::Socket;
 
 /// Names of extensions in a request to the executor.
 const PERSISTED_QUERY: &str = "persistedQuery";
+const DOCUMENT_ID: &str = "documentId";
 const RESUME_AFTER: &str = "resumeAfter";
 
 /// Executes the requests of one socket. Limits, budgets, metrics and error codes are those of every other transport.
@@ -88,8 +89,8 @@ fn taking_turns(mut responses: impl Stream<Item = Response> + Unpin) -> impl Str
 
 /// The payload of a `start` message as the library parses it.
 pub(super) fn to_payload(parameters: Parameters) -> Value {
-    let Parameters { query, operation_name, variables, persisted_query, resume_after } = parameters;
-    let extensions = json!({ PERSISTED_QUERY: persisted_query, RESUME_AFTER: resume_after });
+    let Parameters { query, operation_name, variables, persisted_query, document_id, resume_after } = parameters;
+    let extensions = json!({ PERSISTED_QUERY: persisted_query, DOCUMENT_ID: document_id, RESUME_AFTER: resume_after });
     json!({ "query": query, "operationName": operation_name, "variables": variables, "extensions": extensions })
 }
 
@@ -100,7 +101,8 @@ fn from_request(mut request: Request) -> Parameters {
         value.filter(|value| !value.is_null())
     };
     let persisted_query = extension(PERSISTED_QUERY);
-    let resume_after = extension(RESUME_AFTER).and_then(|cursor| cursor.as_str().map(str::to_owned));
+    let mut text = |name| extension(name).and_then(|value| value.as_str().map(str::to_owned));
+    let (document_id, resume_after) = (text(DOCUMENT_ID), text(RESUME_AFTER));
     let variables = serde_json::to_value(&request.variables).ok();
     let variables = variables.and_then(|variables| if let Value::Object(map) = variables { Some(map) } else { None });
     Parameters {
@@ -108,6 +110,7 @@ fn from_request(mut request: Request) -> Parameters {
         operation_name: request.operation_name,
         variables,
         persisted_query,
+        document_id,
         resume_after,
     }
 }
