@@ -16,7 +16,7 @@ use crate::support::room_view::{assert_events_match, read_with_failover};
 use crate::support::server::Server;
 use crate::support::socket::PROTOCOL;
 use crate::support::stream::{Stream, post};
-use crate::support::subscriber::{Received, Subscriber};
+use crate::support::subscriber::{EVENTS, Received, Subscriber};
 use crate::support::transport::{Reader, Resume, Transport};
 use crate::support::{TIMEOUT, http_client, http_get};
 
@@ -96,7 +96,7 @@ async fn subscribe_from(address: &str, nginx: &Nginx) -> Result<Subscriber, Stri
     socket.bind(format!("{address}:0").parse().expect("an address")).expect("an address of this machine");
     let stream = socket.connect(nginx.address().parse().expect("an address")).await.expect("a connection");
     let room = client(nginx).create_room().await;
-    Subscriber::over(stream, PROTOCOL, &room, None, Resume::Argument).await.map_err(|error| error.to_string())
+    Subscriber::over(stream, PROTOCOL, EVENTS, &room, None, Resume::Argument).await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]

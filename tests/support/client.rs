@@ -78,6 +78,13 @@ impl Client {
         error_code(&self.request(query, variables).await)
     }
 
+    /// Runs the mutation of this name, whose input type is named after it. Returns the whole response.
+    pub async fn mutate(&self, name: &str, input: Value, fields: &str) -> Value {
+        let of = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
+        let query = format!("mutation($input: {of}!) {{ {name}(input: $input) {{ {fields} }} }}");
+        self.request(&query, json!({ "input": input })).await
+    }
+
     pub async fn create_room(&self) -> RoomKey {
         let data = self.data("mutation { createRoom { room { id code } } }", json!({})).await;
         let room = &data["createRoom"]["room"];

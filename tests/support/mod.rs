@@ -10,6 +10,7 @@ pub mod load;
 pub mod lossy_load;
 pub mod memory;
 pub mod nginx;
+pub mod owner;
 pub mod proxy;
 pub mod raw;
 pub mod redis_cluster;

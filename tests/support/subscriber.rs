@@ -16,6 +16,17 @@ pub const EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after:
     messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
         __typename cursor at message { id index text editedAt deletedAt author { id } } } }";
 
+/// Everything that happens in a room.
+pub const ROOM_EVENTS: &str = "subscription($roomId: ID!, $roomCode: String!, $after: String) {
+    roomEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
+        __typename cursor at
+        ... on MessageEvent { message { ...M } }
+        ... on ReactionsChanged { message { ...M } }
+        ... on RoomUpdated { settings { title listed capacity slowModeSeconds locked } }
+        ... on UserBanned { ban { user { id displayName } at until reason } }
+        ... on UserUnbanned { user { id displayName } } } }
+    fragment M on Message { id index text editedAt deletedAt deletedBy author { id } reactions { emoji count } }";
+
 /// One socket with one subscription.
 pub struct Subscriber {
     socket: WebSocketStream<TcpStream>,
@@ -46,13 +57,21 @@ impl Subscriber {
         room: &RoomKey,
         after: Option<String>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Self::over(TcpStream::connect(address).await?, PROTOCOL, room, after, Resume::Argument).await
+        Self::over(TcpStream::connect(address).await?, PROTOCOL, EVENTS, room, after, Resume::Argument).await
     }
 
-    /// Subscribes over this connection, in this subprotocol.
+    /// Subscribes to everything that happens in a room.
+    pub async fn of_room_events(address: &str, room: &RoomKey, after: Option<String>) -> Self {
+        let connection = TcpStream::connect(address).await.expect("a connection");
+        let opened = Self::over(connection, PROTOCOL, ROOM_EVENTS, room, after, Resume::Argument).await;
+        opened.expect("a subscription")
+    }
+
+    /// Subscribes over this connection, in this subprotocol, with [`EVENTS`] or [`ROOM_EVENTS`].
     pub async fn over(
         connection: TcpStream,
         protocol: &'static str,
+        query: &str,
         room: &RoomKey,
         after: Option<String>,
         resume: Resume,
@@ -72,7 +91,7 @@ impl Subscriber {
             other => return Err(format!("connection_ack was expected, not {other:?}").into()),
         }
         let variables = json!({ "roomId": room.id, "roomCode": room.code, "after": argument });
-        let payload = json!({ "query": EVENTS, "variables": variables });
+        let payload = json!({ "query": query, "variables": variables });
         let kind = if protocol == LEGACY_PROTOCOL { "start" } else { "subscribe" };
         subscriber.send_json(json!({ "id": "events", "type": kind, "payload": payload })).await?;
         Ok(subscriber)
@@ -88,7 +107,7 @@ impl Subscriber {
         };
         match message["type"].as_str() {
             Some("next" | "data") if message["payload"].get("errors").is_none() => {
-                let event = message["payload"]["data"]["messageEvents"].clone();
+                let event = root_of(&message["payload"]);
                 self.cursor = event["cursor"].as_str().map(str::to_owned);
                 Received::Event(event)
             }
@@ -161,4 +180,11 @@ impl Subscriber {
             }
         }
     }
+}
+
+/// The value of the only root field of a payload.
+pub fn root_of(payload: &Value) -> Value {
+    let data = payload["data"].as_object().unwrap_or_else(|| panic!("no data in {payload}"));
+    assert_eq!(data.len(), 1, "a subscription has one root field: {payload}");
+    data.values().next().cloned().unwrap_or_default()
 }

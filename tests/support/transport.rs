@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::TIMEOUT;
 use super::client::RoomKey;
 use super::socket::{LEGACY_PROTOCOL, PROTOCOL};
-use super::subscriber::{EVENTS, Received, Subscriber};
+use super::subscriber::{EVENTS, Received, Subscriber, root_of};
 
 /// The transport of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// Subscribes to a room over `connection`. Fails if the connection is lost meanwhile.
+    /// Subscribes to the messages of a room over `connection`. Fails if the connection is lost meanwhile.
     pub async fn over(
         connection: TcpStream,
         transport: Transport,
@@ -51,32 +51,57 @@ impl Reader {
         after: Option<String>,
         resume: Resume,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Self::with(connection, transport, EVENTS, room, after, resume).await
+    }
+
+    /// Like [`over`](Self::over), with another subscription.
+    pub async fn with(
+        connection: TcpStream,
+        transport: Transport,
+        query: &str,
+        room: &RoomKey,
+        after: Option<String>,
+        resume: Resume,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         match transport {
             Transport::WebSocket => {
-                let subscriber = Subscriber::over(connection, PROTOCOL, room, after, resume).await?;
+                let subscriber = Subscriber::over(connection, PROTOCOL, query, room, after, resume).await?;
                 Ok(Self::Socket(Box::new(subscriber)))
             }
             Transport::LegacyWebSocket => {
-                let subscriber = Subscriber::over(connection, LEGACY_PROTOCOL, room, after, Resume::Argument).await?;
+                let resume = Resume::Argument;
+                let subscriber = Subscriber::over(connection, LEGACY_PROTOCOL, query, room, after, resume).await?;
                 Ok(Self::Socket(Box::new(subscriber)))
             }
             Transport::ServerSentEvents => {
                 let framing = Framing::EventStream;
-                Ok(Self::Stream(EventStream::over(connection, framing, room, after, resume).await?))
+                Ok(Self::Stream(EventStream::over(connection, framing, query, room, after, resume).await?))
             }
             Transport::Multipart => {
                 let framing = Framing::Multipart;
-                Ok(Self::Stream(EventStream::over(connection, framing, room, after, Resume::Argument).await?))
+                let resume = Resume::Argument;
+                Ok(Self::Stream(EventStream::over(connection, framing, query, room, after, resume).await?))
             }
         }
     }
 
     /// Subscribes to a room over a connection with a small receive buffer.
     pub async fn open_narrow(transport: Transport, address: &str, room: &RoomKey, after: Option<String>) -> Self {
+        Self::open_narrow_with(transport, EVENTS, address, room, after).await
+    }
+
+    /// Like [`open_narrow`](Self::open_narrow), with another subscription.
+    pub async fn open_narrow_with(
+        transport: Transport,
+        query: &str,
+        address: &str,
+        room: &RoomKey,
+        after: Option<String>,
+    ) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
         let connection = socket.connect(address.parse().expect("an address")).await.expect("a connection");
-        Self::over(connection, transport, room, after, Resume::Argument).await.expect("a subscription")
+        Self::with(connection, transport, query, room, after, Resume::Argument).await.expect("a subscription")
     }
 
     /// The next message of the subscription.
@@ -162,6 +187,7 @@ impl EventStream {
     async fn over(
         mut connection: TcpStream,
         framing: Framing,
+        query: &str,
         room: &RoomKey,
         after: Option<String>,
         resume: Resume,
@@ -176,11 +202,11 @@ impl EventStream {
             head.push_str(&format!("last-event-id: {cursor}\r\n"));
         }
         let request = if header.is_some() {
-            let parameters = [("query", EVENTS), ("variables", &variables.to_string())];
+            let parameters = [("query", query), ("variables", &variables.to_string())];
             let url = reqwest::Url::parse_with_params("http://server/graphql", parameters)?;
             format!("GET {}?{} HTTP/1.1\r\n{head}\r\n", url.path(), url.query().unwrap_or_default())
         } else {
-            let body = json!({ "query": EVENTS, "variables": variables }).to_string();
+            let body = json!({ "query": query, "variables": variables }).to_string();
             let length = body.len();
             format!(
                 "POST /graphql HTTP/1.1\r\n{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
@@ -202,7 +228,9 @@ impl EventStream {
                 stream.read().await?;
             }
             let response = String::from_utf8(stream.chunked)?;
-            let is_known = ["\"UNAVAILABLE\"", "\"CURSOR_INVALID\""].iter().any(|code| response.contains(code));
+            let is_known = ["\"UNAVAILABLE\"", "\"CURSOR_INVALID\"", "\"ROOM_AT_CAPACITY\""]
+                .iter()
+                .any(|code| response.contains(code));
             assert!(is_known, "an unexpected response to a subscription: {response}");
             return Err(response.into());
         }
@@ -281,7 +309,7 @@ fn parse_part(piece: &str) -> Option<Received> {
 
 fn parse_payload(payload: &Value) -> Received {
     match payload.get("errors") {
-        None => Received::Event(payload["data"]["messageEvents"].clone()),
+        None => Received::Event(root_of(payload)),
         Some(_) => Received::Error(payload.clone()),
     }
 }
