@@ -1,11 +1,12 @@
-//! Cuts ten thousand connections, on every transport, to two servers on one Redis, while users send, edit and delete. Run by hand:
+//! Cuts ten thousand connections, on every transport, to two servers on one Redis, while users send, edit, delete and react, and
+//! the owner moderates. Run by hand:
 //!
 //! ```sh
 //! cargo bench --bench cuts
 //! ```
 //!
 //! `CUTS_SEED` repeats the random choices of an earlier run; `--profile dev` uses the build of the tests. Prints a line of JSON.
-//! Fails if a reader missed an event, received one twice, or ended with a different room.
+//! Fails if a reader missed an event of any kind, received one twice, ended with a different room, or did not get its end.
 
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code)]
@@ -45,13 +46,14 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let [websocket, sse, multipart] = outcome.cuts;
-    let Faults { gaps, repeats, wrong_lists, wrong_rooms, losses } = outcome.faults;
+    let Faults { gaps, repeats, wrong_lists, wrong_rooms, wrong_ends, losses } = outcome.faults;
     let line = json!({
         "bench": "cuts", "seed": seed, "servers": servers.len(), "rooms": ROOMS, "readers": outcome.readers,
         "cuts": { "websocket": websocket, "sse": sse, "multipart": multipart },
         "cuts_after_bytes": outcome.cuts_after_bytes, "events": outcome.events, "deliveries": outcome.deliveries,
         "gaps": gaps, "repeats": repeats, "readers_with_other_events": wrong_lists,
-        "readers_with_another_room": wrong_rooms, "connections_lost_uncut": losses,
+        "readers_with_another_room": wrong_rooms, "readers_without_the_end": wrong_ends, "kinds": outcome.kinds,
+        "connections_lost_uncut": losses,
         "seconds": start.elapsed().as_secs(),
     });
     println!("{line}");

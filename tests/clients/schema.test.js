@@ -26,15 +26,22 @@ const EXCEPTIONS = {
     exceptions: {
       // Pages, their items and results of mutations are parts of a response, not objects with an identity.
       suffixes: ['Connection', 'Edge', 'PageInfo', 'Payload'],
-      // An event is identified by its cursor, which is a position and not an id.
-      types: ['MessageSent', 'MessageEdited', 'MessageDeleted'],
+      types: [
+        // An event is identified by its cursor, which is a position and not an id.
+        ...['MessageSent', 'MessageEdited', 'MessageDeleted', 'ReactionsChanged'],
+        ...['RoomUpdated', 'UserBanned', 'UserUnbanned', 'RoomEnded'],
+        // Parts of a room or a message: there is one for a room, a banned user or an emoji.
+        ...['RoomSettings', 'Ban', 'ReactionCount'],
+      ],
     },
   },
 };
 
 /** Operations for which types are generated. */
 const OPERATIONS = `
-  mutation Create { createRoom { room { id code cursor expiresAt } } }
+  mutation Create($input: CreateRoomInput) {
+    createRoom(input: $input) { ownerToken room { id code cursor expiresAt settings { title slowModeSeconds } } }
+  }
   mutation Send($input: SendMessageInput!) {
     sendMessage(input: $input) { message { id index clientMessageId } author { id displayName } token cursor }
   }
@@ -48,11 +55,18 @@ const OPERATIONS = `
   subscription Events($roomId: ID!, $roomCode: String!, $after: String) {
     messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { __typename cursor at message { id text } }
   }
+  subscription Everything($roomId: ID!, $roomCode: String!, $after: String) {
+    roomEvents(roomId: $roomId, roomCode: $roomCode, after: $after) {
+      __typename cursor
+      ... on MessageEvent { message { id text reactions { emoji count } } }
+      ... on UserBanned { ban { user { id } until } }
+    }
+  }
 `;
 
 /** A client with correct types, except in the lines that the compiler must reject. */
 const CLIENT = `
-  import type { EventsSubscription, RoomQuery, SendMutation } from './operations.js';
+  import type { EventsSubscription, EverythingSubscription, RoomQuery, SendMutation } from './operations.js';
   import type { SendMessageInput } from './types.js';
 
   export const input: SendMessageInput = { roomId: 'r', roomCode: 'c', text: 'Hello' };
@@ -61,6 +75,10 @@ const CLIENT = `
 
   export function token(answer: SendMutation): string {
     return answer.sendMessage.token;
+  }
+
+  export function until(event: EverythingSubscription['roomEvents']): string | null | undefined {
+    return event.__typename === 'UserBanned' ? event.ban.until : null;
   }
 
   export function texts(answer: RoomQuery): string[] {

@@ -6,6 +6,10 @@ use crate::support::cuts::{Faults, Trial};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
+/// Every kind of event that the log has.
+const LOGGED_KINDS: [&str; 7] =
+    ["MessageDeleted", "MessageEdited", "MessageSent", "ReactionsChanged", "RoomUpdated", "UserBanned", "UserUnbanned"];
+
 #[tokio::test]
 async fn readers_disconnected_hundreds_of_times_receive_each_event_once_in_order() {
     let redis = RedisServer::start().await;
@@ -18,4 +22,6 @@ async fn readers_disconnected_hundreds_of_times_receive_each_event_once_in_order
     let outcome = trial.run(&addresses).await;
     assert_eq!(outcome.faults, Faults::default(), "{trial:?} became {outcome:?}");
     assert_eq!((outcome.cuts, outcome.readers), ([100; 3], 9), "{trial:?} became {outcome:?}");
+    let kinds: Vec<_> = outcome.kinds.keys().map(String::as_str).collect();
+    assert_eq!(kinds, LOGGED_KINDS, "every reader also gets RoomEnded: {outcome:?}");
 }

@@ -1,25 +1,30 @@
-//! Trials in which the connections of readers are cut all the time while users send, edit and delete. Every reader must
-//! receive each event once, in order.
+//! Trials in which the connections of readers are cut all the time while users send, edit, delete and react, and the owner
+//! moderates. Every reader must receive each event of every kind once, in order, up to the end of the room.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, RoomKey, User, text};
+use super::eventually;
+use super::owner::{OwnedRoom, react};
 use super::proxy::{connect_limited, reset_when_dropped};
-use super::subscriber::Received;
+use super::subscriber::{ROOM_EVENTS, Received};
 use super::transport::{Reader, Resume, Transport};
 
 /// The last text of each room.
 pub const THE_END: &str = "the end";
+
+/// The emoji of reactions.
+const EMOJI: [&str; 3] = ["👍", "🎉", "❤️"];
 
 /// The parameters of a trial.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +52,8 @@ pub struct Outcome {
     pub readers: usize,
     /// Events of all rooms.
     pub events: usize,
+    /// Events of each kind.
+    pub kinds: BTreeMap<String, usize>,
     /// Events received by all readers together.
     pub deliveries: usize,
     pub faults: Faults,
@@ -63,6 +70,8 @@ pub struct Faults {
     pub wrong_lists: usize,
     /// Readers whose messages differ from those of the room at the end.
     pub wrong_rooms: usize,
+    /// Readers that did not get the end of the room and completion.
+    pub wrong_ends: usize,
     /// Connections that ended without being cut.
     pub losses: usize,
 }
@@ -77,24 +86,24 @@ impl Trial {
         let mut seeds = StdRng::seed_from_u64(self.seed);
         let mut rooms = Vec::new();
         for _ in 0..self.rooms {
-            let client = Client::at(&addresses[0]);
-            let room = client.create_room().await;
-            let start = client.cursor(&room).await;
+            let owned = OwnedRoom::create(&Client::at(&addresses[0])).await;
+            let (room, start) = (owned.key.clone(), owned.start.clone());
             let mut task = || Task {
                 rng: StdRng::seed_from_u64(seeds.random()),
                 addresses: Arc::clone(&addresses),
                 room: room.clone(),
             };
-            let users: Vec<_> =
+            let mut users: Vec<_> =
                 (0..self.users).map(|_| tokio::spawn(write(task(), self.pause, stop.clone()))).collect();
+            users.push(tokio::spawn(moderate(task(), owned.clone(), self.pause, stop.clone())));
             let transports = Transport::ALL.into_iter().flat_map(|transport| vec![transport; self.readers]);
             let readers: Vec<_> = transports
                 .map(|transport| tokio::spawn(read(task(), transport, start.clone(), Arc::clone(&count))))
                 .collect();
-            rooms.push((room, start, users, readers));
+            rooms.push((owned, users, readers));
         }
         while count.made() < self.cuts {
-            let failed = rooms.iter().any(|(_, _, users, readers)| {
+            let failed = rooms.iter().any(|(_, users, readers)| {
                 users.iter().any(|user| user.is_finished()) || readers.iter().any(|reader| reader.is_finished())
             });
             if failed {
@@ -104,28 +113,36 @@ impl Trial {
         }
         stop.cancel();
         let mut outcome = Outcome::default();
-        for (room, start, users, readers) in rooms {
+        for (owned, users, readers) in rooms {
+            let OwnedRoom { key: room, start, .. } = &owned;
             let mut accepted = Vec::new();
             for user in users {
                 accepted.extend(user.await.expect("a user that did not fail"));
             }
-            let mut last = User::of(Client::at(&addresses[0]));
-            last.send(&room, THE_END).await;
+            let client = Client::at(&addresses[0]);
+            let mut last = User::of(client.clone());
+            last.send(room, THE_END).await;
             accepted.extend(last.cursor);
-            let log = whole_log(&addresses[0], &room, start).await;
+            let log = whole_log(&addresses[0], room, start.clone()).await;
             let kept: Vec<_> = log.iter().map(|entry| entry.cursor.clone()).collect();
             outcome.faults.compare(&accepted, &kept);
-            let texts = Client::at(&addresses[0]).texts(&room).await;
+            let texts = client.texts(room).await;
+            count.wait_for_readers_at_the_end(room, readers.len()).await;
+            owned.end().await;
             for reader in readers {
                 let read = reader.await.expect("a reader that did not fail");
                 let cursors: Vec<_> = read.entries.iter().map(|entry| entry.cursor.clone()).collect();
                 outcome.faults.compare(&kept, &cursors);
                 outcome.faults.wrong_lists += usize::from(read.entries != log);
                 outcome.faults.wrong_rooms += usize::from(!read.texts.values().eq(&texts));
+                outcome.faults.wrong_ends += usize::from(!read.has_ended);
                 outcome.readers += 1;
                 outcome.deliveries += read.entries.len();
             }
             outcome.events += log.len();
+            for entry in log {
+                *outcome.kinds.entry(entry.kind).or_default() += 1;
+            }
         }
         outcome.cuts = [0, 1, 2].map(|n| count.made[n].load(Ordering::Relaxed));
         outcome.cuts_after_bytes = count.after_bytes.load(Ordering::Relaxed);
@@ -150,11 +167,21 @@ struct Count {
     made: [AtomicUsize; 3],
     after_bytes: AtomicUsize,
     losses: AtomicUsize,
+    /// Readers that have received the last message, by room.
+    at_the_end: Mutex<HashMap<String, usize>>,
 }
 
 impl Count {
     fn made(&self) -> usize {
         self.made.iter().map(|made| made.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Waits until this many readers of a room have received the last message.
+    async fn wait_for_readers_at_the_end(&self, room: &RoomKey, readers: usize) {
+        eventually("all readers have the last message", async || {
+            self.at_the_end.lock().expect("the counts").get(&room.id).is_some_and(|count| *count == readers)
+        })
+        .await;
     }
 }
 
@@ -171,7 +198,8 @@ impl Task {
     }
 }
 
-/// Sends, edits and deletes until `stop`, each time on a random server. Returns the cursors of the accepted actions.
+/// Sends, edits, deletes and reacts until `stop`, each time on a random server. Returns the cursors of the accepted actions that
+/// have an event of their own.
 async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<String> {
     let clients: Vec<_> = task.addresses.iter().map(|address| Client::at(address)).collect();
     let mut user = User::with_own_token(clients[0].clone());
@@ -181,7 +209,13 @@ async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<
         // Most texts are short; some need several packets.
         let length = if task.rng.random_ratio(1, 20) { 3_000 } else { task.rng.random_range(1..80) };
         let words = "ü".repeat(length);
-        match (task.rng.random_range(0..10), own.len()) {
+        match (task.rng.random_range(0..13), own.len()) {
+            (10.., 1..) => {
+                let (message, emoji): (&String, _) = (own.choose(&mut task.rng).expect("a message"), EMOJI);
+                let emoji = emoji.choose(&mut task.rng).expect("an emoji");
+                react(&mut user, &task.room, message, emoji, task.rng.random_ratio(2, 3)).await;
+                continue;
+            }
             (6..9, 1..) => {
                 let chosen: &String = own.choose(&mut task.rng).expect("a message");
                 user.edit(&task.room, chosen, &words).await;
@@ -193,6 +227,31 @@ async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<
             _ => own.push(text(&user.send(&task.room, &words).await["id"])),
         }
         accepted.push(user.cursor.clone().expect("the cursor of an accepted action"));
+        tokio::time::sleep(pause.mul_f64(task.rng.random_range(0.0..1.0))).await;
+    }
+    accepted
+}
+
+/// Changes settings, bans and unbans a user, and removes its messages until `stop`. Returns the cursors of the accepted actions.
+async fn moderate(mut task: Task, mut room: OwnedRoom, pause: Duration, stop: CancellationToken) -> Vec<String> {
+    let clients: Vec<_> = task.addresses.iter().map(|address| Client::at(address)).collect();
+    // At an address of its own, because a ban covers the address.
+    let address = std::net::Ipv4Addr::new(127, 0, 0, 9).into();
+    let mut target = User::with_own_token(Client::from_address(clients[0].url().to_owned(), address));
+    let mut accepted = Vec::new();
+    while !stop.is_cancelled() {
+        room.client = clients.choose(&mut task.rng).expect("a server").clone();
+        let message = text(&target.send(&task.room, "to be removed").await["id"]);
+        accepted.extend(target.cursor.clone());
+        let title = format!("title {}", accepted.len());
+        for (name, input) in [
+            ("updateRoom", json!({ "title": title })),
+            ("banUser", json!({ "userId": target.id, "reason": title })),
+            ("removeMessage", json!({ "messageId": message })),
+            ("unbanUser", json!({ "userId": target.id })),
+        ] {
+            accepted.push(text(&room.act(name, input, "cursor").await["cursor"]));
+        }
         tokio::time::sleep(pause.mul_f64(task.rng.random_range(0.0..1.0))).await;
     }
     accepted
@@ -224,15 +283,15 @@ impl Cut {
 pub struct Entry {
     pub cursor: String,
     kind: String,
-    message: String,
-    index: u64,
+    message: Option<String>,
+    index: Option<u64>,
 }
 
 impl Entry {
     fn of(event: &Value) -> Self {
         let message = &event["message"];
-        let index = message["index"].as_u64().expect("an index");
-        Self { cursor: text(&event["cursor"]), kind: text(&event["__typename"]), message: text(&message["id"]), index }
+        let (id, index) = (message["id"].as_str().map(str::to_owned), message["index"].as_u64());
+        Self { cursor: text(&event["cursor"]), kind: text(&event["__typename"]), message: id, index }
     }
 }
 
@@ -241,13 +300,17 @@ impl Entry {
 pub struct Read {
     pub entries: Vec<Entry>,
     pub texts: BTreeMap<u64, Option<String>>,
+    /// Whether the end of the room was received, and completion.
+    pub has_ended: bool,
 }
 
 impl Read {
     /// Applies an event. Returns whether it is the last one.
     pub fn apply(&mut self, event: &Value) -> bool {
-        let entry = Entry::of(event);
-        self.texts.insert(entry.index, event["message"]["text"].as_str().map(str::to_owned));
+        let (entry, message) = (Entry::of(event), &event["message"]);
+        if let Some(index) = entry.index {
+            self.texts.insert(index, message["text"].as_str().map(str::to_owned));
+        }
         self.entries.push(entry);
         event["message"]["text"] == THE_END
     }
@@ -283,7 +346,10 @@ async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Co
             _ => reading.await,
         };
         match (ended, cut) {
-            (Ended::Done, _) => return read,
+            (Ended::Done, _) => {
+                read.has_ended = read_end(&address, &read, transport, &task.room, &count).await;
+                return read;
+            }
             (Ended::Cut, _) => {}
             (Ended::Lost, Some(Cut::AfterBytes(_))) => {
                 count.after_bytes.fetch_add(1, Ordering::Relaxed);
@@ -308,9 +374,8 @@ async fn read_over(
     resume: Resume,
     cut: Option<Cut>,
 ) -> Ended {
-    let Ok(mut reader) = Reader::over(connection, transport, room, Some(after), resume).await else {
-        return Ended::Lost;
-    };
+    let opened = Reader::with(connection, transport, ROOM_EVENTS, room, Some(after), resume).await;
+    let Ok(mut reader) = opened else { return Ended::Lost };
     let mut received = 0;
     loop {
         match reader.next().await {
@@ -327,6 +392,18 @@ async fn read_over(
             other => panic!("an event was expected over {transport:?}, not {other:?}"),
         }
     }
+}
+
+/// Whether the end of a room is all that follows the last event, and completion follows it.
+async fn read_end(address: &str, read: &Read, transport: Transport, room: &RoomKey, count: &Count) -> bool {
+    let connection = TcpStream::connect(address).await.expect("a server that listens");
+    let after = read.entries.last().map(|entry| entry.cursor.clone());
+    let opened = Reader::with(connection, transport, ROOM_EVENTS, room, after, Resume::Argument).await;
+    let Ok(mut reader) = opened else { return false };
+    *count.at_the_end.lock().expect("the counts").entry(room.id.clone()).or_default() += 1;
+    let last = reader.event().await;
+    let is_complete = matches!(reader.next().await, Received::Complete | Received::Closed(_));
+    last["__typename"] == "RoomEnded" && is_complete
 }
 
 /// Reads the whole log of a room over one connection.
