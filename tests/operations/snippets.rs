@@ -37,6 +37,59 @@ fn run(document: &str, then: &str, server: &Server) -> String {
     stdout.into_owned()
 }
 
+/// Takes the values that later blocks need as variables from the response of a block.
+fn remember(variables: &mut Value, response: &Value, parent: &str) {
+    for (name, value) in response.as_object().into_iter().flatten() {
+        let variable = match (parent, name.as_str()) {
+            ("room", "id") => "roomId",
+            ("room", "code") => "roomCode",
+            ("room", "cursor") => "after",
+            ("user", "id") => "userId",
+            ("message", "id") => "messageId",
+            (_, "ownerToken" | "token" | "presenceToken") => name,
+            _ => "",
+        };
+        if !variable.is_empty() && value.is_string() {
+            variables[variable] = value.clone();
+        }
+        remember(variables, value, name);
+    }
+}
+
+#[tokio::test]
+async fn the_graphql_blocks_of_the_client_guide_run() {
+    let server = Server::embedded();
+    let client = server.client();
+    let mut variables = json!({});
+    let operations = blocks(CLIENTS, "graphql");
+    assert!(operations.len() > 8, "the blocks were not found");
+    for operation in operations {
+        if variables["userId"].is_string() && variables["messageId"].is_null() {
+            // The first message, for the blocks that answer it and react to it.
+            let room = RoomKey { id: text(&variables["roomId"]), code: text(&variables["roomCode"]) };
+            let (id, token) = (variables["userId"].as_str(), variables["token"].as_str());
+            let [id, token] = [id, token].map(|value| value.map(str::to_owned));
+            let mut user = User { client: client.clone(), id, token, cursor: None };
+            variables["messageId"] = user.send(&room, "Anyone for tea?").await["id"].clone();
+            variables["token"] = json!(user.token);
+        }
+        if operation.starts_with("subscription") {
+            let mut socket = crate::support::socket::Socket::ready(server.address()).await;
+            socket.subscribe("1", operation, variables.clone()).await;
+            let message = socket.receive().await;
+            assert_eq!((&message["type"], &message["payload"]["errors"]), (&json!("next"), &Value::Null), "{message}");
+        } else {
+            let cursor = variables["after"].clone();
+            let data = client.data(operation, variables.clone()).await;
+            remember(&mut variables, &data, "");
+            // The subscription starts at the beginning.
+            if cursor.is_string() {
+                variables["after"] = cursor;
+            }
+        }
+    }
+}
+
 #[test]
 fn the_shell_blocks_of_the_client_guide_run() {
     let elsewhere = r#"
