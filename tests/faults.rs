@@ -10,6 +10,7 @@
 //! - `server_process`: our own process killed and frozen, on each store. `embedded_crash`: killed with the embedded store.
 //! - `full_disk`, `embedded_corruption`: the disk below the embedded store.
 //! - `client_disconnect`: clients that disconnect during a request. `reader_reconnects`: readers whose connections break.
+//! - `presence`: a server killed while users come and go.
 //! - `clock`: clocks set forward and back at run time, rate limits and lockouts included.
 
 mod client_disconnect;
@@ -19,6 +20,7 @@ mod embedded_corruption;
 mod embedded_crash;
 mod failover;
 mod full_disk;
+mod presence;
 mod reader_reconnects;
 mod redis_connection;
 mod redis_memory;

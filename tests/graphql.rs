@@ -8,6 +8,7 @@ mod legacy_websocket;
 mod moderation;
 mod multipart;
 mod owners;
+mod presence;
 mod reactions;
 mod read_costs;
 mod rendered_once;

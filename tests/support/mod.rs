@@ -11,6 +11,7 @@ pub mod lossy_load;
 pub mod memory;
 pub mod nginx;
 pub mod owner;
+pub mod presence;
 pub mod proxy;
 pub mod raw;
 pub mod redis_cluster;
