@@ -6,8 +6,10 @@
 
 mod abandoned;
 mod active_rooms;
+mod bans;
 pub mod broken;
 mod commit;
+mod ended;
 mod errors;
 mod expiry;
 pub mod faulty;
@@ -18,10 +20,14 @@ pub mod kit;
 mod limits;
 mod lockouts;
 mod log;
+mod presence;
+mod reactions;
 mod repeat;
 mod round_trips;
+mod rules;
 mod sends;
 mod seq;
+mod slow_mode;
 mod snapshot;
 mod users;
 mod viewers;
@@ -53,6 +59,8 @@ macro_rules! every_case {
                 contract_1_the_message_limit_holds_under_contention,
                 contract_1_one_of_many_concurrent_edits_wins,
                 contract_1_tags_are_stored_bit_for_bit,
+                contract_1_a_reply_keeps_its_target,
+                contract_1_an_owner_may_delete,
             }
             seq {
                 contract_2_seq_counts_from_one_in_each_room,
@@ -151,6 +159,57 @@ macro_rules! every_case {
                 contract_13_an_abandoned_refused_send_leaves_its_author_unknown,
                 contract_13_an_abandoned_send_stores_message_and_author_or_neither,
                 contract_13_an_abandoned_room_is_created_and_listed_or_neither,
+            }
+            rules {
+                contract_15_a_ban_holds_for_exactly_the_later_changes,
+                contract_15_a_repeat_is_recognized_before_any_rule,
+                contract_15_a_lock_forbids_all_but_deletions,
+                contract_15_rules_are_checked_in_order_before_the_target_and_the_limits,
+                contract_15_an_owner_stays_owner_and_nothing_is_forbidden_to_it,
+                contract_15_settings_are_stored_and_announced,
+            }
+            bans {
+                contract_16_a_ban_forbids_everything_but_deletions,
+                contract_16_a_ban_of_an_unsigned_user_covers_its_address,
+                contract_16_a_ban_of_a_signed_user_leaves_its_address_alone,
+                contract_16_an_unknown_address_is_never_banned,
+                contract_16_an_owner_cannot_be_banned,
+                contract_16_a_lifted_ban_forbids_nothing,
+                contract_16_an_expired_or_replaced_ban_forbids_nothing,
+                contract_16_bans_are_listed_in_order,
+                contract_16_only_users_of_the_room_can_be_banned,
+                contract_16_joining_registers_a_user_without_a_message,
+            }
+            slow_mode {
+                contract_17_parallel_messages_keep_their_distance,
+                contract_17_a_first_message_counts_against_its_address,
+                contract_17_only_messages_count_and_only_in_slow_mode,
+                contract_17_a_denied_message_does_not_extend_the_pause,
+            }
+            reactions {
+                contract_18_a_reaction_is_visible_everywhere_at_once,
+                contract_18_a_reaction_without_effect_changes_nothing,
+                contract_18_concurrent_reactions_are_each_counted_once,
+                contract_18_gathered_reactions_end_in_one_entry,
+                contract_18_gathered_reactions_survive_a_kill,
+                contract_18_toggling_cannot_fill_the_log,
+                contract_18_entries_about_reactions_take_a_quarter_of_the_log,
+                contract_18_marks_reserve_their_entries,
+                contract_18_kinds_are_limited,
+                contract_18_a_deletion_removes_reactions,
+            }
+            ended {
+                contract_19_an_ended_room_is_absent_everywhere_at_once,
+                contract_19_nothing_of_an_ended_room_remains,
+                contract_19_the_id_of_an_ended_room_is_free,
+                contract_19_an_unlisted_room_is_only_missing_from_the_list,
+            }
+            presence {
+                contract_20_typing_reaches_the_feeds_of_all_nodes,
+                contract_20_own_present_users_are_not_elsewhere,
+                contract_20_reports_of_another_node_are_read_and_announced,
+                contract_20_the_list_of_present_users_is_bounded_and_all_are_counted,
+                contract_20_a_report_that_is_not_repeated_expires,
             }
             users {
                 authenticate_does_not_register_a_user_without_a_name,

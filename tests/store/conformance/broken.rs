@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use livechat::domain::room::RoomId;
 use livechat::store::Store;
 
 use super::CASES;
@@ -32,6 +33,10 @@ impl Fixture for Broken {
 
     async fn cut_feeds(&self) {
         self.store.cut();
+    }
+
+    async fn has_traces(&self, room: RoomId, words: &str) -> bool {
+        self.inner.has_traces(room, words).await
     }
 
     async fn reopen_after_kill(&self) -> Arc<dyn Store> {
@@ -94,6 +99,33 @@ controls! {
         contract_14_each_message_reserves_an_entry_for_its_deletion,
         contract_14_the_edit_limit_holds_under_contention
     ];
+    a_store_that_checks_bans_before_the_commit_is_caught: Fault::BansNotAtomic, [
+        contract_15_a_ban_holds_for_exactly_the_later_changes
+    ];
+    a_store_that_forbids_repeats_is_caught: Fault::RepeatsObeyBans, [contract_15_a_repeat_is_recognized_before_any_rule];
+    a_store_that_bans_no_addresses_is_caught: Fault::AddressesNotBanned, [
+        contract_16_a_ban_of_an_unsigned_user_covers_its_address,
+        contract_16_an_expired_or_replaced_ban_forbids_nothing
+    ];
+    a_store_that_checks_slow_mode_before_the_commit_is_caught: Fault::SlowModeNotAtomic, [
+        contract_17_parallel_messages_keep_their_distance
+    ];
+    a_store_that_loses_gathered_reactions_is_caught: Fault::GatheredReactionsLost, [
+        contract_18_gathered_reactions_end_in_one_entry,
+        contract_18_gathered_reactions_survive_a_kill
+    ];
+    a_store_that_counts_reactions_twice_is_caught: Fault::ReactionsCountedTwice, [
+        contract_18_concurrent_reactions_are_each_counted_once,
+        contract_18_a_reaction_without_effect_changes_nothing
+    ];
+    a_store_that_keeps_parts_of_an_ended_room_is_caught: Fault::EndedRoomRemains, [
+        contract_19_an_ended_room_is_absent_everywhere_at_once,
+        contract_19_nothing_of_an_ended_room_remains
+    ];
+    a_store_that_lists_unlisted_rooms_is_caught: Fault::UnlistedRoomsListed, [
+        contract_19_an_unlisted_room_is_only_missing_from_the_list
+    ];
+    a_store_that_loses_typing_is_caught: Fault::TypingLost, [contract_20_typing_reaches_the_feeds_of_all_nodes];
     a_store_whose_commits_share_a_seq_is_caught: Fault::SharedSeq, [
         contract_2_seq_is_contiguous_under_contention,
         contract_2_feed_events_are_in_order_and_equal_the_log

@@ -4,7 +4,7 @@ use livechat::domain::event::{Event, EventKind};
 use livechat::domain::position::{EntryTag, Position, Seq};
 use livechat::domain::room::RoomId;
 use livechat::domain::user::Role;
-use livechat::store::{Commit, Committed, RoomLimits, StoreError};
+use livechat::store::{Change, Commit, Committed, RoomLimits, StoreError};
 
 use super::fixture::Fixture;
 use super::kit::*;
@@ -244,4 +244,40 @@ pub async fn contract_1_tags_are_stored_bit_for_bit(on: &dyn Fixture) -> Outcome
     let largest = RoomLimits { messages: u64::MAX, events: u64::MAX, edits: u64::MAX };
     commit_new(&store, with_limits(send(room, &named_user("ann"), "x"), largest)).await?;
     Ok(())
+}
+
+pub async fn contract_1_a_reply_keeps_its_target(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let (room, ann) = (room(&store).await?, named_user("ann"));
+    let target = into_message(commit_new(&store, send(room, &ann, "hello")).await?);
+    let mut feed = FeedReader::open(on, &store, room).await?;
+    let answer = commit_new(&store, reply(room, &ann, "hello yourself", 0)).await?;
+    ensure_eq!(message_of(&answer).reply_to, Some(0), "the target");
+    ensure_visible_everywhere(on, &answer, &mut feed).await?;
+    commit_new(&store, delete(&target)).await?;
+    let answers = commit_new(&store, reply(room, &ann, "to a deleted message", 0)).await?;
+    let edited = commit_new(&on.second_handle(), edit(message_of(&answers), "changed")).await?;
+    let targets: Vec<_> = messages_of(&store, room).await?.iter().map(|message| message.reply_to).collect();
+    ensure_eq!(targets, [None, Some(0), Some(0)], "the targets");
+    ensure_eq!(message_of(&edited).reply_to, Some(0), "the target of an edited message");
+    for index in [3, 1_000, i64::MAX as u64, u64::MAX] {
+        let refused = store.commit(reply(room, &ann, "to nothing", index)).await;
+        ensure_refused!(refused, StoreError::NoSuchTarget, "a reply to {index}");
+    }
+    Ok(())
+}
+
+pub async fn contract_1_an_owner_may_delete(on: &dyn Fixture) -> Outcome {
+    let store = on.store();
+    let room = room(&store).await?;
+    let sent = into_message(commit_new(&store, send(room, &signed_user("ann"), "hello")).await?);
+    let mut removed = delete(&sent);
+    if let Change::Delete { by, .. } = &mut removed.change {
+        *by = Role::Owner;
+    }
+    let mut feed = FeedReader::open(on, &store, room).await?;
+    let deleted = commit_new(&store, removed).await?;
+    ensure_eq!(message_of(&deleted).deleted_by, Some(Role::Owner), "who deleted it");
+    ensure_eq!(message_of(&deleted).author, sent.author, "the author");
+    ensure_visible_everywhere(on, &deleted, &mut feed).await
 }

@@ -16,7 +16,7 @@ use super::users::{Credentials, authenticate};
 const SHORT: Duration = Duration::from_millis(1_500);
 
 /// Waits until `end` by the store's clock, which may differ from ours.
-async fn wait_until(store: &Arc<dyn Store>, end: Timestamp) -> Outcome {
+pub async fn wait_until(store: &Arc<dyn Store>, end: Timestamp) -> Outcome {
     let clock = room(store).await?;
     loop {
         let now = store.snapshot(clock, None).await?.state.now;

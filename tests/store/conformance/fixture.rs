@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use livechat::domain::room::RoomId;
 use livechat::store::Store;
 use livechat::store::embedded::EmbeddedStore;
 use livechat::store::redis::{RedisStore, Settings};
@@ -48,6 +49,9 @@ pub trait Fixture: Send + Sync {
     /// Opens the store like a new process after this one was killed. No operation may be running.
     async fn reopen_after_kill(&self) -> Arc<dyn Store>;
 
+    /// Whether the stored data has anything of this room, or contains these words.
+    async fn has_traces(&self, room: RoomId, words: &str) -> bool;
+
     /// How long to wait for anything that must happen.
     fn timeout(&self) -> Duration {
         Duration::from_secs(30)
@@ -85,6 +89,13 @@ impl Fixture for Embedded {
         kit::send_many(&self.store(), MORE_THAN_A_FEED).await;
     }
 
+    /// Reads the files.
+    async fn has_traces(&self, room: RoomId, words: &str) -> bool {
+        let files = std::fs::read_dir(self.directory.path()).expect("the directory of the store");
+        let mut files = files.map(|file| std::fs::read(file.expect("a file").path()).unwrap_or_default());
+        files.any(|bytes| contains(&bytes, room, words))
+    }
+
     /// A killed process leaves its files as they are at that moment, so a copy of them simulates a kill.
     async fn reopen_after_kill(&self) -> Arc<dyn Store> {
         // Otherwise the sweeper might write between two copies.
@@ -96,6 +107,26 @@ impl Fixture for Embedded {
         }
         Arc::new(EmbeddedStore::open(self.killed_copy.path()).expect("the store opens after a kill"))
     }
+}
+
+/// Whether `bytes` contain the id of the room, in either form, or the words.
+fn contains(bytes: &[u8], room: RoomId, words: &str) -> bool {
+    let id = room.to_string();
+    let needles = [&room.as_bytes()[..], id.as_bytes(), words.as_bytes()];
+    needles.iter().any(|needle| bytes.windows(needle.len()).any(|window| window == *needle))
+}
+
+/// Whether any key of this Redis has something of the room, or contains the words.
+async fn is_in_redis(server: &RedisServer, room: RoomId, words: &str) -> bool {
+    let keys: Vec<String> = server.query(&["KEYS", "*"]).await;
+    for key in keys {
+        // A key may expire meanwhile.
+        let value: Option<Vec<u8>> = server.query(&["DUMP", &key]).await;
+        if contains(key.as_bytes(), room, words) || contains(&value.unwrap_or_default(), room, words) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Two nodes on a new Redis.
@@ -131,6 +162,10 @@ impl Fixture for Redis {
         let mut connection = self.server.connection().await;
         let cut = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).exec_async(&mut connection).await;
         cut.expect("the connections are cut");
+    }
+
+    async fn has_traces(&self, room: RoomId, words: &str) -> bool {
+        is_in_redis(&self.server, room, words).await
     }
 
     /// Acknowledged writes are in Redis, so a new node finds them.
@@ -200,6 +235,16 @@ impl Fixture for Cluster {
         for node in cluster.running() {
             cluster.node(node).command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
         }
+    }
+
+    async fn has_traces(&self, room: RoomId, words: &str) -> bool {
+        let cluster = self.cluster.as_ref().expect("a cluster until the end");
+        for node in cluster.running() {
+            if is_in_redis(cluster.node(node), room, words).await {
+                return true;
+            }
+        }
+        false
     }
 
     async fn reopen_after_kill(&self) -> Arc<dyn Store> {
