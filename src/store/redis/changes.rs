@@ -99,7 +99,9 @@ impl RedisStore {
         messages: &[u64],
     ) -> Result<Vec<Vec<Emoji>>, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.reactions_by, room, &["room", "messages", "log", "reactions"]);
-        let mut reply = self.run(call.arg(user.as_str()).arg(messages)).await?;
+        // No index is as large as the largest number that the script can encode.
+        let indexes: Vec<_> = messages.iter().map(|index| index.min(&codec::MAX_NUMBER)).collect();
+        let mut reply = self.run(call.arg(user.as_str()).arg(indexes)).await?;
         let mut reactions = Vec::with_capacity(messages.len());
         for _ in messages {
             let count = reply.number()?;

@@ -234,7 +234,7 @@ pub fn take_tag(encoded: &mut &[u8]) -> Result<EntryTag, DecodeError> {
 }
 
 /// The greatest number has six bytes, because a number in Lua holds little more.
-const MAX_NUMBER: u64 = (1 << 48) - 1;
+pub const MAX_NUMBER: u64 = (1 << 48) - 1;
 
 /// Appends numbers of six bytes.
 pub fn put_numbers<const N: usize>(encoded: &mut Vec<u8>, numbers: [u64; N]) {
