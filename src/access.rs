@@ -1,4 +1,4 @@
-//! Access to rooms: checks room codes, counts wrong codes and tokens, and locks clients out after too many.
+//! Access to rooms: checks room codes and identities, counts wrong codes and tokens, and locks clients out after too many.
 //!
 //! [`rate_limit`](crate::rate_limit) limits how often a client may act in a room. The store counts failures, for all nodes
 //! together. docs/security.md explains how safe the limits are.
@@ -16,10 +16,12 @@ mod wrong_tokens;
 
 use std::sync::Arc;
 
+use crate::access::identity::{Identities, Identity, IdentityError};
 use crate::access::room_codes::RoomCodes;
 use crate::access::wrong_tokens::WrongTokens;
 use crate::detached_tasks::DetachedTasks;
 use crate::domain::client_key::ClientKey;
+use crate::domain::limits::Limits;
 use crate::domain::room::{Room, RoomId};
 use crate::domain::user::UserId;
 use crate::metrics::Counters;
@@ -33,15 +35,18 @@ pub struct Access {
     /// `None` if lockouts are disabled, like `wrong_tokens`.
     room_codes: Option<Arc<RoomCodes>>,
     wrong_tokens: Option<WrongTokens>,
+    identities: Identities,
     refusals: Counters<1>,
 }
 
 impl Access {
     /// Codes are checked in `detached_tasks`, so that an attempt is completed even if its client disconnects. Refusals are
-    /// counted in `refusals`, by action.
+    /// counted in `refusals`, by action. Identities are bounded by `limits`, and their rooms are read by `parse_room`.
     pub fn new(
         store: &Arc<dyn Store>,
         settings: Settings,
+        limits: Limits,
+        parse_room: fn(&str) -> Option<RoomId>,
         detached_tasks: DetachedTasks,
         refusals: Counters<1>,
     ) -> Self {
@@ -52,7 +57,8 @@ impl Access {
         let room_codes = enabled.then(|| Arc::new(RoomCodes::new(Arc::clone(store), &settings, detached_tasks)));
         let wrong_tokens =
             enabled.then(|| WrongTokens::new(Arc::<dyn Store>::clone(store), settings.wrong_tokens_per_user));
-        Self { room_codes, wrong_tokens, refusals }
+        let identities = Identities::new(settings.identity, limits, parse_room);
+        Self { room_codes, wrong_tokens, identities, refusals }
     }
 
     /// Refuses a client that is locked out of a room, as far as this process knows. Does not call the store, so it is a
@@ -82,9 +88,31 @@ impl Access {
         }
     }
 
-    /// Whether `token` proves the owner of a room. Counts a wrong one, and fails if there were too many: see
-    /// [`record_wrong_token`](Self::record_wrong_token).
+    /// Whether a token is meant as an identity, valid or not.
+    pub fn is_identity(&self, token: &str) -> bool {
+        self.identities.is_identity(token)
+    }
+
+    /// The identity that a user presents as its token; `None` if it presents none. Fails if the identity is not valid in the room,
+    /// or if users need one.
+    pub fn check_identity(&self, room: &Room, token: Option<&str>) -> Result<Option<Arc<Identity>>, IdentityError> {
+        let identity = self.identities.of_token(token)?;
+        identity.as_ref().map_or(Ok(()), |identity| identity.check_room(room.id))?;
+        Ok(identity)
+    }
+
+    /// Checks whether a client may create rooms with this identity, or without one.
+    pub fn check_room_creator(&self, identity: Option<&str>) -> Result<(), IdentityError> {
+        self.identities.check_room_creator(identity)
+    }
+
+    /// Whether `token` proves the owner of a room: its owner token, or an identity with the role of its owner. Counts a wrong token,
+    /// and fails if there were too many: see [`record_wrong_token`](Self::record_wrong_token). Nobody guesses identities.
     pub async fn check_owner_token(&self, client: ClientKey, room: &Room, token: &str) -> Result<bool, Denied> {
+        if let Some(identity) = self.identities.of_owner_token(token)? {
+            identity.check_room(room.id)?;
+            return Ok(identity.is_owner_of(room.id));
+        }
         if secrets::is_owner_token(room, token) {
             return Ok(true);
         }

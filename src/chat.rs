@@ -36,18 +36,19 @@ use crate::domain::position::{EntryTag, Position};
 use crate::domain::room::{Room, RoomCode, RoomId, RoomSecret, RoomSettings};
 use crate::domain::token::Token;
 use crate::domain::user::UserId;
+use crate::domain::violation::Field;
 use crate::hub::Hub;
 use crate::metrics::{Counters, Metrics};
 use crate::rate_limit::RateLimiter;
 use crate::store::{Admitted, Change, Commit, Committed, NewRoom, RoomLimits, Store, StoreError};
 use crate::{access, rate_limit};
 
-use crate::chat::admission::{AdmittedUser, OnUnknownUser, prepare_admission};
+use crate::chat::admission::{AdmittedUser, Claimant, OnUnknownUser, SignedUser, prepare_admission};
 use crate::chat::page_cache::PageCache;
 use crate::chat::room_cache::RoomCache;
 use crate::chat::settings_input::parse_settings;
 
-pub use crate::chat::admission::Accepted;
+pub use crate::chat::admission::{Accepted, NextToken};
 pub use crate::chat::error::ChatError;
 pub use crate::chat::follower::Follower;
 pub use crate::chat::input::{
@@ -99,7 +100,9 @@ impl Chat {
         let detached_tasks = DetachedTasks::new(MAX_DETACHED_TASKS, DETACHED_TASK_DEADLINE);
         let refusals = Counters::default();
         let rate_limiter = Arc::new(RateLimiter::new(rate_limit, refusals.clone()));
-        let access = Arc::new(Access::new(&store, access, detached_tasks.clone(), refusals.clone()));
+        let parse_room = |id: &str| ids::parse_room_id(id).ok();
+        let tasks = detached_tasks.clone();
+        let access = Arc::new(Access::new(&store, access, settings.limits, parse_room, tasks, refusals.clone()));
         Self {
             store,
             hub,
@@ -119,15 +122,18 @@ impl Chat {
         metrics.register("livechat_rate_limit_refusals", help, self.refusals.clone());
     }
 
-    /// Creates a room with a random code. Also returns the token that proves its owner.
+    /// Creates a room with a random code. Also returns the token that proves its owner. The operator decides whether an identity is
+    /// needed.
     #[instrument(level = "debug", skip_all)]
     pub async fn create_room(
         &self,
         client: ClientKey,
         settings: ChangeSettings<'_>,
+        identity: Option<&str>,
     ) -> Result<(RoomState, Token), ChatError> {
         let settings = parse_settings(settings)?.apply(RoomSettings::default());
         self.rate_limiter.check_create_room(client)?;
+        self.access.check_room_creator(identity)?;
         let owner = Token::random();
         let room = NewRoom {
             id: RoomId::random(),
@@ -252,14 +258,43 @@ impl Chat {
         RoomLimits { messages: messages_per_room, events: events_per_room, edits: edits_per_message }
     }
 
-    /// Authenticates an existing user by its token, and rotates the token.
+    /// Finds out who wants to act in a room, and charges for it. A user with a valid identity may leave out its id.
+    fn identify(
+        &self,
+        client: ClientKey,
+        room: &Room,
+        user_id: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<Claimant, ChatError> {
+        // Before the signature is checked, which is work. An identity stands for its user.
+        let identity = token.filter(|token| self.access.is_identity(token));
+        self.rate_limiter.check_send(client, user_id.or(identity).unwrap_or_default(), room.id)?;
+        match (self.access.check_identity(room, token)?, token) {
+            (Some(identity), Some(text)) => {
+                if user_id.is_some_and(|id| id != identity.user.id.as_str()) {
+                    return Err(Field::UserId.invalid("must be absent, or the id of the identity").into());
+                }
+                Ok(Claimant::Signed(SignedUser::new(identity, text)))
+            }
+            _ => {
+                let user = user_id.map(|id| UserId::parse(id, &self.settings.limits)).transpose()?;
+                Ok(Claimant::Unsigned(user.unwrap_or_else(UserId::random)))
+            }
+        }
+    }
+
+    /// Authenticates an existing user by its token, and rotates the token. A signed user has been authenticated by its identity.
     async fn authenticate(
         &self,
         client: ClientKey,
         room: &Room,
-        user: UserId,
+        claimant: Claimant,
         token: &str,
     ) -> Result<AdmittedUser, ChatError> {
+        let user = match claimant {
+            Claimant::Unsigned(user) => user,
+            Claimant::Signed(signed) => return Ok(signed.admitted()),
+        };
         let (admission, tokens) = prepare_admission(room, user.clone(), Some(token), OnUnknownUser::Refuse);
         let admitted = self.store.authenticate(admission).await?;
         match tokens.admitted_user(&admitted) {
@@ -280,10 +315,14 @@ impl Chat {
     }
 
     async fn commit(&self, room: &Room, change: Change) -> Result<Event, StoreError> {
-        let commit = Commit { room: room.id, tag: EntryTag::random(), change };
+        self.apply(Commit { room: room.id, tag: EntryTag::random(), change }).await
+    }
+
+    async fn apply(&self, commit: Commit) -> Result<Event, StoreError> {
+        let room = commit.room;
         let committed = self.store.commit(commit).await;
         if matches!(committed, Err(StoreError::NotFound)) {
-            self.rooms.forget(room.id);
+            self.rooms.forget(room);
         }
         committed.map(Committed::into_event)
     }
@@ -293,11 +332,17 @@ impl Chat {
         message_of(self.commit(room, change).await?)
     }
 
-    /// Whether the client has proven to be the owner of a room. Fails if its token is wrong.
-    async fn is_proven_owner(&self, client: ClientKey, room: &Room, token: Option<&str>) -> Result<bool, ChatError> {
+    /// Whether a user has proven to be the owner of a room, by a token or by its identity. Fails if the token is wrong.
+    async fn is_proven_owner(
+        &self,
+        client: ClientKey,
+        room: &Room,
+        claimant: &Claimant,
+        token: Option<&str>,
+    ) -> Result<bool, ChatError> {
         match token {
             Some(token) => self.check_owner(client, room, token).await.map(|()| true),
-            None => Ok(false),
+            None => Ok(claimant.is_owner_of(room)),
         }
     }
 

@@ -5,6 +5,7 @@ mod client_budgets;
 mod connections;
 mod cross_site;
 mod documents;
+mod identities;
 mod networks;
 mod nodes;
 mod origins;

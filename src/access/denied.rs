@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::access::identity::IdentityError;
 use crate::store::StoreError;
 
 /// Why a client is locked out.
@@ -49,7 +50,14 @@ pub struct LockedOut {
 pub enum Denied {
     WrongCode,
     LockedOut(LockedOut),
+    Identity(IdentityError),
     Store(StoreError),
+}
+
+impl From<IdentityError> for Denied {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error)
+    }
 }
 
 impl From<StoreError> for Denied {

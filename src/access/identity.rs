@@ -90,28 +90,34 @@ impl Identities {
         Self { requirement, room_creators, limits, parse_room, keys, cache, _watch: watch }
     }
 
-    /// Whether a token has the form of an identity: three parts of base64url. A rotating token has one.
-    pub fn is_identity(token: &str) -> bool {
-        let is_part = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        let parts: Vec<_> = token.splitn(4, '.').collect();
-        // The third part of a JWT that is not signed is empty.
-        matches!(parts[..], [header, claims, _] if !header.is_empty() && !claims.is_empty())
-            && parts.into_iter().all(is_part)
+    /// Whether a token is meant as an identity, valid or not.
+    pub fn is_identity(&self, token: &str) -> bool {
+        self.requirement != Requirement::Off && has_form_of_identity(token)
     }
 
-    /// Whether users without an identity may not act.
-    pub fn are_required(&self) -> bool {
-        self.requirement == Requirement::Required
+    /// The identity that a client presents as a token; `None` for any other token, or for none. Fails if the identity is not valid, or
+    /// if there is none and users need one.
+    pub fn of_token(&self, token: Option<&str>) -> Result<Option<Arc<Identity>>, IdentityError> {
+        match token.filter(|token| self.is_identity(token)) {
+            Some(identity) => self.verify(identity).map(Some),
+            None if self.requirement == Requirement::Required => Err(IdentityError::Required),
+            None => Ok(None),
+        }
+    }
+
+    /// The identity that a client presents in place of an owner token; `None` for any other token.
+    pub fn of_owner_token(&self, token: &str) -> Result<Option<Arc<Identity>>, IdentityError> {
+        self.is_identity(token).then(|| self.verify(token)).transpose()
     }
 
     /// Checks whether a client may create rooms with this identity, or without one.
     pub fn check_room_creator(&self, identity: Option<&str>) -> Result<(), IdentityError> {
         match identity {
-            Some(text) => self.verify(text).map(drop),
-            None if self.are_required() || self.room_creators == RoomCreators::Identified => {
-                Err(IdentityError::RequiredToCreateRooms)
+            Some(text) if self.verify(text)?.room.is_some() => {
+                Err(IdentityError::Invalid("it is for one room, and cannot create another"))
             }
-            None => Ok(()),
+            None if self.room_creators == RoomCreators::Identified => Err(IdentityError::RequiredToCreateRooms),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -140,11 +146,20 @@ impl Identities {
     }
 }
 
+/// Whether a token has three parts of base64url. A rotating token has one.
+fn has_form_of_identity(token: &str) -> bool {
+    let is_part = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let parts: Vec<_> = token.splitn(4, '.').collect();
+    // The third part of a JWT that is not signed is empty.
+    matches!(parts[..], [header, claims, _] if !header.is_empty() && !claims.is_empty())
+        && parts.into_iter().all(is_part)
+}
+
 /// The claims of a JWT, if it is signed with one of the keys.
 fn check_signature(text: &str, keys: &Keys) -> Result<Claims, IdentityError> {
     const NOT_JWT: IdentityError = IdentityError::Invalid("it is not a JWT");
     const UNKNOWN_KEY: IdentityError = IdentityError::Invalid("no key of this server has its alg and kid");
-    if !Identities::is_identity(text) {
+    if !has_form_of_identity(text) {
         return Err(NOT_JWT);
     }
     // Fails for `none` and for other algorithms that do not sign, which the library does not know.

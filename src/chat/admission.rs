@@ -1,7 +1,10 @@
 //! Prepares the admission of a user by the store, which sees only hashes of tokens, and rotates the user's token.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::identity::Identity;
 use crate::domain::message::Message;
 use crate::domain::position::Position;
 use crate::domain::room::Room;
@@ -22,7 +25,64 @@ pub struct Accepted {
     /// The user who acted.
     pub author: User,
     /// The token for this user's next action.
-    pub token: Token,
+    pub token: NextToken,
+}
+
+/// The token for a user's next action.
+#[derive(Clone)]
+pub enum NextToken {
+    Rotating(Token),
+    /// The identity that the user has presented, as it was sent.
+    Identity(Arc<str>),
+}
+
+impl NextToken {
+    /// The token as text. Only for the client that owns it.
+    pub fn reveal(&self) -> String {
+        match self {
+            Self::Rotating(token) => token.reveal(),
+            Self::Identity(text) => text.as_ref().to_owned(),
+        }
+    }
+}
+
+/// Hides the token, so that it never reaches a log.
+impl fmt::Debug for NextToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NextToken(…)")
+    }
+}
+
+/// Who wants to act, before a rotating token has been checked.
+pub(super) enum Claimant {
+    /// A user with a rotating token, or a new one.
+    Unsigned(UserId),
+    /// A user that a site vouches for, so the store knows no token of it.
+    Signed(SignedUser),
+}
+
+/// A user with a valid identity.
+#[derive(Clone)]
+pub(super) struct SignedUser {
+    pub(super) identity: Arc<Identity>,
+    text: Arc<str>,
+}
+
+impl SignedUser {
+    pub(super) fn new(identity: Arc<Identity>, text: &str) -> Self {
+        Self { identity, text: text.into() }
+    }
+
+    pub(super) fn admitted(&self) -> AdmittedUser {
+        AdmittedUser { user: self.identity.user.clone(), token: NextToken::Identity(Arc::clone(&self.text)) }
+    }
+}
+
+impl Claimant {
+    /// Whether the user has proven with its identity to be the owner of a room.
+    pub(super) fn is_owner_of(&self, room: &Room) -> bool {
+        matches!(self, Self::Signed(signed) if signed.identity.is_owner_of(room.id))
+    }
 }
 
 /// What to do with a user that does not exist.
@@ -46,14 +106,14 @@ impl Tokens {
             (Admitted::Repeated(_, sealed), Some(presented)) => presented.unseal(sealed),
             _ => self.next_token,
         };
-        Some(AdmittedUser { user, token })
+        Some(AdmittedUser { user, token: NextToken::Rotating(token) })
     }
 }
 
-/// A user whose token was right, and the token for its next action.
+/// A user whose token or identity was right, and the token for its next action.
 pub(super) struct AdmittedUser {
     pub(super) user: User,
-    pub(super) token: Token,
+    pub(super) token: NextToken,
 }
 
 impl AdmittedUser {

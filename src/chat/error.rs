@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::access::identity::IdentityError;
 use crate::access::{Denied, LockedOut};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::violation::{Field, Violation};
@@ -27,6 +28,8 @@ pub enum ChatError {
     UserUnknown,
     #[error(transparent)]
     Refused(#[from] Violation),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     #[error("the owner token is not that of this room; use the one that createRoom returned")]
     OwnerTokenInvalid,
     #[error("the presence token is not valid in this room; use the one that joinRoom returned")]
@@ -67,6 +70,11 @@ impl ChatError {
             Self::Refused(Violation::MessageNotFound) => ErrorCode::MessageNotFound,
             Self::Refused(Violation::NotAuthor) => ErrorCode::NotAuthor,
             Self::Refused(Violation::CursorInvalid) => ErrorCode::CursorInvalid,
+            Self::Identity(IdentityError::Required | IdentityError::RequiredToCreateRooms) => {
+                ErrorCode::IdentityRequired
+            }
+            Self::Identity(IdentityError::Invalid(_)) => ErrorCode::IdentityInvalid,
+            Self::Identity(IdentityError::Expired) => ErrorCode::IdentityExpired,
             Self::OwnerTokenInvalid => ErrorCode::OwnerTokenInvalid,
             Self::PresenceTokenInvalid => ErrorCode::PresenceTokenInvalid,
             Self::UserBanned { .. } => ErrorCode::UserBanned,
@@ -108,6 +116,7 @@ impl From<Denied> for ChatError {
         match denied {
             Denied::LockedOut(locked_out) => locked_out.into(),
             Denied::WrongCode => Self::RoomCodeInvalid,
+            Denied::Identity(error) => error.into(),
             Denied::Store(error) => error.into(),
         }
     }

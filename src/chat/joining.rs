@@ -3,14 +3,13 @@
 use tracing::instrument;
 
 use crate::access::secrets;
-use crate::chat::admission::{OnUnknownUser, prepare_admission};
+use crate::chat::admission::{AdmittedUser, Claimant, NextToken, OnUnknownUser, prepare_admission};
 use crate::chat::{Chat, ChatError, JoinRoom, with_deadline};
 use crate::domain::client_key::ClientKey;
 use crate::domain::position::Position;
-use crate::domain::room::RoomId;
-use crate::domain::token::Token;
-use crate::domain::user::{DisplayName, User, UserId};
-use crate::store::{Actor, Admitted, StoreError};
+use crate::domain::room::{Room, RoomId};
+use crate::domain::user::{DisplayName, User};
+use crate::store::{Actor, Admitted, Member, StoreError};
 
 /// A user that has joined a room.
 #[derive(Clone, Debug)]
@@ -18,11 +17,18 @@ pub struct Joined {
     pub room: RoomId,
     pub user: User,
     /// The token for this user's next action.
-    pub token: Token,
+    pub token: NextToken,
     /// For presence and typing in this room.
     pub presence_token: String,
     /// The end of the room's log.
     pub position: Position,
+}
+
+impl Joined {
+    fn new(room: &Room, member: Member, token: NextToken) -> Self {
+        let presence_token = secrets::presence_token(room, &member.user.id);
+        Self { room: room.id, user: member.user, token, presence_token, position: member.head }
+    }
 }
 
 impl Chat {
@@ -33,12 +39,18 @@ impl Chat {
         let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
         with_deadline(async {
             let room = self.open_room(client, input.room).await?.room;
-            self.rate_limiter.check_send(client, input.user_id.unwrap_or_default(), room.id)?;
-            let user = match input.user_id {
-                Some(id) => UserId::parse(id, limits)?,
-                None => UserId::random(),
+            let claimant = self.identify(client, &room, input.user_id, input.token)?;
+            let is_owner = self.is_proven_owner(client, &room, &claimant, input.owner_token).await?;
+            let address = secrets::address_hash(&room, client);
+            let user = match claimant {
+                Claimant::Unsigned(user) => user,
+                Claimant::Signed(signed) => {
+                    let AdmittedUser { user, token } = signed.admitted();
+                    let member = self.store.join(room.id, Actor { user, is_owner, address }).await?;
+                    self.hub.update_member(room.id, &member);
+                    return Ok(Joined::new(&room, member, token));
+                }
             };
-            let is_owner = self.is_proven_owner(client, &room, input.owner_token).await?;
             let on_unknown = OnUnknownUser::Register(name.unwrap_or_else(DisplayName::anonymous));
             let (admission, tokens) = prepare_admission(&room, user.clone(), input.token, on_unknown);
             let registered_with = admission.next_token;
@@ -49,14 +61,11 @@ impl Chat {
                 let Some(admitted_user) = tokens.admitted_user(&admitted) else {
                     return Err(chat.admission_error(client, &user, &admitted).await);
                 };
-                let actor =
-                    Actor { user: admitted_user.user.clone(), is_owner, address: secrets::address_hash(&room, client) };
+                let actor = Actor { user: admitted_user.user.clone(), is_owner, address };
                 match chat.store.join(room.id, actor).await {
                     Ok(member) => {
                         chat.hub.update_member(room.id, &member);
-                        let presence_token = secrets::presence_token(&room, &member.user.id);
-                        let token = admitted_user.token;
-                        Ok(Joined { room: room.id, user: member.user, token, presence_token, position: member.head })
+                        Ok(Joined::new(&room, member, admitted_user.token))
                     }
                     Err(error) => {
                         // Nobody has the token of a user whose registration was refused. If the outcome is unknown, it stays.

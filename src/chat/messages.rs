@@ -3,7 +3,7 @@
 use tracing::instrument;
 
 use crate::access::secrets;
-use crate::chat::admission::{OnUnknownUser, prepare_admission};
+use crate::chat::admission::{Claimant, OnUnknownUser, prepare_admission};
 use crate::chat::{
     Accepted, ChangeMessage, Chat, ChatError, MAX_ATTEMPTS, MessageRef, SendMessage, ids, message_of, with_deadline,
 };
@@ -11,7 +11,7 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
 use crate::domain::position::EntryTag;
-use crate::domain::user::{DisplayName, Role, UserId};
+use crate::domain::user::{DisplayName, Role};
 use crate::domain::violation::Violation;
 use crate::store::{Actor, Change, NewMessage, Sent, StoreError};
 
@@ -28,18 +28,12 @@ impl Chat {
         let name = input.display_name.map(|name| DisplayName::parse(name, limits)).transpose()?;
         let client_message_id = input.client_message_id.map(ClientMessageId::parse).transpose()?;
         let room = self.open_room(client, input.room).await?.room;
-        self.rate_limiter.check_send(client, input.user_id.unwrap_or_default(), room.id)?;
-        let user = match input.user_id {
-            Some(id) => UserId::parse(id, limits)?,
-            None => UserId::random(),
-        };
+        let claimant = self.identify(client, &room, input.user_id, input.token)?;
         let reply_to = match input.reply_to_id.map(ids::parse_message_id).transpose()? {
             Some(id) if id.room != room.id => return Err(Violation::MessageNotFound.into()),
             reply_to => reply_to.map(|id| id.index),
         };
-        let is_owner = self.is_proven_owner(client, &room, input.owner_token).await?;
-        let on_unknown = OnUnknownUser::Register(name.unwrap_or_else(DisplayName::anonymous));
-        let (admission, tokens) = prepare_admission(&room, user.clone(), input.token, on_unknown);
+        let is_owner = self.is_proven_owner(client, &room, &claimant, input.owner_token).await?;
         let message = NewMessage {
             room: room.id,
             tag: EntryTag::random(),
@@ -50,6 +44,16 @@ impl Chat {
             address: secrets::address_hash(&room, client),
             limits: self.room_limits(),
         };
+        let user = match claimant {
+            Claimant::Unsigned(user) => user,
+            Claimant::Signed(signed) => {
+                let admitted = signed.admitted();
+                let event = self.apply(message.into_commit(admitted.user.clone())).await?;
+                return Ok(admitted.accepted(message_of(event)?));
+            }
+        };
+        let on_unknown = OnUnknownUser::Register(name.unwrap_or_else(DisplayName::anonymous));
+        let (admission, tokens) = prepare_admission(&room, user.clone(), input.token, on_unknown);
         let sent = self.store.send(admission, message).await;
         if matches!(sent, Err(StoreError::NotFound)) {
             self.rooms.forget(room.id);
@@ -104,16 +108,16 @@ impl Chat {
             MessageRef::Index(index) => u64::try_from(index).ok(),
         };
         let room = self.open_room(client, input.room).await?.room;
-        self.rate_limiter.check_send(client, input.user_id, room.id)?;
-        let user = UserId::parse(input.user_id, &self.settings.limits)?;
+        let claimant = self.identify(client, &room, Some(input.user_id), Some(input.token))?;
         let mut snapshot = self.read_store(room.id, index.map(Window::only)).await?;
         let (chat, token) = (self.clone(), input.token.to_owned());
         // Detached, because the first step replaces the client's token: the rest must follow even if the client disconnects.
         let changed = self.run_detached(async move {
-            let admitted = chat.authenticate(client, &room, user, &token).await?;
+            let is_owner = claimant.is_owner_of(&room);
+            let admitted = chat.authenticate(client, &room, claimant, &token).await?;
             let index = index.ok_or(Violation::MessageNotFound)?;
             let address = secrets::address_hash(&room, client);
-            let actor = Actor { user: admitted.user.clone(), is_owner: false, address };
+            let actor = Actor { user: admitted.user.clone(), is_owner, address };
             for _ in 0..MAX_ATTEMPTS {
                 let message = snapshot.messages.pop().ok_or(Violation::MessageNotFound)?;
                 message.authorize_change(&admitted.user.id)?;

@@ -77,7 +77,7 @@ impl Chat {
         let reason = input.reason.map(BanReason::parse).transpose()?;
         let (room, ban, position) = with_deadline(async {
             let room = self.open_as_owner(client, key).await?;
-            let user = UserId::parse(input.user_id, &self.settings.limits)?;
+            let user = UserId::parse_any(input.user_id, &self.settings.limits)?;
             let change = Change::Ban { user, duration, reason, limits: self.room_limits() };
             match self.commit(&room, change).await {
                 Ok(Event { kind: EventKind::UserBanned(ban), position, .. }) => Ok((room, ban, position)),
@@ -107,7 +107,7 @@ impl Chat {
     ) -> Result<(User, Position), ChatError> {
         with_deadline(async {
             let room = self.open_as_owner(client, key).await?;
-            let user = UserId::parse(user_id, &self.settings.limits)?;
+            let user = UserId::parse_any(user_id, &self.settings.limits)?;
             match self.commit(&room, Change::Unban { user, limits: self.room_limits() }).await {
                 Ok(Event { kind: EventKind::UserUnbanned(user), position, .. }) => Ok((user, position)),
                 Ok(_) => Err(ChatError::Internal("the lift of a ban became another event".into())),

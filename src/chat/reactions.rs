@@ -22,17 +22,17 @@ impl Chat {
         let add = input.add;
         with_deadline(async {
             let room = self.open_room(client, input.room).await?.room;
-            self.rate_limiter.check_send(client, input.user_id, room.id)?;
-            let user = UserId::parse(input.user_id, &self.settings.limits)?;
+            let claimant = self.identify(client, &room, Some(input.user_id), Some(input.token))?;
             let (chat, token, limits) = (self.clone(), input.token.to_owned(), self.room_limits());
             // Detached, because the first step replaces the client's token.
             self.run_detached(async move {
-                let admitted = chat.authenticate(client, &room, user, &token).await?;
+                let is_owner = claimant.is_owner_of(&room);
+                let admitted = chat.authenticate(client, &room, claimant, &token).await?;
                 if message.room != room_id {
                     return Err(Violation::MessageNotFound.into());
                 }
                 let address = secrets::address_hash(&room, client);
-                let actor = Actor { user: admitted.user.clone(), is_owner: false, address };
+                let actor = Actor { user: admitted.user.clone(), is_owner, address };
                 let (tag, message) = (EntryTag::random(), message.index);
                 let reaction = Reaction { room: room.id, tag, actor, message, emoji, add, limits };
                 match chat.store.react(reaction).await {
@@ -56,7 +56,7 @@ impl Chat {
         messages: &[u64],
     ) -> Result<Vec<Vec<Emoji>>, ChatError> {
         let none = || vec![Vec::new(); messages.len()];
-        let Ok(user) = UserId::parse(user_id, &self.settings.limits) else { return Ok(none()) };
+        let Ok(user) = UserId::parse_any(user_id, &self.settings.limits) else { return Ok(none()) };
         match with_deadline(self.store.reactions_by(room, &user, messages)).await {
             Err(ChatError::RoomNotFound) => Ok(none()),
             outcome => outcome,

@@ -251,8 +251,8 @@ settings! {
     }
 
     "Identities" {
-        /// Users that your site vouches for with a signed identity (see docs/identity.md): `off` refuses identities, `optional`
-        /// accepts them beside users of their own choosing, `required` serves no others. Reading a room needs its code alone.
+        /// Users that your site vouches for with a signed identity (see docs/identity.md): `off` takes identities for ordinary
+        /// tokens, `optional` accepts them, `required` lets nobody act without one. Reading a room needs its code alone.
         IDENTITY: Requirement = "off", choice(&[
             ("off", Requirement::Off), ("optional", Requirement::Optional), ("required", Requirement::Required),
         ]);

@@ -5,21 +5,39 @@ use rand::RngExt as _;
 use crate::domain::limits::{Limits, USER_ID_MIN, validate_text};
 use crate::domain::violation::{Field, Violation};
 
-/// Identifies a user across all rooms; chosen by the client or assigned.
+/// Begins the ids of users that the host site vouches for.
+const SIGNED_PREFIX: char = '@';
+
+/// Maximum characters in the address of a picture.
+const AVATAR_URL_MAX: usize = 2_048;
+
+/// Identifies a user across all rooms; chosen by the client, assigned, or from a signed identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
 impl UserId {
-    /// Parses [`USER_ID_MIN`] to `limits.user_id` characters without control characters, at least one of them visible.
+    /// Parses an id that a client has chosen: [`USER_ID_MIN`] to `limits.user_id` characters without control characters, at least one
+    /// of them visible. Ids that begin with `@` are those of signed identities.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, Violation> {
         validate_text(Field::UserId, text, USER_ID_MIN, limits.user_id, &[])?;
+        if text.starts_with(SIGNED_PREFIX) {
+            return Err(Field::UserId.invalid("must not begin with @, as only ids from signed identities do"));
+        }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Parses the id of any user: one that a client has chosen, or that of a signed identity.
+    pub fn parse_any(text: &str, limits: &Limits) -> Result<Self, Violation> {
+        match text.strip_prefix(SIGNED_PREFIX) {
+            Some(subject) => Self::from_subject(subject, limits),
+            None => Self::parse(text, limits),
+        }
     }
 
     /// The id of a user that a host site vouches for: `@` and the site's own id for it, of 1 to `limits.user_id` characters.
     pub fn from_subject(subject: &str, limits: &Limits) -> Result<Self, Violation> {
         validate_text(Field::UserId, subject, 1, limits.user_id, &[])?;
-        Ok(Self(format!("@{subject}")))
+        Ok(Self(format!("{SIGNED_PREFIX}{subject}")))
     }
 
     /// An id for a client that did not choose one.
@@ -34,7 +52,7 @@ impl UserId {
 
     /// Whether the host site vouches for the user: ids of signed identities begin with `@`, others cannot.
     pub fn is_signed(&self) -> bool {
-        self.0.starts_with('@')
+        self.0.starts_with(SIGNED_PREFIX)
     }
 
     pub fn as_str(&self) -> &str {
@@ -73,6 +91,15 @@ impl DisplayName {
 pub struct AvatarUrl(String);
 
 impl AvatarUrl {
+    /// Parses an address with the scheme https and a host, without a password, and with only characters that stand for themselves in
+    /// a page. `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let authority = text.strip_prefix("https://")?.split(['/', '?', '#']).next()?;
+        let has_host = !(authority.is_empty() || authority.starts_with(':') || authority.contains('@'));
+        let is_allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&byte);
+        (has_host && text.len() <= AVATAR_URL_MAX && text.bytes().all(is_allowed)).then(|| Self(text.to_owned()))
+    }
+
     /// Wraps an address that was validated before it was stored.
     pub const fn from_stored(url: String) -> Self {
         Self(url)
@@ -112,6 +139,48 @@ mod tests {
         assert!(UserId::parse(&"x".repeat(128), &limits).is_ok());
         assert!(UserId::parse(&"x".repeat(129), &limits).is_err());
         assert!(UserId::parse("0123456789\n", &limits).is_err());
+    }
+
+    #[test]
+    fn nobody_can_choose_the_id_of_a_signed_user() {
+        let limits = Limits::default();
+        assert!(UserId::parse("@0123456789", &limits).is_err());
+        assert!(UserId::parse("0123456789@", &limits).is_ok_and(|id| !id.is_signed()));
+        let signed = UserId::from_subject("7", &limits).expect("an id");
+        assert!(signed.is_signed() && signed.as_str() == "@7");
+        assert_eq!(UserId::parse_any("@7", &limits), Ok(signed));
+        assert!(UserId::from_subject(&"x".repeat(128), &limits).is_ok());
+        for subject in ["", " ", "\n", &"x".repeat(129)] {
+            assert!(UserId::from_subject(subject, &limits).is_err());
+        }
+        assert!(UserId::parse_any("0123456789", &limits).is_ok_and(|id| !id.is_signed()));
+        assert!(UserId::parse_any("7", &limits).is_err());
+    }
+
+    #[test]
+    fn only_plain_https_addresses_are_pictures() {
+        for url in ["https://example.org", "https://example.org:8443/a.png?s=64#x", "https://[::1]/~a/(b)"] {
+            assert!(AvatarUrl::parse(url).is_some_and(|parsed| parsed.as_str() == url), "{url}");
+        }
+        for text in [
+            "http://example.org/a.png",
+            "HTTPS://example.org/",
+            "//example.org/a.png",
+            "javascript:alert(1)",
+            "data:image/png;base64,AA",
+            "https://",
+            "https:///a.png",
+            "https://:1/",
+            "https://user@example.org/",
+            "https://example.org/a b",
+            "https://example.org/\n",
+            "https://example.org/\" onerror=\"",
+            "https://example.org/<",
+            "https://example.org/ä",
+            &format!("https://example.org/{}", "a".repeat(2_048)),
+        ] {
+            assert!(AvatarUrl::parse(text).is_none(), "{text}");
+        }
     }
 
     #[test]

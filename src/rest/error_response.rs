@@ -76,6 +76,7 @@ impl ErrorStatus {
             }
             ChatError::UserBanned { .. }
             | ChatError::RoomLocked
+            | ChatError::Identity(_)
             | ChatError::OwnerTokenInvalid
             | ChatError::PresenceTokenInvalid
             | ChatError::RoomAtCapacity => (StatusCode::FORBIDDEN, &*text),

@@ -56,7 +56,7 @@ pub(super) async fn create(State(rest): State<RestState>, Client(client): Client
     if csrf::is_embedded(&headers) {
         return rest.error_status.cross_site();
     }
-    match rest.chat.create_room(client, ChangeSettings::default()).await {
+    match rest.chat.create_room(client, ChangeSettings::default(), None).await {
         // Nobody receives the owner's token: these routes have no place for it.
         Ok((state, _owner_token)) => {
             let id = ids::legacy_room_id(state.room.id);

@@ -12,6 +12,7 @@ use livechat::graphql::execution::Parameters;
 use serde_json::{Value, json};
 
 use crate::support::client::{RoomKey, User, text};
+use crate::support::identities;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::socket::{Socket, events_of, subscribe};
@@ -19,6 +20,7 @@ use crate::support::stream::{Stream, get, http, post};
 
 const TEXT: &str = "open-sesame";
 const PASSWORD: &str = "a-password-of-redis";
+const IDENTITY_SECRET: &str = "a-secret-that-a-site-shares-with-the-server";
 
 #[tokio::test]
 async fn no_output_of_the_server_contains_a_secret() {
@@ -30,10 +32,12 @@ async fn no_output_of_the_server_contains_a_secret() {
     let by_host = vec![("REDIS_HOST", host), ("REDIS_PORT", port), ("REDIS_PASSWORD", PASSWORD)];
     for (format, store) in [("text", vec![]), ("json", by_url), ("text", by_host)] {
         let settings = [("LOG_LEVEL", "trace"), ("LOG_FORMAT", format), ("ROOM_CODE_LENGTH", "16")];
+        let settings = [&settings[..], &[("IDENTITY", "optional"), ("IDENTITY_SECRET", IDENTITY_SECRET)]].concat();
         let mut server = Server::with(&[&settings[..], &store].concat());
-        let mut secrets = vec![TEXT.to_owned(), PASSWORD.to_owned()];
+        let mut secrets = [TEXT, PASSWORD, IDENTITY_SECRET].map(str::to_owned).to_vec();
         over_rest(&server, &mut secrets).await;
         over_graphql(&server, &mut secrets).await;
+        with_identities(&server, &mut secrets).await;
         assert!(server.terminate().await.success());
         let written = format!("{}{}", server.output(), server.log());
         assert!(written.contains("stopping"), "there is no log:\n{written}");
@@ -115,6 +119,45 @@ async fn over_graphql(server: &Server, secrets: &mut Vec<String>) {
     request.send().await.expect("an answer");
 }
 
+/// Valid and refused identities, over both APIs, as tokens, owner tokens and for the creation of rooms.
+async fn with_identities(server: &Server, secrets: &mut Vec<String>) {
+    const NAME: &str = "a-name-in-an-identity";
+    let client = server.client();
+    let room = client.create_room().await;
+    secrets.extend([room.code.clone(), NAME.to_owned()]);
+    let mut claims = identities::claims(NAME);
+    let valid = identities::hs256(IDENTITY_SECRET.as_bytes(), &claims);
+    let forged = identities::hs256(TEXT.as_bytes(), &claims);
+    claims["room"] = room.id.clone().into();
+    claims["role"] = "owner".into();
+    let owner = identities::hs256(IDENTITY_SECRET.as_bytes(), &claims);
+    claims["exp"] = 1.into();
+    let expired = identities::hs256(IDENTITY_SECRET.as_bytes(), &claims);
+    for identity in [valid, forged, owner, expired] {
+        let input = json!({ "roomId": room.id, "roomCode": room.code, "token": identity, "text": TEXT });
+        client
+            .request(
+                "mutation($input: SendMessageInput!) { sendMessage(input: $input) { token } }",
+                json!({ "input": input }),
+            )
+            .await;
+        let create = "mutation($i: String) { createRoom(input: { identity: $i }) { room { code } ownerToken } }";
+        let created = client.request(create, json!({ "i": identity })).await;
+        let created = &created["data"]["createRoom"];
+        secrets.extend(
+            [&created["room"]["code"], &created["ownerToken"]]
+                .into_iter()
+                .filter_map(|text| text.as_str().map(str::to_owned)),
+        );
+        let update = "mutation($id: ID!, $o: String!) { updateRoom(input: { roomId: $id, ownerToken: $o, locked: false }) { cursor } }";
+        client.request(update, json!({ "id": room.id, "o": identity })).await;
+        let body = json!({ "room_id": room.id, "room_code": room.code, "user_id": "None", "token": identity, "message": TEXT });
+        http().post(server.url("/room/message/send")).json(&body).send().await.expect("an answer");
+        // Each part of a JWT is a secret; its header is not.
+        secrets.extend(identity.split('.').skip(1).map(str::to_owned));
+    }
+}
+
 #[test]
 fn debug_output_contains_no_secret() {
     let token = Token::random();
@@ -133,11 +176,12 @@ fn debug_output_contains_no_secret() {
         format!("{:?}", Parameters::new(format!("{{ {TEXT} }}"), None, variables)),
         format!("{:?}", config(&[("REDIS_URL", &url)]).expect("settings")),
         format!("{:?}", config(&[("REDIS_HOST", "localhost"), ("REDIS_PASSWORD", PASSWORD)]).expect("settings")),
+        format!("{:?}", config(&[("IDENTITY", "optional"), ("IDENTITY_SECRET", IDENTITY_SECRET)]).expect("settings")),
         format!("{:?}", config(&[("REDIS_URL", &format!("http://:{PASSWORD}@[nowhere"))]).expect_err("no address")),
     ];
     let hash = token.hash().0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     for shown in shown {
-        for secret in [TEXT, PASSWORD, &token.reveal(), &hash] {
+        for secret in [TEXT, PASSWORD, IDENTITY_SECRET, &token.reveal(), &hash] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod crowd;
 pub mod cuts;
 pub mod http;
+pub mod identities;
 pub mod load;
 pub mod lossy_load;
 pub mod memory;

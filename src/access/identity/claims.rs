@@ -6,10 +6,7 @@ use crate::access::identity::error::IdentityError;
 use crate::domain::limits::Limits;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{DisplayName, UserId};
-
-/// Characters of a picture's address.
-const PICTURE_MAX: usize = 2_048;
+use crate::domain::user::{AvatarUrl, DisplayName, User, UserId};
 
 /// How far the clocks of this server and of the host site may differ, in seconds.
 const LEEWAY: f64 = 30.0;
@@ -29,10 +26,7 @@ pub(super) struct Claims {
 
 /// A user that the host site vouches for.
 pub struct Identity {
-    pub user: UserId,
-    pub display_name: DisplayName,
-    /// The address of a picture, with the scheme https.
-    pub avatar_url: Option<String>,
+    pub user: User,
     /// The only room in which the identity is valid, if it is not valid in all.
     pub room: Option<RoomId>,
     /// Whether the user may act as the owner of `room`.
@@ -50,13 +44,16 @@ impl Identity {
         parse_room: impl FnOnce(&str) -> Option<RoomId>,
     ) -> Result<Self, IdentityError> {
         let invalid = IdentityError::Invalid;
-        let user = UserId::from_subject(&claims.sub, limits)
+        let id = UserId::from_subject(&claims.sub, limits)
             .map_err(|_| invalid("sub must have 1 to USER_ID_MAX_LENGTH characters, one of them visible"))?;
         let display_name = DisplayName::parse(&claims.name, limits)
             .map_err(|_| invalid("name must have 1 to DISPLAY_NAME_MAX_LENGTH characters, one of them visible"))?;
-        if claims.picture.as_deref().is_some_and(|picture| !is_https_url(picture)) {
-            return Err(invalid("picture must be an address that begins with https://"));
-        }
+        let avatar_url = match claims.picture {
+            Some(picture) => Some(
+                AvatarUrl::parse(&picture).ok_or(invalid("picture must be an address that begins with https://"))?,
+            ),
+            None => None,
+        };
         let room = match claims.room {
             Some(room) => Some(parse_room(&room).ok_or(invalid("room must be the id of a room"))?),
             None => None,
@@ -73,7 +70,7 @@ impl Identity {
         if now < not_before {
             return Err(invalid("it is not valid yet (nbf)"));
         }
-        Ok(Self { user, display_name, avatar_url: claims.picture, room, is_owner, expires_at })
+        Ok(Self { user: User { id, display_name, avatar_url }, room, is_owner, expires_at })
     }
 
     /// Checks that the identity is valid in a room.
@@ -95,8 +92,8 @@ impl Identity {
 
     /// Memory of the texts, in bytes.
     pub(super) fn text_bytes(&self) -> usize {
-        let avatar = self.avatar_url.as_ref().map_or(0, String::len);
-        self.user.as_str().len() + self.display_name.as_str().len() + avatar
+        let User { id, display_name, avatar_url } = &self.user;
+        id.as_str().len() + display_name.as_str().len() + avatar_url.as_ref().map_or(0, |url| url.as_str().len())
     }
 }
 
@@ -117,15 +114,4 @@ fn timestamp(seconds: f64) -> Option<Timestamp> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded above")]
     let millis = (seconds.max(0.0) * 1_000.0) as u64;
     Some(Timestamp::from_millis(millis))
-}
-
-/// Whether a text is an address with the scheme https, a host, no password, and only characters that need no escaping in a page.
-fn is_https_url(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("https://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    text.len() <= PICTURE_MAX
-        && !authority.is_empty()
-        && !authority.starts_with(':')
-        && !authority.contains('@')
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&byte))
 }

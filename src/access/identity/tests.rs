@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{AvatarUrl, User};
 
 const SECRET: &str = "a secret of the site, 32 bytes or more";
 
@@ -79,12 +80,13 @@ fn the_claims_of_an_identity_are_those_of_its_user() {
     claims["room"] = room.to_string().into();
     claims["role"] = "owner".into();
     let identity = verify(&hs256(&claims)).expect("an identity");
-    assert_eq!((identity.user.as_str(), identity.display_name.as_str()), ("@42", "Ada"));
-    assert_eq!(identity.avatar_url.as_deref(), Some("https://example.org/a.png?s=64"));
+    let User { id, display_name, avatar_url } = &identity.user;
+    assert_eq!((id.as_str(), display_name.as_str()), ("@42", "Ada"));
+    assert_eq!(avatar_url.as_ref().map(AvatarUrl::as_str), Some("https://example.org/a.png?s=64"));
     assert!(identity.check_room(room).is_ok() && identity.is_owner_of(room));
     assert!(identity.check_room(RoomId::random()).is_err() && !identity.is_owner_of(RoomId::random()));
     let identity = verify(&hs256(&self::claims())).expect("an identity");
-    assert!(identity.check_room(room).is_ok() && !identity.is_owner_of(room) && identity.avatar_url.is_none());
+    assert!(identity.check_room(room).is_ok() && !identity.is_owner_of(room) && identity.user.avatar_url.is_none());
 }
 
 #[tokio::test]
@@ -199,12 +201,8 @@ fn an_identity_ends_half_a_minute_after_its_time_also_in_the_cache() {
     let text = hs256(&claims());
     identities.verify(&text).expect("an identity");
     let mut entry = identities.cache.get(&Hash::from(Sha256::digest(&text))).expect("cached");
-    let Identity { user, display_name, .. } = &*entry.identity;
-    let (user, display_name) = (user.clone(), display_name.clone());
     entry.identity = Arc::new(Identity {
-        user,
-        display_name,
-        avatar_url: None,
+        user: entry.identity.user.clone(),
         room: None,
         is_owner: false,
         expires_at: Timestamp::from_millis(now().as_millis() - 1),
@@ -215,18 +213,34 @@ fn an_identity_ends_half_a_minute_after_its_time_also_in_the_cache() {
 
 #[test]
 fn only_three_parts_of_base64url_have_the_form_of_an_identity() {
-    assert!(Identities::is_identity(&hs256(&claims())) && Identities::is_identity("a.b."));
+    assert!(has_form_of_identity(&hs256(&claims())) && has_form_of_identity("a.b."));
     for text in
         ["", "a", "a.b", "a.b.c.d", ".b.c", "a..c", "..", "a.b.c=", "a b.c.d", "00112233445566778899aabbccddeeff"]
     {
-        assert!(!Identities::is_identity(text), "{text}");
+        assert!(!has_form_of_identity(text), "{text}");
     }
 }
 
 #[test]
-fn identities_are_refused_while_they_are_off() {
-    let settings = Settings { requirement: Requirement::Off, ..settings(None) };
-    assert!(matches!(identities(settings).verify(&hs256(&claims())), Err(IdentityError::Invalid(_))));
+fn identities_are_not_recognized_while_they_are_off() {
+    let identities = identities(Settings { requirement: Requirement::Off, ..settings(None) });
+    let text = hs256(&claims());
+    assert!(matches!(identities.verify(&text), Err(IdentityError::Invalid(_))));
+    assert!(matches!(identities.of_token(Some(&text)), Ok(None)));
+}
+
+#[test]
+fn with_required_identities_no_other_token_will_do() {
+    let identities = |requirement| identities(Settings { requirement, ..settings(None) });
+    for other in [None, Some(""), Some("00112233445566778899aabbccddeeff"), Some("a.b")] {
+        assert!(matches!(identities(Requirement::Optional).of_token(other), Ok(None)));
+        assert_eq!(identities(Requirement::Required).of_token(other).err(), Some(IdentityError::Required));
+    }
+    for requirement in [Requirement::Optional, Requirement::Required] {
+        let text = hs256(&claims());
+        assert!(identities(requirement).of_token(Some(&text)).is_ok_and(|identity| identity.is_some()));
+        assert!(matches!(identities(requirement).of_token(Some("a.b.c")), Err(IdentityError::Invalid(_))));
+    }
 }
 
 #[test]
@@ -235,15 +249,16 @@ fn rooms_are_created_by_anyone_or_by_identified_users() {
         let settings = Settings { requirement, room_creators, ..settings(None) };
         identities(settings).check_room_creator(identity)
     };
-    let (valid, required) = (hs256(&claims()), Err(IdentityError::RequiredToCreateRooms));
-    for (requirement, creators, without) in [
-        (Requirement::Optional, RoomCreators::Anyone, Ok(())),
-        (Requirement::Optional, RoomCreators::Identified, required),
-        (Requirement::Required, RoomCreators::Anyone, required),
-    ] {
-        assert_eq!(check(requirement, creators, None), without);
-        assert_eq!(check(requirement, creators, Some(&valid)), Ok(()));
-        assert!(check(requirement, creators, Some("a.b.c")).is_err());
+    let (valid, for_one_room) = (hs256(&claims()), hs256(&with("room", RoomId::random().to_string())));
+    for (creators, without) in
+        [(RoomCreators::Anyone, Ok(())), (RoomCreators::Identified, Err(IdentityError::RequiredToCreateRooms))]
+    {
+        for requirement in [Requirement::Optional, Requirement::Required] {
+            assert_eq!(check(requirement, creators, None), without);
+            assert_eq!(check(requirement, creators, Some(&valid)), Ok(()));
+            assert!(check(requirement, creators, Some("a.b.c")).is_err());
+            assert!(check(requirement, creators, Some(&for_one_room)).is_err());
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
         | ChatError::TokenInvalid
         | ChatError::UserUnknown
         | ChatError::Refused(_)
+        | ChatError::Identity(_)
         | ChatError::OwnerTokenInvalid
         | ChatError::PresenceTokenInvalid
         | ChatError::RoomLocked

@@ -22,6 +22,8 @@ pub(in crate::graphql) struct CreateRoomInput {
     /// Seconds between two messages of one user, 0 to 3,600. Owners are exempt.
     #[graphql(default = 0)]
     slow_mode_seconds: i32,
+    /// An identity from the host site. Needed if the server lets only identified users create rooms.
+    pub(in crate::graphql) identity: Option<String>,
 }
 
 impl CreateRoomInput {

@@ -33,7 +33,8 @@ impl Mutation {
         #[graphql(desc = "The settings of the room.")] input: Option<CreateRoomInput>,
     ) -> Result<CreateRoomPayload> {
         let settings = input.as_ref().map_or_else(ChangeSettings::default, CreateRoomInput::as_settings);
-        CreateRoomPayload::create(ctx, settings).await
+        let identity = input.as_ref().and_then(|input| input.identity.as_deref());
+        CreateRoomPayload::create(ctx, settings, identity).await
     }
 
     /// Registers a user in a room without a message, for presence, typing and reactions. The user counts as a chatter only after its

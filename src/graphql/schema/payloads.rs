@@ -20,9 +20,13 @@ pub(in crate::graphql) struct CreateRoomPayload {
 }
 
 impl CreateRoomPayload {
-    pub(super) async fn create(ctx: &Context<'_>, settings: ChangeSettings<'_>) -> Result<Self> {
+    pub(super) async fn create(
+        ctx: &Context<'_>,
+        settings: ChangeSettings<'_>,
+        identity: Option<&str>,
+    ) -> Result<Self> {
         // Boxed for the same reason as in `reads`.
-        let created = Box::pin(ctx.data::<Chat>()?.create_room(client_key(ctx), settings)).await;
+        let created = Box::pin(ctx.data::<Chat>()?.create_room(client_key(ctx), settings, identity)).await;
         let (state, owner_token) = created.map_err(chat_error)?;
         Ok(Self { room: Room::new(state), owner_token: owner_token.reveal() })
     }

@@ -70,6 +70,6 @@ impl Query {
         if ctx.data_opt::<OverGet>().is_some() {
             return Err(not_over_get());
         }
-        CreateRoomPayload::create(ctx, ChangeSettings::default()).await
+        CreateRoomPayload::create(ctx, ChangeSettings::default(), None).await
     }
 }

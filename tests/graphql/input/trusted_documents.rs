@@ -49,16 +49,11 @@ fn forms(id: &str, text: &str) -> Vec<Value> {
 
 /// Requests for a document that is not listed, or for none, in every form.
 fn untrusted() -> Vec<Value> {
-    let mut requests: Vec<_> = [
-        "{ activeRooms { totalCount } }",
-        "{ __schema { types { name } } }",
-        "{ nonsense }",
-        "{",
-        &"{".repeat(20_000),
-    ]
-    .iter()
-    .flat_map(|text| forms(&hash(text), text))
-    .collect();
+    let mut requests: Vec<_> =
+        ["{ activeRooms { totalCount } }", "{ __schema { types { name } } }", "{ nonsense }", "{", &"{".repeat(20_000)]
+            .iter()
+            .flat_map(|text| forms(&hash(text), text))
+            .collect();
     requests.extend(["Rooms", "", "sha256:", "rooms ", "ROOMS"].map(|id| json!({ "documentId": id, "query": "" })));
     requests.push(json!({ "extensions": { "persistedQuery": 1 } }));
     requests
