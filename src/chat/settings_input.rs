@@ -1,6 +1,6 @@
 //! Parses the settings of a room as a client gives them.
 
-use crate::chat::ChangeSettings;
+use crate::chat::input::ChangeSettings;
 use crate::domain::limits::{CAPACITY_MAX, SLOW_MODE_SECONDS_MAX};
 use crate::domain::room::{RoomTitle, SettingsUpdate};
 use crate::domain::violation::{Field, Violation};

@@ -43,8 +43,6 @@ use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
-use crate::store::redis::changes::{complete, pass_message};
-use crate::store::redis::codec::SendConditions;
 use crate::store::redis::feed::{EventFeed, encode_typing};
 use crate::store::redis::keys::{CODE_PARTS, Keys, ROOM_PARTS};
 use crate::store::redis::link::commands::CommandClient;
@@ -252,18 +250,7 @@ impl Store for RedisStore {
             let send = async move |store: Self| send_in_two_steps(&store, admission, message).await;
             return self.detached(send).await;
         }
-        let NewMessage { room, tag, text, client_message_id, reply_to, is_owner, address, limits } = message;
-        let keys = ROOM_PARTS.iter().map(|name| self.inner.keys.of_room(room, name));
-        let mut call = self.inner.scripts.send.call(keys.chain([self.inner.keys.user(&admission.user)]));
-        pass_message(&mut call, &admission.user, None, client_message_id.as_ref(), reply_to, &text);
-        let conditions = SendConditions { tag, limits, reply_to, is_owner, address };
-        let mut reply = self.run(call.arg(codec::encode_send(&admission, &conditions))).await?;
-        let admitted = reply.admitted(admission.user)?;
-        let Some(author) = admitted.user().cloned() else { return Ok(Sent { admitted, committed: None }) };
-        reply.read_outcome()?;
-        let complete = |message: &mut _| complete(message, text, client_message_id, reply_to);
-        let committed = reply.committed_send(room, author, complete)?;
-        Ok(Sent { admitted, committed: Some(committed) })
+        self.send_in_one_step(admission, message).await
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {

@@ -255,8 +255,8 @@ fn add_expired_room(server: &Server, messages: u32) {
              SELECT 1000 << 28 | n, n + 1, n, n + 1, 0, 'somebody-somewhere', 'Somebody', hex(zeroblob(8000)), hex(randomblob(8))
              FROM n;
              WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {messages} - 1)
-             INSERT INTO change SELECT 1000 << 28 | {messages} + n, 2, 1000 << 28 | n, 0, n, {messages}, n + 1 FROM n;
-             INSERT INTO chatter VALUES (1000, 0, 'somebody-somewhere', 'Somebody');
+             INSERT INTO change (id, kind, message, at, tag, sent, deleted) SELECT 1000 << 28 | {messages} + n, 2, 1000 << 28 | n, 0, n, {messages}, n + 1 FROM n;
+             INSERT INTO chatter (room, ordinal, user, display_name) VALUES (1000, 0, 'somebody-somewhere', 'Somebody');
              COMMIT;"
         ))
         .expect("a room");

@@ -1,4 +1,4 @@
-//! Changes of rooms: commits other than sends by [`Store::send`](crate::store::Store::send), and reactions.
+//! Changes of rooms: sends, other commits, and reactions.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::store::redis::keys::ROOM_PARTS;
 use crate::store::redis::link::script::ScriptCall;
 use crate::store::redis::scripts::millis;
 use crate::store::redis::{RedisStore, codec, event_codec};
-use crate::store::{Change, Commit, Committed, Reacted, Reaction, StoreError};
+use crate::store::{Admission, Change, Commit, Committed, NewMessage, Reacted, Reaction, Sent, StoreError};
 
 const DELETION_PARTS: [&str; 5] = ["room", "messages", "log", "reactions", "marks"];
 const BAN_PARTS: [&str; 6] = ["room", "messages", "log", "bans", "ban_ends", "ban_addresses"];
@@ -73,6 +73,22 @@ impl RedisStore {
         Ok(Committed::New(event_codec::decode_event(room, &self.run(&call).await?.bytes()?)?))
     }
 
+    /// [`send`](crate::store::Store::send) where users and rooms are in one place.
+    pub(super) async fn send_in_one_step(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
+        let NewMessage { room, tag, text, client_message_id, reply_to, is_owner, address, limits } = message;
+        let keys = ROOM_PARTS.iter().map(|name| self.inner.keys.of_room(room, name));
+        let mut call = self.inner.scripts.send.call(keys.chain([self.inner.keys.user(&admission.user)]));
+        pass_message(&mut call, &admission.user, None, client_message_id.as_ref(), reply_to, &text);
+        let conditions = SendConditions { tag, limits, reply_to, is_owner, address };
+        let mut reply = self.run(call.arg(codec::encode_send(&admission, &conditions))).await?;
+        let admitted = reply.admitted(admission.user)?;
+        let Some(author) = admitted.user().cloned() else { return Ok(Sent { admitted, committed: None }) };
+        reply.read_outcome()?;
+        let complete = |message: &mut _| complete(message, text, client_message_id, reply_to);
+        let committed = reply.committed_send(room, author, complete)?;
+        Ok(Sent { admitted, committed: Some(committed) })
+    }
+
     /// See [`react`](crate::store::Store::react).
     pub(super) async fn commit_reaction(&self, reaction: Reaction) -> Result<Reacted, StoreError> {
         let Reaction { room, tag, actor, message, emoji, add, limits } = reaction;
@@ -113,7 +129,7 @@ impl RedisStore {
 }
 
 /// Passes the first arguments of `commit_send`.
-pub(super) fn pass_message(
+fn pass_message(
     call: &mut ScriptCall<'_>,
     author: &UserId,
     avatar_url: Option<&AvatarUrl>,
@@ -127,7 +143,7 @@ pub(super) fn pass_message(
 }
 
 /// Completes a new message with what its author wrote.
-pub(super) fn complete(
+fn complete(
     message: &mut Message,
     text: MessageText,
     client_message_id: Option<ClientMessageId>,

@@ -17,7 +17,7 @@ impl FailureCounters for RedisStore {
         let mut reply = self.run(&call).await?;
         match reply.outcome() {
             "counted" => Ok(FailureOutcome::Counted(FailureRecord(reply.number()?))),
-            "locked" => Ok(FailureOutcome::LockedOut(Duration::from_millis(reply.number()?))),
+            "locked_out" => Ok(FailureOutcome::LockedOut(Duration::from_millis(reply.number()?))),
             _ => Err(reply.unexpected_outcome()),
         }
     }

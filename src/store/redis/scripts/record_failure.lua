@@ -12,7 +12,7 @@ if lockout_end - at > longest then
   call('HSET', failures, 'until', lockout_end)
 end
 if count >= free and at < lockout_end then
-  return { 'locked', tostring(lockout_end - at) }
+  return { 'locked_out', tostring(lockout_end - at) }
 end
 count, lockout_end = count + 1, 0
 if count >= free then
