@@ -1,7 +1,6 @@
 //! The list of present users that readers have, over all nodes, and how it changes.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use crate::domain::presence::{PRESENT_USERS_MAX, PresenceChange, PresentUser};
 use crate::domain::user::{Role, UserId};
@@ -23,27 +22,29 @@ impl Listing {
         is_hidden: impl Fn(&UserId) -> bool,
         previous: &Self,
     ) -> Self {
-        let mut users: BTreeMap<_, _> = here.map(|user| (user.user.id.clone(), user.clone())).collect();
+        let mut users: BTreeMap<_, _> = here.map(|user| (&user.user.id, (user, user.role))).collect();
         // The store lists as many as we do. It counts further ones, some of whom may be here, too.
         let unlisted = elsewhere.total.saturating_sub(elsewhere.users.len() as u64);
         for user in elsewhere.users.iter().filter(|user| !is_hidden(&user.user.id)) {
-            match users.entry(user.user.id.clone()) {
-                Entry::Vacant(entry) => drop(entry.insert(user.clone())),
-                Entry::Occupied(mut entry) if user.role == Role::Owner => entry.get_mut().role = user.role,
-                Entry::Occupied(_) => {}
+            let (_, role) = users.entry(&user.user.id).or_insert((user, user.role));
+            if user.role == Role::Owner {
+                *role = user.role;
             }
         }
         let user_count = users.len() as u64 + unlisted;
         if users.len() > PRESENT_USERS_MAX {
-            let listed = users.keys().filter(|id| previous.users.contains_key(*id)).count();
+            let listed = users.keys().filter(|id| previous.users.contains_key(**id)).count();
             let mut vacancies = PRESENT_USERS_MAX.saturating_sub(listed);
             users.retain(|id, _| {
-                let is_new = !previous.users.contains_key(id);
+                let is_new = !previous.users.contains_key(*id);
                 let stays = !is_new || vacancies > 0;
                 vacancies -= usize::from(is_new && stays);
                 stays
             });
         }
+        let users = users.into_iter();
+        let users = users.map(|(id, (user, role))| (id.clone(), PresentUser { user: user.user.clone(), role }));
+        let users = users.collect();
         Self { users, user_count }
     }
 

@@ -138,20 +138,24 @@ impl Reported {
     async fn send(&mut self, room: &RoomPresence, store: &dyn Store) -> Result<(), RoomGone> {
         // A second report follows if the store has lost the earlier ones.
         for _ in 0..2 {
-            let (users, version) = {
+            let (changed_users, version) = {
                 let state = room.lock();
+                let version = state.local.version();
                 let shown = state.local.shown().map(|user| (user.user.id.clone(), user.clone()));
-                (shown.collect::<BTreeMap<_, _>>(), state.local.version())
+                ((version != self.version).then(|| shown.collect::<BTreeMap<_, _>>()), version)
             };
+            let users = changed_users.as_ref().unwrap_or(&self.users);
             if users.is_empty() && self.users.is_empty() {
                 self.version = version;
                 return Ok(());
             }
-            let report = self.report_of(&users);
+            let report = self.report_of(users);
             let is_complete = report.is_complete;
             match store.report_presence(room.room, report).await {
                 Ok(had_earlier) => {
-                    *self = Self { users, is_known: is_complete || had_earlier, version };
+                    self.users = changed_users.unwrap_or_else(|| std::mem::take(&mut self.users));
+                    self.version = version;
+                    self.is_known = is_complete || had_earlier;
                     if self.is_known {
                         return Ok(());
                     }
