@@ -66,7 +66,7 @@ async fn typing_is_shown_until_the_next_message_or_for_a_few_seconds() {
         reader.until_typing(&[&ada]).await;
         bob.set_typing(&there.client(), &room).await;
         reader.until_typing(&[&ada, &bob]).await;
-        let late = PresenceReader::open(here.address(), &room, None).await;
+        let late = PresenceReader::open(there.address(), &room, None).await;
         assert!(late.typing.contains(&bob.id), "a snapshot shows who is typing");
         let mut author = User { id: Some(ada.id.clone()), token: Some(ada.token.clone()), ..User::of(client.clone()) };
         author.send(&room, "done").await;

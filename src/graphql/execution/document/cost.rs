@@ -230,6 +230,16 @@ mod tests {
     }
 
     #[test]
+    fn present_users_cost_as_much_as_a_long_list() {
+        let presence = |fields: &str| {
+            cost_of(&format!("subscription {{ presence(roomId: \"1\", roomCode: \"2\") {{ {fields} }} }}")) - 10
+        };
+        assert_eq!(presence("... on PresenceSnapshot { users { role } }"), 1 + 500);
+        assert_eq!(presence("... on PresenceSnapshot { userCount users { role user { id } } }"), 1 + 1 + 500 * 3);
+        assert_eq!(presence("... on PresenceChanged { left { id } } ... on TypingChanged { typing { id } }"), 202);
+    }
+
+    #[test]
     fn reactions_cost_once_for_each_of_a_few_and_reads_cost_more() {
         let room = |fields: &str| cost_of(&format!("{{ room(id: \"1\", code: \"2\") {{ {fields} }} }}")) - 10;
         let page = |fields: &str| room(&format!("messages(last: 10) {{ nodes {{ {fields} }} }}")) - 11;
