@@ -89,9 +89,8 @@ impl RoomPresence {
     pub(in crate::hub) fn record_event(&self, event: &Event) {
         match &event.kind {
             EventKind::Sent(message) => {
-                if self.lock().record_message(&message.author, message.author_role) {
-                    self.notify();
-                }
+                let is_news = self.lock().record_message(&message.author, message.author_role);
+                self.notify_if(is_news);
             }
             EventKind::UserBanned(ban) => {
                 let until = self.ends.instant_of(ban.until);
@@ -138,11 +137,13 @@ impl RoomPresence {
 
     pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock());
-        self.notify();
+        self.notify_if(true);
     }
 
-    fn notify(&self) {
-        self.publish.notify_one();
-        self.sync.notify_one();
+    fn notify_if(&self, has_changed: bool) {
+        if has_changed {
+            self.publish.notify_one();
+            self.sync.notify_one();
+        }
     }
 }
