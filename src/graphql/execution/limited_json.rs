@@ -54,7 +54,14 @@ impl<'a> LimitedJson<'a> {
 }
 
 impl io::Write for LimitedJson<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    /// Overridden, because the default is a loop, and serializers write few bytes at a time.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = self.json.len() + bytes.len();
         if length > self.allowed
             && let Err(exceeded) = self.grow(length)
@@ -63,7 +70,7 @@ impl io::Write for LimitedJson<'_> {
             return Err(io::Error::other(exceeded));
         }
         self.json.extend_from_slice(bytes);
-        Ok(bytes.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
