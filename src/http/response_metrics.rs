@@ -1,8 +1,10 @@
 //! Counts of HTTP responses by status, including those that never reached an API.
 
+use std::sync::Arc;
+
 use axum::http::Response;
 
-use crate::metrics::{Counters, Metrics};
+use crate::metrics::{Counter, Counters, Metrics};
 
 /// Every status that the server uses. Any other is counted as `other`.
 const STATUSES: [&str; 20] = [
@@ -11,19 +13,25 @@ const STATUSES: [&str; 20] = [
 ];
 
 #[derive(Clone)]
-pub(super) struct ResponseMetrics(Counters<1>);
+pub(super) struct ResponseMetrics {
+    responses: Counters<1>,
+    /// The counters of `STATUSES`, which are found without hashing labels.
+    known: Arc<[Counter]>,
+}
 
 impl ResponseMetrics {
     pub(super) fn new(metrics: &Metrics) -> Self {
         let responses = Counters::default();
-        STATUSES.iter().for_each(|status| drop(responses.get_or_create(&[("status", status)])));
+        let known = STATUSES.iter().map(|status| responses.get_or_create_owned(&[("status", *status)])).collect();
         metrics.register("livechat_http_responses", "HTTP responses, including pages and probes", responses.clone());
-        Self(responses)
+        Self { responses, known }
     }
 
     pub(super) fn count<B>(&self, response: Response<B>) -> Response<B> {
-        let status = STATUSES.into_iter().find(|status| *status == response.status().as_str());
-        self.0.get_or_create(&[("status", status.unwrap_or("other"))]).inc();
+        match STATUSES.iter().position(|status| *status == response.status().as_str()) {
+            Some(index) => self.known[index].inc(),
+            None => self.responses.get_or_create(&[("status", "other")]).inc(),
+        };
         response
     }
 }
