@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::client::{RoomKey, User, error_code};
 use crate::support::http::Client as Http;
 use crate::support::http_client;
+use crate::support::owner::{OwnedRoom, react};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
@@ -40,7 +41,9 @@ const ROOM: &str = "query($id: ID!, $code: String!, $n: Int) { room(id: $id, cod
 const SEND: &str = "mutation Send($input: SendMessageInput!) {\n  sent: sendMessage(input: $input) {";
 
 /// Selections on a room, including a page of its messages.
-const OF_ROOM: [&str; 8] = [
+const OF_ROOM: [&str; 9] = [
+    "title settings { title listed capacity slowModeSeconds locked __typename } messages(last: $n) { nodes { authorRole \
+     replyToId deletedBy reactions { __typename emoji count } author { avatarUrl isVerified } } } } }",
     "id code createdAt expiresAt chatterCount cursor __typename messages(last: $n) { totalCount } } }",
     "messages(first: $n) { nodes { id } } } }",
     "messages(last: $n) { nodes { __typename id index text createdAt editedAt deletedAt clientMessageId author { id \
@@ -54,7 +57,8 @@ const OF_ROOM: [&str; 8] = [
 ];
 
 async fn room_with_messages(server: &Server) -> RoomKey {
-    let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
+    let owned = OwnedRoom::create_with(&server.client(), json!({ "title": "A \"title\"", "capacity": 7 })).await;
+    let (room, mut user) = (owned.key.clone(), User::of(server.client()));
     let texts = ["plain", "\"quoted\" \\ back\\slash", "line\nand\ttab", "é 漢 \u{1f600} \u{2028} </script>", "gone"];
     for (i, text) in texts.into_iter().enumerate() {
         let sent = user.try_send_once(&room, text, (i % 2 == 0).then_some(text).filter(|id| !id.contains('\n'))).await;
@@ -64,6 +68,12 @@ async fn room_with_messages(server: &Server) -> RoomKey {
     let id = |i: usize| page["messages"]["nodes"][i]["id"].as_str().expect("an id").to_owned();
     user.edit(&room, &id(0), "edited, \"too\"").await;
     user.try_change(&room, &id(1), None).await.expect("a deletion");
+    for emoji in ["👍", "❤️"] {
+        react(&mut user, &room, &id(0), emoji, true).await;
+    }
+    let reply = json!({ "roomId": room.id, "roomCode": room.code, "text": "a reply", "replyToId": id(1),
+        "ownerToken": owned.token });
+    server.client().data(&format!("{SEND} token }} }}"), json!({ "input": reply })).await;
     room
 }
 
@@ -162,6 +172,11 @@ async fn both_paths_refuse_an_invalid_message_alike() {
         ("text", json!(["a list"])),
         ("displayName", json!("")),
         ("clientMessageId", json!("")),
+        ("replyToId", json!("nonsense")),
+        ("replyToId", json!(format!("{}-99", room.id))),
+        ("replyToId", json!(3)),
+        ("ownerToken", json!("wrong")),
+        ("ownerToken", json!(["wrong"])),
         ("another", json!("field")),
     ] {
         let mut input = input.clone();

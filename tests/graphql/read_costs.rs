@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, RoomKey, User};
+use crate::support::owner::react;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 use crate::support::subscriber::Subscriber;
@@ -104,6 +105,25 @@ async fn fields_of_a_room_take_few_redis_commands_however_many_aliases_they_have
     let all = aliases(10, "r", &of_room(&format!("{messages} {chatters} viewerCount")));
     let data = assert_commands_at_most(&redis, &client, &format!("{{ {all} }}"), 25).await;
     assert_eq!(data["r9"]["messages"]["nodes"][9]["text"], "message 19");
+}
+
+#[tokio::test]
+async fn the_reactions_of_a_user_to_a_page_are_read_at_once() {
+    let (redis, _server, client, _) = server_with_rooms(0).await;
+    let room = client.create_room().await;
+    let mut ada = User::of(client.clone());
+    for n in 0..50 {
+        let message = ada.send(&room, &format!("message {n}")).await;
+        if n % 10 == 0 {
+            react(&mut ada, &room, message["id"].as_str().expect("an id"), "👍", true).await;
+        }
+    }
+    let by = format!("reactionsBy(userId: \"{}\")", ada.id.as_ref().expect("an id"));
+    let page = format!("messages(last: 50) {{ nodes {{ a: {by} b: {by} }} edges {{ node {{ {by} }} }} }}");
+    let query = format!("{{ room(id: \"{}\", code: \"{}\") {{ {page} }} }}", room.id, room.code);
+    let data = assert_commands_at_most(&redis, &client, &query, 15).await;
+    let nodes = &data["room"]["messages"]["nodes"];
+    assert_eq!((&nodes[40]["b"], &nodes[41]["a"]), (&json!(["👍"]), &json!([])));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::timeout;
 
 use crate::support::client::{Client, DELETE, EDIT, RoomKey, SEND, User, text};
+use crate::support::owner::{OwnedRoom, react, try_join};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, command};
 use crate::support::subscriber::Subscriber;
@@ -22,13 +23,15 @@ async fn log_contains_no_text_no_code_and_no_token() {
         let settings = [("LOG_LEVEL", "trace"), ("LOG_FORMAT", format), ("ROOM_CODE_LENGTH", "16")];
         for (mut server, _redis) in Server::on_each_store(&settings).await {
             let client = server.client();
-            let room = client.create_room().await;
-            let mut secrets = vec![TEXT.to_owned(), room.code.clone()];
+            let owned = OwnedRoom::create(&client).await;
+            let room = owned.key.clone();
+            let mut secrets = vec![TEXT.to_owned(), room.code.clone(), owned.token.clone()];
             let mut subscriber = Subscriber::open(server.address(), &room, None).await;
             client.wait_for_viewers(&room, 1).await;
             let mut ada = User::with_own_token(client.clone());
             let message = use_every_mutation(&mut ada, &room, &mut secrets).await;
             subscriber.events(4).await;
+            moderate(&owned, &mut ada, &message, &mut secrets).await;
             cause_every_error(&client, &room, &ada, &message).await;
             Subscriber::open(server.address(), &room, Some(TEXT.to_owned())).await.refusal().await;
             assert!(server.terminate().await.success());
@@ -101,6 +104,33 @@ async fn use_every_mutation(ada: &mut User, room: &RoomKey, secrets: &mut Vec<St
     ada.delete(room, &text(&other["id"])).await;
     secrets.extend(ada.token.clone());
     message
+}
+
+/// Uses every mutation of the owner, joins and reacts, with right and wrong tokens. Adds what must not be logged to `secrets`.
+async fn moderate(room: &OwnedRoom, ada: &mut User, message: &Value, secrets: &mut Vec<String>) {
+    let joined = try_join(ada, &room.key).await;
+    secrets.extend([text(&joined["data"]["joinRoom"]["presenceToken"]), text(&joined["data"]["joinRoom"]["token"])]);
+    react(ada, &room.key, &text(&message["id"]), "👍", true).await;
+    secrets.extend(ada.token.clone());
+    room.update(json!({ "title": format!("{TEXT} title") })).await;
+    room.ban(ada, json!({ "reason": format!("{TEXT} reason"), "seconds": 60 })).await;
+    room.bans("").await;
+    room.unban(ada).await;
+    for token in [TEXT, &"0".repeat(32)] {
+        let thief = OwnedRoom { token: token.to_owned(), ..room.clone() };
+        for (name, input) in [
+            ("updateRoom", json!({ "title": TEXT })),
+            ("banUser", json!({ "userId": TEXT, "reason": TEXT })),
+            ("removeMessage", json!({ "messageId": TEXT })),
+            ("endRoom", json!({})),
+        ] {
+            let fields = if name == "endRoom" { "roomId" } else { "cursor" };
+            assert!(thief.try_act(name, input, fields).await["errors"].is_array());
+        }
+    }
+    let other = OwnedRoom::create(&room.client).await;
+    other.end().await;
+    secrets.extend([other.token, other.key.code]);
 }
 
 /// Sends invalid requests of every kind, with secrets in them.

@@ -5,6 +5,7 @@ pub mod deviations;
 mod error_status;
 pub mod legacy_room;
 mod long_reads;
+mod moderation;
 mod replay;
 mod rooms;
 mod routes;

@@ -145,12 +145,14 @@ async fn typical_documents_are_within_the_default_limits() {
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
     ada.send(&room, &"😀".repeat(4_000)).await;
-    let message = "id index author { id displayName } text createdAt editedAt deletedAt clientMessageId __typename";
+    let message =
+        "id index author { id displayName avatarUrl isVerified } text createdAt editedAt deletedAt clientMessageId
+        __typename authorRole deletedBy replyToId reactions { emoji count }";
     let page = format!(
         "query Page($id: ID!, $code: String!, $n: Int = 100) {{ room(id: $id, code: $code) {{
-            id code createdAt expiresAt chatterCount viewerCount cursor __typename
+            id code title createdAt expiresAt chatterCount viewerCount cursor __typename settings {{ title locked }}
             chatters(first: 100) {{ edges {{ cursor node {{ id displayName }} }} totalCount }}
-            messages(first: $n) {{ edges {{ cursor node {{ {message} }} }} nodes {{ {message} }} totalCount
+            messages(first: $n) {{ edges {{ cursor node {{ {message} }} }} nodes {{ {message} reactionsBy(userId: $id) }} totalCount
                 pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
     );
     client.data(&page, json!({ "id": room.id, "code": room.code })).await;

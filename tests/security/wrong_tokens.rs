@@ -6,8 +6,9 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 
 use super::nodes::{Nodes, ON, expect_limited};
-use crate::support::client::{Client, DELETE, EDIT, User, error_code};
+use crate::support::client::{Client, DELETE, EDIT, SEND, User, error_code};
 use crate::support::http;
+use crate::support::owner::OwnedRoom;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
 
@@ -71,6 +72,34 @@ async fn a_wrong_token_does_not_reveal_whether_its_user_exists() {
         }
         assert_eq!(ada.client.texts(&room).await, [Some("one".to_owned())]);
         ada.send(&room, "two").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_owner_tokens_are_counted_over_all_fields_and_the_right_one_still_works() {
+    for nodes in Nodes::on_each_store(&[("WRONG_TOKENS_PER_USER", "4:1m")]).await {
+        let room = OwnedRoom::create(&nodes.client(0, 1)).await;
+        let thief = |n, host| OwnedRoom { client: nodes.client(n, host), token: "0".repeat(32), ..room.clone() };
+        let update = async |owner: OwnedRoom| owner.try_act("updateRoom", json!({ "title": "taken" }), "cursor").await;
+        let query = "query($id: ID!, $code: String!, $owner: String!) {
+            room(id: $id, code: $code) { bans(ownerToken: $owner) { totalCount } } }";
+        let bans = json!({ "id": room.key.id, "code": room.key.code, "owner": "none" });
+        let send = json!({ "roomId": room.key.id, "roomCode": room.key.code, "text": "forged", "ownerToken": "" });
+        let join = json!({ "roomId": room.key.id, "roomCode": room.key.code, "ownerToken": "none" });
+        // One of each kind, on both nodes.
+        assert_eq!(error_code(&update(thief(0, 2)).await), "OWNER_TOKEN_INVALID");
+        assert_eq!(nodes.client(1, 2).code(query, bans.clone()).await, "OWNER_TOKEN_INVALID");
+        assert_eq!(nodes.client(0, 2).code(SEND, json!({ "input": send })).await, "OWNER_TOKEN_INVALID");
+        assert_eq!(error_code(&nodes.client(1, 2).mutate("joinRoom", join, "token").await), "OWNER_TOKEN_INVALID");
+        for n in 0..2 {
+            assert!(expect_limited(&update(thief(n, 2)).await, "too many wrong tokens") <= Duration::from_secs(60));
+            assert_eq!(nodes.client(n, 2).code(query, bans.clone()).await, "RATE_LIMITED");
+        }
+        assert_eq!(error_code(&update(thief(0, 3)).await), "OWNER_TOKEN_INVALID", "from another address");
+        // Even from the address of the thief, the right token is accepted.
+        let owner = OwnedRoom { client: nodes.client(1, 2), ..room.clone() };
+        assert_eq!(owner.update(json!({ "title": "mine" })).await["title"], "mine");
+        assert!(nodes.client(0, 1).texts(&room.key).await.is_empty());
     }
 }
 

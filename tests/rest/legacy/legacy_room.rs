@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::client::RoomKey;
 use crate::support::http::{Answer, Client};
 use crate::support::server::Server;
 
@@ -27,6 +28,12 @@ impl LegacyRoom {
         let client = Client::of(&server.url(""));
         let (id, code) = create_room(&client).await;
         Self { _server: server, client, id, code }
+    }
+
+    /// A room on `server` that was created over GraphQL.
+    pub fn of(server: Server, room: &RoomKey) -> Self {
+        let client = Client::of(&server.url(""));
+        Self { _server: server, client, id: format!("room:*{}", room.id), code: room.code.clone() }
     }
 
     /// A request body that sends a message as `user`. An empty token is left out.
