@@ -57,3 +57,4 @@ from_pypi target/lint tests/deploy/requirements.txt
 from_pypi target/schemathesis tests/schemathesis.txt
 from_pypi target/python/gql tests/python/gql/requirements.txt
 from_pypi target/python/generated tests/python/generated/requirements.txt
+from_pypi target/python/identity tests/python/identity/requirements.txt

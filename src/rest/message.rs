@@ -131,7 +131,7 @@ pub(super) struct SendBody {
     display_name: Option<String>,
     #[schema(schema_with = field_schemas::room_id)]
     room_id: String,
-    /// From the response to the user's last action. Ignored for the first.
+    /// From the response to the user's last action, or an identity. Any other is ignored for the first action.
     token: Option<String>,
     #[schema(schema_with = field_schemas::text)]
     message: String,
@@ -162,7 +162,7 @@ pub(super) struct MessageTarget {
     message_id: i64,
     #[schema(schema_with = field_schemas::room_id)]
     room_id: String,
-    /// From the response to the user's last action.
+    /// From the response to the user's last action, or an identity.
     token: String,
 }
 
@@ -219,7 +219,7 @@ pub(super) struct SentMessage<'a> {
     message: &'a str,
     /// Its position in the room, from 0.
     message_id: u64,
-    /// For the user's next action.
+    /// For the user's next action. An identity stays the same.
     token: String,
 }
 

@@ -47,7 +47,9 @@ const READ_COST: u64 = 10;
     responses(
         (status = 200, description = "The new, empty room.", body = Envelope<RoomRecord>),
         (
-            status = 403, description = "The request comes from an image or a link of another site. Scripts of other sites are allowed.",
+            status = 403,
+            description = "The request comes from an image or a link of another site (scripts of other sites are allowed), or the \
+                           server lets only identified users create rooms.",
             body = Envelope<Nothing>,
         ),
     ),

@@ -11,11 +11,14 @@ SCHEMA = ROOT / "schema.graphql"
 
 
 class Server:
-    """Runs a server until the end of the context."""
+    """Runs a server with these settings until the end of the context."""
+
+    def __init__(self, **settings):
+        self._settings = settings
 
     def __enter__(self):
         self._directory = tempfile.TemporaryDirectory()
-        environment = {"LISTEN_ADDR": "127.0.0.1:0", "RATE_LIMITS": "off", "DRAIN_SECONDS": "0"}
+        environment = {"LISTEN_ADDR": "127.0.0.1:0", "RATE_LIMITS": "off", "DRAIN_SECONDS": "0", **self._settings}
         self._process = subprocess.Popen(
             [BINARY],
             cwd=self._directory.name,

@@ -46,10 +46,11 @@ pub(in crate::graphql) struct JoinRoomInput {
     room_id: ID,
     /// The room's code.
     room_code: String,
-    /// The user, an id of 10 to 128 characters chosen by the client. If omitted, the server assigns and returns one.
+    /// The user, an id of 10 to 128 characters chosen by the client, not beginning with @. If omitted, that of the identity,
+    /// or one that the server assigns and returns.
     user_id: Option<ID>,
-    /// The token returned by this user's previous action. Omit it for the first action, or send 32 random hex digits, so that
-    /// you can repeat the first action if its response is lost.
+    /// The token returned by this user's previous action, or an identity from a site that vouches for the user. Omit it for the
+    /// first action, or send 32 random hex digits, so that you can repeat the first action if its response is lost.
     token: Option<String>,
     /// The user's name, 1 to 64 characters. Only used with the user's first action. If omitted, Anon# and five digits.
     display_name: Option<String>,
@@ -78,10 +79,11 @@ pub(in crate::graphql) struct SendMessageInput {
     room_id: ID,
     /// The room's code.
     room_code: String,
-    /// The sender, an id of 10 to 128 characters chosen by the client. If omitted, the server assigns and returns one.
+    /// The sender, an id of 10 to 128 characters chosen by the client, not beginning with @. If omitted, that of the identity,
+    /// or one that the server assigns and returns.
     user_id: Option<ID>,
-    /// The token returned by this user's previous action. Omit it for the first action, or send 32 random hex digits, so that
-    /// you can repeat the first action if its response is lost.
+    /// The token returned by this user's previous action, or an identity from a site that vouches for the user. Omit it for the
+    /// first action, or send 32 random hex digits, so that you can repeat the first action if its response is lost.
     token: Option<String>,
     /// The user's name, 1 to 64 characters. Only used with the user's first message. If omitted, Anon# and five digits.
     display_name: Option<String>,
@@ -122,7 +124,7 @@ pub(in crate::graphql) struct EditMessageInput {
     room_code: String,
     /// The message's author.
     user_id: ID,
-    /// The token returned by this user's previous action.
+    /// The token returned by this user's previous action, or the user's identity.
     token: String,
     /// The message.
     message_id: ID,
@@ -151,7 +153,7 @@ pub(in crate::graphql) struct DeleteMessageInput {
     room_code: String,
     /// The message's author.
     user_id: ID,
-    /// The token returned by this user's previous action.
+    /// The token returned by this user's previous action, or the user's identity.
     token: String,
     /// The message.
     message_id: ID,
@@ -181,7 +183,7 @@ macro_rules! reaction_input {
             room_code: String,
             /// The user who reacts.
             user_id: ID,
-            /// The token returned by this user's previous action.
+            /// The token returned by this user's previous action, or the user's identity.
             token: String,
             /// The message.
             message_id: ID,
@@ -232,7 +234,7 @@ impl SetTypingInput {
 pub(in crate::graphql) struct UpdateRoomInput {
     /// The room.
     room_id: ID,
-    /// The token that createRoom returned.
+    /// The token that createRoom returned, or an identity with the role of the room's owner.
     owner_token: String,
     /// The title, 1 to 100 characters; null for none.
     title: MaybeUndefined<String>,
@@ -273,7 +275,7 @@ fn not_null<T: Copy>(value: &MaybeUndefined<T>, field: Field) -> Result<Option<T
 pub(in crate::graphql) struct RemoveMessageInput {
     /// The room the message is in.
     room_id: ID,
-    /// The token that createRoom returned.
+    /// The token that createRoom returned, or an identity with the role of the room's owner.
     owner_token: String,
     /// The message, whoever wrote it.
     pub(super) message_id: ID,
@@ -285,7 +287,7 @@ pub(in crate::graphql) struct RemoveMessageInput {
 pub(in crate::graphql) struct BanUserInput {
     /// The room.
     room_id: ID,
-    /// The token that createRoom returned.
+    /// The token that createRoom returned, or an identity with the role of the room's owner.
     owner_token: String,
     /// The user, who has written in the room or joined it.
     user_id: ID,
@@ -315,7 +317,7 @@ impl BanUserInput {
 pub(in crate::graphql) struct UnbanUserInput {
     /// The room.
     room_id: ID,
-    /// The token that createRoom returned.
+    /// The token that createRoom returned, or an identity with the role of the room's owner.
     owner_token: String,
     /// The user.
     pub(super) user_id: ID,
@@ -326,7 +328,7 @@ pub(in crate::graphql) struct UnbanUserInput {
 pub(in crate::graphql) struct EndRoomInput {
     /// The room.
     room_id: ID,
-    /// The token that createRoom returned.
+    /// The token that createRoom returned, or an identity with the role of the room's owner.
     owner_token: String,
 }
 

@@ -153,7 +153,8 @@ impl Room {
     async fn bans(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The token that createRoom returned.")] owner_token: String,
+        #[graphql(desc = "The token that createRoom returned, or an identity with the role of the room's owner.")]
+        owner_token: String,
         #[graphql(desc = "Number of bans, at most 100.")] first: Option<i32>,
         #[graphql(desc = "Only bans after this cursor.")] after: Option<String>,
     ) -> Result<Option<BanConnection>> {
