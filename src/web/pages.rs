@@ -12,8 +12,9 @@ use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
 /// The content security policy. Pages can load only their own files and connect only to their own server, also with WebSockets,
-/// which `'self'` includes. Inline scripts and styles, framing, and turning strings into markup are forbidden.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+/// which `'self'` includes. Pictures of users, which the host site of an identity chooses, may come from any https address. Inline
+/// scripts and styles, framing, and turning strings into markup are forbidden.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: https:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";
 

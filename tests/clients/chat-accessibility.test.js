@@ -1,6 +1,6 @@
 // Accessibility of the chat page: keyboard, screen reader, phone, light and dark colors.
 //
-// With PICTURES=1 it also writes the screenshot of the README.
+// With PICTURES=1 it also writes the screenshot of the README, for which the machine needs a font with emoji.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -36,9 +36,9 @@ for (const colorScheme of ['light', 'dark']) {
     const other = await enter(chat);
     await other.send('Hello back');
     await chat.waitForTexts('Hello', 'to be deleted', 'Hello back');
-    await chat.clickButtonOf('to be deleted', 'Delete');
+    await chat.choose('to be deleted', 'Delete');
     await assertAccessible(chat.page, {}, 'the dialog of a deletion');
-    await chat.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await chat.confirm('Delete');
     await chat.waitForTexts('Hello', 'Message deleted', 'Hello back');
     await chat.page.getByText('Hello', { exact: true }).hover();
     await assertAccessible(chat.page, {}, 'a room');
@@ -54,6 +54,75 @@ for (const colorScheme of ['light', 'dark']) {
   });
 }
 
+for (const colorScheme of ['light', 'dark']) {
+  for (const [device, options] of [['a desktop', {}], ['a phone', PHONE]]) {
+    test(`axe-core finds no violation in what owners and members see on ${device}, ${colorScheme}`, async () => {
+      const owner = await chats.open({ ...options, colorScheme, reducedMotion: 'reduce' });
+      await owner.createRoom();
+      await owner.setName('Ada');
+      const member = await enter(owner, { ...options, colorScheme, reducedMotion: 'reduce' });
+      await member.setName('Grace');
+      await member.send('Hello');
+      await owner.waitForTexts('Hello');
+      const check = (chat, what) => assertAccessible(chat.page, {}, what);
+      const settings = async () => {
+        await owner.page.getByRole('button', { name: 'Room settings' }).click();
+        return owner.page.getByRole('dialog', { name: 'Room settings' });
+      };
+
+      await owner.clickButtonOf('Hello', 'More');
+      await check(owner, 'the menu of a message');
+      await owner.page.keyboard.press('Escape');
+      if (options === PHONE) await owner.choose('Hello', 'React');
+      else await owner.clickButtonOf('Hello', 'React');
+      await check(owner, 'the panel of emoji');
+      await owner.page.getByRole('button', { name: 'Heart' }).click();
+      if (options === PHONE) await owner.choose('Hello', 'Reply');
+      else await owner.clickButtonOf('Hello', 'Reply');
+      await member.page.getByLabel('Message', { exact: true }).pressSequentially('Hel');
+      await owner.page.getByText('Grace is typing…').waitFor();
+      await check(owner, 'a room with a reaction, a reply being written and somebody typing');
+      await owner.send('Hello to you');
+      await member.waitForTexts('Hello', 'Hello to you');
+      await check(member, 'a reply');
+      if (options === PHONE) await owner.page.getByRole('button', { name: 'here now' }).click();
+      await owner.page.getByRole('button', { name: 'More about Grace' }).waitFor();
+      await check(owner, 'the list of people');
+      if (options === PHONE) await owner.page.keyboard.press('Escape');
+
+      await (await settings()).getByLabel('Slow mode').selectOption('300');
+      await check(owner, 'the settings');
+      await owner.confirm('Save');
+      await member.page.getByText('Slow mode: you can send again').waitFor();
+      await check(member, 'a room in slow mode');
+      await (await settings()).getByLabel('Lock the room').check();
+      await owner.confirm('Save');
+      await member.page.locator('.access', { hasText: 'locked this room' }).waitFor();
+      await check(member, 'a locked room');
+      await owner.choose('Hello', 'Remove message');
+      await check(owner, 'the confirmation of a removal');
+      await owner.confirm('Cancel');
+      await owner.choose('Hello', 'Ban Grace');
+      await check(owner, 'the dialog of a ban');
+      await owner.page.getByLabel('Reason').fill('too many greetings');
+      await owner.confirm('Ban');
+      await member.page.locator('.access', { hasText: 'banned you' }).waitFor();
+      await check(member, 'a room from which the user is banned');
+      const dialog = await settings();
+      await dialog.getByText('Banned people').click();
+      await dialog.getByText('too many greetings').waitFor();
+      await check(owner, 'the list of bans');
+      await dialog.getByRole('button', { name: 'End the room' }).click();
+      await check(owner, 'the confirmation of the end');
+      await owner.page.getByRole('dialog', { name: 'End this room?' }).getByRole('button', { name: 'End the room' }).click();
+      await member.page.locator('.banner', { hasText: 'has ended this room' }).waitFor();
+      await check(member, 'a room that has ended');
+      await owner.close();
+      await member.close();
+    });
+  }
+}
+
 test('everything works with the keyboard alone', async () => {
   const chat = await chats.open();
   const { keyboard } = chat.page;
@@ -65,16 +134,18 @@ test('everything works with the keyboard alone', async () => {
 
   assert.equal(await focused(), 'Message', 'the message field has the focus');
   await keyboard.press('Shift+Tab');
+  assert.equal(await focused(), 'Join');
+  await keyboard.press('Shift+Tab');
   await keyboard.press('Control+A');
   await keyboard.type('Ada');
   await keyboard.press('Enter');
   assert.equal(await focused(), 'Message');
+  await chat.page.getByText('You are Ada').waitFor();
   await keyboard.type('two');
   await keyboard.press('Shift+Enter');
   await keyboard.type('lines');
   await keyboard.press('Enter');
   await chat.waitForTexts('two\nlines');
-  await chat.page.getByText('You are Ada').waitFor();
 
   await keyboard.press('ArrowUp');
   await until(async () => (await focused()) === 'Edit your message');
@@ -89,11 +160,20 @@ test('everything works with the keyboard alone', async () => {
   await chat.waitForTexts('two\nlines, mended');
 
   await keyboard.press('Shift+Tab');
+  assert.equal(await focused(), 'More');
+  await keyboard.press('Enter');
+  assert.equal(await focused(), 'Edit', 'the menu has the focus');
+  await keyboard.press('Escape');
+  assert.equal(await focused(), 'More');
+  await keyboard.press('Enter');
+  await keyboard.press('ArrowDown');
   assert.equal(await focused(), 'Delete');
   await keyboard.press('Enter');
   await chat.page.getByRole('dialog', { name: 'Delete this message?' }).waitFor();
   await keyboard.press('Escape');
-  assert.equal(await focused(), 'Delete', 'the focus is restored');
+  assert.equal(await focused(), 'More', 'the focus is restored');
+  await keyboard.press('Enter');
+  await keyboard.press('End');
   await keyboard.press('Enter');
   await chat.page.getByRole('dialog').waitFor();
   await keyboard.press('Enter');
@@ -118,6 +198,14 @@ test('screen readers read new messages of others, but no earlier ones', async ()
   await grace.close();
 });
 
+/** Fails if a button is too small for a finger. */
+async function assertTouchable(chat) {
+  for (const button of await chat.page.getByRole('button').all()) {
+    const { width, height } = await button.boundingBox();
+    assert.ok(Math.min(width, height) >= 36, `${await button.getAttribute('aria-label')} is ${width} x ${height}`);
+  }
+}
+
 test('everything fits and works on a phone', async () => {
   const chat = await enterNew(PHONE);
   await chat.send(`${'a long text '.repeat(20)}${'x'.repeat(300)}`);
@@ -125,10 +213,12 @@ test('everything fits and works on a phone', async () => {
   assert.ok(await isNarrow(), 'no horizontal scrolling');
   const field = await chat.page.getByLabel('Message', { exact: true }).boundingBox();
   assert.ok(field.y + field.height <= 844, 'the field is on the screen');
-  for (const button of await chat.page.getByRole('button').all()) {
-    const { width, height } = await button.boundingBox();
-    assert.ok(Math.min(width, height) >= 36, `${await button.getAttribute('aria-label')} is ${width} x ${height}`);
-  }
+  await assertTouchable(chat);
+
+  await chat.choose('a long text', 'React');
+  await chat.page.getByRole('button', { name: 'Thumbs up' }).tap();
+  await chat.page.getByRole('button', { name: '👍, 1 reaction' }).waitFor();
+  await assertTouchable(chat);
 
   const people = chat.page.getByRole('button', { name: '1 here now' });
   await people.tap();
@@ -156,17 +246,27 @@ test('a screenshot for the README', { skip: !process.env.PICTURES && 'only with 
   await ada.setName('Ada Lovelace');
   await grace.setName('Grace Hopper');
   await edsger.setName('Edsger Dijkstra');
+  await ada.page.getByRole('button', { name: 'Room settings' }).click();
+  await ada.page.getByLabel('Title').fill('Analytical reading circle');
+  await ada.confirm('Save');
   await grace.send('Good morning! The train is late, I am with you in ten minutes.');
   await edsger.send('No hurry. We have 24 hours, and then this room forgets us.');
   await ada.send('Here are the notes so far:\n1. numbers can stand for music\n2. the engine does not care');
-  await ada.send('Did I miss anything?');
-  await grace.send('Just lost the network in a tunnel, and got everything when it came back.');
+  await grace.clickButtonOf('Here are the notes', 'Reply');
+  await grace.send('I lost the network in a tunnel, and got this when it came back. Thank you!');
+  for (const [chat, emoji] of [[edsger, 'Heart'], [grace, 'Heart'], [ada, 'Party']]) {
+    const text = chat === ada ? 'I lost the network' : 'Here are the notes';
+    await chat.clickButtonOf(text, 'React');
+    await chat.page.getByRole('button', { name: emoji }).click();
+  }
   await edsger.send('Hm');
-  await edsger.clickButtonOf('Hm', 'Delete');
-  await edsger.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-  await grace.send('See you in a minute.');
-  await until(async () => (await ada.texts()).at(-1) === 'See you in a minute.');
+  await edsger.choose('Hm', 'Delete');
+  await edsger.confirm('Delete');
+  await ada.send('See you in a minute.');
+  await ada.page.getByRole('button', { name: '❤️, 2 reactions' }).waitFor();
   await ada.page.locator('.viewer-count', { hasText: '3 here now' }).waitFor();
+  await grace.page.getByLabel('Message', { exact: true }).pressSequentially('…');
+  await ada.page.getByText('Grace Hopper is typing…').waitFor();
   const path = new URL('../../docs/pictures/chat.png', import.meta.url).pathname;
   await ada.page.screenshot({ path });
   for (const chat of [ada, grace, edsger]) await chat.close();

@@ -69,7 +69,7 @@ test('an arrow key in an input method does not start editing', async () => {
 test('Enter and Escape in an input method neither save nor close the editor', async () => {
   const chat = await enter();
   await chat.send('before');
-  await chat.clickButtonOf('before', 'Edit');
+  await chat.choose('before', 'Edit');
   const ime = await inputMethod(chat);
   await until(() => editor(chat).evaluate((field) => field === document.activeElement));
   await ime.compose('あ');
@@ -86,7 +86,7 @@ test('Enter and Escape in an input method neither save nor close the editor', as
   const text = await editor(chat).inputValue();
   await chat.page.keyboard.press('Enter');
   await chat.waitForTexts(text);
-  await chat.clickButtonOf(text, 'Edit');
+  await chat.choose(text, 'Edit');
   await chat.page.keyboard.press('Escape');
   assert.equal(await editor(chat).count(), 0, 'Escape outside an input method closes it');
   await chat.close();
@@ -144,7 +144,7 @@ test('a text that is too long is kept, with the excess as the server counts it',
   await messageField(chat).press('Enter');
   await chat.waitForTexts('🦀'.repeat(4_000));
 
-  await chat.clickButtonOf('🦀', 'Edit');
+  await chat.choose('🦀', 'Edit');
   await editor(chat).fill('x'.repeat(5_000));
   await chat.page.getByText('1,000 characters too many').waitFor();
   await chat.page.getByRole('button', { name: 'Save' }).click();

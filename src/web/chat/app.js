@@ -2,7 +2,7 @@
 
 import { el } from './dom.js';
 import { fragmentOf, roomInAddress } from './link.js';
-import { enterRoom } from './room.js';
+import { enterRoom } from './enter.js';
 import { startPage } from './start.js';
 
 const app = document.getElementById('app');

@@ -63,6 +63,7 @@ export class Banner {
 /** Returns why there is no connection. `navigator.onLine` alone proves nothing, so it is used only once the connection is lost. */
 function lostMessage(error) {
   if (!navigator.onLine) return 'You are offline. Your messages will be sent when you are online again.';
+  if (error?.code === 'ROOM_AT_CAPACITY') return 'This room is full. You enter as soon as somebody leaves.';
   if (error?.retryAfterMs) return `Too many requests. Trying again in ${Math.ceil(error.retryAfterMs / 1_000)} s…`;
   return 'Connection lost. Reconnecting…';
 }

@@ -1,54 +1,125 @@
-// The form for writing messages and, before the first message, for choosing a name.
+// The form for writing messages and, before the user is known to the server, for choosing a name.
 
-import { announce, el, icon, ICONS } from './dom.js';
+import { describeAccess, waitSentence } from './access_notice.js';
+import { announce, el, icon, iconButton, ICONS } from './dom.js';
+import { fitToText } from './editing.js';
 import { currentUser, setName } from './identity.js';
-import { isConfirm, isForInputMethod, isSend } from './keyboard.js';
-import { fitToText } from './message.js';
+import { isCancel, isConfirm, isForInputMethod, isSend } from './keyboard.js';
 import { clean, cleanName, excessOf, limitOf, tooLongMessage } from './text.js';
 
-/** Calls `on.send(text)` for a message, and `on.editLast()` to edit the last one. */
+/**
+ * Calls `on.send(text, replyToId)` for a message, `on.typing()` while the user writes one, `on.editLast()` to edit the last one, and
+ * `on.nameChosen()` when the user confirms the name. `typingLine` is shown below the field.
+ */
 export class Composer {
+  #on;
+  #access = { kind: 'open' };
+  #replyTo = null;
   #name = el('input', { id: 'name', autocomplete: 'nickname', spellcheck: 'false' });
   #identity = el('p', { class: 'identity' });
+  #reply = el('p', { class: 'replying', hidden: true });
   #field = el('textarea', {
     id: 'text', rows: 1, dir: 'auto', placeholder: 'Write a message', 'aria-label': 'Message',
-    'aria-describedby': 'keys too-long', enterkeyhint: 'enter',
+    'aria-describedby': 'keys access too-long', enterkeyhint: 'enter',
   });
   #tooLong = el('p', { id: 'too-long', class: 'too-long', role: 'status' });
+  #notice = el('p', { id: 'access', class: 'access' });
   #limit = limitOf('text');
   #send = el('button', { type: 'submit', class: 'primary send', 'aria-label': 'Send', title: 'Send' }, icon(ICONS.send));
 
-  constructor(on) {
+  constructor(typingLine, on) {
+    this.#on = on;
     const keys = el('span', { id: 'keys', class: 'keys' }, 'Enter sends, Shift + Enter starts a new line');
     this.element = el(
       'form',
       { class: 'composer', 'aria-label': 'Write a message' },
+      this.#notice,
       this.#identity,
+      this.#reply,
       el('div', { class: 'field' }, this.#field, this.#send),
       this.#tooLong,
-      keys,
+      el('div', { class: 'below' }, typingLine, keys),
     );
+    this.#listen();
+    this.showIdentity();
+  }
+
+  /** Shows the name of the user, as a field until the server knows it. */
+  showIdentity() {
+    const { name, isKnown } = currentUser();
+    const isOpen = ['open', 'slow'].includes(this.#access.kind);
+    if (!isOpen) {
+      this.#identity.replaceChildren();
+    } else if (isKnown) {
+      this.#identity.replaceChildren('You are ', el('strong', { dir: 'auto' }, name));
+    } else if (!this.#name.isConnected) {
+      this.#name.value = name;
+      const join = el('button', { type: 'button', class: 'small join', onclick: () => this.#confirmName() }, 'Join');
+      this.#identity.replaceChildren(el('label', { for: 'name' }, 'Your name'), this.#name, join);
+    }
+  }
+
+  /** Shows whether the user may write: a state of `WriteAccess`. */
+  showAccess(access) {
+    const wasOpen = ['open', 'slow'].includes(this.#access.kind);
+    this.#access = access;
+    const isOpen = ['open', 'slow'].includes(access.kind);
+    this.element.classList.toggle('closed', !isOpen);
+    this.element.classList.toggle('waiting', access.kind === 'slow');
+    // Shown by the style sheet, because the name of the button stays.
+    this.#send.dataset.countdown = access.kind === 'slow' ? access.seconds : '';
+    this.#send.disabled = !isOpen;
+    this.#field.disabled = !isOpen;
+    this.#notice.replaceChildren(...describeAccess(access));
+    this.#notice.hidden = this.#notice.textContent === '';
+    if (isOpen !== wasOpen && access.kind !== 'ended') announce(isOpen ? 'You can write again.' : this.#notice.textContent);
+    if (!isOpen) this.replyTo(null);
+    this.showIdentity();
+  }
+
+  /** Makes the next message a reply to this one; with null, to none. */
+  replyTo(message) {
+    this.#replyTo = message;
+    this.#reply.hidden = !message;
+    if (!message) return this.#reply.replaceChildren();
+    const name = message.author.id === currentUser().userId ? 'yourself' : message.author.displayName;
+    this.#reply.replaceChildren(
+      icon(ICONS.reply),
+      el('span', { class: 'replying-to' }, 'Replying to ', el('bdi', {}, el('strong', {}, name)), ': ', el('bdi', {}, message.text ?? '')),
+      iconButton('Do not reply', ICONS.close, { onclick: () => this.#stopReply() }),
+    );
+    this.focus();
+  }
+
+  /** Stops replying to a message that was deleted. */
+  forget(messageId) {
+    if (this.#replyTo?.id === messageId) this.replyTo(null);
+  }
+
+  focus() {
+    this.#field.focus();
+  }
+
+  /** Shows in the field why it stays disabled. */
+  end(reason) {
+    this.#field.placeholder = reason;
+  }
+
+  #listen() {
     this.element.addEventListener('submit', (event) => {
       event.preventDefault();
-      const text = clean(this.#field.value);
-      if (text === '' || this.#field.disabled) return this.focus();
-      const excess = this.#showExcess(text);
-      if (excess > 0) {
-        announce(`Not sent. ${tooLongMessage(excess, this.#limit)}`);
-        return this.focus();
-      }
-      this.#field.value = '';
-      fitToText(this.#field);
-      on.send(text);
-      this.focus();
+      this.#submit();
     });
     this.#field.addEventListener('input', () => {
       fitToText(this.#field);
-      this.#showExcess(clean(this.#field.value));
+      const text = clean(this.#field.value);
+      this.#showExcess(text);
+      if (text !== '') this.#on.typing();
     });
     this.#field.addEventListener('keydown', (event) => {
       if (isSend(event)) this.element.requestSubmit();
-      else if (event.key === 'ArrowUp' && this.#field.value === '' && !isForInputMethod(event)) on.editLast();
+      else if (event.key === 'ArrowUp' && this.#field.value === '' && !isForInputMethod(event)) this.#on.editLast();
+      else if (isCancel(event) && this.#replyTo) this.#stopReply();
       else return;
       event.preventDefault();
     });
@@ -57,24 +128,35 @@ export class Composer {
     this.#name.addEventListener('keydown', (event) => {
       if (!isConfirm(event)) return;
       event.preventDefault();
-      this.focus();
+      this.#confirmName();
     });
-    this.showIdentity();
   }
 
-  /** Shows the name of the user, as a field until the first message is sent. */
-  showIdentity() {
-    const { name, isKnown } = currentUser();
-    if (isKnown) {
-      this.#identity.replaceChildren('You are ', el('strong', { dir: 'auto' }, name));
-    } else if (!this.#name.isConnected) {
-      this.#name.value = name;
-      this.#identity.replaceChildren(el('label', { for: 'name' }, 'Your name'), this.#name);
+  #submit() {
+    const text = clean(this.#field.value);
+    if (text === '' || this.#field.disabled) return this.focus();
+    const excess = this.#showExcess(text);
+    const problem = excess > 0 ? tooLongMessage(excess, this.#limit) : waitSentence(this.#access);
+    if (problem) {
+      announce(`Not sent. ${problem}`);
+      return this.focus();
     }
+    this.#field.value = '';
+    fitToText(this.#field);
+    const replyToId = this.#replyTo?.id ?? null;
+    this.replyTo(null);
+    this.#on.send(text, replyToId);
+    this.focus();
   }
 
-  focus() {
-    this.#field.focus();
+  #confirmName() {
+    this.focus();
+    this.#on.nameChosen();
+  }
+
+  #stopReply() {
+    this.replyTo(null);
+    this.focus();
   }
 
   /** Shows by how much the text is too long, if it is. Returns the number of excess characters. */
@@ -84,13 +166,5 @@ export class Composer {
     if (this.#tooLong.textContent !== problem) this.#tooLong.textContent = problem;
     this.#field.setAttribute('aria-invalid', String(excess > 0));
     return excess;
-  }
-
-  /** Disables the form and shows the reason. */
-  end(reason) {
-    this.#field.disabled = true;
-    this.#send.disabled = true;
-    this.#field.placeholder = reason;
-    this.#identity.replaceChildren();
   }
 }

@@ -1,4 +1,4 @@
-// Dialogs: the link to share, and the confirmation of a deletion.
+// Dialogs: how they open, the confirmation of an action, and the link to share.
 
 import { announce, el } from './dom.js';
 import { linkTo } from './link.js';
@@ -16,7 +16,7 @@ export function shareDialog(room) {
   const share = navigator.share
     ? el('button', { type: 'button', onclick: () => navigator.share({ title: 'LiveChat', url: link }).catch(() => {}) }, 'Share…')
     : null;
-  return open('Invite people', (close) => [
+  return openDialog('Invite people', (close) => [
     el('p', {}, 'Everybody with this link can enter, read and write. It works until the room ends.'),
     el('label', { for: 'link' }, 'Link to this room'),
     field,
@@ -25,21 +25,21 @@ export function shareDialog(room) {
   ]);
 }
 
-/** Asks whether to delete a message. Resolves to true or false. */
-export async function confirmDelete() {
+/** Asks whether to do something. Resolves to true or false. */
+export async function confirm(question, explanation, action) {
   let isConfirmed = false;
-  await open('Delete this message?', (close) => {
-    const confirm = () => {
+  await openDialog(question, (close) => {
+    const accept = () => {
       isConfirmed = true;
       close();
     };
     return [
-      el('p', {}, 'Its text will be deleted for everybody. This cannot be undone.'),
+      el('p', {}, explanation),
       el(
         'div',
         { class: 'buttons' },
         el('button', { type: 'button', onclick: close }, 'Cancel'),
-        el('button', { type: 'button', class: 'danger', autofocus: true, onclick: confirm }, 'Delete'),
+        el('button', { type: 'button', class: 'danger', autofocus: true, onclick: accept }, action),
       ),
     ];
   });
@@ -47,11 +47,12 @@ export async function confirmDelete() {
 }
 
 /** Opens a dialog and resolves when it is closed, also with Escape. The browser then restores the focus. */
-function open(title, content) {
+export function openDialog(title, content) {
   return new Promise((resolve) => {
-    const dialog = el('dialog', { 'aria-labelledby': 'dialog-title' });
+    const titleId = `dialog-title-${document.querySelectorAll('dialog').length}`;
+    const dialog = el('dialog', { 'aria-labelledby': titleId });
     const close = () => dialog.close();
-    dialog.append(el('h2', { id: 'dialog-title' }, title), ...content(close).filter(Boolean));
+    dialog.append(el('h2', { id: titleId, dir: 'auto' }, title), ...content(close).filter(Boolean));
     dialog.addEventListener('click', (event) => event.target === dialog && close());
     dialog.addEventListener('close', () => {
       dialog.remove();

@@ -39,6 +39,13 @@ export const ICONS = {
   down: 'M12 5v14M6 13l6 6 6-6',
   back: 'M15 5l-7 7 7 7',
   close: 'M6 6l12 12M18 6L6 18',
+  react: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8.5 14.5c1.8 2.3 5.2 2.3 7 0M9 9.5v.01M15 9.5v.01',
+  reply: 'M10 6l-6 6 6 6M4 12h10a6 6 0 0 1 6 6v1',
+  more: 'M5 12v.01M12 12v.01M19 12v.01',
+  settings: 'M4 7h9M18 7h2M4 17h2M11 17h9M15.5 9.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM8.5 19.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z',
+  ban: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM5.7 5.7l12.6 12.6',
+  lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
+  verified: 'M5 12.5l4.5 4.5L19 7.5',
 };
 
 /** Creates a button with only an icon. Screen readers and the tooltip use the label. */

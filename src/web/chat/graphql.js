@@ -12,15 +12,19 @@ let clockOffset = 0;
 export const serverNow = () => Date.now() + clockOffset;
 
 /** Codes of errors after which the same request may succeed later. */
-const TRANSIENT_CODES = ['NETWORK', 'UNAVAILABLE', 'OVERLOADED', 'TIMEOUT', 'CONFLICT', 'RATE_LIMITED', 'TOO_MANY_SUBSCRIPTIONS', 'INTERNAL'];
+const TRANSIENT_CODES = [
+  'NETWORK', 'UNAVAILABLE', 'OVERLOADED', 'TIMEOUT', 'CONFLICT', 'RATE_LIMITED', 'TOO_MANY_SUBSCRIPTIONS', 'ROOM_AT_CAPACITY', 'INTERNAL',
+];
 
 /** Why a request has no data. `code` is the server's error code, or NETWORK if there was no readable response. */
 export class RequestError extends Error {
-  constructor(message, code, retryAfterMs) {
+  constructor(message, code, { retryAfterMs, until } = {}) {
     super(message);
     this.code = code;
     /** Milliseconds to wait before the next try, if the server demands it. */
     this.retryAfterMs = retryAfterMs;
+    /** When the reason ends, if the server says so: the end of a ban. */
+    this.until = until ?? null;
   }
 
   /** Whether the same request may succeed later. */
@@ -29,7 +33,7 @@ export class RequestError extends Error {
   }
 
   static from({ message, extensions }) {
-    return new RequestError(message, extensions?.code, extensions?.retryAfterMs);
+    return new RequestError(message, extensions?.code, extensions);
   }
 }
 

@@ -1,7 +1,8 @@
-// The messages of a room that this page knows: all from `lowest` on, by their index in the room.
+// The messages of a room that this page knows, by their index in the room: all from `lowest` on, and single ones before it.
 
 export class History {
   #messages = new Map();
+  #indexes = new Map();
   /** Index of the earliest known message. */
   lowest = 0;
   /** Index of the latest known message; -1 if there is none. */
@@ -15,6 +16,11 @@ export class History {
     return this.#messages.get(index);
   }
 
+  /** Returns the message with this id, or undefined if the page does not know it. */
+  byId(id) {
+    return this.#messages.get(this.#indexes.get(id));
+  }
+
   get isEmpty() {
     return this.newest < 0;
   }
@@ -22,6 +28,7 @@ export class History {
   /** Starts again with the latest page. */
   reset({ nodes, pageInfo }) {
     this.#messages.clear();
+    this.#indexes.clear();
     this.lowest = nodes[0]?.index ?? 0;
     this.newest = -1;
     nodes.forEach((message) => this.add(message));
@@ -35,12 +42,26 @@ export class History {
     this.#setEarlier(pageInfo);
   }
 
-  /** Adds a message from any source, unless a newer version of it is known. */
-  add(message) {
+  /**
+   * Adds a message from any source, unless a newer version of it is known. Only events arrive in order, so the reactions of a known
+   * message are those of its last event.
+   */
+  add(message, isEvent = false) {
     const known = this.#messages.get(message.index);
-    if (known && version(known) > version(message)) return;
-    this.#messages.set(message.index, message);
+    const latest = known && version(known) > version(message) ? known : message;
+    const { reactions } = known && !isEvent && !latest.deletedAt ? known : message;
+    this.#messages.set(message.index, { ...latest, reactions });
+    this.#indexes.set(message.id, message.index);
     this.newest = Math.max(this.newest, message.index);
+  }
+
+  /** Returns when this user has sent its last known message, or null. Deleted messages count. */
+  lastSentBy(userId) {
+    for (let index = this.newest; index >= this.lowest; index -= 1) {
+      const message = this.#messages.get(index);
+      if (message?.author.id === userId) return message.createdAt;
+    }
+    return null;
   }
 
   /** Returns the last message of a user that is not deleted, or null. */

@@ -9,7 +9,7 @@ export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Returns the user of this browser: `{ userId, token, name, isKnown }`. `isKnown`: the user has sent a message. */
+/** Returns the user of this browser: `{ userId, token, name, isKnown }`. `isKnown`: the server has the name, which is final. */
 export function currentUser() {
   let user = load('user');
   if (!user?.userId || !user.token) {
@@ -22,7 +22,7 @@ export function currentUser() {
 // With a token chosen by the client, even the first send can be repeated if its response is lost.
 const newUser = (name) => ({ userId: randomId(), token: randomId(), name, isKnown: false });
 
-/** Sets the name, until the first message makes it final. A name that is too long is cut. */
+/** Sets the name, until the first message or joining a room makes it final. A name that is too long is cut. */
 export function setName(name) {
   const user = currentUser();
   if (!user.isKnown && name !== '') save('user', { ...user, name: cut(name, limitOf('display-name')) });
@@ -41,7 +41,7 @@ export function actAsUser(action) {
   return withLock(async () => {
     const user = currentUser();
     const payload = await action(user);
-    save('user', { ...user, token: payload.token, name: payload.author?.displayName ?? user.name, isKnown: true });
+    save('user', { ...user, token: payload.token, name: (payload.author ?? payload.user)?.displayName ?? user.name, isKnown: true });
     return payload;
   });
 }

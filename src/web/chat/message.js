@@ -1,22 +1,32 @@
-// The row of one message: sent, pending, or being edited.
+// The row of one message, sent or pending.
 
-import { el, icon, iconButton, ICONS } from './dom.js';
-import { isCancel, isSend } from './keyboard.js';
-import { initials, tone } from './names.js';
-import { clean, excessOf, limitOf, tooLongMessage } from './text.js';
+import { avatar, marks } from './avatar.js';
+import { el, icon, ICONS } from './dom.js';
+import { actionButtons } from './message_actions.js';
+import { quoteLine } from './quote_line.js';
 import { clockTime, fullTime } from './time.js';
 
 /**
- * The row of a message. `look.isGrouped` hides the name because the previous message has the same author. `look.isMine` adds
- * buttons, which call `on.edit(message)` and `on.remove(message)`.
+ * The row of a message. `look` says how it appears to this user:
+ * - `isGrouped`: the name is hidden because the previous message has the same author;
+ * - `isMine`, `isOwner`, `canAct`, `isEnded`: which actions the user has;
+ * - `reactions`: `[{ emoji, count, isMine }]`;
+ * - `quote`: the message that this one answers, null if there is none, undefined while it is being loaded.
+ *
+ * Calls `on.jump(messageId)`, `on.toggleReaction(message, emoji)`, and those that message_actions.js explains.
  */
 export function messageRow(message, look, on) {
-  const { author, text, deletedAt, editedAt } = message;
+  const { text, deletedAt, editedAt } = message;
   const isDeleted = deletedAt !== null;
   const note = editedAt && !isDeleted ? el('span', { class: 'edited', title: `Edited ${fullTime(editedAt)}` }, ' (edited)') : null;
-  const body = isDeleted ? el('p', { class: 'text deleted' }, 'Message deleted') : el('p', { class: 'text', dir: 'auto' }, text, note);
-  const actions = look.isMine && !isDeleted ? actionButtons(message, on) : null;
-  return row(look, author, message.createdAt, el('div', { class: 'bubble' }, body), actions);
+  const body = isDeleted ? el('p', { class: 'text deleted' }, deletionOf(message)) : el('p', { class: 'text', dir: 'auto' }, text, note);
+  return row(
+    look,
+    message,
+    message.replyToId && !isDeleted ? quoteLine(look.quote, () => on.jump(message.replyToId)) : null,
+    el('div', { class: 'line' }, el('div', { class: 'bubble' }, body), isDeleted ? null : actionButtons(message, look, on)),
+    isDeleted ? null : reactionChips(message, look, on),
+  );
 }
 
 /** The row of a message that is not sent yet, with its state. */
@@ -33,83 +43,36 @@ export function pendingRow(entry, look, user, on) {
   }
   const bubble = el('div', { class: 'bubble' }, el('p', { class: 'text', dir: 'auto' }, entry.text));
   const author = { id: user.userId, displayName: user.name };
-  const item = row({ ...look, isMine: true }, author, new Date(entry.at).toISOString(), bubble, note);
+  const message = { author, createdAt: new Date(entry.at).toISOString() };
+  const quote = entry.replyToId ? quoteLine(look.quote, null) : null;
+  const item = row({ ...look, isMine: true }, message, quote, el('div', { class: 'line' }, bubble), note);
   item.classList.add('pending', entry.state);
   return item;
 }
 
-/** The row of a message that is being edited. Calls `on.save(text, showStatus)` and `on.cancel()`. */
-export function editingRow(message, look, on) {
-  const problem = el('p', { class: 'note', role: 'status' });
-  const field = el('textarea', { 'aria-label': 'Edit your message', rows: 1, dir: 'auto' });
-  const limit = limitOf('text');
-  const showExcess = (text) => {
-    const excess = excessOf(text, limit);
-    problem.textContent = excess > 0 ? tooLongMessage(excess, limit) : '';
-    field.setAttribute('aria-invalid', String(excess > 0));
-    return excess;
-  };
-  const save = el('button', { type: 'submit', class: 'small primary' }, 'Save');
-  const form = el(
-    'form',
-    { class: 'editing' },
-    field,
-    el('div', { class: 'editing-buttons' }, problem, el('button', { type: 'button', class: 'small', onclick: on.cancel }, 'Cancel'), save),
-  );
-  field.value = message.text;
-  field.addEventListener('input', () => {
-    fitToText(field);
-    showExcess(clean(field.value));
-  });
-  field.addEventListener('keydown', (event) => {
-    if (isCancel(event)) on.cancel();
-    else if (isSend(event)) form.requestSubmit();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    const text = clean(field.value);
-    if (text === '' || text === message.text) return on.cancel();
-    if (showExcess(text) > 0) return field.focus();
-    save.disabled = true;
-    field.readOnly = true;
-    await on.save(text, (sentence) => (problem.textContent = sentence));
-    save.disabled = false;
-    field.readOnly = false;
-  });
-  const item = row(look, message.author, message.createdAt, form, null);
-  requestAnimationFrame(() => {
-    fitToText(field);
-    field.focus();
-    field.setSelectionRange(field.value.length, field.value.length);
-  });
-  return item;
-}
-
-/** Makes a field as high as its text. */
-export function fitToText(field) {
-  field.style.height = 'auto';
-  field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
-}
-
-function row({ isGrouped, isMine }, author, timestamp, content, after) {
+/** The parts that all rows have, around `content`. */
+export function row({ isGrouped, isMine }, { author, authorRole, createdAt }, ...content) {
   const name = el('span', { class: isGrouped ? 'visually-hidden' : 'name', dir: 'auto' }, isMine ? 'You' : author.displayName);
-  const time = el('time', { datetime: timestamp, title: fullTime(timestamp) }, clockTime(timestamp));
-  const head = el('div', { class: 'head' }, name, ' ', time);
-  const avatar = isGrouped ? el('span', { class: 'avatar' }) : el('span', { class: `avatar ${tone(author.id)}`, 'aria-hidden': 'true' }, initials(author.displayName));
+  const time = el('time', { datetime: createdAt, title: fullTime(createdAt) }, clockTime(createdAt));
+  const head = el('div', { class: 'head' }, name, ...(isGrouped ? [] : marks(author, authorRole)), ' ', time);
   const classes = ['row', isGrouped && 'grouped', isMine && 'mine'].filter(Boolean).join(' ');
-  return el('li', { class: classes }, avatar, el('div', { class: 'message-body' }, head, content, after));
+  const face = isGrouped ? el('span', { class: 'avatar' }) : avatar(author);
+  return el('li', { class: classes }, face, el('div', { class: 'message-body' }, head, ...content));
 }
 
-function actionButtons(message, on) {
-  return el(
-    'div',
-    { class: 'actions' },
-    iconButton('Edit', ICONS.edit, { onclick: () => on.edit(message) }),
-    iconButton('Delete', ICONS.remove, { onclick: () => on.remove(message) }),
-  );
+function deletionOf({ deletedBy, authorRole }) {
+  return deletedBy === 'OWNER' && authorRole !== 'OWNER' ? 'Message removed by the owner' : 'Message deleted';
+}
+
+function reactionChips(message, { reactions, canAct }, on) {
+  if (reactions.length === 0) return null;
+  const chips = reactions.map(({ emoji, count, isMine }) => {
+    const label = `${emoji}, ${count} ${count === 1 ? 'reaction' : 'reactions'}`;
+    const attributes = { type: 'button', class: 'chip', 'aria-pressed': String(isMine), 'aria-label': label, disabled: !canAct };
+    const toggle = () => on.toggleReaction(message, emoji);
+    return el('li', {}, el('button', { ...attributes, tabindex: -1, data: { part: `chip ${emoji}` }, onclick: toggle }, el('span', { class: 'emoji-text' }, emoji), count));
+  });
+  return el('ul', { class: 'reactions', 'aria-label': 'Reactions' }, ...chips);
 }
 
 /** The separator between two days. */

@@ -7,22 +7,28 @@ import { request } from './graphql.js';
 import { actAsUser, randomId, replaceUser } from './identity.js';
 import { SEND } from './operations.js';
 import { cut, limitOf } from './text.js';
+import { waitOf } from './time.js';
 
 /** After this many failures in a row, the user decides whether to try again. */
 const MAX_FAILURES = 5;
 
+/** Errors after which a message is sent once the wait that the server demands is over, however often. */
+const WAITS = { RATE_LIMITED: 'Too many messages', SLOW_MODE: 'Slow mode' };
+
 /** The messages that one tab sends to one room. Calls `on.changed()`, `on.sent(message)` and `on.error(error)`. */
 export class Outbox {
-  /** Messages that are not known to be in the room yet: `{ id, text, at, state, note, failures }`. */
+  /** Messages that are not known to be in the room yet: `{ id, text, replyToId, at, state, note, failures }`. */
   entries = [];
   #room;
+  #ownerToken;
   #on;
   #isWorking = false;
   #closed = new AbortController();
   #wake = new AbortController();
 
-  constructor(room, on) {
+  constructor(room, ownerToken, on) {
     this.#room = room;
+    this.#ownerToken = ownerToken;
     this.#on = on;
   }
 
@@ -30,8 +36,8 @@ export class Outbox {
     return this.entries.length === 0;
   }
 
-  add(text) {
-    this.entries.push({ id: randomId(), text, at: Date.now(), state: 'sending', note: '', failures: 0 });
+  add(text, replyToId) {
+    this.entries.push({ id: randomId(), text, replyToId, at: Date.now(), state: 'sending', note: '', failures: 0 });
     this.#on.changed();
     this.#work();
   }
@@ -89,8 +95,9 @@ export class Outbox {
   async #request(entry, userId, token, name) {
     const { id: roomId, code: roomCode } = this.#room;
     const displayName = cut(name, limitOf('display-name'));
-    const { text, id: clientMessageId } = entry;
-    return (await request(SEND, { input: { roomId, roomCode, userId, token, displayName, text, clientMessageId } })).payload;
+    const { text, replyToId, id: clientMessageId } = entry;
+    const author = { userId, token, displayName, ownerToken: this.#ownerToken };
+    return (await request(SEND, { input: { roomId, roomCode, ...author, text, replyToId, clientMessageId } })).payload;
   }
 
   async #handleFailure(entry, error) {
@@ -99,10 +106,10 @@ export class Outbox {
     if (error.code === 'TOKEN_INVALID' && entry.failures === 1) {
       replaceUser();
       this.#on.error(error);
-    } else if (error.code === 'RATE_LIMITED' || (error.isTransient && entry.failures < MAX_FAILURES)) {
+    } else if (error.code in WAITS || (error.isTransient && entry.failures < MAX_FAILURES)) {
       const delay = delayAfter(entry.failures, error);
-      const inSeconds = `in ${Math.ceil(delay / 1_000)} s`;
-      this.#update(entry, 'waiting', error.code === 'RATE_LIMITED' ? `Too many messages, sending ${inSeconds}` : 'Waiting to send…');
+      const reason = WAITS[error.code];
+      this.#update(entry, 'waiting', reason ? `${reason}, sending in ${waitOf(Math.ceil(delay / 1_000))}` : 'Waiting to send…');
       await pause(delay, this.#wake.signal);
     } else {
       this.#update(entry, 'failed', error.message);

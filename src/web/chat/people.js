@@ -1,84 +1,131 @@
-// The list of people: the number of viewers, and everybody who has written a message in the room.
+// The list of people: who is here now, and who else has written in the room.
 
+import { avatar, marks } from './avatar.js';
 import { el, iconButton, ICONS } from './dom.js';
 import { request } from './graphql.js';
 import { currentUser } from './identity.js';
-import { initials, tone } from './names.js';
+import { KeyedList } from './keyed_list.js';
+import { toggleMenu } from './menu.js';
 import { CHATTERS } from './operations.js';
 
-/** Maximum length of the list; a room may have more chatters. */
-const MAX_CHATTERS = 500;
+/** Maximum length of each part of the list. */
+const MAX_SHOWN = 500;
 
-/** Calls `onClose` when the user closes the list, which covers the messages on small screens. */
+/**
+ * Shows `presence`. Calls `on.close()` when the user closes the list, which covers the messages on small screens, and for the owner
+ * `on.ban(user)`.
+ */
 export class People {
   #room;
+  #presence;
+  #isOwner;
+  #on;
+  /** The users who have written a message and are known to this page, by id. */
   #chatters = new Map();
   #nextCursor = null;
   #hasNext = true;
-  #count = 0;
-  #list = el('ul', { class: 'chatters' });
+  #chatterCount = 0;
+  #present = new KeyedList(el('ul', { class: 'chatters' }));
+  #others = new KeyedList(el('ul', { class: 'chatters' }));
+  #presentHead = el('h3', { hidden: true }, 'Here now');
+  #othersHead = el('h3', { hidden: true }, 'Wrote earlier');
   #viewers = el('p', { class: 'viewer-count' });
+  #nobody = el('p', { class: 'no-chatters' }, 'People who have joined or written a message are listed here.');
+  #hidden = el('p', { class: 'no-chatters', hidden: true });
   #more = el('button', { type: 'button', class: 'small', hidden: true, onclick: () => this.loadMore() }, 'Show more');
 
-  constructor(room, onClose) {
+  constructor(room, presence, isOwner, on) {
     this.#room = room;
-    this.close = iconButton('Close', ICONS.close, { class: 'icon-button close', onclick: onClose });
+    this.#presence = presence;
+    this.#isOwner = isOwner;
+    this.#on = on;
+    this.close = iconButton('Close', ICONS.close, { class: 'icon-button close', onclick: on.close });
     this.element = el(
       'aside',
       { class: 'people', id: 'people', 'aria-label': 'People' },
       el('div', { class: 'people-head' }, el('h2', {}, 'People'), this.close),
       this.#viewers,
-      this.#list,
+      this.#nobody,
+      this.#presentHead,
+      this.#present.element,
+      this.#hidden,
+      this.#othersHead,
+      this.#others.element,
       this.#more,
     );
   }
 
   /** Shows the numbers of viewers and chatters. */
   showCounts({ viewerCount, chatterCount }) {
-    this.#count = chatterCount;
-    this.#viewers.replaceChildren(el('span', { class: 'dot' }), viewersLabel(viewerCount));
-    this.#show();
+    this.#chatterCount = chatterCount ?? this.#chatterCount;
+    this.#viewers.replaceChildren(el('span', { class: 'dot' }), `${viewerCount.toLocaleString()} here now`);
+    this.show();
   }
 
-  /** Adds the author of a message. Returns whether the author is new. */
+  /** Adds the author of a message. */
   add(author) {
-    if (this.#chatters.has(author.id) || this.#chatters.size >= MAX_CHATTERS) return false;
-    this.#chatters.set(author.id, author.displayName);
-    this.#count = Math.max(this.#count, this.#chatters.size);
-    this.#show();
-    return true;
+    if (this.#chatters.has(author.id) || this.#chatters.size >= MAX_SHOWN) return;
+    this.#chatters.set(author.id, author);
+    this.#chatterCount = Math.max(this.#chatterCount, this.#chatters.size);
+    this.show();
   }
 
-  /** Requests the next page of the list. */
+  /** Requests the next page of those who have written. */
   async loadMore() {
     this.#more.disabled = true;
     try {
       const { chatters } = (await request(CHATTERS, { ...this.#room, after: this.#nextCursor })).room;
-      chatters.nodes.forEach(({ id, displayName }) => this.#chatters.set(id, displayName));
+      chatters.nodes.forEach((user) => this.#chatters.set(user.id, user));
       this.#nextCursor = chatters.pageInfo.endCursor ?? this.#nextCursor;
       this.#hasNext = chatters.pageInfo.hasNextPage;
     } catch {
       // The button stays, so the user can try again.
     }
     this.#more.disabled = false;
-    this.#show();
+    this.show();
   }
 
-  #show() {
-    const ownId = currentUser().userId;
-    const rows = [...this.#chatters].map(([id, name]) =>
-      el(
-        'li',
-        {},
-        el('span', { class: `avatar ${tone(id)}`, 'aria-hidden': 'true' }, initials(name)),
-        el('span', { class: 'chatter-name', dir: 'auto' }, name),
-        id === ownId ? el('span', { class: 'badge' }, 'you') : null,
-      ),
+  show() {
+    const { people, userCount } = this.#presence;
+    const present = [...people.values()].sort(byRoleAndName).slice(0, MAX_SHOWN);
+    const others = [...this.#chatters.values()].filter(({ id }) => !people.has(id));
+    this.#present.replace(present.map(({ user, role }) => this.#item(user, role)));
+    this.#others.replace(others.map((user) => this.#item(user, 'MEMBER')));
+    const unlisted = Math.max(0, userCount - present.length);
+    this.#hidden.hidden = unlisted === 0;
+    this.#hidden.textContent = `and ${unlisted.toLocaleString()} more`;
+    this.#presentHead.hidden = present.length === 0;
+    this.#othersHead.hidden = others.length === 0;
+    this.#nobody.hidden = present.length + others.length > 0;
+    this.#more.hidden = !this.#hasNext || this.#chatters.size >= Math.min(MAX_SHOWN, this.#chatterCount);
+  }
+
+  #item(user, role) {
+    const isMe = user.id === currentUser().userId;
+    const canBan = this.#isOwner && role !== 'OWNER' && !isMe;
+    const look = JSON.stringify([user, role, isMe]);
+    return { key: user.id, look, make: () => this.#row(user, role, isMe, canBan) };
+  }
+
+  #row(user, role, isMe, canBan) {
+    const items = [{ label: `Ban ${user.displayName}`, icon: ICONS.ban, isDanger: true, action: () => this.#on.ban(user) }];
+    const more = iconButton(`More about ${user.displayName}`, ICONS.more, {
+      data: { part: 'more' }, 'aria-haspopup': 'menu', 'aria-expanded': 'false', onclick: () => toggleMenu(more, user.displayName, items),
+    });
+    return el(
+      'li',
+      {},
+      avatar(user),
+      el('span', { class: 'chatter-name', dir: 'auto' }, user.displayName),
+      ...marks(user, role),
+      isMe ? el('span', { class: 'you' }, '(you)') : null,
+      canBan ? more : null,
     );
-    if (rows.length === 0) rows.push(el('li', { class: 'no-chatters' }, 'People who have written a message are listed here.'));
-    this.#list.replaceChildren(...rows);
-    this.#more.hidden = !this.#hasNext || this.#chatters.size >= MAX_CHATTERS || this.#chatters.size >= this.#count;
   }
 }
 
-export const viewersLabel = (viewers) => `${viewers} here now`;
+const { compare } = new Intl.Collator();
+
+/** Owners first, then by name. */
+const byRoleAndName = (one, other) =>
+  Number(other.role === 'OWNER') - Number(one.role === 'OWNER') || compare(one.user.displayName, other.user.displayName);

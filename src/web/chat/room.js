@@ -1,272 +1,371 @@
-// The screen of a room, which connects its history, its events, its people, and the user's own messages.
+// The screen of a room, which connects its history, its events, its people, and what the user does.
 
-import { deleteMessage, editMessage } from './actions.js';
-import { retry } from './backoff.js';
+import { Attendance } from './attendance.js';
+import { Attention } from './attention.js';
 import { Banner } from './banner.js';
 import { Composer } from './composer.js';
-import { confirmDelete, shareDialog } from './dialogs.js';
-import { announce, el, icon, ICONS } from './dom.js';
-import { request, serverNow } from './graphql.js';
+import { shareDialog } from './dialogs.js';
+import { el } from './dom.js';
+import { serverNow } from './graphql.js';
+import { Feed } from './feed.js';
 import { History } from './history.js';
 import { currentUser } from './identity.js';
 import { isCancel } from './keyboard.js';
+import { Loader } from './loader.js';
+import { messageDialog } from './message_dialog.js';
+import { Moderation } from './moderation.js';
 import { roomName } from './names.js';
-import { EARLIER_MESSAGES, ROOM, ROOM_STATE } from './operations.js';
 import { Outbox } from './outbox.js';
-import { People, viewersLabel } from './people.js';
-import { forgetRoom, LOGO, rememberRoom, startPage, toSentence } from './start.js';
-import { Stream } from './stream.js';
-import { fullTime, onNewDay, timeLeft } from './time.js';
+import { OwnMessages } from './own_messages.js';
+import { People } from './people.js';
+import { Quotes } from './quotes.js';
+import { Reactions } from './reactions.js';
+import { RoomBar } from './room_bar.js';
+import { forgetRoom, rememberRoom } from './rooms.js';
+import { toSentence } from './start.js';
+import { onNewDay } from './time.js';
 import { Timeline } from './timeline.js';
+import { WriteAccess } from './write_access.js';
 
-/** Interval at which a visible page requests the state of the room, in milliseconds. */
+/** Interval at which a visible page without presence requests the state of the room, in milliseconds. */
 const REFRESH_INTERVAL = 10_000;
 
-/** Enters a room. Returns its screen, or the start page with the reason why it cannot be entered. */
-export async function enterRoom(room, signal, showStatus) {
-  try {
-    const onWait = (error, ms) => showStatus(`${toSentence(error.message)} Trying again in ${Math.ceil(ms / 1_000)} s…`);
-    const { room: state } = await retry(() => request(ROOM, room), signal, onWait);
-    rememberRoom(state);
-    return new RoomScreen(state);
-  } catch (error) {
-    if (error.code === 'ROOM_NOT_FOUND') {
-      forgetRoom(room.id);
-      return startPage('This room has ended or does not exist. Rooms end after 24 hours.');
-    }
-    if (error.code === 'ROOM_CODE_INVALID') return startPage('The code in this link is wrong. Ask for the link again.', room);
-    return startPage(toSentence(error.message));
-  }
-}
+/** A jump to a message loads at most this many earlier messages. A message before them is shown in a dialog. */
+const MAX_JUMP = 500;
 
-class RoomScreen {
+/** `state` is the room as it was entered. `ownerToken` is undefined for everybody but the owner. */
+export class RoomScreen {
+  #state;
   #room;
-  #expiresAt;
+  #settings;
   #history = new History();
+  #leaving = new AbortController();
+  #banner = new Banner();
   #outbox;
   #timeline;
   #composer;
   #people;
-  #stream;
-  #leaving = new AbortController();
+  #attendance;
+  #loader;
+  #ownMessages;
+  #moderation = null;
+  #reactions;
+  #access;
+  #bar;
+  #feed;
   #timers = [];
-  #unseen = 0;
-  #banner = new Banner();
-  #peopleButton;
-  #saving;
-  #time = el('span', { class: 'time-left' });
-  #viewers = el('span', {}, '…');
+  #attention = new Attention();
+  #endedByOwner = false;
 
-  constructor(state) {
-    this.#room = { id: state.id, code: state.code };
-    this.#expiresAt = state.expiresAt;
-    this.name = roomName(state.id);
-    this.title = `${this.name} · LiveChat`;
+  constructor(state, ownerToken) {
+    const { signal } = this.#leaving;
+    const room = { id: state.id, code: state.code };
+    this.#state = state;
+    this.#room = room;
+    this.#settings = state.settings;
     this.#history.reset(state.messages);
-    this.#outbox = new Outbox(this.#room, {
+    if (ownerToken) {
+      this.#moderation = new Moderation(room, ownerToken, {
+        settings: (settings) => this.#applySettings(settings),
+        message: (message) => this.#addMessage(message),
+        problem: (sentence) => this.#banner.notice(sentence),
+      });
+    }
+    this.#access = new WriteAccess(state.settings, Boolean(ownerToken), (access) => this.#showAccess(access));
+    this.#attendance = new Attendance(room, ownerToken, signal, {
+      joined: () => this.#handleJoin(),
+      replaced: () => this.#handleNewUser(),
+      denied: (error) => this.#handleDenial(error),
+      changed: () => this.#showCounts({}),
+    });
+    this.#reactions = new Reactions(room, signal, {
+      join: () => this.#attendance.join(),
       changed: () => this.#timeline.scheduleRender(),
-      sent: (message) => {
-        this.#addMessage(message);
-        this.#composer.showIdentity();
-      },
+      counted: (message, base) => this.#addCounts(message, base),
+      error: (error) => this.#handleDenial(error, 'Reaction not saved'),
+    });
+    this.#reactions.learn(state.messages.nodes);
+    this.#loader = new Loader(room, this.#history, signal, (messages) => this.#reactions.learn(messages));
+    this.#ownMessages = new OwnMessages(room, signal, {
+      changed: (message) => this.#addMessage(message),
+      deleted: () => this.#composer.focus(),
+      notice: (sentence) => this.#banner.notice(sentence),
+    });
+    this.#outbox = new Outbox(room, ownerToken, {
+      changed: () => this.#timeline.scheduleRender(),
+      sent: (message) => this.#handleSent(message),
       error: (error) => this.#handleSendError(error),
     });
-    this.#timeline = new Timeline(this.#history, this.#outbox, {
-      loadEarlier: () => this.#loadEarlier(),
-      share: () => shareDialog(this.#room),
-      edit: (message) => this.#timeline.edit(message),
-      remove: (message) => this.#remove(message),
-      save: (message, text, showStatus) => this.#save(message, text, showStatus),
-      cancelEdit: () => this.#saving?.abort(),
-      endEdit: () => this.#composer.focus(),
+    this.#timeline = this.#createTimeline();
+    this.#composer = new Composer(this.#attendance.typingLine.element, {
+      send: (text, replyToId) => this.#send(text, replyToId),
+      typing: () => this.#attendance.noteTyping(),
+      editLast: () => this.#access.canAct && this.#timeline.edit(this.#history.latestOf(currentUser().userId)),
+      nameChosen: () => this.#attendance.join(),
     });
-    this.#composer = new Composer({
-      send: (text) => {
-        this.#outbox.add(text);
-        this.#timeline.showEnd();
-      },
-      editLast: () => this.#timeline.edit(this.#history.latestOf(currentUser().userId)),
+    this.#people = new People(room, this.#attendance.presence, Boolean(ownerToken), {
+      close: () => this.#showPeople(false),
+      ban: (user) => this.#moderation.ban(user),
     });
-    this.#people = new People(this.#room, () => this.#showPeople(false));
-    this.#people.showCounts(state);
-    this.#viewers.textContent = viewersLabel(state.viewerCount);
-    this.element = this.#build();
-    this.#start(state.cursor);
+    this.#bar = new RoomBar(state.expiresAt, Boolean(ownerToken), {
+      share: () => shareDialog(room),
+      settings: () => this.#moderation.changeSettings(this.#settings),
+      togglePeople: () => this.#showPeople(!this.element.classList.contains('with-people')),
+    });
+    this.element = el(
+      'div',
+      { class: 'room' },
+      this.#bar.element,
+      el('main', { class: 'conversation', 'aria-label': 'Chat' }, this.#banner.element, this.#timeline.element, this.#composer.element),
+      this.#people.element,
+    );
+    this.element.addEventListener('keydown', (event) => isCancel(event) && this.#showPeople(false));
+    this.#start();
   }
 
+  /** The title of the document. */
+  get title() {
+    return `${this.#name} · LiveChat`;
+  }
+
+  /** The screen is shown. */
   focus() {
+    this.#attention.setTitle(this.title);
     this.#timeline.showEnd();
     if (!matchMedia('(pointer: coarse)').matches) this.#composer.focus();
   }
 
   close() {
     this.#leaving.abort();
-    this.#stream.close();
+    this.#feed.close();
+    this.#attendance.close();
     this.#outbox.close();
     this.#timeline.close();
+    this.#access.close();
     this.#timers.forEach(clearInterval);
   }
 
-  #build() {
-    this.#peopleButton = el(
-      'button',
-      { type: 'button', class: 'people-button', 'aria-expanded': 'false', 'aria-controls': 'people', onclick: () => this.#showPeople(!this.element.classList.contains('with-people')) },
-      el('span', { class: 'dot' }), this.#viewers,
-    );
-    const share = el('button', { type: 'button', class: 'primary share', 'aria-label': 'Invite people', onclick: () => shareDialog(this.#room) }, icon(ICONS.share), el('span', {}, 'Invite'));
-    const screen = el(
-      'div',
-      { class: 'room' },
-      el('header', { class: 'bar' },
-        el('a', { class: 'home', href: '#', 'aria-label': 'LiveChat, start page', title: 'Start page' }, icon(LOGO)),
-        el('div', { class: 'room-title' }, el('h1', {}, this.name), this.#time),
-        this.#peopleButton, share),
-      el('main', { class: 'conversation', 'aria-label': 'Chat' }, this.#banner.element, this.#timeline.element, this.#composer.element),
-      this.#people.element,
-    );
-    screen.addEventListener('keydown', (event) => isCancel(event) && this.#showPeople(false));
-    return screen;
+  get #name() {
+    return this.#settings.title ?? roomName(this.#room.id);
   }
 
-  #start(cursor) {
-    this.#subscribe(cursor);
+  get #isEnded() {
+    return this.#banner.state === 'ended';
+  }
+
+  #createTimeline() {
+    const quotes = new Quotes(this.#room, this.#history, this.#leaving.signal, () => this.#timeline.scheduleRender());
+    const view = {
+      rights: () => ({ isOwner: Boolean(this.#moderation), canAct: this.#access.canAct, isEnded: this.#isEnded }),
+      reactions: (message) => this.#reactions.of(message),
+      quote: (id) => quotes.find(id),
+    };
+    return new Timeline(this.#history, this.#outbox, view, {
+      loadEarlier: () => this.#loader.loadEarlier(),
+      share: () => shareDialog(this.#room),
+      edit: (message) => this.#timeline.edit(message),
+      reply: (message) => this.#composer.replyTo(message),
+      jump: (id) => this.#jump(id),
+      toggleReaction: ({ id }, emoji) => this.#reactions.toggle(this.#history.byId(id), emoji),
+      remove: (message) => this.#ownMessages.remove(message),
+      removeAsOwner: (message) => this.#moderation.removeMessage(message),
+      ban: (user) => this.#moderation.ban(user),
+      save: (message, text, showStatus) => this.#ownMessages.save(message, text, showStatus),
+      cancelEdit: () => this.#ownMessages.cancelSave(),
+      endEdit: () => this.#composer.focus(),
+    });
+  }
+
+  #start() {
+    this.#applySettings(this.#settings);
+    this.#noteLastSent();
+    this.#showCounts(this.#state);
+    this.#feed = this.#openFeed();
     this.#people.loadMore();
-    this.#updateTimeLeft();
-    this.#timers = [setInterval(() => this.#refresh(), REFRESH_INTERVAL), setInterval(() => this.#updateTimeLeft(), 15_000)];
+    // A new user joins with a name of its choice.
+    if (currentUser().isKnown) this.#attendance.join();
+    const poll = () => this.#attendance.presence.isLive || this.#refresh();
+    this.#timers = [setInterval(poll, REFRESH_INTERVAL), setInterval(() => this.#bar.updateTimeLeft(), 15_000)];
     const { signal } = this.#leaving;
     document.addEventListener('visibilitychange', () => this.#refresh(), { signal });
     onNewDay(() => this.#timeline.scheduleRender(), signal);
-    addEventListener('storage', () => this.#composer.showIdentity(), { signal });
+    addEventListener('storage', () => this.#followOtherTabs(), { signal });
     // Asks before the page is closed with unsent messages, which would be lost.
     addEventListener('beforeunload', (event) => !this.#outbox.isEmpty && event.preventDefault(), { signal });
   }
 
-  #subscribe(cursor) {
-    this.#stream = new Stream(this.#room, cursor, {
-      event: ({ __typename, message }) => this.#addMessage(message, __typename),
+  /** Another tab may have made the user known to the server, or replaced it. */
+  #followOtherTabs() {
+    this.#composer.showIdentity();
+    if (currentUser().isKnown && this.#access.canAct) this.#attendance.join();
+  }
+
+  #openFeed() {
+    return new Feed(this.#room, this.#state.cursor, {
+      open: (connection) => this.#attendance.presence.attach(connection),
+      event: (event) => this.#handleEvent(event),
       state: (state, error) => this.#updateConnection(state, error),
+      counts: (room) => this.#showCounts(room),
+      reload: () => this.#reload(),
+      reset: (room) => this.#reset(room),
       end: (error) => this.#end(error),
     });
   }
 
-  /** Adds a new or changed message, from an event of this type or from a response. */
-  #addMessage(message, eventType) {
-    this.#history.add(message);
-    if (this.#people.add(message.author) && this.#banner.state === 'live') this.#refresh();
-    if (message.clientMessageId && message.author.id === currentUser().userId) this.#outbox.confirm(message.clientMessageId);
-    this.#timeline.scheduleRender();
-    if (eventType === 'MessageSent' && message.author.id !== currentUser().userId && this.#banner.state === 'live') this.#announce(message);
+  #handleEvent({ __typename, message, settings, ban, user }) {
+    const ownId = currentUser().userId;
+    if (message) return this.#addMessage(message, __typename);
+    if (__typename === 'RoomUpdated') this.#applySettings(settings);
+    if (__typename === 'UserBanned' && ban.user.id === ownId) this.#access.setBan(ban);
+    // The ban may have been that of another user with the same address. Then only joining shows whether it is lifted.
+    if (__typename === 'UserUnbanned' && (user.id === ownId || this.#access.isBanned)) this.#attendance.rejoin();
+    if (__typename === 'RoomEnded') this.#endedByOwner = true;
   }
 
-  #announce({ author, text, deletedAt }) {
-    if (!deletedAt) announce(`${author.displayName}: ${text}`);
-    if (!document.hidden) return;
-    this.#unseen += 1;
-    document.title = `(${this.#unseen}) ${this.title}`;
+  /** Adds a new or changed message, from an event of this type or from a response. */
+  #addMessage(message, eventType) {
+    this.#history.add(message, Boolean(eventType));
+    this.#people.add(message.author);
+    if (message.deletedAt) this.#composer.forget(message.id);
+    const isMine = message.author.id === currentUser().userId;
+    if (isMine) this.#access.noteSent(Date.parse(message.createdAt));
+    if (isMine && message.clientMessageId) this.#outbox.confirm(message.clientMessageId);
+    this.#timeline.scheduleRender();
+    if (eventType === 'MessageSent' && !isMine && this.#banner.state === 'live') this.#attention.noteMessage(message);
+  }
+
+  /** Adds the counts of a response, unless newer ones than `base` have arrived. */
+  #addCounts(message, base) {
+    if (JSON.stringify(this.#history.byId(message.id)?.reactions) === base) this.#history.add(message, true);
+  }
+
+  #applySettings(settings) {
+    this.#settings = settings;
+    rememberRoom({ ...this.#state, settings });
+    this.#bar.show(this.#name, settings);
+    this.#access.setSettings(settings);
+    // While the room is being entered, the screen is not shown yet.
+    if (this.element.isConnected) this.#attention.setTitle(this.title);
+  }
+
+  #showAccess(access) {
+    this.#composer.showAccess(access);
+    // The seconds of a countdown change nothing in the messages.
+    if (access.kind !== 'slow') this.#timeline.scheduleRender();
+  }
+
+  /** Shows the numbers of viewers and chatters. Presence, if it is live, knows the first one better. */
+  #showCounts(room) {
+    const { isLive, viewerCount } = this.#attendance.presence;
+    const counts = isLive ? { ...room, viewerCount } : room;
+    this.#bar.showViewers(counts.viewerCount);
+    this.#people.showCounts(counts);
+  }
+
+  #handleJoin() {
+    this.#access.setBan(null);
+    this.#composer.showIdentity();
+    this.#people.show();
+  }
+
+  #handleNewUser() {
+    this.#banner.notice('The server no longer accepts this browser’s user. You continue as a new user.');
+    this.#reactions.forget();
+    this.#composer.showIdentity();
+  }
+
+  /** Handles a refusal of something that the user did. `what` has failed; without it, only rules of the room are shown. */
+  #handleDenial(error, what) {
+    // The event of the ban, which has its reason, may have come first.
+    if (error.code === 'USER_BANNED') this.#access.isBanned || this.#access.setBan({ until: error.until, reason: null });
+    else if (error.code === 'IDENTITY_REQUIRED') this.#access.requireIdentity();
+    else if (what) this.#banner.notice(`${what}: ${error.message}`);
   }
 
   #updateConnection(state, error) {
     this.#banner.update(state, error);
+    if (state === 'lost') this.#attendance.presence.detach();
     if (state !== 'live') return;
     this.#outbox.retryNow();
     this.#refresh();
   }
 
   /** Handles the end of the subscription. */
-  async #end(error) {
-    if (error?.code === 'CURSOR_INVALID') return this.#reload();
+  #end(error) {
     const hasEnded = !error || error.code === 'ROOM_NOT_FOUND';
     if (hasEnded) forgetRoom(this.#room.id);
-    this.#expiresAt = hasEnded ? new Date(serverNow()).toISOString() : this.#expiresAt;
+    if (hasEnded) this.#bar.end();
     this.#outbox.close();
     this.#timers.forEach(clearInterval);
-    this.#updateTimeLeft();
-    this.#banner.end(hasEnded ? 'This room has ended, and nobody can enter it anymore.' : `New messages cannot be received. ${toSentence(error.message)}`);
+    this.#attendance.close();
+    this.#access.end();
+    const ending = this.#endedByOwner ? 'The owner has ended this room' : 'This room has ended';
+    this.#banner.end(hasEnded ? `${ending}, and nobody can enter it anymore.` : `New messages cannot be received. ${toSentence(error.message)}`);
     this.#composer.end(hasEnded ? 'This room has ended' : 'The room cannot be reached');
+    this.#timeline.scheduleRender();
   }
 
-  /** Loads the room again: the server has lost its last writes, so it no longer knows our cursor. */
-  async #reload() {
+  /** The room is about to be loaded again. */
+  #reload() {
+    this.#attendance.presence.detach();
     this.#banner.reload();
-    try {
-      const { room } = await retry(() => request(ROOM, this.#room), this.#leaving.signal);
-      if (this.#leaving.signal.aborted) return;
-      this.#history.reset(room.messages);
-      this.#timeline.showEnd();
-      this.#subscribe(room.cursor);
-    } catch (error) {
-      if (!this.#leaving.signal.aborted) this.#end(error);
-    }
   }
 
-  /** Returns whether messages were loaded. */
-  async #loadEarlier() {
-    const before = this.#history.earlierCursor;
-    try {
-      const { room } = await retry(() => request(EARLIER_MESSAGES, { ...this.#room, before }), this.#leaving.signal);
-      // The history may have been reset in the meantime.
-      if (before !== this.#history.earlierCursor) return false;
-      this.#history.addEarlier(room.messages);
-      return true;
-    } catch {
-      return false;
-    }
+  /** Shows the room as the server has it after it has lost data. */
+  #reset({ messages, settings }) {
+    this.#history.reset(messages);
+    this.#reactions.learn(messages.nodes);
+    this.#applySettings(settings);
+    this.#timeline.showEnd();
   }
 
-  async #save(message, text, showStatus) {
-    this.#saving = new AbortController();
-    const { signal } = this.#saving;
-    try {
-      this.#addMessage(await editMessage(this.#room, message, text, signal, () => showStatus('Waiting to save…')));
-      return true;
-    } catch (error) {
-      if (!signal.aborted) showStatus(`Not saved: ${error.message}`);
-      return false;
-    }
+  /** Shows the message that a reply answers. */
+  async #jump(id) {
+    const { index } = this.#history.byId(id);
+    await this.#loader.loadUntil(index, MAX_JUMP);
+    const message = this.#history.byId(id);
+    if (index >= this.#history.lowest) this.#timeline.showMessage(message);
+    else messageDialog(message);
   }
 
-  async #remove(message) {
-    if (!(await confirmDelete())) return;
-    try {
-      this.#addMessage(await deleteMessage(this.#room, message, this.#leaving.signal, () => this.#banner.notice('Waiting to delete…')));
-      announce('Message deleted');
-      this.#composer.focus();
-    } catch (error) {
-      // The message is already deleted: the response to an earlier try was lost.
-      if (error.code !== 'MESSAGE_NOT_FOUND') this.#banner.notice(`Not deleted: ${error.message}`);
-    }
+  #send(text, replyToId) {
+    this.#outbox.add(text, replyToId);
+    this.#access.noteSent(serverNow());
+    this.#attendance.noteSent();
+    this.#timeline.showEnd();
+  }
+
+  #handleSent(message) {
+    this.#addMessage(message);
+    this.#composer.showIdentity();
+    this.#attendance.join();
   }
 
   #handleSendError(error) {
-    if (error.code === 'TOKEN_INVALID') this.#banner.notice('The server no longer accepts this browser’s user. You continue as a new user.');
+    this.#access.forgetSent();
+    this.#noteLastSent();
+    if (error.code === 'TOKEN_INVALID') this.#handleNewUser();
+    this.#handleDenial(error);
     this.#composer.showIdentity();
   }
 
-  /** Requests the state of the room. Its cursor lets the stream notice a dead connection. */
-  async #refresh() {
-    if (document.hidden || this.#banner.state === 'ended') return;
-    this.#unseen = 0;
-    document.title = this.title;
-    try {
-      const { room } = await request(ROOM_STATE, this.#room);
-      this.#viewers.textContent = viewersLabel(room.viewerCount);
-      this.#people.showCounts(room);
-      this.#stream.expectCursor(room.cursor);
-    } catch {
-      // The stream handles connection problems.
-    }
+  #noteLastSent() {
+    const at = this.#history.lastSentBy(currentUser().userId);
+    this.#access.noteSent(at ? Date.parse(at) : 0);
   }
 
-  #updateTimeLeft() {
-    this.#time.textContent = timeLeft(this.#expiresAt, serverNow());
-    this.#time.title = `Ends ${fullTime(this.#expiresAt)}`;
+  /** The user sees the page, or the connection is new. */
+  #refresh() {
+    if (document.hidden || this.#isEnded) return;
+    this.#attention.noteSeen();
+    this.#feed.refresh();
   }
 
   #showPeople(isOpen) {
     const isShown = this.element.classList.contains('with-people');
     if (isOpen === isShown) return;
     this.element.classList.toggle('with-people', isOpen);
-    this.#peopleButton.setAttribute('aria-expanded', String(isOpen));
-    (isOpen ? this.#people.close : this.#peopleButton).focus();
+    this.#bar.peopleButton.setAttribute('aria-expanded', String(isOpen));
+    (isOpen ? this.#people.close : this.#bar.peopleButton).focus();
   }
 }

@@ -1,4 +1,4 @@
-// A subscription over its own WebSocket, with the graphql-transport-ws protocol.
+// Subscriptions over a WebSocket, with the graphql-transport-ws protocol. The first one decides: the socket ends with it.
 //
 // Over HTTP/1.1, a browser opens at most six connections to a server, for all tabs together. WebSockets do not count, so they
 // do not delay the requests of any tab.
@@ -6,9 +6,6 @@
 import { socketUrl } from './graphql.js';
 
 const PROTOCOL = 'graphql-transport-ws';
-
-/** The id of the only subscription of a socket. */
-const ID = '1';
 
 /** Time limit of the handshake and its acknowledgement, in milliseconds. */
 const OPEN_TIMEOUT = 8_000;
@@ -26,6 +23,10 @@ const LATE_TIMER = 2_000;
  * Subscribes. Calls `on.open()` once the server has accepted the connection and `on.result(result)` for each result. At the end,
  * unless it is closed before, it calls either `on.complete()` or `on.lost(reason)`. `reason.isPermanent` means that the server
  * rejected the protocol, `reason.isTimeout` that it did not respond.
+ *
+ * Returns the connection: `check()` sends a ping to find out whether it still works, `close()` closes it, and no callback is called
+ * afterwards. Once it is open, `subscribe(query, variables, on)` adds a subscription with `on.result` and `on.complete`, and returns
+ * a function that ends it. If the connection ends, so do its subscriptions, without a callback.
  */
 export function openSocket(query, variables, on) {
   let socket;
@@ -33,10 +34,13 @@ export function openSocket(query, variables, on) {
   let lastReceived = 0;
   let isOpen = false;
   let isClosed = false;
+  let lastId = 0;
+  const subscriptions = new Map();
 
   const close = () => {
     isClosed = true;
     clearTimeout(timer);
+    subscriptions.clear();
     socket?.close();
   };
   const end = (notify) => {
@@ -46,6 +50,13 @@ export function openSocket(query, variables, on) {
   };
   const lose = (reason = {}) => end(() => on.lost(reason));
   const send = (message) => socket.send(JSON.stringify(message));
+
+  const subscribe = (query, variables, on) => {
+    const id = String((lastId += 1));
+    subscriptions.set(id, on);
+    send({ type: 'subscribe', id, payload: { query, variables } });
+    return () => subscriptions.delete(id) && send({ type: 'complete', id });
+  };
 
   /** Gives up the connection unless a message arrives in time. */
   const expectMessage = (milliseconds, isSecondChance = false) => {
@@ -72,15 +83,18 @@ export function openSocket(query, variables, on) {
   const receive = ({ type, id, payload }) => {
     if (type === 'connection_ack') {
       isOpen = true;
-      send({ type: 'subscribe', id: ID, payload: { query, variables } });
+      subscribe(query, variables, { result: on.result, complete: () => end(on.complete) });
       schedulePing();
       on.open();
     } else if (type === 'ping') {
       send({ type: 'pong', payload });
-    } else if (id === ID) {
-      if (type === 'next') on.result(payload);
-      if (type === 'error') on.result({ errors: payload });
-      if (type === 'error' || type === 'complete') end(on.complete);
+    } else if (subscriptions.has(id)) {
+      const subscription = subscriptions.get(id);
+      const isLast = type === 'error' || type === 'complete';
+      if (isLast) subscriptions.delete(id);
+      if (type === 'next') subscription.result(payload);
+      if (type === 'error') subscription.result({ errors: payload });
+      if (isLast) subscription.complete();
     }
   };
 
@@ -89,7 +103,7 @@ export function openSocket(query, variables, on) {
   } catch {
     // The policy of the page forbids it: for older browsers, 'self' does not include WebSockets. Report it after returning.
     timer = setTimeout(() => lose({ isPermanent: true }));
-    return { check, close };
+    return { check, close, subscribe };
   }
   socket.addEventListener('open', () => !isClosed && send({ type: 'connection_init' }));
   socket.addEventListener('message', ({ data }) => {
@@ -101,12 +115,7 @@ export function openSocket(query, variables, on) {
   });
   socket.addEventListener('close', ({ code }) => lose({ isPermanent: isPermanent(code) }));
   expectMessage(OPEN_TIMEOUT);
-  return {
-    /** Sends a ping, to find out whether the connection still works. */
-    check,
-    /** Closes the connection. No callback is called afterwards. */
-    close,
-  };
+  return { check, close, subscribe };
 }
 
 /** Whether the next connection would be closed with this code, too. 4408 only means that the client was too slow. */

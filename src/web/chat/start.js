@@ -5,27 +5,11 @@ import { request, serverNow } from './graphql.js';
 import { fragmentOf, parseCode, parseRoom } from './link.js';
 import { roomName } from './names.js';
 import { CREATE_ROOM } from './operations.js';
-import { load, save } from './storage.js';
+import { recentRooms, rememberOwner } from './rooms.js';
 import { timeLeft } from './time.js';
-
-/** Maximum number of recent rooms. */
-const MAX_RECENT = 6;
 
 export const LOGO =
   'M12 3c-5 0-9 3.5-9 8 0 2.5 1.3 4.7 3.3 6.1L6 21l4.2-2.2c.6.1 1.2.2 1.8.2 5 0 9-3.5 9-8s-4-8-9-8zM12 7.5v4l2.5 1.5';
-
-/** Returns the rooms this browser has entered that have not ended, the latest first. */
-export const recentRooms = () => (load('rooms') ?? []).filter(({ expiresAt }) => Date.parse(expiresAt) > serverNow());
-
-/** Adds a room to the recent rooms. */
-export function rememberRoom({ id, code, expiresAt }) {
-  const others = recentRooms().filter((room) => room.id !== id);
-  save('rooms', [{ id, code, expiresAt }, ...others].slice(0, MAX_RECENT));
-}
-
-export function forgetRoom(id) {
-  save('rooms', recentRooms().filter((room) => room.id !== id));
-}
 
 /** Returns the start page. `reason` says why a room could not be entered; `prefill` is a room to join. */
 export function startPage(reason, prefill) {
@@ -60,7 +44,8 @@ function createButton(showProblem) {
   button.addEventListener('click', async () => {
     button.disabled = true;
     try {
-      const { room } = (await request(CREATE_ROOM)).createRoom;
+      const { room, ownerToken } = (await request(CREATE_ROOM)).createRoom;
+      rememberOwner(room, ownerToken);
       open(room);
     } catch (error) {
       const wait = error.retryAfterMs ? ` Try again in ${Math.ceil(error.retryAfterMs / 1_000)} s.` : '';
@@ -108,7 +93,7 @@ function recent() {
     { class: 'card', 'aria-labelledby': 'recent' },
     el('h2', { id: 'recent' }, 'Rooms you were in'),
     el('ul', { class: 'rooms' }, ...rooms.map((room) =>
-      el('li', {}, el('a', { href: fragmentOf(room) }, el('span', {}, roomName(room.id)), ' ', el('small', {}, timeLeft(room.expiresAt, serverNow())))),
+      el('li', {}, el('a', { href: fragmentOf(room) }, el('span', { class: 'room-name', dir: 'auto' }, room.title ?? roomName(room.id)), ' ', el('small', {}, timeLeft(room.expiresAt, serverNow())))),
     )),
   );
 }

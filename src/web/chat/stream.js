@@ -6,7 +6,7 @@
 import { delayAfter, pause, retry } from './backoff.js';
 import { openEventSource } from './event_source.js';
 import { request, RequestError } from './graphql.js';
-import { MESSAGE_EVENTS, ROOM_STATE } from './operations.js';
+import { ROOM_EVENTS, ROOM_STATE } from './operations.js';
 import { openSocket } from './socket.js';
 
 /** Number of recent cursors to remember. */
@@ -31,9 +31,9 @@ const BLOCKED_AFTER_SUCCESS = 5;
 const UNBLOCKED_AFTER = 5;
 
 /**
- * Receives the events of a room after the cursor `after`. Calls `on.event(event)` and
- * `on.state('lost' | 'catching-up' | 'live', error)`. At the end, unless it is closed before, it calls `on.end(error)`, without
- * an error if the room has ended.
+ * Receives the events of a room after the cursor `after`. Calls `on.event(event)`, `on.state('lost' | 'catching-up' | 'live', error)`
+ * and, for each new connection, `on.open(connection)`. At the end, unless it is closed before, it calls `on.end(error)`, without an
+ * error if the room has ended.
  */
 export class Stream {
   #room;
@@ -90,11 +90,12 @@ export class Stream {
     const { id, code } = this.#room;
     const usesSocket = 'WebSocket' in globalThis && Date.now() >= this.#blockedUntil;
     const open = usesSocket ? openSocket : openEventSource;
-    this.#connection = open(MESSAGE_EVENTS, { roomId: id, roomCode: code, after: this.#cursor }, {
+    this.#connection = open(ROOM_EVENTS, { roomId: id, roomCode: code, after: this.#cursor }, {
       open: () => {
         this.#isOpen = true;
         if (usesSocket) this.#recordHandshake();
         this.#catchUp();
+        this.#on.open(this.#connection);
       },
       result: (result) => this.#receive(result),
       complete: () => this.#complete(),
@@ -122,7 +123,7 @@ export class Stream {
       this.#error = RequestError.from(errors[0]);
       return;
     }
-    const event = data.messageEvents;
+    const event = data.roomEvents;
     this.#setCursor(event.cursor);
     this.#on.event(event);
     if (event.cursor === this.#targetCursor) this.#setLive();

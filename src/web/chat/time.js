@@ -60,3 +60,16 @@ export function timeLeft(timestamp, now) {
   if (left < 2 * HOUR) return `${Math.floor(left / MINUTE)} min left`;
   return `${Math.floor(left / HOUR)} h left`;
 }
+
+/** Returns a time of today as its clock time, any other with its day. */
+export function momentOf(timestamp) {
+  const isToday = dayOf(timestamp) === dayOf(midnight(0));
+  return isToday ? clockTime(timestamp) : `${dayFormat.format(new Date(timestamp))}, ${clockTime(timestamp)}`;
+}
+
+/** Returns a number of seconds in words: “1 min 5 s”. */
+export function waitOf(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  const rest = seconds % 60;
+  return [minutes > 0 && `${minutes} min`, (rest > 0 || minutes === 0) && `${rest} s`].filter(Boolean).join(' ');
+}

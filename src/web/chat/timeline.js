@@ -4,8 +4,12 @@
 // ones below, and the other way round. The visible messages do not move.
 
 import { el, icon, ICONS } from './dom.js';
+import { editingRow } from './editing.js';
 import { currentUser } from './identity.js';
-import { dayRow, editingRow, emptyRoom, messageRow, pendingRow } from './message.js';
+import { KeyedList } from './keyed_list.js';
+import { dayRow, emptyRoom, messageRow, pendingRow } from './message.js';
+import { lookOfQuote } from './quote_line.js';
+import { navigateRows } from './row_navigation.js';
 import { dayName, dayOf } from './time.js';
 
 /** Messages that are added at a time. */
@@ -23,14 +27,15 @@ const END_DISTANCE = 60;
 const GROUP_WITHIN = 5 * 60_000;
 
 /**
- * Shows `history` and `outbox`. Calls `on.loadEarlier()`, `on.share()`, `on.edit(message)`, `on.remove(message)`,
- * `on.save(message, text, showStatus)`, `on.cancelEdit()` and `on.endEdit()`.
+ * Shows `history` and `outbox`. `view.rights()` returns `{ isOwner, canAct }`, `view.reactions(message)` and `view.quote(messageId)` what
+ * a row shows besides its message. Calls `on.loadEarlier()`, `on.share()`, `on.save(message, text, showStatus)`, `on.cancelEdit()`,
+ * `on.endEdit()`, and those of rows.
  */
 export class Timeline {
   #history;
   #outbox;
+  #view;
   #on;
-  #rows = new Map();
   #from = 0;
   #to = -1;
   #atEnd = true;
@@ -38,23 +43,25 @@ export class Timeline {
   #editing = null;
   #isLoading = false;
   #renderTimer = null;
-  #list = el('ol', { class: 'rows' });
+  #list = new KeyedList(el('ol', { class: 'rows' }));
+  #updateTabStops = navigateRows(this.#list.element);
   #top = el('p', { class: 'top' });
   #empty;
   #log;
   #more;
 
-  constructor(history, outbox, on) {
+  constructor(history, outbox, view, on) {
     this.#history = history;
     this.#outbox = outbox;
-    this.#on = on;
+    this.#view = view;
+    this.#on = { ...on, restoreFocus: (message, part) => this.#list.focusPart(message.id, part) };
     this.#empty = emptyRoom(on.share);
     // Screen readers read new messages through `announce`, not the messages that scrolling adds.
     this.#log = el(
       'div',
       { class: 'log', role: 'log', 'aria-live': 'off', 'aria-label': 'Messages', tabindex: 0, onscroll: () => this.#handleScroll() },
       this.#top,
-      this.#list,
+      this.#list.element,
       this.#empty,
     );
     this.#more = el('button', { type: 'button', class: 'more', hidden: true, onclick: () => this.showEnd() });
@@ -70,6 +77,23 @@ export class Timeline {
     this.#from = Math.max(this.#history.lowest, this.#to - STEP + 1);
     this.render();
     this.#scrollToEnd();
+  }
+
+  /** Shows a message of the history, and moves the focus to it. */
+  showMessage({ id, index }) {
+    if (index < this.#from || index > this.#to) {
+      this.#from = Math.max(this.#history.lowest, index - STEP / 2);
+      this.#to = Math.min(this.#history.newest, this.#from + STEP - 1);
+    }
+    this.#atEnd = false;
+    this.render();
+    const row = this.#list.elementOf(id);
+    row.scrollIntoView({ block: 'center' });
+    row.tabIndex = -1;
+    row.focus({ preventScroll: true });
+    row.classList.remove('found');
+    // Restarts the animation if the message was shown before.
+    requestAnimationFrame(() => row.classList.add('found'));
   }
 
   /** Renders soon, once for several changes. */
@@ -114,6 +138,7 @@ export class Timeline {
   #wantedRows() {
     const rows = [];
     const user = currentUser();
+    const rights = this.#view.rights();
     let previous = null;
     const add = (author, at, key, look, make) => {
       if (previous === null || dayOf(previous.at) !== dayOf(at)) {
@@ -129,16 +154,22 @@ export class Timeline {
       if (!message) continue;
       const isMine = message.author.id === user.userId;
       const isEdited = this.#editing === index && isMine && !message.deletedAt;
-      const look = isEdited ? 'editing' : `${isMine} ${message.editedAt} ${message.deletedAt}`;
+      const reactions = this.#view.reactions(message);
+      const quote = message.replyToId && !message.deletedAt ? this.#view.quote(message.replyToId) : null;
+      const shown = [isMine, message.editedAt, message.deletedAt, rights, reactions, lookOfQuote(quote)];
+      const look = isEdited ? 'editing' : JSON.stringify(shown);
       add(message.author.id, message.createdAt, message.id, look, (isGrouped) =>
-        isEdited ? this.#editor(message, { isGrouped, isMine }) : messageRow(message, { isGrouped, isMine }, this.#on),
+        isEdited
+          ? this.#editor(message, { isGrouped, isMine })
+          : messageRow(message, { isGrouped, isMine, ...rights, reactions, quote }, this.#on),
       );
     }
     if (this.#to === this.#history.newest) {
       for (const entry of this.#outbox.entries) {
         const at = new Date(entry.at).toISOString();
+        const quote = entry.replyToId ? this.#view.quote(entry.replyToId) : null;
         add(user.userId, at, entry.id, `${entry.state} ${entry.note}`, (isGrouped) =>
-          pendingRow(entry, { isGrouped }, user, { retry: () => this.#outbox.retry(entry), discard: () => this.#outbox.discard(entry) }),
+          pendingRow(entry, { isGrouped, quote }, user, { retry: () => this.#outbox.retry(entry), discard: () => this.#outbox.discard(entry) }),
         );
       }
     }
@@ -162,24 +193,14 @@ export class Timeline {
   }
 
   #replace(rows) {
-    const shown = new Map();
-    for (const { key, look, make } of rows) {
-      const known = this.#rows.get(key);
-      shown.set(key, known?.look === look ? known : { look, element: make() });
-    }
-    for (const [key, { element }] of this.#rows) if (shown.get(key)?.element !== element) element.remove();
-    this.#rows = shown;
-    let next = this.#list.firstChild;
-    for (const { element } of shown.values()) {
-      if (element === next) next = next.nextSibling;
-      else this.#list.insertBefore(element, next);
-    }
+    this.#list.replace(rows);
+    this.#updateTabStops();
   }
 
   /** Changes the list without moving the visible messages. Day separators may move. */
   #withoutScrolling(change) {
     const { top } = this.#log.getBoundingClientRect();
-    const messages = [...this.#list.querySelectorAll(':scope > .row')];
+    const messages = [...this.#list.element.querySelectorAll(':scope > .row')];
     const visible = messages.filter((row) => row.getBoundingClientRect().bottom > top);
     const positions = visible.slice(0, 40).map((row) => [row, row.getBoundingClientRect().top]);
     change();

@@ -6,9 +6,9 @@ import { until } from './until.js';
 
 /**
  * Opens the chat page of the server at `url`, in a new browser profile with these options, or in `context`. Calls
- * `prepare(page)` before the page loads.
+ * `prepare(page)` before the page loads. `pictures` is an origin from which it may load pictures.
  */
-export async function openChat(browser, url, { fragment = '', context, prepare, ...options } = {}) {
+export async function openChat(browser, url, { fragment = '', context, prepare, pictures, ...options } = {}) {
   context ??= await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
@@ -18,7 +18,8 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
     if (/Content Security Policy|Trusted/.test(message.text())) faults.push(message.text());
   });
   const checkOrigin = (address) => {
-    if (new URL(address.replace(/^ws/, 'http')).origin !== new URL(url).origin) faults.push(`requested ${address}`);
+    const { origin } = new URL(address.replace(/^ws/, 'http'));
+    if (origin !== new URL(url).origin && origin !== pictures) faults.push(`requested ${address}`);
   };
   const sockets = [];
   const streams = [];
@@ -89,11 +90,20 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
         () => `Expected ${JSON.stringify(texts)}, shown ${JSON.stringify(shown)}, ${faults}`,
       );
     },
-    row: (text) => page.locator('.row', { hasText: text }).last(),
+    row: (text) => page.locator('.row', { has: page.locator('.text', { hasText: text }) }).last(),
     /** Clicks a button of a message. */
     async clickButtonOf(text, action) {
       await chat.row(text).hover();
-      await chat.row(text).getByRole('button', { name: action }).click();
+      await chat.row(text).getByRole('button', { name: action, exact: true }).click();
+    },
+    /** Chooses an item of the menu of a message. */
+    async choose(text, item) {
+      await chat.clickButtonOf(text, 'More');
+      await page.getByRole('menuitem', { name: item }).click();
+    },
+    /** Answers in the dialog that is open. */
+    async confirm(answer) {
+      await page.getByRole('dialog').getByRole('button', { name: answer, exact: true }).click();
     },
     async close() {
       assert.deepEqual(faults, []);
