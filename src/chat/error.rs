@@ -47,6 +47,10 @@ pub enum ChatError {
     RoomFull,
     #[error("the message has been edited too often; it can still be deleted")]
     EditLimit,
+    #[error("the message has as many kinds of reactions as it may, or the room accepts no more reactions")]
+    ReactionsFull,
+    #[error("this user has changed this reaction, or reacted with other emoji, too often")]
+    ReactionLimit,
     #[error("the message keeps changing; read it again and repeat")]
     Conflict,
     /// The client acted or failed too often. The action is allowed again after `retry_after`.
@@ -81,8 +85,8 @@ impl ChatError {
             Self::RoomLocked => ErrorCode::RoomLocked,
             Self::SlowMode { .. } => ErrorCode::SlowMode,
             Self::RoomAtCapacity => ErrorCode::RoomAtCapacity,
-            Self::RoomFull => ErrorCode::RoomFull,
-            Self::EditLimit => ErrorCode::EditLimitReached,
+            Self::RoomFull | Self::ReactionsFull => ErrorCode::RoomFull,
+            Self::EditLimit | Self::ReactionLimit => ErrorCode::EditLimitReached,
             Self::Conflict => ErrorCode::Conflict,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::Unavailable(_) => ErrorCode::Unavailable,

@@ -38,6 +38,8 @@ impl Chat {
                 match chat.store.react(reaction).await {
                     Ok(reacted) => Ok(admitted.accepted((reacted.message, reacted.head))),
                     Err(StoreError::NotFound) => Err(Violation::MessageNotFound.into()),
+                    Err(StoreError::Full) => Err(ChatError::ReactionsFull),
+                    Err(StoreError::EditLimit) => Err(ChatError::ReactionLimit),
                     Err(error) => Err(error.into()),
                 }
             })

@@ -80,7 +80,9 @@ impl ErrorStatus {
             | ChatError::OwnerTokenInvalid
             | ChatError::PresenceTokenInvalid
             | ChatError::RoomAtCapacity => (StatusCode::FORBIDDEN, &*text),
-            ChatError::RoomFull | ChatError::EditLimit => (StatusCode::INSUFFICIENT_STORAGE, &*text),
+            ChatError::RoomFull | ChatError::EditLimit | ChatError::ReactionsFull | ChatError::ReactionLimit => {
+                (StatusCode::INSUFFICIENT_STORAGE, &*text)
+            }
             ChatError::Conflict => (StatusCode::CONFLICT, &*text),
             ChatError::RateLimited { .. } | ChatError::SlowMode { .. } => (StatusCode::TOO_MANY_REQUESTS, &*text),
             ChatError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, &*text),

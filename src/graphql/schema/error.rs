@@ -43,6 +43,8 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
         | ChatError::RoomAtCapacity
         | ChatError::RoomFull
         | ChatError::EditLimit
+        | ChatError::ReactionsFull
+        | ChatError::ReactionLimit
         | ChatError::Conflict => {}
     }
     shown
