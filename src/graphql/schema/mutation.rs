@@ -146,7 +146,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user, and how long the ban holds.")] input: BanUserInput,
     ) -> Result<BanUserPayload> {
-        let room = owned_room(&input.as_owner().room_id)?;
+        let room = owned_room(input.as_owner().room_id)?;
         let chat = ctx.data::<Chat>()?;
         let banned = Box::pin(chat.ban_user(client_key(ctx), input.as_owner(), input.as_ban())).await;
         let (ban, position) = banned.map_err(chat_error)?;
@@ -159,7 +159,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user.")] input: UnbanUserInput,
     ) -> Result<UnbanUserPayload> {
-        let room = owned_room(&input.as_owner().room_id)?;
+        let room = owned_room(input.as_owner().room_id)?;
         let chat = ctx.data::<Chat>()?;
         let unbanned = Box::pin(chat.unban_user(client_key(ctx), input.as_owner(), &input.user_id)).await;
         let (user, position) = unbanned.map_err(chat_error)?;
