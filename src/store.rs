@@ -4,35 +4,48 @@
 //! [`measured`] wraps either. One conformance suite (`tests/store/conformance`) holds both to the contract. A store decides
 //! no rules of the service: it applies a change if the given precondition still holds, and reports why if not.
 
+mod admission;
+mod changes;
 pub mod embedded;
+mod error;
 mod feed;
 mod lockouts;
 pub mod measured;
+mod migration;
+mod presence;
 pub mod redis;
+mod room_state;
 
-use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use crate::domain::ban::{Ban, BanReason};
 use crate::domain::event::Event;
-use crate::domain::message::{ClientMessageId, Message, MessageText};
 use crate::domain::page::Window;
-use crate::domain::position::{EntryTag, Position, Seq};
-use crate::domain::presence::{PresentUser, Typing};
+use crate::domain::position::Position;
+use crate::domain::presence::Typing;
 use crate::domain::reaction::Emoji;
-use crate::domain::room::{Room, RoomCode, RoomId, RoomSecret, RoomSettings, SettingsUpdate};
+use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::token::{SealedToken, TokenHash};
-use crate::domain::user::{DisplayName, Role, User, UserId};
+use crate::domain::token::TokenHash;
+use crate::domain::user::UserId;
 
+pub use crate::store::admission::{Admission, Admitted, PresentedToken};
+pub use crate::store::changes::{
+    Actor, AddressHash, Change, Commit, Committed, NewMessage, Reacted, Reaction, RoomLimits, Sent,
+};
+pub use crate::store::error::{BoxError, Denial, StoreError};
 pub use crate::store::feed::{Feed, FeedItem};
 pub use crate::store::lockouts::{
     AttemptLimits, AttemptingClient, CodeAttempt, FailureCounters, FailureOutcome, FailureRecord, InvalidLockoutPolicy,
     LockoutPolicy, Subject,
 };
+pub use crate::store::migration::{
+    BanRecord, LastSent, MemberRecord, ReactionEntryTimes, ReactionRecord, Sender, UserRecord,
+};
+pub use crate::store::presence::{PresenceReport, PresentUsers};
+pub use crate::store::room_state::{ActiveRooms, BanPage, Member, NewRoom, RoomState, RoomVersion, Snapshot, UserPage};
 
 /// Stores rooms, messages, users and logs, and publishes every accepted change to its feeds.
 ///
@@ -218,384 +231,3 @@ pub const PRESENCE_REPORT_TTL: Duration = Duration::from_secs(10);
 
 /// How many clients a room trusts. Further clients with the right code still enter, and are counted each time.
 pub const TRUSTED_CLIENTS_MAX: usize = 50_000;
-
-/// The errors of a store. They mean the same in every store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// There is no such room, or no such message in it. Nothing was written.
-    #[error("not found")]
-    NotFound,
-    /// The precondition no longer holds. Nothing was written; read again and decide anew.
-    #[error("conflict")]
-    Conflict,
-    /// The room has no space for another message, or its log only for deletions. Nothing was written.
-    #[error("full")]
-    Full,
-    /// The message has reached its number of edits. Nothing was written.
-    #[error("the message has reached its number of edits")]
-    EditLimit,
-    /// A rule of the room forbids the change. Nothing was written.
-    #[error("a rule of the room forbids this")]
-    Denied(Denial),
-    /// The message to reply to, or the user to ban or to unban, does not exist in the room. Nothing was written.
-    #[error("the target does not exist")]
-    NoSuchTarget,
-    /// The log has no entry with this number and tag.
-    #[error("the log has no entry at this position")]
-    ForeignPosition,
-    /// The store cannot be reached or cannot write now. A write may or may not have happened.
-    #[error("the store is unavailable")]
-    Unavailable(#[source] BoxError),
-    /// The store returned something invalid: a defect of ours, or data that another program changed.
-    #[error("stored data is corrupt")]
-    Corrupt(#[source] BoxError),
-}
-
-impl StoreError {
-    /// Whether the store failed, rather than refused an operation for a reason that callers expect.
-    pub const fn is_failure(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Corrupt(_))
-    }
-}
-
-/// The cause of a [`StoreError`].
-pub type BoxError = Box<dyn Error + Send + Sync>;
-
-/// A room at one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomState {
-    pub room: Room,
-    /// The instant, by the store's clock.
-    pub now: Timestamp,
-    /// The end of the log.
-    pub head: Position,
-    /// Messages ever sent, including deleted ones: their indexes are `0..message_count`.
-    pub message_count: u64,
-    /// Distinct users who have sent a message.
-    pub user_count: u64,
-    pub settings: RoomSettings,
-    /// How often reactions in the room have changed.
-    pub reaction_changes: u64,
-}
-
-/// Tells two states of the messages of a room apart. Between equal versions, no message has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoomVersion {
-    head: Position,
-    reaction_changes: u64,
-}
-
-impl RoomState {
-    /// The version of the room's messages.
-    pub const fn version(&self) -> RoomVersion {
-        RoomVersion { head: self.head, reaction_changes: self.reaction_changes }
-    }
-}
-
-/// A room and a page of its messages at one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    pub state: RoomState,
-    /// The messages of the requested window, oldest first; empty without a window.
-    pub messages: Vec<Message>,
-}
-
-/// A page of a room's users.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserPage {
-    /// The users of the requested window, in the order of their first messages.
-    pub users: Vec<User>,
-    /// All users of the room.
-    pub total: u64,
-}
-
-/// A page of the active rooms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActiveRooms {
-    /// Newest first.
-    pub rooms: Vec<RoomState>,
-    /// Whether older rooms follow.
-    pub more: bool,
-    /// All active rooms.
-    pub total: u64,
-}
-
-/// A request to act as a user.
-#[derive(Clone, Debug)]
-pub struct Admission {
-    pub user: UserId,
-    /// The token that the client presents, if it is well-formed.
-    pub presented: Option<PresentedToken>,
-    /// The token that the client gets in exchange.
-    pub next_token: TokenHash,
-    /// The store keeps the user at least until this time.
-    pub keep_until: Timestamp,
-    /// The name to register an unknown user with; `None` to not register it.
-    pub register_as: Option<DisplayName>,
-}
-
-/// A token that a client presents, and the next token sealed under it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PresentedToken {
-    pub hash: TokenHash,
-    pub sealed_next_token: SealedToken,
-}
-
-/// A stored user with everything that its tokens need to stay valid, as a migration to another store copies it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserRecord {
-    pub user: User,
-    /// The hash of the current token.
-    pub current: TokenHash,
-    /// The previous token, with the current one sealed under it.
-    pub previous: Option<PresentedToken>,
-    pub expires_at: Timestamp,
-}
-
-/// The result of [`Store::authenticate`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admitted {
-    /// The user was unknown and is now registered with the next token. A presented token becomes its previous token, so a
-    /// client that makes up its first token can repeat even its first action.
-    Created(User),
-    /// The presented token was the current one and becomes the previous one. The next token becomes the current one.
-    Rotated(User),
-    /// The presented token was the previous one. Its next token, which has not been used yet, stays the current one.
-    Repeated(User, SealedToken),
-    /// There is no such user, and no name to register it with.
-    Unknown,
-    /// The presented token is not a token of the user.
-    WrongToken,
-}
-
-impl Admitted {
-    /// The user, if it was admitted.
-    pub const fn user(&self) -> Option<&User> {
-        match self {
-            Self::Created(user) | Self::Rotated(user) | Self::Repeated(user, _) => Some(user),
-            Self::Unknown | Self::WrongToken => None,
-        }
-    }
-}
-
-/// A room to create.
-#[derive(Clone, Debug)]
-pub struct NewRoom {
-    pub id: RoomId,
-    pub code: RoomCode,
-    /// How long the room lives.
-    pub ttl: Duration,
-    /// The hash of the token that proves the owner.
-    pub owner_token: TokenHash,
-    pub secret: RoomSecret,
-    pub settings: RoomSettings,
-}
-
-/// A keyed hash of the address of a client, valid in one room. The key is the room's [`RoomSecret`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AddressHash(pub [u8; 16]);
-
-/// A user who acts in a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// The user. In [`Change::Send`] and [`Store::join`], its name and picture are stored.
-    pub user: User,
-    /// Whether the user has proven to be the owner with this action. A user who did so earlier is an owner anyway.
-    pub is_owner: bool,
-    /// `None` if the address is unknown.
-    pub address: Option<AddressHash>,
-}
-
-/// A user of a room, as stored in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    pub user: User,
-    pub role: Role,
-    /// The end of the ban that holds for the user or its address: `Some(None)` for the room's life.
-    pub banned_until: Option<Option<Timestamp>>,
-    /// The end of the log when the member was read.
-    pub head: Position,
-}
-
-/// A page of the bans of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BanPage {
-    /// Each ban with its index.
-    pub bans: Vec<(u64, Ban)>,
-    /// Whether more follow.
-    pub more: bool,
-    /// All bans that hold.
-    pub total: u64,
-}
-
-/// Which rule of a room forbids a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denial {
-    /// The user or its address is banned; `None` for the room's life.
-    Banned {
-        until: Option<Timestamp>,
-    },
-    Locked,
-    /// The user may send its next message after this time.
-    SlowMode {
-        retry_after: Duration,
-    },
-    /// The user to ban is an owner.
-    IsOwner,
-}
-
-/// A reaction to add or to remove.
-#[derive(Clone, Debug)]
-pub struct Reaction {
-    pub room: RoomId,
-    /// The tag of the log entry, if there is one.
-    pub tag: EntryTag,
-    /// Its name and picture are not stored.
-    pub actor: Actor,
-    /// The index of the message.
-    pub message: u64,
-    pub emoji: Emoji,
-    /// Whether to add the reaction rather than to remove it.
-    pub add: bool,
-    pub limits: RoomLimits,
-}
-
-/// The result of [`Store::react`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reacted {
-    /// The message after the change.
-    pub message: Message,
-    /// The end of the log after the change.
-    pub head: Position,
-    /// When [`Store::log_reactions`] is due, if the change was marked.
-    pub due: Option<Duration>,
-}
-
-/// A node's report of users who are present in a room; see [`Store::report_presence`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PresenceReport {
-    pub changed: Vec<PresentUser>,
-    pub left: Vec<UserId>,
-    pub is_complete: bool,
-}
-
-/// The users who are present on other nodes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PresentUsers {
-    pub users: Vec<PresentUser>,
-    /// All of them.
-    pub total: u64,
-}
-
-/// A message to commit once an [`Admission`] has identified its author.
-#[derive(Clone, Debug)]
-pub struct NewMessage {
-    pub room: RoomId,
-    /// The tag of the log entry.
-    pub tag: EntryTag,
-    pub text: MessageText,
-    pub client_message_id: Option<ClientMessageId>,
-    /// The index of the message that this one answers.
-    pub reply_to: Option<u64>,
-    /// See [`Actor`].
-    pub is_owner: bool,
-    pub address: Option<AddressHash>,
-    pub limits: RoomLimits,
-}
-
-impl NewMessage {
-    /// The commit of this message, sent by `author`.
-    pub fn into_commit(self, author: User) -> Commit {
-        let Self { room, tag, text, client_message_id, reply_to, is_owner, address, limits } = self;
-        let author = Actor { user: author, is_owner, address };
-        Commit { room, tag, change: Change::Send { author, text, client_message_id, reply_to, limits } }
-    }
-}
-
-/// How much a room may contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoomLimits {
-    /// Messages, including deleted ones.
-    pub messages: u64,
-    /// Log entries, including those that are reserved for deletions.
-    pub events: u64,
-    /// Edits of each message.
-    pub edits: u64,
-}
-
-impl RoomLimits {
-    /// Whether a log of `entries` has space for another message, in a room with `live` messages that are not deleted.
-    pub(in crate::store) const fn allow_message(&self, entries: u64, live: u64) -> bool {
-        entries.saturating_add(live).saturating_add(2) <= self.events
-    }
-
-    /// Whether such a log has space for another edit, or for an entry about settings or a ban.
-    pub(in crate::store) const fn allow_edit(&self, entries: u64, live: u64) -> bool {
-        entries.saturating_add(live).saturating_add(1) <= self.events
-    }
-
-    /// Whether such a log has space for another entry about reactions. Entries about reactions take at most a quarter of the log.
-    /// `reactions` counts them, including those that are reserved for marked messages. `live` includes these, too.
-    pub(in crate::store) const fn allow_reaction(&self, entries: u64, live: u64, reactions: u64) -> bool {
-        self.allow_edit(entries, live) && reactions < self.events / 4
-    }
-}
-
-/// The result of [`Store::send`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    pub admitted: Admitted,
-    /// `None` if the user was not admitted.
-    pub committed: Option<Committed>,
-}
-
-/// One change of a room.
-#[derive(Clone, Debug)]
-pub struct Commit {
-    pub room: RoomId,
-    /// The tag of the log entry.
-    pub tag: EntryTag,
-    pub change: Change,
-}
-
-/// The change of a commit, with its precondition.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// Appends a message, within `limits`, if the rules of the room allow it.
-    Send {
-        author: Actor,
-        text: MessageText,
-        client_message_id: Option<ClientMessageId>,
-        /// The index of the message that this one answers.
-        reply_to: Option<u64>,
-        limits: RoomLimits,
-    },
-    /// Replaces the text of the message at `index`, if its revision is `revision`, within `limits`, if the rules of the room allow it.
-    Edit { editor: Actor, index: u64, revision: Seq, text: MessageText, limits: RoomLimits },
-    /// Removes the text of the message at `index` and its reactions for good, if its revision is `revision`. No rule forbids it.
-    Delete { by: Role, index: u64, revision: Seq },
-    /// Changes settings. If none changes, an entry is appended all the same.
-    Update { settings: SettingsUpdate, limits: RoomLimits },
-    /// Bans a user of the room, or replaces its ban. `duration` is `None` for the room's life.
-    Ban { user: UserId, duration: Option<Duration>, reason: Option<BanReason>, limits: RoomLimits },
-    /// Lifts the ban of a user of the room. If there is none, an entry is appended all the same.
-    Unban { user: UserId, limits: RoomLimits },
-}
-
-/// The result of [`Store::commit`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Committed {
-    /// The change is stored and published.
-    New(Event),
-    /// The same send was committed before. This is its event, with the message in its current state.
-    Repeated(Event),
-}
-
-impl Committed {
-    /// The event of the change.
-    pub fn into_event(self) -> Event {
-        match self {
-            Self::New(event) | Self::Repeated(event) => event,
-        }
-    }
-}

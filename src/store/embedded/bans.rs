@@ -6,16 +6,8 @@ use crate::domain::ban::{Ban, BanReason};
 use crate::domain::limits::BANS_MAX;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{AvatarUrl, DisplayName, User, UserId};
-use crate::store::AddressHash;
 use crate::store::embedded::rooms::millis_to_sql;
-
-/// A ban with its index and the address that it also forbids.
-pub(super) struct BanRow {
-    /// The number of its log entry.
-    pub(super) index: u64,
-    pub(super) ban: Ban,
-    pub(super) address: Option<AddressHash>,
-}
+use crate::store::{AddressHash, BanRecord};
 
 /// Whether the room has bans, including expired ones.
 pub(super) fn exist(connection: &Connection, room: i64) -> rusqlite::Result<bool> {
@@ -59,8 +51,8 @@ pub(super) fn make_space(connection: &Connection, room: i64, user: &UserId, now:
     Ok(true)
 }
 
-pub(super) fn insert(connection: &Connection, room: i64, row: &BanRow) -> rusqlite::Result<usize> {
-    let BanRow { index, ban, address } = row;
+pub(super) fn insert(connection: &Connection, room: i64, row: &BanRecord) -> rusqlite::Result<usize> {
+    let BanRecord { index, ban, address } = row;
     connection
         .prepare_cached(
             "INSERT INTO ban (room, seq, user, at, until, reason, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -94,7 +86,7 @@ pub(super) fn page(
     after: Option<u64>,
     limit: u32,
     now: Timestamp,
-) -> rusqlite::Result<Vec<BanRow>> {
+) -> rusqlite::Result<Vec<BanRecord>> {
     // The index comes from a client's cursor, and SQLite integers have 63 bits.
     let after = after.map_or(0, |after| after.min(i64::MAX.unsigned_abs()));
     connection
@@ -107,7 +99,7 @@ pub(super) fn page(
         .collect()
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<BanRow> {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<BanRecord> {
     let user = User {
         id: UserId::from_stored(row.get(1)?),
         display_name: DisplayName::from_stored(row.get(6)?),
@@ -119,5 +111,5 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<BanRow> {
         until: row.get::<_, Option<u64>>(3)?.map(Timestamp::from_millis),
         reason: row.get::<_, Option<String>>(4)?.map(BanReason::from_stored),
     };
-    Ok(BanRow { index: row.get(0)?, ban, address: row.get::<_, Option<[u8; 16]>>(5)?.map(AddressHash) })
+    Ok(BanRecord { index: row.get(0)?, ban, address: row.get::<_, Option<[u8; 16]>>(5)?.map(AddressHash) })
 }

@@ -26,7 +26,7 @@ pub(super) enum CommittedChange {
     },
     /// A change of reactions without an entry of its own.
     Reactions {
-        message: Message,
+        message: Box<Message>,
         reaction_changes: u64,
         /// When the entry is due, if the message was not marked before.
         due: Option<Duration>,

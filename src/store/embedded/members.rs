@@ -101,6 +101,21 @@ pub(super) fn page(
         .collect()
 }
 
+/// Reads up to `limit` users, also those who have only joined, ordered by id, starting after `after`.
+pub(super) fn page_by_id(
+    connection: &Connection,
+    room: i64,
+    after: Option<&UserId>,
+    limit: u32,
+) -> rusqlite::Result<Vec<(UserId, MemberRow)>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM chatter WHERE room = ?1 AND user > ?2 ORDER BY user LIMIT ?3"))?
+        .query_map(params![room, after.map_or("", UserId::as_str), limit], |row| {
+            Ok((UserId::from_stored(row.get(5)?), from_row(row)?))
+        })?
+        .collect()
+}
+
 /// Adds a user to the room.
 pub(super) fn insert(connection: &Connection, room: i64, user: &UserId, member: &MemberRow) -> rusqlite::Result<usize> {
     connection

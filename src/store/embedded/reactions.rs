@@ -63,7 +63,8 @@ pub(super) fn react(ctx: &mut WriteContext<'_>, reaction: Reaction) -> Result<Re
     save_counts(connection, room)?;
     let reaction_changes = room.row.state.reaction_changes;
     let announced = (!is_marked).then_some(due);
-    ctx.changes.push(CommittedChange::Reactions { message: message.clone(), reaction_changes, due: announced });
+    let changed = Box::new(message.clone());
+    ctx.changes.push(CommittedChange::Reactions { message: changed, reaction_changes, due: announced });
     Ok(Reacted { message, head, due: Some(due) })
 }
 

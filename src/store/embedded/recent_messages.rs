@@ -267,7 +267,8 @@ mod tests {
     }
 
     fn reacted(room: RoomId, index: u64, reaction_changes: u64, count: u32) -> CommittedChange {
-        CommittedChange::Reactions { message: with_reactions(room, index, count), reaction_changes, due: None }
+        let message = Box::new(with_reactions(room, index, count));
+        CommittedChange::Reactions { message, reaction_changes, due: None }
     }
 
     fn texts(snapshot: &Snapshot) -> Vec<&str> {

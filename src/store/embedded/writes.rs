@@ -9,7 +9,7 @@ use crate::domain::position::{Position, Seq};
 use crate::domain::room::{Room, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{AvatarUrl, Role, UserId};
-use crate::store::embedded::bans::{self, BanRow};
+use crate::store::embedded::bans;
 use crate::store::embedded::entries::{self, CommittedChange};
 use crate::store::embedded::history::{self, roles_to_sql};
 use crate::store::embedded::layout;
@@ -21,8 +21,8 @@ use crate::store::embedded::rules;
 use crate::store::embedded::user_writes;
 use crate::store::embedded::writer::WriteContext;
 use crate::store::{
-    Actor, Admission, Admitted, Change, Commit, Committed, Denial, Member, NewMessage, NewRoom, RoomLimits, RoomState,
-    Sent, StoreError,
+    Actor, Admission, Admitted, BanRecord, Change, Commit, Committed, Denial, Member, NewMessage, NewRoom, RoomLimits,
+    RoomState, Sent, StoreError,
 };
 
 pub(super) fn create_room(ctx: &mut WriteContext<'_>, room: NewRoom) -> Result<RoomState, StoreError> {
@@ -147,7 +147,7 @@ pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Result<Commi
             let address = member.address.filter(|_| !user.is_signed());
             let until = duration.map(|duration| now.plus(duration));
             let ban = Ban { user: member.user(user), at: now, until, reason };
-            let row = BanRow { index: position.seq.0, ban, address };
+            let row = BanRecord { index: position.seq.0, ban, address };
             bans::insert(connection, room.row.key, &row)?;
             room.has_bans = true;
             EventKind::UserBanned(row.ban)
