@@ -6,6 +6,7 @@
 mod operation;
 mod reference;
 mod room;
+mod values;
 
 use std::sync::Arc;
 

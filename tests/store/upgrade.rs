@@ -22,6 +22,9 @@ const SECOND_LAYOUT: &str = concat!(
     "PRAGMA application_id = 0x4c436861; PRAGMA user_version = 2;"
 );
 
+/// The statements with which a server upgraded the second layout to the third.
+const THIRD_LAYOUT: &str = concat!(include_str!("../../src/store/embedded/layout/3.sql"), "PRAGMA user_version = 3;");
+
 /// The current version of the layout: the number of files in `src/store/embedded/layout`.
 const CURRENT: i32 = 4;
 
@@ -89,6 +92,32 @@ async fn a_database_of_the_second_layout_opens_with_all_its_content_and_stays_us
         .and_then(|connection| connection.execute_batch(&format!("BEGIN; {SECOND_LAYOUT}; COMMIT;")))
         .expect("the second layout");
     opens_with_all_its_content_and_stays_usable(directory).await;
+}
+
+#[tokio::test]
+async fn a_database_of_the_third_layout_opens_with_all_its_content_and_stays_usable() {
+    let directory = directory();
+    Connection::open(database(directory.path()))
+        .and_then(|connection| connection.execute_batch(&format!("BEGIN; {SECOND_LAYOUT}; {THIRD_LAYOUT}; COMMIT;")))
+        .expect("the third layout");
+    opens_with_all_its_content_and_stays_usable(directory).await;
+}
+
+#[tokio::test]
+async fn rooms_from_before_the_upgrade_get_secrets_of_their_own_and_default_settings() {
+    let mut server = Server::in_directory(directory(), &[]);
+    assert!(server.terminate().await.success());
+    let connection = Connection::open(server.data().join("livechat.db")).expect("a database");
+    let counts = "SELECT count(*), count(DISTINCT owner_token), count(DISTINCT secret), min(length(owner_token)),
+                         min(length(secret)), total(listed AND NOT locked AND slow_mode = 0 AND title IS NULL AND capacity IS NULL)
+                  FROM room";
+    let counts: [u32; 5] = connection
+        .query_row(counts, [], |row| {
+            assert_eq!(row.get::<_, f64>(5)? as u32, row.get::<_, u32>(0)?, "the settings of a room");
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])
+        })
+        .expect("counts");
+    assert_eq!(counts, [2, 2, 2, 32, 16]);
 }
 
 async fn opens_with_all_its_content_and_stays_usable(directory: TempDir) {
