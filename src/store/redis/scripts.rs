@@ -1,5 +1,6 @@
 //! The Lua scripts. Each begins with `scripts/formats.lua`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::domain::page::{Take, Window};
@@ -52,7 +53,40 @@ pub(super) use script;
 
 /// A script that consists of `lines`, the formats and these parts.
 pub(super) fn new_script(lines: &str, parts: &[&str]) -> Script {
-    Script::new([lines, include_str!("scripts/formats.lua"), &parts.concat()].concat())
+    Script::new(inline_constants(&[lines, include_str!("scripts/formats.lua"), &parts.concat()].concat()))
+}
+
+/// Replaces constants (words in capital letters, assigned to literals) with their values. Otherwise, on each run of a script, each
+/// of them that a function uses would cost Redis some 500 instructions.
+fn inline_constants(code: &str) -> String {
+    let mut constants = HashMap::new();
+    let mut inlined = String::with_capacity(code.len());
+    for line in code.lines() {
+        let constant = line.strip_prefix("local ").and_then(|line| line.split_once(" = "));
+        match constant {
+            Some((name, value)) if is_constant(name) => {
+                constants.insert(name, value);
+                continue;
+            }
+            _ if line.trim_start().starts_with("--") => continue,
+            _ => {}
+        }
+        for word in line.split_inclusive(|c: char| !is_word(c)) {
+            let name = word.trim_end_matches(|c: char| !is_word(c));
+            inlined += constants.get(name).copied().unwrap_or(name);
+            inlined += &word[name.len()..];
+        }
+        inlined += "\n";
+    }
+    inlined
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn is_constant(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
 impl Scripts {
@@ -63,9 +97,9 @@ impl Scripts {
         const REACTIONS: &str = include_str!("scripts/reactions.lua");
         const BANS: &str = include_str!("scripts/bans.lua");
         const AUTHENTICATE: &str = include_str!("scripts/authenticate.lua");
-        const COMMIT_SEND: &str = include_str!("scripts/commit_send.lua");
+        let commit_send = &include_str!("scripts/commit_send.lua").replace("--RULES\n", RULES);
         // A single Redis may be too old for sharded pub/sub.
-        let announce = format!("local announce = '{}'\n", if in_cluster { "SPUBLISH" } else { "PUBLISH" });
+        let announce = format!("local ANNOUNCE = '{}'\n", if in_cluster { "SPUBLISH" } else { "PUBLISH" });
         let announcing = |parts: &[&str]| new_script(&announce, parts);
         let change = |parts: &[&str]| announcing(&[COMMON, RULES, CHANGES, &parts.concat()]);
         Self {
@@ -78,7 +112,7 @@ impl Scripts {
             chatters: script!("scripts/chatters.lua"),
             member: script!("scripts/rules.lua", "scripts/member.lua"),
             join: change(&[include_str!("scripts/join.lua")]),
-            commit_only: announcing(&[RULES, COMMIT_SEND, include_str!("scripts/commit_only.lua")]),
+            commit_only: announcing(&[commit_send, include_str!("scripts/commit_only.lua")]),
             commit_change: change(&[REACTIONS, include_str!("scripts/commit_change.lua")]),
             update_room: change(&[include_str!("scripts/update_room.lua")]),
             ban: change(&[BANS, include_str!("scripts/ban.lua")]),
@@ -86,7 +120,7 @@ impl Scripts {
             react: change(&[REACTIONS, include_str!("scripts/react.lua")]),
             log_reactions: change(&[REACTIONS, include_str!("scripts/log_reactions.lua")]),
             reactions_by: script!("scripts/reactions.lua", "scripts/reactions_by.lua"),
-            send: announcing(&[AUTHENTICATE, RULES, COMMIT_SEND, include_str!("scripts/send.lua")]),
+            send: announcing(&[AUTHENTICATE, commit_send, include_str!("scripts/send.lua")]),
             read_log: script!("scripts/read_log.lua"),
             authenticate: new_script(
                 "",
@@ -127,4 +161,15 @@ pub(super) fn pass_window<'a, 'b>(call: &'a mut ScriptCall<'b>, window: Window) 
 /// A duration in milliseconds, as scripts expect it.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_replaced_as_whole_words_and_comments_removed() {
+        let code = "local A_B = '>I6'\n-- A_B\nlocal x = A_B\nlocal y = f(A_B, A_BC, xA_B)\n";
+        assert_eq!(inline_constants(code), "local x = '>I6'\nlocal y = f('>I6', A_BC, xA_B)\n");
+    }
 }

@@ -1,4 +1,4 @@
 -- Announces something that is not stored. KEYS: room. ARGV: the announcement.
 
-call(announce, KEYS[1], ARGV[1])
+call(ANNOUNCE, KEYS[1], ARGV[1])
 return { 'ok' }

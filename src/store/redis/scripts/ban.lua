@@ -50,5 +50,5 @@ if kind == 'b' then
   room.bans = room.bans + 1
 end
 write_state(room)
-call(announce, KEYS[1], entry .. payload)
+call(ANNOUNCE, KEYS[1], entry .. payload)
 return { 'new', entry .. payload }

@@ -58,5 +58,5 @@ if had_reactions then
   call('ZREMRANGEBYLEX', KEYS[4], lex_range(struct.pack('>I6', index)))
   call('ZREM', KEYS[5], index)
 end
-call(announce, KEYS[1], encoded)
+call(ANNOUNCE, KEYS[1], encoded)
 return { 'new', encoded }

@@ -5,5 +5,5 @@ call('UNLINK', unpack(KEYS))
 if not at then
   return { 'not_found' }
 end
-call(announce, KEYS[1], 'E')
+call(ANNOUNCE, KEYS[1], 'E')
 return { 'ok', tostring(created_at) }

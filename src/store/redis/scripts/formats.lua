@@ -46,5 +46,5 @@ local MEMBER = '>c1c16I6'
 -- The log number of its entry, its time, its end or 0, the address or 0. Then comes the reason or ''.
 local BAN = '>I6I6I6c16'
 -- Stands for an unknown address.
-local NO_ADDRESS = string.rep('\0', 16)
+local NO_ADDRESS = '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 

@@ -17,7 +17,7 @@ for i, index in ipairs(marked) do
   local encoded = encode_message(message)
   call('LSET', KEYS[2], index, encoded)
   call('RPUSH', KEYS[3], entry)
-  call(announce, KEYS[1], entry .. encoded)
+  call(ANNOUNCE, KEYS[1], entry .. encoded)
 end
 if #marked > 0 then
   room.reserved = room.reserved - #marked

@@ -97,10 +97,10 @@ if is_due then
   if is_marked then
     call('ZREM', KEYS[5], index)
   end
-  call(announce, KEYS[1], entry .. encoded)
+  call(ANNOUNCE, KEYS[1], entry .. encoded)
 elseif not is_marked then
   call('ZADD', KEYS[5], due, index)
   call('PEXPIREAT', KEYS[5], room.expires_at)
-  call(announce, KEYS[1], 'R' .. struct.pack('>I6', due - room.at))
+  call(ANNOUNCE, KEYS[1], 'R' .. struct.pack('>I6', due - room.at))
 end
 return { 'ok', encoded, tostring(room.seq), room.tag, is_due and '' or tostring(due - room.at) }

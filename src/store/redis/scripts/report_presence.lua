@@ -56,6 +56,6 @@ for other in pairs(outdated) do
 end
 call('PEXPIREAT', KEYS[4], valid_until)
 if has_changed then
-  call(announce, KEYS[1], 'P' .. node)
+  call(ANNOUNCE, KEYS[1], 'P' .. node)
 end
 return { 'ok', is_known and '1' or '0' }

@@ -21,5 +21,5 @@ local entry = next_entry(room, 'u', 0, tag)
   .. struct.pack('>I1I4I4I1', listed, capacity, room.slow_mode_seconds, room.locked) .. title .. '\n'
 call('RPUSH', KEYS[3], entry)
 write_state(room, 'about', struct.pack(ABOUT, owner, secret, listed, capacity) .. code .. '\n' .. title)
-call(announce, KEYS[1], entry)
+call(ANNOUNCE, KEYS[1], entry)
 return { 'new', entry }
