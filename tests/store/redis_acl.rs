@@ -115,8 +115,8 @@ async fn each_missing_permission_is_named_at_start() {
     let (redis, url) = redis_with_user().await;
     let user = |word: &str| ["ACL", "SETUSER", "livechat", word].map(str::to_owned);
     for command in documented().iter().filter_map(|word| word.strip_prefix('+')) {
-        // The first is optional, the second is for `migrate` only.
-        if ["info", "unlink"].contains(&command) {
+        // It is optional.
+        if command == "info" {
             continue;
         }
         run_command(&redis, &user(&format!("-{command}"))).await;
