@@ -21,7 +21,13 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The task of one watched room. Rooms without reactions have none.
 #[derive(Default)]
-pub(super) struct ReactionLog(Mutex<Option<(watch::Sender<Instant>, AbortOnDropHandle<Option<()>>)>>);
+pub(super) struct ReactionLog(Mutex<Option<Task>>);
+
+struct Task {
+    /// When to call the store.
+    due: watch::Sender<Instant>,
+    _work: AbortOnDropHandle<Option<()>>,
+}
 
 impl ReactionLog {
     /// Calls the store after `due`, and again as long as it asks for it, until `stop` is cancelled or this is dropped.
@@ -35,12 +41,12 @@ impl ReactionLog {
     ) {
         let due = Instant::now() + due + rand::rng().random_range(Duration::ZERO..MAX_JITTER);
         let mut task = self.0.lock();
-        let (sender, _) = task.get_or_insert_with(|| {
-            let (sender, receiver) = watch::channel(due);
-            let work = run(Arc::clone(store), room, receiver);
-            (sender, AbortOnDropHandle::new(tasks.spawn(stop.clone().run_until_cancelled_owned(work))))
+        let task = task.get_or_insert_with(|| {
+            let (due, requests) = watch::channel(due);
+            let work = stop.clone().run_until_cancelled_owned(run(Arc::clone(store), room, requests));
+            Task { due, _work: AbortOnDropHandle::new(tasks.spawn(work)) }
         });
-        sender.send_replace(due);
+        task.due.send_replace(due);
     }
 }
 

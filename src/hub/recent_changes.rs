@@ -51,7 +51,7 @@ struct Kept {
 enum CurrentMessage {
     /// It is as the event shows it.
     Unchanged,
-    Changed(Message),
+    Changed(Box<Message>),
     /// It may have been changed by an event that is no longer kept.
     Unknown,
 }
@@ -103,7 +103,7 @@ impl RecentChanges {
     pub(super) fn update(&self, event: Arc<Event>, as_of: AsOf) -> Option<Arc<Event>> {
         match self.current_message(&event, as_of) {
             CurrentMessage::Unchanged => Some(event),
-            CurrentMessage::Changed(message) => Some(Arc::new(event.with_message(message))),
+            CurrentMessage::Changed(message) => Some(Arc::new(event.with_message(*message))),
             CurrentMessage::Unknown => None,
         }
     }
@@ -121,7 +121,7 @@ impl RecentChanges {
         let last =
             kept.changes.iter().rev().filter_map(|change| change.message()).find(|message| message.id == shown.id);
         match last {
-            Some(message) if message.is_newer_than(shown) => CurrentMessage::Changed(message.clone()),
+            Some(message) if message.is_newer_than(shown) => CurrentMessage::Changed(Box::new(message.clone())),
             Some(_) => CurrentMessage::Unchanged,
             None if kept.dropped > as_of.seq => CurrentMessage::Unknown,
             None => CurrentMessage::Unchanged,
