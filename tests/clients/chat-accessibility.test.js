@@ -82,8 +82,8 @@ for (const colorScheme of ['light', 'dark']) {
       await member.page.getByLabel('Message', { exact: true }).pressSequentially('Hel');
       await owner.page.getByText('Grace is typing…').waitFor();
       await check(owner, 'a room with a reaction, a reply being written and somebody typing');
-      await owner.send('Hello to you');
-      await member.waitForTexts('Hello', 'Hello to you');
+      await owner.send('Good day');
+      await member.waitForTexts('Hello', 'Good day');
       await check(member, 'a reply');
       if (options === PHONE) await owner.page.getByRole('button', { name: 'here now' }).click();
       await owner.page.getByRole('button', { name: 'More about Grace' }).waitFor();
