@@ -231,7 +231,7 @@ settings! {
         /// Subscriptions opened per client address. Limits how fast clients behind one address can reconnect.
         RATE_SUBSCRIPTIONS_PER_ADDRESS: Rate = "50/s:1000", parsed(RATE);
         /// Reads per client, in units of cost: a query costs what `OPERATION_MAX_COST` counts, a subscription 10 plus 1 per
-        /// missed event, a legacy list 10 plus 1 per item. Opening the chat page costs about 1500. Increase it if many people
+        /// missed event, a legacy list 10 plus 1 per item. Opening the chat page costs about 2000. Increase it if many people
         /// share an address.
         RATE_READS_PER_CLIENT: Rate = "10000/s:200000", parsed(RATE);
         /// Wrong room codes per client address before a lockout, and the length of the first lockout. Each further wrong code
