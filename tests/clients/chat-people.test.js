@@ -41,7 +41,7 @@ test('people who join are listed, with the owner first, and disappear when they 
   await joinAs(ada, 'Ada');
   for (const chat of [zoe, ada]) await until(async () => (await namesIn(chat, 'Here now')).join() === 'Zoe,Ada');
   assert.equal(await people(ada).locator('li', { hasText: 'Zoe' }).locator('.owner').count(), 1);
-  await people(ada).locator('li', { hasText: 'Ada' }).getByText('(you)').waitFor();
+  await people(ada).locator('li', { hasText: 'Ada' }).getByText('you', { exact: true }).waitFor();
   await ada.send('bye');
   await ada.close();
   await until(async () => (await namesIn(zoe, 'Here now')).join() === 'Zoe');

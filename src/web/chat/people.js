@@ -118,7 +118,7 @@ export class People {
       avatar(user),
       el('span', { class: 'chatter-name', dir: 'auto' }, user.displayName),
       ...marks(user, role),
-      isMe ? el('span', { class: 'you' }, '(you)') : null,
+      isMe ? el('span', { class: 'you' }, 'you') : null,
       canBan ? more : null,
     );
   }
