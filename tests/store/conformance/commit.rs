@@ -15,11 +15,7 @@ async fn ensure_visible_everywhere(on: &dyn Fixture, event: &Event, feed: &mut F
         let snapshot = store.snapshot(event.room, Some(ALL)).await?;
         ensure_eq!(snapshot.state.head, event.position, "the head");
         ensure_eq!(snapshot.state.message_count, snapshot.messages.len() as u64, "the number of messages");
-        ensure_eq!(
-            snapshot.messages.get(message_of(&event).id.index as usize),
-            Some(message_of(&event)),
-            "the message"
-        );
+        ensure_eq!(snapshot.messages.get(message_of(event).id.index as usize), Some(message_of(event)), "the message");
         ensure_eq!(log_of(&store, event.room).await?.last(), Some(event), "the last entry of the log");
     }
     ensure_eq!(feed.event().await?, *event, "the event of the feed");

@@ -129,7 +129,8 @@ pub async fn contract_19_an_unlisted_room_is_only_missing_from_the_list(on: &dyn
             let active = store.active_rooms(None, 100).await?;
             let mut rooms: Vec<_> = active.rooms.iter().map(|state| state.room.id).collect();
             let mut expected = expected.clone();
-            (rooms.sort(), expected.sort());
+            rooms.sort();
+            expected.sort();
             ensure_eq!(rooms, expected, "the listed rooms");
             ensure_eq!((active.total, active.more), (expected.len() as u64, false), "their number");
             for room in [listed, unlisted] {

@@ -35,7 +35,8 @@ async fn ensure_present(store: &Arc<dyn Store>, room: RoomId, names: &[&str]) ->
     ensure_eq!(seen.total, names.len() as u64, "the number of users elsewhere, with {names:?}");
     let mut seen: Vec<_> = seen.users.into_iter().map(|present| present.user.id).collect();
     let mut expected: Vec<_> = names.iter().map(|name| named_user(name).id).collect();
-    (seen.sort(), expected.sort());
+    seen.sort();
+    expected.sort();
     ensure_eq!(seen, expected, "the users elsewhere");
     Ok(())
 }

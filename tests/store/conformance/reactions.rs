@@ -201,7 +201,7 @@ pub async fn contract_18_entries_about_reactions_take_a_quarter_of_the_log(on: &
         messages.push(into_message(commit_new(&store, send).await?));
     }
     let react = async |n: usize, message: &Message| {
-        let store = if n % 2 == 0 { on.store() } else { on.second_handle() };
+        let store = if n.is_multiple_of(2) { on.store() } else { on.second_handle() };
         store.react(Reaction { limits, ..reaction(message, &named_user(&format!("user {n}")), "👍") }).await
     };
     // Four entries, and one mark that reserves the fifth.

@@ -18,7 +18,7 @@ const MESSAGES: usize = 10;
 
 pub async fn contract_15_a_ban_holds_for_exactly_the_later_changes(on: &dyn Fixture) -> Outcome {
     let room = room(&on.store()).await?;
-    let handle = move |n: usize| if n % 2 == 0 { on.store() } else { on.second_handle() };
+    let handle = move |n: usize| if n.is_multiple_of(2) { on.store() } else { on.second_handle() };
     let writers: Vec<_> = (0..WRITERS).map(|n| named_user(&format!("writer {n}"))).collect();
     for writer in &writers {
         commit_new(&on.store(), send(room, writer, "first")).await?;

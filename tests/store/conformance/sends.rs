@@ -42,7 +42,7 @@ pub async fn a_send_registers_its_author_and_is_visible_everywhere_at_once(on: &
     ensure_eq!(contents.head, events[2].position, "the head");
     ensure_eq!((contents.message_count, contents.user_count), (3, 1), "messages and users");
     ensure_eq!(contents.users, vec![ann.user().clone()], "the users");
-    let messages: Vec<_> = events.iter().map(|event| message_of(&event).clone()).collect();
+    let messages: Vec<_> = events.iter().map(|event| message_of(event).clone()).collect();
     ensure_eq!(contents.messages, messages, "the messages");
     for event in &events {
         ensure_eq!(feed.event().await?, *event, "the event of the feed");
@@ -137,7 +137,7 @@ pub async fn concurrent_sends_are_each_in_the_log_once(on: &dyn Fixture) -> Outc
         ensure_eq!(contents.users.len(), 20, "users");
         for (place, event) in contents.log.iter().enumerate() {
             ensure_eq!(
-                (event.position.seq.0, message_of(&event).id.index),
+                (event.position.seq.0, message_of(event).id.index),
                 (place as u64 + 1, place as u64),
                 "an entry"
             );

@@ -101,9 +101,9 @@ pub async fn contract_2_indexes_are_contiguous_under_contention(on: &dyn Fixture
     let messages = messages_of(&store, room).await?;
     let indexes: Vec<u64> = messages.iter().map(|message| message.id.index).collect();
     ensure_eq!(indexes, (0..(WRITERS * SENDS) as u64).collect::<Vec<_>>(), "the indexes");
-    let first = |index: u64| events.iter().find(|event| message_of(&event).id.index == index);
+    let first = |index: u64| events.iter().find(|event| message_of(event).id.index == index);
     for message in &messages {
-        let sent = first(message.id.index).map(|event| (&message_of(&event).author, event.at));
+        let sent = first(message.id.index).map(|event| (&message_of(event).author, event.at));
         ensure_eq!(sent, Some((&message.author, message.created_at)), "the first event of a message");
     }
     Ok(())
