@@ -71,6 +71,13 @@ const USE_CASE_DEADLINE: Duration = Duration::from_millis(1_900);
 const MAX_DETACHED_TASKS: usize = 16_384;
 const DETACHED_TASK_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Maximum number of concurrent removals of a user's messages, and the time each may take: a room has up to 10^7 messages.
+const MAX_REMOVALS: usize = 256;
+const REMOVAL_DEADLINE: Duration = Duration::from_secs(3_600);
+
+/// Log entries that only the owner can use, so that a room whose log is full can still be moderated.
+const OWNER_ENTRIES: u64 = 1_000;
+
 /// Read cost of opening a subscription, in addition to 1 for each missed event.
 const FOLLOW_COST: u64 = 10;
 
@@ -84,6 +91,8 @@ pub struct Chat {
     /// Refusals by `access` and `rate_limiter`, by action.
     refusals: Counters<1>,
     detached_tasks: DetachedTasks,
+    /// Removals of the messages of banned users, which may take long.
+    removals: DetachedTasks,
     settings: Settings,
     rooms: RoomCache,
     pages: PageCache,
@@ -110,6 +119,7 @@ impl Chat {
             rate_limiter,
             refusals,
             detached_tasks,
+            removals: DetachedTasks::new(MAX_REMOVALS, REMOVAL_DEADLINE),
             settings,
             rooms: RoomCache::new(),
             pages: PageCache::new(),
@@ -160,7 +170,7 @@ impl Chat {
 
     /// Waits for detached tasks, and aborts those still running after `grace`.
     pub async fn close(&self, grace: Duration) {
-        self.detached_tasks.close(grace).await;
+        tokio::join!(self.detached_tasks.close(grace), self.removals.close(grace));
     }
 
     /// Reads a room, and a page of its messages if a window is given, all as of one instant.
@@ -251,6 +261,12 @@ impl Chat {
     #[instrument(level = "debug", skip_all)]
     pub async fn check_ready(&self) -> Result<(), ChatError> {
         with_deadline(self.store.ping()).await
+    }
+
+    /// The limits of changes that only the owner can make.
+    fn owner_limits(&self) -> RoomLimits {
+        let limits = self.room_limits();
+        RoomLimits { events: limits.events.saturating_add(OWNER_ENTRIES), ..limits }
     }
 
     fn room_limits(&self) -> RoomLimits {
@@ -351,13 +367,21 @@ impl Chat {
         &self,
         work: impl Future<Output = Result<T, ChatError>> + Send + 'static,
     ) -> Result<T, ChatError> {
-        self.detached_tasks.run(work).await.unwrap_or_else(|interrupted| {
-            Err(match interrupted {
-                Interrupted::Panicked => ChatError::Internal(interrupted.into()),
-                Interrupted::Overloaded | Interrupted::TimedOut => ChatError::Unavailable(interrupted.into()),
-            })
-        })
+        run_in(&self.detached_tasks, work).await
     }
+}
+
+/// Runs `work` as one of `tasks`.
+async fn run_in<T: Send + 'static>(
+    tasks: &DetachedTasks,
+    work: impl Future<Output = Result<T, ChatError>> + Send + 'static,
+) -> Result<T, ChatError> {
+    tasks.run(work).await.unwrap_or_else(|interrupted| {
+        Err(match interrupted {
+            Interrupted::Panicked => ChatError::Internal(interrupted.into()),
+            Interrupted::Overloaded | Interrupted::TimedOut => ChatError::Unavailable(interrupted.into()),
+        })
+    })
 }
 
 /// The message of an event that a change of a message has made, and its position.

@@ -29,7 +29,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::critical_tasks::CriticalTasks;
+use crate::domain::event::EventKind;
 use crate::domain::position::Position;
+use crate::domain::reaction::REACTIONS_INTERVAL;
 use crate::domain::room::RoomId;
 use crate::metrics::Metrics;
 use crate::store::{Feed, FeedItem, Member, RoomState, Store, StoreError};
@@ -46,6 +48,9 @@ use crate::hub::watched_room::{RoomWatch, WatchedRoom, WatchedRooms};
 
 pub use crate::hub::follower::{Follower, JoinedRoom};
 pub use crate::hub::presence::PresenceReader;
+
+/// When reactions that were gathered before a room was watched are completed. Subscribing to the room takes less time.
+const FIRST_REACTIONS_CHECK: Duration = Duration::from_secs(2);
 
 /// The readers on this node, by room.
 #[derive(Clone)]
@@ -208,14 +213,14 @@ impl Hub {
             viewers: 0,
             changes: Arc::default(),
             reaction_log: ReactionLog::default(),
-            has_reactions: state.reaction_changes > 0,
             presence: None,
             ends,
             _end: AbortOnDropHandle::new(end),
         };
-        // A node that gathered reactions may have been killed while nobody watched the room.
-        if watched.has_reactions {
-            self.schedule_reactions(&watched, room, Duration::ZERO);
+        // A node that gathered reactions may have been killed while nobody watched the room. By then the subscription is active, so
+        // no announcement can be missed in between.
+        if state.reaction_changes > 0 {
+            self.schedule_reactions(&watched, room, FIRST_REACTIONS_CHECK);
         }
         watched
     }
@@ -235,6 +240,10 @@ impl Hub {
             match item {
                 Some(FeedItem::Event(event)) => {
                     if let Some(watched) = rooms.get(&event.room) {
+                        // Reactions are gathered for a while after each entry. Their announcement may be lost.
+                        if matches!(event.kind, EventKind::ReactionsChanged(_)) {
+                            self.schedule_reactions(watched, event.room, REACTIONS_INTERVAL);
+                        }
                         watched.send(FeedItem::Event(event));
                     }
                 }
@@ -244,8 +253,7 @@ impl Hub {
                     }
                 }
                 Some(FeedItem::ReactionsPending(room, due)) => {
-                    if let Some(watched) = rooms.get_mut(&room) {
-                        watched.has_reactions = true;
+                    if let Some(watched) = rooms.get(&room) {
                         self.schedule_reactions(watched, room, due);
                     }
                 }
@@ -275,9 +283,7 @@ impl Hub {
     /// Makes the readers of a room read its log. The announcement of gathered reactions may be lost, too.
     fn resync(&self, watched: &WatchedRoom, room: RoomId) {
         watched.send(FeedItem::Resync);
-        if watched.has_reactions {
-            self.schedule_reactions(watched, room, Duration::ZERO);
-        }
+        self.schedule_reactions(watched, room, Duration::ZERO);
     }
 }
 

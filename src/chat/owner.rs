@@ -25,6 +25,10 @@ const REMOVAL_PAGE: u32 = 100;
 /// How long a ban waits for the removal of the user's messages. The removal goes on after that.
 const REMOVAL_WAIT: Duration = Duration::from_millis(1_500);
 
+/// How often a removal goes on after an error of the store, and the pause before.
+const REMOVAL_RETRIES: u32 = 120;
+const REMOVAL_PAUSE: Duration = Duration::from_secs(1);
+
 /// Maximum seconds of a ban. Longer than any room lives.
 const BAN_SECONDS_MAX: i32 = 31_536_000;
 
@@ -40,7 +44,7 @@ impl Chat {
         let settings = parse_settings(settings)?;
         with_deadline(async {
             let room = self.open_as_owner(client, key).await?;
-            let event = self.commit(&room, Change::Update { settings, limits: self.room_limits() }).await?;
+            let event = self.commit(&room, Change::Update { settings, limits: self.owner_limits() }).await?;
             Ok::<_, ChatError>((self.read_room(room.id, None).await?, event.position))
         })
         .await
@@ -78,7 +82,7 @@ impl Chat {
         let (room, ban, position) = with_deadline(async {
             let room = self.open_as_owner(client, key).await?;
             let user = UserId::parse_any(input.user_id, &self.settings.limits)?;
-            let change = Change::Ban { user, duration, reason, limits: self.room_limits() };
+            let change = Change::Ban { user, duration, reason, limits: self.owner_limits() };
             match self.commit(&room, change).await {
                 Ok(Event { kind: EventKind::UserBanned(ban), position, .. }) => Ok((room, ban, position)),
                 Ok(_) => Err(ChatError::Internal("a ban became another event".into())),
@@ -88,7 +92,18 @@ impl Chat {
         .await?;
         if input.remove_messages {
             let (chat, user) = (self.clone(), ban.user.id.clone());
-            let removal = self.run_detached(async move { chat.remove_messages_of(&room, &user).await });
+            let removal = async move {
+                let removed = chat.remove_messages_of(&room, &user).await;
+                if let Err(error) = &removed {
+                    let error = error.fault();
+                    tracing::warn!(
+                        error,
+                        "not all messages of a banned user were removed; the owner can repeat the ban"
+                    );
+                }
+                removed
+            };
+            let removal = super::run_in(&self.removals, removal);
             match tokio::time::timeout(REMOVAL_WAIT, removal).await {
                 Ok(removed) => removed?,
                 Err(_elapsed) => tracing::debug!("the removal of a user's messages goes on in the background"),
@@ -108,7 +123,7 @@ impl Chat {
         with_deadline(async {
             let room = self.open_as_owner(client, key).await?;
             let user = UserId::parse_any(user_id, &self.settings.limits)?;
-            match self.commit(&room, Change::Unban { user, limits: self.room_limits() }).await {
+            match self.commit(&room, Change::Unban { user, limits: self.owner_limits() }).await {
                 Ok(Event { kind: EventKind::UserUnbanned(user), position, .. }) => Ok((user, position)),
                 Ok(_) => Err(ChatError::Internal("the lift of a ban became another event".into())),
                 Err(error) => Err(unknown_user(error)),
@@ -169,16 +184,23 @@ impl Chat {
 
     /// Removes all messages of a user, each with an event of its own. Can be repeated after an interruption.
     async fn remove_messages_of(&self, room: &Room, user: &UserId) -> Result<(), ChatError> {
-        let mut start = 0;
+        let (mut start, mut failures) = (0, 0);
         loop {
-            let page = self.read_store(room.id, Some(Window::starting_at(start, REMOVAL_PAGE))).await?;
-            for message in &page.messages {
-                if message.author.id == *user && message.deleted_at.is_none() {
-                    match self.remove(room, message.id.index).await {
-                        // The user has just deleted it.
-                        Ok(_) | Err(ChatError::Refused(Violation::MessageNotFound)) => {}
-                        Err(error) => return Err(error),
+            let page = match self.read_store(room.id, Some(Window::starting_at(start, REMOVAL_PAGE))).await {
+                Ok(page) => page,
+                Err(error) => {
+                    failures = self.pause_removal(error, failures).await?;
+                    continue;
+                }
+            };
+            let own = page.messages.iter().filter(|message| message.author.id == *user && message.deleted_at.is_none());
+            for message in own {
+                while let Err(error) = self.remove(room, message.id.index).await {
+                    // The user has just deleted it.
+                    if matches!(error, ChatError::Refused(Violation::MessageNotFound)) {
+                        break;
                     }
+                    failures = self.pause_removal(error, failures).await?;
                 }
             }
             start += page.messages.len() as u64;
@@ -186,6 +208,16 @@ impl Chat {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits before a removal goes on after an error that may pass. Returns the number of such errors so far.
+    async fn pause_removal(&self, error: ChatError, failures: u32) -> Result<u32, ChatError> {
+        let may_pass = matches!(error, ChatError::Unavailable(_) | ChatError::Conflict);
+        if !may_pass || failures >= REMOVAL_RETRIES {
+            return Err(error);
+        }
+        tokio::time::sleep(REMOVAL_PAUSE).await;
+        Ok(failures + 1)
     }
 
     /// Removes a message in its current revision, whatever that is.

@@ -37,7 +37,11 @@ impl Chat {
                 let reaction = Reaction { room: room.id, tag, actor, message, emoji, add, limits };
                 match chat.store.react(reaction).await {
                     Ok(reacted) => Ok(admitted.accepted((reacted.message, reacted.head))),
-                    Err(StoreError::NotFound) => Err(Violation::MessageNotFound.into()),
+                    Err(StoreError::NotFound) => {
+                        // Fails if it is the room that does not exist.
+                        chat.read_store(room.id, None).await?;
+                        Err(Violation::MessageNotFound.into())
+                    }
                     Err(StoreError::Full) => Err(ChatError::ReactionsFull),
                     Err(StoreError::EditLimit) => Err(ChatError::ReactionLimit),
                     Err(error) => Err(error.into()),

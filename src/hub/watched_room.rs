@@ -26,8 +26,6 @@ pub(super) struct WatchedRoom {
     pub(super) viewers: u32,
     pub(super) changes: Arc<RecentChanges>,
     pub(super) reaction_log: ReactionLog,
-    /// Whether anybody has ever reacted to a message.
-    pub(super) has_reactions: bool,
     /// Who is here. `None` if nobody has asked lately.
     pub(super) presence: Option<Arc<RoomPresence>>,
     pub(super) ends: RoomEnd,
