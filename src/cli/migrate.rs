@@ -132,20 +132,41 @@ impl Migration {
 
     async fn copy_content(&self, state: &RoomState) -> Result<ImportOutcome, StoreError> {
         let (id, size) = (state.room.id, u64::from(CALL_SIZE));
-        self.target.begin_staging(state).await?;
-        let mut live = 0;
+        let mut staging = self.target.stage(state).await?;
         for first in (0..state.message_count).step_by(CALL_SIZE as usize) {
-            live += self.target.stage_messages(state, &self.source.messages(id, first..first + size)?).await?;
+            let range = first..first + size;
+            let edits = self.source.edits(id, range.clone())?;
+            let messages: Vec<_> = self.source.messages(id, range.clone())?.into_iter().zip(edits).collect();
+            staging.messages(&messages, &self.source.reaction_entries(id, range.clone())?).await?;
+            staging.reactions(&self.source.reactions(id, range)?).await?;
         }
-        for first in (0..state.user_count).step_by(CALL_SIZE as usize) {
-            self.target.stage_users(state, first, &self.source.room_users(id, first..first + size)?).await?;
+        let mut last = None;
+        loop {
+            let members = self.source.members(id, last.as_ref(), CALL_SIZE)?;
+            staging.members(&members).await?;
+            let Some(member) = members.last() else { break };
+            last = Some(member.user.id.clone());
+        }
+        let mut last = None;
+        loop {
+            let bans = self.source.bans(id, last, CALL_SIZE)?;
+            staging.bans(&bans).await?;
+            let Some(ban) = bans.last() else { break };
+            last = Some(ban.index);
+        }
+        for skip in (0..).step_by(CALL_SIZE as usize) {
+            let times = self.source.last_sent(id, skip, CALL_SIZE)?;
+            staging.last_sent(&times).await?;
+            if times.is_empty() {
+                break;
+            }
         }
         for first in (1..=state.head.seq.0).step_by(CALL_SIZE as usize) {
             let entries = self.source.log(id, Seq(first), CALL_SIZE)?;
-            self.target.stage_log(state, &entries).await?;
+            staging.log(&entries).await?;
             self.bar.inc(entries.len() as u64);
         }
-        self.target.reveal(state, live).await
+        self.target.reveal(staging).await
     }
 
     /// Counts the live rooms that are missing at the target or differ there.

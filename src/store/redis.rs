@@ -19,6 +19,7 @@ mod reply;
 mod room_list;
 mod scripts;
 mod snapshot;
+mod staging;
 mod startup;
 mod two_step_send;
 mod viewer_cache;

@@ -89,9 +89,14 @@ impl Export {
         self.read_room(room, |room| history::messages(&self.connection, room, range))
     }
 
-    /// Reads users of a room. Fails with [`StoreError::NotFound`] if the room has expired.
-    pub fn room_users(&self, room: RoomId, range: Range<u64>) -> Result<Vec<User>, StoreError> {
-        self.read_room(room, |room| history::users(&self.connection, room, range))
+    /// Reads how often messages of a room were edited. Fails with [`StoreError::NotFound`] if the room has expired.
+    pub fn edits(&self, room: RoomId, range: Range<u64>) -> Result<Vec<u64>, StoreError> {
+        self.read_room(room, |room| {
+            self.connection
+                .prepare_cached("SELECT edits FROM message WHERE id >= ?1 AND id < ?2 ORDER BY id")?
+                .query_map([room.id_of(range.start), room.id_of(range.end)], |row| row.get(0))?
+                .collect()
+        })
     }
 
     /// Reads up to `limit` users of a room, also those who have only joined, ordered by id, starting after `after`. Fails with

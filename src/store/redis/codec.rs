@@ -10,7 +10,10 @@ use crate::domain::room::{Room, RoomCode, RoomId, RoomSecret, RoomSettings, Room
 use crate::domain::timestamp::Timestamp;
 use crate::domain::token::{SealedToken, TokenHash};
 use crate::domain::user::{AvatarUrl, DisplayName, Role, User, UserId};
-use crate::store::{AddressHash, Admission, PresentedToken, RoomLimits, RoomState, StoreError, UserRecord};
+use crate::store::{
+    AddressHash, Admission, BanRecord, MemberRecord, PresentedToken, ReactionRecord, RoomLimits, RoomState, StoreError,
+    UserRecord,
+};
 
 /// Data from Redis that cannot be decoded. Names the expected kind of data, never its content.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,43 @@ pub fn encode_mark(is_owner: bool, address: Option<AddressHash>) -> Vec<u8> {
     encoded
 }
 
+/// Encodes a user of a room.
+pub fn encode_member(member: &MemberRecord) -> Vec<u8> {
+    let mut encoded = encode_mark(member.role == Role::Owner, member.address);
+    if member.index.is_none() {
+        encoded[..1].make_ascii_uppercase();
+    }
+    put_numbers(&mut encoded, [member.index.unwrap_or(0)]);
+    encoded.extend(encode_profile(&member.user).bytes());
+    encoded
+}
+
+/// Encodes a ban as it is stored.
+pub fn encode_ban_record(record: &BanRecord) -> Vec<u8> {
+    let BanRecord { index, ban, address } = record;
+    let mut encoded = Vec::new();
+    put_numbers(&mut encoded, [*index, ban.at.as_millis(), ban.until.map_or(0, Timestamp::as_millis)]);
+    encoded.extend(address.map_or([0; 16], |address| address.0));
+    encoded.extend(ban.reason.as_ref().map_or("", |reason| reason.as_str()).bytes());
+    encoded
+}
+
+/// Encodes the end of a ban.
+pub fn encode_end(until: Option<Timestamp>) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    put_numbers(&mut encoded, [until.map_or(0, Timestamp::as_millis)]);
+    encoded
+}
+
+/// Encodes a reaction of a user. An odd number of changes says that the message has it.
+pub fn encode_reaction(reaction: &ReactionRecord) -> Vec<u8> {
+    let ReactionRecord { message, user, emoji, toggles, .. } = reaction;
+    let mut encoded = Vec::new();
+    put_numbers(&mut encoded, [*message]);
+    encoded.extend(format!("{}\n{}\n{toggles}", user.as_str(), emoji.as_str()).bytes());
+    encoded
+}
+
 /// Encodes a present user, without the id.
 pub fn encode_present(present: &PresentUser) -> String {
     format!("{}{}", char::from(encode_role(present.role)), encode_profile(&present.user))
@@ -130,6 +170,12 @@ pub fn encode_about(code: &RoomCode, owner_token: &TokenHash, secret: &RoomSecre
     encoded.extend(settings.capacity.unwrap_or(0).to_be_bytes());
     encoded.extend(format!("{}\n{}", code.reveal(), encode_title(settings.title.as_ref())).bytes());
     encoded
+}
+
+/// Encodes what this room has besides its state.
+pub fn encode_about_of(state: &RoomState) -> Vec<u8> {
+    let RoomState { room, settings, .. } = state;
+    encode_about(&room.code, &room.owner_token, &room.secret, settings)
 }
 
 /// Encodes a title.

@@ -61,7 +61,7 @@ impl RedisStore {
     }
 
     /// Lists or unlists a room, as its setting says in the end.
-    async fn follow_setting(&self, room: RoomId) -> Result<(), StoreError> {
+    pub(super) async fn follow_setting(&self, room: RoomId) -> Result<(), StoreError> {
         let mut done: Option<(Timestamp, bool)> = None;
         for _ in 0..MAX_ATTEMPTS {
             let state = match (self.read_snapshot(room, None).await, done) {

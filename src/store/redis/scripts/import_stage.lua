@@ -1,4 +1,4 @@
--- Appends to a staged part of a room. KEYS: staged part. ARGV: expires_at, command (RPUSH or HSET), its arguments.
+-- Appends to a staged part of a room. KEYS: staged part. ARGV: expires_at, command (RPUSH, HSET or ZADD), its arguments.
 
 local part, expires_at = KEYS[1], ARGV[1]
 if tonumber(expires_at) <= now() then
