@@ -12,6 +12,7 @@ mod model;
 mod redis_acl;
 mod redis_cluster;
 mod redis_deleted_text;
+mod redis_rooms;
 mod redis_store;
 mod redis_tls;
 mod upgrade;

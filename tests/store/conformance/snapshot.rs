@@ -68,7 +68,7 @@ fn ensure_one_instant(snapshot: &Snapshot, events: &HashMap<livechat::domain::po
     ensure_eq!(newest, head.seq, "the newest revision of a snapshot at {head:?}");
     for (index, message) in messages.iter().enumerate() {
         ensure_eq!(message.id.index, index as u64, "the index of a message");
-        let changed_last = events.get(&message.revision).map(|event| message_of(event));
+        let changed_last = events.get(&message.revision).map(message_of);
         ensure_eq!(changed_last, Some(message), "the message as its last change made it");
     }
     let behind = events.values().filter(|event| event.position.seq <= head.seq);
