@@ -20,7 +20,7 @@ end
 -- Writes the state, and other fields of the room.
 local function write_state(room, ...)
   local state = struct.pack(STATE, room.expires_at, room.created_at, room.seq, room.messages, room.reserved, room.authors, room.tag)
-  if room.extras ~= '' or room.reaction_changes + room.locked + room.slow_mode_seconds + room.bans > 0 then
+  if room.reaction_changes + room.locked + room.slow_mode_seconds + room.bans > 0 then
     state = state .. struct.pack(EXTRAS, room.reaction_changes, room.reaction_entries, room.locked, room.slow_mode_seconds, room.bans)
   end
   call('HSET', KEYS[1], 'state', state, ...)
