@@ -118,8 +118,8 @@ impl RedisStore {
         }
     }
 
-    /// Appends the states of those rooms that exist, are listed and can be read, in order. Adds those that do not exist to `gone`.
-    /// Returns why others could not be read.
+    /// Appends the states of those rooms that exist, are listed and can be read, in order. Adds those that do not exist to
+    /// `gone`. Returns why others could not be read.
     async fn append_states<'a>(
         &'a self,
         rooms: &'a [RoomId],

@@ -1,5 +1,5 @@
-//! Encodes and decodes rooms, users and numbers in Redis. Events and messages are in `event_codec`, keys in `keys`, and replies of
-//! scripts in `reply`.
+//! Encodes and decodes rooms, users and numbers in Redis. Events and messages are in `event_codec`, keys in `keys`, and
+//! replies of scripts in `reply`.
 //!
 //! Scripts read and write the same values. `scripts/formats.lua` has the layout of their numbers, which are big-endian.
 

@@ -180,8 +180,8 @@ pub struct MessageDetails {
     pub reactions_logged_at: Option<Timestamp>,
 }
 
-/// Encodes a message of a room whose reactions have changed `room_reaction_changes` times. The tag of its last change is unknown here;
-/// nothing reads it from a message.
+/// Encodes a message of a room whose reactions have changed `room_reaction_changes` times. The tag of its last change is
+/// unknown here; nothing reads it from a message.
 pub fn encode_message(message: &Message, details: MessageDetails, room_reaction_changes: u64) -> Vec<u8> {
     let Message { created_at, edited_at, deleted_at, .. } = message;
     let (kind, at) = match (deleted_at, edited_at) {

@@ -1,4 +1,5 @@
-//! The store's feed: subscribes to the channels of watched rooms, decodes what scripts publish there, and broadcasts it. Connections and re-subscription are in `link::pubsub`.
+//! The store's feed: subscribes to the channels of watched rooms, decodes what scripts publish there, and broadcasts it.
+//! Connections and re-subscription are in `link::pubsub`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -56,7 +56,8 @@ impl Keys {
         format!("{}:{{{room}}}:{name}", self.prefix)
     }
 
-    /// The channel on which a room's events and other announcements are published. It has the name of a key that the scripts get anyway.
+    /// The channel on which a room's events and other announcements are published. It has the name of a key that the scripts
+    /// get anyway.
     pub fn events_channel(&self, room: RoomId) -> String {
         self.of_room(room, "room")
     }

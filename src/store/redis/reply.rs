@@ -132,7 +132,8 @@ impl Reply {
         Ok(User { id, display_name: DisplayName::from_stored(self.string()?), avatar_url: None })
     }
 
-    /// Reads the result of `commit_send`, which begins with the outcome. The reply omits a new message, because the caller has it:
+    /// Reads the result of `commit_send`, which begins with the outcome. The reply omits a new message, because the caller has
+    /// it:
     /// `complete` adds the author and what the author wrote.
     pub fn committed_send(
         &mut self,

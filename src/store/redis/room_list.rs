@@ -1,4 +1,5 @@
-//! Creates, lists, unlists and ends rooms. A cluster may keep room and list on two nodes, so each of these takes two steps or more.
+//! Creates, lists, unlists and ends rooms. A cluster may keep room and list on two nodes, so each of these takes two steps or
+//! more.
 
 use crate::domain::position::EntryTag;
 use crate::domain::room::{Room, RoomId, SettingsUpdate};
@@ -96,7 +97,8 @@ impl RedisStore {
         self.run(&call).await.map(drop)
     }
 
-    /// Removes entries from all parts of the list, because slots may have moved since a room was listed. Also removes expired rooms.
+    /// Removes entries from all parts of the list, because slots may have moved since a room was listed. Also removes expired
+    /// rooms.
     pub(super) async fn unlist<'a>(&'a self, entries: &'a [String]) -> Result<(), StoreError> {
         let parts: Vec<_> = (0..LIST_PARTS).collect();
         let key = |part: &u8| self.inner.keys.room_list(*part)[0].clone();

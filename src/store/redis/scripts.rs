@@ -56,8 +56,8 @@ pub(super) fn new_script(lines: &str, parts: &[&str]) -> Script {
     Script::new(inline_constants(&[lines, include_str!("scripts/formats.lua"), &parts.concat()].concat()))
 }
 
-/// Replaces constants (words in capital letters, assigned to literals) with their values. Otherwise, on each run of a script, each
-/// of them that a function uses would cost Redis some 500 instructions.
+/// Replaces constants (words in capital letters, assigned to literals) with their values. Otherwise, on each run of a script,
+/// each of them that a function uses would cost Redis some 500 instructions.
 fn inline_constants(code: &str) -> String {
     let mut constants = HashMap::new();
     let mut inlined = String::with_capacity(code.len());

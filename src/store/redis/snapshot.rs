@@ -1,8 +1,8 @@
 //! Reads a room and a page of its messages with plain commands, which cost Redis a fraction of a script.
 //!
-//! The commands go to Redis one right after the other, but those of another client may come between. The result shows a change of
-//! the page: each change gives its message a revision above the log number that was read before, or a change of its reactions above
-//! those that the room had counted. The page is then read again.
+//! The commands go to Redis one right after the other, but those of another client may come between. The result shows a change
+//! of the page: each change gives its message a revision above the log number that was read before, or a change of its
+//! reactions above those that the room had counted. The page is then read again.
 
 use std::ops::Range;
 
