@@ -220,9 +220,8 @@ impl EventStream {
             }
             stream.read().await?;
         };
-        // Clients that also accept JSON get the error as JSON.
-        if head.contains("content-type: application/json") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).ok_or("no length")?;
+        // A refusal is a response of known length.
+        if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
             let length: usize = length.parse()?;
             while stream.chunked.len() < length {
                 stream.read().await?;

@@ -157,16 +157,20 @@ impl Room {
         owner_token: String,
         #[graphql(desc = "Number of bans, at most 100.")] first: Option<i32>,
         #[graphql(desc = "Only bans after this cursor.")] after: Option<String>,
-    ) -> Result<Option<BanConnection>> {
+    ) -> Option<Result<BanConnection>> {
         let room = &self.state.room;
-        let first = page::parse_size(first).map_err(|violation| violation_error(&violation))?;
-        let after = after.as_deref().map(|after| cursor::decode_ban(room.id, after)).transpose();
-        let after = after.map_err(|violation| violation_error(&violation))?;
-        let page = reads::bans(ctx, room, &owner_token, after, first).await?;
-        count_read(ctx, page.bans.iter().map(|(_, ban)| ban_bytes(ban)).sum())?;
-        let bans = page.bans.iter().cloned();
-        let items = bans.map(|(index, ban)| (cursor::encode_ban(room.id, index), Ban(ban)));
-        Ok(Some(BanConnection(Page::new(items, after.is_some(), page.more, page.total))))
+        let read = async {
+            let first = page::parse_size(first).map_err(|violation| violation_error(&violation))?;
+            let after = after.as_deref().map(|after| cursor::decode_ban(room.id, after)).transpose();
+            let after = after.map_err(|violation| violation_error(&violation))?;
+            let page = reads::bans(ctx, room, &owner_token, after, first).await?;
+            count_read(ctx, page.bans.iter().map(|(_, ban)| ban_bytes(ban)).sum())?;
+            let bans = page.bans.iter().cloned();
+            let items = bans.map(|(index, ban)| (cursor::encode_ban(room.id, index), Ban(ban)));
+            Ok(BanConnection(Page::new(items, after.is_some(), page.more, page.total)))
+        };
+        // With `Result<Option<…>>`, an error would leave the field out of the answer.
+        Some(read.await)
     }
 }
 
