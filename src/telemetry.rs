@@ -5,7 +5,6 @@ mod traces;
 
 use std::any::Any;
 use std::error::Error;
-use std::fmt;
 use std::io::IsTerminal as _;
 use std::panic;
 use std::time::Duration;
@@ -14,14 +13,10 @@ use axum::extract::Request;
 use axum::http::Response;
 use tower_http::request_id::RequestId;
 use tracing::Span;
-use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::field::MakeExt as _;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub use crate::telemetry::traces::{Collector, Traces};
 
@@ -51,15 +46,14 @@ pub enum LogFormat {
 /// If the exporter of traces cannot be built. A collector that is not reachable is not an error.
 pub fn start(settings: &Settings) -> Result<Option<Traces>, Box<dyn Error>> {
     // The level applies to our own lines; libraries log warnings and errors only.
-    let filter =
-        Targets::new().with_default(settings.level.min(LevelFilter::WARN)).with_target("livechat", settings.level);
+    let filter = EnvFilter::default()
+        .add_directive(settings.level.min(LevelFilter::WARN).into())
+        .add_directive(format!("livechat={}", settings.level).parse().unwrap_or_else(|_| LevelFilter::INFO.into()));
     let (traces, spans) = settings.collector.as_ref().map(Traces::start).transpose()?.unzip();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         // If standard error is closed, reporting that there would panic.
         .log_internal_errors(false)
-        // Short, because every request formats the fields of its span.
-        .fmt_fields(format::debug_fn(write_field).delimited(" "))
         // No colors in files and pipes.
         .with_ansi(std::io::stderr().is_terminal());
     let lines = match settings.format {
@@ -76,14 +70,6 @@ pub fn start(settings: &Settings) -> Result<Option<Traces>, Box<dyn Error>> {
     Ok(traces)
 }
 
-/// Writes a field of a line or a span as text. The message has no name.
-fn write_field(line: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
-    match field.name() {
-        "message" => write!(line, "{value:?}"),
-        name => write!(line, "{name}={value:?}"),
-    }
-}
-
 /// The message of a panic if it is a constant. A formatted message may quote user input: a bad string index, for example, quotes
 /// the string.
 fn static_message(panic: &(dyn Any + Send)) -> &'static str {
@@ -93,8 +79,7 @@ fn static_message(panic: &(dyn Any + Send)) -> &'static str {
 /// The span of a request, with its method, path and request id. It has no query string, which may contain codes and tokens.
 pub fn request_span(request: &Request) -> Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    // `%`, because quoting a text takes much longer. Neither contains spaces or control characters.
-    let span = tracing::info_span!("request", method = %request.method(), path = %request.uri().path(), id = %id);
+    let span = tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id);
     traces::adopt_parent(&span, request.headers());
     span
 }
