@@ -60,7 +60,7 @@ impl Machine {
         let checkout = root.path().join("checkout");
         for list in ["node.txt", "schemathesis.txt", "deploy/requirements.txt", "python/gql/requirements.txt"]
             .into_iter()
-            .chain(["python/generated/requirements.txt", "tools.sh"])
+            .chain(["python/generated/requirements.txt", "python/identity/requirements.txt", "tools.sh"])
         {
             let (from, to) =
                 (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(list), checkout.join("tests").join(list));
