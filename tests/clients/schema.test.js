@@ -32,6 +32,8 @@ const EXCEPTIONS = {
         ...['RoomUpdated', 'UserBanned', 'UserUnbanned', 'RoomEnded'],
         // Parts of a room or a message: there is one for a room, a banned user or an emoji.
         ...['RoomSettings', 'Ban', 'ReactionCount'],
+        // Updates about who is in a room, and their parts.
+        ...['PresenceSnapshot', 'PresenceChanged', 'TypingChanged', 'PresenceUser'],
       ],
     },
   },

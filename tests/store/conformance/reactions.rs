@@ -116,18 +116,27 @@ pub async fn contract_18_concurrent_reactions_are_each_counted_once(on: &dyn Fix
     Ok(())
 }
 
+/// Lets users react to a message until a reaction and two more are gathered. Returns how many have reacted, and when the entry is due.
+/// On a busy machine, some reactions may come late enough for entries of their own.
+async fn react_until_gathered(store: &Arc<dyn Store>, message: &Message) -> Outcome<(u32, Duration)> {
+    let mut in_a_row = 0;
+    for n in 1..=300 {
+        let due = store.react(reaction(message, &named_user(&format!("user {n}")), "👍")).await?.due;
+        in_a_row = if due.is_some() { in_a_row + 1 } else { 0 };
+        if let (Some(due), 3) = (due, in_a_row) {
+            return Ok((n, due));
+        }
+    }
+    Err(Breach("300 reactions at once were not gathered".into()))
+}
+
 pub async fn contract_18_gathered_reactions_end_in_one_entry(on: &dyn Fixture) -> Outcome {
     let (here, there) = (on.store(), on.second_handle());
     let message = message(&here).await?;
     let room = message.id.room;
     let mut feed = FeedReader::open(on, &there, room).await?;
-    here.react(reaction(&message, &named_user("user 0"), "👍")).await?;
-    let mut due = None;
-    for n in 1..30 {
-        due = here.react(reaction(&message, &named_user(&format!("user {n}")), "👍")).await?.due.or(due);
-    }
+    let (reacted, due) = react_until_gathered(&here, &message).await?;
     let before = entries(&here, room).await?.len();
-    let Some(due) = due else { return Err(Breach("29 reactions at once were not gathered".into())) };
     ensure!(due <= REACTIONS_INTERVAL, "the entry is only due after {due:?}");
     loop {
         match feed.next().await? {
@@ -141,7 +150,7 @@ pub async fn contract_18_gathered_reactions_end_in_one_entry(on: &dyn Fixture) -
     // The node that took the reactions does nothing more.
     complete(on, &there, room).await?;
     for store in [&here, &there] {
-        ensure_eq!(current(store, &message).await?.reactions, counts(&[("👍", 30)]), "the reactions");
+        ensure_eq!(current(store, &message).await?.reactions, counts(&[("👍", reacted)]), "the reactions");
         let entries = entries(store, room).await?;
         ensure_eq!(entries.len(), before + 1, "the entries about reactions");
         for pair in entries.windows(2) {
@@ -152,7 +161,7 @@ pub async fn contract_18_gathered_reactions_end_in_one_entry(on: &dyn Fixture) -
     }
     loop {
         let EventKind::ReactionsChanged(seen) = feed.event().await?.kind else { continue };
-        if seen.reactions == counts(&[("👍", 30)]) {
+        if seen.reactions == counts(&[("👍", reacted)]) {
             return Ok(());
         }
     }
@@ -162,16 +171,12 @@ pub async fn contract_18_gathered_reactions_survive_a_kill(on: &dyn Fixture) -> 
     let store = on.store();
     let message = message(&store).await?;
     let room = message.id.room;
-    let mut is_marked = false;
-    for n in 0..10 {
-        is_marked = store.react(reaction(&message, &named_user(&format!("user {n}")), "👍")).await?.due.is_some();
-    }
-    ensure!(is_marked, "10 reactions at once were not gathered");
+    let (reacted, _) = react_until_gathered(&store, &message).await?;
     let before = entries(&store, room).await?.len();
     let reopened = on.reopen_after_kill().await;
     complete(on, &reopened, room).await?;
     let current = current(&reopened, &message).await?;
-    ensure_eq!(current.reactions, counts(&[("👍", 10)]), "the reactions");
+    ensure_eq!(current.reactions, counts(&[("👍", reacted)]), "the reactions");
     ensure_eq!(entries(&reopened, room).await?.len(), before + 1, "the entries about reactions");
     Ok(())
 }
