@@ -84,7 +84,7 @@ pub use crate::store::room_state::{ActiveRooms, BanPage, Member, NewRoom, RoomSt
 ///     of a user with an unsigned id also counts against its address, if that is known: against other first messages from there.
 /// 18. Each reaction counts once, under any concurrency. Changes of reactions without an entry of their own end in one entry with the
 ///     final counts, even if the node that made them is gone. They never take the space of other changes: see
-///     [`RoomLimits::allow_reaction`]. A mark reserves its entry. A deletion removes the reactions and the mark of its message.
+///     `RoomLimits::allow_reaction`. A mark reserves its entry. A deletion removes the reactions and the mark of its message.
 /// 19. [`end_room`](Store::end_room) removes a room like its expiry, at once and on all nodes, and nothing of it remains. The
 ///     feeds of all nodes get [`FeedItem::Ended`]. An unlisted room is missing from [`active_rooms`](Store::active_rooms) and its
 ///     total, and from nothing else.

@@ -121,7 +121,7 @@ pub struct RoomSettings {
     pub listed: bool,
     /// Maximum viewers at once over all nodes, at least 1. A soft limit.
     pub capacity: Option<u32>,
-    /// Seconds between two messages of one user, 0 to [`SLOW_MODE_SECONDS_MAX`].
+    /// Seconds between two messages of one user, 0 to [`SLOW_MODE_SECONDS_MAX`](crate::domain::limits::SLOW_MODE_SECONDS_MAX).
     pub slow_mode_seconds: u32,
     /// Whether only owners may write, edit and react.
     pub locked: bool,

@@ -31,7 +31,7 @@ pub struct JoinedRoom {
     pub(super) as_of: AsOf,
 }
 
-/// One reader of a room, made by [`Hub::follow`] or [`Hub::follow_joined`].
+/// One reader of a room, made by [`Hub::follow`](crate::hub::Hub::follow) or [`Hub::follow_joined`](crate::hub::Hub::follow_joined).
 pub struct Follower {
     watch: RoomWatch,
     position: Position,

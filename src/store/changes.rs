@@ -11,7 +11,7 @@ use crate::domain::room::{RoomId, SettingsUpdate};
 use crate::domain::user::{Role, User, UserId};
 use crate::store::admission::Admitted;
 
-/// A keyed hash of the address of a client, valid in one room. The key is the room's [`RoomSecret`].
+/// A keyed hash of the address of a client, valid in one room. The key is the room's [`RoomSecret`](crate::domain::room::RoomSecret).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddressHash(pub [u8; 16]);
 
