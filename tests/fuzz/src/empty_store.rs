@@ -8,14 +8,16 @@ use futures_util::future::{BoxFuture, ready};
 use livechat::domain::event::Event;
 use livechat::domain::page::Window;
 use livechat::domain::position::Position;
-use livechat::domain::room::{Room, RoomCode, RoomId};
+use livechat::domain::presence::Typing;
+use livechat::domain::reaction::Emoji;
+use livechat::domain::room::{Room, RoomCode, RoomId, RoomSecret, RoomSettings};
 use livechat::domain::timestamp::Timestamp;
 use livechat::domain::token::TokenHash;
 use livechat::domain::user::{DisplayName, User, UserId};
 use livechat::store::{
-    ActiveRooms, Admission, Admitted, AttemptLimits, AttemptingClient, CodeAttempt, Commit, Committed, FailureCounters,
-    FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, NewMessage, RoomState, Sent, Snapshot, Store, StoreError,
-    Subject, UserPage,
+    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
+    FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, Member, NewMessage, NewRoom,
+    PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
 use tokio::sync::broadcast;
 
@@ -35,8 +37,16 @@ impl EmptyStore {
 fn state(id: RoomId) -> RoomState {
     let (created_at, now) = (Timestamp::from_millis(1_000_000), Timestamp::from_millis(1_001_000));
     let expires_at = created_at.plus(Duration::from_secs(86_400));
-    let room = Room { id, code: RoomCode::from_stored(CODE.to_owned()), created_at, expires_at };
-    RoomState { room, now, head: Position::START, message_count: 0, user_count: 0 }
+    let room = Room {
+        id,
+        code: RoomCode::from_stored(CODE.to_owned()),
+        owner_token: TokenHash([0; 32]),
+        secret: RoomSecret([0; 16]),
+        created_at,
+        expires_at,
+    };
+    let settings = RoomSettings::default();
+    RoomState { room, now, head: Position::START, message_count: 0, user_count: 0, settings, reaction_changes: 0 }
 }
 
 #[async_trait]
@@ -52,8 +62,48 @@ impl FailureCounters for EmptyStore {
 
 #[async_trait]
 impl Store for EmptyStore {
-    async fn create_room(&self, id: RoomId, _: &RoomCode, _: Duration) -> Result<RoomState, StoreError> {
-        Ok(state(id))
+    async fn create_room(&self, room: NewRoom) -> Result<RoomState, StoreError> {
+        Ok(state(room.id))
+    }
+
+    async fn end_room(&self, _: RoomId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn bans(&self, _: RoomId, _: Option<u64>, _: u32) -> Result<BanPage, StoreError> {
+        Ok(BanPage { bans: Vec::new(), more: false, total: 0 })
+    }
+
+    async fn member(&self, _: RoomId, _: &UserId) -> Result<Option<Member>, StoreError> {
+        Ok(None)
+    }
+
+    async fn join(&self, _: RoomId, _: Actor) -> Result<Member, StoreError> {
+        Err(StoreError::Full)
+    }
+
+    async fn reactions_by(&self, _: RoomId, _: &UserId, messages: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        Ok(vec![Vec::new(); messages.len()])
+    }
+
+    async fn react(&self, _: Reaction) -> Result<Reacted, StoreError> {
+        Err(StoreError::Full)
+    }
+
+    async fn log_reactions(&self, _: RoomId) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
+    }
+
+    async fn announce_typing(&self, _: RoomId, _: Typing) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn report_presence(&self, _: RoomId, _: PresenceReport) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn present_elsewhere(&self, _: RoomId) -> Result<PresentUsers, StoreError> {
+        Ok(PresentUsers::default())
     }
 
     async fn snapshot(&self, room: RoomId, _: Option<Window>) -> Result<Snapshot, StoreError> {
@@ -70,7 +120,7 @@ impl Store for EmptyStore {
 
     async fn authenticate(&self, admission: Admission) -> Result<Admitted, StoreError> {
         let display_name = admission.register_as.unwrap_or_else(|| DisplayName::from_stored("Ada".to_owned()));
-        Ok(Admitted::Rotated(User { id: admission.user, display_name }))
+        Ok(Admitted::Rotated(User { id: admission.user, display_name, avatar_url: None }))
     }
 
     async fn forget_new_user(&self, _: &UserId, _: TokenHash) -> Result<(), StoreError> {
