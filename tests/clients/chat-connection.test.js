@@ -187,16 +187,35 @@ test('a rejected message can be sent again or discarded', async () => {
   await chat.close();
 });
 
+/** Makes the token that the page has stored invalid. With the lock of its actions, none of them overwrites it. */
+const spoilToken = (chat) =>
+  chat.page.evaluate(() => {
+    const key = Object.keys(localStorage).find((key) => key.endsWith(':user'));
+    const lock = key.slice(0, -'user'.length);
+    return navigator.locks.request(lock, () => {
+      localStorage[key] = JSON.stringify({ ...JSON.parse(localStorage[key]), token: '0'.repeat(32) });
+    });
+  });
+
 test('a user whose token is invalid continues as a new user', async () => {
   const { chat } = await chats.enterNewRoom();
   await chat.send('first');
-  await chat.page.evaluate(() => {
-    const key = Object.keys(localStorage).find((key) => key.endsWith(':user'));
-    localStorage[key] = JSON.stringify({ ...JSON.parse(localStorage[key]), token: '0'.repeat(32) });
-  });
+  await spoilToken(chat);
   await chat.send('second');
   await chat.waitForTexts('first', 'second');
   assert.equal(await chat.page.locator('.row.mine').count(), 1);
+  await chat.close();
+});
+
+test('a user whose token is invalid when the page joins a room no longer owns its messages', async () => {
+  const { room, chat } = await chats.enterNewRoom();
+  await chat.send('first');
+  await spoilToken(chat);
+  await chat.page.reload();
+  await chat.waitForTexts('first');
+  await until(async () => (await chat.page.locator('.row.mine').count()) === 0);
+  await room.send('second');
+  await chat.waitForTexts('first', 'second');
   await chat.close();
 });
 

@@ -272,6 +272,7 @@ export class RoomScreen {
     this.#banner.notice('The server no longer accepts this browser’s user. You continue as a new user.');
     this.#reactions.forget();
     this.#composer.showIdentity();
+    this.#timeline.scheduleRender();
   }
 
   /** Handles a refusal of something that the user did. `what` has failed; without it, only rules of the room are shown. */
