@@ -5,9 +5,10 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
 .PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents
 
-# Runs every test. The client tests use the binary that the Rust tests were built with.
+# Runs every test. The client tests use the binary that the Rust tests were built with. Most Rust tests wait for timers and other
+# processes, so twice as many of them run at once as there are cores.
 test: tools graphiql
-	cargo test --locked
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 	cd tests/openapi && npm ci --no-audit --no-fund --ignore-scripts && npm test
 	cd tests/gateway && npm ci --no-audit --no-fund --ignore-scripts && npm test
