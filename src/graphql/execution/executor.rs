@@ -76,7 +76,8 @@ impl Executor {
         let limits = settings.subscriptions;
         let distinct = ClientLimit::new(limits.distinct_per_client, limits.distinct);
         let events = event_schema(introspection).data(chat.clone());
-        let renderings = Renderings::new(events, distinct, settings.response_max, metrics.renderings.clone());
+        let (max, count) = (settings.response_max, metrics.renderings.clone());
+        let renderings = Renderings::new(events, introspection, distinct, max, count);
         let time_limit = settings.time_limit;
         Self {
             schema: schema::finish(schema::builder(chat.clone()).validation_mode(ValidationMode::Fast), introspection),
@@ -141,9 +142,8 @@ impl Executor {
             parameters.variables = Some(document.coerce(operation, parameters.variables.take())?);
         }
         if kind == Some(OperationType::Subscription) {
-            let executable = document.prepare(operation, parameters.variables.as_ref())?;
             // Boxed, or requests that open nothing would reserve memory for it.
-            return Box::pin(self.subscriptions.open(parameters, &document, executable, context)).await;
+            return Box::pin(self.subscriptions.open(parameters, &document, operation, context)).await;
         }
         self.answer(parameters, &document, operation, &context).await.map(Outcome::Answer)
     }

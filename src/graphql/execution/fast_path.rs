@@ -1,14 +1,16 @@
 //! Answers the two most frequent operations without the schema: sending a message, and reading a room with a page of its
-//! messages.
+//! messages. Events of subscriptions are rendered in the same way, see `event_plan`.
 //!
 //! A plan is made from a document that the schema has executed without an error, so the document is valid. The document keeps
 //! the plan. Tests check that its answers equal those of the schema: it calls the same use case and serializes the result
 //! directly, without an intermediate value for each field. A document with anything unusual (a directive, a field selected
 //! twice, a default) has no plan. A request with unusual variables is left to the schema, which reports their errors. `fields`
-//! defines which fields a plan can have and how they are serialized.
+//! defines which fields a plan can have and how each is serialized, `selection` reads and serializes selection sets.
 
+mod event_plan;
 mod fields;
 mod rendered_messages;
+mod selection;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection};
 use async_graphql::{Name, Pos, Positioned};
@@ -25,8 +27,10 @@ use crate::graphql::schema::inputs::SendMessageInput;
 use crate::graphql::schema::message::text_bytes;
 use crate::graphql::schema::response_budget::ResponseBudget;
 
-use crate::graphql::execution::fast_path::fields::{Only, RoomField, RoomPage, Selected, SentField, WithFields};
+use crate::graphql::execution::fast_path::fields::{RoomField, RoomPage, SentField};
+use crate::graphql::execution::fast_path::selection::{Only, Selected, Selector, WithFields};
 
+pub(in crate::graphql) use crate::graphql::execution::fast_path::event_plan::EventPlan;
 pub(in crate::graphql) use crate::graphql::execution::fast_path::rendered_messages::RenderedMessages;
 
 /// How to answer a document without the schema.
@@ -66,7 +70,7 @@ impl Plan {
             return None;
         }
         let (position, field) = (field.pos, &field.node);
-        let selector = fields::Selector { document, introspection };
+        let selector = Selector { document, introspection };
         let action = match (operation.ty, field.name.node.as_str()) {
             (OperationType::Mutation, "sendMessage") => {
                 let Some(Argument::Variable(input)) = Argument::of(field, "input") else { return None };
@@ -178,7 +182,12 @@ mod tests {
 
     fn has_plan(text: &str, introspection: bool) -> bool {
         let document = parse_query(text).expect("a document");
-        operation_of(&document, None).is_some_and(|only| Plan::of(&document, only, introspection).is_some())
+        operation_of(&document, None).is_some_and(|only| match &only.selection_set.node.items[0].node {
+            Selection::Field(root) if only.ty == OperationType::Subscription => {
+                EventPlan::of(&document, &root.node, introspection).is_some()
+            }
+            _ => Plan::of(&document, only, introspection).is_some(),
+        })
     }
 
     fn send(fields: &str) -> String {
@@ -189,9 +198,19 @@ mod tests {
         format!("query R($id: ID!, $code: String!, $n: Int) {{ room(id: $id, code: $code) {{ {fields} }} }}")
     }
 
+    fn events(root: &str, fields: &str) -> String {
+        format!("subscription E($id: ID!, $code: String!) {{ {root}(roomId: $id, roomCode: $code) {{ {fields} }} }}")
+    }
+
     #[test]
     fn frequent_operations_have_a_plan() {
         for text in [
+            events(
+                "messageEvents",
+                "__typename cursor ... on MessageSent { message { id } } ... on MessageDeleted { at }",
+            ),
+            events("messageEvents", "cursor ... on RoomEvent { at }"),
+            events("roomEvents", "__typename cursor ... on MessageEvent { message { text } } ... on UserBanned { at }"),
             send("token"),
             send("__typename message { ...M author { id isVerified } } author { displayName avatarUrl } token cursor")
                 + "fragment M on Message { id index text createdAt editedAt deletedAt clientMessageId ...R }
@@ -211,6 +230,13 @@ mod tests {
     #[test]
     fn unusual_documents_are_left_to_the_schema() {
         for text in [
+            events("messageEvents", "cursor @include(if: true)"),
+            events("messageEvents", "cursor ... on MessageSent { cursor }"),
+            events("messageEvents", "... on MessageSent { cursor }"),
+            events("messageEvents", "... on Unknown { cursor }"),
+            events("messageEvents", "cursor message { reactionsBy(userId: \"x\") }"),
+            events("roomEvents", "... on MessageEvent { cursor }"),
+            events("presence", "__typename"),
             send("token @include(if: true)"),
             send("... @include(if: true) { token }"),
             send("token token"),
@@ -247,6 +273,15 @@ mod tests {
             ("PageInfo", room("messages { pageInfo { FIELD } }")),
             ("RoomSettings", room("settings { FIELD }")),
             ("ReactionCount", room("messages { nodes { reactions { FIELD } } }")),
+            ("MessageEvent", events("messageEvents", "FIELD")),
+            ("MessageSent", events("messageEvents", "known: cursor ... on MessageSent { FIELD }")),
+            ("RoomEvent", events("roomEvents", "FIELD")),
+            ("ReactionsChanged", events("roomEvents", "known: cursor ... on ReactionsChanged { FIELD }")),
+            ("RoomUpdated", events("roomEvents", "known: cursor ... on RoomUpdated { FIELD }")),
+            ("UserBanned", events("roomEvents", "known: cursor ... on UserBanned { FIELD }")),
+            ("Ban", events("roomEvents", "cursor ... on UserBanned { ban { FIELD } }")),
+            ("UserUnbanned", events("roomEvents", "known: cursor ... on UserUnbanned { FIELD }")),
+            ("RoomEnded", events("roomEvents", "known: cursor ... on RoomEnded { FIELD }")),
         ] {
             let fields = TYPES.output_fields(of);
             assert!(fields.len() > 1, "{of} is a type of the schema");

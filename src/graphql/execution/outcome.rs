@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 
-use crate::graphql::execution::rendering::Rendering;
+use crate::graphql::execution::operation::Rendering;
 use crate::graphql::execution::response::Answer;
 
 /// The outcome of a request.

@@ -3,36 +3,31 @@
 //!
 //! A rendering is a function of the event and the operation. It does not depend on the connection, and of the variables it uses
 //! only those of the event's fields, not the room's code or the cursor. Renderings are cached within a bound; an evicted one is
-//! made again. Each operation also keeps the last few, where its live subscribers find them without a lookup.
+//! made again. Operations are in `operation`; each also keeps the last few, where its live subscribers find them without a lookup.
 //!
 //! One field reads the store: `Message.reactionsBy`. What it returns changes only with the version of the event. If the read fails,
 //! the subscription ends with the error, so that its client resumes before the event.
 
-use std::collections::{BTreeMap, HashMap};
-use std::mem::{Discriminant, discriminant};
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Context, Request, SchemaBuilder, Subscription, ValidationMode, Variables};
+use async_graphql::{Context, Request, SchemaBuilder, Subscription, ValidationMode};
 use futures_util::{Stream, StreamExt as _, stream};
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::chat::cursor;
-use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
+use crate::client_limit::{ClientLimit, Exceeded};
 use crate::domain::client_key::ClientKey;
-use crate::domain::event::{Event, EventKind};
-use crate::domain::position::{Position, Seq};
+use crate::domain::event::Event;
 use crate::domain::presence::PresenceUpdate;
-use crate::domain::room::RoomId;
 use crate::error_code::ErrorCode;
-use crate::graphql::execution::document::Document;
+use crate::graphql::execution::fast_path::EventPlan;
+use crate::graphql::execution::operation::{EventVersion, Identity, Operation, Rendering};
 use crate::graphql::execution::render_turns::{RenderTurns, RoomTurns};
-use crate::graphql::execution::request::Parameters;
 use crate::graphql::execution::response::Answer;
 use crate::graphql::schema::events::{MessageEvent, RoomEvent};
 use crate::graphql::schema::mutation::Mutation;
@@ -48,119 +43,8 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Expected number of renderings in the cache.
 const CACHE_ENTRIES: usize = 8 * 1024;
 
-/// Recent renderings that each operation keeps. Its subscribers may be this many events apart.
-const RECENT: usize = 16;
-
-/// A document counts as one distinct operation for each this many tokens, or fields with its fragments spread.
-const SIZE_PER_OPERATION: usize = 64;
-
 /// Renderings that may read the store at once. A read has a deadline, so a store that hangs delays only renderings that read it.
 const MAX_READING: usize = 64;
-
-/// The field of an event that reads the store.
-const READING_FIELD: &str = "reactionsBy";
-
-/// An event in the shape that one operation selects.
-#[derive(Debug)]
-pub struct Rendering {
-    /// The execution result, in JSON.
-    pub payload: Box<str>,
-    /// The cursor to resume after this event; `None` if the subscription has no cursors.
-    pub cursor: Option<Box<str>>,
-}
-
-/// A subscription operation, shared by all subscribers that sent the same.
-pub(in crate::graphql) struct Operation {
-    identity: [u8; 16],
-    variables: Variables,
-    document: ExecutableDocument,
-    /// The number of distinct operations that it counts as. A document's memory and rendering time grow with its size.
-    weight: usize,
-    /// Whether its renderings may read the store.
-    reads_store: bool,
-    /// Counts it among the distinct operations.
-    permit: Option<ClientPermit>,
-    /// The last renderings, by sequence number. The references are weak, so they do not extend the bounded cache.
-    recent: Mutex<[Option<Recent>; RECENT]>,
-}
-
-/// A recent rendering, while the cache has it.
-struct Recent {
-    version: EventVersion,
-    rendering: Weak<Rendering>,
-}
-
-impl Operation {
-    /// The operation of a document; `executable` is the part of it that is executed.
-    pub(in crate::graphql) fn new(
-        parameters: &Parameters,
-        document: &Document,
-        executable: ExecutableDocument,
-    ) -> Self {
-        let given = parameters.variables.iter().flatten();
-        let used = given.filter(|(name, _)| document.values.of_events.contains(name.as_str()));
-        let variables: BTreeMap<_, _> = used.collect();
-        let mut hash = Sha256::new();
-        // Length prefixes, so that no two operations hash the same bytes.
-        for part in [&parameters.query, parameters.operation_name.as_deref().unwrap_or_default()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        hash.update(serde_json::to_vec(&variables).unwrap_or_default());
-        let digest = hash.finalize();
-        let variables = parameters.variables.clone().unwrap_or_default();
-        Self {
-            identity: std::array::from_fn(|i| digest[i]),
-            variables: Variables::from_json(serde_json::Value::Object(variables)),
-            document: executable,
-            weight: 1 + document.size() / SIZE_PER_OPERATION,
-            reads_store: parameters.query.contains(READING_FIELD),
-            permit: None,
-            recent: Mutex::default(),
-        }
-    }
-
-    /// The rendering of an event in this operation, if it is a recent one.
-    pub(in crate::graphql) fn recent(&self, event: &Event) -> Option<Arc<Rendering>> {
-        let version = EventVersion::of(event);
-        let recent = self.recent.lock();
-        recent[version.slot()].as_ref().filter(|recent| recent.version == version)?.rendering.upgrade()
-    }
-
-    fn keep_recent(&self, version: EventVersion, rendering: &Arc<Rendering>) {
-        let mut recent = self.recent.lock();
-        recent[version.slot()] = Some(Recent { version, rendering: Arc::downgrade(rendering) });
-    }
-}
-
-/// Identifies an event and the state of its message, because a replayed event shows its message in its current state.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct EventVersion {
-    room: RoomId,
-    position: Position,
-    /// The end of a room has the position of the event before it.
-    kind: Discriminant<EventKind>,
-    revision: Seq,
-    reaction_changes: u64,
-}
-
-impl EventVersion {
-    fn of(event: &Event) -> Self {
-        let message = event.message();
-        Self {
-            room: event.room,
-            position: event.position,
-            kind: discriminant(&event.kind),
-            revision: message.map_or_else(Seq::default, |message| message.revision),
-            reaction_changes: message.map_or(0, |message| message.reaction_changes),
-        }
-    }
-
-    /// Its index among the recent renderings.
-    const fn slot(&self) -> usize {
-        self.position.seq.0 as usize % RECENT
-    }
-}
 
 /// What is rendered.
 #[derive(Clone)]
@@ -188,7 +72,7 @@ enum Version {
 /// Identifies a rendering.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
-    operation: [u8; 16],
+    operation: Identity,
     version: Version,
 }
 
@@ -243,9 +127,11 @@ pub(in crate::graphql) fn event_schema(introspection: bool) -> EventSchemaBuilde
 #[derive(Clone)]
 pub(in crate::graphql) struct Renderings {
     schema: EventSchema,
+    /// Whether `__typename` is available.
+    pub(super) introspection: bool,
     cache: Arc<Cache<Key, Arc<Rendering>, Weight>>,
     /// The operations that have subscribers.
-    operations: Arc<Mutex<HashMap<[u8; 16], Weak<Operation>>>>,
+    operations: Arc<Mutex<HashMap<Identity, Weak<Operation>>>>,
     /// Limits the number of operations.
     distinct: Arc<ClientLimit>,
     turns: RenderTurns,
@@ -257,9 +143,10 @@ pub(in crate::graphql) struct Renderings {
 }
 
 impl Renderings {
-    /// An empty cache. `count` is incremented for each rendering that is made.
+    /// An empty cache. `introspection` must be that of the schema. `count` is incremented for each rendering that is made.
     pub(in crate::graphql) fn new(
         schema: EventSchemaBuilder,
+        introspection: bool,
         distinct: Arc<ClientLimit>,
         max: usize,
         count: Counter,
@@ -267,12 +154,17 @@ impl Renderings {
         let cache = Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight));
         let (schema, turns) = (schema.finish(), RenderTurns::new());
         let reading = Arc::new(Semaphore::new(MAX_READING));
-        Self { schema, cache, operations: Arc::default(), distinct, turns, reading, max, count }
+        Self { schema, introspection, cache, operations: Arc::default(), distinct, turns, reading, max, count }
     }
 
     /// Schedules renderings fairly among rooms.
     pub(in crate::graphql) const fn turns(&self) -> &RenderTurns {
         &self.turns
+    }
+
+    /// The shared copy of an operation that has subscribers.
+    pub(in crate::graphql) fn shared(&self, identity: &Identity) -> Option<Arc<Operation>> {
+        self.operations.lock().get(identity).and_then(Weak::upgrade)
     }
 
     /// Returns one shared copy of an operation for all its current subscribers: a parsed document is larger than everything
@@ -296,8 +188,8 @@ impl Renderings {
         Ok(operation)
     }
 
-    /// The rendering of `event` in `operation`. Of many concurrent calls, one makes it, when it is the room's turn, and the
-    /// others wait.
+    /// The rendering of `event` in `operation`. Of many concurrent calls, one makes it, and the others wait. The schema makes it
+    /// when it is the room's turn; a plan makes it at once, because that takes less time than sending it.
     pub(in crate::graphql) async fn get(
         &self,
         operation: &Arc<Operation>,
@@ -305,7 +197,13 @@ impl Renderings {
         event: Arc<Event>,
     ) -> Result<Arc<Rendering>, Answer> {
         let version = EventVersion::of(&event);
-        let rendering = self.get_item(operation, turns, Item::Event(event)).await?;
+        let rendering = match &operation.plan {
+            Some(plan) => {
+                let key = Key { operation: operation.identity, version: Version::Event(version) };
+                self.cache.get_or_insert_with(&key, || self.make_from_plan(plan, &event))?
+            }
+            None => self.get_item(operation, turns, Item::Event(event)).await?,
+        };
         operation.keep_recent(version, &rendering);
         Ok(rendering)
     }
@@ -354,15 +252,22 @@ impl Renderings {
         }
     }
 
+    fn make_from_plan(&self, plan: &EventPlan, event: &Event) -> Result<Arc<Rendering>, Answer> {
+        let payload = plan.render(event).map_err(|error| {
+            tracing::error!(%error, "cannot serialize an event");
+            Answer::fault()
+        })?;
+        self.finish(payload, Some(event_cursor(event)))
+    }
+
     async fn make(&self, operation: &Operation, turns: &RoomTurns, item: Item) -> Result<Arc<Rendering>, Answer> {
         // The semaphore is never closed.
         let _reading = if operation.reads_store { self.reading.acquire().await.ok() } else { None };
-        self.count.inc();
         let mut request = Request::new("").variables(operation.variables.clone()).data(Reads::default());
         request.set_parsed_query(operation.document.clone());
         let (request, cursor) = match item {
             Item::Event(event) => {
-                let cursor = cursor::encode_event(event.room, event.position).into();
+                let cursor = event_cursor(&event);
                 (request.data(event), Some(cursor))
             }
             Item::Presence(update) => (request.data(update), None),
@@ -376,12 +281,21 @@ impl Renderings {
         if answer.is_temporary() {
             return Err(answer);
         }
-        let payload = answer.into_json().json;
+        self.finish(answer.into_json().json, cursor)
+    }
+
+    /// A new rendering, if it is not too large.
+    fn finish(&self, payload: String, cursor: Option<Box<str>>) -> Result<Arc<Rendering>, Answer> {
+        self.count.inc();
         match payload.len() <= self.max {
             true => Ok(Arc::new(Rendering { payload: payload.into(), cursor })),
             false => Err(Answer::over_budget(BudgetExceeded::TooLarge { max: self.max })),
         }
     }
+}
+
+fn event_cursor(event: &Event) -> Box<str> {
+    cursor::encode_event(event.room, event.position).into()
 }
 
 #[cfg(test)]
@@ -390,45 +304,153 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::FutureExt as _;
+    use serde_json::Map;
 
     use super::*;
-    use crate::domain::message::{Message, MessageId};
-    use crate::domain::position::EntryTag;
+    use crate::domain::ban::{Ban, BanReason};
+    use crate::domain::event::EventKind;
+    use crate::domain::limits::Limits;
+    use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
+    use crate::domain::position::{EntryTag, Position, Seq};
+    use crate::domain::reaction::{Emoji, ReactionCount};
+    use crate::domain::room::{RoomId, RoomSettings, RoomTitle};
     use crate::domain::timestamp::Timestamp;
-    use crate::domain::user::{DisplayName, Role, User, UserId};
+    use crate::domain::user::{AvatarUrl, DisplayName, Role, User, UserId};
     use crate::graphql::execution::document::Document;
     use crate::graphql::execution::document::tests::LIMITS;
+    use crate::graphql::execution::request::Parameters;
 
-    fn event() -> Arc<Event> {
+    fn renderings() -> Renderings {
+        Renderings::new(event_schema(true), true, ClientLimit::new(99, 999), usize::MAX, Counter::default())
+    }
+
+    fn event(kind: impl FnOnce(Message) -> EventKind) -> Arc<Event> {
         let at = Timestamp::from_millis(0);
         let author = User { id: UserId::random(), display_name: DisplayName::anonymous(), avatar_url: None };
         let room = RoomId::random();
-        let message = Message {
-            deleted_at: Some(at),
-            deleted_by: Some(Role::Member),
-            ..Message::new(MessageId { room, index: 0 }, author, at, Seq(1))
-        };
+        let kind = kind(Message::new(MessageId { room, index: 1 }, author, at, Seq(1)));
         let position = Position { seq: Seq(1), tag: EntryTag::random() };
-        Arc::new(Event { room, position, at, kind: EventKind::Deleted(message) })
+        Arc::new(Event { room, position, at, kind })
     }
 
-    fn operation(renderings: &Renderings, alias: &str) -> Arc<Operation> {
-        let query = format!(
-            "subscription {{ messageEvents(roomId: \"r\", roomCode: \"c\") {{ {alias}: __typename cursor }} }}"
-        );
+    fn deleted(message: Message) -> EventKind {
+        EventKind::Deleted(Message {
+            deleted_at: Some(message.created_at),
+            deleted_by: Some(Role::Member),
+            text: None,
+            ..message
+        })
+    }
+
+    /// An event of every kind, with every value that it can have.
+    fn events() -> Vec<Arc<Event>> {
+        let at = Timestamp::from_millis(1);
+        let full = move |message: Message| Message {
+            text: MessageText::parse("a \"text\"", &Limits::default()).ok(),
+            edited_at: Some(at),
+            client_message_id: Some(ClientMessageId::from_stored("own".to_owned())),
+            author_role: Role::Owner,
+            reply_to: Some(0),
+            reactions: ["\u{1f44d}", "\u{2764}"]
+                .map(|emoji| ReactionCount { emoji: Emoji::from_stored(emoji.to_owned()), count: 2 })
+                .to_vec(),
+            author: User {
+                id: UserId::from_stored("signed:1".to_owned()),
+                avatar_url: Some(AvatarUrl::from_stored("https://host.example/a.png".to_owned())),
+                ..message.author
+            },
+            ..message
+        };
+        let title = Some(RoomTitle::from_stored("title".to_owned()));
+        let settings = RoomSettings { title, capacity: Some(5), ..RoomSettings::default() };
+        let reason = Some(BanReason::from_stored("reason".to_owned()));
+        let ban = move |user| Ban { user, at, until: Some(at), reason };
+        vec![
+            event(EventKind::Sent),
+            event(move |message| EventKind::Sent(full(message))),
+            event(move |message| EventKind::Edited(full(message))),
+            event(deleted),
+            event(move |message| EventKind::ReactionsChanged(full(message))),
+            event(|_| EventKind::RoomUpdated(RoomSettings::default())),
+            event(|_| EventKind::RoomUpdated(settings)),
+            event(|message| EventKind::UserBanned(Ban { user: message.author, at, until: None, reason: None })),
+            event(|message| EventKind::UserBanned(ban(message.author))),
+            event(|message| EventKind::UserUnbanned(message.author)),
+            event(|_| EventKind::RoomEnded),
+        ]
+    }
+
+    fn split_fragments(fields: &str) -> (&str, &str) {
+        fields.split_at(fields.find("fragment ").unwrap_or(fields.len()))
+    }
+
+    fn operation(renderings: &Renderings, root: &str, fields: &str) -> Arc<Operation> {
+        let (fields, fragments) = split_fragments(fields);
+        let query = format!("subscription {{ {root}(roomId: \"r\", roomCode: \"c\") {{ {fields} }} }} {fragments}");
         let document = Document::read(&query, &LIMITS).expect("a document");
-        let parameters = Parameters::new(query, None, None);
-        let operation = Operation::new(&parameters, &document, document.parsed.clone());
+        let parameters = Parameters::new(query, None, Some(Map::new()));
+        let identity = Identity::of(&parameters, &document);
+        let executable = document.prepare(document.operation(None), parameters.variables.as_ref()).expect("a document");
+        let operation = Operation::new(identity, &parameters, &document, executable, true).expect("a subscription");
         renderings.share(operation, ClientKey::Unknown).expect("within the limit")
+    }
+
+    /// Everything of every kind of event, in the form in which clients ask for it.
+    const EVERYTHING: &str = "__typename cursor at
+        ... on MessageSent { message { ...M } } ... on MessageEdited { message { ...M } }
+        ... on MessageDeleted { message { ...M } } ... on ReactionsChanged { message { ...M } }
+        ... on RoomUpdated { settings { title listed capacity slowModeSeconds locked } }
+        ... on UserBanned { ban { user { ...C } at until reason } } ... on UserUnbanned { user { ...C } }
+        fragment C on Chatter { id displayName avatarUrl isVerified }
+        fragment M on Message {
+            id index author { ...C } authorRole text createdAt editedAt deletedAt deletedBy clientMessageId replyToId
+            reactions { emoji count }
+        }";
+
+    #[tokio::test]
+    async fn a_plan_renders_events_as_the_schema_does() {
+        let renderings = renderings();
+        let of_messages = [
+            "__typename cursor at message { id index text createdAt editedAt deletedAt clientMessageId author { id } }",
+            "m: message { __typename a: author { __typename n: displayName } r: reactions { __typename c: count } }",
+            "at ... on MessageSent { __typename message { id } } ... on MessageDeleted { message { index } deleted: __typename }",
+            "... on MessageEvent { cursor ... on MessageEdited { at } } ... { message { text } }",
+            "... on RoomEvent { cursor ... on MessageEvent { at } }",
+        ];
+        let of_rooms = [
+            EVERYTHING,
+            "at ... on MessageEvent { message { id } ... on RoomEvent { cursor ... on MessageSent { sent: at } } }",
+            "t: __typename ... on RoomEvent { c: cursor } ... on RoomEnded { at } ... on UserBanned { b: ban { __typename } }",
+        ];
+        let of_messages = of_messages.map(|fields| ("messageEvents", fields));
+        let of_rooms = of_rooms.map(|fields| ("roomEvents", fields));
+        for (root, fields) in of_messages.into_iter().chain(of_rooms) {
+            let planned = operation(&renderings, root, fields);
+            // A directive without effect leaves a document to the schema.
+            let (inside, fragments) = split_fragments(fields);
+            let by_schema = format!("... @include(if: true) {{ {inside} }} {fragments}");
+            let by_schema = operation(&renderings, root, &by_schema);
+            assert_eq!((planned.plan.is_some(), by_schema.plan.is_some()), (true, false), "{fields}");
+            for event in events().into_iter().filter(|event| planned.root.name.delivers(&event.kind)) {
+                let turns = renderings.turns().of(event.room);
+                let planned = renderings.get(&planned, &turns, Arc::clone(&event)).await.expect("a rendering");
+                let by_schema = renderings.get(&by_schema, &turns, event).await.expect("a rendering");
+                assert_eq!(planned.payload, by_schema.payload);
+                assert!(!planned.payload.contains("errors"), "{}", planned.payload);
+            }
+        }
     }
 
     /// A socket does not poll its subscriptions while its client reads nothing.
     #[tokio::test]
     async fn a_subscription_that_is_not_polled_does_not_block_the_renderings_of_others() {
-        let renderings = Renderings::new(event_schema(true), ClientLimit::new(9, 9), usize::MAX, Counter::default());
-        let event = event();
+        let renderings = renderings();
+        let event = event(deleted);
         let turns = renderings.turns().of(event.room);
-        let [stalled, other] = ["a", "b"].map(|alias| operation(&renderings, alias));
+        let [stalled, other] = ["a", "b"].map(|alias| {
+            // With a directive, so that the schema renders.
+            operation(&renderings, "messageEvents", &format!("{alias}: __typename @include(if: true)"))
+        });
         let turn = turns.take().await;
         let mut waiting = pin!(renderings.get(&stalled, &turns, Arc::clone(&event)));
         assert!(waiting.as_mut().now_or_never().is_none(), "another rendering has the turn");

@@ -1,5 +1,5 @@
-//! Prepares a document for execution: removes arguments whose variable has no value, and moves the root field of a subscription
-//! out of fragments, where async-graphql does not look for it.
+//! Prepares a document for execution: removes arguments whose variable has no value, except those of the root field of a
+//! subscription, and moves that field out of fragments, where async-graphql does not look for it.
 
 use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
@@ -28,7 +28,13 @@ pub(super) fn prepare(
     }
     let has_value = |definition: &Name| variables.contains_key(definition.as_str());
     if !operation.variable_definitions.iter().all(|definition| has_value(&definition.node.name.node)) {
-        omit_absent(&mut executed.selection_set.node, variables);
+        match &mut executed.selection_set.node.items[..] {
+            // The arguments of the root field are read with the variables of each subscriber that shares the document.
+            [Positioned { node: Selection::Field(root), .. }] if operation.ty == OperationType::Subscription => {
+                omit_absent(&mut root.node.selection_set.node, variables);
+            }
+            _ => omit_absent(&mut executed.selection_set.node, variables),
+        }
         for fragment in fragments.values_mut() {
             omit_absent(&mut fragment.node.selection_set.node, variables);
         }

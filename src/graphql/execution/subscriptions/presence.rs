@@ -5,29 +5,27 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use crate::chat::RoomKey;
+use crate::graphql::execution::operation::Operation;
 use crate::graphql::execution::outcome::{self, Delivery, Events, Outcome};
-use crate::graphql::execution::rendering::Operation;
 use crate::graphql::execution::response::Answer;
-use crate::graphql::execution::subscriptions::root_field::RootField;
+use crate::graphql::execution::root_field::RootArguments;
 use crate::graphql::execution::subscriptions::{Slot, Subscriptions};
 use crate::metrics::GaugeGuard;
 
 impl Subscriptions {
-    /// Follows the presence of the room of `field`. It has no cursors: whoever reconnects gets a new snapshot.
+    /// Follows the presence of a room. It has no cursors: whoever reconnects gets a new snapshot.
     pub(super) async fn follow_presence(
         &self,
         slot: Slot,
-        field: RootField,
-        operation: Arc<Operation>,
+        operation: &Arc<Operation>,
+        arguments: RootArguments<'_>,
     ) -> Result<Outcome, Answer> {
-        let RootField { room_id, room_code, presence_token, position, response_key, name: _, after: _ } = field;
-        let key = RoomKey { id: &room_id, code: &room_code };
-        let opened = timeout(self.time_limit, self.chat.presence(slot.client, key, presence_token.as_deref())).await;
-        let mut follower = opened
-            .map_err(|_| Answer::timed_out())?
-            .map_err(|error| Answer::refused_subscription(error, position, &response_key))?;
-        let renderings = self.renderings.clone();
+        let RootArguments { room, presence_token, after: _ } = arguments;
+        let opened = timeout(self.time_limit, self.chat.presence(slot.client, room, presence_token)).await;
+        let mut follower = opened.map_err(|_| Answer::timed_out())?.map_err(|error| {
+            Answer::refused_subscription(error, operation.root.position, &operation.root.response_key)
+        })?;
+        let (renderings, operation) = (self.renderings.clone(), Arc::clone(operation));
         let turns = renderings.turns().of(follower.room());
         let held = (GaugeGuard::new(&slot.open), slot.permit);
         let deliveries = async_stream::stream! {

@@ -6,13 +6,14 @@ use async_graphql::{Pos, Response};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use crate::chat::{ChatError, Follower, RoomKey};
+use crate::chat::{ChatError, Follower};
 use crate::domain::event::Event;
+use crate::graphql::execution::operation::Operation;
 use crate::graphql::execution::outcome::{self, Delivery, Events, Outcome};
 use crate::graphql::execution::render_turns::RoomTurns;
-use crate::graphql::execution::rendering::{Operation, Renderings};
+use crate::graphql::execution::rendering::Renderings;
 use crate::graphql::execution::response::Answer;
-use crate::graphql::execution::subscriptions::root_field::RootField;
+use crate::graphql::execution::root_field::RootArguments;
 use crate::graphql::execution::subscriptions::{Slot, Subscriptions};
 use crate::graphql::schema::error::chat_error;
 use crate::metrics::GaugeGuard;
@@ -21,20 +22,19 @@ use crate::metrics::GaugeGuard;
 const MAX_RENDERINGS: usize = 3;
 
 impl Subscriptions {
-    /// Follows the room of `field`, and delivers the kinds of events that the field has.
+    /// Follows a room, and delivers the kinds of events that the root field has.
     pub(super) async fn follow(
         &self,
         slot: Slot,
-        field: RootField,
-        operation: Arc<Operation>,
+        operation: &Arc<Operation>,
+        arguments: RootArguments<'_>,
     ) -> Result<Outcome, Answer> {
-        let RootField { name, room_id, room_code, after, position, response_key, presence_token: _ } = field;
-        let key = RoomKey { id: &room_id, code: &room_code };
-        let followed = timeout(self.time_limit, self.chat.follow(slot.client, key, after.as_deref())).await;
-        let (start, mut follower) = followed
-            .map_err(|_| Answer::timed_out())?
-            .map_err(|error| Answer::refused_subscription(error, position, &response_key))?;
-        let renderings = self.renderings.clone();
+        let RootArguments { room, after, presence_token: _ } = arguments;
+        let followed = timeout(self.time_limit, self.chat.follow(slot.client, room, after)).await;
+        let (start, mut follower) = followed.map_err(|_| Answer::timed_out())?.map_err(|error| {
+            Answer::refused_subscription(error, operation.root.position, &operation.root.response_key)
+        })?;
+        let (renderings, operation) = (self.renderings.clone(), Arc::clone(operation));
         let turns = renderings.turns().of(follower.room());
         let held = (GaugeGuard::new(&slot.open), slot.permit);
         let deliveries = async_stream::stream! {
@@ -47,7 +47,7 @@ impl Subscriptions {
                         continue;
                     }
                 };
-                if !name.delivers(&event.kind) {
+                if !operation.root.name.delivers(&event.kind) {
                     continue;
                 }
                 if let Some(rendering) = operation.recent(&event) {
