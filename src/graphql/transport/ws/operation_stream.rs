@@ -9,9 +9,8 @@ use futures_util::stream::BoxStream;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span};
 
-use crate::graphql::execution::{
-    Answer, CountedJson, Delivery, Executor, Outcome, Parameters, Rendering, RequestContext,
-};
+use crate::graphql::execution::{Answer, CountedJson, Delivery, Outcome, Parameters, Rendering, RequestContext};
+use crate::graphql::transport::state::TransportState;
 
 /// One item of an operation's output.
 pub(super) enum Output {
@@ -42,8 +41,13 @@ pub(super) enum OperationStream {
 impl OperationStream {
     /// Starts a request, in `span` until it has a result or its subscription is open. It runs in a task of its own, because the
     /// socket's task does not poll it while the peer accepts no bytes, and it holds permits that other requests wait for.
-    pub(super) fn start(executor: Executor, parameters: Parameters, context: RequestContext, span: Span) -> Self {
-        let run = async move { executor.run(parameters, context).await };
+    pub(super) fn start(
+        state: Arc<TransportState>,
+        parameters: Parameters,
+        context: RequestContext,
+        span: Span,
+    ) -> Self {
+        let run = async move { state.executor.run(parameters, context).await };
         Self::Running(AbortOnDropHandle::new(tokio::spawn(run.instrument(span))))
     }
 }

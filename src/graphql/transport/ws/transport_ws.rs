@@ -128,7 +128,7 @@ impl Connection<'_> {
             resume_after: self.resume.remove(id),
         };
         let span = tracing::info_span!("operation", id = self.request_id.as_deref(), protocol = messages::NAME);
-        let output = OperationStream::start(state.executor.clone(), parameters, context, span);
+        let output = OperationStream::start(Arc::clone(state), parameters, context, span);
         // Most sockets have a single operation.
         self.operations.reserve_exact(1);
         self.operations.push(Operation { id: escaped_id.into(), output });

@@ -61,8 +61,7 @@ impl Executor for LimitedExecutor {
             resume_after: None,
         };
         let span = tracing::info_span!("operation", id = self.request_id.as_deref(), protocol = LEGACY_NAME);
-        let executor = self.state.executor.clone();
-        let outputs = OperationStream::start(executor, from_request(request), context, span);
+        let outputs = OperationStream::start(Arc::clone(&self.state), from_request(request), context, span);
         // The permit lives as long as the stream, which the library drops when the client stops the operation.
         let responses = outputs.filter_map(move |output| {
             let _permit = &permit;
