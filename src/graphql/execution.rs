@@ -4,6 +4,7 @@
 
 mod arguments;
 pub mod document;
+mod event_schema;
 mod executor;
 mod fast_path;
 mod limited_json;

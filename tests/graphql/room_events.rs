@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::support::client::{RoomKey, User, text};
+use crate::support::http::Client as Http;
 use crate::support::owner::{OwnedRoom, react};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
@@ -117,6 +118,114 @@ async fn assert_completes(reader: &mut Reader, transport: Transport) {
     match (reader.next().await, transport) {
         (Received::Complete, _) | (Received::Closed(_), Transport::Multipart) => {}
         (other, _) => panic!("completion was expected over {transport:?}, not {other:?}"),
+    }
+}
+
+/// The raw payloads of the next `count` events of a socket.
+async fn payloads(socket: &mut Socket, count: usize) -> Vec<String> {
+    socket.raw.clear();
+    for _ in 0..count {
+        socket.receive().await;
+    }
+    let payload = |line: &str| line.split_once(r#""payload":"#).expect("an event").1.to_owned();
+    socket.raw.lines().map(payload).collect()
+}
+
+/// A directive without effect leaves a document to the schema.
+#[tokio::test]
+async fn both_paths_render_every_kind_of_event_alike() {
+    for (server, _redis) in Server::on_each_store(&[]).await {
+        let (room, mut ada) = (OwnedRoom::create(&server.client()).await, User::with_own_token(server.client()));
+        // Events of the past, because live ones may show their message before or after its next change.
+        cause_every_kind(&room, &mut ada).await;
+        let mut sockets = Vec::new();
+        for query in [ROOM_EVENTS, EVENTS] {
+            for query in [query.to_owned(), query.replace("cursor at", "cursor at @include(if: true)")] {
+                let mut socket = Socket::ready(server.address()).await;
+                let variables = json!({ "roomId": room.key.id, "roomCode": room.key.code, "after": room.start });
+                socket.subscribe("events", &query, variables).await;
+                sockets.push(socket);
+            }
+        }
+        let [planned, executed, planned_messages, executed_messages] = &mut sockets[..] else { panic!("four sockets") };
+        let mut events = payloads(planned, KINDS.len()).await;
+        assert_eq!(events, payloads(executed, KINDS.len()).await);
+        let of_messages = payloads(planned_messages, 4).await;
+        assert_eq!(of_messages, payloads(executed_messages, 4).await);
+        room.client.wait_for_viewers(&room.key, sockets.len()).await;
+        room.end().await;
+        let [planned, executed, ..] = &mut sockets[..] else { panic!("four sockets") };
+        // Each follower that sees the end of a room has a time of its own for it.
+        let without_time = |payload: &str| payload.split_once(r#","at":"#).expect("a time").0.to_owned();
+        let last = payloads(planned, 1).await;
+        assert_eq!(without_time(&last[0]), without_time(&payloads(executed, 1).await[0]));
+        assert!(last[0].contains("RoomEnded"), "{last:?}");
+        events.extend(last);
+        let metrics = Http::of(&server.url("")).get("/metrics").await.body;
+        for path in ["fast", "schema"] {
+            let expected =
+                format!("livechat_renderings_total{{path=\"{path}\"}} {}\n", events.len() + of_messages.len());
+            assert!(metrics.contains(&expected), "{expected} is not in {metrics}");
+        }
+    }
+}
+
+/// Subscribers with the same document share an operation, but each has its own room and its own cursor.
+#[tokio::test]
+async fn a_shared_operation_starts_after_the_cursor_of_each_subscriber() {
+    let server = Server::embedded();
+    let (client, mut ada) = (server.client(), User::with_own_token(server.client()));
+    let with_directive = EVENTS.replace("cursor at", "cursor at @include(if: true)");
+    let with_default = |cursor: &str| EVENTS.replace("$after: String", &format!("$after: String = \"{cursor}\""));
+    let (room, other) = (OwnedRoom::create(&client).await, OwnedRoom::create(&client).await);
+    ada.send(&room.key, "first").await;
+    let second = ada.send(&room.key, "second").await;
+    ada.send(&other.key, "of another room").await;
+    let after_first = {
+        let mut reader = Subscriber::open(server.address(), &room.key, Some(room.start.clone())).await;
+        text(&reader.event().await["cursor"])
+    };
+    for (query, has_default) in
+        [(EVENTS.to_owned(), false), (with_directive, false), (with_default(&after_first), true)]
+    {
+        let in_room = |room: &OwnedRoom| json!({ "roomId": room.key.id, "roomCode": room.key.code });
+        let after = |room: &OwnedRoom, cursor: Value| {
+            let mut variables = in_room(room);
+            variables["after"] = cursor;
+            variables
+        };
+        let mut socket = Socket::ready(server.address()).await;
+        // The first subscriber stays, so that the others share its operation.
+        socket.subscribe("absent", &query, in_room(&room)).await;
+        if has_default {
+            assert_eq!(socket.next_text("absent").await, "second");
+        }
+        client.wait_for_viewers(&room.key, 1).await;
+        socket.subscribe("start", &query, after(&room, json!(room.start))).await;
+        assert_eq!(socket.next_text("start").await, "first");
+        assert_eq!(socket.next_text("start").await, "second");
+        socket.subscribe("later", &query, after(&room, json!(after_first))).await;
+        let event = socket.receive().await;
+        assert_eq!(
+            (&event["id"], &event["payload"]["data"]["messageEvents"]["message"]["id"]),
+            (&json!("later"), &second["id"])
+        );
+        assert_eq!(event["payload"]["data"]["messageEvents"]["cursor"], json!(client.cursor(&room.key).await));
+        socket.subscribe("other", &query, after(&other, json!(other.start))).await;
+        assert_eq!(socket.next_text("other").await, "of another room");
+        socket.subscribe("null", &query, after(&room, Value::Null)).await;
+        client.wait_for_viewers(&room.key, 4).await;
+        socket.assert_no_message().await;
+        // A cursor of another room is refused, although others of the operation have none.
+        socket.subscribe("wrong", &query, after(&other, json!(after_first))).await;
+        assert_eq!(socket.refusal("wrong").await, "CURSOR_INVALID");
+        for transport in TRANSPORTS {
+            let mut reader = open(&server, transport, &query, &room, &room.start).await;
+            let texts: Vec<_> = reader.events(2).await.iter().map(|event| text(&event["message"]["text"])).collect();
+            assert_eq!(texts, ["first", "second"], "{transport:?}");
+        }
+        drop(socket);
+        client.wait_for_viewers(&room.key, 0).await;
     }
 }
 

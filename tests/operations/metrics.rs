@@ -130,7 +130,7 @@ async fn subscriptions_deliveries_and_replays_are_counted() {
         assert_eq!(scrape.value(name, &labels), value, "{name} {labels:?}");
     }
     // The socket has received two events and the stream one of them, with the same operation.
-    assert_eq!(scrape.value("livechat_renderings_total", &[]), 2.0);
+    assert_eq!(scrape.value("livechat_renderings_total", &[("path", "fast")]), 2.0);
 
     drop((socket, stream));
     eventually("all subscriptions have ended", || async {

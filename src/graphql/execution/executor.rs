@@ -14,11 +14,12 @@ use crate::chat::Chat;
 use crate::client_limit::ClientLimit;
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::document::{Document, Documents, Limits};
+use crate::graphql::execution::event_schema::event_schema;
 use crate::graphql::execution::fast_path::RenderedMessages;
 use crate::graphql::execution::metrics::{self, GraphqlMetrics};
 use crate::graphql::execution::outcome::{self, Outcome};
 use crate::graphql::execution::persisted_queries::{Hash, PersistedQueries};
-use crate::graphql::execution::rendering::{Renderings, event_schema};
+use crate::graphql::execution::rendering::Renderings;
 use crate::graphql::execution::request::{Parameters, RequestContext};
 use crate::graphql::execution::response::Answer;
 use crate::graphql::execution::schema_errors;
@@ -76,8 +77,8 @@ impl Executor {
         let limits = settings.subscriptions;
         let distinct = ClientLimit::new(limits.distinct_per_client, limits.distinct);
         let events = event_schema(introspection).data(chat.clone());
-        let (max, count) = (settings.response_max, metrics.renderings.clone());
-        let renderings = Renderings::new(events, introspection, distinct, max, count);
+        let (max, made) = (settings.response_max, metrics.renderings.clone());
+        let renderings = Renderings::new(events, introspection, distinct, max, made);
         let time_limit = settings.time_limit;
         Self {
             schema: schema::finish(schema::builder(chat.clone()).validation_mode(ValidationMode::Fast), introspection),
@@ -172,7 +173,7 @@ impl Executor {
                 let run = plan.run(&self.chat, context.client, variables, &budget, &self.rendered_messages);
                 // Boxed, because the span moves what it surrounds.
                 if let Some(answer) = Box::pin(run).instrument(debug_span!("fast_path")).await {
-                    self.metrics.fast_answers.inc();
+                    self.metrics.answers.fast.inc();
                     return Ok(answer);
                 }
             }
@@ -183,7 +184,7 @@ impl Executor {
                 // The schema reports that there is no such operation.
                 request.operation_name.clone_from(&parameters.operation_name);
             }
-            self.metrics.schema_answers.inc();
+            self.metrics.answers.schema.inc();
             let mut response = Box::pin(self.schema.execute(request).instrument(debug_span!("schema"))).await;
             schema_errors::set_codes(&mut response.errors);
             if operation.is_some() && response.is_ok() {

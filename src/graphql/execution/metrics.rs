@@ -36,24 +36,34 @@ pub(in crate::graphql) struct GraphqlMetrics {
     sockets: Gauges<1>,
     subscriptions: Gauges<1>,
     /// Renderings that were made. All other deliveries shared one.
-    pub(in crate::graphql) renderings: Counter,
-    /// Queries and mutations answered on the fast path, and by the schema.
-    pub(in crate::graphql) fast_answers: Counter,
-    pub(in crate::graphql) schema_answers: Counter,
+    pub(in crate::graphql) renderings: PathCounters,
+    /// Queries and mutations that were executed.
+    pub(in crate::graphql) answers: PathCounters,
+}
+
+/// Counts what the fast path did, and what the schema did.
+#[derive(Clone, Default)]
+pub(in crate::graphql) struct PathCounters {
+    pub(in crate::graphql) fast: Counter,
+    pub(in crate::graphql) schema: Counter,
+}
+
+impl PathCounters {
+    fn of(counters: &Counters<1>) -> Self {
+        let [fast, schema] = ["fast", "schema"].map(|path| counters.get_or_create_owned(&[("path", path)]));
+        Self { fast, schema }
+    }
 }
 
 impl GraphqlMetrics {
     pub(in crate::graphql) fn new(metrics: &Metrics) -> Self {
-        let answers = Counters::<1>::default();
-        let [fast_answers, schema_answers] =
-            ["fast", "schema"].map(|path| answers.get_or_create_owned(&[("path", path)]));
+        let (renderings, answers) = (Counters::default(), Counters::default());
         let registered = Self {
             operations: metrics.operations().clone(),
             sockets: Gauges::default(),
             subscriptions: Gauges::default(),
-            renderings: Counter::default(),
-            fast_answers,
-            schema_answers,
+            renderings: PathCounters::of(&renderings),
+            answers: PathCounters::of(&answers),
         };
         let names = ROOT_FIELDS.iter().copied().chain([TYPENAME, INTROSPECTION]);
         names.for_each(|field| registered.operations.preregister(API, field));
@@ -61,8 +71,8 @@ impl GraphqlMetrics {
         metrics.register("livechat_sockets", "Open WebSocket connections, by protocol", registered.sockets.clone());
         let help = "Open subscriptions, by transport";
         metrics.register("livechat_subscriptions", help, registered.subscriptions.clone());
-        let help = "Events that were rendered; all other deliveries shared a rendering";
-        metrics.register("livechat_renderings", help, registered.renderings.clone());
+        let help = "Events that were rendered, by path: fast or schema; all other deliveries shared a rendering";
+        metrics.register("livechat_renderings", help, renderings);
         let help = "Queries and mutations that were executed, by the path that answered: fast or schema";
         metrics.register("livechat_graphql_answers", help, answers);
         registered

@@ -11,8 +11,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use async_graphql::{Context, Request, SchemaBuilder, Subscription, ValidationMode};
-use futures_util::{Stream, StreamExt as _, stream};
+use async_graphql::Request;
+use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -25,17 +25,14 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::event::Event;
 use crate::domain::presence::PresenceUpdate;
 use crate::error_code::ErrorCode;
+use crate::graphql::execution::event_schema::{EventSchema, EventSchemaBuilder};
 use crate::graphql::execution::fast_path::EventPlan;
+use crate::graphql::execution::metrics::PathCounters;
 use crate::graphql::execution::operation::{EventVersion, Identity, Operation, Rendering};
 use crate::graphql::execution::render_turns::{RenderTurns, RoomTurns};
 use crate::graphql::execution::response::Answer;
-use crate::graphql::schema::events::{MessageEvent, RoomEvent};
-use crate::graphql::schema::mutation::Mutation;
-use crate::graphql::schema::presence::PresenceEvent;
-use crate::graphql::schema::query::Query;
 use crate::graphql::schema::reads::Reads;
 use crate::graphql::schema::response_budget::BudgetExceeded;
-use crate::metrics::Counter;
 
 /// Size of the cache, in bytes.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -86,43 +83,6 @@ impl Weighter<Key, Arc<Rendering>> for Weight {
     }
 }
 
-/// A schema with the same types, whose subscription root yields the event in the data of the request.
-type EventSchema = async_graphql::Schema<Query, Mutation, EventRoot>;
-
-/// Builds the schema of events.
-pub(in crate::graphql) type EventSchemaBuilder = SchemaBuilder<Query, Mutation, EventRoot>;
-
-pub(in crate::graphql) struct EventRoot;
-
-#[Subscription(name = "Subscription")]
-impl EventRoot {
-    async fn message_events(
-        &self,
-        ctx: &Context<'_>,
-    ) -> async_graphql::Result<impl Stream<Item = MessageEvent> + use<>> {
-        let event = Arc::clone(ctx.data::<Arc<Event>>()?);
-        Ok(stream::iter(MessageEvent::from_event(event)))
-    }
-
-    async fn room_events(&self, ctx: &Context<'_>) -> async_graphql::Result<impl Stream<Item = RoomEvent> + use<>> {
-        let event = Arc::clone(ctx.data::<Arc<Event>>()?);
-        Ok(stream::iter(RoomEvent::from_event(event)))
-    }
-
-    async fn presence(&self, ctx: &Context<'_>) -> async_graphql::Result<impl Stream<Item = PresenceEvent> + use<>> {
-        let update = Arc::clone(ctx.data::<Arc<PresenceUpdate>>()?);
-        Ok(stream::iter([PresenceEvent::from(update)]))
-    }
-}
-
-/// Builds the schema that renders events of operations that have been validated. `introspection` must be that of the full schema.
-pub(in crate::graphql) fn event_schema(introspection: bool) -> EventSchemaBuilder {
-    let builder = EventSchema::build(Query, Mutation, EventRoot)
-        .validation_mode(ValidationMode::Fast)
-        .limit_recursive_depth(usize::MAX);
-    if introspection { builder } else { builder.disable_introspection() }
-}
-
 /// Makes and caches renderings.
 #[derive(Clone)]
 pub(in crate::graphql) struct Renderings {
@@ -139,22 +99,23 @@ pub(in crate::graphql) struct Renderings {
     reading: Arc<Semaphore>,
     /// Maximum size of a rendering, in bytes.
     max: usize,
-    count: Counter,
+    /// The renderings that were made.
+    made: PathCounters,
 }
 
 impl Renderings {
-    /// An empty cache. `introspection` must be that of the schema. `count` is incremented for each rendering that is made.
+    /// An empty cache. `introspection` must be that of the schema. `made` counts the renderings.
     pub(in crate::graphql) fn new(
         schema: EventSchemaBuilder,
         introspection: bool,
         distinct: Arc<ClientLimit>,
         max: usize,
-        count: Counter,
+        made: PathCounters,
     ) -> Self {
         let cache = Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight));
         let (schema, turns) = (schema.finish(), RenderTurns::new());
         let reading = Arc::new(Semaphore::new(MAX_READING));
-        Self { schema, introspection, cache, operations: Arc::default(), distinct, turns, reading, max, count }
+        Self { schema, introspection, cache, operations: Arc::default(), distinct, turns, reading, max, made }
     }
 
     /// Schedules renderings fairly among rooms.
@@ -253,6 +214,7 @@ impl Renderings {
     }
 
     fn make_from_plan(&self, plan: &EventPlan, event: &Event) -> Result<Arc<Rendering>, Answer> {
+        self.made.fast.inc();
         let payload = plan.render(event).map_err(|error| {
             tracing::error!(%error, "cannot serialize an event");
             Answer::fault()
@@ -281,12 +243,12 @@ impl Renderings {
         if answer.is_temporary() {
             return Err(answer);
         }
+        self.made.schema.inc();
         self.finish(answer.into_json().json, cursor)
     }
 
     /// A new rendering, if it is not too large.
     fn finish(&self, payload: String, cursor: Option<Box<str>>) -> Result<Arc<Rendering>, Answer> {
-        self.count.inc();
         match payload.len() <= self.max {
             true => Ok(Arc::new(Rendering { payload: payload.into(), cursor })),
             false => Err(Answer::over_budget(BudgetExceeded::TooLarge { max: self.max })),
@@ -299,167 +261,4 @@ fn event_cursor(event: &Event) -> Box<str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::pin::pin;
-    use std::time::Duration;
-
-    use futures_util::FutureExt as _;
-    use serde_json::Map;
-
-    use super::*;
-    use crate::domain::ban::{Ban, BanReason};
-    use crate::domain::event::EventKind;
-    use crate::domain::limits::Limits;
-    use crate::domain::message::{ClientMessageId, Message, MessageId, MessageText};
-    use crate::domain::position::{EntryTag, Position, Seq};
-    use crate::domain::reaction::{Emoji, ReactionCount};
-    use crate::domain::room::{RoomId, RoomSettings, RoomTitle};
-    use crate::domain::timestamp::Timestamp;
-    use crate::domain::user::{AvatarUrl, DisplayName, Role, User, UserId};
-    use crate::graphql::execution::document::Document;
-    use crate::graphql::execution::document::tests::LIMITS;
-    use crate::graphql::execution::request::Parameters;
-
-    fn renderings() -> Renderings {
-        Renderings::new(event_schema(true), true, ClientLimit::new(99, 999), usize::MAX, Counter::default())
-    }
-
-    fn event(kind: impl FnOnce(Message) -> EventKind) -> Arc<Event> {
-        let at = Timestamp::from_millis(0);
-        let author = User { id: UserId::random(), display_name: DisplayName::anonymous(), avatar_url: None };
-        let room = RoomId::random();
-        let kind = kind(Message::new(MessageId { room, index: 1 }, author, at, Seq(1)));
-        let position = Position { seq: Seq(1), tag: EntryTag::random() };
-        Arc::new(Event { room, position, at, kind })
-    }
-
-    fn deleted(message: Message) -> EventKind {
-        EventKind::Deleted(Message {
-            deleted_at: Some(message.created_at),
-            deleted_by: Some(Role::Member),
-            text: None,
-            ..message
-        })
-    }
-
-    /// An event of every kind, with every value that it can have.
-    fn events() -> Vec<Arc<Event>> {
-        let at = Timestamp::from_millis(1);
-        let full = move |message: Message| Message {
-            text: MessageText::parse("a \"text\"", &Limits::default()).ok(),
-            edited_at: Some(at),
-            client_message_id: Some(ClientMessageId::from_stored("own".to_owned())),
-            author_role: Role::Owner,
-            reply_to: Some(0),
-            reactions: ["\u{1f44d}", "\u{2764}"]
-                .map(|emoji| ReactionCount { emoji: Emoji::from_stored(emoji.to_owned()), count: 2 })
-                .to_vec(),
-            author: User {
-                id: UserId::from_stored("signed:1".to_owned()),
-                avatar_url: Some(AvatarUrl::from_stored("https://host.example/a.png".to_owned())),
-                ..message.author
-            },
-            ..message
-        };
-        let title = Some(RoomTitle::from_stored("title".to_owned()));
-        let settings = RoomSettings { title, capacity: Some(5), ..RoomSettings::default() };
-        let reason = Some(BanReason::from_stored("reason".to_owned()));
-        let ban = move |user| Ban { user, at, until: Some(at), reason };
-        vec![
-            event(EventKind::Sent),
-            event(move |message| EventKind::Sent(full(message))),
-            event(move |message| EventKind::Edited(full(message))),
-            event(deleted),
-            event(move |message| EventKind::ReactionsChanged(full(message))),
-            event(|_| EventKind::RoomUpdated(RoomSettings::default())),
-            event(|_| EventKind::RoomUpdated(settings)),
-            event(|message| EventKind::UserBanned(Ban { user: message.author, at, until: None, reason: None })),
-            event(|message| EventKind::UserBanned(ban(message.author))),
-            event(|message| EventKind::UserUnbanned(message.author)),
-            event(|_| EventKind::RoomEnded),
-        ]
-    }
-
-    fn split_fragments(fields: &str) -> (&str, &str) {
-        fields.split_at(fields.find("fragment ").unwrap_or(fields.len()))
-    }
-
-    fn operation(renderings: &Renderings, root: &str, fields: &str) -> Arc<Operation> {
-        let (fields, fragments) = split_fragments(fields);
-        let query = format!("subscription {{ {root}(roomId: \"r\", roomCode: \"c\") {{ {fields} }} }} {fragments}");
-        let document = Document::read(&query, &LIMITS).expect("a document");
-        let parameters = Parameters::new(query, None, Some(Map::new()));
-        let identity = Identity::of(&parameters, &document);
-        let executable = document.prepare(document.operation(None), parameters.variables.as_ref()).expect("a document");
-        let operation = Operation::new(identity, &parameters, &document, executable, true).expect("a subscription");
-        renderings.share(operation, ClientKey::Unknown).expect("within the limit")
-    }
-
-    /// Everything of every kind of event, in the form in which clients ask for it.
-    const EVERYTHING: &str = "__typename cursor at
-        ... on MessageSent { message { ...M } } ... on MessageEdited { message { ...M } }
-        ... on MessageDeleted { message { ...M } } ... on ReactionsChanged { message { ...M } }
-        ... on RoomUpdated { settings { title listed capacity slowModeSeconds locked } }
-        ... on UserBanned { ban { user { ...C } at until reason } } ... on UserUnbanned { user { ...C } }
-        fragment C on Chatter { id displayName avatarUrl isVerified }
-        fragment M on Message {
-            id index author { ...C } authorRole text createdAt editedAt deletedAt deletedBy clientMessageId replyToId
-            reactions { emoji count }
-        }";
-
-    #[tokio::test]
-    async fn a_plan_renders_events_as_the_schema_does() {
-        let renderings = renderings();
-        let of_messages = [
-            "__typename cursor at message { id index text createdAt editedAt deletedAt clientMessageId author { id } }",
-            "m: message { __typename a: author { __typename n: displayName } r: reactions { __typename c: count } }",
-            "at ... on MessageSent { __typename message { id } } ... on MessageDeleted { message { index } deleted: __typename }",
-            "... on MessageEvent { cursor ... on MessageEdited { at } } ... { message { text } }",
-            "... on RoomEvent { cursor ... on MessageEvent { at } }",
-        ];
-        let of_rooms = [
-            EVERYTHING,
-            "at ... on MessageEvent { message { id } ... on RoomEvent { cursor ... on MessageSent { sent: at } } }",
-            "t: __typename ... on RoomEvent { c: cursor } ... on RoomEnded { at } ... on UserBanned { b: ban { __typename } }",
-        ];
-        let of_messages = of_messages.map(|fields| ("messageEvents", fields));
-        let of_rooms = of_rooms.map(|fields| ("roomEvents", fields));
-        for (root, fields) in of_messages.into_iter().chain(of_rooms) {
-            let planned = operation(&renderings, root, fields);
-            // A directive without effect leaves a document to the schema.
-            let (inside, fragments) = split_fragments(fields);
-            let by_schema = format!("... @include(if: true) {{ {inside} }} {fragments}");
-            let by_schema = operation(&renderings, root, &by_schema);
-            assert_eq!((planned.plan.is_some(), by_schema.plan.is_some()), (true, false), "{fields}");
-            for event in events().into_iter().filter(|event| planned.root.name.delivers(&event.kind)) {
-                let turns = renderings.turns().of(event.room);
-                let planned = renderings.get(&planned, &turns, Arc::clone(&event)).await.expect("a rendering");
-                let by_schema = renderings.get(&by_schema, &turns, event).await.expect("a rendering");
-                assert_eq!(planned.payload, by_schema.payload);
-                assert!(!planned.payload.contains("errors"), "{}", planned.payload);
-            }
-        }
-    }
-
-    /// A socket does not poll its subscriptions while its client reads nothing.
-    #[tokio::test]
-    async fn a_subscription_that_is_not_polled_does_not_block_the_renderings_of_others() {
-        let renderings = renderings();
-        let event = event(deleted);
-        let turns = renderings.turns().of(event.room);
-        let [stalled, other] = ["a", "b"].map(|alias| {
-            // With a directive, so that the schema renders.
-            operation(&renderings, "messageEvents", &format!("{alias}: __typename @include(if: true)"))
-        });
-        let turn = turns.take().await;
-        let mut waiting = pin!(renderings.get(&stalled, &turns, Arc::clone(&event)));
-        assert!(waiting.as_mut().now_or_never().is_none(), "another rendering has the turn");
-        tokio::task::yield_now().await;
-        drop(turn);
-        for operation in [&other, &stalled] {
-            let rendering = renderings.get(operation, &turns, Arc::clone(&event));
-            let rendering = tokio::time::timeout(Duration::from_secs(10), rendering).await.expect("in time");
-            assert!(rendering.expect("a rendering").payload.contains("MessageDeleted"));
-        }
-    }
-}
+mod tests;
