@@ -41,7 +41,7 @@ impl Chat {
             let room = self.open_room(client, input.room).await?.room;
             let claimant = self.identify(client, &room, input.user_id, input.token)?;
             let is_owner = self.is_proven_owner(client, &room, &claimant, input.owner_token).await?;
-            let address = secrets::address_hash(&room, client);
+            let address = room.address_hash(client);
             let user = match claimant {
                 Claimant::Unsigned(user) => user,
                 Claimant::Signed(signed) => {

@@ -2,7 +2,6 @@
 
 use tracing::instrument;
 
-use crate::access::secrets;
 use crate::chat::admission::{Claimant, OnUnknownUser, prepare_admission};
 use crate::chat::{
     Accepted, ChangeMessage, Chat, ChatError, MAX_ATTEMPTS, MessageRef, SendMessage, ids, message_of, with_deadline,
@@ -41,7 +40,7 @@ impl Chat {
             client_message_id,
             reply_to,
             is_owner,
-            address: secrets::address_hash(&room, client),
+            address: room.address_hash(client),
             limits: self.room_limits(),
         };
         let user = match claimant {
@@ -116,7 +115,7 @@ impl Chat {
             let is_owner = claimant.is_owner_of(&room);
             let admitted = chat.authenticate(client, &room, claimant, &token).await?;
             let index = index.ok_or(Violation::MessageNotFound)?;
-            let address = secrets::address_hash(&room, client);
+            let address = room.address_hash(client);
             let actor = Actor { user: admitted.user.clone(), is_owner, address };
             for _ in 0..MAX_ATTEMPTS {
                 let message = snapshot.messages.pop().ok_or(Violation::MessageNotFound)?;

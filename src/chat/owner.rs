@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::instrument;
 
 use crate::access::Denied;
+use crate::chat::room_cache::CachedRoom;
 use crate::chat::settings_input::parse_settings;
 use crate::chat::{BanUser, ChangeSettings, Chat, ChatError, OwnerKey, RoomView, ids, with_deadline};
 use crate::domain::ban::{Ban, BanReason};
@@ -162,7 +163,7 @@ impl Chat {
     }
 
     /// Opens a room with the token that proves its owner. Charges the client for a send, because every use changes the room.
-    async fn open_as_owner(&self, client: ClientKey, key: OwnerKey<'_>) -> Result<Arc<Room>, ChatError> {
+    async fn open_as_owner(&self, client: ClientKey, key: OwnerKey<'_>) -> Result<Arc<CachedRoom>, ChatError> {
         let room = self.find_room(ids::parse_room_id(key.room_id)?).await?.room;
         self.rate_limiter.check_send(client, "", room.id)?;
         self.check_owner(client, &room, key.token).await?;

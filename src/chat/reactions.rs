@@ -2,7 +2,6 @@
 
 use tracing::instrument;
 
-use crate::access::secrets;
 use crate::chat::{Accepted, Chat, ChatError, React, ids, with_deadline};
 use crate::domain::client_key::ClientKey;
 use crate::domain::position::EntryTag;
@@ -31,7 +30,7 @@ impl Chat {
                 if message.room != room_id {
                     return Err(Violation::MessageNotFound.into());
                 }
-                let address = secrets::address_hash(&room, client);
+                let address = room.address_hash(client);
                 let actor = Actor { user: admitted.user.clone(), is_owner, address };
                 let (tag, message) = (EntryTag::random(), message.index);
                 let reaction = Reaction { room: room.id, tag, actor, message, emoji, add, limits };

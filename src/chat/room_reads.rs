@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::access::Denied;
+use crate::chat::room_cache::CachedRoom;
 use crate::chat::{Chat, ChatError, RoomKey, ids};
 use crate::domain::client_key::ClientKey;
 use crate::domain::message::Message;
 use crate::domain::page::Window;
-use crate::domain::room::{Room, RoomId};
+use crate::domain::room::RoomId;
 use crate::store::{RoomState, Snapshot, StoreError};
 
 /// A room and a page of its messages at one instant.
@@ -21,7 +22,7 @@ pub struct RoomView {
 
 /// A room whose code was right.
 pub(super) struct OpenedRoom {
-    pub(super) room: Arc<Room>,
+    pub(super) room: Arc<CachedRoom>,
     /// Its state, if opening the room had to read it.
     pub(super) fresh_state: Option<RoomState>,
 }
