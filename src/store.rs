@@ -78,7 +78,7 @@ pub use crate::store::room_state::{ActiveRooms, BanPage, Member, NewRoom, RoomSt
 ///     limits. A rule holds for exactly the changes after the entry that set it. A repeat is recognized before any rule. No rule
 ///     forbids a deletion, and none forbids anything to an owner. Whoever has proven to be the owner stays it for the room's life.
 /// 16. A ban forbids its user to send, edit, react and join. Unless the id of the user is signed, it also forbids that to all users
-///     with unsigned ids at the last known address from which the user sent or joined. An unknown address is never banned, and
+///     with unsigned ids at the last known address from which the user did any of this. An unknown address is never banned, and
 ///     never replaces a known one. An owner cannot be banned. A lifted, replaced or expired ban forbids nothing.
 /// 17. In slow mode, the times of two messages of a user are never closer than the setting, under contention too. The first message
 ///     of a user with an unsigned id also counts against its address, if that is known: against other first messages from there.

@@ -22,7 +22,7 @@ pub struct Actor {
     pub user: User,
     /// Whether the user has proven to be the owner with this action. A user who did so earlier is an owner anyway.
     pub is_owner: bool,
-    /// `None` if the address is unknown.
+    /// Replaces the address that is stored with the user. `None` if the address is unknown.
     pub address: Option<AddressHash>,
 }
 

@@ -24,7 +24,7 @@ pub struct UserRecord {
 pub struct MemberRecord {
     pub user: User,
     pub role: Role,
-    /// The last known address from which the user sent or joined.
+    /// The last known address from which the user wrote, reacted or joined.
     pub address: Option<AddressHash>,
     /// The place among the users who have sent a message, from 0. `None` if the user has only joined.
     pub index: Option<u64>,

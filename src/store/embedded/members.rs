@@ -18,7 +18,7 @@ pub(super) struct MemberRow {
     display_name: DisplayName,
     avatar_url: Option<AvatarUrl>,
     pub(super) role: Role,
-    /// The last known address from which the user sent or joined.
+    /// The last known address from which the user wrote, reacted or joined.
     pub(super) address: Option<AddressHash>,
 }
 
@@ -39,9 +39,10 @@ impl MemberRow {
         Self { ordinal, display_name, avatar_url, role, address: actor.address }
     }
 
-    /// The row once the user has proven to be the owner.
-    pub(super) fn promoted(&self) -> Self {
-        Self { role: Role::Owner, ..self.clone() }
+    /// The row after `actor`, who is this user, has acted without a message: name and picture stay.
+    pub(super) fn after_action(&self, actor: &Actor) -> Self {
+        let role = if actor.is_owner { Role::Owner } else { self.role };
+        Self { role, address: actor.address.or(self.address), ..self.clone() }
     }
 
     /// Whether it stays the same when `actor`, who is this user, acts.

@@ -17,7 +17,7 @@ use crate::store::embedded::room_cache::CachedRoom;
 use crate::store::embedded::rooms::number_of;
 use crate::store::embedded::rules;
 use crate::store::embedded::writer::WriteContext;
-use crate::store::embedded::writes::{save_owner, update_message};
+use crate::store::embedded::writes::{save_actor, update_message};
 use crate::store::{Reacted, Reaction, StoreError};
 
 /// Maximum number of entries that one call appends.
@@ -32,7 +32,7 @@ pub(super) fn react(ctx: &mut WriteContext<'_>, reaction: Reaction) -> Result<Re
     let message = find_message(connection, room, reaction.message)?;
     let id = room.row.id_of(message.id.index);
     let Some(row) = toggled(connection, id, &message, &reaction)? else {
-        save_owner(connection, room, &reaction.actor)?;
+        save_actor(connection, room, &reaction.actor)?;
         return Ok(Reacted { message, head: room.row.state.head, due: None });
     };
     let times = reaction_rows::find_times(connection, id)?;
@@ -42,7 +42,7 @@ pub(super) fn react(ctx: &mut WriteContext<'_>, reaction: Reaction) -> Result<Re
     if !is_marked && !reaction.limits.allow_reaction(head.seq.0, room.reserved(), entries) {
         return Err(StoreError::Full);
     }
-    save_owner(connection, room, &reaction.actor)?;
+    save_actor(connection, room, &reaction.actor)?;
     reaction_rows::save(connection, id, &reaction.actor.user.id, &reaction.emoji, row)?;
     let mut message = message;
     reaction_rows::count(&mut message.reactions, &reaction.emoji, reaction.add);

@@ -112,7 +112,7 @@ pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Result<Commi
                 return Err(StoreError::EditLimit);
             }
             allow_entry(room, limits)?;
-            save_owner(connection, room, &editor)?;
+            save_actor(connection, room, &editor)?;
             let edited = Message { text: Some(text), edited_at: Some(now), revision: position.seq, ..message };
             update_message(connection, &room.row, &edited, 1)?;
             EventKind::Edited(edited)
@@ -212,14 +212,12 @@ fn save_sender(connection: &Connection, room: &mut CachedRoom, author: &Actor) -
     Ok(role)
 }
 
-/// Stores that a user of the room has proven to be the owner, if it has.
-pub(super) fn save_owner(connection: &Connection, room: &mut CachedRoom, actor: &Actor) -> rusqlite::Result<()> {
+/// Stores what an action without a message tells about a user of the room: its address, and whether it is the owner.
+pub(super) fn save_actor(connection: &Connection, room: &mut CachedRoom, actor: &Actor) -> rusqlite::Result<()> {
     let key = room.row.key;
-    if actor.is_owner
-        && let Some(known) = room.member(connection, &actor.user.id)?
-        && known.role != Role::Owner
-    {
-        let row = known.promoted();
+    let Some(known) = room.member(connection, &actor.user.id)? else { return Ok(()) };
+    let row = known.after_action(actor);
+    if row != *known {
         members::update(connection, key, &actor.user.id, &row)?;
         room.set_member(&actor.user.id, row);
     }

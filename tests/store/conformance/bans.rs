@@ -6,7 +6,7 @@ use std::time::Duration;
 use livechat::domain::event::EventKind;
 use livechat::domain::room::RoomId;
 use livechat::domain::user::{DisplayName, Role, User};
-use livechat::store::{Actor, Denial, RoomLimits, Store, StoreError};
+use livechat::store::{Actor, Denial, Reaction, RoomLimits, Store, StoreError};
 
 use super::expiry::wait_until;
 use super::fixture::Fixture;
@@ -82,6 +82,32 @@ pub async fn contract_16_a_ban_of_an_unsigned_user_covers_its_address(on: &dyn F
 
 fn by_owner_at(address: u8) -> Actor {
     Actor { is_owner: true, ..at_address(&named_user("the owner"), address) }
+}
+
+pub async fn contract_16_edits_and_reactions_renew_the_address(on: &dyn Fixture) -> Outcome {
+    let (store, other) = (on.store(), on.second_handle());
+    let room = room(&store).await?;
+    let target = into_message(commit_new(&store, send(room, &named_user("bob"), "hello")).await?);
+    let (editor, reactor) = (named_user("editor"), named_user("reactor"));
+    let sent = into_message(commit_new(&store, send_by(room, at_address(&editor, 1), "from the first")).await?);
+    commit_new(&other, by(edit(&sent, "from the second"), at_address(&editor, 2))).await?;
+    store.join(room, at_address(&reactor, 3)).await?;
+    // The second reaction changes nothing but the address.
+    for address in [4, 5] {
+        let actor = at_address(&reactor, address);
+        other.react(Reaction { actor, ..reaction(&target, &reactor, "👍") }).await?;
+    }
+    for user in [&editor, &reactor] {
+        commit_new(&store, ban(room, user)).await?;
+    }
+    for address in [2, 5] {
+        ensure_banned(&other, room, at_address(&named_user("new"), address), "the last address").await?;
+    }
+    for address in [1, 3, 4] {
+        let user = named_user(&format!("user {address}"));
+        ensure_may_send(&store, room, at_address(&user, address), "an earlier address").await?;
+    }
+    Ok(())
 }
 
 pub async fn contract_16_a_ban_of_a_signed_user_leaves_its_address_alone(on: &dyn Fixture) -> Outcome {

@@ -107,6 +107,9 @@ controls! {
         contract_16_a_ban_of_an_unsigned_user_covers_its_address,
         contract_16_an_expired_or_replaced_ban_forbids_nothing
     ];
+    a_store_that_renews_addresses_with_messages_only_is_caught: Fault::AddressesNotRenewed, [
+        contract_16_edits_and_reactions_renew_the_address
+    ];
     a_store_that_checks_slow_mode_before_the_commit_is_caught: Fault::SlowModeNotAtomic, [
         contract_17_parallel_messages_keep_their_distance
     ];

@@ -156,7 +156,7 @@ impl ModelRoom {
                     return Err(StoreError::EditLimit);
                 }
                 self.check_space(*limits)?;
-                self.save_owner(editor);
+                self.save_actor(editor);
                 let message = self.find_for_change(*index, *revision)?;
                 message.text = Some(text.clone());
                 message.edited_at = Some(at);
@@ -219,7 +219,7 @@ impl ModelRoom {
         let key = (*index, actor.user.id.clone(), emoji.clone());
         let toggles = self.reactions.get(&key).copied().unwrap_or(0);
         if (toggles % 2 == 1) == *add {
-            self.save_owner(actor);
+            self.save_actor(actor);
             return Ok(false);
         }
         if toggles >= REACTION_TOGGLES_MAX {
@@ -234,7 +234,7 @@ impl ModelRoom {
         if !is_reserved {
             self.check_space(*limits)?;
         }
-        self.save_owner(actor);
+        self.save_actor(actor);
         self.reactions.insert(key, toggles + 1);
         self.reaction_changes += 1;
         let count = |emoji: &Emoji| {
@@ -324,10 +324,10 @@ impl ModelRoom {
         role
     }
 
-    fn save_owner(&mut self, actor: &Actor) {
-        let member = self.members.iter_mut().find(|member| member.user.id == actor.user.id);
-        if let Some(member) = member.filter(|_| actor.is_owner) {
-            member.role = Role::Owner;
+    /// Stores what an edit or a reaction tells about its user.
+    fn save_actor(&mut self, actor: &Actor) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.user.id == actor.user.id) {
+            member.update_access(actor);
         }
     }
 
@@ -360,6 +360,10 @@ impl ModelMember {
         if actor.user.id.is_signed() {
             self.user = actor.user.clone();
         }
+        self.update_access(actor);
+    }
+
+    fn update_access(&mut self, actor: &Actor) {
         if actor.is_owner {
             self.role = Role::Owner;
         }

@@ -37,24 +37,28 @@ local function is_full(room, max_entries)
   return room.seq + room.reserved + 1 > tonumber(max_entries)
 end
 
--- Returns the outcome and its detail if a rule forbids a user to act. An owner who is known in the room is remembered as one.
+-- Returns the outcome and its detail if a rule forbids a user to act. `remember_actor` stores what the action tells about a user of
+-- the room: its address, and whether it is the owner.
 local function authorize(room, id, mark)
   local record = call('HGET', KEYS[1], 'u' .. id)
-  local role = record and string.sub(record, 1, 1)
-  local is_owner = string.byte(mark) == 111
-  if role == 'o' or role == 'O' then
-    return nil
-  elseif is_owner then
-    room.new_owner = record and { 'u' .. id, string.upper(role) == role and 'O' .. string.sub(record, 2) or 'o' .. string.sub(record, 2) }
-  elseif room.extras ~= '' then
-    return find_denial(KEYS[1], room.extras, id, string.sub(mark, 2), room.at)
+  local is_owner, address = string.byte(mark) == 111, string.sub(mark, 2)
+  if record then
+    local role, last_address = struct.unpack(MEMBER, record)
+    if is_owner then
+      role = role == string.upper(role) and 'O' or 'o'
+    end
+    is_owner = role == 'o' or role == 'O'
+    local current = role .. (address == NO_ADDRESS and last_address or address) .. string.sub(record, 18)
+    room.actor = current ~= record and { 'u' .. id, current }
+  end
+  if not is_owner and room.extras ~= '' then
+    return find_denial(KEYS[1], room.extras, id, address, room.at)
   end
 end
 
--- Writes an owner that `authorize` has found.
-local function remember_owner(room)
-  if room.new_owner then
-    call('HSET', KEYS[1], unpack(room.new_owner))
+local function remember_actor(room)
+  if room.actor then
+    call('HSET', KEYS[1], unpack(room.actor))
   end
 end
 

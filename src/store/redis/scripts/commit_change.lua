@@ -53,7 +53,7 @@ local encoded = encode_message(message, entry)
 call('LSET', KEYS[2], index, encoded)
 call('RPUSH', KEYS[3], entry)
 write_state(room)
-remember_owner(room)
+remember_actor(room)
 if had_reactions then
   call('ZREMRANGEBYLEX', KEYS[4], lex_range(struct.pack('>I6', index)))
   call('ZREM', KEYS[5], index)

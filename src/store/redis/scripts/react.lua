@@ -34,7 +34,7 @@ for _, other in ipairs(own) do
   end
 end
 if toggles % 2 == tonumber(add) then
-  remember_owner(room)
+  remember_actor(room)
   return { 'ok', encoded, tostring(room.seq), room.tag, '' }
 end
 if toggles >= tonumber(max_toggles) or not member and #own >= tonumber(max_kinds) then
@@ -87,7 +87,7 @@ if entry then
   call('RPUSH', KEYS[3], entry)
 end
 write_state(room)
-remember_owner(room)
+remember_actor(room)
 if member then
   call('ZREM', KEYS[4], member)
 end

@@ -29,6 +29,8 @@ pub enum Fault {
     RepeatsObeyBans,
     /// Addresses are not banned.
     AddressesNotBanned,
+    /// Only messages and joins renew the address of a user.
+    AddressesNotRenewed,
     /// Slow mode is checked before the commit, not in the same step.
     SlowModeNotAtomic,
     /// Gathered changes of reactions never get their entry.

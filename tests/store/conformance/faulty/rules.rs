@@ -43,6 +43,7 @@ impl RuleFaults {
     /// The reaction as the inner store sees it.
     pub fn change_reaction(&self, fault: Fault, reaction: &mut Reaction) {
         self.change_actor(fault, &mut reaction.actor);
+        keep_address(fault, &mut reaction.actor);
         if fault == Fault::ReactionsCountedTwice && reaction.add {
             let number = self.reactions.fetch_add(1, Ordering::Relaxed);
             let user = &mut reaction.actor.user.id;
@@ -67,6 +68,7 @@ impl RuleFaults {
             }
             Change::Edit { editor, .. } => {
                 self.change_actor(fault, editor);
+                keep_address(fault, editor);
                 self.check_bans(fault, (room, editor.user.id.clone())).await
             }
             Change::Ban { user, duration, .. } if fault == Fault::BansNotAtomic => {
@@ -99,5 +101,12 @@ impl RuleFaults {
         tokio::time::sleep(PAUSE).await;
         self.last_sends.lock().expect("no panic").insert(user, Instant::now());
         Ok(())
+    }
+}
+
+/// Hides the address of a user who edits or reacts.
+fn keep_address(fault: Fault, actor: &mut Actor) {
+    if fault == Fault::AddressesNotRenewed {
+        actor.address = None;
     }
 }
