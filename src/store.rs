@@ -113,9 +113,14 @@ pub trait Store: FailureCounters {
     /// gave the ban, which never changes; a ban that replaces another is a new one. Fails with [`StoreError::NotFound`] if there is no such room.
     async fn bans(&self, room: RoomId, after: Option<u64>, limit: u32) -> Result<BanPage, StoreError>;
 
-    /// Reads a user of the room: one that has sent a message or has joined. `None` if there is no such user. Fails with
-    /// [`StoreError::NotFound`] if there is no such room.
-    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError>;
+    /// Reads a user of the room: one that has sent a message or has joined. `None` if there is no such user. Bans are decided as
+    /// for an action of the user from `address`. Fails with [`StoreError::NotFound`] if there is no such room.
+    async fn member(
+        &self,
+        room: RoomId,
+        user: &UserId,
+        address: Option<AddressHash>,
+    ) -> Result<Option<Member>, StoreError>;
 
     /// Registers a user in a room without a message, or updates its role and address. Returns the user as stored in the room: the
     /// name of a known unsigned user stays, that of a signed one is replaced. Fails with [`StoreError::NotFound`] if there is no such

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tracing::instrument;
 
+use crate::access::secrets;
 use crate::chat::{Chat, ChatError, FOLLOW_COST, RoomKey, with_deadline};
 use crate::domain::client_key::ClientKey;
 use crate::domain::presence::{PresenceUpdate, PresentUser, TYPING_DURATION, Typing};
@@ -11,7 +12,7 @@ use crate::domain::room::{Room, RoomId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{Role, UserId};
 use crate::hub::PresenceReader;
-use crate::store::Member;
+use crate::store::{AddressHash, Member};
 
 /// One reader of a room's presence, made by [`Chat::presence`]. Dropping it ends the subscription.
 pub struct PresenceFollower {
@@ -57,8 +58,9 @@ impl Chat {
             let mut reader = self.hub.presence(&state).await;
             if let Some(user) = user {
                 // Read after the hub watches the room, so that no ban is missed in between.
-                let Member { user, role, .. } = self.member_to_show(&room, &user).await?;
-                reader.show(PresentUser { user, role });
+                let address = secrets::address_hash(&room, client);
+                let Member { user, role, .. } = self.member_to_show(&room, &user, address).await?;
+                reader.show(PresentUser { user, role }, address);
             }
             Ok::<_, ChatError>(PresenceFollower { room: room.id, reader })
         })
@@ -77,7 +79,8 @@ impl Chat {
             let room = self.open_room(client, key).await?.room;
             let user = self.presence_user(client, &room, presence_token).await?;
             self.rate_limiter.check_typing(client, user.as_str(), room.id)?;
-            let (member, view) = tokio::try_join!(self.member_to_show(&room, &user), self.read_room(room.id, None))?;
+            let member = self.member_to_show(&room, &user, secrets::address_hash(&room, client));
+            let (member, view) = tokio::try_join!(member, self.read_room(room.id, None))?;
             if view.state.settings.locked && member.role != Role::Owner {
                 return Err(ChatError::RoomLocked);
             }
@@ -92,9 +95,15 @@ impl Chat {
         self.access.check_presence_token(client, room, token).await?.ok_or(ChatError::PresenceTokenInvalid)
     }
 
-    /// A user that may be shown to the others in a room.
-    async fn member_to_show(&self, room: &Room, user: &UserId) -> Result<Member, ChatError> {
-        let member = self.store.member(room.id, user).await?.ok_or(ChatError::PresenceTokenInvalid)?;
+    /// A user that may be shown to the others in a room. A ban of the address that its client has now holds, wherever the user
+    /// joined from.
+    async fn member_to_show(
+        &self,
+        room: &Room,
+        user: &UserId,
+        address: Option<AddressHash>,
+    ) -> Result<Member, ChatError> {
+        let member = self.store.member(room.id, user, address).await?.ok_or(ChatError::PresenceTokenInvalid)?;
         match member.banned_until {
             Some(until) => Err(ChatError::UserBanned { until }),
             None => Ok(member),

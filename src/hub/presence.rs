@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::domain::presence::{PresenceUpdate, PresentUser};
 use crate::domain::user::UserId;
-use crate::store::{Store, StoreError};
+use crate::store::{AddressHash, Store, StoreError};
 
 pub(super) use crate::hub::presence::room::RoomPresence;
 
@@ -61,15 +61,16 @@ impl PresenceReader {
         self.room.wait_until_complete().await;
     }
 
-    /// Shows a user to the others for as long as this subscription lives, and a little longer.
-    pub fn show(&mut self, user: PresentUser) {
+    /// Shows a user to the others for as long as this subscription, which comes from `address`, lives, and a little longer. A ban of
+    /// the address hides it.
+    pub fn show(&mut self, user: PresentUser, address: Option<AddressHash>) {
         let earlier = self.shown.replace(user.user.id.clone());
         self.room.change(|state| {
             let now = Instant::now();
             if let Some(earlier) = earlier {
                 state.local.leave(&earlier, now);
             }
-            state.join(user);
+            state.join(user, address);
             // The first snapshot shows the user, unless another change was sent a moment ago.
             state.advance(now);
         });

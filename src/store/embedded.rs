@@ -53,9 +53,10 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::token::TokenHash;
 use crate::domain::user::{Role, UserId};
 use crate::store::{
-    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
-    FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, Member, NewMessage, NewRoom,
-    PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
+    ActiveRooms, Actor, AddressHash, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt,
+    Commit, Committed, FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, Member,
+    NewMessage, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError,
+    Subject, UserPage,
 };
 
 pub use crate::store::embedded::open::OpenError;
@@ -189,11 +190,16 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+    async fn member(
+        &self,
+        room: RoomId,
+        user: &UserId,
+        address: Option<AddressHash>,
+    ) -> Result<Option<Member>, StoreError> {
         let id = user.clone();
         self.read_room(room, move |connection, room| {
             let Some(row) = members::find(connection, room.key, &id)? else { return Ok(None) };
-            let address = row.address.filter(|_| !id.is_signed());
+            let address = address.filter(|_| !id.is_signed());
             let banned_until = match row.role {
                 Role::Owner => None,
                 Role::Member => bans::find_end(connection, room.key, &id, address, room.state.now)?,

@@ -20,9 +20,10 @@ use crate::domain::token::TokenHash;
 use crate::domain::user::UserId;
 use crate::metrics::{Counters, Histograms, Metrics, duration_histogram};
 use crate::store::{
-    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
-    FailureCounters, FailureOutcome, FailureRecord, Feed, LockoutPolicy, Member, NewMessage, NewRoom, PresenceReport,
-    PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
+    ActiveRooms, Actor, AddressHash, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt,
+    Commit, Committed, FailureCounters, FailureOutcome, FailureRecord, Feed, LockoutPolicy, Member, NewMessage,
+    NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject,
+    UserPage,
 };
 
 /// The `call` label of every measured operation.
@@ -156,8 +157,13 @@ impl Store for MeasuredStore {
         self.measure("bans", self.store.bans(room, after, limit)).await
     }
 
-    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
-        self.measure("member", self.store.member(room, user)).await
+    async fn member(
+        &self,
+        room: RoomId,
+        user: &UserId,
+        address: Option<AddressHash>,
+    ) -> Result<Option<Member>, StoreError> {
+        self.measure("member", self.store.member(room, user, address)).await
     }
 
     async fn join(&self, room: RoomId, actor: Actor) -> Result<Member, StoreError> {

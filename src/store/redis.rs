@@ -58,9 +58,9 @@ use crate::store::redis::startup::{StartupWait, check_layout};
 use crate::store::redis::two_step_send::send_in_two_steps;
 use crate::store::redis::viewer_cache::ViewerCache;
 use crate::store::{
-    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
-    Feed, Member, NewMessage, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot,
-    Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
+    ActiveRooms, Actor, AddressHash, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt,
+    Commit, Committed, Feed, Member, NewMessage, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomState,
+    Sent, Snapshot, Store, StoreError, TRUSTED_CLIENTS_MAX, UserPage,
 };
 
 /// Maximum number of operations of several steps in flight, at some 4 kB each. No process starts that many while an unavailable
@@ -186,8 +186,13 @@ impl Store for RedisStore {
         self.read_bans(room, after, limit).await
     }
 
-    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
-        self.read_member(room, user).await
+    async fn member(
+        &self,
+        room: RoomId,
+        user: &UserId,
+        address: Option<AddressHash>,
+    ) -> Result<Option<Member>, StoreError> {
+        self.read_member(room, user, address).await
     }
 
     async fn join(&self, room: RoomId, actor: Actor) -> Result<Member, StoreError> {

@@ -87,7 +87,7 @@ pub struct ActiveRooms {
 pub struct Member {
     pub user: User,
     pub role: Role,
-    /// The end of the ban that holds for the user or its address: `Some(None)` for the room's life.
+    /// The end of the ban that holds for the user, or for the address that it acts from: `Some(None)` for the room's life.
     pub banned_until: Option<Option<Timestamp>>,
     /// The end of the log when the member was read.
     pub head: Position,

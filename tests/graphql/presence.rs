@@ -1,9 +1,11 @@
 //! Who is here and who is typing, on each store and over two servers.
 
+use std::net::IpAddr;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::client::{RoomKey, User, error_code};
+use crate::support::client::{Client, RoomKey, User, error_code};
 use crate::support::owner::OwnedRoom;
 use crate::support::presence::{Member, PRESENCE, PresenceReader, set_typing, variables};
 use crate::support::redis_server::RedisServer;
@@ -105,6 +107,27 @@ async fn a_banned_user_is_gone_at_once_and_can_only_read() {
         reader.until_present(&[&eve]).await;
         let _of_ada = PresenceReader::open_as(here.address(), room, &ada).await;
         of_eve.until_present(&[&ada, &eve]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_banned_address_shows_nobody_who_is_there_now() {
+    everywhere(async |here, there| {
+        let elsewhere = Client::from_address(here.url("/graphql"), IpAddr::from([127, 0, 0, 2]));
+        let owned = OwnedRoom::create(&elsewhere).await;
+        let room = &owned.key;
+        let (eve, ada) = (Member::join(&here.client(), room, "eve").await, Member::join(&elsewhere, room, "ada").await);
+        // Ada has joined elsewhere, and comes from Eve's address now.
+        let mut reader = PresenceReader::open_as(there.address(), room, &ada).await;
+        reader.until_present(&[&ada]).await;
+        owned.act("banUser", json!({ "userId": eve.id }), "cursor").await;
+        reader.until_present(&[]).await;
+        let refused = PresenceReader::try_open(here.address(), room, Some(&ada.presence_token)).await;
+        assert_eq!(refused.err().as_deref(), Some("USER_BANNED"));
+        assert_eq!(error_code(&ada.set_typing(&there.client(), room).await), "USER_BANNED");
+        let response = ada.set_typing(&elsewhere, room).await;
+        assert!(response["data"]["setTyping"]["until"].is_string(), "{response}");
     })
     .await;
 }

@@ -172,6 +172,7 @@ macro_rules! every_case {
                 contract_16_a_ban_forbids_everything_but_deletions,
                 contract_16_a_ban_of_an_unsigned_user_covers_its_address,
                 contract_16_edits_and_reactions_renew_the_address,
+                contract_16_a_member_is_banned_where_it_is_now,
                 contract_16_a_ban_of_a_signed_user_leaves_its_address_alone,
                 contract_16_an_unknown_address_is_never_banned,
                 contract_16_an_owner_cannot_be_banned,

@@ -213,7 +213,7 @@ async fn everything_of_a_room_arrives_with_a_migration() {
         let bans = store.bans(room, None, 10).await.expect("the bans");
         let mut members = Vec::new();
         for name in ["owner", "ann", "bob", "eve", "new", "nobody"] {
-            let member = store.member(room, &named_user(name).id).await.expect("the room");
+            let member = store.member(room, &named_user(name).id, None).await.expect("the room");
             let reactions = store.reactions_by(room, &named_user(name).id, &[0, 1, 2]).await.expect("the room");
             members.push((member, reactions));
         }

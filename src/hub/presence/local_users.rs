@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::presence::{PRESENCE_LINGER, PresentUser};
 use crate::domain::user::{Role, User, UserId};
+use crate::store::AddressHash;
 
 #[derive(Default)]
 pub(super) struct LocalUsers {
@@ -19,6 +20,8 @@ pub(super) struct LocalUsers {
 
 struct LocalUser {
     user: PresentUser,
+    /// The address of its latest subscription.
+    address: Option<AddressHash>,
     subscriptions: u32,
     /// When it leaves; `None` while it has subscriptions.
     leaves_at: Option<Instant>,
@@ -33,15 +36,16 @@ impl LocalUser {
 }
 
 impl LocalUsers {
-    /// Adds a subscription of a user. The user is shown as it is here, and stays an owner.
-    pub(super) fn join(&mut self, user: PresentUser) {
+    /// Adds a subscription of a user from an address. The user is shown as it is here, and stays an owner.
+    pub(super) fn join(&mut self, user: PresentUser, address: Option<AddressHash>) {
         match self.users.entry(user.user.id.clone()) {
             Entry::Vacant(entry) => {
-                entry.insert(LocalUser { user, subscriptions: 1, leaves_at: None, banned_until: None });
+                entry.insert(LocalUser { user, address, subscriptions: 1, leaves_at: None, banned_until: None });
                 self.version += 1;
             }
             Entry::Occupied(mut entry) => {
                 let known = entry.get_mut();
+                known.address = address;
                 known.subscriptions += 1;
                 known.leaves_at = None;
                 self.update(&user.user, user.role);
@@ -131,9 +135,9 @@ impl LocalUsers {
         self.users.values().filter(|known| known.is_shown()).map(|known| &known.user)
     }
 
-    /// All users, including banned ones.
-    pub(super) fn ids(&self) -> Vec<UserId> {
-        self.users.keys().cloned().collect()
+    /// All users, including banned ones, with their addresses.
+    pub(super) fn addresses(&self) -> Vec<(UserId, Option<AddressHash>)> {
+        self.users.iter().map(|(id, known)| (id.clone(), known.address)).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::domain::user::{Role, User, UserId};
 use crate::hub::presence::listing::Listing;
 use crate::hub::presence::local_users::LocalUsers;
 use crate::hub::presence::typing_users::TypingUsers;
-use crate::store::{PRESENCE_REPORT_TTL, PresentUsers};
+use crate::store::{AddressHash, PRESENCE_REPORT_TTL, PresentUsers};
 
 /// The least time between two changes of the list.
 pub(super) const CHANGES_INTERVAL: Duration = Duration::from_secs(1);
@@ -123,10 +123,10 @@ impl State {
         self.is_closed() || (self.readers == 0 && self.local.is_empty())
     }
 
-    /// Adds a subscription of a user. The caller has read before that the user is not banned.
-    pub(super) fn join(&mut self, user: PresentUser) {
+    /// Adds a subscription of a user from an address. The caller has read before that the user is not banned there.
+    pub(super) fn join(&mut self, user: PresentUser, address: Option<AddressHash>) {
         let id = user.user.id.clone();
-        self.local.join(user);
+        self.local.join(user, address);
         if !self.banned.is_empty() {
             // A ban since then was not recorded for this user. It may be one of its address.
             self.local.set_ban(&id, self.banned.get(&id).copied());

@@ -100,11 +100,11 @@ async fn read_elsewhere(room: &RoomPresence, store: &dyn Store, resync: bool) ->
 
 /// Reads for each user of this node whether it is banned.
 async fn read_bans(room: &RoomPresence, store: &dyn Store) -> Result<(), RoomGone> {
-    let ids = room.lock().local.ids();
-    for ids in ids.chunks(CONCURRENT_READS) {
+    let users = room.lock().local.addresses();
+    for users in users.chunks(CONCURRENT_READS) {
         let mut reads = FuturesUnordered::new();
-        for id in ids {
-            reads.push(store.member(room.room, id));
+        for (id, address) in users {
+            reads.push(store.member(room.room, id, *address));
         }
         while let Some(member) = reads.next().await {
             match member {

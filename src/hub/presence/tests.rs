@@ -99,8 +99,8 @@ impl Reader {
 #[test]
 fn a_user_is_shown_until_it_has_lingered_after_its_last_subscription() {
     let (mut state, start) = (State::new(0, false), Instant::now());
-    state.join(user("ada"));
-    state.join(user("ada"));
+    state.join(user("ada"), None);
+    state.join(user("ada"), None);
     state.advance(start);
     let mut reader = Reader::open(&mut state);
     assert_eq!((reader.names(), reader.user_count), (vec!["ada"], 1), "several subscriptions count once");
@@ -109,7 +109,7 @@ fn a_user_is_shown_until_it_has_lingered_after_its_last_subscription() {
     let left_at = start + 100 * PRESENCE_LINGER;
     state.local.leave(&id("ada"), left_at);
     assert_eq!(state.advance(left_at), Some(left_at + PRESENCE_LINGER));
-    state.join(user("ada"));
+    state.join(user("ada"), None);
     assert_eq!(state.advance(left_at + PRESENCE_LINGER * 2), None, "it came back in time");
     let left_at = left_at + PRESENCE_LINGER * 2;
     state.local.leave(&id("ada"), left_at);
@@ -127,11 +127,11 @@ fn changes_are_gathered_for_a_second() {
     let (mut state, start) = (State::new(0, false), Instant::now());
     state.advance(start);
     let mut reader = Reader::open(&mut state);
-    state.join(user("ada"));
+    state.join(user("ada"), None);
     state.advance(start);
     assert_eq!(reader.read(&mut state), 1, "the first change is sent at once");
     for name in ["bob", "cyd", "dan"] {
-        state.join(user(name));
+        state.join(user(name), None);
         assert_eq!(state.advance(start + CHANGES_INTERVAL / 2), Some(start + CHANGES_INTERVAL));
     }
     state.record_viewers_here(7);
@@ -157,7 +157,7 @@ fn a_banned_user_disappears_everywhere_and_returns_when_the_ban_ends() {
         state.advance(now);
         now
     };
-    state.join(user("ada"));
+    state.join(user("ada"), None);
     state.record_elsewhere(PresentUsers { users: vec![user("bob")], total: 1 }, 0);
     let now = pass(&mut state, 0);
     let mut reader = Reader::open(&mut state);
@@ -170,7 +170,7 @@ fn a_banned_user_disappears_everywhere_and_returns_when_the_ban_ends() {
     reader.read(&mut state);
     assert_eq!((reader.names(), reader.user_count, reader.typing()), (vec![], 0, vec![]));
     state.record_typing(&Typing { user: user("ada").user, remaining: TYPING_DURATION }, now);
-    state.join(user("bob"));
+    state.join(user("bob"), None);
     pass(&mut state, 1);
     reader.read(&mut state);
     assert_eq!((reader.names(), reader.typing()), (vec![], vec![]), "it was banned while its subscription was opened");
@@ -215,14 +215,14 @@ fn typing_ends_by_itself_with_the_next_message_and_is_bounded() {
 #[test]
 fn an_owner_is_shown_as_one_wherever_it_has_proven_it() {
     let (mut state, start) = (State::new(0, false), Instant::now());
-    state.join(user("ada"));
-    state.join(user("bob"));
+    state.join(user("ada"), None);
+    state.join(user("bob"), None);
     state.advance(start);
     let mut reader = Reader::open(&mut state);
     assert!(state.record_message(&user("ada").user, Role::Owner));
     let owner = PresentUser { role: Role::Owner, ..user("bob") };
     state.record_elsewhere(PresentUsers { users: vec![owner], total: 1 }, 0);
-    state.join(user("ada"));
+    state.join(user("ada"), None);
     state.advance(start + CHANGES_INTERVAL);
     assert_eq!(reader.read(&mut state), 1);
     assert!(reader.joined.is_empty() && reader.users.values().all(|user| user.role == Role::Owner));
@@ -232,7 +232,7 @@ fn an_owner_is_shown_as_one_wherever_it_has_proven_it() {
 #[test]
 fn a_long_list_is_bounded_and_those_in_it_stay() {
     let (mut state, start) = (State::new(0, false), Instant::now());
-    (0..PRESENT_USERS_MAX).for_each(|n| state.join(user(&format!("m{n:04}"))));
+    (0..PRESENT_USERS_MAX).for_each(|n| state.join(user(&format!("m{n:04}")), None));
     state.advance(start);
     let mut reader = Reader::open(&mut state);
     let elsewhere = (0..PRESENT_USERS_MAX).map(|n| user(&format!("e{n:04}"))).collect();
@@ -253,7 +253,7 @@ fn a_slow_reader_gets_a_new_snapshot() {
     state.advance(start);
     let mut reader = Reader::open(&mut state);
     for n in 0..3 * CAPACITY as u32 {
-        state.join(user(&format!("user {n}")));
+        state.join(user(&format!("user {n}")), None);
         state.advance(start + n * CHANGES_INTERVAL);
     }
     reader.read(&mut state);

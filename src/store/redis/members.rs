@@ -10,7 +10,9 @@ use crate::store::redis::keys::ROOM_PARTS;
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{millis, pass_window};
 use crate::store::redis::{RedisStore, codec, event_codec};
-use crate::store::{Actor, BanPage, Member, PRESENCE_REPORT_TTL, PresenceReport, PresentUsers, StoreError, UserPage};
+use crate::store::{
+    Actor, AddressHash, BanPage, Member, PRESENCE_REPORT_TTL, PresenceReport, PresentUsers, StoreError, UserPage,
+};
 
 impl RedisStore {
     /// See [`users`](crate::store::Store::users).
@@ -45,9 +47,15 @@ impl RedisStore {
     }
 
     /// See [`member`](crate::store::Store::member).
-    pub(super) async fn read_member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+    pub(super) async fn read_member(
+        &self,
+        room: RoomId,
+        user: &UserId,
+        address: Option<AddressHash>,
+    ) -> Result<Option<Member>, StoreError> {
         let mut call = self.on_room(&self.inner.scripts.member, room, &ROOM_PARTS);
-        decode_member(self.run(call.arg(user.as_str())).await?, user.clone())
+        call.arg(user.as_str()).arg(codec::encode_mark(false, address));
+        decode_member(self.run(&call).await?, user.clone())
     }
 
     /// See [`join`](crate::store::Store::join).

@@ -15,7 +15,7 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::token::TokenHash;
 use livechat::domain::user::{DisplayName, User, UserId};
 use livechat::store::{
-    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
+    ActiveRooms, Actor, AddressHash, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, CodeAttempt, Commit, Committed,
     FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, Member, NewMessage, NewRoom,
     PresenceReport, PresentUsers, Reacted, Reaction, RoomState, Sent, Snapshot, Store, StoreError, Subject, UserPage,
 };
@@ -74,7 +74,12 @@ impl Store for EmptyStore {
         Ok(BanPage { bans: Vec::new(), more: false, total: 0 })
     }
 
-    async fn member(&self, _: RoomId, _: &UserId) -> Result<Option<Member>, StoreError> {
+    async fn member(
+        &self,
+        _: RoomId,
+        _: &UserId,
+        _: Option<AddressHash>,
+    ) -> Result<Option<Member>, StoreError> {
         Ok(None)
     }
 

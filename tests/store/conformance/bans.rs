@@ -6,7 +6,7 @@ use std::time::Duration;
 use livechat::domain::event::EventKind;
 use livechat::domain::room::RoomId;
 use livechat::domain::user::{DisplayName, Role, User};
-use livechat::store::{Actor, Denial, Reaction, RoomLimits, Store, StoreError};
+use livechat::store::{Actor, AddressHash, Denial, Reaction, RoomLimits, Store, StoreError};
 
 use super::expiry::wait_until;
 use super::fixture::Fixture;
@@ -42,7 +42,7 @@ pub async fn contract_16_a_ban_forbids_everything_but_deletions(on: &dyn Fixture
     }
     ensure_denied!(other.react(reaction(&kept, &ann, "👍")).await, Denial::Banned { until: None }, "a reaction");
     ensure_denied!(other.join(room, actor(&ann)).await, Denial::Banned { until: None }, "a join");
-    let member = other.member(room, &ann.id).await?.map(|member| (member.role, member.banned_until));
+    let member = other.member(room, &ann.id, None).await?.map(|member| (member.role, member.banned_until));
     ensure_eq!(member, Some((Role::Member, Some(None))), "the banned user");
     ensure_eq!(RoomContents::read(&store, room).await?, before, "the room after what the ban forbids");
     commit_new(&other, delete(&removed)).await?;
@@ -73,7 +73,7 @@ pub async fn contract_16_a_ban_of_an_unsigned_user_covers_its_address(on: &dyn F
         ensure_may_send(store, room, at_address(&named_user("carol"), 1), "the address before the last").await?;
         ensure_may_send(store, room, at_address(&signed_user("dora"), 2), "a signed user").await?;
         ensure_may_send(store, room, by_owner_at(2), "an owner").await?;
-        let member = store.member(room, &bob.id).await?;
+        let member = store.member(room, &bob.id, Some(AddressHash([2; 16]))).await?;
         ensure_eq!(member.map(|member| member.banned_until), Some(Some(None)), "the known user at the banned address");
     }
     ensure_eq!(store.bans(room, None, 10).await?.total, 1, "the bans");
@@ -106,6 +106,29 @@ pub async fn contract_16_edits_and_reactions_renew_the_address(on: &dyn Fixture)
     for address in [1, 3, 4] {
         let user = named_user(&format!("user {address}"));
         ensure_may_send(&store, room, at_address(&user, address), "an earlier address").await?;
+    }
+    Ok(())
+}
+
+pub async fn contract_16_a_member_is_banned_where_it_is_now(on: &dyn Fixture) -> Outcome {
+    let (store, other) = (on.store(), on.second_handle());
+    let (room, ann, bob, carol) = (room(&store).await?, named_user("ann"), named_user("bob"), named_user("carol"));
+    let signed = signed_user("dora");
+    commit_new(&store, send_by(room, at_address(&ann, 1), "hello")).await?;
+    store.join(room, at_address(&bob, 1)).await?;
+    store.join(room, at_address(&carol, 2)).await?;
+    store.join(room, at_address(&signed, 2)).await?;
+    commit_new(&store, ban(room, &ann)).await?;
+    let everywhere = [None, Some(1), Some(2)];
+    // Bob has left the banned address, and Carol and Dora may have come there.
+    let expected =
+        [(&ann, [true; 3]), (&bob, [false, true, false]), (&carol, [false, true, false]), (&signed, [false; 3])];
+    for (user, are_banned) in expected {
+        for (address, is_banned) in everywhere.into_iter().zip(are_banned) {
+            let member = other.member(room, &user.id, address.map(|number| AddressHash([number; 16]))).await?;
+            let banned_until = member.and_then(|member| member.banned_until);
+            ensure_eq!(banned_until, is_banned.then_some(None), "the ban of {:?} at {address:?}", user.id);
+        }
     }
     Ok(())
 }
@@ -193,7 +216,7 @@ pub async fn contract_16_an_expired_or_replaced_ban_forbids_nothing(on: &dyn Fix
     for store in [&store, &other] {
         ensure_may_send(store, room, at_address(&ann, 2), "the user").await?;
         ensure_may_send(store, room, at_address(&named_user("bob"), 1), "the address").await?;
-        let member = store.member(room, &ann.id).await?;
+        let member = store.member(room, &ann.id, None).await?;
         ensure_eq!(member.map(|member| member.banned_until), Some(None), "the user");
         let bans = store.bans(room, None, 10).await?;
         ensure!(bans.bans.is_empty() && bans.total == 0 && !bans.more, "the bans: {bans:?}");

@@ -110,6 +110,9 @@ controls! {
     a_store_that_renews_addresses_with_messages_only_is_caught: Fault::AddressesNotRenewed, [
         contract_16_edits_and_reactions_renew_the_address
     ];
+    a_store_that_ignores_where_a_member_is_now_is_caught: Fault::PresentAddressIgnored, [
+        contract_16_a_member_is_banned_where_it_is_now
+    ];
     a_store_that_checks_slow_mode_before_the_commit_is_caught: Fault::SlowModeNotAtomic, [
         contract_17_parallel_messages_keep_their_distance
     ];

@@ -40,7 +40,7 @@ async fn ensure_absent(store: &Arc<dyn Store>, room: RoomId, log: &[Position]) -
     ensure_refused!(store.snapshot(room, Some(Window::only(0))).await, StoreError::NotFound, "a message");
     ensure_refused!(store.users(room, ALL).await, StoreError::NotFound, "the users");
     ensure_refused!(store.bans(room, None, 10).await, StoreError::NotFound, "the bans");
-    ensure_refused!(store.member(room, &ann.id).await, StoreError::NotFound, "a member");
+    ensure_refused!(store.member(room, &ann.id, None).await, StoreError::NotFound, "a member");
     ensure_refused!(store.join(room, actor(&ann)).await, StoreError::NotFound, "a join");
     ensure_refused!(store.reactions_by(room, &ann.id, &[0]).await, StoreError::NotFound, "reactions");
     ensure_refused!(store.log_reactions(room).await, StoreError::NotFound, "gathered reactions");
@@ -103,7 +103,7 @@ pub async fn contract_19_the_id_of_an_ended_room_is_free(on: &dyn Fixture) -> Ou
         ensure_eq!(contents.settings, RoomSettings::default(), "its settings");
         ensure!(contents.messages.is_empty() && contents.users.is_empty(), "left: {contents:?}");
         ensure_eq!(store.bans(room, None, 10).await?.total, 0, "its bans");
-        ensure_eq!(store.member(room, &named_user("carol").id).await?, None, "its members");
+        ensure_eq!(store.member(room, &named_user("carol").id, None).await?, None, "its members");
         ensure_refused!(store.read_log(room, ended.head, 10).await, StoreError::ForeignPosition, "an old position");
     }
     let first = into_message(commit_new(&store, send_with_id(room, &named_user(WORDS), "hello", WORDS)).await?);

@@ -21,10 +21,10 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::token::TokenHash;
 use livechat::domain::user::{User, UserId};
 use livechat::store::{
-    ActiveRooms, Actor, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, Change, CodeAttempt, Commit,
-    Committed, FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy, Member, NewMessage,
-    NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomLimits, RoomState, Sent, Snapshot, Store, StoreError,
-    Subject, UserPage,
+    ActiveRooms, Actor, AddressHash, Admission, Admitted, AttemptLimits, AttemptingClient, BanPage, Change,
+    CodeAttempt, Commit, Committed, FailureCounters, FailureOutcome, FailureRecord, Feed, FeedItem, LockoutPolicy,
+    Member, NewMessage, NewRoom, PresenceReport, PresentUsers, Reacted, Reaction, RoomLimits, RoomState, Sent,
+    Snapshot, Store, StoreError, Subject, UserPage,
 };
 use tokio::sync::broadcast;
 
@@ -196,8 +196,14 @@ impl Store for FaultyStore {
         self.inner.bans(room, after, limit).await
     }
 
-    async fn member(&self, room: RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
-        self.inner.member(room, user).await
+    async fn member(
+        &self,
+        room: RoomId,
+        user: &UserId,
+        address: Option<AddressHash>,
+    ) -> Result<Option<Member>, StoreError> {
+        let address = address.filter(|_| self.fault != Fault::PresentAddressIgnored);
+        self.inner.member(room, user, address).await
     }
 
     async fn join(&self, room: RoomId, mut actor: Actor) -> Result<Member, StoreError> {

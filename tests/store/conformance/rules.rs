@@ -139,10 +139,10 @@ pub async fn contract_15_an_owner_stays_owner_and_nothing_is_forbidden_to_it(on:
     ensure_eq!(store.join(room, actor(&carol)).await?.role, Role::Member, "the role of a member");
     ensure_denied!(store.commit(send(room, &carol, "no")).await, Denial::Locked, "a send of a member");
     for (user, role) in [(&ann, Role::Owner), (&bob, Role::Owner), (&carol, Role::Member)] {
-        let member = other.member(room, &user.id).await?;
+        let member = other.member(room, &user.id, None).await?;
         ensure_eq!(member.map(|member| (member.user, member.role)), Some((user.clone(), role)), "a member");
     }
-    ensure_eq!(other.member(room, &named_user("dora").id).await?, None, "a user who is none of the room");
+    ensure_eq!(other.member(room, &named_user("dora").id, None).await?, None, "a user who is none of the room");
     Ok(())
 }
 

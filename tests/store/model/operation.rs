@@ -21,7 +21,7 @@ pub enum Operation {
     Join { room: u8, actor: SmallActor },
     React { room: u8, actor: SmallActor, message: u8, emoji: u8, add: bool, limits: SmallLimits },
     LogReactions { room: u8 },
-    Member { room: u8, user: u8 },
+    Member { room: u8, actor: SmallActor },
     Bans { room: u8, skip: u8, limit: u8 },
     ReactionsBy { room: u8, user: u8 },
     ReadLog { room: u8, after: LogPosition, limit: u8 },
@@ -125,7 +125,7 @@ pub fn any() -> impl Strategy<Value = Operation> {
             |(room, actor, message, emoji, add, limits)| React { room, actor, message, emoji, add, limits }
         ),
         1 => FEW.prop_map(|room| LogReactions { room }),
-        2 => (FEW, FEW).prop_map(|(room, user)| Member { room, user }),
+        2 => (FEW, small_actor()).prop_map(|(room, actor)| Member { room, actor }),
         1 => (FEW, 0..3u8, 0..3u8).prop_map(|(room, skip, limit)| Bans { room, skip, limit }),
         1 => (FEW, FEW).prop_map(|(room, user)| ReactionsBy { room, user }),
         4 => (FEW, log_position(), 0..6u8).prop_map(|(room, after, limit)| ReadLog { room, after, limit }),

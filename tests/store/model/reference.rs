@@ -12,8 +12,8 @@ use livechat::domain::timestamp::Timestamp;
 use livechat::domain::token::{SealedToken, Token};
 use livechat::domain::user::{Role, User};
 use livechat::store::{
-    Admission, Admitted, BanPage, Change, Commit, PresentedToken, Reacted, Reaction, Snapshot, Store, StoreError,
-    UserPage,
+    Actor, Admission, Admitted, BanPage, Change, Commit, PresentedToken, Reacted, Reaction, Snapshot, Store,
+    StoreError, UserPage,
 };
 
 use super::operation::{LogPosition, Operation, PresentedTokenKind, Revision};
@@ -113,10 +113,10 @@ impl Model {
                 self.react(store, room, reaction).await
             }
             Operation::LogReactions { room } => self.log_reactions(store, room).await,
-            Operation::Member { room, user: number } => {
-                let id = user(number, 0).id;
-                let model = self.room(room).map(|room| room.member(&id));
-                ensure_same(comparable(store.member(room_id(room), &id).await), comparable(model))
+            Operation::Member { room, actor: reading } => {
+                let Actor { user, address, .. } = actor(reading, 0);
+                let model = self.room(room).map(|room| room.member(&user.id, address));
+                ensure_same(comparable(store.member(room_id(room), &user.id, address).await), comparable(model))
             }
             Operation::Bans { room, skip, limit } => self.bans(store, room, skip.into(), limit.into()).await,
             Operation::ReactionsBy { room, user: number } => {
@@ -274,7 +274,8 @@ impl Model {
         let (all, total) = (all?, model.bans.len());
         let bans: Vec<_> = model.bans.iter().map(|(ban, _)| ban.clone()).collect();
         // The name in the list is the current one.
-        let renamed = bans.into_iter().map(|ban| Ban { user: model.member(&ban.user.id).expect("a user").user, ..ban });
+        let renamed =
+            bans.into_iter().map(|ban| Ban { user: model.member(&ban.user.id, None).expect("a user").user, ..ban });
         let renamed: Vec<_> = renamed.collect();
         ensure_same(all.bans.iter().map(|(_, ban)| ban.clone()).collect(), renamed.clone())?;
         ensure_same((all.more, all.total), (false, total as u64))?;

@@ -93,9 +93,9 @@ impl ModelRoom {
         entries.checked_sub(1).map_or(Position::START, |last| self.log[last].position)
     }
 
-    pub fn member(&self, user: &UserId) -> Option<Member> {
-        let ModelMember { user, role, address, .. } = self.find_member(user)?;
-        let banned_until = if *role == Role::Owner { None } else { self.ban_end(&user.id, *address) };
+    pub fn member(&self, user: &UserId, address: Option<AddressHash>) -> Option<Member> {
+        let ModelMember { user, role, .. } = self.find_member(user)?;
+        let banned_until = if *role == Role::Owner { None } else { self.ban_end(&user.id, address) };
         Some(Member { user: user.clone(), role: *role, banned_until, head: self.head() })
     }
 
@@ -206,7 +206,7 @@ impl ModelRoom {
     pub fn join(&mut self, actor: &Actor) -> Result<Member, StoreError> {
         self.check_ban(actor)?;
         self.save_member(actor, false);
-        self.member(&actor.user.id).ok_or(StoreError::NotFound)
+        self.member(&actor.user.id, actor.address).ok_or(StoreError::NotFound)
     }
 
     /// Applies a reaction. `is_marked` tells whether the store made no entry yet, which depends on the time. Returns whether

@@ -85,7 +85,7 @@ impl Nodes {
             Step::Join { node, name } if !self.truth[name].is_banned => {
                 self.truth[name].subscriptions[node] += 1;
                 self.truth[name].lingers_until[node] = None;
-                self.states[node].join(user(NAMES[name]));
+                self.states[node].join(user(NAMES[name]), None);
             }
             Step::Leave { node, name } if self.truth[name].subscriptions[node] > 0 => {
                 let truth = &mut self.truth[name];

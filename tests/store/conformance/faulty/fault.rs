@@ -31,6 +31,8 @@ pub enum Fault {
     AddressesNotBanned,
     /// Only messages and joins renew the address of a user.
     AddressesNotRenewed,
+    /// Whether a user is banned does not depend on where it is now.
+    PresentAddressIgnored,
     /// Slow mode is checked before the commit, not in the same step.
     SlowModeNotAtomic,
     /// Gathered changes of reactions never get their entry.

@@ -59,7 +59,7 @@ impl RuleFaults {
                 self.change_actor(fault, author);
                 let user = author.user.id.clone();
                 if fault == Fault::RepeatsObeyBans && client_message_id.is_some() {
-                    let member = inner.member(room, &user).await?;
+                    let member = inner.member(room, &user, author.address).await?;
                     let banned_until = member.and_then(|member| member.banned_until);
                     banned_until.map_or(Ok(()), |until| Err(StoreError::Denied(Denial::Banned { until })))?;
                 }
