@@ -80,8 +80,9 @@ pub use crate::store::room_state::{ActiveRooms, BanPage, Member, NewRoom, RoomSt
 /// 16. A ban forbids its user to send, edit, react and join. Unless the id of the user is signed, it also forbids that to all users
 ///     with unsigned ids at the last known address from which the user did any of this. An unknown address is never banned, and
 ///     never replaces a known one. An owner cannot be banned. A lifted, replaced or expired ban forbids nothing.
-/// 17. In slow mode, the times of two messages of a user are never closer than the setting, under contention too. The first message
-///     of a user with an unsigned id also counts against its address, if that is known: against other first messages from there.
+/// 17. In slow mode, the times of two messages of a user are never closer than the setting, under contention too. When the setting
+///     is raised, the last [`SLOW_MODE_LOOKBACK`] messages of the room count, too. The first message of a user with an unsigned id
+///     also counts against its address, if that is known: against other first messages from there in slow mode.
 /// 18. Each reaction counts once, under any concurrency. Changes of reactions without an entry of their own end in one entry with the
 ///     final counts, even if the node that made them is gone. They never take the space of other changes: see
 ///     `RoomLimits::allow_reaction`. A mark reserves its entry. A deletion removes the reactions and the mark of its message.
@@ -233,6 +234,10 @@ pub const VIEWER_REPORT_TTL: Duration = Duration::from_secs(12);
 
 /// How long a node's report of present users is valid.
 pub const PRESENCE_REPORT_TTL: Duration = Duration::from_secs(10);
+
+/// How many of the messages before a change of slow mode count in it. They are read in the step of that change, because sends in other
+/// rooms store no time of their author's last message.
+pub const SLOW_MODE_LOOKBACK: u32 = 1_000;
 
 /// How many clients a room trusts. Further clients with the right code still enter, and are counted each time.
 pub const TRUSTED_CLIENTS_MAX: usize = 50_000;

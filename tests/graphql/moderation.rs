@@ -271,6 +271,8 @@ async fn slow_mode_counts_messages_and_a_new_id_does_not_evade_it() {
         user_at(&server, 3).send(&room.key, "elsewhere").await;
         room.update(json!({ "slowModeSeconds": 0 })).await;
         ada.send(&room.key, "two").await;
+        room.update(json!({ "slowModeSeconds": 3_600 })).await;
+        assert_eq!(send_code(&mut ada, &room.key).await, "SLOW_MODE", "the last message was sent before");
     }
 }
 

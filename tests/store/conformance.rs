@@ -186,6 +186,7 @@ macro_rules! every_case {
                 contract_17_parallel_messages_keep_their_distance,
                 contract_17_a_first_message_counts_against_its_address,
                 contract_17_only_messages_count_and_only_in_slow_mode,
+                contract_17_earlier_messages_count_when_the_setting_is_raised,
                 contract_17_a_denied_message_does_not_extend_the_pause,
             }
             reactions {

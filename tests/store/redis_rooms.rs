@@ -54,7 +54,7 @@ async fn use_everything(store: &Arc<dyn Store>, room: RoomId) {
     commit(kit::ban_for(room, &bob, Some(Duration::from_secs(600)))).await;
     commit(kit::ban(room, &eve)).await;
     commit(kit::slow_mode(room, 30)).await;
-    commit(kit::send_by(room, kit::at_address(&ann, 1), "slowly")).await;
+    commit(kit::send_by(room, kit::at_address(&named_user("dan"), 5), "slowly")).await;
     commit(kit::send_by(room, kit::at_address(&named_user("new"), 4), "slowly, too")).await;
 }
 

@@ -242,7 +242,7 @@ pub(in crate::graphql) struct UpdateRoomInput {
     listed: MaybeUndefined<bool>,
     /// Maximum number of viewers at once, on all servers, at least 1; null for no limit.
     capacity: MaybeUndefined<i32>,
-    /// Seconds between two messages of one user, 0 to 3,600.
+    /// Seconds between two messages of one user, 0 to 3,600. A higher value also counts the room's last 1,000 messages before it.
     slow_mode_seconds: MaybeUndefined<i32>,
     /// Whether only the owner may write, edit and react.
     locked: MaybeUndefined<bool>,

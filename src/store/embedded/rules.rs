@@ -8,7 +8,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{Role, User};
 use crate::store::embedded::bans;
 use crate::store::embedded::room_cache::CachedRoom;
-use crate::store::{Actor, AddressHash, Denial, StoreError};
+use crate::store::embedded::rooms::{self, RoomRow};
+use crate::store::{Actor, AddressHash, Denial, SLOW_MODE_LOOKBACK, StoreError};
 
 /// The address of an actor that bans and slow mode know: that of a signed user does not count.
 fn address_of(actor: &Actor) -> Option<AddressHash> {
@@ -74,6 +75,19 @@ pub(super) fn check_pace(
         retry_after = retry_after.max(next.since(now));
     }
     if retry_after.is_zero() { Ok(Some(pace)) } else { Err(StoreError::Denied(Denial::SlowMode { retry_after })) }
+}
+
+/// Stores when the authors of the room's last messages sent them, so that slow mode counts them from the moment it is on.
+pub(super) fn record_earlier_messages(connection: &Connection, room: &RoomRow) -> rusqlite::Result<usize> {
+    let ids = rooms::ids(room.key);
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO last_sent (room, subject, at)
+             SELECT ?1, author, max(created_at)
+             FROM (SELECT author, created_at FROM message WHERE id >= ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4)
+             GROUP BY author",
+        )?
+        .execute(params![room.key, ids.start, ids.end, SLOW_MODE_LOOKBACK])
 }
 
 impl Pace {

@@ -132,6 +132,9 @@ pub(super) fn commit(ctx: &mut WriteContext<'_>, commit: Commit) -> Result<Commi
             allow_entry(room, limits)?;
             let settings = settings.apply(room.row.state.settings.clone());
             rooms::update_settings(connection, room.row.key, &settings)?;
+            if settings.slow_mode_seconds > room.row.state.settings.slow_mode_seconds {
+                rules::record_earlier_messages(connection, &room.row)?;
+            }
             room.row.state.settings = settings.clone();
             EventKind::RoomUpdated(settings)
         }

@@ -10,7 +10,7 @@ use crate::store::redis::fan_out::UnavailableShards;
 use crate::store::redis::keys::{ALL_ROOM_PARTS, LIST_PARTS, ROOM_PARTS, list_entry};
 use crate::store::redis::link::cluster::Cluster;
 use crate::store::redis::scripts::millis;
-use crate::store::{Committed, NewRoom, RoomLimits, RoomState, StoreError};
+use crate::store::{Committed, NewRoom, RoomLimits, RoomState, SLOW_MODE_LOOKBACK, StoreError};
 
 /// How often to list or unlist a room whose setting changes meanwhile.
 const MAX_ATTEMPTS: usize = 8;
@@ -54,6 +54,7 @@ impl RedisStore {
         call.arg(optional(listed.map(u64::from)));
         call.arg(optional(capacity.map(|capacity| capacity.unwrap_or(0).into())));
         call.arg(optional(slow_mode_seconds.map(u64::from))).arg(optional(locked.map(u64::from)));
+        call.arg(SLOW_MODE_LOOKBACK);
         let event = self.run(&call).await?.event(room)?;
         if may_change_list {
             self.follow_setting(room).await?;

@@ -116,6 +116,9 @@ controls! {
     a_store_that_checks_slow_mode_before_the_commit_is_caught: Fault::SlowModeNotAtomic, [
         contract_17_parallel_messages_keep_their_distance
     ];
+    a_store_that_ignores_messages_before_slow_mode_is_caught: Fault::EarlierMessagesIgnored, [
+        contract_17_earlier_messages_count_when_the_setting_is_raised
+    ];
     a_store_that_loses_gathered_reactions_is_caught: Fault::GatheredReactionsLost, [
         contract_18_gathered_reactions_end_in_one_entry,
         contract_18_gathered_reactions_survive_a_kill

@@ -77,23 +77,57 @@ pub async fn contract_17_a_first_message_counts_against_its_address(on: &dyn Fix
 
 pub async fn contract_17_only_messages_count_and_only_in_slow_mode(on: &dyn Fixture) -> Outcome {
     let (store, other) = (on.store(), on.second_handle());
-    let (room, ann) = (room_with(&store, settings(0)).await?, named_user("ann"));
+    let (room, ann, carol) = (room_with(&store, settings(0)).await?, named_user("ann"), named_user("carol"));
     for n in 0..3 {
         commit_new(&store, send_by(room, at_address(&ann, 1), &format!("words {n}"))).await?;
     }
     commit_new(&store, slow_mode(room, 3_600)).await?;
-    let sent = into_message(commit_new(&other, send(room, &ann, "the first in slow mode")).await?);
+    let sent = into_message(commit_new(&other, send(room, &carol, "the first in slow mode")).await?);
     let edited = into_message(commit_new(&other, edit(&sent, "changed")).await?);
-    store.react(reaction(&sent, &ann, "👍")).await?;
+    store.react(reaction(&sent, &carol, "👍")).await?;
     commit_new(&store, delete(&edited)).await?;
-    ensure_denied!(store.commit(send(room, &ann, "no")).await, Denial::SlowMode { .. }, "the second message");
-    // A user who sent before is not new at its address.
+    ensure_denied!(store.commit(send(room, &carol, "no")).await, Denial::SlowMode { .. }, "the second message");
+    // A first message before slow mode does not count against its address.
     commit_new(&store, send_by(room, at_address(&named_user("bob"), 1), "hello")).await?;
     for n in 0..3 {
         commit_new(&other, send_by(room, owner(&named_user("owner")), &format!("words {n}"))).await?;
     }
     commit_new(&other, slow_mode(room, 0)).await?;
     commit_new(&store, send(room, &ann, "after slow mode")).await?;
+    Ok(())
+}
+
+pub async fn contract_17_earlier_messages_count_when_the_setting_is_raised(on: &dyn Fixture) -> Outcome {
+    let (store, other) = (on.store(), on.second_handle());
+    let room = room_with(&store, settings(0)).await?;
+    let [ann, bob, carol, dora] = ["ann", "bob", "carol", "dora"].map(named_user);
+    let hour = Duration::from_secs(3_600);
+    store.join(room, actor(&dora)).await?;
+    for (n, user) in [&ann, &ann, &bob, &carol].into_iter().enumerate() {
+        let sent = into_message(commit_new(&store, send(room, user, &format!("words {n}"))).await?);
+        match n {
+            2 => drop(commit_new(&other, edit(&sent, "\na\n\nother words")).await?),
+            3 => drop(commit_new(&other, delete(&sent)).await?),
+            _ => {}
+        }
+    }
+    let last = messages_of(&store, room).await?[3].created_at;
+    commit_new(&store, slow_mode(room, 1)).await?;
+    wait_until(&store, last.plus(Duration::from_secs(1))).await?;
+    // The pause of the lower setting is over. That of the higher one is not.
+    commit_new(&other, slow_mode(room, 3_600)).await?;
+    for user in [&ann, &bob, &carol] {
+        for store in [&store, &other] {
+            match store.commit(send(room, user, "no")).await {
+                Err(StoreError::Denied(Denial::SlowMode { retry_after })) => {
+                    ensure!(retry_after < hour && retry_after > hour / 2, "{:?}: {retry_after:?}", user.id);
+                }
+                sent => return Err(Breach(format!("a message of {:?} soon after another: {sent:?}", user.id))),
+            }
+        }
+    }
+    commit_new(&other, send(room, &dora, "the first message")).await?;
+    commit_new(&store, send_by(room, owner(&ann), "an owner is exempt")).await?;
     Ok(())
 }
 

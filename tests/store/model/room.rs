@@ -23,7 +23,7 @@ pub struct ModelRoom {
     members: Vec<ModelMember>,
     /// In the order in which they were made, each with the address that it also forbids.
     pub bans: Vec<(Ban, Option<AddressHash>)>,
-    /// Users and addresses that sent a message in slow mode. No pause ends during a test.
+    /// Users and addresses that sent a message in slow mode, or before it was switched on. No pause ends during a test.
     paused: Vec<Paused>,
     /// Each user's reactions, including removed ones, with the number of times that they changed.
     reactions: BTreeMap<(u64, UserId, Emoji), u32>,
@@ -175,7 +175,12 @@ impl ModelRoom {
             }
             Change::Update { settings, limits } => {
                 self.check_space(*limits)?;
+                let old_seconds = self.settings.slow_mode_seconds;
                 self.settings = settings.clone().apply(self.settings.clone());
+                if self.settings.slow_mode_seconds > old_seconds {
+                    let authors = self.messages.iter().map(|message| Paused::User(message.author.id.clone()));
+                    self.paused.extend(authors);
+                }
                 EventKind::RoomUpdated(self.settings.clone())
             }
             Change::Ban { user, duration, reason, limits } => {

@@ -7,7 +7,7 @@
 -- `joined`           how many users have joined without a message
 -- `c` id, line break, client message id    the number of the log entry of this send
 -- `b` id, `a` address    a ban, see BAN, and the end of the last ban of an address
--- `t` id, `t` line break address           in slow mode, the time of the last message, and of the last first message from there
+-- `t` id, `t` line break address    once slow mode was on, the time of the last message, and of the last first message from there
 -- The log begins with an entry for the empty room, so an entry's index is its number. A room without messages has no list of them.
 --
 -- On the channel with the name of the hash, each event is published as its log entry, a change of reactions with the message behind

@@ -35,6 +35,8 @@ pub enum Fault {
     PresentAddressIgnored,
     /// Slow mode is checked before the commit, not in the same step.
     SlowModeNotAtomic,
+    /// Messages before slow mode do not count in it.
+    EarlierMessagesIgnored,
     /// Gathered changes of reactions never get their entry.
     GatheredReactionsLost,
     /// The same reaction counts each time that it is added.

@@ -76,6 +76,12 @@ impl RuleFaults {
                 self.bans.lock().expect("no panic").insert((room, user.clone()));
                 Ok(())
             }
+            Change::Update { settings, .. } if fault == Fault::EarlierMessagesIgnored => {
+                if let Some(seconds) = settings.slow_mode_seconds.take() {
+                    self.pauses.lock().expect("no panic").insert(room, Duration::from_secs(seconds.into()));
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -93,7 +99,8 @@ impl RuleFaults {
 
     async fn check_pause(&self, fault: Fault, user: (RoomId, UserId)) -> Result<(), StoreError> {
         let pause = self.pauses.lock().expect("no panic").get(&user.0).copied();
-        let Some(pause) = pause.filter(|_| fault == Fault::SlowModeNotAtomic) else { return Ok(()) };
+        let is_checked_here = matches!(fault, Fault::SlowModeNotAtomic | Fault::EarlierMessagesIgnored);
+        let Some(pause) = pause.filter(|_| is_checked_here) else { return Ok(()) };
         let last = self.last_sends.lock().expect("no panic").get(&user).copied();
         if let Some(retry_after) = last.and_then(|last| pause.checked_sub(last.elapsed())) {
             return Err(StoreError::Denied(Denial::SlowMode { retry_after }));
