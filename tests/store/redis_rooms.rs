@@ -96,6 +96,31 @@ async fn an_ended_room_leaves_no_key() {
 }
 
 #[tokio::test]
+async fn an_unlisting_that_was_cut_short_is_completed_by_the_next_reader_of_the_list() {
+    let server = RedisServer::start().await;
+    let (store, mut redis) = (connect(&server).await, server.connection().await);
+    let (kept, unlisted) = (new_room(&store).await, new_room(&store).await);
+    let parts: Vec<_> = keys(&mut redis).await.into_iter().filter(|key| key.contains("{rooms:")).collect();
+    for part in &parts {
+        redis::cmd("COPY").arg(part).arg(format!("copy of {part}")).exec_async(&mut redis).await.expect("a copy");
+    }
+    let hide = SettingsUpdate { listed: Some(false), ..SettingsUpdate::default() };
+    store.commit(kit::update(unlisted, hide)).await.expect("an update");
+    // A server that is killed between the two steps leaves the entry in the list.
+    for part in &parts {
+        redis::cmd("RENAME").arg(format!("copy of {part}")).arg(part).exec_async(&mut redis).await.expect("a list");
+    }
+    for _ in 0..2 {
+        let active = store.active_rooms(None, 10).await.expect("the list");
+        assert_eq!(active.rooms.iter().map(|state| state.room.id).collect::<Vec<_>>(), [kept]);
+        assert_eq!((active.total, active.more), (1, false));
+    }
+    let show = SettingsUpdate { listed: Some(true), ..SettingsUpdate::default() };
+    store.commit(kit::update(unlisted, show)).await.expect("an update");
+    assert_eq!(store.active_rooms(None, 10).await.expect("the list").total, 2);
+}
+
+#[tokio::test]
 async fn entries_of_a_newer_version_are_unknown_events() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);

@@ -21,6 +21,15 @@ struct Part {
     entries: Vec<String>,
 }
 
+/// Rooms with an entry that should not be in the list.
+#[derive(Default)]
+struct Outdated {
+    /// They do not exist any more, and never come back.
+    gone: HashSet<RoomId>,
+    /// They are not listed: a server was killed, or failed, after it had changed the setting and before it had removed the entry.
+    unlisted: Vec<RoomId>,
+}
+
 impl RedisStore {
     /// See [`active_rooms`](crate::store::Store::active_rooms).
     pub(super) async fn list_active_rooms(
@@ -34,15 +43,11 @@ impl RedisStore {
         let (mut shards, mut unavailable) = (UnavailableShards::default(), None);
         for _ in 0..MAX_ROUNDS {
             let (entries, count) = self.newest_entries(&from, wanted, &mut shards).await?;
-            total = count;
             let ids: Vec<_> = entries.iter().filter_map(|entry| parse_list_entry(entry)).collect();
-            let mut gone = HashSet::new();
-            unavailable = self.append_states(&ids, &mut rooms, &mut gone, &mut shards).await?.or(unavailable);
-            if !gone.is_empty() {
-                let is_gone = |entry: &&String| parse_list_entry(entry).is_some_and(|room| gone.contains(&room));
-                // A room that is gone never comes back. Its entry may stay where this store cannot write now.
-                let _ = self.unlist(&entries.iter().filter(is_gone).cloned().collect::<Vec<_>>()).await;
-            }
+            let mut outdated = Outdated::default();
+            unavailable = self.append_states(&ids, &mut rooms, &mut outdated, &mut shards).await?.or(unavailable);
+            total = count.saturating_sub((outdated.gone.len() + outdated.unlisted.len()) as u64);
+            self.remove_outdated(&entries, outdated).await;
             more = entries.len() == wanted;
             match entries.last() {
                 Some(last) if more && rooms.len() < wanted => from = format!("({last}"),
@@ -55,6 +60,25 @@ impl RedisStore {
         more |= rooms.len() >= wanted;
         rooms.truncate(limit as usize);
         Ok(ActiveRooms { rooms, more, total })
+    }
+
+    /// Removes entries from the list. They may stay where this store cannot write now.
+    async fn remove_outdated(&self, entries: &[String], Outdated { gone, unlisted }: Outdated) {
+        let is_gone = |entry: &&String| parse_list_entry(entry).is_some_and(|room| gone.contains(&room));
+        let gone: Vec<_> = entries.iter().filter(is_gone).cloned().collect();
+        if !gone.is_empty() {
+            let _ = self.unlist(&gone).await;
+        }
+        if !unlisted.is_empty() {
+            // Detached, because the owner may list a room again meanwhile. Then its entry is restored.
+            let complete = async move |store: Self| {
+                for room in unlisted {
+                    store.follow_setting(room).await?;
+                }
+                Ok(())
+            };
+            let _ = self.detached(complete).await;
+        }
     }
 
     /// The `wanted` newest entries after `from`, and the number of rooms in the whole list.
@@ -118,13 +142,13 @@ impl RedisStore {
         }
     }
 
-    /// Appends the states of those rooms that exist, are listed and can be read, in order. Adds those that do not exist to
-    /// `gone`. Returns why others could not be read.
+    /// Appends the states of those rooms that exist, are listed and can be read, in order. Adds those that do not exist, or are not
+    /// listed, to `outdated`. Returns why others could not be read.
     async fn append_states<'a>(
         &'a self,
         rooms: &'a [RoomId],
         states: &mut Vec<RoomState>,
-        gone: &mut HashSet<RoomId>,
+        outdated: &mut Outdated,
         shards: &mut UnavailableShards,
     ) -> Result<Option<StoreError>, StoreError> {
         let read = |rooms: &'a [RoomId]| async move {
@@ -142,8 +166,12 @@ impl RedisStore {
         for (rooms, result) in self.fan_out(rooms, |room| self.inner.keys.of_room(*room, "room"), read, shards).await {
             match result {
                 Ok(read) => {
-                    gone.extend(rooms.iter().filter(|room| read.iter().all(|state| state.room.id != **room)));
-                    states.extend(read.into_iter().filter(|state| state.settings.listed));
+                    let is_gone = |room: &&RoomId| read.iter().all(|state| state.room.id != **room);
+                    outdated.gone.extend(rooms.iter().filter(is_gone));
+                    let (listed, unlisted): (Vec<_>, Vec<_>) =
+                        read.into_iter().partition(|state| state.settings.listed);
+                    states.extend(listed);
+                    outdated.unlisted.extend(unlisted.into_iter().map(|state| state.room.id));
                 }
                 Err(error) => unavailable = Some(self.tolerate_unavailable_shard(error)?),
             }
