@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::client::{RoomKey, User, error_code};
+use crate::support::client::{RoomKey, User, error_code, text};
 use crate::support::server::{self, Server};
 use crate::support::subscriber::Subscriber;
 
@@ -118,6 +118,31 @@ async fn rooms_from_before_the_upgrade_get_secrets_of_their_own_and_default_sett
         })
         .expect("counts");
     assert_eq!(counts, [2, 2, 2, 32, 16]);
+}
+
+#[tokio::test]
+async fn no_id_that_a_user_has_chosen_looks_signed_after_the_upgrade() {
+    const RENAME: &str = "
+        UPDATE user SET id = '@ada' WHERE id = '386c18189ceb4d1e826952dd6e46fe06';
+        UPDATE chatter SET user = '@ada' WHERE user = '386c18189ceb4d1e826952dd6e46fe06';
+        UPDATE message SET author = '@ada' WHERE author = '386c18189ceb4d1e826952dd6e46fe06';";
+    let directory = directory();
+    Connection::open(database(directory.path()))
+        .and_then(|connection| connection.execute_batch(RENAME))
+        .expect("a user with such an id");
+    let server = Server::in_directory(directory, &[]);
+    let query =
+        "messages(first: 10) { nodes { author { id isVerified } } } chatters(first: 10) { nodes { id isVerified } }";
+    let read = server.client().query_room(&room(), query).await;
+    let authors = read["messages"]["nodes"].as_array().expect("messages").iter().map(|message| &message["author"]);
+    let authors: Vec<_> = authors.collect();
+    assert!(authors.iter().all(|author| author["isVerified"] == false), "{read}");
+    assert!(authors[0] == authors[1] && authors[0] != authors[2], "two users are still two: {read}");
+    assert_eq!(&read["chatters"]["nodes"][0], authors[0]);
+    // Nobody else can take the new id.
+    let mut stranger = User { id: Some(text(&authors[0]["id"])), ..User::with_own_token(server.client()) };
+    let response = stranger.try_send(&room(), "taken over").await.expect("an answer");
+    assert_eq!(error_code(&response), "TOKEN_INVALID");
 }
 
 async fn opens_with_all_its_content_and_stays_usable(directory: TempDir) {

@@ -69,3 +69,14 @@ CREATE TABLE reaction_entry (
     due       INTEGER
 ) STRICT;
 CREATE INDEX reaction_entry_due ON reaction_entry (message) WHERE due IS NOT NULL;
+
+-- Only ids of signed identities begin with `@`. A user that chose such an id before gets another one, which nobody else has. Its row
+-- in `user` stays, so that nobody can register the new id.
+CREATE TEMP TABLE renamed AS
+SELECT id AS old, 'formerly-@-' || lower(hex(randomblob(16))) AS new
+FROM (SELECT id FROM user UNION SELECT user FROM chatter UNION SELECT author FROM message)
+WHERE id LIKE '@%';
+UPDATE user SET id = (SELECT new FROM renamed WHERE old = id) WHERE id LIKE '@%';
+UPDATE chatter SET user = (SELECT new FROM renamed WHERE old = user) WHERE user LIKE '@%';
+UPDATE message SET author = (SELECT new FROM renamed WHERE old = author) WHERE author LIKE '@%';
+DROP TABLE renamed;
