@@ -43,6 +43,30 @@ async fn legacy_routes_return_429_in_their_envelope_with_retry_after() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limited_graphql_requests_have_retry_after_in_seconds() {
+    let server = Server::with(&[ON, ("RATE_ROOMS_PER_ADDRESS", "1/h:1"), ("RATE_SENDS_PER_USER", "1/h:1")]);
+    let (client, http) = (server.client(), http::Client::of(&server.url("")));
+    let room = client.create_room().await;
+    let ada = User::with_own_token(client);
+    let mut send = input(&room, &ada);
+    send["text"] = json!("hello");
+    let requests = [
+        json!({ "query": CREATE }),
+        json!({ "query": SEND, "variables": { "input": send } }),
+        json!({ "query": "mutation { again: createRoom { room { id } } }" }),
+    ];
+    // The second send is limited, and so is every further room.
+    assert_eq!(http.post("/graphql", &requests[1]).await.header("retry-after"), None);
+    for request in requests {
+        let answer = http.post("/graphql", &request).await;
+        let millis = answer.json()["errors"][0]["extensions"]["retryAfterMs"].as_u64().expect("milliseconds");
+        let seconds: u64 = answer.header("retry-after").and_then(|text| text.parse().ok()).expect("a retry-after");
+        assert_eq!((answer.status, seconds), (200, millis.div_ceil(1_000)), "{request}");
+        assert!((3_500..=3_600).contains(&seconds), "{seconds}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sends_edits_and_deletes_are_limited_per_user_and_the_token_stays_valid() {
     for nodes in Nodes::on_each_store(&[("RATE_SENDS_PER_USER", "15/m:3")]).await {
         let client = nodes.client(0, 1);

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Response, ServerError, Value};
 use axum::body::Bytes;
@@ -14,7 +15,7 @@ use crate::graphql::execution::document::Rejection;
 use crate::graphql::execution::limited_json::{CountedJson, LimitedJson};
 use crate::graphql::execution::persisted_queries::Problem;
 use crate::graphql::execution::validator::Invalid;
-use crate::graphql::schema::error::chat_error;
+use crate::graphql::schema::error::{RETRY_AFTER, chat_error};
 use crate::graphql::schema::response_budget::{BudgetExceeded, ResponseBudget};
 use crate::unsent_bytes::with_permit;
 
@@ -39,6 +40,7 @@ struct Written {
     /// The code of the first error, if any.
     code: Option<ErrorCode>,
     is_temporary: bool,
+    retry_after: Option<Duration>,
 }
 
 impl fmt::Debug for Written {
@@ -151,7 +153,8 @@ impl Answer {
         }
         match json.finish() {
             Ok(text) => {
-                Self { failure: None, content: Content::Written(Written { text, code: None, is_temporary: false }) }
+                let written = Written { text, code: None, is_temporary: false, retry_after: None };
+                Self { failure: None, content: Content::Written(written) }
             }
             Err(exceeded) => Self::over_budget(exceeded),
         }
@@ -180,6 +183,7 @@ impl Answer {
         let mut serialized = Self::serialized(response, budget);
         if let Content::Written(written) = &mut serialized.content {
             (written.code, written.is_temporary) = (answer.code(), answer.is_temporary());
+            written.retry_after = answer.retry_after();
         }
         serialized
     }
@@ -220,6 +224,14 @@ impl Answer {
             Content::Response(_) => {
                 self.errors().iter().any(|error| code_of(error).is_some_and(ErrorCode::is_temporary))
             }
+        }
+    }
+
+    /// How long the client is to wait after it has exceeded a limit.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match &self.content {
+            Content::Written(written) => written.retry_after,
+            Content::Response(_) => self.errors().iter().filter_map(retry_after_of).max(),
         }
     }
 
@@ -294,6 +306,13 @@ fn error_of(code: ErrorCode, message: String) -> ServerError {
 fn code_of(error: &ServerError) -> Option<ErrorCode> {
     match error.extensions.as_ref()?.get("code")? {
         Value::String(code) => ErrorCode::parse(code),
+        _ => None,
+    }
+}
+
+fn retry_after_of(error: &ServerError) -> Option<Duration> {
+    match error.extensions.as_ref()?.get(RETRY_AFTER)? {
+        Value::Number(millis) => millis.as_u64().map(Duration::from_millis),
         _ => None,
     }
 }

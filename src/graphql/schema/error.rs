@@ -7,6 +7,9 @@ use crate::domain::violation::{Field, Violation};
 use crate::error_code::ErrorCode;
 use crate::graphql::schema::types::DateTime;
 
+/// The extension that tells how many milliseconds to wait.
+pub(in crate::graphql) const RETRY_AFTER: &str = "retryAfterMs";
+
 /// The error as clients see it. Errors that clients do not cause are logged here, once, with their source.
 pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
     // Do not reveal whether a user exists.
@@ -21,7 +24,7 @@ pub(in crate::graphql) fn chat_error(error: ChatError) -> Error {
         ChatError::RateLimited { retry_after, .. } | ChatError::SlowMode { retry_after } => {
             let millis = retry_after.as_nanos().div_ceil(1_000_000);
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-            return shown.extend_with(|_, extensions| extensions.set("retryAfterMs", millis));
+            return shown.extend_with(|_, extensions| extensions.set(RETRY_AFTER, millis));
         }
         ChatError::UserBanned { until } => {
             let until = until.map(|until| DateTime(until).to_string());

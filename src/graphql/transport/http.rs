@@ -95,11 +95,17 @@ fn single_response(kind: ResponseType, answer: Answer) -> Response {
         (Some(Failure::Overload), _) => StatusCode::SERVICE_UNAVAILABLE,
         (Some(Failure::Fault), _) => StatusCode::INTERNAL_SERVER_ERROR,
     };
+    let retry_after = answer.retry_after();
     let is_not_persisted = answer.failure() == Some(Failure::NotPersisted);
     let mut response = with_status(kind, status, answer);
     if is_not_persisted {
         // The same URL is answered differently once the document is known.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Some(wait) = retry_after {
+        // Round up, so that a client that waits this long is not too early.
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
