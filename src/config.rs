@@ -203,6 +203,7 @@ impl Source {
                 graphiql: self.get(&GRAPHIQL)?,
                 text_max: limits.text,
                 display_name_max: limits.display_name,
+                room_ttl: self.get(&ROOM_TTL)?,
             },
             metrics: self.get(&METRICS)?,
             metrics_hosts: self.get(&METRICS_HOSTS)?,

@@ -3,6 +3,8 @@
 pub mod graphiql;
 mod pages;
 
+use std::time::Duration;
+
 use axum::Router;
 
 use crate::web::graphiql::Graphiql;
@@ -18,12 +20,12 @@ pub struct Settings {
     pub text_max: usize,
     /// Maximum length of a display name, in characters.
     pub display_name_max: usize,
+    /// How long new rooms live. The chat page says it.
+    pub room_ttl: Duration,
 }
 
 /// The routes of all pages: `/`, `/docs` and `/graphiql` with their files. All URLs in pages are relative, so the pages work below
 /// any path.
 pub fn routes(settings: Settings) -> Router {
-    pages::chat_routes(settings.text_max, settings.display_name_max)
-        .merge(pages::docs_routes())
-        .merge(graphiql::routes(settings.graphiql))
+    pages::chat_routes(&settings).merge(pages::docs_routes()).merge(graphiql::routes(settings.graphiql))
 }

@@ -11,6 +11,8 @@ use axum::routing::get;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
+use crate::web::Settings;
+
 /// The content security policy. Pages can load only their own files and connect only to their own server, also with WebSockets,
 /// which `'self'` includes. Pictures of users, which the host site of an identity chooses, may come from any https address. Inline
 /// scripts and styles, framing, and turning strings into markup are forbidden.
@@ -28,10 +30,11 @@ struct ChatFiles;
 struct DocsFiles;
 
 /// The chat page: the routes `/` and `/chat/…`. The page enforces the maximum lengths of messages and display names.
-pub(super) fn chat_routes(text_max: usize, display_name_max: usize) -> Router {
+pub(super) fn chat_routes(settings: &Settings) -> Router {
     routes::<ChatFiles>("/", "/chat", |page| {
-        page.replace("{TEXT_MAX_LENGTH}", &text_max.to_string())
-            .replace("{DISPLAY_NAME_MAX_LENGTH}", &display_name_max.to_string())
+        page.replace("{TEXT_MAX_LENGTH}", &settings.text_max.to_string())
+            .replace("{DISPLAY_NAME_MAX_LENGTH}", &settings.display_name_max.to_string())
+            .replace("{ROOM_TTL_SECONDS}", &settings.room_ttl.as_secs().to_string())
     })
 }
 

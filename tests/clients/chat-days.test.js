@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { createRoom } from './support/author.js';
 import { useChat } from './support/chat_fixture.js';
 import { importFromPage } from './support/page_module.js';
+import { startServer } from './support/server.js';
 import { until } from './support/until.js';
 
 const chats = useChat();
@@ -88,6 +89,36 @@ test('at the end of a day of 25 or of 23 hours, Today becomes Yesterday at midni
     await chat.page.clock.runFor(31_000);
     await waitForDays(chat, 'Yesterday');
     await chat.close();
+  }
+});
+
+test('the page says how long rooms of this server last', async () => {
+  const server = await startServer({ ROOM_TTL: '90m' });
+  try {
+    const start = await chats.open({ url: server.url });
+    await start.page.getByRole('heading', { name: 'A chat room for 90 minutes.' }).waitFor();
+    await start.page.getByText('After 90 minutes the room and everything in it are deleted.').waitFor();
+    await start.close();
+    const missing = await chats.open({ url: server.url, fragment: `#${'0'.repeat(32)}/123456` });
+    await missing.page.getByText('This room has ended or does not exist. Rooms last 90 minutes.').waitFor();
+    await missing.close();
+  } finally {
+    await server.stop();
+  }
+});
+
+test('the life of a room is shown in the largest unit that leaves no rest', async () => {
+  const { spanOf } = await importFromPage('time.js');
+  for (const [seconds, words] of [
+    [1, '1 second'],
+    [90, '90 seconds'],
+    [3_600, '60 minutes'],
+    [5_400, '90 minutes'],
+    [86_400, '24 hours'],
+    [90_000, '25 hours'],
+    [604_800, '7 days'],
+  ]) {
+    assert.equal(spanOf(seconds), words);
   }
 });
 

@@ -7,6 +7,7 @@ import { ROOM } from './operations.js';
 import { RoomScreen } from './room.js';
 import { forgetRoom, ownerTokenOf } from './rooms.js';
 import { startPage, toSentence } from './start.js';
+import { roomLifetime } from './time.js';
 
 /** Enters a room. Returns its screen, or the start page with the reason why it cannot be entered. */
 export async function enterRoom(room, signal, showStatus) {
@@ -17,7 +18,7 @@ export async function enterRoom(room, signal, showStatus) {
   } catch (error) {
     if (error.code === 'ROOM_NOT_FOUND') {
       forgetRoom(room.id);
-      return startPage('This room has ended or does not exist. Rooms end after 24 hours.');
+      return startPage(`This room has ended or does not exist. Rooms last ${roomLifetime()}.`);
     }
     if (error.code === 'ROOM_CODE_INVALID') return startPage('The code in this link is wrong. Ask for the link again.', room);
     return startPage(toSentence(error.message));

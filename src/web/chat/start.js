@@ -6,7 +6,7 @@ import { fragmentOf, parseCode, parseRoom } from './link.js';
 import { roomName } from './names.js';
 import { CREATE_ROOM } from './operations.js';
 import { recentRooms, rememberOwner } from './rooms.js';
-import { timeLeft } from './time.js';
+import { roomLifetime, timeLeft } from './time.js';
 
 export const LOGO =
   'M12 3c-5 0-9 3.5-9 8 0 2.5 1.3 4.7 3.3 6.1L6 21l4.2-2.2c.6.1 1.2.2 1.8.2 5 0 9-3.5 9-8s-4-8-9-8zM12 7.5v4l2.5 1.5';
@@ -23,8 +23,8 @@ export function startPage(reason, prefill) {
     { class: 'start' },
     el('div', { class: 'hero' },
       el('div', { class: 'brand' }, icon(LOGO), 'LiveChat'),
-      el('h1', {}, 'A chat room for one day.'),
-      el('p', { class: 'lead' }, 'Create a room and share its link. No account, nothing to install. After 24 hours the room and everything in it are deleted.'),
+      el('h1', {}, `A chat room for ${roomLifetime()}.`),
+      el('p', { class: 'lead' }, `Create a room and share its link. No account, nothing to install. After ${roomLifetime()} the room and everything in it are deleted.`),
       createButton(showProblem),
       problem),
     el('div', { class: 'cards' }, joinForm(showProblem, prefill), recent()),

@@ -73,3 +73,15 @@ export function waitOf(seconds) {
   const rest = seconds % 60;
   return [minutes > 0 && `${minutes} min`, (rest > 0 || minutes === 0) && `${rest} s`].filter(Boolean).join(' ');
 }
+
+/** Units of a room's life, in seconds. */
+const UNITS = [[86_400, 'days'], [3_600, 'hours'], [60, 'minutes']];
+
+/** Returns a number of seconds in the largest unit that leaves no rest: “24 hours”. One unit is several smaller ones. */
+export function spanOf(seconds) {
+  const [size, unit] = UNITS.find(([size]) => seconds % size === 0 && seconds > size) ?? [1, seconds === 1 ? 'second' : 'seconds'];
+  return `${seconds / size} ${unit}`;
+}
+
+/** Returns how long rooms of this server live, in words. */
+export const roomLifetime = () => spanOf(Number(document.querySelector('meta[name="room-ttl-seconds"]').content));
