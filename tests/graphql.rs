@@ -2,6 +2,7 @@
 
 mod both_apis;
 mod events;
+mod failed_reads;
 mod fast_path;
 mod input;
 mod legacy_websocket;

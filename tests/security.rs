@@ -9,7 +9,7 @@ mod identities;
 mod networks;
 mod nodes;
 mod origins;
-mod panics;
+pub mod panics;
 mod permits;
 mod proxies;
 mod rate_limits;

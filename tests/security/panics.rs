@@ -27,17 +27,17 @@ use crate::support::stream::{Stream, http, post};
 /// Part of a panic message that must not appear anywhere.
 const SECRET: &str = PANIC_SECRET;
 
-/// The service in this process, over a store that panics.
-struct TestServer {
-    address: String,
-    client: Client,
-    store: Arc<FaultyStore>,
+/// The service in this process, over a store that panics or fails on request.
+pub struct TestServer {
+    pub address: String,
+    pub client: Client,
+    pub store: Arc<FaultyStore>,
     hub: Hub,
     _directory: TempDir,
 }
 
 impl TestServer {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let inner = EmbeddedStore::open(directory.path()).expect("a store");
         let store = FaultyStore::new(Arc::new(inner), Fault::None);

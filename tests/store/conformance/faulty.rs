@@ -39,6 +39,9 @@ const STEP_PAUSE: Duration = Duration::from_millis(5);
 /// Part of the message of every requested panic.
 pub const PANIC_SECRET: &str = "open-sesame";
 
+/// Why reads fail during an outage.
+pub const OUTAGE: &str = "down for a while";
+
 /// A call that can be made to panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
@@ -85,7 +88,7 @@ impl FaultyStore {
         self.outages.is_cut.load(Ordering::SeqCst)
     }
 
-    /// Makes the log unreadable, or readable again.
+    /// Makes the log and the reactions of users unreadable, or readable again.
     pub fn set_down(&self, is_down: bool) {
         self.outages.is_down.store(is_down, Ordering::SeqCst);
     }
@@ -212,6 +215,9 @@ impl Store for FaultyStore {
     }
 
     async fn reactions_by(&self, room: RoomId, user: &UserId, messages: &[u64]) -> Result<Vec<Vec<Emoji>>, StoreError> {
+        if self.outages.is_down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable(OUTAGE.into()));
+        }
         self.inner.reactions_by(room, user, messages).await
     }
 
@@ -330,7 +336,7 @@ impl Store for FaultyStore {
         self.count(Call::ReadLog);
         if self.outages.is_down.load(Ordering::SeqCst) {
             self.outages.refused_reads.fetch_add(1, Ordering::SeqCst);
-            return Err(StoreError::Unavailable("down for a while".into()));
+            return Err(StoreError::Unavailable(OUTAGE.into()));
         }
         if self.outages.has_lost_its_log.load(Ordering::SeqCst) {
             return Err(StoreError::ForeignPosition);
