@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::user::{Role, User};
 
-/// How long a user is shown after its last presence subscription has ended, so that reconnects do not flicker.
+/// How long a user is shown at least after its last presence subscription has ended, so that reconnects do not flicker.
 pub const PRESENCE_LINGER: Duration = Duration::from_secs(10);
 
 /// How long a user is shown as typing after it said so.

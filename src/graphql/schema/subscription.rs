@@ -45,8 +45,8 @@ impl Subscription {
     }
 
     /// Who is here now, and who is typing. Not part of the room's events: it begins with a snapshot, and has no cursors. With a
-    /// presenceToken, the subscriber is shown to the others while the subscription lives, and ten seconds longer. It does not
-    /// count towards viewerCount. Completes when the room ends.
+    /// presenceToken, the subscriber is shown to the others while the subscription lives, and at least ten seconds longer. It does
+    /// not count towards viewerCount. Completes when the room ends.
     async fn presence(
         &self,
         ctx: &Context<'_>,

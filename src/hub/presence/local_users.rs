@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::domain::presence::{PRESENCE_LINGER, PresentUser};
 use crate::domain::user::{Role, User, UserId};
 use crate::store::AddressHash;
+
+/// How much longer a user stays here than it lingers: if it has come back on another node in the last moment, that node's report
+/// arrives first. The report may wait for a second, and so may the read of it; each call of the store has a quarter of a second.
+pub(super) const HANDOVER: Duration = Duration::from_millis(2_500);
 
 #[derive(Default)]
 pub(super) struct LocalUsers {
@@ -61,7 +66,7 @@ impl LocalUsers {
             return;
         }
         if known.is_shown() {
-            let leaves_at = now + PRESENCE_LINGER;
+            let leaves_at = now + PRESENCE_LINGER + HANDOVER;
             known.leaves_at = Some(leaves_at);
             self.expire_by(leaves_at);
         } else {

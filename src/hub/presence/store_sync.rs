@@ -9,12 +9,16 @@ use tokio::time::Instant;
 
 use crate::domain::presence::PresentUser;
 use crate::domain::user::UserId;
+use crate::hub::presence::local_users::HANDOVER;
 use crate::hub::presence::room::RoomPresence;
 use crate::hub::presence::state::Pending;
 use crate::store::{PRESENCE_REPORT_TTL, PresenceReport, Store, StoreError};
 
 /// The least time between two reports, and between two reads.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+const _: () =
+    assert!(MIN_INTERVAL.as_millis() * 2 < HANDOVER.as_millis(), "a user must not leave before it is known elsewhere");
 
 /// How often the report is repeated and the other nodes are read, even if nothing is known to have changed. So the users of a node
 /// that was killed are gone this long after its report has expired.

@@ -14,8 +14,12 @@ use crate::domain::presence::{
     TYPING_USERS_MAX, Typing,
 };
 use crate::domain::user::{DisplayName, Role, User, UserId};
+use crate::hub::presence::local_users::HANDOVER;
 use crate::hub::presence::state::{CAPACITY, CHANGES_INTERVAL, State, TYPING_INTERVAL};
 use crate::store::PresentUsers;
+
+/// How long a user is shown after its last subscription.
+const LINGER: Duration = PRESENCE_LINGER.saturating_add(HANDOVER);
 
 fn user(name: &str) -> PresentUser {
     let (id, display_name) = (UserId::from_stored(name.to_owned()), DisplayName::from_stored(name.to_owned()));
@@ -105,21 +109,40 @@ fn a_user_is_shown_until_it_has_lingered_after_its_last_subscription() {
     let mut reader = Reader::open(&mut state);
     assert_eq!((reader.names(), reader.user_count), (vec!["ada"], 1), "several subscriptions count once");
     state.local.leave(&id("ada"), start);
-    assert_eq!(state.advance(start + 100 * PRESENCE_LINGER), None, "another subscription is left");
-    let left_at = start + 100 * PRESENCE_LINGER;
+    assert_eq!(state.advance(start + 100 * LINGER), None, "another subscription is left");
+    let left_at = start + 100 * LINGER;
     state.local.leave(&id("ada"), left_at);
-    assert_eq!(state.advance(left_at), Some(left_at + PRESENCE_LINGER));
+    assert_eq!(state.advance(left_at), Some(left_at + LINGER));
     state.join(user("ada"), None);
-    assert_eq!(state.advance(left_at + PRESENCE_LINGER * 2), None, "it came back in time");
-    let left_at = left_at + PRESENCE_LINGER * 2;
+    assert_eq!(state.advance(left_at + LINGER * 2), None, "it came back in time");
+    let left_at = left_at + LINGER * 2;
     state.local.leave(&id("ada"), left_at);
-    state.advance(left_at + PRESENCE_LINGER - Duration::from_millis(1));
+    state.advance(left_at + LINGER - Duration::from_millis(1));
     assert_eq!(reader.read(&mut state), 0, "nothing has flickered");
-    state.advance(left_at + PRESENCE_LINGER);
+    state.advance(left_at + LINGER);
     assert_eq!(reader.read(&mut state), 1);
     assert_eq!((reader.names(), reader.user_count), (vec![], 0));
     state.readers = 0;
     assert!(state.is_idle());
+}
+
+#[test]
+fn a_user_who_returns_on_another_node_within_ten_seconds_does_not_flicker() {
+    let (mut state, start) = (State::new(0, false), Instant::now());
+    state.join(user("ada"), None);
+    state.advance(start);
+    let mut reader = Reader::open(&mut state);
+    state.local.leave(&id("ada"), start);
+    // The other node reports the return a second later, and this one reads the report a second after that.
+    let is_read_after = PRESENCE_LINGER + 2 * CHANGES_INTERVAL;
+    for millis in (0..is_read_after.as_millis() as u64).step_by(100) {
+        state.advance(start + Duration::from_millis(millis));
+    }
+    state.advance(start + is_read_after);
+    state.record_elsewhere(PresentUsers { users: vec![user("ada")], total: 1 }, 0);
+    state.advance(start + 3 * PRESENCE_LINGER);
+    assert_eq!(reader.read(&mut state), 0);
+    assert_eq!((reader.names(), reader.user_count), (vec!["ada"], 1));
 }
 
 #[test]
@@ -242,7 +265,7 @@ fn a_long_list_is_bounded_and_those_in_it_stay() {
     assert_eq!(reader.user_count, PRESENT_USERS_MAX as u64 + 5_000, "all are counted");
     assert!(reader.users.len() == PRESENT_USERS_MAX && reader.left.is_empty() && reader.joined.is_empty());
     state.local.leave(&id("m0007"), start);
-    state.advance(start + PRESENCE_LINGER);
+    state.advance(start + LINGER);
     reader.read(&mut state);
     assert_eq!((reader.left.len(), reader.joined.len()), (1, 1), "another one takes the place");
 }

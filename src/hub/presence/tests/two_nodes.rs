@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Reader, id, user};
 use crate::domain::presence::PRESENCE_LINGER;
 use crate::domain::user::Role;
+use crate::hub::presence::local_users::HANDOVER;
 use crate::hub::presence::state::{CHANGES_INTERVAL, State};
 use crate::store::PresentUsers;
 
@@ -44,7 +45,7 @@ struct Truth {
 }
 
 impl Truth {
-    /// With a `margin`, a user that lingers is present for so much less.
+    /// With a `margin`, a user that lingers is present for so much less: no longer than it was promised.
     fn is_present(&self, now: Instant, margin: Duration) -> bool {
         let lingers = self.lingers_until.iter().flatten().any(|until| *until > now + margin);
         !self.is_banned && (lingers || self.subscriptions.iter().any(|count| *count > 0))
@@ -91,7 +92,7 @@ impl Nodes {
                 let truth = &mut self.truth[name];
                 truth.subscriptions[node] -= 1;
                 if truth.subscriptions[node] == 0 && !truth.is_banned {
-                    truth.lingers_until[node] = Some(now + PRESENCE_LINGER);
+                    truth.lingers_until[node] = Some(now + PRESENCE_LINGER + HANDOVER);
                 }
                 self.states[node].local.leave(&id(NAMES[name]), now);
             }
@@ -141,8 +142,7 @@ impl Nodes {
             if truth.is_present(now, Duration::ZERO) {
                 self.last_present[name] = Some(now);
             }
-            // A user that comes back on another node in the last moment is gone for a moment.
-            if !truth.is_present(now, DELAY) {
+            if !truth.is_present(now, HANDOVER) {
                 self.last_absent[name] = now;
             }
         }
@@ -170,7 +170,7 @@ proptest! {
     fn every_reader_gets_the_truth_and_nobody_flickers(steps in proptest::collection::vec(step(), 1..60)) {
         let mut nodes = Nodes::new();
         steps.iter().for_each(|step| nodes.apply(step));
-        nodes.apply(&Step::Pass((PRESENCE_LINGER + DELAY).as_millis() as u64));
+        nodes.apply(&Step::Pass((PRESENCE_LINGER + HANDOVER + DELAY).as_millis() as u64));
         let present: Vec<_> = NAMES.iter().zip(&nodes.truth).filter(|(_, truth)| truth.is_present(nodes.now, Duration::ZERO)).collect();
         let present: Vec<_> = present.into_iter().map(|(name, _)| *name).collect();
         for reader in &nodes.readers {
