@@ -156,7 +156,8 @@ pub trait Store: FailureCounters {
     async fn report_presence(&self, room: RoomId, report: PresenceReport) -> Result<bool, StoreError>;
 
     /// The users whom the *other* nodes report as present in a room, without duplicates: at most
-    /// [`PRESENT_USERS_MAX`](crate::domain::presence::PRESENT_USERS_MAX) of them, and how many there are in all.
+    /// [`PRESENT_USERS_MAX`](crate::domain::presence::PRESENT_USERS_MAX) of them, and how many there are in all, except further ones
+    /// whom this node reports, too.
     async fn present_elsewhere(&self, room: RoomId) -> Result<PresentUsers, StoreError>;
 
     /// Reads up to `limit` rooms that are alive and listed, newest first, starting after `after`. Leaves out rooms in an unreachable

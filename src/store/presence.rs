@@ -15,6 +15,6 @@ pub struct PresenceReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PresentUsers {
     pub users: Vec<PresentUser>,
-    /// All of them.
+    /// All of them, except those who are not listed and whom this node reports, too.
     pub total: u64,
 }

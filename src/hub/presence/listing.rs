@@ -23,7 +23,7 @@ impl Listing {
         previous: &Self,
     ) -> Self {
         let mut users: BTreeMap<_, _> = here.map(|user| (&user.user.id, (user, user.role))).collect();
-        // The store lists as many as we do. It counts further ones, some of whom may be here, too.
+        // The store lists as many as we do. It counts further ones, none of whom is here.
         let unlisted = elsewhere.total.saturating_sub(elsewhere.users.len() as u64);
         for user in elsewhere.users.iter().filter(|user| !is_hidden(&user.user.id)) {
             let (_, role) = users.entry(&user.user.id).or_insert((user, user.role));

@@ -108,6 +108,10 @@ pub async fn contract_20_the_list_of_present_users_is_bounded_and_all_are_counte
     there.report_presence(room, full_report(&names)).await?;
     let seen = here.present_elsewhere(room).await?;
     ensure_eq!((seen.users.len(), seen.total), (PRESENT_USERS_MAX, names.len() as u64), "listed and counted");
+    // Users who are here, too, are only counted if they are listed: this node counts them.
+    here.report_presence(room, full_report(&names)).await?;
+    let seen = here.present_elsewhere(room).await?;
+    ensure_eq!((seen.users.len(), seen.total), (PRESENT_USERS_MAX, PRESENT_USERS_MAX as u64), "with all of them here");
     Ok(())
 }
 

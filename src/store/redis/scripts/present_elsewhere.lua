@@ -1,5 +1,6 @@
--- Returns the users that other nodes report as present. KEYS: presence, nodes, as in `report_presence.lua`. ARGV: node, maximum of users.
--- Returns the number of all users, and for each of at most that many id and record.
+-- Returns the users that other nodes report as present. KEYS: presence, nodes, as in `report_presence.lua`. ARGV: node, maximum
+-- of users. Returns the number of users, and for each of at most that many id and record. A user beyond the maximum whom this
+-- node reports, too, is not in the number: this node counts it.
 
 local at = now()
 local is_valid = {}
@@ -7,11 +8,12 @@ local reports = call('HGETALL', KEYS[2])
 for i = 1, #reports, 2 do
   is_valid[reports[i]] = reports[i] ~= ARGV[1] and tonumber(reports[i + 1]) > at
 end
-local records, order = {}, {}
+local records, order, is_here = {}, {}, {}
 local present = call('HGETALL', KEYS[1])
 for i = 1, #present, 2 do
-  if is_valid[string.sub(present[i], 1, 16)] then
-    local id, record = string.sub(present[i], 17), present[i + 1]
+  local from, id, record = string.sub(present[i], 1, 16), string.sub(present[i], 17), present[i + 1]
+  is_here[id] = is_here[id] or from == ARGV[1]
+  if is_valid[from] then
     if not records[id] then
       order[#order + 1] = id
     end
@@ -21,8 +23,15 @@ for i = 1, #present, 2 do
     end
   end
 end
-local reply = { 'ok', tostring(#order) }
-for i = 1, math.min(#order, ARGV[2]) do
+local listed = math.min(#order, ARGV[2])
+local total = listed
+for i = listed + 1, #order do
+  if not is_here[order[i]] then
+    total = total + 1
+  end
+end
+local reply = { 'ok', tostring(total) }
+for i = 1, listed do
   reply[#reply + 1] = order[i]
   reply[#reply + 1] = records[order[i]]
 end
