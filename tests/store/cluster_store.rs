@@ -201,6 +201,49 @@ async fn commit_during_a_slot_migration_waits_and_is_announced() {
 }
 
 #[tokio::test]
+async fn deletions_bans_and_reactions_wait_while_their_slot_migrates_and_run_once() {
+    let (cluster, store) = three_primaries().await;
+    let long_timeout = connect(settings(&cluster).with_timeout(Duration::from_secs(20))).await;
+    let short_timeout = connect(settings(&cluster).with_timeout(Duration::from_millis(300))).await;
+    let room = room_on(&store, &cluster, 0).await;
+    let mut messages = Vec::new();
+    for user in ["ann", "bob", "carol"].map(kit::named_user) {
+        let sent = store.commit(kit::send(room, &user, "hello")).await.expect("a commit").into_event();
+        messages.push(kit::into_message(sent));
+    }
+    let after = store.snapshot(room, None).await.expect("the room").state.head;
+    let slot = slot_of(&room.to_string());
+    let from = cluster.begin_move(slot, 1).await;
+    // These scripts also get keys that do not exist. Until the slot has moved, no node runs them: the answer is TRYAGAIN.
+    let refused = short_timeout.commit(kit::delete(&messages[2])).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let waiting: Vec<_> = [kit::delete(&messages[0]), kit::ban(room, &messages[1].author)]
+        .into_iter()
+        .map(|commit| {
+            let store = long_timeout.clone();
+            tokio::spawn(async move { store.commit(commit).await })
+        })
+        .collect();
+    let reacting = {
+        let (store, reaction) = (long_timeout.clone(), kit::reaction(&messages[2], &messages[0].author, "👍"));
+        tokio::spawn(async move { store.react(reaction).await })
+    };
+    while cluster.move_keys(slot, from, 1).await {}
+    let refused = short_timeout.commit(kit::ban(room, &messages[2].author)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(waiting.iter().all(|task| !task.is_finished()) && !reacting.is_finished(), "something did not wait");
+    cluster.end_move(slot, from, 1).await;
+    for task in waiting {
+        task.await.expect("a task").expect("a commit");
+    }
+    reacting.await.expect("a task").expect("a reaction");
+    let log = store.read_log(room, after, 10).await.expect("the log");
+    let kinds = ["Deleted", "UserBanned", "ReactionsChanged"];
+    let count = |kind: &str| log.iter().filter(|event| format!("{:?}", event.kind).starts_with(kind)).count();
+    assert_eq!((log.len(), kinds.map(count)), (3, [1, 1, 1]), "{log:?}");
+}
+
+#[tokio::test]
 async fn ping_succeeds_while_most_primaries_take_writes() {
     let (mut cluster, store) = three_primaries().await;
     store.ping().await.expect("all primaries take writes");
