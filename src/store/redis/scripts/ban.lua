@@ -1,5 +1,5 @@
--- Bans a user, or lifts its ban. KEYS: room, messages, log, bans, ban_ends, ban_addresses. ARGV: kind ('b' or 'n'), entry tag, maximum
--- of log entries, user id; to ban also the duration in ms or '', the reason or '', the maximum of bans.
+-- Bans a user, or lifts its ban. KEYS: room, messages, log, bans, ban_ends, ban_addresses. ARGV: kind ('b' or 'n'), entry tag,
+-- maximum of log entries, user id; to ban also the duration in ms or '', the reason or '', the maximum of bans.
 
 local kind, tag, max_entries, id, duration, reason, max_bans = unpack(ARGV)
 local room = open_room()

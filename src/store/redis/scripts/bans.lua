@@ -1,5 +1,5 @@
--- Bans. KEYS: room, messages, log, and three sorted sets. `bans` has the ids of banned users with the log numbers of their bans, and
--- `ban_ends` with the ends. In `ban_addresses` all scores are 0, and a member is an address with the id of a user.
+-- Bans. KEYS: room, messages, log, and three sorted sets. `bans` has the ids of banned users with the log numbers of their
+-- bans, and `ban_ends` with the ends. In `ban_addresses` all scores are 0, and a member is an address with the id of a user.
 
 -- Computes anew until when an address is banned.
 local function refresh_address(address)

@@ -19,9 +19,11 @@ end
 
 -- Writes the state, and other fields of the room.
 local function write_state(room, ...)
-  local state = struct.pack(STATE, room.expires_at, room.created_at, room.seq, room.messages, room.reserved, room.authors, room.tag)
+  local state =
+    struct.pack(STATE, room.expires_at, room.created_at, room.seq, room.messages, room.reserved, room.authors, room.tag)
   if room.reaction_changes + room.locked + room.slow_mode_seconds + room.bans > 0 then
-    state = state .. struct.pack(EXTRAS, room.reaction_changes, room.reaction_entries, room.locked, room.slow_mode_seconds, room.bans)
+    state = state
+      .. struct.pack(EXTRAS, room.reaction_changes, room.reaction_entries, room.locked, room.slow_mode_seconds, room.bans)
   end
   call('HSET', KEYS[1], 'state', state, ...)
 end
@@ -37,8 +39,8 @@ local function is_full(room, max_entries)
   return room.seq + room.reserved + 1 > tonumber(max_entries)
 end
 
--- Returns the outcome and its detail if a rule forbids a user to act. `remember_actor` stores what the action tells about a user of
--- the room: its address, and whether it is the owner.
+-- Returns the outcome and its detail if a rule forbids a user to act. `remember_actor` stores what the action tells about a
+-- user of the room: its address, and whether it is the owner.
 local function authorize(room, id, mark)
   local record = call('HGET', KEYS[1], 'u' .. id)
   local is_owner, address = string.byte(mark) == 111, string.sub(mark, 2)
@@ -77,8 +79,8 @@ local function parse_message(encoded)
   local fields = string.sub(encoded, start, text)
   local reactions = string.find(fields, '\nk', 1, true) or #fields
   return {
-    head = string.sub(encoded, 1, start - 1), revision = revision, index = index, created_at = created_at, edited_at = edited_at,
-    deleted_at = deleted_at, edits = edits, fields = string.sub(fields, 1, reactions),
+    head = string.sub(encoded, 1, start - 1), revision = revision, index = index, created_at = created_at,
+    edited_at = edited_at, deleted_at = deleted_at, edits = edits, fields = string.sub(fields, 1, reactions),
     reactions = string.sub(fields, reactions + 1), text = string.sub(encoded, text + 2),
   }
 end

@@ -1,5 +1,5 @@
--- Returns a page of a room's authors, in the order of their first messages. KEYS: room, messages, log. ARGV, the window: after or
--- '', before or '', 'first' or 'last', count.
+-- Returns a page of a room's authors, in the order of their first messages. KEYS: room, messages, log. ARGV, the window: after
+-- or '', before or '', 'first' or 'last', count.
 
 local room = KEYS[1]
 local at, _, _, _, _, _, count = read_room(unpack(KEYS))

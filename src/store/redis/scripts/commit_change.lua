@@ -1,6 +1,6 @@
--- Edits or deletes a message, completely or not at all, as `commit_send.lua` explains. KEYS: room, messages, log; to delete also
--- reactions, marks. ARGV: kind ('e' for edited, 'd' for deleted), entry tag, index, revision; to edit also text, maximum of log
--- entries, maximum of edits, user id, mark; to delete also the role of the one who does (m or o).
+-- Edits or deletes a message, completely or not at all, as `commit_send.lua` explains. KEYS: room, messages, log; to delete
+-- also reactions, marks. ARGV: kind ('e' for edited, 'd' for deleted), entry tag, index, revision; to edit also text, maximum
+-- of log entries, maximum of edits, user id, mark; to delete also the role of the one who does (m or o).
 
 local kind, tag, index, expected, text, max_entries, max_edits, id, mark = unpack(ARGV)
 local room = open_room()

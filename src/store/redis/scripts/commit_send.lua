@@ -1,11 +1,11 @@
 -- Appends a message to a room, completely or not at all. KEYS: room, messages, log.
 --
--- If Redis cannot write (no memory, no disk, a replica), it rejects the first write of a script. It lets later writes pass. So the
--- script decides everything before its first write, and that write needs memory: nothing is left half done.
+-- If Redis cannot write (no memory, no disk, a replica), it rejects the first write of a script. It lets later writes pass. So
+-- the script decides everything before its first write, and that write needs memory: nothing is left half done.
 
--- `author` is 'u' and the user id, and `send` is 'c', the user id, a line break and the client message id, or ''. `rest` has the
--- fields of the message, without name and role, and the text. `reply_to` is the number after the index of the message that this one
--- answers, or 0. `mark` is m or, if the author has proven to be the owner, o, with the address.
+-- `author` is 'u' and the user id, and `send` is 'c', the user id, a line break and the client message id, or ''. `rest` has
+-- the fields of the message, without name and role, and the text. `reply_to` is the number after the index of the message that
+-- this one answers, or 0. `mark` is m or, if the author has proven to be the owner, o, with the address.
 -- Returns the outcome, and the log entry and maybe the message, or nil and the detail of a refusal.
 local function commit_send(author, send, rest, tag, max_messages, max_entries, reply_to, mark, name, avatar)
   local room, messages, log = KEYS[1], KEYS[2], KEYS[3]

@@ -5,9 +5,9 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Returns the time in a room and the parts of its state; nil if the room is gone. A room is also gone if Redis has evicted one of
--- its keys: no key is created again. The log exists as long as the room, so its time to live tells the time. Redis still returns
--- a key within the millisecond in which it expires, with nothing left of its life.
+-- Returns the time in a room and the parts of its state; nil if the room is gone. A room is also gone if Redis has evicted one
+-- of its keys: no key is created again. The log exists as long as the room, so its time to live tells the time. Redis still
+-- returns a key within the millisecond in which it expires, with nothing left of its life.
 local function read_room(room, messages, log)
   local state, left = call('HGET', room, 'state'), call('PTTL', log)
   if not state or left < 1 then

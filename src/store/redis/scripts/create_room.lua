@@ -1,4 +1,5 @@
--- Creates a room. KEYS: room, messages, log. ARGV: about, time to live in ms, whether it is locked (1 or 0), seconds of slow mode.
+-- Creates a room. KEYS: room, messages, log. ARGV: about, time to live in ms, whether it is locked (1 or 0), seconds of slow
+-- mode.
 
 local room, messages, log = unpack(KEYS)
 if call('EXISTS', room, messages, log) > 0 then

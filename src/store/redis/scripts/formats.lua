@@ -7,38 +7,42 @@
 -- `joined`           how many users have joined without a message
 -- `c` id, line break, client message id    the number of the log entry of this send
 -- `b` id, `a` address    a ban, see BAN, and the end of the last ban of an address
--- `t` id, `t` line break address    once slow mode was on, the time of the last message, and of the last first message from there
--- The log begins with an entry for the empty room, so an entry's index is its number. A room without messages has no list of them.
+-- `t` id, `t` line break address    once slow mode was on, the times of the last message, and of the last first one from there
+-- The log begins with an entry for the empty room, so an entry's index is its number. A room without messages has no list of
+-- them.
 --
--- On the channel with the name of the hash, each event is published as its log entry, a change of reactions with the message behind
--- it, and any other change of a message as the message, which begins with its entry.
+-- On the channel with the name of the hash, each event is published as its log entry, a change of reactions with the message
+-- behind it, and any other change of a message as the message, which begins with its entry.
 -- Announcements that are not in the log begin with a capital letter: T typing, P presence, R reactions pending, E ended.
 --
--- Newer versions may add kinds of log entries (small letters), fields of messages (letters), announcements (capital letters), and
--- lines behind a payload. Other versions pass over them: the first 27 bytes of every entry, announced or in the log, are an ENTRY.
--- No message follows an entry of an unknown kind. A message whose last change is of an unknown kind is read like any other.
+-- Newer versions may add kinds of log entries (small letters), fields of messages (letters), announcements (capital letters),
+-- and lines behind a payload. Other versions pass over them: the first 27 bytes of every entry, announced or in the log, are an
+-- ENTRY. No message follows an entry of an unknown kind. A message whose last change is of an unknown kind is read like any
+-- other.
 
 local call = redis.call
 
--- expires_at, created_at, the last log number, messages, log entries that are reserved (for the deletion of each message that is not
--- deleted, and for each marked message), authors, the tag of the last entry.
+-- expires_at, created_at, the last log number, messages, log entries that are reserved (for the deletion of each message that
+-- is not deleted, and for each marked message), authors, the tag of the last entry.
 local STATE = '>I6I6I6I6I6I6c8'
 -- The same without the tag.
 local NUMBERS = '>I6I6I6I6I6I6'
--- Follows in the state of a room that has any of it, from byte 45 on: how often reactions have changed, log entries about reactions
--- with those that are reserved, whether the room is locked (1 or 0), seconds of slow mode, bans with those that have ended.
+-- Follows in the state of a room that has any of it, from byte 45 on: how often reactions have changed, log entries about
+-- reactions with those that are reserved, whether the room is locked (1 or 0), seconds of slow mode, bans with those that have
+-- ended.
 local EXTRAS = '>I6I6I1I4I4'
--- The hash of the owner token, the secret, whether the room is listed (1 or 0), capacity or 0. Then come code, line break, title.
+-- The hash of the owner token, the secret, whether the room is listed (1 or 0), capacity or 0. Then come code, line break,
+-- title.
 local ABOUT = '>c32c16I1I4'
 -- The part of it that never changes, besides the code.
 local OWNER_LENGTH = 48
--- A log entry: a small letter for the kind, log number, time, index of the message or 0, tag. Entries of kinds without a message
--- have a payload: see `codec.rs`.
+-- A log entry: a small letter for the kind, log number, time, index of the message or 0, tag. Entries of kinds without a
+-- message have a payload: see `codec.rs`.
 local ENTRY = '>c1I6I6I6c8'
 -- The kinds of entries about a message: sent, edited, deleted, reactions changed.
 local MESSAGE_KINDS = 'sedr'
--- A message begins with the entry of its last change other than of reactions. If that is not the send, these numbers follow: created_at, edited_at or 0,
--- deleted_at or 0, edits. Then come fields and text.
+-- A message begins with the entry of its last change other than of reactions. If that is not the send, these numbers follow:
+-- created_at, edited_at or 0, deleted_at or 0, edits. Then come fields and text.
 local CHANGED = '>I6I6I6I4'
 -- Role, address, number. Then come name, line break, picture or ''. The role is m (member), o (owner), or, for users without a
 -- message, whose number is 0, M or O.

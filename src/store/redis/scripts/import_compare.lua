@@ -1,5 +1,5 @@
--- Checks that a room is complete, and is the imported one or has grown from it. The tag of the last imported entry is random, so
--- a log with that entry is the same up to there. KEYS: room, messages, log. ARGV: state, about.
+-- Checks that a room is complete, and is the imported one or has grown from it. The tag of the last imported entry is random,
+-- so a log with that entry is the same up to there. KEYS: room, messages, log. ARGV: state, about.
 
 local room, messages, log = unpack(KEYS)
 local expires_at, created_at, seq, message_count, _, author_count, tag = struct.unpack(STATE, ARGV[1])

@@ -1,4 +1,5 @@
--- Reveals a staged room, completely or not at all. KEYS: the staged parts, beginning with room, messages, log; and the final ones.
+-- Reveals a staged room, completely or not at all. KEYS: the staged parts, beginning with room, messages, log; and the final
+-- ones.
 -- ARGV: state, about.
 
 local parts = #KEYS / 2

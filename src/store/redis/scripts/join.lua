@@ -1,5 +1,6 @@
 -- Registers a user in a room without a message, or updates its role and address. KEYS: room, messages, log.
--- ARGV: user id, mark, name, picture or '', maximum of users that have joined without a message. Returns what `member.lua` returns.
+-- ARGV: user id, mark, name, picture or '', maximum of users that have joined without a message. Returns what `member.lua`
+-- returns.
 
 local id, mark, name, avatar, max_joined = unpack(ARGV)
 local room = open_room()

@@ -1,5 +1,5 @@
--- Returns a user of a room: the end of the log, and, if there is the user, role, name and picture, and the end of its ban, 0 for the
--- room's life, or ''. KEYS: room, messages, log. ARGV: user id, mark with the address that it acts from.
+-- Returns a user of a room: the end of the log, and, if there is the user, role, name and picture, and the end of its ban, 0
+-- for the room's life, or ''. KEYS: room, messages, log. ARGV: user id, mark with the address that it acts from.
 
 local at, _, _, seq, _, _, _, tag, extras = read_room(KEYS[1], KEYS[2], KEYS[3])
 if not at then

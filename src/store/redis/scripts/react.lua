@@ -1,6 +1,6 @@
 -- Adds or removes a reaction. KEYS: room, messages, log, reactions, marks.
--- ARGV: entry tag, index, emoji, whether to add (1 or 0), user id, mark, maximum of log entries, maximum of emoji on a message, how
--- often a user may add or remove one, the time between two log entries about a message in ms.
+-- ARGV: entry tag, index, emoji, whether to add (1 or 0), user id, mark, maximum of log entries, maximum of emoji on a message,
+-- how often a user may add or remove one, the time between two log entries about a message in ms.
 -- Returns the message, the end of the log, and the time until the entry of the marked change is due in ms, or ''.
 
 local tag, index, emoji, add, id, mark, max_entries, max_kinds, max_toggles, interval = unpack(ARGV)

@@ -1,5 +1,6 @@
--- Returns a page of the bans that hold. KEYS: room, messages, log, bans, ban_ends. ARGV: the number after which to begin, maximum of
--- bans. Returns the number of all bans that hold, and for each ban of the page number, time, end or 0, user and reason.
+-- Returns a page of the bans that hold. KEYS: room, messages, log, bans, ban_ends. ARGV: the number after which to begin,
+-- maximum of bans. Returns the number of all bans that hold, and for each ban of the page number, time, end or 0, user and
+-- reason.
 
 local room = KEYS[1]
 local at = read_room(KEYS[1], KEYS[2], KEYS[3])

@@ -1,7 +1,8 @@
 -- Stores which users are present on a node. KEYS: room, messages, log, presence, nodes.
--- ARGV: node (16 characters), how long the report is valid in ms, whether it is complete (1 or 0), how many users have changed; a pair
--- of user id and record for each of these; the ids of users that left. A record is role, name, line break, picture or ''.
--- The hash `nodes` has the end of the last report of each node, and the hash `presence` has the records by node and user id.
+-- ARGV: node (16 characters), how long the report is valid in ms, whether it is complete (1 or 0), how many users have changed;
+-- a pair of user id and record for each of these; the ids of users that left. A record is role, name, line break, picture or
+-- ''. The hash `nodes` has the end of the last report of each node, and the hash `presence` has the records by node and user
+-- id.
 
 local node, valid, is_complete, changed = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local at, expires_at = read_room(KEYS[1], KEYS[2], KEYS[3])

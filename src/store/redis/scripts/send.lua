@@ -1,7 +1,7 @@
 -- Authenticates a user and commits the user's message, on a single Redis. KEYS: those of `commit_send`, and the user.
--- ARGV: author, send and rest as in `commit_send`, and one string in place of eight arguments, because that is faster: the tokens of
--- `authenticate` (81 bytes), keep_until (6), entry tag (8), maximum of messages, maximum of log entries, reply_to (6 each), mark (17),
--- and the name to register or ''.
+-- ARGV: author, send and rest as in `commit_send`, and one string in place of eight arguments, because that is faster: the
+-- tokens of `authenticate` (81 bytes), keep_until (6), entry tag (8), maximum of messages, maximum of log entries, reply_to
+-- (6 each), mark (17), and the name to register or ''.
 
 local author, send, rest, others = unpack(ARGV)
 local keep_until, tag, max_messages, max_entries, reply_to, mark = struct.unpack('>I6c8I6I6I6c17', others, 82)

@@ -1,5 +1,5 @@
--- Trusts a client in a room, and undoes its counted attempt. KEYS: room, messages, log, wrong codes, blocks that used their last
--- attempt, trusted clients. ARGV: client, its block, whether an attempt was counted (1 or 0), maximum of trusted clients.
+-- Trusts a client in a room, and undoes its counted attempt. KEYS: room, messages, log, wrong codes, blocks that used their
+-- last attempt, trusted clients. ARGV: client, its block, whether an attempt was counted (1 or 0), maximum of trusted clients.
 
 local room, messages, log, wrong_codes, last_attempts, trusted = unpack(KEYS)
 local client, block = ARGV[1], ARGV[2]

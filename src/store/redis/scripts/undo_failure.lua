@@ -1,4 +1,5 @@
--- Undoes a counted failure, and the lockout that it began. KEYS: failures. ARGV: the failure record, which is the lockout's end.
+-- Undoes a counted failure, and the lockout that it began. KEYS: failures. ARGV: the failure record, which is the lockout's
+-- end.
 
 local failures = KEYS[1]
 local count, lockout_end = unpack(call('HMGET', failures, 'count', 'until'))

@@ -1,4 +1,5 @@
--- Removes rooms from parts of the list of rooms, and rooms that have expired. KEYS: for each part, rooms by age and rooms by expiry.
+-- Removes rooms from parts of the list of rooms, and rooms that have expired. KEYS: for each part, rooms by age and rooms by
+-- expiry.
 -- ARGV: entries.
 
 local at = now()

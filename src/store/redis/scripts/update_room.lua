@@ -1,6 +1,6 @@
--- Changes settings of a room. KEYS: room, messages, log. ARGV: entry tag, maximum of log entries; title after '=', whether the room is
--- listed (1 or 0), capacity or 0, seconds of slow mode, whether it is locked (1 or 0); how many messages before count in slow mode. An
--- empty argument changes nothing.
+-- Changes settings of a room. KEYS: room, messages, log. ARGV: entry tag, maximum of log entries; title after '=', whether the
+-- room is listed (1 or 0), capacity or 0, seconds of slow mode, whether it is locked (1 or 0); how many messages before count
+-- in slow mode. An empty argument changes nothing.
 
 local tag, max_entries, new_title, new_listed, new_capacity, new_seconds, new_locked, lookback = unpack(ARGV)
 -- Stores when the authors of the last messages sent them, so that slow mode counts them from the moment it is on.
