@@ -1,0 +1,415 @@
+// A room as one client sees it: its state, its events, and what the user can do.
+
+import { Attendance } from './attendance.js';
+import { left, LiveChatError } from './errors.js';
+import { EventIterator } from './event_iterator.js';
+import { Messages } from './messages.js';
+import { DELETE, EARLIER, EDIT, FIND, REACT, REMOVE, ROOM, SEND, UNREACT } from './operations.js';
+import { Outbox } from './outbox.js';
+import { Owner } from './owner.js';
+import { PendingMessages } from './pending.js';
+import { RoomRequests } from './requests.js';
+import { aborted, wakePauses } from './retry.js';
+import { User } from './user.js';
+
+/** @import { FeedMessage } from './hub.js' */
+/** @import { Server } from './server.js' */
+/** @import { Store } from './storage.js' */
+/** @import { Tabs } from './tabs.js' */
+/** @import { Ban, Connection, JoinOptions, Message, Role, RoomEvent, RoomKey, RoomSettings, RoomState, SendOptions } from './types.js' */
+
+/**
+ * A room that `LiveChat.join` or `LiveChat.room` has returned.
+ *
+ * Dispatches `change` after `state` has changed, and `event` for each event of the room's log: a `CustomEvent` whose `detail` is
+ * the event. Iterating over the room yields the same events, each once and in order, from then on; it ends with the room.
+ *
+ * @implements {AsyncIterable<RoomEvent>}
+ */
+export class Room extends EventTarget {
+  /** Resolves when the room has been read. @type {Promise<this>} */
+  joined;
+  /** What only the owner of the room may do. */
+  owner;
+  /** Resolves when the room was left or has ended. @type {Promise<void>} */
+  left;
+  #tabs;
+  #key;
+  #user;
+  #requests;
+  #attendance;
+  #isVisible;
+  #outbox;
+  #messages = new Messages();
+  #pending = new PendingMessages();
+  #leaving = new AbortController();
+  /** @type {Set<EventIterator>} */
+  #iterators = new Set();
+  /** @type {RoomState | null} */
+  #state = null;
+  #isChangeScheduled = false;
+  /** @type {Connection} */
+  #connection = 'connecting';
+  /** @type {LiveChatError | null} */
+  #error = null;
+  #cursor = '';
+  /** @type {RoomSettings | null} */
+  #settings = null;
+  /** @type {string | null} */
+  #expiresAt = null;
+  #viewerCount = 0;
+  /** @type {Ban | null} */
+  #ban = null;
+  /** @type {Role} */
+  #role = 'MEMBER';
+  /** @type {Promise<boolean> | null} */
+  #loading = null;
+
+  /**
+   * @param {Server} server
+   * @param {Store} store
+   * @param {Tabs} tabs
+   * @param {JoinOptions} options
+   */
+  constructor(server, store, tabs, options) {
+    super();
+    const { roomId, roomCode, ownerToken = store.room(roomId)?.ownerToken, isVisible = true, signal } = options;
+    const changed = () => this.#changed();
+    this.#tabs = tabs;
+    /** @type {RoomKey} */
+    this.#key = { roomId, roomCode };
+    this.#isVisible = isVisible;
+    this.#user = new User(store, options);
+    this.#requests = new RoomRequests(server, this.#key, this.#user, ownerToken, this.#leaving.signal);
+    this.owner = new Owner(this.#requests);
+    this.#attendance = new Attendance(server, store, tabs, this.#key, this.#user, this.#requests, changed);
+    this.#outbox = new Outbox((entry) => this.#send(entry), changed, server.backoff, this.#leaving.signal);
+    signal?.addEventListener('abort', () => this.leave());
+    this.left = aborted(this.#leaving.signal);
+    this.joined = new Promise((resolve, reject) => this.#run(() => resolve(this), reject));
+    this.joined.catch(() => {});
+    if (signal?.aborted) this.leave();
+  }
+
+  /** The current state: a snapshot, which stays the same until the next change. */
+  get state() {
+    return (this.#state ??= this.#snapshot());
+  }
+
+  /**
+   * Sends a message. It appears in `state.messages` at once, and is repeated until the server has responded, also after the client
+   * was offline. Resolves to the accepted message; rejects when it has failed, like its entry in `state.messages`.
+   *
+   * @param {string} text
+   * @param {SendOptions} [options]
+   */
+  send(text, options = {}) {
+    const sent = this.#outbox.add(text, options);
+    if (this.#leaving.signal.aborted) this.#outbox.close(this.#leaving.signal.reason);
+    return sent;
+  }
+
+  /**
+   * Answers a message.
+   *
+   * @param {string} messageId
+   * @param {string} text
+   */
+  reply(messageId, text) {
+    return this.send(text, { replyToId: messageId });
+  }
+
+  /**
+   * Sends a failed message again.
+   *
+   * @param {string} clientMessageId
+   */
+  retry(clientMessageId) {
+    this.#outbox.retry(clientMessageId);
+  }
+
+  /**
+   * Gives up a message that has not been sent.
+   *
+   * @param {string} clientMessageId
+   */
+  discard(clientMessageId) {
+    this.#outbox.discard(clientMessageId);
+  }
+
+  /**
+   * Replaces the text of a message of the user.
+   *
+   * @param {string} messageId
+   * @param {string} text
+   */
+  edit(messageId, text) {
+    return this.#change(messageId, EDIT, { text });
+  }
+
+  /**
+   * Deletes a message: one of the user, or any if the user owns the room.
+   *
+   * @param {string} messageId
+   */
+  async remove(messageId) {
+    const message = await this.find(messageId);
+    try {
+      if (message?.author.id === this.#user.id) return await this.#change(messageId, DELETE);
+      return this.#put((await this.#requests.actAsOwner(REMOVE, { messageId })).message);
+    } catch (error) {
+      // The message is already deleted: the response to an earlier try was lost.
+      if (/** @type {LiveChatError} */ (error).code !== 'MESSAGE_NOT_FOUND' || !message) throw error;
+      return this.#messages.find(messageId) ?? message;
+    }
+  }
+
+  /**
+   * Reacts to a message.
+   *
+   * @param {string} messageId
+   * @param {string} emoji
+   */
+  react(messageId, emoji) {
+    return this.#react(messageId, REACT, emoji, (mine) => [...mine, emoji]);
+  }
+
+  /**
+   * Takes a reaction back.
+   *
+   * @param {string} messageId
+   * @param {string} emoji
+   */
+  unreact(messageId, emoji) {
+    return this.#react(messageId, UNREACT, emoji, (mine) => mine);
+  }
+
+  /** Tells the others that the user is typing. Call it on every key: few calls reach the server. */
+  typing() {
+    if (this.#connection === 'live') this.#attendance.announceTyping();
+  }
+
+  /**
+   * Loads the messages before the first known one. Resolves to whether there are more.
+   *
+   * @returns {Promise<boolean>}
+   */
+  loadEarlier() {
+    this.#loading ??= this.#loadEarlier().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  /**
+   * A message of this room, which may be earlier than the known ones. Null if there is none.
+   *
+   * @param {string} messageId
+   * @returns {Promise<Message | null>}
+   */
+  async find(messageId) {
+    const known = this.#messages.find(messageId);
+    if (known) return known;
+    const { message } = await this.#requests.read(FIND, { userId: this.#user.id, id: messageId });
+    return message && this.#put(message);
+  }
+
+  /** Leaves the room. Messages that have not been sent are given up. */
+  leave() {
+    this.#close('closed', null);
+  }
+
+  /** @returns {AsyncIterator<RoomEvent>} */
+  [Symbol.asyncIterator]() {
+    const iterator = new EventIterator(() => this.#iterators.delete(iterator));
+    if (this.#leaving.signal.aborted) iterator.end(this.#error);
+    else this.#iterators.add(iterator);
+    return iterator;
+  }
+
+  /**
+   * @param {() => void} joined
+   * @param {(error: Error) => void} refused
+   */
+  async #run(joined, refused) {
+    try {
+      await this.#user.prepare();
+      for (let isFirst = true; ; isFirst = false) {
+        await this.#read();
+        if (isFirst) {
+          this.#attendance.follow(this.#isVisible, this.#expiresAt ?? '', this.#leaving.signal);
+          joined();
+        } else {
+          this.#dispatch({ __typename: 'RoomReloaded', cursor: this.#cursor });
+        }
+        if (await this.#followEvents()) break;
+      }
+      this.#close('ended', null);
+    } catch (caught) {
+      const error = caught instanceof LiveChatError ? caught : new LiveChatError('INTERNAL', String(caught));
+      refused(error);
+      this.#close(error.code === 'ROOM_NOT_FOUND' ? 'ended' : 'closed', error);
+    }
+  }
+
+  async #read() {
+    const room = await this.#requests.read(ROOM, { userId: this.#user.id });
+    this.#cursor = room.cursor;
+    this.#expiresAt = room.expiresAt;
+    this.#viewerCount = room.viewerCount;
+    this.#settings = room.settings;
+    this.#messages.reset(room.messages);
+    for (const message of this.#messages.list()) this.#confirm(message);
+    this.#changed();
+  }
+
+  /** Follows the events until the room ends. Returns false if the server no longer knows the cursor. */
+  async #followEvents() {
+    try {
+      const receive = (/** @type {FeedMessage} */ { event, state, error }) => {
+        if (state) this.#setConnection(state, error);
+        if (event) this.#apply(event);
+      };
+      await this.#tabs.follow('events', this.#key, () => this.#cursor, receive, this.#leaving.signal);
+      return true;
+    } catch (error) {
+      if (/** @type {LiveChatError} */ (error).code === 'CURSOR_INVALID') return false;
+      throw error;
+    }
+  }
+
+  /** @param {any} event */
+  #apply(event) {
+    this.#cursor = event.cursor;
+    if (event.message) {
+      event = { ...event, message: this.#messages.put(event.message) };
+      this.#confirm(event.message);
+    }
+    if (event.settings) this.#settings = event.settings;
+    if (event.ban?.user.id === this.#user.id) this.#ban = event.ban;
+    if (event.__typename === 'UserUnbanned' && event.user.id === this.#user.id) this.#ban = null;
+    this.#dispatch(event);
+  }
+
+  /** @param {RoomEvent} event */
+  #dispatch(event) {
+    this.#changed();
+    this.#iterators.forEach((iterator) => iterator.push(event));
+    this.dispatchEvent(new CustomEvent('event', { detail: event }));
+  }
+
+  /** @param {Message} message */
+  #confirm(message) {
+    if (message.author.id !== this.#user.id) return;
+    this.#role = message.authorRole;
+    this.#outbox.confirm(message.clientMessageId, message);
+  }
+
+  /**
+   * @param {'live' | 'lost'} state
+   * @param {any} error
+   */
+  #setConnection(state, error) {
+    this.#connection = state;
+    this.#error = error ? LiveChatError.from(error) : null;
+    if (state === 'live') wakePauses();
+    else this.#attendance.clearTyping();
+    this.#changed();
+  }
+
+  /**
+   * @param {'ended' | 'closed'} connection
+   * @param {LiveChatError | null} error
+   */
+  #close(connection, error) {
+    if (this.#leaving.signal.aborted) return;
+    this.#connection = connection;
+    this.#error = error;
+    const reason = error ?? (connection === 'ended' ? new LiveChatError('ROOM_NOT_FOUND', 'The room has ended.') : left());
+    this.#leaving.abort(reason);
+    this.#outbox.close(reason);
+    this.#iterators.forEach((iterator) => iterator.end(connection === 'ended' ? null : error));
+    this.#changed();
+  }
+
+  async #loadEarlier() {
+    const before = this.#messages.earlierCursor;
+    if (!this.#messages.hasEarlier) return false;
+    const { messages } = await this.#requests.read(EARLIER, { userId: this.#user.id, before });
+    // The room may have been read again in the meantime.
+    if (before === this.#messages.earlierCursor) this.#messages.addEarlier(messages);
+    this.#changed();
+    return this.#messages.hasEarlier;
+  }
+
+  /** @param {{ id: string, text: string, replyToId: string | null }} entry */
+  async #send({ id: clientMessageId, text, replyToId }) {
+    return this.#put((await this.#requests.actOnce(SEND, { text, clientMessageId, replyToId }, true)).message);
+  }
+
+  /**
+   * @param {string} messageId
+   * @param {string} mutation
+   * @param {object} [input]
+   * @returns {Promise<Message>}
+   */
+  async #change(messageId, mutation, input) {
+    return this.#put((await this.#requests.act(mutation, { messageId, ...input })).message);
+  }
+
+  /**
+   * @param {string} messageId
+   * @param {string} mutation
+   * @param {string} emoji
+   * @param {(mine: string[]) => string[]} change
+   */
+  async #react(messageId, mutation, emoji, change) {
+    const before = this.#messages.find(messageId);
+    const { message } = await this.#requests.act(mutation, { messageId, emoji });
+    const known = this.#messages.find(messageId);
+    const reactionsBy = change((known?.myReactions ?? []).filter((mine) => mine !== emoji));
+    // An event that has arrived in the meantime may be newer than the response.
+    return this.#put(known === before ? { ...message, reactionsBy } : { ...known, reactionsBy });
+  }
+
+  /**
+   * @param {any} message
+   * @returns {Message}
+   */
+  #put(message) {
+    const known = this.#messages.put(message);
+    this.#changed();
+    return known;
+  }
+
+  #changed() {
+    this.#state = null;
+    if (this.#isChangeScheduled) return;
+    this.#isChangeScheduled = true;
+    queueMicrotask(() => {
+      this.#isChangeScheduled = false;
+      this.dispatchEvent(new Event('change'));
+    });
+  }
+
+  /** @returns {RoomState} */
+  #snapshot() {
+    const { id, displayName } = this.#user;
+    const isOwner = !!this.#requests.ownerToken || this.#role === 'OWNER';
+    const { users = [], userCount = 0, typing = [], viewerCount = this.#viewerCount } = this.#attendance.state ?? {};
+    return {
+      roomId: this.#key.roomId,
+      connection: this.#connection,
+      error: this.#error,
+      messages: [...this.#messages.list(), ...this.#pending.show(this.#outbox.entries, id, displayName ?? '', isOwner)],
+      hasEarlier: this.#messages.hasEarlier,
+      people: users,
+      userCount,
+      viewerCount,
+      typing: typing.filter((chatter) => chatter.id !== id),
+      settings: this.#settings,
+      expiresAt: this.#expiresAt,
+      user: { id, displayName },
+      isOwner,
+      ban: this.#ban,
+    };
+  }
+}
