@@ -249,6 +249,11 @@ export class Hub {
   }
 
   /** @param {string} id */
+  has(id) {
+    return this.#clients.has(id);
+  }
+
+  /** @param {string} id */
   detach(id) {
     this.#clients.get(id)?.remove(id);
     this.#clients.delete(id);

@@ -14,11 +14,12 @@ import { Socket } from './socket.js';
  * @property {number} silence Of an event stream without data; default 65,000. The server sends something every 25 seconds.
  * @property {number} minRetry Delay after the first failure; default 500.
  * @property {number} maxRetry Longest delay; default 15,000.
- * @property {number} check Interval at which a tab checks the connection of another tab; default 15,000.
+ * @property {number} check Interval at which a tab checks the connection of another tab, which has half of it to respond; default
+ *   20,000.
  */
 
 /** @type {Timing & TimingOptions} */
-const TIMING = { open: 8_000, ping: 25_000, pong: 8_000, request: 10_000, silence: 65_000, minRetry: 500, maxRetry: 15_000, check: 15_000 };
+const TIMING = { open: 8_000, ping: 25_000, pong: 8_000, request: 10_000, silence: 65_000, minRetry: 500, maxRetry: 15_000, check: 20_000 };
 
 /** A connection that was open for this long resets the number of failures, in milliseconds. */
 const STABLE_AFTER = 10_000;
@@ -168,6 +169,7 @@ export class Server {
       },
       (wasOpen, reason) => {
         this.#socket = null;
+        if (reason.isIntended) return;
         this.#recordLoss(this.#openedAt);
         this.#openedAt = Infinity;
         if (!wasOpen || reason.isPermanent) this.#recordFailedHandshake(reason);

@@ -11,6 +11,7 @@ import { left, LiveChatError, networkError } from './errors.js';
  * @typedef {object} LossReason
  * @property {boolean} [isPermanent] The next socket would be closed for the same reason.
  * @property {boolean} [isTimeout] The server has not responded.
+ * @property {boolean} [isIntended] The socket was closed by this client.
  *
  * @typedef {object} Timing
  * @property {number} open Time limit of a handshake, in milliseconds.
@@ -127,7 +128,7 @@ export class Socket {
   }
 
   close() {
-    this.#lose({});
+    this.#lose({ isIntended: true });
   }
 
   /** @param {boolean} isLate */

@@ -18,9 +18,6 @@ import { randomId } from './storage.js';
  * @typedef {{ topic: Topic, variables: object, cursor: () => string | undefined, receive: Receive }} Attachment
  */
 
-/** How long a leader may take to respond, in milliseconds. */
-const MAX_WAIT = 10_000;
-
 export class Tabs {
   #server;
   #name;
@@ -28,7 +25,7 @@ export class Tabs {
   #id = randomId();
   /** The hub of the leader. @type {Hub | null} */
   #hub = null;
-  /** Id of the leader, if known. */
+  /** Id of the current hub, if known. It differs from that of any other hub, also of the same tab. */
   #leader = '';
   /** @type {Map<string, Attachment>} */
   #attached = new Map();
@@ -157,9 +154,9 @@ export class Tabs {
   #lead(signal) {
     if (signal.aborted) return;
     this.#hub = new Hub(this.#server);
-    this.#leader = this.#id;
+    this.#leader = randomId();
     this.#silentSince = 0;
-    this.#post({ leader: this.#id });
+    this.#post({ leader: this.#leader });
     this.#attachAgain();
     return aborted(signal);
   }
@@ -210,8 +207,9 @@ export class Tabs {
    */
   #deliver(id, message) {
     const attachment = this.#attached.get(id);
-    if (message.isOver) this.#attached.delete(id);
-    attachment?.receive(message);
+    if (!attachment) return;
+    if (message.isOver) this.#detach(attachment);
+    attachment.receive(message);
   }
 
   /** @param {any} message */
@@ -220,20 +218,22 @@ export class Tabs {
   }
 
   /** @param {any} message */
-  #receive({ hello, leader, to, from, attach, detach, check, alive, id, message }) {
+  #receive({ hello, leader, to, from, attach, detach, check, lost, id, message }) {
     const hub = this.#hub;
-    if (hello && hub) this.#post({ leader: this.#id });
+    if (hello && hub) this.#post({ leader: this.#leader });
     if (leader && !hub && leader !== this.#leader) {
       this.#leader = leader;
       this.#silentSince = 0;
       this.#attachAgain();
     }
-    if (to !== this.#id) return;
-    if (id) this.#deliver(id, message);
-    if (alive) this.#silentSince = 0;
-    if (attach && hub) this.#serve(hub, from, attach);
-    if (detach) hub?.detach(detach);
-    if (check && hub) this.#respond(from);
+    if (to === this.#id) {
+      if (id) this.#deliver(id, message);
+      if (lost) this.#confirm(lost);
+    } else if (hub && to === this.#leader) {
+      if (attach) this.#serve(hub, from, attach);
+      if (detach) hub.detach(detach);
+      if (check) this.#respond(hub, from, check);
+    }
   }
 
   /**
@@ -253,12 +253,32 @@ export class Tabs {
     hub.attach(id, topic, variables, after, (message) => this.#post({ to: tab, id, message }));
   }
 
-  /** @param {string} tab */
-  async #respond(tab) {
+  /**
+   * Responds to a check with the attachments that this hub does not know.
+   *
+   * @param {Hub} hub
+   * @param {string} tab
+   * @param {string[]} ids
+   */
+  async #respond(hub, tab, ids) {
     // The timers of hidden tabs are throttled.
     if (!isVisible()) wakePauses();
     await this.#server.check();
-    this.#post({ to: tab, alive: true });
+    this.#post({ to: tab, lost: ids.filter((id) => !hub.has(id)) });
+  }
+
+  /**
+   * The leader has responded: it is alive, and does not know these attachments.
+   *
+   * @param {string[]} lost
+   */
+  #confirm(lost) {
+    this.#silentSince = 0;
+    for (const id of lost) {
+      const attachment = this.#attached.get(id);
+      this.#attached.delete(id);
+      if (attachment) this.#attach(attachment);
+    }
   }
 
   /** Checks the connection, or that the leader does. Takes over from one that does not respond. */
@@ -266,15 +286,14 @@ export class Tabs {
     const now = Date.now();
     if (this.#hub) {
       this.#server.check();
-    } else if (!isVisible()) {
-      this.#silentSince = 0;
-    } else if (this.#silentSince && now - this.#silentSince > MAX_WAIT) {
+    } else if (isVisible() && this.#silentSince && now - this.#silentSince > this.#server.timing.check / 2) {
       this.#silentSince = 0;
       this.#takesOver = true;
       this.#waiting.abort();
     } else {
       this.#silentSince ||= now;
-      this.#post(this.#leader ? { to: this.#leader, from: this.#id, check: true } : { hello: true });
+      const check = [...this.#attached.keys()];
+      this.#post(this.#leader ? { to: this.#leader, from: this.#id, check } : { hello: true });
     }
   }
 }
