@@ -6,9 +6,27 @@ import { Server } from './server.js';
 import { Store } from './storage.js';
 import { Tabs } from './tabs.js';
 
+/**
+ * @typedef {import('./errors.js').ErrorCode} ErrorCode
+ * @typedef {import('./types.js').ActiveRoom} ActiveRoom
+ * @typedef {import('./types.js').Ban} Ban
+ * @typedef {import('./types.js').Chatter} Chatter
+ * @typedef {import('./types.js').Connection} Connection
+ * @typedef {import('./types.js').CreatedRoom} CreatedRoom
+ * @typedef {import('./types.js').JoinOptions} JoinOptions
+ * @typedef {import('./types.js').Message} Message
+ * @typedef {import('./types.js').PendingMessage} PendingMessage
+ * @typedef {import('./types.js').Person} Person
+ * @typedef {import('./types.js').RoomEvent} RoomEvent
+ * @typedef {import('./types.js').RoomSettings} RoomSettings
+ * @typedef {import('./types.js').RoomState} RoomState
+ * @typedef {import('./types.js').SendOptions} SendOptions
+ * @typedef {import('./types.js').Storage} Storage
+ */
+
 /** @import { TimingOptions } from './server.js' */
 /** @import { Timing } from './socket.js' */
-/** @import { ActiveRoom, CreatedRoom, JoinOptions, Page, RoomSettings, Storage } from './types.js' */
+/** @import { Page } from './types.js' */
 
 export { LiveChatError } from './errors.js';
 export { Room };
