@@ -10,6 +10,7 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 test: tools graphiql
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
+	cd clients/js && npm ci --no-audit --no-fund --ignore-scripts && npm test
 	cd tests/openapi && npm ci --no-audit --no-fund --ignore-scripts && npm test
 	cd tests/gateway && npm ci --no-audit --no-fund --ignore-scripts && npm test
 	tests/python/run.sh
