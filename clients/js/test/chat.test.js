@@ -151,7 +151,7 @@ for (const [transport, WebSocket] of Object.entries(TRANSPORTS)) {
     });
 
     test('when the room ends, its iterators end, and what was not sent has failed', async (t) => {
-      const own = await startServer({ ROOM_TTL: '3s' });
+      const own = await startServer({ ROOM_TTL: '8s' });
       t.after(() => own.stop());
       const chat = openClient(t, own.url, { WebSocket });
       const room = await chat.join(await chat.createRoom());

@@ -89,5 +89,7 @@ test('it can be imported, and a program that uses it passes the strict mode of T
      // @ts-expect-error
      await room.send(1);`,
   );
-  await run(tool('tsc'), ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', program], folder);
+  const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2022', lib: ['es2022', 'dom'], types: [] };
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [program] }));
+  await run(tool('tsc'), ['--project', folder]);
 });
