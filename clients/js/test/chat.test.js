@@ -1,8 +1,10 @@
 // The package in Node.js: a chat, and what happens when something fails.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { openProxy } from '../../../tests/clients/support/proxy.js';
 import { startServer } from '../../../tests/clients/support/server.js';
@@ -163,6 +165,35 @@ for (const [transport, WebSocket] of Object.entries(TRANSPORTS)) {
       assert.deepEqual(textsOf(room), ['last words']);
       await assert.rejects(room.send('too late'), { code: 'ROOM_NOT_FOUND' });
       await assert.rejects(chat.join({ roomId: room.state.roomId, roomCode: 'x' }), { code: 'ROOM_NOT_FOUND' });
+    });
+
+    test('a program that was frozen until the server gave it up misses nothing', async (t) => {
+      const own = await startServer({ KEEP_ALIVE_INTERVAL: '1s' });
+      t.after(() => own.stop());
+      const other = openClient(t, own.url, { WebSocket });
+      const key = await other.createRoom();
+      const room = await other.join(key);
+      const code = `
+        import { openClient, TRANSPORTS } from '${new URL('support/client.js', import.meta.url)}';
+        const chat = openClient({ after() {} }, '${own.url}', { WebSocket: TRANSPORTS['${transport}'] });
+        const room = await chat.join(${JSON.stringify({ roomId: key.roomId, roomCode: key.roomCode })});
+        room.addEventListener('event', ({ detail }) => console.log(detail.message.text));
+        console.log('joined');`;
+      const program = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+      t.after(() => program.kill('SIGKILL'));
+      const lines = [];
+      createInterface(program.stdout).on('line', (line) => lines.push(line));
+      await until(() => lines.length === 1);
+      await room.send('before');
+      await until(() => lines.length === 2);
+      program.kill('SIGSTOP');
+      for (let number = 0; number < 20; number += 1) await room.send(`missed ${number}`);
+      // The server closes the WebSocket of a client that does not respond to two pings.
+      await sleep(4_000);
+      program.kill('SIGCONT');
+      await room.send('after');
+      await until(() => lines.length === 23);
+      assert.deepEqual(lines.slice(1), ['before', ...Array.from({ length: 20 }, (_, number) => `missed ${number}`), 'after']);
     });
 
     test('a program ends once it has left its rooms', async (t) => {

@@ -1,6 +1,7 @@
 // What the owner and the people of a room can do with the package.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { startServer } from '../../../tests/clients/support/server.js';
@@ -118,4 +119,33 @@ test('people see who is here and who is typing', async (t) => {
   assert.deepEqual(grace.state.typing, []);
   await grace.send('done');
   await until(() => ada.state.typing.length === 0);
+});
+
+test('a user for whom the site vouches acts with its identity, and can own a room by its role', async (t) => {
+  const secret = 's'.repeat(32);
+  const own = await startServer({ IDENTITY: 'optional', IDENTITY_SECRET: secret });
+  t.after(() => own.stop());
+  const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+  const sign = (claims) => {
+    const content = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ exp: Math.floor(Date.now() / 1000) + 600, ...claims })}`;
+    return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
+  };
+  const key = await openClient(t, own.url).createRoom();
+  const { roomId, roomCode } = key;
+  let calls = 0;
+  const identity = () => {
+    calls += 1;
+    return sign({ sub: 'ada', name: 'Ada', room: roomId, role: 'owner' });
+  };
+  const ada = await openClient(t, own.url).join({ roomId, roomCode, identity });
+  const grace = await openClient(t, own.url).join({ roomId, roomCode, identity: sign({ sub: 'grace', name: 'Grace' }) });
+  const [message, other] = await Promise.all([ada.send('one'), ada.send('two')]);
+  assert.deepEqual([message.author.id, message.author.isVerified, other.authorRole], ['@ada', true, 'OWNER']);
+  assert.ok(calls > 1);
+  const answer = await grace.send('three');
+  assert.deepEqual([answer.author.id, answer.authorRole], ['@grace', 'MEMBER']);
+  assert.equal((await ada.owner.update({ title: 'Ours' })).title, 'Ours');
+  await assert.rejects(grace.owner.update({ title: 'Mine' }), { name: 'LiveChatError' });
+  await until(() => ada.state.people.length === 2);
+  await assert.rejects(openClient(t, own.url).join({ roomId, roomCode, identity: 'no token' }), { code: 'IDENTITY_INVALID' });
 });
