@@ -24,8 +24,11 @@ pub struct Settings {
     pub room_ttl: Duration,
 }
 
-/// The routes of all pages: `/`, `/docs` and `/graphiql` with their files. All URLs in pages are relative, so the pages work below
+/// The routes of all pages: `/`, `/docs` and `/graphiql` with their files, and `/client` with the client package. All URLs in pages are relative, so the pages work below
 /// any path.
 pub fn routes(settings: Settings) -> Router {
-    pages::chat_routes(&settings).merge(pages::docs_routes()).merge(graphiql::routes(settings.graphiql))
+    pages::chat_routes(&settings)
+        .merge(pages::docs_routes())
+        .merge(pages::client_routes())
+        .merge(graphiql::routes(settings.graphiql))
 }

@@ -29,6 +29,11 @@ struct ChatFiles;
 #[folder = "src/web/docs"]
 struct DocsFiles;
 
+/// The modules of the client package, which pages of other sites load as well. They import each other by relative URLs.
+#[derive(RustEmbed)]
+#[folder = "clients/js/src"]
+struct ClientFiles;
+
 /// The chat page: the routes `/` and `/chat/…`. The page enforces the maximum lengths of messages and display names.
 pub(super) fn chat_routes(settings: &Settings) -> Router {
     routes::<ChatFiles>("/", "/chat", |page| {
@@ -41,6 +46,11 @@ pub(super) fn chat_routes(settings: &Settings) -> Router {
 /// The documentation page: it renders `/openapi.json`, and has forms to try the routes. The routes `/docs` and `/docs/…`.
 pub(super) fn docs_routes() -> Router {
     routes::<DocsFiles>("/docs", "/docs", str::to_owned).route("/docs/", get(async || Redirect::permanent("../docs")))
+}
+
+/// The client package, with the element `<live-chat>`: the routes `/client/…`.
+pub(super) fn client_routes() -> Router {
+    routes::<ClientFiles>("/client", "/client", str::to_owned)
 }
 
 /// One route per file: `index.html`, edited by `edit_page`, at `page`, and the others in `folder`.

@@ -71,3 +71,16 @@ async fn everything_works_the_same_below_a_base_path() {
         assert_eq!((redirect.status().as_u16(), header(&redirect, "location")), (308, "/deep/chat/"));
     }
 }
+
+#[tokio::test]
+async fn other_sites_can_load_the_client_package() {
+    let server = Server::embedded();
+    for path in ["/client/live-chat.js", "/client/index.js", "/client/element/dom.js"] {
+        let client = http_client().build().expect("a client");
+        let request = client.get(server.url(path)).header("origin", "https://site.example");
+        let answer = request.send().await.expect("a response");
+        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(header(&answer, "content-type"), "text/javascript; charset=utf-8");
+        assert_eq!(header(&answer, "access-control-allow-origin"), "*");
+    }
+}

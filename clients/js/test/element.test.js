@@ -1,6 +1,7 @@
 // The element <live-chat> on a page of another site, in Chromium.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
 import { assertAccessible } from '../../../tests/clients/support/accessible.js';
@@ -86,6 +87,24 @@ test('a visitor without a name reads at once, and is asked for one before writin
   await until(() => room.state.people.some(({ user }) => user.displayName === 'Grace'));
   assert.equal(await page.getByLabel('Your name').isVisible(), false);
   assert.deepEqual(faults, []);
+});
+
+test('the page of a newcomer works with a script tag and an element', async (t) => {
+  const client = openClient(t, server.url);
+  const key = await client.createRoom({ title: 'Tea' });
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+  const html = /```html\n([\s\S]*?)```/.exec(readme)[1];
+  assert.ok(html.split('\n').length <= 15);
+  const page = html.replace('https://chat.example.org', server.url).replace('room="…" code="…"', `room="${key.roomId}" code="${key.roomCode}" name="Grace"`);
+  const site = await startSite({ '/': page });
+  t.after(() => site.close());
+  const room = await client.join(key);
+  const visitor = await browser.newPage();
+  t.after(() => visitor.close());
+  await visitor.goto(site.url);
+  await visitor.getByLabel('Message', { exact: true }).fill('Hello');
+  await visitor.getByRole('button', { name: 'Send' }).click();
+  await until(() => textsOf(room).includes('Hello'));
 });
 
 for (const colorScheme of ['light', 'dark']) {
