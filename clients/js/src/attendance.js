@@ -6,11 +6,9 @@ import { applyPresence } from './presence.js';
 /** @import { LiveChatError } from './errors.js' */
 /** @import { FeedMessage } from './hub.js' */
 /** @import { RoomRequests } from './requests.js' */
-/** @import { Server } from './server.js' */
 /** @import { Store } from './storage.js' */
 /** @import { Tabs } from './tabs.js' */
-/** @import { PresenceState, RoomKey } from './types.js' */
-/** @import { User } from './user.js' */
+/** @import { PresenceState } from './types.js' */
 
 /** Shortest time between two announcements that the user is typing, in milliseconds. The server shows one for five seconds. */
 const TYPING_INTERVAL = 3_000;
@@ -18,11 +16,8 @@ const TYPING_INTERVAL = 3_000;
 export class Attendance {
   /** @type {PresenceState | null} */
   state = null;
-  #server;
   #store;
   #tabs;
-  #key;
-  #user;
   #requests;
   #onChange;
   /** @type {string | null} */
@@ -30,21 +25,15 @@ export class Attendance {
   #lastTyping = -Infinity;
 
   /**
-   * @param {Server} server
+   * @param {RoomRequests} requests
    * @param {Store} store
    * @param {Tabs} tabs
-   * @param {RoomKey} key
-   * @param {User} user
-   * @param {RoomRequests} requests
    * @param {() => void} onChange
    */
-  constructor(server, store, tabs, key, user, requests, onChange) {
-    this.#server = server;
+  constructor(requests, store, tabs, onChange) {
+    this.#requests = requests;
     this.#store = store;
     this.#tabs = tabs;
-    this.#key = key;
-    this.#user = user;
-    this.#requests = requests;
     this.#onChange = onChange;
   }
 
@@ -64,11 +53,11 @@ export class Attendance {
     for (;;) {
       try {
         this.#token = isVisible ? await this.#register(expiresAt) : null;
-        const variables = { ...this.#key, presenceToken: this.#token };
+        const variables = { ...this.#requests.key, presenceToken: this.#token };
         return await this.#tabs.follow('presence', variables, () => undefined, receive, signal);
       } catch (error) {
         if (/** @type {LiveChatError} */ (error).code !== 'PRESENCE_TOKEN_INVALID') return;
-        this.#store.saveRoom(this.#key.roomId, { presence: undefined });
+        this.#store.saveRoom(this.#requests.key.roomId, { presence: undefined });
       }
     }
   }
@@ -79,7 +68,7 @@ export class Attendance {
     if (!this.#token || now - this.#lastTyping < TYPING_INTERVAL) return;
     this.#lastTyping = now;
     // Not worth a retry.
-    this.#server.request(TYPE, { input: { ...this.#key, presenceToken: this.#token } }).catch(() => {});
+    this.#requests.server.request(TYPE, { input: { ...this.#requests.key, presenceToken: this.#token } }).catch(() => {});
   }
 
   /** Forgets who is typing, because their announcements may be missed. */
@@ -93,12 +82,13 @@ export class Attendance {
    * @param {string} expiresAt
    */
   async #register(expiresAt) {
-    const { roomId } = this.#key;
+    const { key, user } = this.#requests;
+    const { roomId } = key;
     const known = this.#store.room(roomId)?.presence;
-    if (known && known.userId === this.#user.id) return known.token;
+    if (known && known.userId === user.id) return known.token;
     try {
       const { presenceToken } = await this.#requests.act(JOIN, {}, true);
-      this.#store.saveRoom(roomId, { expiresAt, presence: { userId: this.#user.id, token: presenceToken } });
+      this.#store.saveRoom(roomId, { expiresAt, presence: { userId: user.id, token: presenceToken } });
       return presenceToken;
     } catch {
       // Banned, or the room is full: a reader whom others do not see.

@@ -30,7 +30,7 @@ export const CREATE_ROOM = 'mutation($input:CreateRoomInput){createRoom(input:$i
 
 export const ACTIVE_ROOMS = `query($first:Int!,$after:String){activeRooms(first:$first,after:$after){totalCount pageInfo{hasNextPage endCursor}nodes{id title createdAt expiresAt chatterCount viewerCount}}}`;
 
-export const ROOM = `query(${KEY},$userId:ID!){${IN_ROOM}{cursor createdAt expiresAt viewerCount chatterCount settings{${SETTINGS}}messages(last:50){${PAGE}}}}${MESSAGE}`;
+export const ROOM = `query(${KEY},$userId:ID!){${IN_ROOM}{cursor expiresAt viewerCount settings{${SETTINGS}}messages(last:50){${PAGE}}}}${MESSAGE}`;
 
 export const EARLIER = `query(${KEY},$userId:ID!,$before:String){${IN_ROOM}{messages(last:50,before:$before){${PAGE}}}}${MESSAGE}`;
 
@@ -38,8 +38,8 @@ export const FIND = `query(${KEY},$userId:ID!,$id:ID!){${IN_ROOM}{message(id:$id
 
 export const BANS = `query(${KEY},$ownerToken:String!,$first:Int,$after:String){${IN_ROOM}{bans(ownerToken:$ownerToken,first:$first,after:$after){totalCount pageInfo{hasNextPage endCursor}nodes{${BAN}}}}}`;
 
-export const JOIN = mutation('joinRoom', `token presenceToken user{${CHATTER}}`);
-export const SEND = change('sendMessage', `token author{${CHATTER}}`);
+export const JOIN = mutation('joinRoom', `token presenceToken user{displayName}`);
+export const SEND = change('sendMessage', `token user:author{displayName}`);
 export const EDIT = change('editMessage');
 export const DELETE = change('deleteMessage');
 export const REACT = change('addReaction');
@@ -51,8 +51,8 @@ export const BAN_USER = mutation('banUser', `ban{${BAN}}`);
 export const UNBAN_USER = mutation('unbanUser', `user{id}`);
 export const END_ROOM = mutation('endRoom', 'roomId');
 
-export const EVENTS = `subscription(${KEY},$after:String){roomEvents(roomId:$roomId,roomCode:$roomCode,after:$after){__typename cursor at...on MessageSent{message{...M}}...on MessageEdited{message{...M}}...on MessageDeleted{message{...M}}...on ReactionsChanged{message{...M}}...on RoomUpdated{settings{${SETTINGS}}}...on UserBanned{ban{${BAN}}}...on UserUnbanned{user{${CHATTER}}}}}${MESSAGE}`;
+export const EVENTS = `subscription(${KEY},$after:String){roomEvents(roomId:$roomId,roomCode:$roomCode,after:$after){__typename cursor at...on MessageEvent{message{...M}}...on ReactionsChanged{message{...M}}...on RoomUpdated{settings{${SETTINGS}}}...on UserBanned{ban{${BAN}}}...on UserUnbanned{user{${CHATTER}}}}}${MESSAGE}`;
 
 const PERSON = `user{${CHATTER}}role`;
 
-export const PRESENCE = `subscription(${KEY},$presenceToken:String){presence(roomId:$roomId,roomCode:$roomCode,presenceToken:$presenceToken){__typename...on PresenceSnapshot{viewerCount userCount users{${PERSON}}typing{${CHATTER}}}...on PresenceChanged{viewerCount userCount joined{${PERSON}}left{id}}...on TypingChanged{typing{${CHATTER}}}}}${''}`;
+export const PRESENCE = `subscription(${KEY},$presenceToken:String){presence(roomId:$roomId,roomCode:$roomCode,presenceToken:$presenceToken){__typename...on PresenceSnapshot{viewerCount userCount users{${PERSON}}typing{${CHATTER}}}...on PresenceChanged{viewerCount userCount joined{${PERSON}}left{id}}...on TypingChanged{typing{${CHATTER}}}}}`;

@@ -9,9 +9,10 @@ import { JOIN, SEND } from './operations.js';
 /** @import { User } from './user.js' */
 
 export class RoomRequests {
-  #server;
-  #key;
-  #user;
+  server;
+  key;
+  user;
+  ownerToken;
   #signal;
 
   /**
@@ -22,9 +23,9 @@ export class RoomRequests {
    * @param {AbortSignal} signal
    */
   constructor(server, key, user, ownerToken, signal) {
-    this.#server = server;
-    this.#key = key;
-    this.#user = user;
+    this.server = server;
+    this.key = key;
+    this.user = user;
     this.ownerToken = ownerToken;
     this.#signal = signal;
   }
@@ -36,7 +37,7 @@ export class RoomRequests {
    * @param {object} [variables]
    */
   async read(query, variables) {
-    return (await this.#retry(query, { ...this.#key, ...variables })).room;
+    return (await this.#retry(query, { ...this.key, ...variables })).room;
   }
 
   /**
@@ -47,7 +48,7 @@ export class RoomRequests {
    * @param {boolean} [canReplace] See `User.act`.
    */
   act(mutation, input, canReplace) {
-    return this.#server.backoff.retry(() => this.actOnce(mutation, input, canReplace), this.#signal);
+    return this.server.backoff.retry(() => this.actOnce(mutation, input, canReplace), this.#signal);
   }
 
   /**
@@ -60,9 +61,9 @@ export class RoomRequests {
    */
   actOnce(mutation, input, canReplace) {
     const mayRegister = mutation === SEND || mutation === JOIN;
-    return this.#user.act(async ({ userId, token, displayName }) => {
+    return this.user.act(async ({ userId, token, displayName }) => {
       const me = mayRegister ? { userId, token, displayName, ownerToken: this.ownerToken } : { userId, token };
-      return (await this.#server.request(mutation, { input: { ...this.#key, ...me, ...input } })).payload;
+      return (await this.server.request(mutation, { input: { ...this.key, ...me, ...input } })).payload;
     }, canReplace);
   }
 
@@ -74,13 +75,13 @@ export class RoomRequests {
    */
   async actAsOwner(mutation, input) {
     const ownerToken = await this.proveOwner();
-    const { roomId } = this.#key;
+    const { roomId } = this.key;
     return (await this.#retry(mutation, { input: { roomId, ownerToken, ...input } })).payload;
   }
 
   /** The owner's token, or an identity, which may have the role of the owner. */
   async proveOwner() {
-    const proof = this.ownerToken ?? (await this.#user.identity());
+    const proof = this.ownerToken ?? (await this.user.identity());
     if (!proof) throw new LiveChatError('OWNER_TOKEN_INVALID', 'This client has no token of the owner.');
     return proof;
   }
@@ -90,6 +91,6 @@ export class RoomRequests {
    * @param {object} variables
    */
   #retry(query, variables) {
-    return this.#server.backoff.retry(() => this.#server.request(query, variables), this.#signal);
+    return this.server.backoff.retry(() => this.server.request(query, variables), this.#signal);
   }
 }

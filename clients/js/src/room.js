@@ -3,8 +3,9 @@
 import { Attendance } from './attendance.js';
 import { left, LiveChatError } from './errors.js';
 import { EventIterator } from './event_iterator.js';
-import { Messages } from './messages.js';
-import { DELETE, EARLIER, EDIT, FIND, REACT, REMOVE, ROOM, SEND, UNREACT } from './operations.js';
+import { Log } from './log.js';
+import { MessageChanges } from './message_changes.js';
+import { SEND } from './operations.js';
 import { Outbox } from './outbox.js';
 import { Owner } from './owner.js';
 import { PendingMessages } from './pending.js';
@@ -16,7 +17,7 @@ import { User } from './user.js';
 /** @import { Server } from './server.js' */
 /** @import { Store } from './storage.js' */
 /** @import { Tabs } from './tabs.js' */
-/** @import { Ban, Connection, JoinOptions, Message, Role, RoomEvent, RoomKey, RoomSettings, RoomState, SendOptions } from './types.js' */
+/** @import { Connection, JoinOptions, Message, RoomEvent, RoomState, SendOptions } from './types.js' */
 
 /**
  * A room that `LiveChat.join` or `LiveChat.room` has returned.
@@ -34,13 +35,12 @@ export class Room extends EventTarget {
   /** Resolves when the room was left or has ended. @type {Promise<void>} */
   left;
   #tabs;
-  #key;
-  #user;
   #requests;
   #attendance;
   #isVisible;
   #outbox;
-  #messages = new Messages();
+  #log;
+  #changes;
   #pending = new PendingMessages();
   #leaving = new AbortController();
   /** @type {Set<EventIterator>} */
@@ -52,18 +52,6 @@ export class Room extends EventTarget {
   #connection = 'connecting';
   /** @type {LiveChatError | null} */
   #error = null;
-  #cursor = '';
-  /** @type {RoomSettings | null} */
-  #settings = null;
-  /** @type {string | null} */
-  #expiresAt = null;
-  #viewerCount = 0;
-  /** @type {Ban | null} */
-  #ban = null;
-  /** @type {Role} */
-  #role = 'MEMBER';
-  /** @type {Promise<boolean> | null} */
-  #loading = null;
 
   /**
    * @param {Server} server
@@ -76,13 +64,12 @@ export class Room extends EventTarget {
     const { roomId, roomCode, ownerToken = store.room(roomId)?.ownerToken, isVisible = true, signal } = options;
     const changed = () => this.#changed();
     this.#tabs = tabs;
-    /** @type {RoomKey} */
-    this.#key = { roomId, roomCode };
     this.#isVisible = isVisible;
-    this.#user = new User(store, options);
-    this.#requests = new RoomRequests(server, this.#key, this.#user, ownerToken, this.#leaving.signal);
+    this.#requests = new RoomRequests(server, { roomId, roomCode }, new User(store, options), ownerToken, this.#leaving.signal);
     this.owner = new Owner(this.#requests);
-    this.#attendance = new Attendance(server, store, tabs, this.#key, this.#user, this.#requests, changed);
+    this.#attendance = new Attendance(this.#requests, store, tabs, changed);
+    this.#log = new Log(this.#requests, (message) => this.#outbox.confirm(message.clientMessageId, message), changed);
+    this.#changes = new MessageChanges(this.#requests, this.#log);
     this.#outbox = new Outbox((entry) => this.#send(entry), changed, server.backoff, this.#leaving.signal);
     signal?.addEventListener('abort', () => this.leave());
     this.left = aborted(this.#leaving.signal);
@@ -144,7 +131,7 @@ export class Room extends EventTarget {
    * @param {string} text
    */
   edit(messageId, text) {
-    return this.#change(messageId, EDIT, { text });
+    return this.#changes.edit(messageId, text);
   }
 
   /**
@@ -152,16 +139,8 @@ export class Room extends EventTarget {
    *
    * @param {string} messageId
    */
-  async remove(messageId) {
-    const message = await this.find(messageId);
-    try {
-      if (message?.author.id === this.#user.id) return await this.#change(messageId, DELETE);
-      return this.#put((await this.#requests.actAsOwner(REMOVE, { messageId })).message);
-    } catch (error) {
-      // The message is already deleted: the response to an earlier try was lost.
-      if (/** @type {LiveChatError} */ (error).code !== 'MESSAGE_NOT_FOUND' || !message) throw error;
-      return this.#messages.find(messageId) ?? message;
-    }
+  remove(messageId) {
+    return this.#changes.remove(messageId);
   }
 
   /**
@@ -171,7 +150,7 @@ export class Room extends EventTarget {
    * @param {string} emoji
    */
   react(messageId, emoji) {
-    return this.#react(messageId, REACT, emoji, (mine) => [...mine, emoji]);
+    return this.#changes.react(messageId, emoji, true);
   }
 
   /**
@@ -181,7 +160,7 @@ export class Room extends EventTarget {
    * @param {string} emoji
    */
   unreact(messageId, emoji) {
-    return this.#react(messageId, UNREACT, emoji, (mine) => mine);
+    return this.#changes.react(messageId, emoji, false);
   }
 
   /** Tells the others that the user is typing. Call it on every key: few calls reach the server. */
@@ -195,8 +174,7 @@ export class Room extends EventTarget {
    * @returns {Promise<boolean>}
    */
   loadEarlier() {
-    this.#loading ??= this.#loadEarlier().finally(() => (this.#loading = null));
-    return this.#loading;
+    return this.#log.loadEarlier();
   }
 
   /**
@@ -205,11 +183,8 @@ export class Room extends EventTarget {
    * @param {string} messageId
    * @returns {Promise<Message | null>}
    */
-  async find(messageId) {
-    const known = this.#messages.find(messageId);
-    if (known) return known;
-    const { message } = await this.#requests.read(FIND, { userId: this.#user.id, id: messageId });
-    return message && this.#put(message);
+  find(messageId) {
+    return this.#log.find(messageId);
   }
 
   /** Leaves the room. Messages that have not been sent are given up. */
@@ -231,14 +206,14 @@ export class Room extends EventTarget {
    */
   async #run(joined, refused) {
     try {
-      await this.#user.prepare();
+      await this.#requests.user.prepare();
       for (let isFirst = true; ; isFirst = false) {
-        await this.#read();
+        await this.#log.read();
         if (isFirst) {
-          this.#attendance.follow(this.#isVisible, this.#expiresAt ?? '', this.#leaving.signal);
+          this.#attendance.follow(this.#isVisible, this.#log.expiresAt ?? '', this.#leaving.signal);
           joined();
         } else {
-          this.#dispatch({ __typename: 'RoomReloaded', cursor: this.#cursor });
+          this.#dispatch({ __typename: 'RoomReloaded', cursor: this.#log.cursor });
         }
         if (await this.#followEvents()) break;
       }
@@ -250,25 +225,14 @@ export class Room extends EventTarget {
     }
   }
 
-  async #read() {
-    const room = await this.#requests.read(ROOM, { userId: this.#user.id });
-    this.#cursor = room.cursor;
-    this.#expiresAt = room.expiresAt;
-    this.#viewerCount = room.viewerCount;
-    this.#settings = room.settings;
-    this.#messages.reset(room.messages);
-    for (const message of this.#messages.list()) this.#confirm(message);
-    this.#changed();
-  }
-
   /** Follows the events until the room ends. Returns false if the server no longer knows the cursor. */
   async #followEvents() {
     try {
       const receive = (/** @type {FeedMessage} */ { event, state, error }) => {
         if (state) this.#setConnection(state, error);
-        if (event) this.#apply(event);
+        if (event) this.#dispatch(this.#log.apply(event));
       };
-      await this.#tabs.follow('events', this.#key, () => this.#cursor, receive, this.#leaving.signal);
+      await this.#tabs.follow('events', this.#requests.key, () => this.#log.cursor, receive, this.#leaving.signal);
       return true;
     } catch (error) {
       if (/** @type {LiveChatError} */ (error).code === 'CURSOR_INVALID') return false;
@@ -276,31 +240,11 @@ export class Room extends EventTarget {
     }
   }
 
-  /** @param {any} event */
-  #apply(event) {
-    this.#cursor = event.cursor;
-    if (event.message) {
-      event = { ...event, message: this.#messages.put(event.message) };
-      this.#confirm(event.message);
-    }
-    if (event.settings) this.#settings = event.settings;
-    if (event.ban?.user.id === this.#user.id) this.#ban = event.ban;
-    if (event.__typename === 'UserUnbanned' && event.user.id === this.#user.id) this.#ban = null;
-    this.#dispatch(event);
-  }
-
   /** @param {RoomEvent} event */
   #dispatch(event) {
     this.#changed();
     this.#iterators.forEach((iterator) => iterator.push(event));
     this.dispatchEvent(new CustomEvent('event', { detail: event }));
-  }
-
-  /** @param {Message} message */
-  #confirm(message) {
-    if (message.author.id !== this.#user.id) return;
-    this.#role = message.authorRole;
-    this.#outbox.confirm(message.clientMessageId, message);
   }
 
   /**
@@ -330,54 +274,9 @@ export class Room extends EventTarget {
     this.#changed();
   }
 
-  async #loadEarlier() {
-    const before = this.#messages.earlierCursor;
-    if (!this.#messages.hasEarlier) return false;
-    const { messages } = await this.#requests.read(EARLIER, { userId: this.#user.id, before });
-    // The room may have been read again in the meantime.
-    if (before === this.#messages.earlierCursor) this.#messages.addEarlier(messages);
-    this.#changed();
-    return this.#messages.hasEarlier;
-  }
-
   /** @param {{ id: string, text: string, replyToId: string | null }} entry */
   async #send({ id: clientMessageId, text, replyToId }) {
-    return this.#put((await this.#requests.actOnce(SEND, { text, clientMessageId, replyToId }, true)).message);
-  }
-
-  /**
-   * @param {string} messageId
-   * @param {string} mutation
-   * @param {object} [input]
-   * @returns {Promise<Message>}
-   */
-  async #change(messageId, mutation, input) {
-    return this.#put((await this.#requests.act(mutation, { messageId, ...input })).message);
-  }
-
-  /**
-   * @param {string} messageId
-   * @param {string} mutation
-   * @param {string} emoji
-   * @param {(mine: string[]) => string[]} change
-   */
-  async #react(messageId, mutation, emoji, change) {
-    const before = this.#messages.find(messageId);
-    const { message } = await this.#requests.act(mutation, { messageId, emoji });
-    const known = this.#messages.find(messageId);
-    const reactionsBy = change((known?.myReactions ?? []).filter((mine) => mine !== emoji));
-    // An event that has arrived in the meantime may be newer than the response.
-    return this.#put(known === before ? { ...message, reactionsBy } : { ...known, reactionsBy });
-  }
-
-  /**
-   * @param {any} message
-   * @returns {Message}
-   */
-  #put(message) {
-    const known = this.#messages.put(message);
-    this.#changed();
-    return known;
+    return this.#log.put((await this.#requests.actOnce(SEND, { text, clientMessageId, replyToId }, true)).message);
   }
 
   #changed() {
@@ -392,24 +291,25 @@ export class Room extends EventTarget {
 
   /** @returns {RoomState} */
   #snapshot() {
-    const { id, displayName } = this.#user;
-    const isOwner = !!this.#requests.ownerToken || this.#role === 'OWNER';
-    const { users = [], userCount = 0, typing = [], viewerCount = this.#viewerCount } = this.#attendance.state ?? {};
+    const { id, displayName } = this.#requests.user;
+    const { messages, settings, expiresAt, ban, role } = this.#log;
+    const isOwner = !!this.#requests.ownerToken || role === 'OWNER';
+    const { users = [], userCount = 0, typing = [], viewerCount = this.#log.viewerCount } = this.#attendance.state ?? {};
     return {
-      roomId: this.#key.roomId,
+      roomId: this.#requests.key.roomId,
       connection: this.#connection,
       error: this.#error,
-      messages: [...this.#messages.list(), ...this.#pending.show(this.#outbox.entries, id, displayName ?? '', isOwner)],
-      hasEarlier: this.#messages.hasEarlier,
+      messages: [...messages.list(), ...this.#pending.show(this.#outbox.entries, id, displayName ?? '', isOwner)],
+      hasEarlier: messages.hasEarlier,
       people: users,
       userCount,
       viewerCount,
       typing: typing.filter((chatter) => chatter.id !== id),
-      settings: this.#settings,
-      expiresAt: this.#expiresAt,
+      settings,
+      expiresAt,
       user: { id, displayName },
       isOwner,
-      ban: this.#ban,
+      ban,
     };
   }
 }

@@ -54,7 +54,7 @@ export class User {
   /**
    * Runs `action`, which executes a mutation and returns its payload, and stores the next token.
    *
-   * @template {{ token: string, author?: { displayName: string }, user?: { displayName: string } }} Payload
+   * @template {{ token: string, user?: { displayName: string } }} Payload
    * @param {(me: Credentials) => Promise<Payload>} action
    * @param {boolean} [canReplace] Whether a new user may act instead if the server no longer accepts the token of this one.
    * @returns {Promise<Payload>}
@@ -74,13 +74,13 @@ export class User {
   }
 
   /**
-   * @template {{ token: string, author?: { displayName: string }, user?: { displayName: string } }} Payload
+   * @template {{ token: string, user?: { displayName: string } }} Payload
    * @param {(me: Credentials) => Promise<Payload>} action
    */
   async #actWithToken(action) {
     const me = this.#load();
     const payload = await action(me);
-    const displayName = (payload.author ?? payload.user)?.displayName ?? me.displayName;
+    const displayName = payload.user?.displayName ?? me.displayName;
     this.#store.save(this.#name, { ...me, displayName, token: payload.token });
     return payload;
   }
