@@ -19,7 +19,7 @@ test: tools graphiql
 graphiql: tools
 	cd graphiql && npm ci --no-audit --no-fund && npm run build
 
-# Installs missing tools for the tests: Redis, nginx, Node.js, Chromium, Prometheus, Schemathesis, Python clients, and the
+# Installs missing tools for the tests: Redis, nginx, Node.js, Chromium, Firefox, Prometheus, Schemathesis, Python clients, and the
 # checkers for deploy/ and .github/.
 tools:
 	tests/tools.sh

@@ -15,6 +15,7 @@ command -v valgrind >/dev/null || missing="$missing valgrind"
 # Checks the alert rules.
 command -v promtool >/dev/null || missing="$missing prometheus"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing="$missing chromium"
+[ -x "${FIREFOX:-/usr/bin/firefox-esr}" ] || missing="$missing firefox-esr"
 if [ -n "$missing" ]; then
   as_root=""
   [ "$(id -u)" = 0 ] || as_root="sudo"

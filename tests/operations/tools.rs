@@ -37,7 +37,9 @@ impl Machine {
             symlink(from.iter().find(|path| path.exists()).expect("a standard program"), programs.join(name))
                 .expect("a link");
         }
-        for name in ["redis-server", "nginx", "systemd-analyze", "openssl", "valgrind", "promtool", "chromium"] {
+        for name in
+            ["redis-server", "nginx", "systemd-analyze", "openssl", "valgrind", "promtool", "chromium", "firefox-esr"]
+        {
             write_program(&programs.join(name), "#!/bin/sh\nexit 0\n");
         }
         for name in ["apt-get", "sudo"] {
@@ -74,7 +76,9 @@ impl Machine {
     fn run(&self, program: &Path) -> Output {
         let programs = self.0.path().join("programs");
         let mut command = Command::new(program);
-        command.env_clear().env("CHROMIUM", programs.join("chromium")).env("PATH", programs);
+        let browsers = [("CHROMIUM", "chromium"), ("FIREFOX", "firefox-esr")]
+            .map(|(name, program)| (name, programs.join(program)));
+        command.env_clear().envs(browsers).env("PATH", programs);
         command.current_dir(self.0.path().join("checkout")).output().expect("a program")
     }
 }

@@ -4,9 +4,16 @@ import { chromium } from 'playwright-core';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
+const NO_BACKGROUND_TRAFFIC = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic'];
+const NO_NAMES = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1';
+const OPTIONS = { executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', NO_NAMES, ...NO_BACKGROUND_TRAFFIC] };
+
 /** Starts a Chromium that resolves no names and contacts no other machine. */
-export function openBrowser() {
-  const noBackgroundTraffic = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic'];
-  const noNames = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1';
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', noNames, ...noBackgroundTraffic] });
+export const openBrowser = () => chromium.launch(OPTIONS);
+
+/** The same, with the id of its process, which a test can freeze. */
+export async function launchChromium() {
+  const launched = await chromium.launchServer(OPTIONS);
+  const browser = await chromium.connect(launched.wsEndpoint());
+  return { browser, pid: launched.process().pid, close: () => launched.close() };
 }

@@ -10,6 +10,8 @@ export async function openProxy(url) {
   let refusing = false;
   let stalled = false;
   let sockets = null;
+  let losesResponse = false;
+  let lost = 0;
   let accepted = 0;
   let refused = 0;
 
@@ -40,6 +42,12 @@ export async function openProxy(url) {
     const far = connect({ host: hostname, port });
     far.on('error', () => {});
     far.write(head);
+    far.on('data', (data) => {
+      if (!losesResponse || !isResponse(data)) return;
+      losesResponse = false;
+      lost += 1;
+      near.resetAndDestroy();
+    });
     for (const [one, other] of [[near, far], [far, near]]) {
       open.add(one);
       one.pipe(other);
@@ -51,6 +59,9 @@ export async function openProxy(url) {
   }
 
   const isHandshake = (head) => /^upgrade: *websocket/im.test(head.toString('latin1'));
+
+  /** Whether these bytes begin a response over HTTP to a request, not an upgrade or an event stream. */
+  const isResponse = (data) => /^HTTP\/1.1 [^1](?![^]*text\/event-stream)/.test(data.toString('latin1'));
 
   /** Responds to a handshake with the configured response, or not at all. */
   function refuseSocket(near) {
@@ -72,6 +83,14 @@ export async function openProxy(url) {
     /** Number of refused connections and handshakes. */
     get refused() {
       return refused;
+    },
+    /** Number of responses that were lost. */
+    get lost() {
+      return lost;
+    },
+    /** Resets the connection of the next response to a request instead of forwarding it. */
+    loseResponse() {
+      losesResponse = true;
     },
     /** Resets all open connections. */
     cut() {

@@ -7,13 +7,16 @@ import { extname } from 'node:path';
 
 const TYPES = { '.js': 'text/javascript', '.html': 'text/html', '.css': 'text/css' };
 
-/** Serves these pages by path, and the files of the package below /client/. */
-export async function startSite(pages) {
+/** Folders of the package by path. Modules of tests import `../../src/index.js`. */
+const FOLDERS = { client: 'src', src: 'src', test: 'test' };
+
+/** Serves these pages by path, and the files of the package: its modules below /client/, and its tests. */
+export async function startSite(pages = { '/': '<!doctype html><title>A page</title>' }) {
   const listener = createServer(async ({ url }, response) => {
     const path = url.split('?')[0];
     try {
-      const file = path.startsWith('/client/') && new URL(`../../src/${path.slice(8)}`, import.meta.url);
-      const body = file ? await readFile(file) : pages[path];
+      const [, folder, name] = /^\/(\w+)\/(.+)$/.exec(path) ?? [];
+      const body = FOLDERS[folder] ? await readFile(new URL(`../../${FOLDERS[folder]}/${name}`, import.meta.url)) : pages[path];
       response.writeHead(body ? 200 : 404, { 'content-type': TYPES[extname(path)] ?? 'text/html' }).end(body);
     } catch {
       response.writeHead(404).end();
