@@ -1,10 +1,11 @@
 // The custom element <live-chat>: a chat room on any page.
 //
 // Attributes: `room` and `code`; `server`, by default the one that serves this file; `name`, the user's; `identity`, with which the
-// site vouches for the user; `theme`, `light` or `dark` instead of the system's.
+// site vouches for the user; `owner-token`, of the room, for its owner; `theme`, `light` or `dark` instead of the system's.
 
 import { el } from './element/dom.js';
 import { messageRow } from './element/message_row.js';
+import { banAuthor, editSettings, endRoom } from './element/owner_dialogs.js';
 import { styles } from './element/styles.js';
 import { LiveChat } from './index.js';
 
@@ -24,11 +25,14 @@ function clientOf(url) {
 }
 
 export class LiveChatElement extends HTMLElement {
-  static observedAttributes = ['room', 'code', 'server', 'identity'];
+  static observedAttributes = ['room', 'code', 'server', 'identity', 'owner-token'];
 
   /** The room that is shown; null before the element has its attributes. @type {Room | null} */
   room = null;
+  #root;
   #isScheduled = false;
+  /** Why the last action has failed. */
+  #notice = '';
   /** Rows of the list by message id, each with the look it was made for. @type {Map<string, { look: string, row: HTMLElement }>} */
   #rows = new Map();
   /** @type {Message | null} */
@@ -37,6 +41,12 @@ export class LiveChatElement extends HTMLElement {
   #editing = null;
   #title = el('h2', {}, 'Chat');
   #people = el('span', { class: 'muted' });
+  #owner = el(
+    'div',
+    { class: 'actions', hidden: true },
+    el('button', { type: 'button', onclick: () => this.#try((room) => editSettings(this.#root, room, this.#show)) }, 'Settings'),
+    el('button', { type: 'button', onclick: () => this.#try((room) => endRoom(this.#root, room)) }, 'End'),
+  );
   #status = el('p', { class: 'status muted', role: 'status' });
   #earlier = el('button', { type: 'button', onclick: () => this.#loadEarlier() }, 'Show earlier messages');
   #list = el('ol');
@@ -56,11 +66,11 @@ export class LiveChatElement extends HTMLElement {
 
   constructor() {
     super();
-    const shadow = this.attachShadow({ mode: 'open', delegatesFocus: true });
+    this.#root = this.attachShadow({ mode: 'open', delegatesFocus: true });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(styles);
-    shadow.adoptedStyleSheets = [sheet];
-    shadow.append(el('header', {}, this.#title, this.#people), this.#status, this.#log, this.#typing, this.#form);
+    this.#root.adoptedStyleSheets = [sheet];
+    this.#root.append(el('header', {}, this.#title, this.#people, this.#owner), this.#status, this.#log, this.#typing, this.#form);
   }
 
   connectedCallback() {
@@ -71,8 +81,15 @@ export class LiveChatElement extends HTMLElement {
     this.#close();
   }
 
-  attributeChangedCallback() {
-    if (this.isConnected) this.#open();
+  /**
+   * @param {string} name
+   * @param {string | null} before
+   * @param {string | null} value
+   */
+  attributeChangedCallback(name, before, value) {
+    // The room asks for the current identity whenever it needs one.
+    const isRenewed = name === 'identity' && before !== null && value !== null;
+    if (this.isConnected && before !== value && !isRenewed) this.#open();
   }
 
   /** @param {string} [name] What the user has entered. */
@@ -83,7 +100,8 @@ export class LiveChatElement extends HTMLElement {
     const url = new URL(this.getAttribute('server') ?? '..', this.hasAttribute('server') ? document.baseURI : import.meta.url);
     const displayName = name ?? this.getAttribute('name') ?? undefined;
     const identity = this.hasAttribute('identity') ? () => this.getAttribute('identity') ?? '' : undefined;
-    const options = { roomId, roomCode, user: { displayName }, identity };
+    const ownerToken = this.getAttribute('owner-token') ?? undefined;
+    const options = { roomId, roomCode, user: { displayName }, identity, ownerToken };
     this.room = clientOf(url.href).room(options);
     if (!this.room.state.user.displayName && !identity) {
       // A user keeps the name of its first action, so others see this one once it has a name.
@@ -118,12 +136,14 @@ export class LiveChatElement extends HTMLElement {
     if (!this.room) return;
     const { state } = this.room;
     const { settings, userCount, typing, hasEarlier, connection, user } = state;
+    const isOver = connection === 'ended' || connection === 'closed';
     this.#title.textContent = settings?.title ?? 'Chat';
     this.#people.textContent = userCount === 1 ? '1 person here' : `${userCount} people here`;
-    setText(this.#status, statusOf(state));
+    this.#owner.hidden = !state.isOwner || isOver;
+    setText(this.#status, statusOf(state) || this.#notice);
     this.#typing.textContent = typing.length === 0 ? '' : `${typing.map(({ displayName }) => displayName).slice(0, 3).join(', ')} typing…`;
     this.#earlier.hidden = !hasEarlier;
-    this.#send.disabled = connection === 'ended' || connection === 'closed';
+    this.#send.disabled = isOver;
     if (user.displayName) this.#name.hidden = true;
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
     const isAtEnd = scrollHeight - clientHeight - scrollTop < END_DISTANCE;
@@ -141,6 +161,9 @@ export class LiveChatElement extends HTMLElement {
       const known = this.#rows.get(key);
       rows.set(key, known?.look === look ? known : { look, row: messageRow(message, state, this.#actions) });
     }
+    // A replaced row takes the focus along.
+    const focused = this.#root.activeElement;
+    const focusedKey = [...this.#rows].find(([, { row }]) => row.contains(focused))?.[0];
     for (const [key, { row }] of this.#rows) if (rows.get(key)?.row !== row) row.remove();
     this.#rows = rows;
     /** @type {Node | null} */
@@ -149,6 +172,19 @@ export class LiveChatElement extends HTMLElement {
       if (row === next) next = row.nextSibling;
       else this.#list.insertBefore(row, next);
     }
+    if (focusedKey && !focused?.isConnected) this.#focusAgain(focusedKey, focused);
+  }
+
+  /**
+   * Focuses the button of a row that has replaced another, or the list if there is none.
+   *
+   * @param {string} key
+   * @param {Element | null} before
+   */
+  #focusAgain(key, before) {
+    const action = before?.getAttribute('data-action');
+    const buttons = [...(this.#rows.get(key)?.row.querySelectorAll('button') ?? [])];
+    (buttons.find((button) => button.getAttribute('data-action') === action) ?? this.#log).focus();
   }
 
   /** @type {import('./element/message_row.js').RowActions} */
@@ -156,6 +192,7 @@ export class LiveChatElement extends HTMLElement {
     reply: (message) => this.#setContext(message, null),
     edit: (message) => this.#setContext(null, message),
     remove: (message) => this.#try((room) => room.remove(message.id)),
+    ban: (message) => this.#try((room) => banAuthor(this.#root, room, message)),
     toggle: (message, emoji) => this.#try((room) => (message.myReactions.includes(emoji) ? room.unreact : room.react).call(room, message.id, emoji)),
     retry: ({ id }) => this.room?.retry(id),
     discard: ({ id }) => this.room?.discard(id),
@@ -219,11 +256,19 @@ export class LiveChatElement extends HTMLElement {
   /** @param {(room: Room) => Promise<any>} action */
   async #try(action) {
     try {
+      this.#notice = '';
       if (this.room) await action(this.room);
     } catch (error) {
-      this.#status.textContent = /** @type {Error} */ (error).message;
+      this.#show(error);
     }
+    this.#render();
   }
+
+  /** @param {unknown} error */
+  #show = (error) => {
+    this.#notice = /** @type {Error} */ (error).message;
+    this.#render();
+  };
 }
 
 /**

@@ -21,8 +21,21 @@ after(async () => {
   await server?.stop();
 });
 
+/** Nothing in these parts of the element has to be scrolled sideways. */
+async function assertFits(page, parts) {
+  for (const part of parts) {
+    const element = page.locator(`live-chat ${part}`).first();
+    const { scrollWidth, clientWidth } = await element.evaluate(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }));
+    assert.ok(scrollWidth <= clientWidth, `${part}: ${scrollWidth} > ${clientWidth}`);
+  }
+}
+
+async function screenshot(page, name) {
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/live-chat-${name}.png` });
+}
+
 /** Opens a page with a new room, whose policy allows only what the README says. */
-async function openPage(t, { attributes = 'name="Grace"', ...options } = {}) {
+async function openPage(t, { attributes = 'name="Grace"', isOwner = false, ...options } = {}) {
   const client = openClient(t, server.url);
   const key = await client.createRoom({ title: 'Tea' });
   const room = await client.join({ ...key, user: { displayName: 'Ada' } });
@@ -30,7 +43,7 @@ async function openPage(t, { attributes = 'name="Grace"', ...options } = {}) {
   const site = await startSite({
     '/': `<!doctype html><html lang="en"><head><meta http-equiv="content-security-policy" content="${policy}"><title>A site</title></head>
       <body><main><h1>A site</h1><script type="module" src="/client/live-chat.js"></script>
-      <live-chat server="${server.url}" room="${key.roomId}" code="${key.roomCode}" ${attributes}></live-chat></main></body></html>`,
+      <live-chat server="${server.url}" room="${key.roomId}" code="${key.roomCode}" ${attributes} ${isOwner ? `owner-token="${key.ownerToken}"` : ''}></live-chat></main></body></html>`,
   });
   t.after(() => site.close());
   const context = await browser.newContext(options);
@@ -75,6 +88,69 @@ test('it shows a room, and its user can write, answer, react, edit and delete wi
   assert.deepEqual(faults, []);
 });
 
+test('its owner changes settings, removes messages, bans, lifts bans, and ends the room', async (t) => {
+  const { page, room, faults } = await openPage(t, { isOwner: true });
+  const button = (name) => page.getByRole('button', { name, exact: true });
+  const dialog = page.getByRole('dialog');
+  await button('Settings').press('Enter');
+  await dialog.getByLabel('Title').fill('Coffee');
+  await dialog.getByLabel('Seconds between two messages').fill('3');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Coffee' }).waitFor();
+  await until(() => room.state.settings.title === 'Coffee' && room.state.settings.slowModeSeconds === 3);
+  assert.ok(await button('Settings').evaluate((element) => element.matches(':focus')), 'the focus is where it was');
+
+  const client = openClient(t, server.url);
+  const guest = await client.join({ roomId: room.state.roomId, roomCode: await page.locator('live-chat').getAttribute('code'), user: { displayName: 'Mallory' } });
+  await guest.send('nonsense');
+  await button('Delete').press('Enter');
+  await until(() => room.state.messages[0].deletedBy === 'OWNER');
+  await room.owner.update({ slowModeSeconds: 0 });
+  await guest.send('more nonsense');
+  await button('Ban Mallory').press('Enter');
+  await dialog.getByLabel('How long').selectOption('for an hour');
+  await dialog.getByLabel('Delete their messages').check();
+  await button('Ban').press('Enter');
+  await until(() => guest.state.ban?.until && guest.state.messages[1].text === null);
+
+  await button('Settings').press('Enter');
+  await button('Lift the ban of Mallory').press('Enter');
+  await until(() => guest.state.ban === null);
+  await page.keyboard.press('Escape');
+  assert.equal(await dialog.count(), 0);
+
+  await button('End').press('Enter');
+  await button('Cancel').press('Enter');
+  assert.notEqual(room.state.connection, 'ended');
+  await button('End').press('Enter');
+  await button('End the room').press('Enter');
+  await page.getByText('This room has ended.').waitFor();
+  await until(() => room.state.connection === 'ended');
+  assert.equal(await button('Settings').count(), 0);
+  assert.deepEqual(faults, []);
+});
+
+test('the focus stays on a button when its message changes', async (t) => {
+  const { page, room } = await openPage(t);
+  const message = await room.send('Hello');
+  const react = page.getByRole('button', { name: 'React with 👍' });
+  await react.focus();
+  await room.edit(message.id, 'Hello, all');
+  await page.getByText('Hello, all').waitFor();
+  await page.keyboard.press('Enter');
+  await until(() => room.state.messages[0].reactions[0]?.count === 1);
+});
+
+test('a page chooses the colors, and light or dark', async (t) => {
+  const { page } = await openPage(t, { colorScheme: 'light' });
+  const background = () => page.locator('live-chat').evaluate((element) => getComputedStyle(element).backgroundColor);
+  assert.equal(await background(), 'rgb(255, 255, 255)');
+  await page.locator('live-chat').evaluate((element) => element.setAttribute('theme', 'dark'));
+  assert.equal(await background(), 'rgb(23, 23, 29)');
+  await page.locator('live-chat').evaluate((element) => element.style.setProperty('--live-chat-background', 'rgb(1, 2, 3)'));
+  assert.equal(await background(), 'rgb(1, 2, 3)');
+});
+
 test('a visitor without a name reads at once, and is asked for one before writing', async (t) => {
   const { page, room, faults } = await openPage(t, { attributes: '' });
   await room.send('Hello');
@@ -109,17 +185,21 @@ test('the page of a newcomer works with a script tag and an element', async (t) 
 
 for (const colorScheme of ['light', 'dark']) {
   test(`it is accessible and fits into 240 pixels, in ${colorScheme} colors`, async (t) => {
-    const { page, room } = await openPage(t, { colorScheme, viewport: { width: 256, height: 700 } });
-    await page.addStyleTag({ content: 'body { margin: 8px; }' }).catch(() => {});
+    // The margins of the page leave 240 pixels.
+    const { page, room } = await openPage(t, { colorScheme, isOwner: true, viewport: { width: 256, height: 700 } });
+    assert.equal(await page.locator('live-chat').evaluate((element) => element.offsetWidth), 240);
     const message = await room.send('a-long-word-'.repeat(20));
     await room.reply(message.id, 'an answer');
+    await room.react(message.id, '🎂');
     await page.getByText('an answer').waitFor();
+    await page.getByText('🎂 1').waitFor();
     await assertAccessible(page);
-    const { scrollWidth, clientWidth } = await page.evaluate(() => {
-      const log = document.querySelector('live-chat').shadowRoot.querySelector('.log');
-      return { scrollWidth: log.scrollWidth, clientWidth: log.clientWidth };
-    });
-    assert.ok(scrollWidth <= clientWidth, `${scrollWidth} > ${clientWidth}`);
-    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/live-chat-${colorScheme}.png` });
+    await assertFits(page, ['header', '.log', 'form']);
+    await screenshot(page, colorScheme);
+    await page.getByRole('button', { name: 'Settings', exact: true }).click();
+    await page.getByRole('dialog').waitFor();
+    await assertAccessible(page, {}, 'the settings');
+    await assertFits(page, ['dialog']);
+    await screenshot(page, `settings-${colorScheme}`);
   });
 }

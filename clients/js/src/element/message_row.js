@@ -9,6 +9,7 @@ import { el } from './dom.js';
  * @property {(message: Message) => void} reply
  * @property {(message: Message) => void} edit
  * @property {(message: Message) => void} remove
+ * @property {(message: Message) => void} ban
  * @property {(message: Message, emoji: string) => void} toggle
  * @property {(message: PendingMessage) => void} retry
  * @property {(message: PendingMessage) => void} discard
@@ -32,7 +33,7 @@ export function messageRow(message, state, on) {
     'li',
     { class: isPending ? `pending ${message.status}` : null },
     el('div', {}, el('span', { class: 'name', dir: 'auto' }, author.displayName || 'You'), el('span', { class: 'muted' }, `${role} `, el('time', { datetime: createdAt }, time), editedAt ? ' (edited)' : '')),
-    target ? el('p', { class: 'quote muted', dir: 'auto' }, `${target.author.displayName}: ${target.text ?? 'Message deleted'}`) : null,
+    replyToId ? el('p', { class: 'quote muted', dir: 'auto' }, target ? `${target.author.displayName}: ${target.text ?? 'Message deleted'}` : 'An earlier message') : null,
     text === null ? el('p', { class: 'text muted' }, 'Message deleted') : el('p', { class: 'text', dir: 'auto' }, text),
     isPending ? pendingNote(message, on) : text === null ? null : actions(message, state, on),
   );
@@ -64,15 +65,24 @@ function actions(message, { user, isOwner }, on) {
   const { reactions, myReactions } = message;
   const shown = reactions.some(({ emoji }) => emoji === EMOJI) ? reactions : [...reactions, { emoji: EMOJI, count: 0 }];
   const reactionButtons = shown.map(({ emoji, count }) =>
-    el('button', { type: 'button', 'aria-pressed': String(myReactions.includes(emoji)), 'aria-label': `React with ${emoji}, ${count} so far`, onclick: () => on.toggle(message, emoji) }, count ? `${emoji} ${count}` : emoji),
+    el('button', { ...button(`react ${emoji}`, () => on.toggle(message, emoji)), 'aria-pressed': String(myReactions.includes(emoji)), 'aria-label': `React with ${emoji}, ${count} so far` }, count ? `${emoji} ${count}` : emoji),
   );
   const of = el('span', { class: 'hidden' }, ` to ${message.author.displayName}`);
   return el(
     'div',
     { class: 'actions' },
     ...reactionButtons,
-    el('button', { type: 'button', onclick: () => on.reply(message) }, 'Reply', of),
-    isMine ? el('button', { type: 'button', onclick: () => on.edit(message) }, 'Edit') : null,
-    isMine || isOwner ? el('button', { type: 'button', onclick: () => on.remove(message) }, 'Delete') : null,
+    el('button', button('reply', () => on.reply(message)), 'Reply', of),
+    isMine ? el('button', button('edit', () => on.edit(message)), 'Edit') : null,
+    isMine || isOwner ? el('button', button('remove', () => on.remove(message)), 'Delete') : null,
+    isOwner && !isMine && message.authorRole !== 'OWNER' ? el('button', button('ban', () => on.ban(message)), 'Ban', el('span', { class: 'hidden' }, ` ${message.author.displayName}`)) : null,
   );
 }
+
+/**
+ * Properties of a button. Its name finds it again when the row is replaced.
+ *
+ * @param {string} action
+ * @param {() => void} onclick
+ */
+const button = (action, onclick) => ({ type: 'button', 'data-action': action, onclick });

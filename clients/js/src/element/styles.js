@@ -46,6 +46,7 @@ export const styles = /* css */ `
   color-scheme: dark;
 }
 * { box-sizing: border-box; }
+[hidden] { display: none !important; }
 header { display: flex; flex-wrap: wrap; gap: 0 0.5rem; justify-content: space-between; padding: 0.5rem 0.75rem; border-bottom: 1px solid var(--border); }
 h2 { margin: 0; font-size: 1rem; overflow-wrap: anywhere; }
 .muted { color: var(--muted); font-size: 0.8125rem; }
@@ -61,10 +62,18 @@ li { padding: 0.25rem 0; }
 .failed .note { color: var(--danger); }
 .actions { display: flex; flex-wrap: wrap; gap: 0.25rem; }
 .typing { min-height: 1.25rem; margin: 0; padding: 0 0.75rem; }
+dialog { width: 20rem; max-width: calc(100vw - 1rem); padding: 0; border: 1px solid var(--border); border-radius: var(--live-chat-radius, 0.5rem); background: var(--background); color: inherit; }
+dialog::backdrop { background: rgb(0 0 0 / 0.5); }
+h3 { flex: 1 0 100%; margin: 0; font-size: 1rem; overflow-wrap: anywhere; }
+ul { flex: 1 0 100%; margin: 0; padding: 0; list-style: none; }
+li.wide { display: flex; justify-content: space-between; gap: 0.5rem; overflow-wrap: anywhere; }
 form { display: flex; flex-wrap: wrap; gap: 0.5rem; padding: 0.5rem 0.75rem; border-top: 1px solid var(--border); }
-form > .wide { flex: 1 0 100%; display: flex; justify-content: space-between; align-items: center; gap: 0.5rem; }
+form > .wide { flex: 1 0 100%; min-width: 0; display: flex; justify-content: space-between; align-items: center; gap: 0.5rem; }
 form > .wide:empty { display: none; }
-textarea, input { flex: 1 1 8rem; min-width: 0; padding: 0.375rem 0.5rem; border: 1px solid var(--muted); border-radius: 0.375rem; background: transparent; color: inherit; font: inherit; resize: none; }
+label > span { flex: 1; min-width: 0; }
+input[type='checkbox'] { flex: none; }
+input[type='number'] { flex: 0 0 5rem; }
+textarea, input, select { flex: 1 1 8rem; min-width: 0; padding: 0.375rem 0.5rem; border: 1px solid var(--muted); border-radius: 0.375rem; background: transparent; color: inherit; font: inherit; resize: none; }
 ::placeholder { color: var(--muted); opacity: 1; }
 button { min-height: 1.75rem; padding: 0.125rem 0.5rem; border: 1px solid var(--border); border-radius: 0.375rem; background: transparent; color: inherit; font: inherit; font-size: 0.8125rem; cursor: pointer; }
 button.primary { border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-size: 1rem; }
