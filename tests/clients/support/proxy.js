@@ -61,7 +61,7 @@ export async function openProxy(url) {
   const isHandshake = (head) => /^upgrade: *websocket/im.test(head.toString('latin1'));
 
   /** Whether these bytes begin a response over HTTP to a request, not an upgrade or an event stream. */
-  const isResponse = (data) => /^HTTP\/1.1 [^1](?![^]*text\/event-stream)/.test(data.toString('latin1'));
+  const isResponse = (data) => /^HTTP\/1\.1 [^1](?![^]*text\/event-stream)/.test(data.toString('latin1'));
 
   /** Responds to a handshake with the configured response, or not at all. */
   function refuseSocket(near) {
