@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents
+.PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents client-documents
 
 # Runs every test. The client tests use the binary that the Rust tests were built with. Most Rust tests wait for timers and other
 # processes, so twice as many of them run at once as there are cores.
@@ -71,6 +71,10 @@ schema:
 # Updates the list of the chat page's documents, which always run, after a change of src/web/chat/operations.js.
 chat-documents: tools
 	node tests/clients/support/chat_documents.js > src/web/chat-documents.json
+
+# The same for the client package, after a change of clients/js/src/operations.js.
+client-documents: tools
+	node clients/js/test/support/documents.js > src/web/client-documents.json
 
 # Updates .env.example and docs/operations.md after a change of src/config/settings.rs.
 settings:

@@ -12,6 +12,9 @@ use crate::web::graphiql::Graphiql;
 /// The documents of the chat page, by their SHA-256 hashes. `make chat-documents` updates them.
 pub const CHAT_DOCUMENTS: &str = include_str!("web/chat-documents.json");
 
+/// The same of the client package, which `make client-documents` updates.
+pub const CLIENT_DOCUMENTS: &str = include_str!("web/client-documents.json");
+
 /// Settings of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

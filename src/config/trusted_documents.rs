@@ -7,13 +7,13 @@ use crate::config::settings::TRUSTED_DOCUMENTS;
 use crate::config::source::{ConfigError, Source, invalid};
 use crate::graphql::execution::TrustedDocuments;
 use crate::graphql::execution::document::Limits;
-use crate::web::CHAT_DOCUMENTS;
+use crate::web::{CHAT_DOCUMENTS, CLIENT_DOCUMENTS};
 
 /// Largest file, in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Source {
-    /// The documents that may run, with those of the chat page; `None` if any may.
+    /// The documents that may run, with those of the chat page and of the client package; `None` if any may.
     pub(super) fn trusted_documents(&self, limits: &Limits) -> Result<Option<TrustedDocuments>, ConfigError> {
         let Some(path) = self.get(&TRUSTED_DOCUMENTS)? else { return Ok(None) };
         let refuse = |problem: String| {
@@ -25,7 +25,7 @@ impl Source {
         if manifest.len() as u64 > MAX_BYTES {
             return Err(refuse(format!("is larger than {MAX_BYTES} bytes")));
         }
-        let documents = TrustedDocuments::parse(&manifest, CHAT_DOCUMENTS, limits);
+        let documents = TrustedDocuments::parse(&manifest, &[CHAT_DOCUMENTS, CLIENT_DOCUMENTS], limits);
         documents.map(Some).map_err(|error| refuse(error.to_string()))
     }
 }

@@ -52,20 +52,21 @@ pub(in crate::graphql) struct TrustedDocument {
 }
 
 impl TrustedDocuments {
-    /// The documents of a manifest, and those of the manifest of the server's own pages.
-    pub fn parse(manifest: &[u8], own: &str, limits: &Limits) -> Result<Self, InvalidManifest> {
+    /// The documents of a manifest, and those of the manifests of the server's own pages and of the client package.
+    pub fn parse(manifest: &[u8], own: &[&str], limits: &Limits) -> Result<Self, InvalidManifest> {
         let listed = manifest::parse(manifest).ok_or(InvalidManifest::UnknownFormat)?;
         if listed.is_empty() {
             return Err(InvalidManifest::Empty);
         }
-        let own = manifest::parse(own.as_bytes()).ok_or(InvalidManifest::UnknownFormat)?;
         let (mut index, validator) = (Index::default(), Validator::new(limits.introspection));
         for listed in listed {
             index.add(listed, limits, &validator)?;
         }
-        for listed in own {
-            // The limits may be lower than a page needs. Then it does not work without this list either.
-            let _ = index.add(listed, limits, &validator);
+        for manifest in own {
+            for listed in manifest::parse(manifest.as_bytes()).ok_or(InvalidManifest::UnknownFormat)? {
+                // The limits may be lower than a page needs. Then it does not work without this list either.
+                let _ = index.add(listed, limits, &validator);
+            }
         }
         Ok(Self(Arc::new(index)))
     }

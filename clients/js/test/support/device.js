@@ -1,12 +1,12 @@
 // A device of a user in the scenarios: a profile of a browser, or a process of Node.js, with its clients.
 //
-// A driver has `name`, `open()` and `close()`, and `openDevice({ isFrozenLater })`, which returns
-// `{ openClient, pid, close }`: `openClient()` returns a function that executes a command of program.js and returns its JSON, and
-// `close` for that client alone. A device that is frozen later shares no process with other devices.
+// A driver has `name`, `open()`, `close()` and `openDevice({ isFrozenLater })`. The latter returns `{ pid, openClient, close }`, and
+// `openClient()` returns `{ execute, close }`: `execute(command, values)` runs a command of program.js and resolves to its JSON. A
+// client without `close` cannot be closed alone. A device that is frozen later shares no process with others.
 
 import { freeze, thaw } from './frozen.js';
 
-/** Short delays, so that scenarios do not wait. The check between tabs has its own. */
+/** Short delays and time limits, so that scenarios do not wait. */
 const QUICK = { minRetry: 10, maxRetry: 200, ping: 500, pong: 500, silence: 2_000, request: 3_000, check: 1_000 };
 
 export class Device {
