@@ -138,11 +138,11 @@ const SCENARIOS = {
   },
 
   async 'rate limit'(t, { driver }) {
-    const server = await startOwn(t, { RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '5/s:3' });
+    const server = await startOwn(t, { RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '1/s:1' });
     const { key, truth } = await openRoom(t, server);
     const room = await (await Device.open(t, driver, server.url)).join(key);
     await live(room);
-    const texts = count(8, 'message');
+    const texts = count(4, 'message');
     await Promise.all(texts.map((text) => room.send(text)));
     await assertSameEvents(room, truth, texts.length);
     assert.deepEqual(await room.texts(), texts);
@@ -247,8 +247,8 @@ export function runScenarios(driver) {
   describe(`in ${driver.name}`, { concurrency: 3 }, () => {
     const context = { driver };
     before(async () => {
-      const list = JSON.parse(await readFile(new URL('../../scenarios.json', import.meta.url), 'utf8'));
-      assert.deepEqual(Object.keys(SCENARIOS), list.map(({ name }) => name));
+      const { names } = JSON.parse(await readFile(new URL('../../scenarios.json', import.meta.url), 'utf8'));
+      assert.deepEqual(Object.keys(SCENARIOS), names);
       [context.server] = await Promise.all([startServer(), driver.open()]);
     });
     after(async () => {
