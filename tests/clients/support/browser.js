@@ -5,7 +5,7 @@ import { chromium } from 'playwright-core';
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 const NO_BACKGROUND_TRAFFIC = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic'];
-const NO_NAMES = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1';
+const NO_NAMES = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2';
 const OPTIONS = { executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', NO_NAMES, ...NO_BACKGROUND_TRAFFIC] };
 
 /** Starts a Chromium that resolves no names and contacts no other machine. */
