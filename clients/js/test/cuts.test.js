@@ -11,7 +11,7 @@ import { startServer } from '../../../tests/clients/support/server.js';
 import { until } from '../../../tests/clients/support/until.js';
 import { openClient, record, TRANSPORTS } from './support/client.js';
 
-const CUTS = Number(process.env.CUTS ?? 50);
+const CUTS = Number(process.env.CUTS ?? 40);
 
 let server;
 

@@ -104,14 +104,14 @@ test('its owner changes settings, removes messages, bans, lifts bans, and ends t
   const guest = await client.join({ roomId: room.state.roomId, roomCode: await page.locator('live-chat').getAttribute('code'), user: { displayName: 'Mallory' } });
   await guest.send('nonsense');
   await button('Delete').press('Enter');
-  await until(() => room.state.messages[0].deletedBy === 'OWNER');
+  await until(() => room.state.messages[0]?.deletedBy === 'OWNER');
   await room.owner.update({ slowModeSeconds: 0 });
   await guest.send('more nonsense');
   await button('Ban Mallory').press('Enter');
   await dialog.getByLabel('How long').selectOption('for an hour');
   await dialog.getByLabel('Delete their messages').check();
   await button('Ban').press('Enter');
-  await until(() => guest.state.ban?.until && guest.state.messages[1].text === null);
+  await until(() => guest.state.ban?.until && guest.state.messages[1]?.text === null);
 
   await button('Settings').press('Enter');
   await button('Lift the ban of Mallory').press('Enter');
