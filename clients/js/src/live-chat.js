@@ -87,8 +87,8 @@ export class LiveChatElement extends HTMLElement {
    * @param {string | null} value
    */
   attributeChangedCallback(name, before, value) {
-    // The room asks for the current identity whenever it needs one.
-    const isRenewed = name === 'identity' && before !== null && value !== null;
+    // The room asks for the current identity whenever it needs one, unless it was refused with the old one.
+    const isRenewed = name === 'identity' && before !== null && value !== null && this.room?.state.connection !== 'closed';
     if (this.isConnected && before !== value && !isRenewed) this.#open();
   }
 
@@ -117,6 +117,7 @@ export class LiveChatElement extends HTMLElement {
     this.room?.removeEventListener('change', this.#schedule);
     this.room?.leave();
     this.room = null;
+    this.#notice = '';
     this.#rows.clear();
     this.#list.replaceChildren();
     this.#setContext(null, null);
