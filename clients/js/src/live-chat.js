@@ -62,7 +62,8 @@ export class LiveChatElement extends HTMLElement {
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#handleKey(event),
   });
   #send = el('button', { class: 'primary' }, 'Send');
-  #form = el('form', { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.#context, this.#name, this.#text, this.#send);
+  #onSubmit = (/** @type {Event} */ event) => this.#submit(event);
+  #form = el('form', { onsubmit: this.#onSubmit }, this.#context, this.#name, this.#text, this.#send);
 
   constructor() {
     super();
@@ -70,7 +71,8 @@ export class LiveChatElement extends HTMLElement {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(styles);
     this.#root.adoptedStyleSheets = [sheet];
-    this.#root.append(el('header', {}, this.#title, this.#people, this.#owner), this.#status, this.#log, this.#typing, this.#form);
+    const header = el('header', {}, this.#title, this.#people, this.#owner);
+    this.#root.append(header, this.#status, this.#log, this.#typing, this.#form);
   }
 
   connectedCallback() {
@@ -142,7 +144,8 @@ export class LiveChatElement extends HTMLElement {
     this.#people.textContent = userCount === 1 ? '1 person here' : `${userCount} people here`;
     this.#owner.hidden = !state.isOwner || isOver;
     setText(this.#status, statusOf(state) || this.#notice);
-    this.#typing.textContent = typing.length === 0 ? '' : `${typing.map(({ displayName }) => displayName).slice(0, 3).join(', ')} typing…`;
+    const names = typing.slice(0, 3).map(({ displayName }) => displayName);
+    this.#typing.textContent = names.length === 0 ? '' : `${names.join(', ')} typing…`;
     this.#earlier.hidden = !hasEarlier;
     this.#send.disabled = isOver;
     if (user.displayName) this.#name.hidden = true;
@@ -194,7 +197,8 @@ export class LiveChatElement extends HTMLElement {
     edit: (message) => this.#setContext(null, message),
     remove: (message) => this.#try((room) => room.remove(message.id)),
     ban: (message) => this.#try((room) => banAuthor(this.#root, room, message)),
-    toggle: (message, emoji) => this.#try((room) => (message.myReactions.includes(emoji) ? room.unreact : room.react).call(room, message.id, emoji)),
+    toggle: ({ id, myReactions }, emoji) =>
+      this.#try((room) => (myReactions.includes(emoji) ? room.unreact(id, emoji) : room.react(id, emoji))),
     retry: ({ id }) => this.room?.retry(id),
     discard: ({ id }) => this.room?.discard(id),
   };
@@ -282,7 +286,8 @@ function statusOf({ connection, error, ban, settings, isOwner }) {
   if (connection === 'lost') return 'Connection lost. Trying again…';
   if (connection === 'ended') return 'This room has ended.';
   if (connection === 'closed') return error?.message ?? '';
-  if (ban) return ban.until ? `You cannot write until ${new Date(ban.until).toLocaleString()}.` : 'You cannot write in this room anymore.';
+  if (ban?.until) return `You cannot write until ${new Date(ban.until).toLocaleString()}.`;
+  if (ban) return 'You cannot write in this room anymore.';
   if (settings?.locked && !isOwner) return 'Only the owner can write for now.';
   return '';
 }

@@ -19,3 +19,10 @@ export function el(name, properties = {}, ...children) {
   element.append(...children.filter((child) => child !== null));
   return element;
 }
+
+/**
+ * Text for screen readers only.
+ *
+ * @param {string} text
+ */
+export const hidden = (text) => el('span', { class: 'hidden' }, text);

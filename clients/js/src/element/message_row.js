@@ -1,6 +1,6 @@
 // One message of <live-chat>.
 
-import { el } from './dom.js';
+import { el, hidden } from './dom.js';
 
 /** @import { Message, PendingMessage, RoomState } from '../index.js' */
 
@@ -18,6 +18,8 @@ import { el } from './dom.js';
 /** What a reader can react with at once. Others' reactions can be joined, too. */
 const EMOJI = '👍';
 
+const DELETED = 'Message deleted';
+
 /**
  * @param {Message | PendingMessage} message
  * @param {RoomState} state
@@ -29,12 +31,15 @@ export function messageRow(message, state, on) {
   const time = new Date(createdAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
   const isPending = message.status !== 'sent';
   const role = message.authorRole === 'OWNER' ? ' (owner)' : '';
+  const name = el('span', { class: 'name', dir: 'auto' }, author.displayName || 'You');
+  const about = [`${role} `, el('time', { datetime: createdAt }, time), editedAt ? ' (edited)' : ''];
+  const quote = target ? `${target.author.displayName}: ${target.text ?? DELETED}` : 'An earlier message';
   return el(
     'li',
     { class: isPending ? `pending ${message.status}` : null },
-    el('div', {}, el('span', { class: 'name', dir: 'auto' }, author.displayName || 'You'), el('span', { class: 'muted' }, `${role} `, el('time', { datetime: createdAt }, time), editedAt ? ' (edited)' : '')),
-    replyToId ? el('p', { class: 'quote muted', dir: 'auto' }, target ? `${target.author.displayName}: ${target.text ?? 'Message deleted'}` : 'An earlier message') : null,
-    text === null ? el('p', { class: 'text muted' }, 'Message deleted') : el('p', { class: 'text', dir: 'auto' }, text),
+    el('div', {}, name, el('span', { class: 'muted' }, ...about)),
+    replyToId ? el('p', { class: 'quote muted', dir: 'auto' }, quote) : null,
+    text === null ? el('p', { class: 'text muted' }, DELETED) : el('p', { class: 'text', dir: 'auto' }, text),
     isPending ? pendingNote(message, on) : text === null ? null : actions(message, state, on),
   );
 }
@@ -64,18 +69,21 @@ function actions(message, { user, isOwner }, on) {
   const isMine = message.author.id === user.id;
   const { reactions, myReactions } = message;
   const shown = reactions.some(({ emoji }) => emoji === EMOJI) ? reactions : [...reactions, { emoji: EMOJI, count: 0 }];
-  const reactionButtons = shown.map(({ emoji, count }) =>
-    el('button', { ...button(`react ${emoji}`, () => on.toggle(message, emoji)), 'aria-pressed': String(myReactions.includes(emoji)), 'aria-label': `React with ${emoji}, ${count} so far` }, count ? `${emoji} ${count}` : emoji),
-  );
-  const of = el('span', { class: 'hidden' }, ` to ${message.author.displayName}`);
+  const reactionButtons = shown.map(({ emoji, count }) => {
+    const react = button(`react ${emoji}`, () => on.toggle(message, emoji));
+    const labels = { 'aria-pressed': String(myReactions.includes(emoji)), 'aria-label': `React with ${emoji}, ${count} so far` };
+    return el('button', { ...react, ...labels }, count ? `${emoji} ${count}` : emoji);
+  });
+  const { displayName } = message.author;
+  const canBan = isOwner && !isMine && message.authorRole !== 'OWNER';
   return el(
     'div',
     { class: 'actions' },
     ...reactionButtons,
-    el('button', button('reply', () => on.reply(message)), 'Reply', of),
+    el('button', button('reply', () => on.reply(message)), 'Reply', hidden(` to ${displayName}`)),
     isMine ? el('button', button('edit', () => on.edit(message)), 'Edit') : null,
     isMine || isOwner ? el('button', button('remove', () => on.remove(message)), 'Delete') : null,
-    isOwner && !isMine && message.authorRole !== 'OWNER' ? el('button', button('ban', () => on.ban(message)), 'Ban', el('span', { class: 'hidden' }, ` ${message.author.displayName}`)) : null,
+    canBan ? el('button', button('ban', () => on.ban(message)), 'Ban', hidden(` ${displayName}`)) : null,
   );
 }
 

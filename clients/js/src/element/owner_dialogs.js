@@ -1,6 +1,6 @@
 // The dialogs in which the owner of a room changes its settings, bans people, and ends the room.
 
-import { el } from './dom.js';
+import { el, hidden } from './dom.js';
 
 /** @import { Ban, Message, Room } from '../index.js' */
 
@@ -19,7 +19,8 @@ const BAN_LENGTHS = { '': 'as long as the room exists', 600: 'for 10 minutes', 3
 function ask(root, title, verb, ...content) {
   const cancel = el('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel');
   const buttons = el('div', { class: 'actions' }, el('button', { class: 'primary', value: 'agreed' }, verb), cancel);
-  const dialog = el('dialog', { 'aria-label': title }, el('form', { method: 'dialog' }, el('h3', {}, title), ...content, buttons));
+  const form = el('form', { method: 'dialog' }, el('h3', {}, title), ...content, buttons);
+  const dialog = el('dialog', { 'aria-label': title }, form);
   root.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
@@ -69,7 +70,8 @@ export async function editSettings(root, room, onError) {
     locked: el('input', { type: 'checkbox', checked: locked }),
     listed: el('input', { type: 'checkbox', checked: listed }),
   };
-  const list = bans.length === 0 ? null : el('ul', { 'aria-label': 'Banned' }, ...bans.map((ban) => banRow(ban, room, onError)));
+  const rows = bans.map((ban) => banRow(ban, room, onError));
+  const list = rows.length === 0 ? null : el('ul', { 'aria-label': 'Banned' }, ...rows);
   const isAgreed = await ask(
     root,
     'Settings of the room',
@@ -97,10 +99,9 @@ export async function editSettings(root, room, onError) {
  * @param {(error: unknown) => void} onError
  */
 function banRow({ user }, room, onError) {
-  const unban = async () => {
-    await room.owner.unban(user.id).then(() => row.remove(), onError);
-  };
-  const row = el('li', { class: 'wide' }, el('span', { dir: 'auto' }, user.displayName), el('button', { type: 'button', onclick: unban }, 'Lift the ban', hidden(` of ${user.displayName}`)));
+  const unban = () => room.owner.unban(user.id).then(() => row.remove(), onError);
+  const button = el('button', { type: 'button', onclick: unban }, 'Lift the ban', hidden(` of ${user.displayName}`));
+  const row = el('li', { class: 'wide' }, el('span', { dir: 'auto' }, user.displayName), button);
   return row;
 }
 
@@ -114,10 +115,3 @@ export async function endRoom(root, room) {
   const warning = el('p', {}, 'All its messages are deleted at once, for everybody.');
   if (await ask(root, 'End the room?', 'End the room', warning)) await room.owner.end();
 }
-
-/**
- * For screen readers only.
- *
- * @param {string} text
- */
-const hidden = (text) => el('span', { class: 'hidden' }, text);

@@ -20,8 +20,7 @@ export const chromiumDriver = {
       openClient: async () => {
         const page = await context.newPage();
         await page.goto(`${this.site.url}/`);
-        const execute = (command, values) =>
-          page.evaluate(async ({ command, values }) => (await import('/test/support/program.js')).execute(command, values), { command, values });
+        const execute = (...call) => page.evaluate(async (call) => (await import('/test/support/program.js')).execute(...call), call);
         return { execute, close: () => page.close() };
       },
       close: () => (isFrozenLater ? close() : context.close()),

@@ -49,7 +49,7 @@ process.once('exit', () => {
 /** Starts a Firefox. `command` sends a command of WebDriver BiDi, and `evaluate` calls a function in a tab. */
 export async function launchFirefox() {
   const profile = await mkdtemp(join(tmpdir(), 'livechat-firefox-'));
-  const lines = Object.entries(PREFERENCES).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`);
+  const lines = Object.entries(PREFERENCES).map((preference) => `user_pref(${preference.map((part) => JSON.stringify(part))});`);
   await writeFile(join(profile, 'user.js'), lines.join('\n'));
   const env = { ...process.env, HOME: profile, MOZ_CRASHREPORTER_DISABLE: '1' };
   const options = ['--headless', '--no-remote', '--profile', profile, '--remote-debugging-port', '0'];
@@ -94,7 +94,8 @@ export async function launchFirefox() {
     async evaluate(context, functionDeclaration, ...texts) {
       const values = texts.map((value) => ({ type: 'string', value }));
       const target = { context };
-      const { result, exceptionDetails } = await command('script.callFunction', { functionDeclaration, target, arguments: values, awaitPromise: true });
+      const call = { functionDeclaration, target, arguments: values, awaitPromise: true };
+      const { result, exceptionDetails } = await command('script.callFunction', call);
       if (exceptionDetails) throw new Error(exceptionDetails.text);
       return result.value;
     },

@@ -1,4 +1,4 @@
-// A client in the scenarios. Runs in a tab of a browser, or in a process of Node.js, and does what the runner of the scenarios says.
+// A client in the scenarios, in a tab of a browser or in a process of Node.js. It does what the runner of the scenarios says.
 
 import { LiveChat } from '../../src/index.js';
 
@@ -22,7 +22,9 @@ const commands = {
   async join(options) {
     const room = await chat.join(options);
     const joined = { room, events: [], progress: new Set(), isOver: false };
-    room.addEventListener('change', () => room.state.messages.forEach(({ status, error }) => joined.progress.add(error ? `${status} ${error.code}` : status)));
+    room.addEventListener('change', () => {
+      for (const { status, error } of room.state.messages) joined.progress.add(error ? `${status} ${error.code}` : status);
+    });
     follow(joined);
     return rooms.push(joined) - 1;
   },
