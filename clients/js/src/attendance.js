@@ -6,7 +6,6 @@ import { applyPresence } from './presence.js';
 /** @import { LiveChatError } from './errors.js' */
 /** @import { FeedMessage } from './hub.js' */
 /** @import { RoomRequests } from './requests.js' */
-/** @import { Store } from './storage.js' */
 /** @import { Tabs } from './tabs.js' */
 /** @import { PresenceState } from './types.js' */
 
@@ -16,23 +15,22 @@ const TYPING_INTERVAL = 3_000;
 export class Attendance {
   /** @type {PresenceState | null} */
   state = null;
-  #store;
   #tabs;
   #requests;
   #onChange;
-  /** @type {string | null} */
+  /** Proves the user whom others see; null if they see nobody. @type {string | null} */
   #token = null;
+  /** Ends the subscription when the token changes. */
+  #changed = new AbortController();
   #lastTyping = -Infinity;
 
   /**
    * @param {RoomRequests} requests
-   * @param {Store} store
    * @param {Tabs} tabs
    * @param {() => void} onChange
    */
-  constructor(requests, store, tabs, onChange) {
+  constructor(requests, tabs, onChange) {
     this.#requests = requests;
-    this.#store = store;
     this.#tabs = tabs;
     this.#onChange = onChange;
   }
@@ -41,25 +39,38 @@ export class Attendance {
    * Follows the presence of the room until it ends, is refused, or the room is left.
    *
    * @param {boolean} isVisible Whether others see the user.
-   * @param {string} expiresAt When the room ends.
    * @param {AbortSignal} signal
    */
-  async follow(isVisible, expiresAt, signal) {
+  async follow(isVisible, signal) {
+    signal.addEventListener('abort', () => this.#changed.abort());
     const receive = (/** @type {FeedMessage} */ { event }) => {
       if (!event) return;
       this.state = applyPresence(this.state, event);
       this.#onChange();
     };
-    for (;;) {
+    // Others do not see who is banned, or finds the room full.
+    if (isVisible) await this.appear().catch(() => {});
+    while (!signal.aborted) {
+      this.#changed = new AbortController();
       try {
-        this.#token = isVisible ? await this.#register(expiresAt) : null;
         const variables = { ...this.#requests.key, presenceToken: this.#token };
-        return await this.#tabs.follow('presence', variables, () => undefined, receive, signal);
+        return await this.#tabs.follow('presence', variables, () => undefined, receive, this.#changed.signal);
       } catch (error) {
-        if (/** @type {LiveChatError} */ (error).code !== 'PRESENCE_TOKEN_INVALID') return;
-        this.#store.saveRoom(this.#requests.key.roomId, { presence: undefined });
+        if (this.#changed.signal.aborted) continue;
+        if (!this.#token) return;
+        this.#token = null;
+        if (/** @type {LiveChatError} */ (error).code === 'PRESENCE_TOKEN_INVALID') await this.appear().catch(() => {});
       }
     }
+  }
+
+  /** Registers the user in the room, and shows it to the others. */
+  async appear() {
+    const { presenceToken } = await this.#requests.act(JOIN);
+    this.#onChange();
+    if (presenceToken === this.#token) return;
+    this.#token = presenceToken;
+    this.#changed.abort();
   }
 
   /** Tells the others that the user is typing. */
@@ -74,25 +85,5 @@ export class Attendance {
   /** Forgets who is typing, because their announcements may be missed. */
   clearTyping() {
     this.state &&= { ...this.state, typing: [] };
-  }
-
-  /**
-   * Registers the user in the room. Returns the token for its presence; null if others cannot see it.
-   *
-   * @param {string} expiresAt
-   */
-  async #register(expiresAt) {
-    const { key, user } = this.#requests;
-    const { roomId } = key;
-    const known = this.#store.room(roomId)?.presence;
-    if (known && known.userId === user.id) return known.token;
-    try {
-      const { presenceToken } = await this.#requests.act(JOIN, {}, true);
-      this.#store.saveRoom(roomId, { expiresAt, presence: { userId: user.id, token: presenceToken } });
-      return presenceToken;
-    } catch {
-      // Banned, or the room is full: a reader whom others do not see.
-      return null;
-    }
   }
 }

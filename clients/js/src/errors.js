@@ -55,10 +55,13 @@ export class LiveChatError extends Error {
     return new LiveChatError(extensions?.code ?? 'INTERNAL', message, extensions);
   }
 
-  /** The opposite of `from`: a copy that can be posted to another tab. */
+  /**
+   * The opposite of `from`: a copy that can be posted to another tab.
+   *
+   * @returns {{ message: string, extensions: object }}
+   */
   toPlain() {
-    const { message, code, retryAfterMs, until, field } = this;
-    return { message, extensions: { code, retryAfterMs, until, field } };
+    return { message: this.message, extensions: { ...this } };
   }
 }
 

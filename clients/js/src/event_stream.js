@@ -8,15 +8,12 @@ import { left, LiveChatError, networkError } from './errors.js';
 /**
  * Like `Socket.subscribe`. Counts as lost if nothing arrives for `maxSilence` milliseconds: the server sends comments.
  *
- * @param {typeof fetch} fetch
- * @param {URL} url
+ * @param {(signal: AbortSignal) => Promise<Response>} request
  * @param {number} maxSilence
- * @param {string} query
- * @param {object} variables
  * @param {SubscriptionCallbacks} on
  * @param {AbortSignal} signal
  */
-export async function subscribeToEventStream(fetch, url, maxSilence, query, variables, on, signal) {
+export async function subscribeToEventStream(request, maxSilence, on, signal) {
   const lost = new AbortController();
   const lose = () => lost.abort();
   signal.addEventListener('abort', lose);
@@ -26,13 +23,7 @@ export async function subscribeToEventStream(fetch, url, maxSilence, query, vari
   let refusal;
   let isComplete = false;
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
-      body: JSON.stringify({ query, variables }),
-      signal: lost.signal,
-      referrerPolicy: 'no-referrer',
-    });
+    const response = await request(lost.signal);
     if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream')) throw networkError();
     on.open();
     const reader = response.body.getReader();

@@ -24,8 +24,8 @@ const MAX_RECENT = 500;
 
 /** One subscription, and the clients that it serves. */
 class Feed {
-  /** @type {FeedMessage} */
-  #state = { state: 'lost' };
+  /** Null until it is known. @type {FeedMessage | null} */
+  #state = null;
   /** @type {Map<string, Receive>} */
   clients = new Map();
   closed = new AbortController();
@@ -47,7 +47,7 @@ class Feed {
    */
   add(id, after, receive) {
     this.clients.set(id, receive);
-    receive(this.#state);
+    if (this.#state) receive(this.#state);
     if (this.clients.size === 1) this.start(after);
   }
 

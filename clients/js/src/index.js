@@ -86,6 +86,17 @@ export class LiveChat {
   }
 
   /**
+   * Executes an operation of the server's GraphQL API for which this package has no method, and returns its data.
+   *
+   * @param {string} query
+   * @param {object} [variables]
+   * @returns {Promise<any>}
+   */
+  request(query, variables) {
+    return this.#server.request(query, variables);
+  }
+
+  /**
    * Joins a room. Resolves when it has been read; rejects if the server refuses. While the server cannot be reached, it tries
    * again, until `options.signal` is aborted.
    *

@@ -3,6 +3,7 @@
 import { Messages } from './messages.js';
 import { EARLIER, FIND, ROOM } from './operations.js';
 
+/** @import { LiveChatError } from './errors.js' */
 /** @import { RoomRequests } from './requests.js' */
 /** @import { Ban, Message, Role, RoomEvent, RoomSettings } from './types.js' */
 
@@ -36,9 +37,13 @@ export class Log {
     this.#onChange = onChange;
   }
 
-  /** Reads the room, and forgets what was known of it. */
-  async read() {
-    const { messages, ...values } = await this.#requests.read(ROOM, { userId: this.#requests.user.id });
+  /**
+   * Reads the room, and forgets what was known of it.
+   *
+   * @param {(error: LiveChatError) => void} onWait Is called before each pause between tries.
+   */
+  async read(onWait) {
+    const { messages, ...values } = await this.#requests.read(ROOM, { userId: this.#requests.user.id }, onWait);
     // The cursor, the settings, when the room ends, and the number of viewers.
     Object.assign(this, values);
     this.messages.reset(messages);
@@ -55,7 +60,7 @@ export class Log {
   apply(event) {
     this.cursor = event.cursor;
     if (event.message) {
-      event = { ...event, message: this.messages.put(event.message) };
+      event = { ...event, message: this.messages.put(event.message, true) };
       this.#confirm(event.message);
     }
     if (event.settings) this.settings = event.settings;
@@ -68,10 +73,11 @@ export class Log {
    * Adds a message from a response.
    *
    * @param {any} message
+   * @param {boolean} [hasNewReactions]
    * @returns {Message}
    */
-  put(message) {
-    const known = this.messages.put(message);
+  put(message, hasNewReactions) {
+    const known = this.messages.put(message, hasNewReactions);
     this.#onChange();
     return known;
   }

@@ -23,9 +23,10 @@ export class MessageChanges {
   /**
    * @param {string} messageId
    * @param {string} text
+   * @param {AbortSignal} [signal]
    */
-  edit(messageId, text) {
-    return this.#change(messageId, EDIT, { text });
+  edit(messageId, text, signal) {
+    return this.#change(messageId, EDIT, { text }, signal);
   }
 
   /** @param {string} messageId */
@@ -56,16 +57,17 @@ export class MessageChanges {
     const reactionsBy = (known?.myReactions ?? []).filter((mine) => mine !== emoji);
     if (isAdded) reactionsBy.push(emoji);
     // An event that has arrived in the meantime may be newer than the response.
-    return this.#log.put(known === before ? { ...message, reactionsBy } : { ...known, reactionsBy });
+    return this.#log.put(known === before ? { ...message, reactionsBy } : { ...known, reactionsBy }, true);
   }
 
   /**
    * @param {string} messageId
    * @param {string} mutation
    * @param {object} [input]
+   * @param {AbortSignal} [signal]
    * @returns {Promise<Message>}
    */
-  async #change(messageId, mutation, input) {
-    return this.#log.put((await this.#requests.act(mutation, { messageId, ...input })).message);
+  async #change(messageId, mutation, input, signal) {
+    return this.#log.put((await this.#requests.act(mutation, { messageId, ...input }, signal)).message);
   }
 }

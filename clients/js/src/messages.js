@@ -6,7 +6,6 @@ export class Messages {
   /** By index. @type {Map<number, Message>} */
   #messages = new Map();
   #lowest = 0;
-  #newest = -1;
   /** Whether the server has messages before the first known one. */
   hasEarlier = false;
   /** The cursor to request them with. @type {string | null} */
@@ -19,8 +18,7 @@ export class Messages {
    */
   reset(page) {
     this.#messages.clear();
-    this.#lowest = page.nodes[0]?.index ?? 0;
-    this.#newest = -1;
+    this.#lowest = 0;
     this.addEarlier(page);
   }
 
@@ -30,31 +28,33 @@ export class Messages {
    * @param {any} page
    */
   addEarlier({ nodes, pageInfo }) {
-    this.#lowest = Math.min(this.#lowest, nodes[0]?.index ?? this.#lowest);
+    this.#lowest = nodes[0]?.index ?? this.#lowest;
     for (const message of nodes) this.put(message);
     this.hasEarlier = pageInfo.hasPreviousPage;
     this.earlierCursor = pageInfo.startCursor;
   }
 
   /**
-   * Adds a message from any source, unless a newer version of it is known. Returns the known one.
+   * Adds a message from any source, unless a newer version of it is known. Returns the known one. Only events arrive in order, so
+   * the reactions of a known message are those of its last event.
    *
    * @param {any} message
+   * @param {boolean} [isEvent]
    * @returns {Message}
    */
-  put({ reactionsBy, ...message }) {
+  put({ reactionsBy, ...message }, isEvent) {
     const known = this.#messages.get(message.index);
-    if (known && version(known) > version(message)) return known;
-    const added = { ...message, myReactions: reactionsBy ?? known?.myReactions ?? [], status: 'sent' };
+    const latest = known && version(known) > version(message) ? known : message;
+    const { reactions } = known && !isEvent && !latest.deletedAt ? known : message;
+    const added = { ...latest, reactions, myReactions: reactionsBy ?? known?.myReactions ?? [], status: 'sent' };
     // An edit of an earlier message than the first known one would leave a gap.
     if (message.index >= this.#lowest) this.#messages.set(message.index, added);
-    this.#newest = Math.max(this.#newest, message.index);
     return added;
   }
 
   /** @param {string} id */
   find(id) {
-    for (const message of this.#messages.values()) if (message.id === id) return message;
+    return [...this.#messages.values()].find((message) => message.id === id);
   }
 
   /**
@@ -63,12 +63,7 @@ export class Messages {
    * @returns {Message[]}
    */
   list() {
-    const list = [];
-    for (let index = this.#lowest; index <= this.#newest; index += 1) {
-      const message = this.#messages.get(index);
-      if (message) list.push(message);
-    }
-    return list;
+    return [...this.#messages.values()].sort((one, other) => one.index - other.index);
   }
 }
 

@@ -96,12 +96,8 @@ export class Outbox {
     if (this.#isWorking) return;
     this.#isWorking = true;
     let entry;
-    while ((entry = this.#next()) && !this.#signal.aborted) await this.#try(entry);
+    while ((entry = this.entries.find(({ status }) => status !== 'failed')) && !this.#signal.aborted) await this.#try(entry);
     this.#isWorking = false;
-  }
-
-  #next() {
-    return this.entries.find(({ status }) => status !== 'failed');
   }
 
   /** @param {Readonly<Entry>} entry */

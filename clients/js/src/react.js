@@ -89,6 +89,7 @@ const BLANK = {
   roomId: '',
   connection: 'connecting',
   error: null,
+  cursor: '',
   messages: [],
   hasEarlier: false,
   people: [],
@@ -97,7 +98,7 @@ const BLANK = {
   typing: [],
   settings: null,
   expiresAt: null,
-  user: { id: '', displayName: null },
+  user: { id: '', displayName: null, isKnown: false },
   isOwner: false,
   ban: null,
 };

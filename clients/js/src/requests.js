@@ -35,36 +35,40 @@ export class RoomRequests {
    *
    * @param {string} query
    * @param {object} [variables]
+   * @param {(error: LiveChatError) => void} [onWait] Is called before each pause.
    */
-  async read(query, variables) {
-    return (await this.#retry(query, { ...this.key, ...variables })).room;
+  async read(query, variables, onWait) {
+    return (await this.#retry(query, { ...this.key, ...variables }, onWait)).room;
   }
 
   /**
    * Executes a mutation of the user.
    *
    * @param {string} mutation
-   * @param {object} input
-   * @param {boolean} [canReplace] See `User.act`.
+   * @param {object} [input]
+   * @param {AbortSignal} [signal] Ends the retries, like leaving the room.
    */
-  act(mutation, input, canReplace) {
-    return this.server.backoff.retry(() => this.actOnce(mutation, input, canReplace), this.#signal);
+  act(mutation, input, signal = this.#signal) {
+    const attempt = () => {
+      this.#signal.throwIfAborted();
+      return this.actOnce(mutation, input);
+    };
+    return this.server.backoff.retry(attempt, signal);
   }
 
   /**
    * Like `act`, without repeating it.
    *
    * @param {string} mutation
-   * @param {object} input
-   * @param {boolean} [canReplace]
+   * @param {object} [input]
    * @returns {Promise<any>}
    */
-  actOnce(mutation, input, canReplace) {
+  actOnce(mutation, input) {
     const mayRegister = mutation === SEND || mutation === JOIN;
     return this.user.act(async ({ userId, token, displayName }) => {
       const me = mayRegister ? { userId, token, displayName, ownerToken: this.ownerToken } : { userId, token };
       return (await this.server.request(mutation, { input: { ...this.key, ...me, ...input } })).payload;
-    }, canReplace);
+    }, mayRegister);
   }
 
   /**
@@ -89,8 +93,9 @@ export class RoomRequests {
   /**
    * @param {string} query
    * @param {object} variables
+   * @param {(error: LiveChatError) => void} [onWait]
    */
-  #retry(query, variables) {
-    return this.server.backoff.retry(() => this.server.request(query, variables), this.#signal);
+  #retry(query, variables, onWait) {
+    return this.server.backoff.retry(() => this.server.request(query, variables), this.#signal, onWait);
   }
 }

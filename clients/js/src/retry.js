@@ -76,15 +76,17 @@ export class Backoff {
    * @template T
    * @param {() => Promise<T>} work
    * @param {AbortSignal} signal
+   * @param {(error: LiveChatError) => void} [onWait] Is called before each pause.
    * @returns {Promise<T>}
    */
-  async retry(work, signal) {
+  async retry(work, signal, onWait) {
     for (let failures = 1; ; failures += 1) {
       if (signal.aborted) throw left();
       try {
         return await work();
       } catch (error) {
         if (!(error instanceof LiveChatError) || !error.isTransient || signal.aborted) throw error;
+        onWait?.(error);
         await this.pause(failures, error, signal);
       }
     }

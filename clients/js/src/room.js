@@ -8,7 +8,7 @@ import { MessageChanges } from './message_changes.js';
 import { SEND } from './operations.js';
 import { Outbox } from './outbox.js';
 import { Owner } from './owner.js';
-import { PendingMessages } from './pending.js';
+import { pendingMessage } from './pending.js';
 import { RoomRequests } from './requests.js';
 import { aborted, wakePauses } from './retry.js';
 import { User } from './user.js';
@@ -41,7 +41,6 @@ export class Room extends EventTarget {
   #outbox;
   #log;
   #changes;
-  #pending = new PendingMessages();
   #leaving = new AbortController();
   /** @type {Set<EventIterator>} */
   #iterators = new Set();
@@ -63,15 +62,18 @@ export class Room extends EventTarget {
     super();
     const { roomId, roomCode, ownerToken = store.room(roomId)?.ownerToken, isVisible = true, signal } = options;
     const changed = () => this.#changed();
+    const user = new User(store, options);
     this.#tabs = tabs;
     this.#isVisible = isVisible;
-    this.#requests = new RoomRequests(server, { roomId, roomCode }, new User(store, options), ownerToken, this.#leaving.signal);
+    this.#requests = new RoomRequests(server, { roomId, roomCode }, user, ownerToken, this.#leaving.signal);
     this.owner = new Owner(this.#requests);
-    this.#attendance = new Attendance(this.#requests, store, tabs, changed);
+    this.#attendance = new Attendance(this.#requests, tabs, changed);
     this.#log = new Log(this.#requests, (message) => this.#outbox.confirm(message.clientMessageId, message), changed);
     this.#changes = new MessageChanges(this.#requests, this.#log);
     this.#outbox = new Outbox((entry) => this.#send(entry), changed, server.backoff, this.#leaving.signal);
     signal?.addEventListener('abort', () => this.leave());
+    // Another tab may have changed the user.
+    globalThis.addEventListener?.('storage', changed, { signal: this.#leaving.signal });
     this.left = aborted(this.#leaving.signal);
     this.joined = new Promise((resolve, reject) => this.#run(() => resolve(this), reject));
     this.joined.catch(() => {});
@@ -129,9 +131,10 @@ export class Room extends EventTarget {
    *
    * @param {string} messageId
    * @param {string} text
+   * @param {{ signal?: AbortSignal }} [options] `signal` gives up, unless the server has accepted the text already.
    */
-  edit(messageId, text) {
-    return this.#changes.edit(messageId, text);
+  edit(messageId, text, { signal } = {}) {
+    return this.#changes.edit(messageId, text, signal);
   }
 
   /**
@@ -161,6 +164,25 @@ export class Room extends EventTarget {
    */
   unreact(messageId, emoji) {
     return this.#changes.react(messageId, emoji, false);
+  }
+
+  /**
+   * Sets the name of the user in rooms that do not know it yet.
+   *
+   * @param {string} displayName
+   */
+  setName(displayName) {
+    this.#requests.user.setName(displayName);
+    this.#changed();
+  }
+
+  /**
+   * Registers the user in a room that was joined with `isVisible: false`. From then on, others see it, and it can react. Rejects if
+   * the server refuses.
+   */
+  async appear() {
+    await this.joined;
+    await this.#attendance.appear();
   }
 
   /** Tells the others that the user is typing. Call it on every key: few calls reach the server. */
@@ -208,9 +230,12 @@ export class Room extends EventTarget {
     try {
       await this.#requests.user.prepare();
       for (let isFirst = true; ; isFirst = false) {
-        await this.#log.read();
+        await this.#log.read((error) => {
+          this.#error = error;
+          this.#changed();
+        });
         if (isFirst) {
-          this.#attendance.follow(this.#isVisible, this.#log.expiresAt ?? '', this.#leaving.signal);
+          this.#attendance.follow(this.#isVisible, this.#leaving.signal);
           joined();
         } else {
           this.#dispatch({ __typename: 'RoomReloaded', cursor: this.#log.cursor });
@@ -276,7 +301,7 @@ export class Room extends EventTarget {
 
   /** @param {{ id: string, text: string, replyToId: string | null }} entry */
   async #send({ id: clientMessageId, text, replyToId }) {
-    return this.#log.put((await this.#requests.actOnce(SEND, { text, clientMessageId, replyToId }, true)).message);
+    return this.#log.put((await this.#requests.actOnce(SEND, { text, clientMessageId, replyToId })).message);
   }
 
   #changed() {
@@ -291,15 +316,17 @@ export class Room extends EventTarget {
 
   /** @returns {RoomState} */
   #snapshot() {
-    const { id, displayName } = this.#requests.user;
-    const { messages, settings, expiresAt, ban, role } = this.#log;
+    const { id, displayName, isKnown } = this.#requests.user;
+    const { cursor, messages, settings, expiresAt, ban, role } = this.#log;
     const isOwner = !!this.#requests.ownerToken || role === 'OWNER';
+    const pending = this.#outbox.entries.map((entry) => pendingMessage(entry, id, displayName ?? '', isOwner));
     const { users = [], userCount = 0, typing = [], viewerCount = this.#log.viewerCount } = this.#attendance.state ?? {};
     return {
       roomId: this.#requests.key.roomId,
       connection: this.#connection,
       error: this.#error,
-      messages: [...messages.list(), ...this.#pending.show(this.#outbox.entries, id, displayName ?? '', isOwner)],
+      cursor,
+      messages: [...messages.list(), ...pending],
       hasEarlier: messages.hasEarlier,
       people: users,
       userCount,
@@ -307,7 +334,7 @@ export class Room extends EventTarget {
       typing: typing.filter((chatter) => chatter.id !== id),
       settings,
       expiresAt,
-      user: { id, displayName },
+      user: { id, displayName, isKnown },
       isOwner,
       ban,
     };

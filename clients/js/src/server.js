@@ -72,13 +72,7 @@ export class Server {
   async request(query, variables) {
     let result;
     try {
-      const response = await this.#fetch(this.#url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
-        body: JSON.stringify({ query, variables }),
-        signal: AbortSignal.timeout(this.timing.request),
-        referrerPolicy: 'no-referrer',
-      });
+      const response = await this.#post('application/graphql-response+json', query, variables, AbortSignal.timeout(this.timing.request));
       result = await response.json();
     } catch {
       throw networkError();
@@ -142,14 +136,26 @@ export class Server {
       on.open();
     };
     try {
-      const next = on.next;
-      await subscribeToEventStream(this.#fetch, this.#url, this.timing.silence, query, variables, { open, next }, signal);
+      const request = (/** @type {AbortSignal} */ stop) => this.#post('text/event-stream', query, variables, stop);
+      await subscribeToEventStream(request, this.timing.silence, { open, next: on.next }, signal);
     } catch (error) {
-      if (error instanceof LiveChatError && error.code === 'NETWORK') this.#recordLoss(openedAt);
+      if (/** @type {LiveChatError} */ (error).code === 'NETWORK') this.#recordLoss(openedAt);
       // The network may have changed.
       if (this.#failures >= BLOCKED_AFTER_SUCCESS) this.#blockedUntil = 0;
       throw error;
     }
+  }
+
+  /**
+   * @param {string} accept
+   * @param {string} query
+   * @param {object | undefined} variables
+   * @param {AbortSignal} signal
+   */
+  #post(accept, query, variables, signal) {
+    const headers = { 'content-type': 'application/json', accept };
+    const body = JSON.stringify({ query, variables });
+    return this.#fetch(this.#url, { method: 'POST', headers, body, signal, referrerPolicy: 'no-referrer' });
   }
 
   /** @param {typeof WebSocket} WebSocket */
@@ -197,7 +203,7 @@ export class Server {
     try {
       await this.request('{__typename}');
     } catch (error) {
-      if (error instanceof LiveChatError && error.code === 'NETWORK') return;
+      if (/** @type {LiveChatError} */ (error).code === 'NETWORK') return;
     }
     this.#failedHandshakes = 0;
     this.#blockedUntil = Date.now() + BLOCKED_FOR;

@@ -10,7 +10,7 @@ export const randomId = () => [...crypto.getRandomValues(new Uint8Array(16))].ma
 /**
  * What is remembered about a room.
  *
- * @typedef {{ expiresAt: string, ownerToken?: string, presence?: { userId: string, token: string } }} RememberedRoom
+ * @typedef {{ expiresAt: string, ownerToken?: string }} RememberedRoom
  */
 
 /** @returns {Storage | undefined} */

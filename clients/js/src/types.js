@@ -67,6 +67,7 @@
  * @property {string} roomId
  * @property {Connection} connection
  * @property {LiveChatError | null} error The last error of the connection; null while it is live.
+ * @property {string} cursor Of the last event that this state includes.
  * @property {(Message | PendingMessage)[]} messages In their order; those that are being sent come last.
  * @property {boolean} hasEarlier Whether `loadEarlier` would find messages.
  * @property {Person[]} people Who is here now, at most 1,000.
@@ -75,7 +76,8 @@
  * @property {Chatter[]} typing Who is typing, without the user of this client.
  * @property {RoomSettings | null} settings Null until the room has been read.
  * @property {string | null} expiresAt When the room ends.
- * @property {{ id: string, displayName: string | null }} user The user of this client.
+ * @property {{ id: string, displayName: string | null, isKnown: boolean }} user The user of this client. `isKnown`: it has acted,
+ *   in any room, under this name.
  * @property {boolean} isOwner Whether this client has the owner's token, or the user is shown as an owner.
  * @property {Ban | null} ban The ban of this client's user, if it was banned while this client was here.
  *

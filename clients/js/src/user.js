@@ -9,7 +9,7 @@ import { randomId } from './storage.js';
 /**
  * What an action sends to say who acts.
  *
- * @typedef {{ userId: string, token: string, displayName?: string }} Credentials
+ * @typedef {{ userId: string, token: string, displayName?: string, isKnown?: boolean }} Credentials
  */
 
 export class User {
@@ -30,10 +30,19 @@ export class User {
     this.#isReplaceable = !id;
     this.#name = id ? `user:${id}` : 'user';
     if (identity) return;
-    const known = store.load(this.#name);
     // With a token chosen by the client, even the first action can be repeated if its response is lost.
-    if (!known) store.save(this.#name, { userId: id ?? randomId(), token: token ?? randomId(), displayName });
-    else if (displayName && displayName !== known.displayName) store.save(this.#name, { ...known, displayName });
+    if (!store.load(this.#name)) store.save(this.#name, { userId: id ?? randomId(), token: token ?? randomId() });
+    this.setName(displayName);
+  }
+
+  /** @param {string} [displayName] The name in rooms that do not know the user yet. */
+  setName(displayName) {
+    if (displayName && !this.#identity) this.#store.save(this.#name, { ...this.#load(), displayName });
+  }
+
+  /** Whether the user has acted, in any room. */
+  get isKnown() {
+    return !!(this.#identity || this.#load().isKnown);
   }
 
   /** Resolves when `id` is known. */
@@ -65,7 +74,7 @@ export class User {
       try {
         return await this.#actWithToken(action);
       } catch (error) {
-        const isLost = error instanceof LiveChatError && error.code === 'TOKEN_INVALID';
+        const isLost = /** @type {LiveChatError} */ (error).code === 'TOKEN_INVALID';
         if (!isLost || !canReplace || !this.#isReplaceable) throw error;
         this.#store.save(this.#name, { ...this.#load(), userId: randomId(), token: randomId() });
         return this.#actWithToken(action);
@@ -81,7 +90,7 @@ export class User {
     const me = this.#load();
     const payload = await action(me);
     const displayName = payload.user?.displayName ?? me.displayName;
-    this.#store.save(this.#name, { ...me, displayName, token: payload.token });
+    this.#store.save(this.#name, { ...me, displayName, token: payload.token, isKnown: true });
     return payload;
   }
 

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 
 import { startServer } from '../../../tests/clients/support/server.js';
 import { until } from '../../../tests/clients/support/until.js';
-import { openClient, record, textsOf } from './support/client.js';
+import { intercepting, openClient, record, textsOf } from './support/client.js';
 
 let server;
 
@@ -148,4 +148,53 @@ test('a user for whom the site vouches acts with its identity, and can own a roo
   await assert.rejects(grace.owner.update({ title: 'Mine' }), { name: 'LiveChatError' });
   await until(() => ada.state.people.length === 2);
   await assert.rejects(openClient(t, own.url).join({ roomId, roomCode, identity: 'no token' }), { code: 'IDENTITY_INVALID' });
+});
+
+test('a user can choose its name before others see it', async (t) => {
+  const { key, ada } = await openRoom(t);
+  const { roomId, roomCode } = key;
+  const joan = await openClient(t, server.url).join({ roomId, roomCode, isVisible: false });
+  joan.setName('Joan');
+  assert.deepEqual([joan.state.user.displayName, joan.state.user.isKnown], ['Joan', false]);
+  await joan.appear();
+  assert.ok(joan.state.user.isKnown);
+  await until(() => ada.state.people.some(({ user }) => user.displayName === 'Joan'));
+  const message = await ada.send('cake?');
+  assert.deepEqual((await joan.react(message.id, '🎂')).myReactions, ['🎂'], 'who has appeared can react');
+});
+
+test('a banned user finds out when it appears, and still sees who is here', async (t) => {
+  const { guest, key, ada, grace } = await openRoom(t);
+  await until(() => ada.state.people.length === 2);
+  await ada.owner.ban(grace.state.user.id, { seconds: 600 });
+  grace.leave();
+  const room = await guest.join({ roomId: key.roomId, roomCode: key.roomCode, isVisible: false });
+  await assert.rejects(room.appear(), ({ code, until }) => code === 'USER_BANNED' && Date.parse(until) > 0);
+  await until(() => room.state.people.map(({ user }) => user.displayName).join() === 'Ada');
+});
+
+test('an edit that waits for the network can be given up', async (t) => {
+  const { key, ada } = await openRoom(t);
+  const message = await ada.send('cake');
+  let tries = 0;
+  const failing = intercepting((body, proceed) => (/editMessage/.test(body.query) ? Promise.reject(new Error(`try ${(tries += 1)}`)) : proceed()));
+  const joan = await openClient(t, server.url, { fetch: failing }).join({ roomId: key.roomId, roomCode: key.roomCode });
+  const waiting = new AbortController();
+  const edited = joan.edit(message.id, 'pie', { signal: waiting.signal });
+  await until(() => tries > 1);
+  waiting.abort();
+  await assert.rejects(edited, { code: 'LEFT' });
+});
+
+test('while a room cannot be read, its state tells why; other operations can be executed, too', async (t) => {
+  const { key, owner } = await openRoom(t);
+  let isBroken = true;
+  const fetchOnceMended = intercepting((body, proceed) => (isBroken ? Promise.reject(new Error('broken')) : proceed()));
+  const room = openClient(t, server.url, { fetch: fetchOnceMended }).room({ roomId: key.roomId, roomCode: key.roomCode });
+  await until(() => room.state.error?.code === 'NETWORK');
+  assert.equal(room.state.connection, 'connecting');
+  isBroken = false;
+  await room.joined;
+  const data = await owner.request('query ($id: ID!, $code: String!) { room(id: $id, code: $code) { cursor } }', { id: key.roomId, code: key.roomCode });
+  assert.equal(data.room.cursor, room.state.cursor);
 });
