@@ -1,5 +1,6 @@
 //! Web pages: the chat page, GraphiQL, and the documentation of the legacy routes.
 
+mod comments;
 pub mod graphiql;
 mod pages;
 

@@ -1,5 +1,5 @@
 //! The chat page and the documentation page of the legacy routes. Their files in `chat/` and `docs/` are embedded without a build
-//! step, and served with one strict content security policy.
+//! step, and served with one strict content security policy. Only the comments of modules are left out.
 
 use std::borrow::Cow;
 
@@ -12,6 +12,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
 use crate::web::Settings;
+use crate::web::comments::without_comments;
 
 /// The content security policy. Pages can load only their own files and connect only to their own server, also with WebSockets,
 /// which `'self'` includes. Pictures of users, which the host site of an identity chooses, may come from any https address. Inline
@@ -56,7 +57,10 @@ pub(super) fn client_routes() -> Router {
 /// One route per file: `index.html`, edited by `edit_page`, at `page`, and the others in `folder`.
 fn routes<Files: RustEmbed>(page: &str, folder: &str, edit_page: impl Fn(&str) -> String) -> Router {
     Files::iter().fold(Router::new(), |router, name| {
-        let content = Files::get(&name).map_or(Cow::Borrowed(&[][..]), |file| file.data);
+        let mut content = Files::get(&name).map_or(Cow::Borrowed(&[][..]), |file| file.data);
+        if name.ends_with(".js") {
+            content = without_comments(&String::from_utf8_lossy(&content)).into_bytes().into();
+        }
         let (path, content) = if name == "index.html" {
             (page.to_owned(), edit_page(&String::from_utf8_lossy(&content)).into())
         } else {
