@@ -171,12 +171,18 @@ test('where only users of the site may write, the page says so, and everybody ca
   await server.stop();
 });
 
-test('with server-sent events over HTTP/1.1, the page takes one connection, and still shows who has written', async () => {
+test('with server-sent events, all tabs take two connections together, and show who is here and who has written', async () => {
   const room = await createOwnedRoom(chats.server.graphql);
   await (await room.join('Ada')).send('hello');
-  const chat = await chats.enter(room, withoutWebSockets);
-  await until(async () => (await namesIn(chat, 'Wrote earlier')).join() === 'Ada');
-  await chat.page.locator('.viewer-count', { hasText: '1 here now' }).waitFor();
-  assert.equal(chat.streams.length, 1);
-  await chat.close();
+  const first = await chats.enter(room, withoutWebSockets);
+  const second = await chats.enter(room, { context: first.context, ...withoutWebSockets });
+  await joinAs(first, 'Grace');
+  for (const chat of [first, second]) {
+    await until(async () => (await namesIn(chat, 'Wrote earlier')).join() === 'Ada');
+    await until(async () => (await namesIn(chat, 'Here now')).join() === 'Grace');
+    await chat.page.locator('.viewer-count', { hasText: '1 here now' }).waitFor();
+  }
+  const open = [...first.streams, ...second.streams].filter((request) => !request.failure());
+  assert.equal(open.length, 2);
+  await first.close();
 });

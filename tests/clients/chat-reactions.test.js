@@ -5,27 +5,9 @@ import { test } from 'node:test';
 
 import { useChat } from './support/chat_fixture.js';
 import { createOwnedRoom } from './support/owned_room.js';
-import { importFromPage } from './support/page_module.js';
 import { until } from './support/until.js';
 
 const chats = useChat();
-
-const { History } = await importFromPage('history.js');
-
-test('the counts of an event stay when an older response arrives after it, and the newer text of either is kept', () => {
-  const message = (count, editedAt, text) => ({
-    id: 'm', index: 0, author: { id: 'a' }, createdAt: '2026-01-01T00:00:00.000Z', editedAt, deletedAt: null, text, reactions: [{ emoji: '👍', count }],
-  });
-  const history = new History();
-  history.reset({ nodes: [message(1, null, 'old')], pageInfo: { hasPreviousPage: false, startCursor: 'c' } });
-  history.add(message(3, null, 'old'), true);
-  history.add(message(2, '2026-01-01T00:00:01.000Z', 'edited'));
-  assert.deepEqual([history.byId('m').text, history.byId('m').reactions[0].count], ['edited', 3]);
-  history.add(message(4, null, 'old'), true);
-  assert.deepEqual([history.byId('m').text, history.byId('m').reactions[0].count], ['edited', 4]);
-  history.addEarlier({ nodes: [message(1, null, 'old')], pageInfo: { hasPreviousPage: false, startCursor: 'c' } });
-  assert.equal(history.byId('m').reactions[0].count, 4);
-});
 
 async function openTwo() {
   const room = await createOwnedRoom(chats.server.graphql);

@@ -10,8 +10,8 @@ const DURATIONS = [['600', '10 minutes'], ['3600', '1 hour'], ['21600', '6 hours
 /** Maximum characters of a reason. */
 const REASON_MAX = 200;
 
-/** Asks how to ban a user, and bans it. `actions` are the owner's. */
-export function banDialog(user, actions) {
+/** Asks how to ban a user, and bans it. `owner` has the owner's actions. */
+export function banDialog(user, owner) {
   const duration = choices('ban-duration', DURATIONS, '');
   const reason = el('input', { id: 'ban-reason', autocomplete: 'off', maxlength: REASON_MAX, dir: 'auto' });
   const removal = checkbox('ban-remove', 'Remove all their messages', false);
@@ -27,7 +27,7 @@ export function banDialog(user, actions) {
     isDanger: true,
     submit: async () => {
       const seconds = duration.value === '' ? null : Number(duration.value);
-      await actions.banUser({ userId: user.id, seconds, reason: cleanName(reason.value) || null, removeMessages: removal.box.checked });
+      await owner.ban(user.id, { seconds, reason: cleanName(reason.value) || null, removeMessages: removal.box.checked });
       announce(`${user.displayName} is banned`);
     },
   });

@@ -26,12 +26,6 @@ export class Banner {
     if (state === 'live') this.#hideAfter(SHOW_FOR);
   }
 
-  /** Shows that the room is loaded again because the server no longer knows our position. */
-  reload() {
-    this.state = 'catching-up';
-    this.#show(this.state, 'The server has lost data. Loading the room again…');
-  }
-
   /** Shows the final state with its reason, and a link to a new room. */
   end(sentence) {
     this.state = 'ended';

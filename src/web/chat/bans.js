@@ -4,8 +4,8 @@ import { avatar } from './avatar.js';
 import { announce, el } from './dom.js';
 import { momentOf } from './time.js';
 
-/** Returns the list, which loads when it is opened. */
-export function bannedPeople(actions) {
+/** Returns the list, which loads when it is opened. `owner` has the owner's actions. */
+export function bannedPeople(owner) {
   const list = el('ul', { class: 'bans' });
   const status = el('p', { class: 'hint', role: 'status' });
   const more = el('button', { type: 'button', class: 'small', hidden: true, onclick: () => load() }, 'Show more');
@@ -15,7 +15,7 @@ export function bannedPeople(actions) {
   const load = async () => {
     status.textContent = 'Loading…';
     try {
-      const { nodes, totalCount, pageInfo } = await actions.bans(after);
+      const { nodes, totalCount, pageInfo } = await owner.bans({ first: 50, after });
       list.append(...nodes.map(item));
       after = pageInfo.endCursor;
       more.hidden = !pageInfo.hasNextPage;
@@ -39,7 +39,7 @@ export function bannedPeople(actions) {
     unban.addEventListener('click', async () => {
       unban.disabled = true;
       try {
-        await actions.unbanUser(user.id);
+        await owner.unban(user.id);
         row.remove();
         summary.focus();
         announce(`${user.displayName} can write again`);

@@ -3,16 +3,16 @@
 import { describeAccess, waitSentence } from './access_notice.js';
 import { announce, el, icon, iconButton, ICONS } from './dom.js';
 import { fitToText } from './editing.js';
-import { currentUser, setName } from './identity.js';
 import { isCancel, isConfirm, isForInputMethod, isSend } from './keyboard.js';
 import { clean, cleanName, excessOf, limitOf, tooLongMessage } from './text.js';
 
 /**
- * Calls `on.send(text, replyToId)` for a message, `on.typing()` while the user writes one, `on.editLast()` to edit the last one, and
- * `on.nameChosen()` when the user confirms the name. `typingLine` is shown below the field.
+ * Calls `on.send(text, replyToId)` for a message, `on.typing()` while the user writes one, `on.editLast()` to edit the last one,
+ * `on.named(name)` while the user enters a name, and `on.nameChosen()` when it confirms that. `typingLine` is shown below the field.
  */
 export class Composer {
   #on;
+  #user;
   #access = { kind: 'open' };
   #replyTo = null;
   #name = el('input', { id: 'name', autocomplete: 'nickname', spellcheck: 'false' });
@@ -27,8 +27,9 @@ export class Composer {
   #limit = limitOf('text');
   #send = el('button', { type: 'submit', class: 'primary send', 'aria-label': 'Send', title: 'Send' }, icon(ICONS.send));
 
-  constructor(typingLine, on) {
+  constructor(user, typingLine, on) {
     this.#on = on;
+    this.#user = user;
     const keys = el('span', { id: 'keys', class: 'keys' }, 'Enter sends, Shift + Enter starts a new line');
     this.element = el(
       'form',
@@ -41,19 +42,20 @@ export class Composer {
       el('div', { class: 'below' }, typingLine, keys),
     );
     this.#listen();
-    this.showIdentity();
+    this.showUser(user);
   }
 
   /** Shows the name of the user, as a field until the server knows it. */
-  showIdentity() {
-    const { name, isKnown } = currentUser();
+  showUser(user) {
+    this.#user = user;
+    const { displayName, isKnown } = user;
     const isOpen = ['open', 'slow'].includes(this.#access.kind);
     if (!isOpen) {
       this.#identity.replaceChildren();
     } else if (isKnown) {
-      this.#identity.replaceChildren('You are ', el('strong', { dir: 'auto' }, name));
+      this.#identity.replaceChildren('You are ', el('strong', { dir: 'auto' }, displayName));
     } else if (!this.#name.isConnected) {
-      this.#name.value = name;
+      this.#name.value = displayName;
       const join = el('button', { type: 'button', class: 'small join', onclick: () => this.#confirmName() }, 'Join');
       this.#identity.replaceChildren(el('label', { for: 'name' }, 'Your name'), this.#name, join);
     }
@@ -74,7 +76,7 @@ export class Composer {
     this.#notice.hidden = this.#notice.textContent === '';
     if (isOpen !== wasOpen && access.kind !== 'ended') announce(isOpen ? 'You can write again.' : this.#notice.textContent);
     if (!isOpen) this.replyTo(null);
-    this.showIdentity();
+    this.showUser(this.#user);
   }
 
   /** Makes the next message a reply to this one; with null, to none. */
@@ -82,7 +84,7 @@ export class Composer {
     this.#replyTo = message;
     this.#reply.hidden = !message;
     if (!message) return this.#reply.replaceChildren();
-    const name = message.author.id === currentUser().userId ? 'yourself' : message.author.displayName;
+    const name = message.author.id === this.#user.id ? 'yourself' : message.author.displayName;
     this.#reply.replaceChildren(
       icon(ICONS.reply),
       el('span', { class: 'replying-to' }, 'Replying to ', el('bdi', {}, el('strong', {}, name)), ': ', el('bdi', {}, message.text ?? '')),
@@ -123,8 +125,8 @@ export class Composer {
       else return;
       event.preventDefault();
     });
-    this.#name.addEventListener('input', () => setName(cleanName(this.#name.value)));
-    this.#name.addEventListener('blur', () => (this.#name.value = currentUser().name));
+    this.#name.addEventListener('input', () => this.#on.named(cleanName(this.#name.value)));
+    this.#name.addEventListener('blur', () => (this.#name.value = this.#user.displayName));
     this.#name.addEventListener('keydown', (event) => {
       if (!isConfirm(event)) return;
       event.preventDefault();

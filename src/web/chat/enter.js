@@ -1,26 +1,36 @@
 // Entering a room, which leads to its screen, or back to the start page with the reason.
 
-import { retry } from './backoff.js';
-import { request } from './graphql.js';
-import { currentUser } from './identity.js';
-import { ROOM } from './operations.js';
+import { chat } from './client.js';
 import { RoomScreen } from './room.js';
-import { forgetRoom, ownerTokenOf } from './rooms.js';
+import { forgetRoom } from './rooms.js';
 import { startPage, toSentence } from './start.js';
 import { roomLifetime } from './time.js';
 
-/** Enters a room. Returns its screen, or the start page with the reason why it cannot be entered. */
-export async function enterRoom(room, signal, showStatus) {
+/** Enters the room `{ id, code }`. Returns its screen, or the start page with the reason why it cannot be entered. */
+export async function enterRoom(key, signal, showStatus) {
+  // A new user chooses a name before others see it.
+  const room = chat.room({ roomId: key.id, roomCode: key.code, isVisible: false });
+  const leave = () => room.leave();
+  const showProblem = () => room.state.error && showStatus(waitSentence(room.state.error));
+  signal.addEventListener('abort', leave);
+  room.addEventListener('change', showProblem);
   try {
-    const onWait = (error, ms) => showStatus(`${toSentence(error.message)} Trying again in ${Math.ceil(ms / 1_000)} s…`);
-    const { room: state } = await retry(() => request(ROOM, { ...room, userId: currentUser().userId }), signal, onWait);
-    return new RoomScreen(state, ownerTokenOf(state.id));
+    await room.joined;
+    return new RoomScreen(room, key);
   } catch (error) {
     if (error.code === 'ROOM_NOT_FOUND') {
-      forgetRoom(room.id);
+      forgetRoom(key.id);
       return startPage(`This room has ended or does not exist. Rooms last ${roomLifetime()}.`);
     }
-    if (error.code === 'ROOM_CODE_INVALID') return startPage('The code in this link is wrong. Ask for the link again.', room);
+    if (error.code === 'ROOM_CODE_INVALID') return startPage('The code in this link is wrong. Ask for the link again.', key);
     return startPage(toSentence(error.message));
+  } finally {
+    signal.removeEventListener('abort', leave);
+    room.removeEventListener('change', showProblem);
   }
+}
+
+function waitSentence({ message, retryAfterMs }) {
+  const wait = retryAfterMs ? ` in ${Math.ceil(retryAfterMs / 1_000)} s` : '';
+  return `${toSentence(message)} Trying again${wait}…`;
 }

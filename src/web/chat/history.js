@@ -1,83 +1,76 @@
-// The messages of a room that this page knows, by their index in the room: all from `lowest` on, and single ones before it.
+// The messages of a room that the client knows, by their index in the room. They are those of the room's current state.
 
 export class History {
-  #messages = new Map();
-  #indexes = new Map();
-  /** Index of the earliest known message. */
-  lowest = 0;
-  /** Index of the latest known message; -1 if there is none. */
-  newest = -1;
-  /** Whether the server has messages before the earliest known one. */
-  hasEarlier = false;
-  /** The cursor to request them with. */
-  earlierCursor = null;
+  #room;
+  #state = null;
+  #byIndex = new Map();
+  #byId = new Map();
+  #lowest = 0;
+  #newest = -1;
+  #pending = [];
 
-  at(index) {
-    return this.#messages.get(index);
+  constructor(room) {
+    this.#room = room;
   }
 
-  /** Returns the message with this id, or undefined if the page does not know it. */
-  byId(id) {
-    return this.#messages.get(this.#indexes.get(id));
+  /** Index of the earliest known message. */
+  get lowest() {
+    return this.#current().#lowest;
+  }
+
+  /** Index of the latest known message; -1 if there is none. */
+  get newest() {
+    return this.#current().#newest;
+  }
+
+  /** Whether the server has messages before the earliest known one. */
+  get hasEarlier() {
+    return this.#room.state.hasEarlier;
+  }
+
+  /** The messages that are being sent, or could not be. */
+  get pending() {
+    return this.#current().#pending;
   }
 
   get isEmpty() {
     return this.newest < 0;
   }
 
-  /** Starts again with the latest page. */
-  reset({ nodes, pageInfo }) {
-    this.#messages.clear();
-    this.#indexes.clear();
-    this.lowest = nodes[0]?.index ?? 0;
-    this.newest = -1;
-    nodes.forEach((message) => this.add(message));
-    this.#setEarlier(pageInfo);
+  at(index) {
+    return this.#current().#byIndex.get(index);
   }
 
-  /** Adds the page before the earliest known message. */
-  addEarlier({ nodes, pageInfo }) {
-    nodes.forEach((message) => this.add(message));
-    this.lowest = Math.min(this.lowest, nodes[0]?.index ?? this.lowest);
-    this.#setEarlier(pageInfo);
-  }
-
-  /**
-   * Adds a message from any source, unless a newer version of it is known. Only events arrive in order, so the reactions of a known
-   * message are those of its last event.
-   */
-  add(message, isEvent = false) {
-    const known = this.#messages.get(message.index);
-    const latest = known && version(known) > version(message) ? known : message;
-    const { reactions } = known && !isEvent && !latest.deletedAt ? known : message;
-    this.#messages.set(message.index, { ...latest, reactions });
-    this.#indexes.set(message.id, message.index);
-    this.newest = Math.max(this.newest, message.index);
+  /** Returns the message with this id, or undefined if it is not known. */
+  byId(id) {
+    return this.#current().#byId.get(id);
   }
 
   /** Returns when this user has sent its last known message, or null. Deleted messages count. */
   lastSentBy(userId) {
-    for (let index = this.newest; index >= this.lowest; index -= 1) {
-      const message = this.#messages.get(index);
-      if (message?.author.id === userId) return message.createdAt;
-    }
-    return null;
+    return this.#last((message) => message.author.id === userId)?.createdAt ?? null;
   }
 
   /** Returns the last message of a user that is not deleted, or null. */
   latestOf(userId) {
-    for (let index = this.newest; index >= this.lowest; index -= 1) {
-      const message = this.#messages.get(index);
-      if (message?.author.id === userId && !message.deletedAt) return message;
-    }
-    return null;
+    return this.#last((message) => message.author.id === userId && !message.deletedAt) ?? null;
   }
 
-  #setEarlier({ hasPreviousPage, startCursor }) {
-    this.hasEarlier = hasPreviousPage;
-    this.earlierCursor = startCursor;
+  #last(isWanted) {
+    return this.#room.state.messages.findLast((message) => message.status === 'sent' && isWanted(message));
+  }
+
+  /** Reads the state of the room, if it has changed. */
+  #current() {
+    const { state } = this.#room;
+    if (state === this.#state) return this;
+    this.#state = state;
+    const sent = state.messages.filter(({ status }) => status === 'sent');
+    this.#pending = state.messages.slice(sent.length);
+    this.#byIndex = new Map(sent.map((message) => [message.index, message]));
+    this.#byId = new Map(sent.map((message) => [message.id, message]));
+    this.#lowest = sent[0]?.index ?? 0;
+    this.#newest = sent.at(-1)?.index ?? -1;
+    return this;
   }
 }
-
-// Timestamps in this format compare as strings, and `deleted` is after all digits: nothing changes after a deletion.
-const version = ({ createdAt, editedAt, deletedAt }) => (deletedAt ? `deleted ${deletedAt}` : (editedAt ?? createdAt));

@@ -1,62 +1,36 @@
-// Joining a room: registers the user there before its first message, for presence, typing and reactions.
+// Joining a room: registers the user there before its first message, so that others see it, and it can react.
 
-import { retry } from './backoff.js';
-import { request } from './graphql.js';
-import { actAsUser, currentUser, replaceUser } from './identity.js';
-import { JOIN } from './operations.js';
-import { cut, limitOf } from './text.js';
-
-/** Joins a room as the user of this browser. Calls `on.joined(presenceToken)`, `on.replaced()` for a new user, and `on.error(error)`. */
+/** Calls `on.joined()`, and `on.denied(error)` if the server refuses. */
 export class Membership {
   #room;
-  #ownerToken;
-  #signal;
   #on;
   #joining = null;
+  #joinedAs = null;
 
-  constructor(room, ownerToken, signal, on) {
+  constructor(room, on) {
     this.#room = room;
-    this.#ownerToken = ownerToken;
-    this.#signal = signal;
     this.#on = on;
   }
 
-  /** Joins unless the user of this browser has joined already. Resolves to whether it has. */
+  /** Joins, unless the user has done so. */
   join() {
-    const { userId } = currentUser();
-    if (this.#joining?.userId !== userId) this.#joining = { userId, result: this.#join() };
-    return this.#joining.result;
+    return (this.#joining ??= this.#join().finally(() => (this.#joining = null)));
   }
 
-  /** Joins again: the server no longer accepts the presence token, or has refused to let the user join. */
+  /** Joins again, because the server may decide differently now. */
   rejoin() {
-    this.#joining = null;
+    this.#joinedAs = null;
     return this.join();
   }
 
-  async #join(isNewUser = false) {
+  async #join() {
+    if (this.#joinedAs === this.#room.state.user.id) return;
     try {
-      const { presenceToken } = await retry(() => actAsUser((user) => this.#request(user)), this.#signal);
-      if (!this.#signal.aborted) this.#on.joined(presenceToken);
-      return true;
+      await this.#room.appear();
+      this.#joinedAs = this.#room.state.user.id;
+      this.#on.joined();
     } catch (error) {
-      this.#joining = null;
-      if (this.#signal.aborted) return false;
-      if (error.code !== 'TOKEN_INVALID' || isNewUser) {
-        this.#on.error(error);
-        return false;
-      }
-      replaceUser();
-      this.#on.replaced();
-      this.#joining = { userId: currentUser().userId, result: this.#join(true) };
-      return this.#joining.result;
+      this.#on.denied(error);
     }
-  }
-
-  async #request({ userId, token, name }) {
-    const { id: roomId, code: roomCode } = this.#room;
-    const displayName = cut(name, limitOf('display-name'));
-    const input = { roomId, roomCode, userId, token, displayName, ownerToken: this.#ownerToken };
-    return (await request(JOIN, { input })).payload;
   }
 }

@@ -4,14 +4,18 @@ import { avatar, marks } from './avatar.js';
 import { el, icon, ICONS } from './dom.js';
 import { actionButtons } from './message_actions.js';
 import { quoteLine } from './quote_line.js';
-import { clockTime, fullTime } from './time.js';
+import { clockTime, fullTime, waitOf } from './time.js';
+
+/** Errors after which a message is sent once the wait that the server demands is over. */
+const WAITS = { RATE_LIMITED: 'Too many messages', SLOW_MODE: 'Slow mode' };
 
 /**
  * The row of a message. `look` says how it appears to this user:
  * - `isGrouped`: the name is hidden because the previous message has the same author;
  * - `isMine`, `isOwner`, `canAct`, `isEnded`: which actions the user has;
  * - `reactions`: `[{ emoji, count, isMine }]`;
- * - `quote`: the message that this one answers, null if there is none, undefined while it is being loaded.
+ * - `quote`: the message that this one answers, null if there is none, undefined while it is being loaded;
+ * - `userId`: the user of this page.
  *
  * Calls `on.jump(messageId)`, `on.toggleReaction(message, emoji)`, and those that message_actions.js explains.
  */
@@ -23,31 +27,38 @@ export function messageRow(message, look, on) {
   return row(
     look,
     message,
-    message.replyToId && !isDeleted ? quoteLine(look.quote, () => on.jump(message.replyToId)) : null,
+    message.replyToId && !isDeleted ? quoteLine(look.quote, look.userId, () => on.jump(message.replyToId)) : null,
     el('div', { class: 'line' }, el('div', { class: 'bubble' }, body), isDeleted ? null : actionButtons(message, look, on)),
     isDeleted ? null : reactionChips(message, look, on),
   );
 }
 
 /** The row of a message that is not sent yet, with its state. */
-export function pendingRow(entry, look, user, on) {
-  const note = el('p', { class: 'note' }, entry.state === 'sending' ? 'Sending…' : entry.note);
-  if (entry.state === 'failed') {
+export function pendingRow(message, look, on) {
+  const { status, author, createdAt } = message;
+  const note = el('p', { class: 'note' }, noteOf(message));
+  if (status === 'failed') {
     note.prepend('Not sent. ');
     note.append(
       ' ',
-      el('button', { type: 'button', class: 'link', onclick: () => on.retry(entry) }, 'Try again'),
+      el('button', { type: 'button', class: 'link', onclick: on.retry }, 'Try again'),
       ' ',
-      el('button', { type: 'button', class: 'link', onclick: () => on.discard(entry) }, 'Discard'),
+      el('button', { type: 'button', class: 'link', onclick: on.discard }, 'Discard'),
     );
   }
-  const bubble = el('div', { class: 'bubble' }, el('p', { class: 'text', dir: 'auto' }, entry.text));
-  const author = { id: user.userId, displayName: user.name };
-  const message = { author, createdAt: new Date(entry.at).toISOString() };
-  const quote = entry.replyToId ? quoteLine(look.quote, null) : null;
-  const item = row({ ...look, isMine: true }, message, quote, el('div', { class: 'line' }, bubble), note);
-  item.classList.add('pending', entry.state);
+  const bubble = el('div', { class: 'bubble' }, el('p', { class: 'text', dir: 'auto' }, message.text));
+  const quote = message.replyToId ? quoteLine(look.quote, author.id, null) : null;
+  const item = row({ ...look, isMine: true }, { author, createdAt }, quote, el('div', { class: 'line' }, bubble), note);
+  item.classList.add('pending', status);
   return item;
+}
+
+/** Why a message is not sent yet. */
+export function noteOf({ status, error }) {
+  if (status === 'sending') return 'Sending…';
+  if (status === 'failed') return error.message;
+  const reason = WAITS[error.code];
+  return reason ? `${reason}, sending in ${waitOf(Math.ceil(error.retryAfterMs / 1_000))}` : 'Waiting to send…';
 }
 
 /** The parts that all rows have, around `content`. */

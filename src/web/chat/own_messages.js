@@ -1,32 +1,28 @@
-// Edits and deletions of the user's own messages. Transient errors are retried until the user gives up.
+// Edits and deletions of the user's own messages. The client repeats them after transient errors.
 
-import { retry } from './backoff.js';
 import { confirm } from './dialogs.js';
 import { announce } from './dom.js';
-import { request } from './graphql.js';
-import { actAsUser } from './identity.js';
-import { DELETE, EDIT } from './operations.js';
 
-/** Calls `on.changed(message)`, `on.deleted()` and `on.notice(sentence)`. */
+/** After this time without a response, the user is told that the page waits, in milliseconds. */
+const SHOW_WAIT_AFTER = 2_000;
+
+/** Calls `on.deleted()` and `on.notice(sentence)`. */
 export class OwnMessages {
   #room;
-  #leaving;
   #on;
   #saving;
 
-  /** Deletions are retried until `leaving` is aborted. */
-  constructor(room, leaving, on) {
+  constructor(room, on) {
     this.#room = room;
-    this.#leaving = leaving;
     this.#on = on;
   }
 
   /** Replaces the text of a message. Resolves to whether that worked, and shows with `showStatus` why not. */
-  async save({ id: messageId }, text, showStatus) {
+  async save({ id }, text, showStatus) {
     this.#saving = new AbortController();
     const { signal } = this.#saving;
     try {
-      this.#on.changed(await this.#change(EDIT, { messageId, text }, signal, () => showStatus('Waiting to save…')));
+      await patiently(this.#room.edit(id, text, { signal }), () => signal.aborted || showStatus('Waiting to save…'));
       return true;
     } catch (error) {
       if (!signal.aborted) showStatus(`Not saved: ${error.message}`);
@@ -40,25 +36,24 @@ export class OwnMessages {
   }
 
   /** Deletes a message once the user has confirmed it. */
-  async remove({ id: messageId }) {
+  async remove({ id }) {
     if (!(await confirm('Delete this message?', 'Its text will be deleted for everybody. This cannot be undone.', 'Delete'))) return;
     try {
-      this.#on.changed(await this.#change(DELETE, { messageId }, this.#leaving, () => this.#on.notice('Waiting to delete…')));
+      await patiently(this.#room.remove(id), () => this.#on.notice('Waiting to delete…'));
       announce('Message deleted');
       this.#on.deleted();
     } catch (error) {
-      // The message is already deleted: the response to an earlier try was lost.
-      if (error.code !== 'MESSAGE_NOT_FOUND') this.#on.notice(`Not deleted: ${error.message}`);
+      if (error.code !== 'LEFT') this.#on.notice(`Not deleted: ${error.message}`);
     }
   }
+}
 
-  async #change(query, input, signal, onWait) {
-    const { id: roomId, code: roomCode } = this.#room;
-    const attempt = () =>
-      actAsUser(async ({ userId, token }) => {
-        const { payload } = await request(query, { input: { roomId, roomCode, userId, token, ...input } });
-        return payload;
-      });
-    return (await retry(attempt, signal, onWait)).message;
+/** Waits for `work`, and calls `showWait()` if it takes long. */
+async function patiently(work, showWait) {
+  const timer = setTimeout(showWait, SHOW_WAIT_AFTER);
+  try {
+    await work;
+  } finally {
+    clearTimeout(timer);
   }
 }

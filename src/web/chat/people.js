@@ -1,9 +1,8 @@
 // The list of people: who is here now, and who else has written in the room.
 
 import { avatar, marks } from './avatar.js';
+import { chat } from './client.js';
 import { el, iconButton, ICONS } from './dom.js';
-import { request } from './graphql.js';
-import { currentUser } from './identity.js';
 import { KeyedList } from './keyed_list.js';
 import { toggleMenu } from './menu.js';
 import { CHATTERS } from './operations.js';
@@ -12,14 +11,14 @@ import { CHATTERS } from './operations.js';
 const MAX_SHOWN = 500;
 
 /**
- * Shows `presence`. Calls `on.close()` when the user closes the list, which covers the messages on small screens, and for the owner
- * `on.ban(user)`.
+ * Shows the people in the state of a room, and those who have written in the room `{ id, code }`. Calls `on.close()` when the user
+ * closes the list, which covers the messages on small screens, and for the owner `on.ban(user)`.
  */
 export class People {
-  #room;
-  #presence;
+  #key;
   #isOwner;
   #on;
+  #state;
   /** The users who have written a message and are known to this page, by id. */
   #chatters = new Map();
   #nextCursor = null;
@@ -34,9 +33,9 @@ export class People {
   #hidden = el('p', { class: 'no-chatters', hidden: true });
   #more = el('button', { type: 'button', class: 'small', hidden: true, onclick: () => this.loadMore() }, 'Show more');
 
-  constructor(room, presence, isOwner, on) {
-    this.#room = room;
-    this.#presence = presence;
+  constructor(key, state, isOwner, on) {
+    this.#key = key;
+    this.#state = state;
     this.#isOwner = isOwner;
     this.#on = on;
     this.close = iconButton('Close', ICONS.close, { class: 'icon-button close', onclick: on.close });
@@ -55,11 +54,11 @@ export class People {
     );
   }
 
-  /** Shows the numbers of viewers and chatters. */
-  showCounts({ viewerCount, chatterCount }) {
-    this.#chatterCount = chatterCount ?? this.#chatterCount;
-    this.#viewers.replaceChildren(el('span', { class: 'dot' }), `${viewerCount.toLocaleString()} here now`);
-    this.show();
+  /** Shows this state of the room. */
+  show(state) {
+    this.#state = state;
+    this.#viewers.replaceChildren(el('span', { class: 'dot' }), `${state.viewerCount.toLocaleString()} here now`);
+    this.#showPeople();
   }
 
   /** Adds the author of a message. */
@@ -67,14 +66,15 @@ export class People {
     if (this.#chatters.has(author.id) || this.#chatters.size >= MAX_SHOWN) return;
     this.#chatters.set(author.id, author);
     this.#chatterCount = Math.max(this.#chatterCount, this.#chatters.size);
-    this.show();
+    this.#showPeople();
   }
 
   /** Requests the next page of those who have written. */
   async loadMore() {
     this.#more.disabled = true;
     try {
-      const { chatters } = (await request(CHATTERS, { ...this.#room, after: this.#nextCursor })).room;
+      const { chatters, chatterCount } = (await chat.request(CHATTERS, { ...this.#key, after: this.#nextCursor })).room;
+      this.#chatterCount = Math.max(this.#chatterCount, chatterCount);
       chatters.nodes.forEach((user) => this.#chatters.set(user.id, user));
       this.#nextCursor = chatters.pageInfo.endCursor ?? this.#nextCursor;
       this.#hasNext = chatters.pageInfo.hasNextPage;
@@ -82,13 +82,14 @@ export class People {
       // The button stays, so the user can try again.
     }
     this.#more.disabled = false;
-    this.show();
+    this.#showPeople();
   }
 
-  show() {
-    const { people, userCount } = this.#presence;
-    const present = [...people.values()].sort(byRoleAndName).slice(0, MAX_SHOWN);
-    const others = [...this.#chatters.values()].filter(({ id }) => !people.has(id));
+  #showPeople() {
+    const { people, userCount } = this.#state;
+    const presentIds = new Set(people.map(({ user }) => user.id));
+    const present = [...people].sort(byRoleAndName).slice(0, MAX_SHOWN);
+    const others = [...this.#chatters.values()].filter(({ id }) => !presentIds.has(id));
     this.#present.replace(present.map(({ user, role }) => this.#item(user, role)));
     this.#others.replace(others.map((user) => this.#item(user, 'MEMBER')));
     const unlisted = Math.max(0, userCount - present.length);
@@ -101,7 +102,7 @@ export class People {
   }
 
   #item(user, role) {
-    const isMe = user.id === currentUser().userId;
+    const isMe = user.id === this.#state.user.id;
     const canBan = this.#isOwner && role !== 'OWNER' && !isMe;
     const look = JSON.stringify([user, role, isMe]);
     return { key: user.id, look, make: () => this.#row(user, role, isMe, canBan) };

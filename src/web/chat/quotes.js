@@ -1,33 +1,33 @@
-// The messages that replies answer. Those that the page does not know are loaded one after the other.
+// The messages that replies answer. Those that the room's state does not have are loaded one after the other.
 
-import { retry } from './backoff.js';
-import { request } from './graphql.js';
-import { ONE_MESSAGE } from './operations.js';
-
-/** Finds messages in `history`, and adds those that it loads. Calls `onLoad()` after each. */
+/** Finds messages in `history` and in the room. Calls `onLoad()` after each that it has loaded. */
 export class Quotes {
   #room;
   #history;
-  #signal;
   #onLoad;
+  #earlier = new Map();
   #missing = new Set();
   #queue = new Set();
   #isLoading = false;
 
-  constructor(room, history, signal, onLoad) {
+  constructor(room, history, onLoad) {
     this.#room = room;
     this.#history = history;
-    this.#signal = signal;
     this.#onLoad = onLoad;
   }
 
   /** Returns the message with this id: null if there is none, undefined while it is being loaded. */
   find(id) {
-    const message = this.#history.byId(id);
+    const message = this.#history.byId(id) ?? this.#earlier.get(id);
     if (message || this.#missing.has(id)) return message ?? null;
     this.#queue.add(id);
     this.#load();
     return undefined;
+  }
+
+  /** A message has changed. */
+  update(message) {
+    if (this.#earlier.has(message.id)) this.#earlier.set(message.id, message);
   }
 
   async #load() {
@@ -35,13 +35,12 @@ export class Quotes {
     this.#isLoading = true;
     for (const id of this.#queue) {
       try {
-        const { room } = await retry(() => request(ONE_MESSAGE, { ...this.#room, messageId: id }), this.#signal);
-        if (room.message) this.#history.add(room.message);
+        const message = await this.#room.find(id);
+        if (message) this.#earlier.set(id, message);
         else this.#missing.add(id);
       } catch {
         this.#missing.add(id);
       }
-      if (this.#signal.aborted) return;
       this.#queue.delete(id);
       this.#onLoad();
     }

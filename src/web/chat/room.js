@@ -1,21 +1,18 @@
-// The screen of a room, which connects its history, its events, its people, and what the user does.
+// The screen of a room: shows the state of the client's room, and passes on what the user does.
 
-import { Attendance } from './attendance.js';
 import { Attention } from './attention.js';
 import { Banner } from './banner.js';
+import { CatchUp } from './catch_up.js';
+import { serverNow } from './client.js';
 import { Composer } from './composer.js';
 import { shareDialog } from './dialogs.js';
 import { el } from './dom.js';
-import { serverNow } from './graphql.js';
-import { Feed } from './feed.js';
 import { History } from './history.js';
-import { currentUser } from './identity.js';
 import { isCancel } from './keyboard.js';
-import { Loader } from './loader.js';
+import { Membership } from './membership.js';
 import { messageDialog } from './message_dialog.js';
 import { Moderation } from './moderation.js';
-import { roomName } from './names.js';
-import { Outbox } from './outbox.js';
+import { inventName, roomName } from './names.js';
 import { OwnMessages } from './own_messages.js';
 import { People } from './people.js';
 import { Quotes } from './quotes.js';
@@ -23,93 +20,80 @@ import { Reactions } from './reactions.js';
 import { RoomBar } from './room_bar.js';
 import { forgetRoom, rememberRoom } from './rooms.js';
 import { toSentence } from './start.js';
+import { cut, limitOf } from './text.js';
 import { onNewDay } from './time.js';
 import { Timeline } from './timeline.js';
+import { TypingLine } from './typing_line.js';
 import { WriteAccess } from './write_access.js';
-
-/** Interval at which a visible page without presence requests the state of the room, in milliseconds. */
-const REFRESH_INTERVAL = 10_000;
 
 /** A jump to a message loads at most this many earlier messages. A message before them is shown in a dialog. */
 const MAX_JUMP = 500;
 
-/** `state` is the room as it was entered. `ownerToken` is undefined for everybody but the owner. */
+/** Shows `room`, which the client has joined, and whose `key` is `{ id, code }`. */
 export class RoomScreen {
-  #state;
   #room;
-  #settings;
-  #history = new History();
+  #key;
+  /** The state of the room that is shown. */
+  #shown;
+  #history;
+  #quotes;
   #leaving = new AbortController();
   #banner = new Banner();
-  #outbox;
+  #typingLine = new TypingLine();
+  #catchUp;
+  #membership;
   #timeline;
   #composer;
   #people;
-  #attendance;
-  #loader;
   #ownMessages;
-  #moderation = null;
+  #moderation;
   #reactions;
   #access;
   #bar;
-  #feed;
-  #timers = [];
+  #timer;
   #attention = new Attention();
   #endedByOwner = false;
 
-  constructor(state, ownerToken) {
+  constructor(room, key) {
     const { signal } = this.#leaving;
-    const room = { id: state.id, code: state.code };
-    this.#state = state;
     this.#room = room;
-    this.#settings = state.settings;
-    this.#history.reset(state.messages);
-    if (ownerToken) {
-      this.#moderation = new Moderation(room, ownerToken, {
-        settings: (settings) => this.#applySettings(settings),
-        message: (message) => this.#addMessage(message),
-        problem: (sentence) => this.#banner.notice(sentence),
-      });
-    }
-    this.#access = new WriteAccess(state.settings, Boolean(ownerToken), (access) => this.#showAccess(access));
-    this.#attendance = new Attendance(room, ownerToken, signal, {
-      joined: () => this.#handleJoin(),
-      replaced: () => this.#handleNewUser(),
+    this.#key = key;
+    this.#setName(room.state.user.displayName ?? inventName());
+    this.#shown = { ...room.state, connection: 'connecting' };
+    const { isOwner, settings, expiresAt, user } = this.#shown;
+    this.#history = new History(room);
+    this.#catchUp = new CatchUp(room, key, signal);
+    this.#moderation = isOwner ? new Moderation(room, { problem: (sentence) => this.#banner.notice(sentence) }) : null;
+    this.#access = new WriteAccess(settings, isOwner, (access) => this.#showAccess(access));
+    this.#membership = new Membership(room, {
+      joined: () => this.#access.setBan(null),
       denied: (error) => this.#handleDenial(error),
-      changed: () => this.#showCounts({}),
     });
-    this.#reactions = new Reactions(room, signal, {
-      join: () => this.#attendance.join(),
+    this.#reactions = new Reactions(room, {
+      join: () => this.#membership.join(),
       changed: () => this.#timeline.scheduleRender(),
-      counted: (message, base) => this.#addCounts(message, base),
       error: (error) => this.#handleDenial(error, 'Reaction not saved'),
     });
-    this.#reactions.learn(state.messages.nodes);
-    this.#loader = new Loader(room, this.#history, signal, (messages) => this.#reactions.learn(messages));
-    this.#ownMessages = new OwnMessages(room, signal, {
-      changed: (message) => this.#addMessage(message),
+    this.#ownMessages = new OwnMessages(room, {
       deleted: () => this.#composer.focus(),
       notice: (sentence) => this.#banner.notice(sentence),
     });
-    this.#outbox = new Outbox(room, ownerToken, {
-      changed: () => this.#timeline.scheduleRender(),
-      sent: (message) => this.#handleSent(message),
-      error: (error) => this.#handleSendError(error),
-    });
+    this.#quotes = new Quotes(room, this.#history, () => this.#timeline.scheduleRender());
     this.#timeline = this.#createTimeline();
-    this.#composer = new Composer(this.#attendance.typingLine.element, {
+    this.#composer = new Composer(user, this.#typingLine.element, {
       send: (text, replyToId) => this.#send(text, replyToId),
-      typing: () => this.#attendance.noteTyping(),
-      editLast: () => this.#access.canAct && this.#timeline.edit(this.#history.latestOf(currentUser().userId)),
-      nameChosen: () => this.#attendance.join(),
+      typing: () => room.typing(),
+      editLast: () => this.#access.canAct && this.#timeline.edit(this.#history.latestOf(this.#userId)),
+      named: (name) => this.#setName(name),
+      nameChosen: () => this.#membership.join(),
     });
-    this.#people = new People(room, this.#attendance.presence, Boolean(ownerToken), {
+    this.#people = new People(key, this.#shown, isOwner, {
       close: () => this.#showPeople(false),
       ban: (user) => this.#moderation.ban(user),
     });
-    this.#bar = new RoomBar(state.expiresAt, Boolean(ownerToken), {
-      share: () => shareDialog(room),
-      settings: () => this.#moderation.changeSettings(this.#settings),
+    this.#bar = new RoomBar(expiresAt, isOwner, {
+      share: () => shareDialog(key),
+      settings: () => this.#moderation.changeSettings(),
       togglePeople: () => this.#showPeople(!this.element.classList.contains('with-people')),
     });
     this.element = el(
@@ -137,16 +121,19 @@ export class RoomScreen {
 
   close() {
     this.#leaving.abort();
-    this.#feed.close();
-    this.#attendance.close();
-    this.#outbox.close();
+    this.#room.leave();
+    this.#ownMessages.cancelSave();
     this.#timeline.close();
     this.#access.close();
-    this.#timers.forEach(clearInterval);
+    clearInterval(this.#timer);
   }
 
   get #name() {
-    return this.#settings.title ?? roomName(this.#room.id);
+    return this.#shown.settings.title ?? roomName(this.#key.id);
+  }
+
+  get #userId() {
+    return this.#room.state.user.id;
   }
 
   get #isEnded() {
@@ -154,15 +141,15 @@ export class RoomScreen {
   }
 
   #createTimeline() {
-    const quotes = new Quotes(this.#room, this.#history, this.#leaving.signal, () => this.#timeline.scheduleRender());
     const view = {
+      user: () => this.#room.state.user,
       rights: () => ({ isOwner: Boolean(this.#moderation), canAct: this.#access.canAct, isEnded: this.#isEnded }),
       reactions: (message) => this.#reactions.of(message),
-      quote: (id) => quotes.find(id),
+      quote: (id) => this.#quotes.find(id),
     };
-    return new Timeline(this.#history, this.#outbox, view, {
-      loadEarlier: () => this.#loader.loadEarlier(),
-      share: () => shareDialog(this.#room),
+    return new Timeline(this.#history, view, {
+      loadEarlier: () => this.#loadEarlier(),
+      share: () => shareDialog(this.#key),
       edit: (message) => this.#timeline.edit(message),
       reply: (message) => this.#composer.replyTo(message),
       jump: (id) => this.#jump(id),
@@ -173,75 +160,74 @@ export class RoomScreen {
       save: (message, text, showStatus) => this.#ownMessages.save(message, text, showStatus),
       cancelEdit: () => this.#ownMessages.cancelSave(),
       endEdit: () => this.#composer.focus(),
+      retry: (id) => this.#isEnded || this.#room.retry(id),
+      discard: (id) => this.#room.discard(id),
     });
   }
 
   #start() {
-    this.#applySettings(this.#settings);
-    this.#noteLastSent();
-    this.#showCounts(this.#state);
-    this.#feed = this.#openFeed();
-    this.#people.loadMore();
-    // A new user joins with a name of its choice.
-    if (currentUser().isKnown) this.#attendance.join();
-    const poll = () => this.#attendance.presence.isLive || this.#refresh();
-    this.#timers = [setInterval(poll, REFRESH_INTERVAL), setInterval(() => this.#bar.updateTimeLeft(), 15_000)];
     const { signal } = this.#leaving;
-    document.addEventListener('visibilitychange', () => this.#refresh(), { signal });
+    const room = this.#room;
+    this.#applySettings();
+    this.#noteLastSent();
+    this.#bar.showViewers(this.#shown.viewerCount);
+    this.#people.show(this.#shown);
+    this.#people.loadMore();
+    room.addEventListener('change', () => this.#update(), { signal });
+    room.addEventListener('event', ({ detail }) => this.#handleEvent(detail), { signal });
+    this.#update();
+    // A new user joins with a name of its choice.
+    if (room.state.user.isKnown) this.#membership.join();
+    this.#timer = setInterval(() => this.#bar.updateTimeLeft(), 15_000);
+    document.addEventListener('visibilitychange', () => document.hidden || this.#attention.noteSeen(), { signal });
     onNewDay(() => this.#timeline.scheduleRender(), signal);
-    addEventListener('storage', () => this.#followOtherTabs(), { signal });
     // Asks before the page is closed with unsent messages, which would be lost.
-    addEventListener('beforeunload', (event) => !this.#outbox.isEmpty && event.preventDefault(), { signal });
+    const hasUnsent = () => !this.#isEnded && this.#history.pending.length > 0;
+    addEventListener('beforeunload', (event) => hasUnsent() && event.preventDefault(), { signal });
   }
 
-  /** Another tab may have made the user known to the server, or replaced it. */
-  #followOtherTabs() {
-    this.#composer.showIdentity();
-    if (currentUser().isKnown && this.#access.canAct) this.#attendance.join();
-  }
-
-  #openFeed() {
-    return new Feed(this.#room, this.#state.cursor, {
-      open: (connection) => this.#attendance.presence.attach(connection),
-      event: (event) => this.#handleEvent(event),
-      state: (state, error) => this.#updateConnection(state, error),
-      counts: (room) => this.#showCounts(room),
-      reload: () => this.#reload(),
-      reset: (room) => this.#reset(room),
-      end: (error) => this.#end(error),
-    });
-  }
-
-  #handleEvent({ __typename, message, settings, ban, user }) {
-    const ownId = currentUser().userId;
-    if (message) return this.#addMessage(message, __typename);
-    if (__typename === 'RoomUpdated') this.#applySettings(settings);
-    if (__typename === 'UserBanned' && ban.user.id === ownId) this.#access.setBan(ban);
-    // The ban may have been that of another user with the same address. Then only joining shows whether it is lifted.
-    if (__typename === 'UserUnbanned' && (user.id === ownId || this.#access.isBanned)) this.#attendance.rejoin();
-    if (__typename === 'RoomEnded') this.#endedByOwner = true;
-  }
-
-  /** Adds a new or changed message, from an event of this type or from a response. */
-  #addMessage(message, eventType) {
-    this.#history.add(message, Boolean(eventType));
-    this.#people.add(message.author);
-    if (message.deletedAt) this.#composer.forget(message.id);
-    const isMine = message.author.id === currentUser().userId;
-    if (isMine) this.#access.noteSent(Date.parse(message.createdAt));
-    if (isMine && message.clientMessageId) this.#outbox.confirm(message.clientMessageId);
+  /** Shows what has changed in the state of the room. */
+  #update() {
+    const before = this.#shown;
+    const now = this.#room.state;
+    this.#shown = now;
+    const isOther = (name) => now[name] !== before[name];
+    if (isOther('settings')) this.#applySettings();
+    if (now.ban && isOther('ban')) this.#access.setBan(now.ban);
+    if (JSON.stringify(now.user) !== JSON.stringify(before.user)) this.#updateUser(now.user, before.user);
+    if (isOther('viewerCount')) this.#bar.showViewers(now.viewerCount);
+    if (['people', 'userCount', 'viewerCount'].some(isOther)) this.#people.show(now);
+    this.#typingLine.show(now.typing);
+    if (isOther('connection') || isOther('error')) this.#updateConnection(now, before.connection);
     this.#timeline.scheduleRender();
-    if (eventType === 'MessageSent' && !isMine && this.#banner.state === 'live') this.#attention.noteMessage(message);
   }
 
-  /** Adds the counts of a response, unless newer ones than `base` have arrived. */
-  #addCounts(message, base) {
-    if (JSON.stringify(this.#history.byId(message.id)?.reactions) === base) this.#history.add(message, true);
+  #updateUser(now, before) {
+    const isNew = now.id !== before.id;
+    if (isNew) this.#banner.notice('The server no longer accepts this browser’s user. You continue as a new user.');
+    // The user may have written here, or in another tab.
+    if (now.isKnown && (isNew || !before.isKnown) && this.#access.canAct) this.#membership.join();
+    this.#composer.showUser(now);
+    this.#people.show(this.#shown);
   }
 
-  #applySettings(settings) {
-    this.#settings = settings;
-    rememberRoom({ ...this.#state, settings });
+  #handleEvent({ __typename, message, user }) {
+    if (__typename === 'RoomEnded') this.#endedByOwner = true;
+    // The ban may have been that of another user with the same address. Then only joining shows whether it is lifted.
+    if (__typename === 'UserUnbanned' && (user.id === this.#userId || this.#access.isBanned)) this.#membership.rejoin();
+    if (__typename === 'RoomReloaded') this.#handleReload();
+    if (!message) return;
+    const isMine = message.author.id === this.#userId;
+    this.#people.add(message.author);
+    this.#quotes.update(message);
+    if (message.deletedAt) this.#composer.forget(message.id);
+    if (isMine) this.#access.noteSent(Date.parse(message.createdAt));
+    if (__typename === 'MessageSent' && !isMine && this.#banner.state === 'live') this.#attention.noteMessage(message);
+  }
+
+  #applySettings() {
+    const { settings, expiresAt } = this.#shown;
+    rememberRoom({ ...this.#key, expiresAt, title: settings.title });
     this.#bar.show(this.#name, settings);
     this.#access.setSettings(settings);
     // While the room is being entered, the screen is not shown yet.
@@ -254,112 +240,91 @@ export class RoomScreen {
     if (access.kind !== 'slow') this.#timeline.scheduleRender();
   }
 
-  /** Shows the numbers of viewers and chatters. Presence, if it is live, knows the first one better. */
-  #showCounts(room) {
-    const { isLive, viewerCount } = this.#attendance.presence;
-    const counts = isLive ? { ...room, viewerCount } : room;
-    this.#bar.showViewers(counts.viewerCount);
-    this.#people.showCounts(counts);
-  }
-
-  #handleJoin() {
-    this.#access.setBan(null);
-    this.#composer.showIdentity();
-    this.#people.show();
-  }
-
-  #handleNewUser() {
-    this.#banner.notice('The server no longer accepts this browser’s user. You continue as a new user.');
-    this.#reactions.forget();
-    this.#composer.showIdentity();
-    this.#timeline.scheduleRender();
+  /** Sets the name of a user whom the server does not know yet. A name that is too long is cut. */
+  #setName(name) {
+    const allowed = cut(name, limitOf('display-name'));
+    if (allowed !== '' && allowed !== this.#room.state.user.displayName) this.#room.setName(allowed);
   }
 
   /** Handles a refusal of something that the user did. `what` has failed; without it, only rules of the room are shown. */
   #handleDenial(error, what) {
     // The event of the ban, which has its reason, may have come first.
-    if (error.code === 'USER_BANNED') this.#access.isBanned || this.#access.setBan({ until: error.until, reason: null });
+    if (error.code === 'USER_BANNED') this.#access.isBanned || this.#access.setBan({ until: error.until ?? null, reason: null });
     else if (error.code === 'IDENTITY_REQUIRED') this.#access.requireIdentity();
     else if (what) this.#banner.notice(`${what}: ${error.message}`);
   }
 
-  #updateConnection(state, error) {
-    this.#banner.update(state, error);
-    if (state === 'lost') this.#attendance.presence.detach();
-    if (state !== 'live') return;
-    this.#outbox.retryNow();
-    this.#refresh();
+  #updateConnection({ connection, error }, before) {
+    if (connection === 'ended' || connection === 'closed') return this.#end(error);
+    if (connection === 'lost') {
+      this.#catchUp.stop();
+      this.#banner.update('lost', error);
+    } else if (connection === 'live' && before === 'lost') {
+      this.#banner.update('catching-up');
+      this.#catchUp.start(() => this.#banner.update('live'));
+    } else if (connection === 'live' && before === 'connecting') {
+      this.#banner.update('live');
+    }
   }
 
-  /** Handles the end of the subscription. */
+  /** Handles the end of the room, or of the permission to read it. */
   #end(error) {
     const hasEnded = !error || error.code === 'ROOM_NOT_FOUND';
-    if (hasEnded) forgetRoom(this.#room.id);
+    if (hasEnded) forgetRoom(this.#key.id);
     if (hasEnded) this.#bar.end();
-    this.#outbox.close();
-    this.#timers.forEach(clearInterval);
-    this.#attendance.close();
+    clearInterval(this.#timer);
+    this.#typingLine.show([]);
     this.#access.end();
     const ending = this.#endedByOwner ? 'The owner has ended this room' : 'This room has ended';
     this.#banner.end(hasEnded ? `${ending}, and nobody can enter it anymore.` : `New messages cannot be received. ${toSentence(error.message)}`);
     this.#composer.end(hasEnded ? 'This room has ended' : 'The room cannot be reached');
-    this.#timeline.scheduleRender();
-  }
-
-  /** The room is about to be loaded again. */
-  #reload() {
-    this.#attendance.presence.detach();
-    this.#banner.reload();
   }
 
   /** Shows the room as the server has it after it has lost data. */
-  #reset({ messages, settings }) {
-    this.#history.reset(messages);
-    this.#reactions.learn(messages.nodes);
-    this.#applySettings(settings);
+  #handleReload() {
+    this.#catchUp.stop();
+    this.#banner.update('live');
+    this.#banner.notice('The server has lost data. The room was loaded again.');
     this.#timeline.showEnd();
+  }
+
+  /** Loads the page before the earliest known message. Resolves to whether that worked. */
+  async #loadEarlier() {
+    try {
+      await this.#room.loadEarlier();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Shows the message that a reply answers. */
   async #jump(id) {
-    const { index } = this.#history.byId(id);
-    await this.#loader.loadUntil(index, MAX_JUMP);
-    const message = this.#history.byId(id);
-    if (index >= this.#history.lowest) this.#timeline.showMessage(message);
+    const history = this.#history;
+    const { index } = this.#quotes.find(id);
+    const isNear = history.lowest - index <= MAX_JUMP;
+    while (isNear && history.lowest > index && history.hasEarlier && (await this.#loadEarlier()));
+    const message = this.#quotes.find(id);
+    if (index >= history.lowest) this.#timeline.showMessage(message);
     else messageDialog(message);
   }
 
-  #send(text, replyToId) {
-    this.#outbox.add(text, replyToId);
+  async #send(text, replyToId) {
+    const sent = this.#room.send(text, { replyToId });
     this.#access.noteSent(serverNow());
-    this.#attendance.noteSent();
     this.#timeline.showEnd();
-  }
-
-  #handleSent(message) {
-    this.#addMessage(message);
-    this.#composer.showIdentity();
-    this.#attendance.join();
-  }
-
-  #handleSendError(error) {
-    this.#access.forgetSent();
-    this.#noteLastSent();
-    if (error.code === 'TOKEN_INVALID') this.#handleNewUser();
-    this.#handleDenial(error);
-    this.#composer.showIdentity();
+    try {
+      await sent;
+    } catch (error) {
+      this.#access.forgetSent();
+      this.#noteLastSent();
+      this.#handleDenial(error);
+    }
   }
 
   #noteLastSent() {
-    const at = this.#history.lastSentBy(currentUser().userId);
+    const at = this.#history.lastSentBy(this.#userId);
     this.#access.noteSent(at ? Date.parse(at) : 0);
-  }
-
-  /** The user sees the page, or the connection is new. */
-  #refresh() {
-    if (document.hidden || this.#isEnded) return;
-    this.#attention.noteSeen();
-    this.#feed.refresh();
   }
 
   #showPeople(isOpen) {

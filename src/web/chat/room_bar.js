@@ -1,7 +1,7 @@
 // The bar above a room: its title, its state, and the buttons for people, settings and the link.
 
 import { el, icon, iconButton, ICONS } from './dom.js';
-import { serverNow } from './graphql.js';
+import { serverNow } from './client.js';
 import { LOGO } from './start.js';
 import { fullTime, timeLeft, waitOf } from './time.js';
 

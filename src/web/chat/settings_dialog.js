@@ -10,8 +10,8 @@ import { waitOf } from './time.js';
 /** The choices for slow mode, in seconds. */
 const SLOW_MODES = [0, 5, 10, 30, 60, 300, 900, 3_600];
 
-/** Shows the settings. `actions` are the owner's. Calls `on.changed(settings)` with the settings after the change. */
-export function settingsDialog(settings, actions, on) {
+/** Shows the settings, which are these now. `owner` has the owner's actions. */
+export function settingsDialog(settings, owner) {
   const title = el('input', { id: 'setting-title', autocomplete: 'off', maxlength: 200, dir: 'auto' });
   title.value = settings.title ?? '';
   const slowMode = choices('setting-slow', slowModes(settings.slowModeSeconds), settings.slowModeSeconds);
@@ -38,10 +38,10 @@ export function settingsDialog(settings, actions, on) {
     submit: async () => {
       const changes = differences(settings, wanted());
       if (Object.keys(changes).length === 0) return;
-      on.changed(await actions.updateRoom(changes));
+      await owner.update(changes);
       announce('Settings saved');
     },
-    below: (close) => [bannedPeople(actions), endButton(actions, close)],
+    below: (close) => [bannedPeople(owner), endButton(owner, close)],
   });
 }
 
@@ -53,13 +53,13 @@ function slowModes(current) {
   return all.map((seconds) => [seconds, seconds === 0 ? 'Off' : waitOf(seconds)]);
 }
 
-function endButton(actions, close) {
+function endButton(owner, close) {
   const problem = el('p', { class: 'problem-note', role: 'alert' });
   const end = async () => {
     const question = 'The room and all its messages will be deleted for everybody, at once. This cannot be undone.';
     if (!(await confirm('End this room?', question, 'End the room'))) return;
     try {
-      await actions.endRoom();
+      await owner.end();
       close();
     } catch (error) {
       problem.textContent = `The room has not ended: ${error.message}`;

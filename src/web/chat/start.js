@@ -1,11 +1,10 @@
 // The start page: create a room, join one, or return to one.
 
+import { chat, serverNow } from './client.js';
 import { el, icon } from './dom.js';
-import { request, serverNow } from './graphql.js';
 import { fragmentOf, parseCode, parseRoom } from './link.js';
 import { roomName } from './names.js';
-import { CREATE_ROOM } from './operations.js';
-import { recentRooms, rememberOwner } from './rooms.js';
+import { recentRooms } from './rooms.js';
 import { roomLifetime, timeLeft } from './time.js';
 
 export const LOGO =
@@ -44,9 +43,8 @@ function createButton(showProblem) {
   button.addEventListener('click', async () => {
     button.disabled = true;
     try {
-      const { room, ownerToken } = (await request(CREATE_ROOM)).createRoom;
-      rememberOwner(room, ownerToken);
-      open(room);
+      const { roomId: id, roomCode: code } = await chat.createRoom();
+      open({ id, code });
     } catch (error) {
       const wait = error.retryAfterMs ? ` Try again in ${Math.ceil(error.retryAfterMs / 1_000)} s.` : '';
       showProblem(`The room could not be created. ${toSentence(error.message)}${wait}`);

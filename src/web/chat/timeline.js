@@ -5,9 +5,8 @@
 
 import { el, icon, ICONS } from './dom.js';
 import { editingRow } from './editing.js';
-import { currentUser } from './identity.js';
 import { KeyedList } from './keyed_list.js';
-import { dayRow, emptyRoom, messageRow, pendingRow } from './message.js';
+import { dayRow, emptyRoom, messageRow, noteOf, pendingRow } from './message.js';
 import { lookOfQuote } from './quote_line.js';
 import { navigateRows } from './row_navigation.js';
 import { dayName, dayOf } from './time.js';
@@ -27,13 +26,12 @@ const END_DISTANCE = 60;
 const GROUP_WITHIN = 5 * 60_000;
 
 /**
- * Shows `history` and `outbox`. `view.rights()` returns `{ isOwner, canAct }`, `view.reactions(message)` and `view.quote(messageId)` what
- * a row shows besides its message. Calls `on.loadEarlier()`, `on.share()`, `on.save(message, text, showStatus)`, `on.cancelEdit()`,
- * `on.endEdit()`, and those of rows.
+ * Shows `history`. `view.user()` returns the user, `view.rights()` `{ isOwner, canAct }`, `view.reactions(message)` and
+ * `view.quote(messageId)` what a row shows besides its message. Calls `on.loadEarlier()`, `on.share()`,
+ * `on.save(message, text, showStatus)`, `on.cancelEdit()`, `on.endEdit()`, `on.retry(id)`, `on.discard(id)`, and those of rows.
  */
 export class Timeline {
   #history;
-  #outbox;
   #view;
   #on;
   #from = 0;
@@ -50,9 +48,8 @@ export class Timeline {
   #log;
   #more;
 
-  constructor(history, outbox, view, on) {
+  constructor(history, view, on) {
     this.#history = history;
-    this.#outbox = outbox;
     this.#view = view;
     this.#on = { ...on, restoreFocus: (message, part) => this.#list.focusPart(message.id, part) };
     this.#empty = emptyRoom(on.share);
@@ -121,7 +118,7 @@ export class Timeline {
     } else if (history.newest - this.#from < MAX_ROWS) {
       this.#to = history.newest;
     }
-    const isEmpty = history.isEmpty && this.#outbox.isEmpty;
+    const isEmpty = history.isEmpty && history.pending.length === 0;
     this.#empty.hidden = !isEmpty;
     this.#top.hidden = isEmpty;
     this.#updateTop();
@@ -137,7 +134,7 @@ export class Timeline {
   /** Returns the rows to show. A row is recreated with `make` only if its `look` has changed. */
   #wantedRows() {
     const rows = [];
-    const user = currentUser();
+    const { id: userId } = this.#view.user();
     const rights = this.#view.rights();
     let previous = null;
     const add = (author, at, key, look, make) => {
@@ -152,7 +149,7 @@ export class Timeline {
     for (let index = this.#from; index <= this.#to; index += 1) {
       const message = this.#history.at(index);
       if (!message) continue;
-      const isMine = message.author.id === user.userId;
+      const isMine = message.author.id === userId;
       const isEdited = this.#editing === index && isMine && !message.deletedAt;
       const reactions = this.#view.reactions(message);
       const quote = message.replyToId && !message.deletedAt ? this.#view.quote(message.replyToId) : null;
@@ -161,16 +158,15 @@ export class Timeline {
       add(message.author.id, message.createdAt, message.id, look, (isGrouped) =>
         isEdited
           ? this.#editor(message, { isGrouped, isMine })
-          : messageRow(message, { isGrouped, isMine, ...rights, reactions, quote }, this.#on),
+          : messageRow(message, { isGrouped, isMine, ...rights, reactions, quote, userId }, this.#on),
       );
     }
     if (this.#to === this.#history.newest) {
-      for (const entry of this.#outbox.entries) {
-        const at = new Date(entry.at).toISOString();
-        const quote = entry.replyToId ? this.#view.quote(entry.replyToId) : null;
-        add(user.userId, at, entry.id, `${entry.state} ${entry.note}`, (isGrouped) =>
-          pendingRow(entry, { isGrouped, quote }, user, { retry: () => this.#outbox.retry(entry), discard: () => this.#outbox.discard(entry) }),
-        );
+      for (const message of this.#history.pending) {
+        const { id, replyToId, status, createdAt } = message;
+        const quote = replyToId ? this.#view.quote(replyToId) : null;
+        const on = { retry: () => this.#on.retry(id), discard: () => this.#on.discard(id) };
+        add(userId, createdAt, id, `${status} ${noteOf(message)}`, (isGrouped) => pendingRow(message, { isGrouped, quote }, on));
       }
     }
     return rows;

@@ -1,6 +1,6 @@
 // Whether the user may write now: bans, the lock and slow mode.
 
-import { serverNow } from './graphql.js';
+import { serverNow } from './client.js';
 
 /** Interval at which a countdown or the end of a ban is checked, in milliseconds. */
 const TICK = 500;

@@ -25,7 +25,7 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
   const streams = [];
   page.on('request', (request) => {
     checkOrigin(request.url());
-    if (request.resourceType() === 'eventsource') streams.push(request);
+    if (request.headers().accept === 'text/event-stream') streams.push(request);
   });
   page.on('websocket', (socket) => {
     checkOrigin(socket.url());
