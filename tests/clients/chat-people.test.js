@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 
-import { useChat, withoutWebSockets } from './support/chat_fixture.js';
+import { fragmentOf, useChat, withoutWebSockets } from './support/chat_fixture.js';
 import { createOwnedRoom } from './support/owned_room.js';
 import { startServer } from './support/server.js';
 import { until } from './support/until.js';
@@ -114,9 +114,9 @@ test('while a user types, the server is told at most every few seconds', async (
 const SECRET = 'a secret of the site and the server';
 
 /** An identity of Ada Lovelace, with a picture, as a host site signs it. */
-function signIdentity() {
+function signIdentity(changes) {
   const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
-  const claims = { sub: 'ada', name: 'Ada Lovelace', picture: `${PICTURES}/ada.png`, exp: Math.floor(Date.now() / 1_000) + 600 };
+  const claims = { sub: 'ada', name: 'Ada Lovelace', picture: `${PICTURES}/ada.png`, exp: Math.floor(Date.now() / 1_000) + 600, ...changes };
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }
@@ -167,6 +167,27 @@ test('where only users of the site may write, the page says so, and everybody ca
   assert.ok(await chat.page.getByLabel('Message', { exact: true }).isDisabled());
   await ada.type();
   await typing(chat).filter({ hasText: 'Ada Lovelace is typing…' }).waitFor({ state: 'attached' });
+  await chat.close();
+  await server.stop();
+});
+
+test('a link with an identity lets its user write there, and another link renews it', async () => {
+  const server = await startServer({ IDENTITY: 'required', IDENTITY_SECRET: SECRET });
+  const room = await createOwnedRoom(server.graphql);
+  const link = (identity) => `${fragmentOf(room)}&identity=${identity}`;
+  const chat = await chats.open({ url: server.url, fragment: link(signIdentity({ picture: undefined })) });
+  await chat.waitUntilLive();
+  assert.equal(chat.fragment, fragmentOf(room), 'the identity is not left in the address');
+  await until(async () => (await namesIn(chat, 'Here now')).join() === 'Ada Lovelace');
+  await chat.send('hello');
+  await chat.row('hello').locator('.verified').waitFor();
+  const renewed = signIdentity({ picture: undefined, name: 'Ada King' });
+  await chat.page.evaluate((fragment) => location.replace(fragment), link(renewed));
+  await until(() => chat.fragment === fragmentOf(room));
+  const sent = chat.page.waitForRequest((request) => request.postData()?.includes('sendMessage'));
+  await chat.send('hello again');
+  assert.equal((await sent).postDataJSON().variables.input.token, renewed);
+  assert.deepEqual(await chat.states(), ['live'], 'the room was not entered again');
   await chat.close();
   await server.stop();
 });

@@ -3,10 +3,13 @@
 import { el } from './dom.js';
 import { fragmentOf, roomInAddress } from './link.js';
 import { enterRoom } from './enter.js';
+import { readIdentity } from './identity.js';
 import { startPage } from './start.js';
 
 const app = document.getElementById('app');
 let currentScreen;
+/** The link to the room that is shown or being entered. */
+let currentLink;
 
 function show(screen) {
   currentScreen?.close();
@@ -18,13 +21,17 @@ function show(screen) {
 
 /** Shows the screen for the current address. */
 async function navigate() {
+  const hasIdentity = readIdentity();
   const room = roomInAddress();
+  const previousLink = currentLink;
+  currentLink = room?.code && fragmentOf(room);
   if (!room?.code) {
     const isBroken = location.hash.length > 1;
     return show(startPage(isBroken ? 'This link does not lead to a room. Check that you copied the whole link.' : null, room));
   }
-  // Removes what other programs have added to the link. This loads nothing and fires no event.
-  history.replaceState(history.state, '', location.pathname + fragmentOf(room));
+  // Removes the identity, and what other programs have added to the link. This loads nothing and fires no event.
+  history.replaceState(history.state, '', location.pathname + currentLink);
+  if (hasIdentity && currentLink === previousLink) return;
   const leaving = new AbortController();
   const status = el('p', { role: 'status' }, 'Entering the room…');
   show({ title: 'LiveChat', element: el('main', { class: 'entering' }, status), close: () => leaving.abort() });

@@ -53,7 +53,7 @@ export class Composer {
     if (!isOpen) {
       this.#identity.replaceChildren();
     } else if (isKnown) {
-      this.#identity.replaceChildren('You are ', el('strong', { dir: 'auto' }, displayName));
+      this.#identity.replaceChildren(...(displayName ? ['You are ', el('strong', { dir: 'auto' }, displayName)] : []));
     } else if (!this.#name.isConnected) {
       this.#name.value = displayName;
       const join = el('button', { type: 'button', class: 'small join', onclick: () => this.#confirmName() }, 'Join');

@@ -1,6 +1,7 @@
 // Entering a room, which leads to its screen, or back to the start page with the reason.
 
 import { chat } from './client.js';
+import { currentIdentity } from './identity.js';
 import { RoomScreen } from './room.js';
 import { forgetRoom } from './rooms.js';
 import { startPage, toSentence } from './start.js';
@@ -9,7 +10,8 @@ import { roomLifetime } from './time.js';
 /** Enters the room `{ id, code }`. Returns its screen, or the start page with the reason why it cannot be entered. */
 export async function enterRoom(key, signal, showStatus) {
   // A new user chooses a name before others see it.
-  const room = chat.room({ roomId: key.id, roomCode: key.code, isVisible: false });
+  const identity = currentIdentity() ? currentIdentity : undefined;
+  const room = chat.room({ roomId: key.id, roomCode: key.code, identity, isVisible: false });
   const leave = () => room.leave();
   const showProblem = () => room.state.error && showStatus(waitSentence(room.state.error));
   signal.addEventListener('abort', leave);
