@@ -201,6 +201,7 @@ impl Source {
             },
             web: web::Settings {
                 graphiql: self.get(&GRAPHIQL)?,
+                frame_ancestors: self.get(&FRAME_ANCESTORS)?,
                 text_max: limits.text,
                 display_name_max: limits.display_name,
                 room_ttl: self.get(&ROOM_TTL)?,

@@ -19,6 +19,7 @@ use crate::rate_limit::Rate;
 use crate::rest::ErrorStatus;
 use crate::store::LockoutPolicy;
 use crate::telemetry::{Collector, LogFormat};
+use crate::web::frame_ancestors::FrameAncestors;
 use crate::web::graphiql::Graphiql;
 
 /// What people need to know about a setting.
@@ -309,6 +310,9 @@ settings! {
     "Pages, metrics and logs" {
         /// GraphiQL: `on`, `off`, or `cdn` to load it from a CDN. A build without `make graphiql` uses the CDN for `on`, too.
         GRAPHIQL: Graphiql = "on", choice(&[("on", Graphiql::On), ("cdn", Graphiql::Cdn), ("off", Graphiql::Off)]);
+        /// Sites that may show the chat page in a frame, like `https://site.example` or `https://*.site.example`, separated by
+        /// commas; `*` for all. Empty: none. Name only sites that you trust: a frame's site can lay other things over the page.
+        FRAME_ANCESTORS: FrameAncestors = "", parsed("sites like https://site.example, separated by commas");
         /// Clients that may read `/metrics`: `local` for loopback and private addresses that do not come through an untrusted
         /// proxy, `on` for everybody, `off` for nobody. Your proxy should not forward `/metrics`.
         METRICS: MetricsAccess = "local",

@@ -13,13 +13,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::web::Settings;
 use crate::web::comments::without_comments;
+use crate::web::frame_ancestors::FrameAncestors;
 
 /// The content security policy. Pages can load only their own files and connect only to their own server, also with WebSockets,
 /// which `'self'` includes. Pictures of users, which the host site of an identity chooses, may come from any https address. Inline
-/// scripts and styles, framing, and turning strings into markup are forbidden.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: https:; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
-                      trusted-types 'none'";
+/// scripts and styles, framing by other sites, and turning strings into markup are forbidden.
+fn policy(frame_ancestors: &FrameAncestors) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: https:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors {frame_ancestors}; require-trusted-types-for 'script'; \
+         trusted-types 'none'"
+    )
+}
 
 #[derive(RustEmbed)]
 #[folder = "src/web/chat"]
@@ -37,7 +42,7 @@ struct ClientFiles;
 
 /// The chat page: the routes `/` and `/chat/…`. The page enforces the maximum lengths of messages and display names.
 pub(super) fn chat_routes(settings: &Settings) -> Router {
-    routes::<ChatFiles>("/", "/chat", |page| {
+    routes::<ChatFiles>("/", "/chat", &settings.frame_ancestors, |page| {
         page.replace("{TEXT_MAX_LENGTH}", &settings.text_max.to_string())
             .replace("{DISPLAY_NAME_MAX_LENGTH}", &settings.display_name_max.to_string())
             .replace("{ROOM_TTL_SECONDS}", &settings.room_ttl.as_secs().to_string())
@@ -46,29 +51,37 @@ pub(super) fn chat_routes(settings: &Settings) -> Router {
 
 /// The documentation page: it renders `/openapi.json`, and has forms to try the routes. The routes `/docs` and `/docs/…`.
 pub(super) fn docs_routes() -> Router {
-    routes::<DocsFiles>("/docs", "/docs", str::to_owned).route("/docs/", get(async || Redirect::permanent("../docs")))
+    let router = routes::<DocsFiles>("/docs", "/docs", &FrameAncestors::default(), str::to_owned);
+    router.route("/docs/", get(async || Redirect::permanent("../docs")))
 }
 
 /// The client package, with the element `<live-chat>`: the routes `/client/…`.
 pub(super) fn client_routes() -> Router {
-    routes::<ClientFiles>("/client", "/client", str::to_owned)
+    routes::<ClientFiles>("/client", "/client", &FrameAncestors::default(), str::to_owned)
 }
 
-/// One route per file: `index.html`, edited by `edit_page`, at `page`, and the others in `folder`.
-fn routes<Files: RustEmbed>(page: &str, folder: &str, edit_page: impl Fn(&str) -> String) -> Router {
+/// One route per file: `index.html`, edited by `edit_page`, at `page`, and the others in `folder`. The sites in `frame_ancestors` may
+/// frame the page.
+fn routes<Files: RustEmbed>(
+    page: &str,
+    folder: &str,
+    frame_ancestors: &FrameAncestors,
+    edit_page: impl Fn(&str) -> String,
+) -> Router {
     Files::iter().fold(Router::new(), |router, name| {
         let mut content = Files::get(&name).map_or(Cow::Borrowed(&[][..]), |file| file.data);
         if name.ends_with(".js") {
             content = without_comments(&String::from_utf8_lossy(&content)).into_bytes().into();
         }
-        let (path, content) = if name == "index.html" {
-            (page.to_owned(), edit_page(&String::from_utf8_lossy(&content)).into())
+        let (path, content, policy) = if name == "index.html" {
+            (page.to_owned(), edit_page(&String::from_utf8_lossy(&content)).into(), policy(frame_ancestors))
         } else {
-            (format!("{folder}/{name}"), Bytes::from(content.into_owned()))
+            let policy = policy(&FrameAncestors::default());
+            (format!("{folder}/{name}"), Bytes::from(content.into_owned()), policy)
         };
-        let media_type = media_type(&name);
         let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&content)[..16]));
-        router.route(&path, get(async move |headers: HeaderMap| respond(content.clone(), media_type, &tag, &headers)))
+        let file = File { content, media_type: media_type(&name), tag, policy };
+        router.route(&path, get(async move |headers: HeaderMap| file.respond(&headers)))
     })
 }
 
@@ -82,21 +95,36 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-/// Responds with a file, or with status 304 if the client has this version. Browsers revalidate on every use.
-fn respond(content: Bytes, media_type: &'static str, tag: &str, request: &HeaderMap) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::ETAG, tag),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // Other sites must not learn the URL of a page. (Browsers never send the fragment, which has the room's code.)
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    ];
-    let is_current = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| {
-        // A proxy that compresses responses makes the tag weak.
-        tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
-    });
-    if is_current { (StatusCode::NOT_MODIFIED, headers).into_response() } else { (headers, content).into_response() }
+/// A file as it is served.
+#[derive(Clone)]
+struct File {
+    content: Bytes,
+    media_type: &'static str,
+    tag: String,
+    policy: String,
+}
+
+impl File {
+    /// Responds with the file, or with status 304 if the client has this version. Browsers revalidate on every use.
+    fn respond(&self, request: &HeaderMap) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, self.media_type),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::ETAG, &self.tag),
+            (header::CONTENT_SECURITY_POLICY, &self.policy),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            // Other sites must not learn the URL of a page. (Browsers never send the fragment, which has the room's code.)
+            (header::REFERRER_POLICY, "no-referrer"),
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        ];
+        let is_current = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| {
+            // A proxy that compresses responses makes the tag weak.
+            tags.split(',').any(|known| known.trim().trim_start_matches("W/") == self.tag)
+        });
+        if is_current {
+            (StatusCode::NOT_MODIFIED, headers).into_response()
+        } else {
+            (headers, self.content.clone()).into_response()
+        }
+    }
 }

@@ -27,6 +27,8 @@ fn an_invalid_value_stops_the_start_with_an_error_that_names_the_setting() {
         ("BASE_PATH", "/{room}"),
         ("BASE_PATH", "/.."),
         ("GRAPHIQL", "maybe"),
+        ("FRAME_ANCESTORS", "https://site.example/page"),
+        ("FRAME_ANCESTORS", "https://site.example; script-src *"),
         ("ROOM_TTL", "a day"),
         ("ROOM_TTL", "0s"),
         ("ROOM_CODE_LENGTH", "2"),

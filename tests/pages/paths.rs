@@ -84,3 +84,21 @@ async fn other_sites_can_load_the_client_package() {
         assert_eq!(header(&answer, "access-control-allow-origin"), "*");
     }
 }
+
+#[tokio::test]
+async fn only_the_named_sites_can_frame_the_chat_page_and_nobody_another_page() {
+    for (setting, expected) in [
+        ("", "'none'"),
+        ("https://a.example, https://*.b.example", "https://a.example https://*.b.example"),
+        ("*", "*"),
+    ] {
+        let server = Server::with(&[("FRAME_ANCESTORS", setting)]);
+        for path in ["/", "/docs", "/graphiql", "/chat/app.js", "/client/live-chat.js"] {
+            let answer = get(&server, path).await;
+            let policy = header(&answer, "content-security-policy");
+            let directive = policy.split(';').find_map(|part| part.trim().strip_prefix("frame-ancestors "));
+            assert_eq!(directive, Some(if path == "/" { expected } else { "'none'" }), "{path} with {setting}");
+            assert!(!answer.headers().contains_key("x-frame-options"), "{path}");
+        }
+    }
+}
