@@ -59,7 +59,8 @@ export class LiveChat {
     const endpoint = new URL('graphql', base);
     this.#server = new Server(endpoint, fetch, WebSocket, timing);
     this.#store = new Store(`livechat:${endpoint}:`, storage);
-    this.#tabs = new Tabs(this.#server, `livechat:${endpoint}`, isShared);
+    // Where storage is not allowed, as in some frames, locks are not either.
+    this.#tabs = new Tabs(this.#server, `livechat:${endpoint}`, isShared && this.#store.isPersistent);
   }
 
   /**

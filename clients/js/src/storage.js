@@ -40,6 +40,11 @@ export class Store {
     this.#storage = storage;
   }
 
+  /** Whether the values outlive this object. */
+  get isPersistent() {
+    return !!this.#storage;
+  }
+
   /** @param {string} name */
   load(name) {
     try {
