@@ -75,7 +75,13 @@ async fn everything_works_the_same_below_a_base_path() {
 #[tokio::test]
 async fn other_sites_can_load_the_client_package() {
     let server = Server::embedded();
-    for path in ["/client/live-chat.js", "/client/index.js", "/client/element/dom.js"] {
+    for path in [
+        "/client/live-chat.js",
+        "/client/index.js",
+        "/client/element/dom.js",
+        "/client/legacy.js",
+        "/client/legacy/box.js",
+    ] {
         let client = http_client().build().expect("a client");
         let request = client.get(server.url(path)).header("origin", "https://site.example");
         let answer = request.send().await.expect("a response");
