@@ -16,3 +16,14 @@ test('the JavaScript in docs/clients.md is the tested code', async () => {
   assert.ok(shown.length > 10, 'the blocks were not found');
   assert.deepEqual(shown.toSorted(), tested.toSorted());
 });
+
+test('GraphiQL resumes with the tested code', async () => {
+  const [, tested] = /^\/\/ #region graphql-ws\n([^]*?)^\/\/ #endregion/m.exec(await text('support/resume.js'));
+  assert.ok((await text('../../graphiql/src/resuming.js')).includes(tested));
+});
+
+test('the content security policy in docs/clients.md is the one of a tested page', async () => {
+  const [, shown] = /```text\n\s*(script-src.*)\n/.exec(await text('../../docs/clients.md'));
+  const page = (await text('../../examples/static-page/index.html')).replaceAll(/(http|ws)(:\/\/)127\.0\.0\.1:8001/g, '$1s$2chat.example.org');
+  for (const directive of shown.split('; ')) assert.ok(page.replace("'self' https", 'https').includes(directive), directive);
+});

@@ -9,8 +9,8 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { createRoom, post } from './snippets/chat.js';
-import { authorIn } from './support/author.js';
+import { DELETE, EDIT, SEND } from './snippets/chat.js';
+import { authorIn, createRoom } from './support/author.js';
 import { openBrowser } from './support/browser.js';
 import { openProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
@@ -22,7 +22,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 async function chat(openChat) {
   const server = await startServer();
   const proxy = await openProxy(server.url);
-  const key = await createRoom(post(proxy.url));
+  const { key } = await createRoom(server.graphql);
   const friend = authorIn(key, server.graphql);
   await friend.send('sent before');
   let shown = [];
@@ -30,14 +30,14 @@ async function chat(openChat) {
   const waitForTexts = (...texts) =>
     until(() => JSON.stringify(shownTexts()) === JSON.stringify(texts), () => `It shows ${JSON.stringify(shown)}`);
   let mine;
+  const send = (text) => mine.act(SEND, { text, clientMessageId: crypto.randomUUID() });
   try {
     mine = await openChat(proxy.url, key, (messages) => (shown = messages));
     await waitForTexts('sent before');
-    await mine.send('mine');
+    await send('mine');
     await waitForTexts('sent before', 'mine');
-    await until(() => shown[1].author?.displayName); // The message of the server has replaced the optimistic one.
     const { id } = shown[1];
-    await mine.edit(id, 'mine, mended');
+    await mine.act(EDIT, { messageId: id, text: 'mine, mended' });
     await waitForTexts('sent before', 'mine, mended');
     const theirs = await friend.send('theirs');
     await waitForTexts('sent before', 'mine, mended', 'theirs');
@@ -51,12 +51,12 @@ async function chat(openChat) {
     proxy.refuse();
     proxy.cut();
     const before = proxy.refused;
-    const sending = mine.send('sent while disconnected');
+    const sending = send('sent while disconnected');
     await until(() => proxy.refused > before);
     proxy.accept();
     await sending;
     await friend.delete(theirs);
-    await mine.remove(id);
+    await mine.act(DELETE, { messageId: id });
     const all = ['sent before', null, null, 'sent meanwhile', 'sent while disconnected'];
     await waitForTexts(...all);
     // The user stays the same from the first action to the last.
@@ -69,7 +69,7 @@ async function chat(openChat) {
     proxy.cut();
     await restore();
     proxy.accept();
-    await mine.send('sent instead');
+    await send('sent instead');
     await waitForTexts(...all, 'sent instead');
     await authorIn(key, server.graphql).send('and after it');
     await waitForTexts(...all, 'sent instead', 'and after it');
@@ -88,25 +88,31 @@ async function viewers(server, { roomId, roomCode }) {
 
 // Most of the time of a chat is spent waiting for reconnects, so the chats run concurrently.
 describe('the snippets', { concurrency: 4 }, () => {
-  for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
+  for (const name of ['graphql-ws', 'apollo', 'urql']) {
     test(`the snippet for ${name} chats`, async () => chat((await import(`./snippets/${name}.js`)).openChat));
   }
+
+  test('the snippet for livechat-client chats', async () => {
+    const source = await readFile(here('snippets/livechat-client.js'), 'utf8');
+    const snippet = source.replace("'livechat-client'", `'${new URL('../../clients/js/src/index.js', import.meta.url)}'`);
+    const { openChat } = await import(`data:text/javascript,${encodeURIComponent(snippet)}`);
+    await chat((url, key, show) => {
+      const room = openChat(url, key, show);
+      const actions = { [SEND]: ({ text }) => room.send(text), [EDIT]: ({ messageId, text }) => room.edit(messageId, text), [DELETE]: ({ messageId }) => room.remove(messageId) };
+      return { act: (mutation, input) => actions[mutation](input), leave: () => room.leave() };
+    });
+  });
 
   test('the snippet for Apollo Client chats over multipart HTTP', async () => {
     const { openChat, overMultipart } = await import('./snippets/apollo.js');
     await chat((url, key, show) => openChat(url, key, show, overMultipart(url)));
   });
 
-  test('the snippet for urql chats over server-sent events', async () => {
-    const { openChat, overEvents } = await import('./snippets/urql.js');
-    await chat((url, key, show) => openChat(url, key, show, overEvents(url)));
-  });
-
   test('a permanent refusal rejects with its code', async () => {
     const server = await startServer();
     try {
-      const key = await createRoom(post(server.url));
-      for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
+      const { key } = await createRoom(server.graphql);
+      for (const name of ['graphql-ws', 'apollo', 'urql']) {
         const { openChat } = await import(`./snippets/${name}.js`);
         const mine = openChat(server.url, { ...key, roomCode: 'wrong' }, () => {});
         await assert.rejects(mine.over, { code: 'ROOM_CODE_INVALID' }, name);
@@ -120,8 +126,8 @@ describe('the snippets', { concurrency: 4 }, () => {
   test('a client that leaves no longer counts as a viewer, however early it leaves', async () => {
     const server = await startServer();
     try {
-      const key = await createRoom(post(server.url));
-      for (const name of ['graphql-ws', 'graphql-sse', 'apollo', 'urql']) {
+      const { key } = await createRoom(server.graphql);
+      for (const name of ['graphql-ws', 'apollo', 'urql']) {
         const { openChat } = await import(`./snippets/${name}.js`);
         openChat(server.url, key, () => {}).leave();
         const late = openChat(server.url, key, () => {});
@@ -138,12 +144,11 @@ describe('the snippets', { concurrency: 4 }, () => {
     const settings = { RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '100/s:1000', RATE_SUBSCRIPTIONS_PER_ADDRESS: '20/m:1' };
     const server = await startServer(settings);
     try {
-      const key = await createRoom(post(server.url));
+      const { key } = await createRoom(server.graphql);
       const friend = authorIn(key, server.graphql);
       const chats = [];
       const { overMultipart } = await import('./snippets/apollo.js');
-      const { overEvents } = await import('./snippets/urql.js');
-      const transports = [['graphql-ws'], ['graphql-sse'], ['apollo'], ['apollo', overMultipart], ['urql'], ['urql', overEvents]];
+      const transports = [['graphql-ws'], ['apollo'], ['apollo', overMultipart], ['urql']];
       for (const [name, transport] of transports) {
         const { openChat } = await import(`./snippets/${name}.js`);
         const chat = { shown: [] };
@@ -158,30 +163,6 @@ describe('the snippets', { concurrency: 4 }, () => {
     } finally {
       await server.stop();
     }
-  });
-
-  test('a message is shown before it is sent, and is sent when the server allows it', async () => {
-    const slow = await startServer({ RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '2/s:1' });
-    const key = await createRoom(slow.graphql);
-    let shown = [];
-    for (const name of ['graphql-ws', 'apollo']) {
-      const { openChat } = await import(`./snippets/${name}.js`);
-      let isRead = false;
-      const mine = openChat(slow.url, key, (messages) => ((shown = messages), (isRead = true)));
-      try {
-        await until(() => isRead);
-        const before = shown.length;
-        const sending = ['one', 'two', 'three'].map((text) => mine.send(text));
-        await until(() => shown.length === before + 3);
-        assert.notEqual(shown.at(-1).author?.displayName.slice(0, 5), 'Anon#', 'it came from the server');
-        await Promise.all(sending);
-        await until(() => shown.length === before + 3 && shown.every(({ author }) => author?.displayName.startsWith('Anon#')));
-        assert.deepEqual(shown.slice(before).map(({ text }) => text), ['one', 'two', 'three']);
-      } finally {
-        await mine.leave();
-      }
-    }
-    await slow.stop();
   });
 
   test('the snippet for Relay chats, compiled by its own compiler', async () => {
@@ -202,7 +183,7 @@ describe('the snippets', { concurrency: 4 }, () => {
         imports.push(`import ${name} from './__generated__/${name}.graphql.js';`);
         return name;
       });
-      assert.equal(imports.length, 6);
+      assert.equal(imports.length, 3);
       const snippets = new URL('snippets/', import.meta.url);
       const paths = compiled.replace(/(from|import) '(\..+)'/g, (_, how, path) => `${how} '${new URL(path, snippets)}'`);
       await writeFile(join(directory, 'compiled.js'), imports.join('\n') + paths);
@@ -228,8 +209,8 @@ describe('the snippets', { concurrency: 4 }, () => {
           },
           [snippet, key],
         );
-        const act = (name) => (...words) => page.evaluate(([name, words]) => chat[name](...words).then(() => {}), [name, words]);
-        return { send: act('send'), edit: act('edit'), remove: act('remove'), leave: () => page.close() };
+        const act = (mutation, input) => page.evaluate(([mutation, input]) => chat.act(mutation, input), [mutation, input]);
+        return { act, leave: () => page.close() };
       });
     } finally {
       await browser.close();

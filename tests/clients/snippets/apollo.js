@@ -32,37 +32,24 @@ export function overMultipart(url) {
 
 // #region apollo chat
 import { ApolloClient, gql, InMemoryCache } from '@apollo/client/core';
-import { dataOf, DELETE, EDIT, EVENTS, followRoom, ROOM, SEND, upsert, userOf } from './chat.js';
+import { EVENTS, followRoom, post, ROOM, upsert, userOf } from './chat.js';
 
 export function openChat(url, room, show, link = overWebSocket(url)) {
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
-  const query = gql(ROOM);
+  const options = { query: gql(ROOM), variables: room };
+  const leaving = new AbortController();
 
-  // Errors from the server have codes; other errors come from the connection.
-  const toResult = ({ data, error }) => {
-    if (error && !error.errors) throw error;
-    return { data, errors: error?.errors };
+  const read = async () => {
+    // Errors from the server have codes; other errors come from the connection.
+    const result = client.query({ ...options, fetchPolicy: 'network-only' });
+    const { data } = await result.catch((error) => { throw error.errors ?? error; });
+    return data.room.cursor;
   };
-  const act = userOf(async (mutation, variables) =>
-    toResult(await client.mutate({ mutation: gql(mutation), variables, errorPolicy: 'all' })),
-  );
-
   // The cache applies edits and deletions by itself, because it identifies messages by id. A new one goes into the list.
   const take = (message) =>
-    client.cache.updateQuery({ query, variables: room }, (data) => {
-      if (!data) return data;
-      const { messages } = data.room;
-      return { room: { ...data.room, messages: { ...messages, nodes: upsert(messages.nodes, message) } } };
+    client.cache.updateQuery(options, ({ room }) => {
+      return { room: { ...room, messages: { ...room.messages, nodes: upsert(room.messages.nodes, message) } } };
     });
-  const shown = client
-    .watchQuery({ query, variables: room, fetchPolicy: 'cache-only' })
-    .subscribe(({ data }) => data?.room && show(data.room.messages.nodes));
-
-  const leaving = new AbortController();
-  const read = async () => {
-    const options = { query, variables: room, fetchPolicy: 'network-only', errorPolicy: 'all' };
-    return dataOf(toResult(await client.query(options))).room.cursor;
-  };
   const listen = (after) =>
     new Promise((complete, error) => {
       const events = client.subscribe({ query: gql(EVENTS), variables: { ...room, after } }).subscribe({
@@ -71,23 +58,9 @@ export function openChat(url, room, show, link = overWebSocket(url)) {
       });
       leaving.signal.onabort = () => events.unsubscribe();
     });
+  const shown = client.watchQuery({ ...options, fetchPolicy: 'cache-only' });
+  shown.subscribe(({ data }) => data?.room && !leaving.signal.aborted && show(data.room.messages.nodes));
 
-  return {
-    over: followRoom(leaving.signal, read, listen),
-    async send(text) {
-      const clientMessageId = crypto.randomUUID();
-      const author = { __typename: 'Chatter', id: 'me', displayName: '' };
-      const unset = { index: -1, deletedAt: null, editedAt: null };
-      take({ __typename: 'Message', id: clientMessageId, clientMessageId, text, author, ...unset });
-      take(await act(SEND, { ...room, text, clientMessageId }));
-    },
-    edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
-    remove: (messageId) => act(DELETE, { ...room, messageId }),
-    leave() {
-      leaving.abort();
-      shown.unsubscribe();
-      client.stop();
-    },
-  };
+  return { over: followRoom(leaving.signal, read, listen), act: userOf(post(url), room), leave: () => leaving.abort() };
 }
 // #endregion

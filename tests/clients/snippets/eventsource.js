@@ -1,13 +1,11 @@
 // #region eventsource chat
-import { dataOf, DELETE, EDIT, EVENTS, followRoom, post, ROOM, SEND, upsert, userOf } from './chat.js';
+import { dataOf, EVENTS, followRoom, post, ROOM, upsert, userOf } from './chat.js';
 
 export function openChat(url, room, show) {
   const execute = post(url);
-  const act = userOf(execute);
-  let messages = [];
-  const take = (message) => show((messages = upsert(messages, message)));
-
   const leaving = new AbortController();
+  let messages = [];
+
   const read = async () => {
     const { cursor, messages: page } = dataOf(await execute(ROOM, room)).room;
     show((messages = page.nodes));
@@ -21,19 +19,13 @@ export function openChat(url, room, show) {
       source.addEventListener('next', (event) => {
         const { data, errors } = JSON.parse(event.data);
         if (errors) error(errors);
-        else take(data.messageEvents.message);
+        else show((messages = upsert(messages, data.messageEvents.message)));
       });
       source.addEventListener('complete', complete);
       // It does not reconnect after a response that is not a stream, for example from a proxy whose server is down.
       source.addEventListener('error', () => source.readyState === EventSource.CLOSED && error());
     });
 
-  return {
-    over: followRoom(leaving.signal, read, listen),
-    send: async (text) => take(await act(SEND, { ...room, text, clientMessageId: crypto.randomUUID() })),
-    edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
-    remove: (messageId) => act(DELETE, { ...room, messageId }),
-    leave: () => leaving.abort(),
-  };
+  return { over: followRoom(leaving.signal, read, listen), act: userOf(execute, room), leave: () => leaving.abort() };
 }
 // #endregion

@@ -3,7 +3,7 @@ import '../support/resume.js';
 // #region relay chat
 import { createClient } from 'graphql-ws';
 import relay from 'relay-runtime';
-import { dataOf, followRoom, userOf } from './chat.js';
+import { followRoom, post, userOf } from './chat.js';
 import { resuming } from './resuming.js';
 
 const { Environment, fetchQuery, getRequest, graphql, Network, Observable, RecordSource, requestSubscription, Store } = relay;
@@ -14,26 +14,11 @@ const roomQuery = graphql`
   }
 `;
 const line = graphql`
-  fragment relayLine on Message { id index text deletedAt editedAt clientMessageId author { id displayName } }
+  fragment relayLine on Message { id index text deletedAt editedAt author { id displayName } }
 `;
 const events = graphql`
   subscription relayEventsSubscription($roomId: ID!, $roomCode: String!, $after: String) {
     messageEvents(roomId: $roomId, roomCode: $roomCode, after: $after) { cursor message { ...relayLine @relay(mask: false) } }
-  }
-`;
-const sendMutation = graphql`
-  mutation relaySendMutation($input: SendMessageInput!) {
-    sendMessage(input: $input) { token message { ...relayLine @relay(mask: false) } }
-  }
-`;
-const editMutation = graphql`
-  mutation relayEditMutation($input: EditMessageInput!) {
-    editMessage(input: $input) { token message { ...relayLine @relay(mask: false) } }
-  }
-`;
-const deleteMutation = graphql`
-  mutation relayDeleteMutation($input: DeleteMessageInput!) {
-    deleteMessage(input: $input) { token message { ...relayLine @relay(mask: false) } }
   }
 `;
 
@@ -41,57 +26,36 @@ export function openChat(url, room, show) {
   const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
   const execute = ({ text }, variables) => Observable.create((sink) => ws.subscribe({ query: text, variables }, sink));
   const environment = new Environment({ network: Network.create(execute, execute), store: new Store(new RecordSource()) });
+  const operation = relay.createOperationDescriptor(getRequest(roomQuery), room);
+  const leaving = new AbortController();
+  let kept;
 
   // Errors from the server have codes and are inside Relay's own; other errors come from the connection.
   const errorsOf = (error) => error.source?.errors ?? error;
-  const act = userOf((mutation, variables) => {
-    return new Promise((resolve, reject) => {
-      const onCompleted = (data, errors) => resolve({ data, errors });
-      relay.commitMutation(environment, { mutation, variables, onCompleted, onError: (error) => reject(errorsOf(error)) });
-    });
-  });
-
   // The store applies edits and deletions by itself, because it identifies messages by id. A new one goes into the list.
-  const take = (store, message) => {
+  const take = (store) => {
+    const message = store.getRootField('messageEvents').getLinkedRecord('message');
     const list = store.getRoot().getLinkedRecord('room', { id: room.roomId, code: room.roomCode })
       .getLinkedRecord('messages', { last: 50 });
     const nodes = list.getLinkedRecords('nodes');
     if (!nodes.includes(message)) list.setLinkedRecords([...nodes, message], 'nodes');
   };
-  const operation = relay.createOperationDescriptor(getRequest(roomQuery), room);
-  const kept = environment.retain(operation);
-  const shown = [];
 
-  const leaving = new AbortController();
   const read = async () => {
     const data = await fetchQuery(environment, roomQuery, room).toPromise().catch((error) => { throw errorsOf(error); });
     const snapshot = environment.lookup(operation.fragment);
     show(snapshot.data.room.messages.nodes);
-    if (!shown.length) shown.push(environment.subscribe(snapshot, ({ data }) => show(data.room.messages.nodes)));
+    kept = [environment.retain(operation), environment.subscribe(snapshot, ({ data }) => show(data.room.messages.nodes))];
     return data.room.cursor;
   };
   const listen = (after) =>
     new Promise((onCompleted, reject) => {
-      const subscribed = requestSubscription(environment, {
-        subscription: events,
-        variables: { ...room, after },
-        updater: (store) => take(store, store.getRootField('messageEvents').getLinkedRecord('message')),
-        onCompleted,
-        onError: (error) => reject(errorsOf(error)),
-      });
-      leaving.signal.onabort = () => subscribed.dispose();
+      const onError = (error) => reject(errorsOf(error));
+      const variables = { ...room, after };
+      const subscribed = requestSubscription(environment, { subscription: events, variables, updater: take, onCompleted, onError });
+      leaving.signal.onabort = () => [subscribed, ...kept].forEach((open) => open.dispose());
     });
 
-  return {
-    over: followRoom(leaving.signal, read, listen),
-    send: (text) => act(sendMutation, { ...room, text, clientMessageId: crypto.randomUUID() }),
-    edit: (messageId, text) => act(editMutation, { ...room, messageId, text }),
-    remove: (messageId) => act(deleteMutation, { ...room, messageId }),
-    leave() {
-      leaving.abort();
-      [...shown, kept].forEach((open) => open.dispose());
-      ws.dispose();
-    },
-  };
+  return { over: followRoom(leaving.signal, read, listen), act: userOf(post(url), room), leave: () => leaving.abort() };
 }
 // #endregion

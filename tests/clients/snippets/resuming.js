@@ -1,3 +1,3 @@
-// What the README shows, for the snippets to import.
+// The code that resumes, for the snippets to import.
 
 export { follow, resuming } from '../support/resume.js';

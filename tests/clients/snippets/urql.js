@@ -1,69 +1,43 @@
 import '../support/resume.js';
 
-// #region urql transports
-import { createClient as createSseClient } from 'graphql-sse';
-import { createClient } from 'graphql-ws';
-import { follow, resuming } from './resuming.js';
-
-/** Subscriptions over WebSocket. */
-export function overWebSocket(url) {
-  const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
-  return (request, sink) => ws.subscribe(request, sink);
-}
-
-/** Subscriptions over server-sent events. */
-export function overEvents(url) {
-  const sse = createSseClient({ url: `${url}/graphql`, retryAttempts: Infinity });
-  return (request, sink) => follow(sse, request, sink);
-}
-// #endregion
-
 // #region urql chat
 import { Client, fetchExchange, gql, subscriptionExchange } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
+import { createClient } from 'graphql-ws';
 import { onEnd, pipe, subscribe } from 'wonka';
-import { dataOf, DELETE, EDIT, EVENTS, followRoom, ROOM, SEND, upsert, userOf } from './chat.js';
+import { dataOf, EVENTS, followRoom, post, ROOM, upsert, userOf } from './chat.js';
+import { resuming } from './resuming.js';
 
-export function openChat(url, room, show, subscribeTo = overWebSocket(url)) {
+export function openChat(url, room, show) {
   const query = gql(ROOM);
+  const ws = createClient({ url: `${url.replace('http', 'ws')}/graphql`, ...resuming() });
+  const leaving = new AbortController();
 
   // The cache applies edits and deletions by itself, because it identifies messages by id. A new one goes into the list.
-  const take = (message, cache) =>
+  const take = ({ messageEvents }, _, cache) =>
     cache.updateQuery({ query, variables: room }, ({ room }) => {
-      return { room: { ...room, messages: { ...room.messages, nodes: upsert(room.messages.nodes, message) } } };
+      return { room: { ...room, messages: { ...room.messages, nodes: upsert(room.messages.nodes, messageEvents.message) } } };
     });
   const client = new Client({
     url: `${url}/graphql`,
     preferGetMethod: false,
     exchanges: [
-      cacheExchange({
-        keys: { MessageConnection: () => null },
-        updates: {
-          Subscription: { messageEvents: ({ messageEvents }, _, cache) => take(messageEvents.message, cache) },
-          Mutation: { sendMessage: ({ sendMessage }, _, cache) => take(sendMessage.message, cache) },
-        },
-      }),
+      cacheExchange({ keys: { MessageConnection: () => null }, updates: { Subscription: { messageEvents: take } } }),
       fetchExchange,
       subscriptionExchange({
-        forwardSubscription: (request) => ({ subscribe: (sink) => ({ unsubscribe: subscribeTo(request, sink) }) }),
+        forwardSubscription: (request) => ({ subscribe: (sink) => ({ unsubscribe: ws.subscribe(request, sink) }) }),
       }),
     ],
   });
-
-  const toResult = ({ data, error }) => {
-    if (error?.networkError) throw error.networkError;
-    return { data, errors: error?.graphQLErrors };
-  };
-  const act = userOf(async (mutation, variables) => toResult(await client.mutation(gql(mutation), variables).toPromise()));
-
-  const leaving = new AbortController();
   pipe(
     client.query(query, room, { requestPolicy: 'cache-only' }),
     subscribe(({ data }) => data && !leaving.signal.aborted && show(data.room.messages.nodes)),
   );
+
   const read = async () => {
-    const result = await client.query(query, room, { requestPolicy: 'network-only' }).toPromise();
-    return dataOf(toResult(result)).room.cursor;
+    const { data, error } = await client.query(query, room, { requestPolicy: 'network-only' }).toPromise();
+    if (error?.networkError) throw error.networkError;
+    return dataOf({ data, errors: error?.graphQLErrors }).room.cursor;
   };
   const listen = (after) =>
     new Promise((complete, error) => {
@@ -75,12 +49,6 @@ export function openChat(url, room, show, subscribeTo = overWebSocket(url)) {
       leaving.signal.onabort = events.unsubscribe;
     });
 
-  return {
-    over: followRoom(leaving.signal, read, listen),
-    send: (text) => act(SEND, { ...room, text, clientMessageId: crypto.randomUUID() }),
-    edit: (messageId, text) => act(EDIT, { ...room, messageId, text }),
-    remove: (messageId) => act(DELETE, { ...room, messageId }),
-    leave: () => leaving.abort(),
-  };
+  return { over: followRoom(leaving.signal, read, listen), act: userOf(post(url), room), leave: () => leaving.abort() };
 }
 // #endregion

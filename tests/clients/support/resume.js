@@ -1,4 +1,4 @@
-// The code with which clients resume, as the README shows it, and clients that use it.
+// The code with which clients resume, as docs/clients.md shows it, and clients that use it.
 
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
