@@ -9,6 +9,8 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 # processes, so twice as many of them run at once as there are cores.
 test: tools graphiql
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked
+	cd examples/original-website && npm ci --no-audit --no-fund --ignore-scripts
+	cd examples/react-page && npm ci --no-audit --no-fund --ignore-scripts && npm run build
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 	cd clients/js && npm ci --no-audit --no-fund --ignore-scripts && npm test
 	cd tests/openapi && npm ci --no-audit --no-fund --ignore-scripts && npm test

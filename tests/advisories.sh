@@ -13,7 +13,7 @@ elif ! cargo deny --config tests/deny.toml check --disable-fetch advisories; the
   outcome=1
 fi
 
-for package in clients/js tests/clients tests/openapi tests/gateway bench/peers; do
+for package in clients/js examples/react-page examples/original-website tests/clients tests/openapi tests/gateway bench/peers; do
   answer="$(cd "$package" && npm audit --json 2>/dev/null)"
   if ! printf '%s' "$answer" | grep -q '"auditReportVersion"'; then
     echo "NOT CHECKED: $package, as the advisory database of npm cannot be reached" >&2
