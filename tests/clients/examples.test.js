@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { authorIn } from './support/author.js';
@@ -21,11 +23,15 @@ after(async () => {
   await server?.stop();
 });
 
-/** Starts a site with these contents. `open()` opens its page as another visitor. */
+/** Starts a site with these contents. */
 async function start(t, contents) {
   const site = await startSite(server, contents);
   t.after(() => site.close());
-  let address = site.url;
+  return visit(t, site.url);
+}
+
+/** `open()` opens the page at `address` as another visitor. */
+function visit(t, address) {
   const faults = [];
   const requests = [];
 
@@ -60,8 +66,7 @@ async function start(t, contents) {
 }
 
 /** Two visitors chat in a page with the element. */
-async function chatInElement(t, contents) {
-  const { open, faults } = await start(t, contents);
+async function chatInElement({ open, faults }) {
   const ada = await open();
   await ada.share();
   const grace = await open();
@@ -73,15 +78,28 @@ async function chatInElement(t, contents) {
   assert.deepEqual(faults, []);
 }
 
-test('the page of a newcomer in the README is a working chat in at most 15 lines', async (t) => {
+/** The page in the README. */
+async function newcomersPage() {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-  const [, page] = /```html\n([^]*?)```/.exec(readme);
+  return /```html\n([^]*?)```/.exec(readme)[1];
+}
+
+test('the page of a newcomer in the README is a working chat in at most 15 lines', async (t) => {
+  const page = await newcomersPage();
   assert.ok(page.trimEnd().split('\n').length <= 15);
-  await chatInElement(t, { page });
+  await chatInElement(await start(t, { page }));
+});
+
+test('the page of a newcomer can be opened as a file', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'livechat-page-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'index.html');
+  await writeFile(file, (await newcomersPage()).replaceAll('127.0.0.1:8001', new URL(server.url).host));
+  await chatInElement(visit(t, `file://${file}`));
 });
 
 test('visitors of the static page chat, under its content security policy', async (t) => {
-  await chatInElement(t, { folder: 'examples/static-page' });
+  await chatInElement(await start(t, { folder: 'examples/static-page' }));
 });
 
 test('visitors of the React page chat, delete messages and see who is here', async (t) => {
