@@ -5,10 +5,10 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
 .PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents client-documents
 
-# Runs every test. The client tests use the binary that the Rust tests were built with. Most Rust tests wait for timers and other
-# processes, so twice as many of them run at once as there are cores.
+# Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
+# timers and other processes, so twice as many of them run at once as there are cores.
 test: tools graphiql
-	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked --workspace
 	cd examples/original-website && npm ci --no-audit --no-fund --ignore-scripts
 	cd examples/react-page && npm ci --no-audit --no-fund --ignore-scripts && npm run build
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
@@ -28,9 +28,9 @@ tools:
 
 # Checks formatting, lints and documentation.
 check:
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps --document-private-items
 
 # Counts the instructions of hot operations in the test build, and compares them with bench/counts.json.
 counts: tools
@@ -55,7 +55,7 @@ fuzz:
 
 # Checks licenses, duplicates and sources of the dependencies.
 deny: cargo-deny
-	cargo deny --config tests/deny.toml check bans licenses sources
+	cargo deny --workspace --config tests/deny.toml check bans licenses sources
 
 # Builds cargo-deny without optimization, which takes a minute or two instead of many.
 cargo-deny:

@@ -9,7 +9,7 @@ outcome=0
 if ! cargo deny --config tests/deny.toml fetch db; then
   echo "NOT CHECKED: the advisory database of RustSec cannot be reached" >&2
   outcome=1
-elif ! cargo deny --config tests/deny.toml check --disable-fetch advisories; then
+elif ! cargo deny --workspace --config tests/deny.toml check --disable-fetch advisories; then
   outcome=1
 fi
 

@@ -1,0 +1,10 @@
+//! All tests with a real server, in one binary.
+
+mod contract;
+mod cuts;
+mod faults;
+#[path = "../src/operations.rs"]
+mod operations;
+mod rooms;
+mod scenarios;
+mod support;
