@@ -1,22 +1,13 @@
-//! Runs the shell blocks of docs/clients.md and docs/migrating.md, and tests the Rust that docs/clients.md shows. Its
-//! JavaScript is tested in `tests/clients`.
-
-mod chat;
+//! Runs the GraphQL and shell blocks of docs/clients.md and docs/migrating.md. The JavaScript is tested in `tests/clients`, and the
+//! Rust in `clients/rust/tests`.
 
 use std::process::Command;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::time::timeout;
 
-use crate::faults::restored_backup::{back_up, restore};
 use crate::rest::legacy::deviations::{DEVIATIONS, Deviation};
-use crate::support::TIMEOUT;
 use crate::support::client::{RoomKey, User, text};
-use crate::support::proxy::Proxy;
 use crate::support::server::Server;
-use crate::support::stream::http;
 
 const CLIENTS: &str = include_str!("../../docs/clients.md");
 const MIGRATING: &str = include_str!("../../docs/migrating.md");
@@ -130,73 +121,4 @@ fn every_deviation_from_the_recorded_requests_is_listed() {
     }
     let listed = words.split("Of the recorded requests").nth(1).and_then(|rest| rest.split("## ").next());
     assert_eq!(listed.expect("the list").matches('*').count(), 2 * DEVIATIONS.len());
-}
-
-#[test]
-fn the_rust_in_the_client_guide_is_the_tested_code() {
-    let source = include_str!("snippets/chat.rs");
-    let region = source.split("// #region rust chat\n").nth(1).and_then(|rest| rest.split("// #endregion").next());
-    assert_eq!(blocks(CLIENTS, "rust"), [region.expect("the region")]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rust_of_the_client_guide_survives_a_cut_connection_and_a_restored_backup() {
-    let mut server = Server::embedded();
-    let proxy = Proxy::to(server.address()).await;
-    let api = chat::Server { url: format!("http://{}", proxy.address()), http: http() };
-    let api = Arc::new(api);
-    let room = chat::create_room(&api).await.expect("a room");
-    let mut friend = User::of(server.client());
-    let key = RoomKey { id: text(&room["roomId"]), code: text(&room["roomCode"]) };
-    friend.send(&key, "sent before").await;
-
-    let (sender, shown) = watch::channel(Vec::new());
-    let reader = tokio::spawn({
-        let (api, room) = (Arc::clone(&api), room.clone());
-        async move {
-            let texts = |messages: &[Value]| messages.iter().map(|message| message["text"].clone()).collect();
-            chat::follow(&api, &room, |messages| drop(sender.send(texts(messages)))).await
-        }
-    });
-    let wait_for_texts = async |texts: Value| {
-        let mut receiver = shown.clone();
-        let is_equal = receiver.wait_for(|shown| json!(shown) == texts);
-        let found = timeout(TIMEOUT, is_equal).await.map(|shown| shown.is_ok());
-        assert_eq!(found, Ok(true), "it shows {:?}, not {texts}", *shown.borrow());
-    };
-    wait_for_texts(json!(["sent before"])).await;
-    let mut me = json!({ "userId": "ada-0123456789", "token": "00112233445566778899aabbccddeeff" });
-    let sent = chat::act(&api, &mut me, chat::SEND, &room, json!({ "text": "mine", "clientMessageId": "1" })).await;
-    let mine = json!({ "messageId": sent.expect("a message")["id"] });
-    wait_for_texts(json!(["sent before", "mine"])).await;
-
-    proxy.cut();
-    let mended = json!({ "messageId": mine["messageId"], "text": "mine, mended" });
-    chat::act(&api, &mut me, chat::EDIT, &room, mended).await.expect("an edit");
-    friend.send(&key, "theirs").await;
-    wait_for_texts(json!(["sent before", "mine, mended", "theirs"])).await;
-    chat::act(&api, &mut me, chat::DELETE, &room, mine).await.expect("a deletion");
-    wait_for_texts(json!(["sent before", null, "theirs"])).await;
-
-    assert!(server.terminate().await.success());
-    let backup = back_up(&server.data());
-    server.start();
-    proxy.redirect_to(Some(server.address()));
-    friend.client = server.client();
-    friend.send(&key, "lost by the restore").await;
-    wait_for_texts(json!(["sent before", null, "theirs", "lost by the restore"])).await;
-    server.kill();
-    restore(&server.data(), backup.path());
-    server.start();
-    proxy.redirect_to(Some(server.address()));
-    let instead = json!({ "text": "sent instead", "clientMessageId": "2" });
-    chat::act(&api, &mut me, chat::SEND, &room, instead).await.expect("a message");
-    wait_for_texts(json!(["sent before", null, "theirs", "sent instead"])).await;
-    reader.abort();
-
-    let wrong = json!({ "roomId": room["roomId"], "roomCode": "wrong" });
-    match chat::follow(&api, &wrong, |_| {}).await.expect_err("a refusal") {
-        chat::Failure::Refused(error) => assert_eq!(error["extensions"]["code"], "ROOM_CODE_INVALID"),
-        lost => panic!("{lost:?}"),
-    }
 }

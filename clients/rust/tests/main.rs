@@ -2,6 +2,7 @@
 
 mod contract;
 mod cuts;
+mod example;
 mod faults;
 #[path = "../src/operations.rs"]
 mod operations;
