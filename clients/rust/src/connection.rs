@@ -125,8 +125,8 @@ impl Connection {
                 }
             }
         };
-        let late = || Err(Error::new(ErrorCode::Timeout, "The server has not responded in time."));
-        timeout(self.timing.request, response).await.unwrap_or_else(|_| late())
+        let late = || Error::new(ErrorCode::Timeout, "The server has not responded in time.");
+        timeout(self.timing.request, response).await.unwrap_or_else(|_| Err(self.loss().unwrap_or_else(late)))
     }
 }
 
@@ -157,9 +157,11 @@ impl Task {
             let backoff = Backoff::of(&self.timing);
             self.retry_at = Instant::now() + backoff.delay_after(self.failures);
             self.loss.send_replace(Some(error.clone()));
-            // Whoever still needs them starts them again.
-            while let Ok(start) = self.waiting.try_recv() {
-                start.fail(&error);
+            // Whoever still needs them starts them again, maybe while this goes on.
+            for _ in 0..self.waiting.len() {
+                if let Ok(start) = self.waiting.try_recv() {
+                    start.fail(&error);
+                }
             }
         }
     }

@@ -42,7 +42,7 @@ struct Entry {
     draft: Draft,
     status: Status,
     failures: u32,
-    /// Until it has accepted or failed for the first time.
+    /// Until the message was accepted or has failed for the first time.
     result: Option<oneshot::Sender<Result<Arc<Message>, Error>>>,
 }
 
