@@ -5,14 +5,16 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use livechat_client::{Change, Connection, ErrorCode, JoinOptions, LiveChat, NewRoom, Options, Status, Storage, User};
+use livechat_client::{
+    Change, Connection, ErrorCode, JoinOptions, LiveChat, NewRoom, Options, Status, Storage, Timing, User,
+};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::sleep;
 
 use crate::support::proxy::Proxy;
-use crate::support::server::{Server, binary, signal};
+use crate::support::server::{Server, signal};
 use crate::support::{
     client, client_with, guest, open_room, owner, quick, take, texts, wait_for, wait_for_texts, within,
 };
@@ -250,30 +252,57 @@ async fn ten_tabs() {
 async fn frozen_process() {
     let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s")]);
     let (key, ada, _) = open_room(&server, server.url()).await;
-    let mut bot = Command::new(binary("examples/bot"))
-        .args([server.url(), &key.room_id, &key.room_code])
+    let mut reader = Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", "scenarios::reader_to_freeze", "--nocapture"])
+        .env(ROOM_TO_READ, [server.url(), &key.room_id, &key.room_code].join(" "))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("the example");
-    let mut lines = BufReader::new(bot.stdout.take().expect("a pipe")).lines();
-    let mut next = async || within(lines.next_line()).await.expect("a line").expect("a line");
+        .expect("this program");
+    let mut lines = BufReader::new(reader.stdout.take().expect("a pipe")).lines();
+    // The test harness writes to the same pipe.
+    let mut next = async || loop {
+        let line = within(lines.next_line()).await.expect("a line").expect("a line");
+        if let Some((_, text)) = line.split_once("read: ") {
+            return text.to_owned();
+        }
+    };
     assert_eq!(next().await, "joined");
     within(ada.send("before")).await.expect("a message");
-    assert_eq!(next().await, "Ada: before");
-    let process = bot.id().expect("a running process");
+    assert_eq!(next().await, "before");
+    let process = reader.id().expect("a running process");
     signal(process, "STOP");
     for number in 0..20 {
         within(ada.send(format!("missed {number}"))).await.expect("a message");
     }
-    // The server closes the WebSocket of a client that does not respond to two pings.
+    // Longer than every time limit of the reader, and until the server has closed its connection after two pings.
     sleep(Duration::from_secs(4)).await;
     signal(process, "CONT");
     within(ada.send("after")).await.expect("a message");
     for number in 0..20 {
-        assert_eq!(next().await, format!("Ada: missed {number}"));
+        assert_eq!(next().await, format!("missed {number}"));
     }
-    assert_eq!(next().await, "Ada: after");
+    assert_eq!(next().await, "after");
+}
+
+/// Tells `reader_to_freeze` what to read.
+const ROOM_TO_READ: &str = "LIVECHAT_ROOM_TO_READ";
+
+/// The process that `frozen_process` freezes. Does nothing by itself.
+#[tokio::test]
+async fn reader_to_freeze() {
+    let Ok(room) = std::env::var(ROOM_TO_READ) else { return };
+    let [url, id, code] = room.split(' ').collect::<Vec<_>>()[..] else { panic!("{room} is no room") };
+    let limit = Duration::from_secs(2);
+    let timing = Timing { open: limit, request: limit, ..quick() };
+    let room = client_with(url, timing).join(JoinOptions::new(id, code)).await.expect("the room");
+    let mut events = room.events();
+    println!("read: joined");
+    while let Some(event) = events.next().await {
+        let change = event.expect("no error").change;
+        let text = change.message().and_then(|message| message.text.as_deref());
+        println!("read: {}", text.unwrap_or_default());
+    }
 }
 
 #[tokio::test]
