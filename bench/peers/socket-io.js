@@ -8,7 +8,8 @@ import { Server } from 'socket.io';
 
 const redis = new Redis(process.env.REDIS_URL);
 const server = createServer();
-const io = new Server(server, { adapter: createAdapter(redis, redis.duplicate()) });
+// Without the check, which fails if the connection has subscribed before it.
+const io = new Server(server, { adapter: createAdapter(redis, redis.duplicate({ enableReadyCheck: false })) });
 const key = (room) => `socket.io:messages:${room}`;
 
 io.on('connection', (socket) => {

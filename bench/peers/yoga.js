@@ -10,8 +10,9 @@ import { Redis } from 'ioredis';
 import { WebSocketServer } from 'ws';
 
 const redis = new Redis(process.env.REDIS_URL);
+// Without the check, which fails if the connection has subscribed before it.
 const pubSub = createPubSub({
-  eventTarget: createRedisEventTarget({ publishClient: redis, subscribeClient: redis.duplicate() }),
+  eventTarget: createRedisEventTarget({ publishClient: redis, subscribeClient: redis.duplicate({ enableReadyCheck: false }) }),
 });
 const key = (roomId) => `yoga:${roomId}`;
 
