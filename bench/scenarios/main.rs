@@ -53,7 +53,7 @@ mod websocket;
 
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser as _;
 use serde_json::{Value, json};
@@ -86,6 +86,9 @@ const SCENARIOS: &[Scenario] = &[
 
 /// Scenarios that are not part of the generated section of docs/performance.md.
 const NOT_REPORTED: [&str; 2] = ["room-size", "slow-reader"];
+
+/// A scenario that takes longer hangs, for example because a server has lost a message.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// The most open files that any scenario except `nodes` needs.
 const FILES: u64 = 20_000;
@@ -127,7 +130,15 @@ fn main() -> ExitCode {
 fn run_pinned<'a>(scenarios: impl IntoIterator<Item = &'a Scenario>) -> report::Lines {
     raise_file_limit(FILES);
     pinning::avoid_server_core();
-    run(scenarios.into_iter().map(|(name, run)| (*name, run())))
+    run(scenarios.into_iter().map(|(name, run)| (*name, limited(name, run()))))
+}
+
+/// Ends a scenario that hangs.
+fn limited<'a>(name: &'a str, measured: Measured<'a>) -> Measured<'a> {
+    Box::pin(async move {
+        let measured = tokio::time::timeout(TIME_LIMIT, measured).await;
+        measured.unwrap_or_else(|_| panic!("{name} has not finished within {TIME_LIMIT:?}"))
+    })
 }
 
 /// Runs scenarios in turn and prints their lines.
