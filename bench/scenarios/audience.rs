@@ -2,6 +2,7 @@
 //!
 //! The child is the benchmark's own binary. It reads commands from standard input and answers each with a number.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Ipv4Addr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::stream::{self, StreamExt as _};
+use serde_json::json;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
-use crate::subscription::{SubscriptionOptions, subscribe};
+use crate::subscription::{ACKNOWLEDGED, SubscriptionOptions, init_frame, operation_frame, subscribe};
 use crate::support::client::RoomKey;
 use crate::websocket::WebSocketClient;
 
@@ -112,9 +114,15 @@ impl Sockets {
     }
 
     fn open(&mut self, room: &RoomKey, count: u64) {
-        let addresses = (self.opened..self.opened + count).map(|socket| self.local_address(socket));
-        let open = |address| open(address, &self.server, room, Arc::clone(&self.events));
-        self.runtime.block_on(stream::iter(addresses).for_each_concurrent(CONCURRENCY, open));
+        let addresses: Vec<_> = (self.opened..self.opened + count).map(|socket| self.local_address(socket)).collect();
+        let (server, events) = (&self.server, &self.events);
+        self.runtime.block_on(async {
+            for address in addresses.iter().collect::<BTreeSet<_>>() {
+                enter(*address, server, room).await;
+            }
+            let open = |address| open(address, server, room, Arc::clone(events));
+            stream::iter(addresses).for_each_concurrent(CONCURRENCY, open).await;
+        });
         self.opened += count;
     }
 
@@ -126,11 +134,21 @@ impl Sockets {
     }
 }
 
+/// Makes an address known to a room. The server checks the codes of an unknown address one after the other, and refuses them if too
+/// many wait.
+async fn enter(from: Ipv4Addr, server: &str, room: &RoomKey) {
+    let mut socket = connect(from, server).await;
+    socket.send_text(&init_frame(&SubscriptionOptions::default())).await;
+    assert!(socket.next_text().await.contains(ACKNOWLEDGED));
+    let variables = json!({ "id": room.id, "code": room.code });
+    let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { id } }";
+    socket.send_text(&operation_frame("enter", query, &variables)).await;
+    let answer = socket.next_text().await;
+    assert!(answer.contains(&room.id), "{answer}");
+}
+
 async fn open(from: Ipv4Addr, server: &str, room: &RoomKey, count: Arc<AtomicU64>) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind((from, 0).into()).expect("a free port");
-    let stream = socket.connect(server.parse().expect("an address")).await.expect("a connection");
-    let mut socket = WebSocketClient::over(stream, server, "/graphql").await;
+    let mut socket = connect(from, server).await;
     subscribe(&mut socket, room, SubscriptionOptions::default()).await;
     tokio::spawn(async move {
         loop {
@@ -139,4 +157,11 @@ async fn open(from: Ipv4Addr, server: &str, room: &RoomKey, count: Arc<AtomicU64
             count.fetch_add(events, Ordering::Relaxed);
         }
     });
+}
+
+async fn connect(from: Ipv4Addr, server: &str) -> WebSocketClient {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("a free port");
+    let stream = socket.connect(server.parse().expect("an address")).await.expect("a connection");
+    WebSocketClient::over(stream, server, "/graphql").await
 }
