@@ -28,7 +28,7 @@ impl LogPage {
     }
 
     /// Keeps as many of `events` as a reader may hold; at most `limit` of them were requested. The rest is read again later, so
-    /// after a page of large messages the next request is for fewer.
+    /// the next request is for hardly more than were kept.
     pub(super) fn new(mut events: Vec<Event>, limit: u32, as_of: AsOf) -> Self {
         let (mut bytes, mut kept) = (0, 0);
         for event in &events {
@@ -41,7 +41,7 @@ impl LogPage {
         let is_last = events.len() < limit as usize && kept as usize == events.len();
         events.truncate(kept as usize);
         events.shrink_to_fit();
-        let next_limit = (!is_last).then(|| (kept * 2).clamp(1, LOG_PAGE));
+        let next_limit = (!is_last).then(|| (kept + kept / 8 + 1).min(LOG_PAGE));
         Self { events: events.into_iter(), next_limit, as_of, replayed: 0 }
     }
 
