@@ -13,11 +13,12 @@ const ROOMS: &str = "query Rooms { activeRooms { totalCount } }";
 const CREATE: &str = "mutation Create { createRoom { room { id code } } }";
 const SEND: &str = "mutation Send($input: SendMessageInput!) { sendMessage(input: $input) { message { text } } }";
 const FOLLOW: &str = "subscription Follow($id: ID!, $code: String!) { messageEvents(roomId: $id, roomCode: $code) { message { text } } }";
+const VIEWERS: &str = "query Viewers($id: ID!, $code: String!) { room(id: $id, code: $code) { viewerCount } }";
 const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0, application/json";
 
-/// A list of four documents.
+/// A list of five documents.
 fn listed() -> Value {
-    json!({ "rooms": ROOMS, "create": CREATE, "send": SEND, "follow": FOLLOW })
+    json!({ "rooms": ROOMS, "create": CREATE, "send": SEND, "follow": FOLLOW, "viewers": VIEWERS })
 }
 
 /// A server with this list, which is deleted with the directory.
@@ -103,12 +104,9 @@ async fn send(client: &http::Client, room: &RoomKey, text: &str) {
 
 /// Waits until a room has this many viewers.
 async fn viewers(server: &Server, room: &RoomKey, count: usize) {
-    // The chat page's own document.
-    let query =
-        "query ($id: ID!, $code: String!) {\n  room(id: $id, code: $code) { cursor viewerCount chatterCount }\n}";
     let client: Client = server.client();
     loop {
-        let data = client.data(query, json!({ "id": room.id, "code": room.code })).await;
+        let data = client.data(VIEWERS, json!({ "id": room.id, "code": room.code })).await;
         if data["room"]["viewerCount"] == count {
             return;
         }
