@@ -59,7 +59,7 @@ function visit(t, address) {
         await page.getByLabel('Message', { exact: true }).fill(text);
         await page.getByRole('button', { name: 'Send' }).click();
       },
-      waitFor: (text) => page.getByText(text, { exact: true }).waitFor(),
+      waitFor: (text) => page.getByText(text, { exact: true }).first().waitFor(),
     };
   }
   return { open, faults, requests };
