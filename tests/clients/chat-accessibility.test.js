@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertAccessible } from './support/accessible.js';
+import { assertAccessibleInBothSchemes } from './support/accessible.js';
 import { useChat } from './support/chat_fixture.js';
 import { until } from './support/until.js';
 
@@ -25,102 +25,98 @@ async function enter({ fragment }, options) {
   return chat;
 }
 
-for (const colorScheme of ['light', 'dark']) {
-  test(`axe-core finds no violation, ${colorScheme}`, async () => {
-    const chat = await chats.open({ colorScheme, reducedMotion: 'reduce' });
-    await assertAccessible(chat.page, {}, 'the start page');
-    await chat.createRoom();
-    await assertAccessible(chat.page, {}, 'an empty room');
-    await chat.send('Hello');
-    await chat.send('to be deleted');
-    const other = await enter(chat);
-    await other.send('Hello back');
-    await chat.waitForTexts('Hello', 'to be deleted', 'Hello back');
-    await chat.choose('to be deleted', 'Delete');
-    await assertAccessible(chat.page, {}, 'the dialog of a deletion');
-    await chat.confirm('Delete');
-    await chat.waitForTexts('Hello', 'Message deleted', 'Hello back');
-    await chat.page.getByText('Hello', { exact: true }).hover();
-    await assertAccessible(chat.page, {}, 'a room');
-    await chat.page.getByRole('button', { name: 'Invite people' }).click();
-    await assertAccessible(chat.page, {}, 'the dialog of the link');
-    await chat.page.keyboard.press('Escape');
-    await chat.context.setOffline(true);
-    await chat.page.getByText('You are offline').waitFor();
-    await chat.submit('later');
-    await assertAccessible(chat.page, {}, 'offline');
-    await other.close();
-    await chat.close();
+test('axe-core finds no violation', async () => {
+  const chat = await chats.open({ colorScheme: 'light', reducedMotion: 'reduce' });
+  await assertAccessibleInBothSchemes(chat.page, 'the start page');
+  await chat.createRoom();
+  await assertAccessibleInBothSchemes(chat.page, 'an empty room');
+  await chat.send('Hello');
+  await chat.send('to be deleted');
+  const other = await enter(chat);
+  await other.send('Hello back');
+  await chat.waitForTexts('Hello', 'to be deleted', 'Hello back');
+  await chat.choose('to be deleted', 'Delete');
+  await assertAccessibleInBothSchemes(chat.page, 'the dialog of a deletion');
+  await chat.confirm('Delete');
+  await chat.waitForTexts('Hello', 'Message deleted', 'Hello back');
+  await chat.page.getByText('Hello', { exact: true }).hover();
+  await assertAccessibleInBothSchemes(chat.page, 'a room');
+  await chat.page.getByRole('button', { name: 'Invite people' }).click();
+  await assertAccessibleInBothSchemes(chat.page, 'the dialog of the link');
+  await chat.page.keyboard.press('Escape');
+  await chat.context.setOffline(true);
+  await chat.page.getByText('You are offline').waitFor();
+  await chat.submit('later');
+  await assertAccessibleInBothSchemes(chat.page, 'offline');
+  await other.close();
+  await chat.close();
+});
+
+for (const [device, options] of [['a desktop', {}], ['a phone', PHONE]]) {
+  test(`axe-core finds no violation in what owners and members see on ${device}`, async () => {
+    const owner = await chats.open({ ...options, colorScheme: 'light', reducedMotion: 'reduce' });
+    await owner.createRoom();
+    await owner.setName('Ada');
+    const member = await enter(owner, { ...options, colorScheme: 'light', reducedMotion: 'reduce' });
+    await member.setName('Grace');
+    await member.send('Hello');
+    await owner.waitForTexts('Hello');
+    const check = (chat, what) => assertAccessibleInBothSchemes(chat.page, what);
+    const settings = async () => {
+      await owner.page.getByRole('button', { name: 'Room settings' }).click();
+      return owner.page.getByRole('dialog', { name: 'Room settings' });
+    };
+
+    await owner.clickButtonOf('Hello', 'More');
+    await check(owner, 'the menu of a message');
+    await owner.page.keyboard.press('Escape');
+    if (options === PHONE) await owner.choose('Hello', 'React');
+    else await owner.clickButtonOf('Hello', 'React');
+    await check(owner, 'the panel of emoji');
+    await owner.page.getByRole('button', { name: 'Heart' }).click();
+    if (options === PHONE) await owner.choose('Hello', 'Reply');
+    else await owner.clickButtonOf('Hello', 'Reply');
+    await member.page.getByLabel('Message', { exact: true }).pressSequentially('Hel');
+    await owner.page.getByText('Grace is typing…').waitFor();
+    await check(owner, 'a room with a reaction, a reply being written and somebody typing');
+    await owner.send('Good day');
+    await member.waitForTexts('Hello', 'Good day');
+    await check(member, 'a reply');
+    if (options === PHONE) await owner.page.getByRole('button', { name: 'here now' }).click();
+    await owner.page.getByRole('button', { name: 'More about Grace' }).waitFor();
+    await check(owner, 'the list of people');
+    if (options === PHONE) await owner.page.keyboard.press('Escape');
+
+    await (await settings()).getByLabel('Slow mode').selectOption('300');
+    await check(owner, 'the settings');
+    await owner.confirm('Save');
+    await member.page.getByText('Slow mode: you can send again').waitFor();
+    await check(member, 'a room in slow mode');
+    await (await settings()).getByLabel('Lock the room').check();
+    await owner.confirm('Save');
+    await member.page.locator('.access', { hasText: 'locked this room' }).waitFor();
+    await check(member, 'a locked room');
+    await owner.choose('Hello', 'Remove message');
+    await check(owner, 'the confirmation of a removal');
+    await owner.confirm('Cancel');
+    await owner.choose('Hello', 'Ban Grace');
+    await check(owner, 'the dialog of a ban');
+    await owner.page.getByLabel('Reason').fill('too many greetings');
+    await owner.confirm('Ban');
+    await member.page.locator('.access', { hasText: 'banned you' }).waitFor();
+    await check(member, 'a room from which the user is banned');
+    const dialog = await settings();
+    await dialog.getByText('Banned people').click();
+    await dialog.getByText('too many greetings').waitFor();
+    await check(owner, 'the list of bans');
+    await dialog.getByRole('button', { name: 'End the room' }).click();
+    await check(owner, 'the confirmation of the end');
+    await owner.page.getByRole('dialog', { name: 'End this room?' }).getByRole('button', { name: 'End the room' }).click();
+    await member.page.locator('.banner', { hasText: 'has ended this room' }).waitFor();
+    await check(member, 'a room that has ended');
+    await owner.close();
+    await member.close();
   });
-}
-
-for (const colorScheme of ['light', 'dark']) {
-  for (const [device, options] of [['a desktop', {}], ['a phone', PHONE]]) {
-    test(`axe-core finds no violation in what owners and members see on ${device}, ${colorScheme}`, async () => {
-      const owner = await chats.open({ ...options, colorScheme, reducedMotion: 'reduce' });
-      await owner.createRoom();
-      await owner.setName('Ada');
-      const member = await enter(owner, { ...options, colorScheme, reducedMotion: 'reduce' });
-      await member.setName('Grace');
-      await member.send('Hello');
-      await owner.waitForTexts('Hello');
-      const check = (chat, what) => assertAccessible(chat.page, {}, what);
-      const settings = async () => {
-        await owner.page.getByRole('button', { name: 'Room settings' }).click();
-        return owner.page.getByRole('dialog', { name: 'Room settings' });
-      };
-
-      await owner.clickButtonOf('Hello', 'More');
-      await check(owner, 'the menu of a message');
-      await owner.page.keyboard.press('Escape');
-      if (options === PHONE) await owner.choose('Hello', 'React');
-      else await owner.clickButtonOf('Hello', 'React');
-      await check(owner, 'the panel of emoji');
-      await owner.page.getByRole('button', { name: 'Heart' }).click();
-      if (options === PHONE) await owner.choose('Hello', 'Reply');
-      else await owner.clickButtonOf('Hello', 'Reply');
-      await member.page.getByLabel('Message', { exact: true }).pressSequentially('Hel');
-      await owner.page.getByText('Grace is typing…').waitFor();
-      await check(owner, 'a room with a reaction, a reply being written and somebody typing');
-      await owner.send('Good day');
-      await member.waitForTexts('Hello', 'Good day');
-      await check(member, 'a reply');
-      if (options === PHONE) await owner.page.getByRole('button', { name: 'here now' }).click();
-      await owner.page.getByRole('button', { name: 'More about Grace' }).waitFor();
-      await check(owner, 'the list of people');
-      if (options === PHONE) await owner.page.keyboard.press('Escape');
-
-      await (await settings()).getByLabel('Slow mode').selectOption('300');
-      await check(owner, 'the settings');
-      await owner.confirm('Save');
-      await member.page.getByText('Slow mode: you can send again').waitFor();
-      await check(member, 'a room in slow mode');
-      await (await settings()).getByLabel('Lock the room').check();
-      await owner.confirm('Save');
-      await member.page.locator('.access', { hasText: 'locked this room' }).waitFor();
-      await check(member, 'a locked room');
-      await owner.choose('Hello', 'Remove message');
-      await check(owner, 'the confirmation of a removal');
-      await owner.confirm('Cancel');
-      await owner.choose('Hello', 'Ban Grace');
-      await check(owner, 'the dialog of a ban');
-      await owner.page.getByLabel('Reason').fill('too many greetings');
-      await owner.confirm('Ban');
-      await member.page.locator('.access', { hasText: 'banned you' }).waitFor();
-      await check(member, 'a room from which the user is banned');
-      const dialog = await settings();
-      await dialog.getByText('Banned people').click();
-      await dialog.getByText('too many greetings').waitFor();
-      await check(owner, 'the list of bans');
-      await dialog.getByRole('button', { name: 'End the room' }).click();
-      await check(owner, 'the confirmation of the end');
-      await owner.page.getByRole('dialog', { name: 'End this room?' }).getByRole('button', { name: 'End the room' }).click();
-      await member.page.locator('.banner', { hasText: 'has ended this room' }).waitFor();
-      await check(member, 'a room that has ended');
-      await owner.close();
-      await member.close();
-    });
-  }
 }
 
 test('everything works with the keyboard alone', async () => {
