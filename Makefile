@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents client-documents
+.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents client-documents
 
 # Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
 # timers and other processes, so twice as many of them run at once as there are cores.
@@ -13,8 +13,14 @@ test: tools graphiql
 	cd examples/react-page && npm ci --no-audit --no-fund --ignore-scripts && npm run build
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 	cd clients/js && npm ci --no-audit --no-fund --ignore-scripts && npm test
+	$(MAKE) --jobs --output-sync test-openapi test-gateway test-python
+
+# Tests that mostly wait, so they run together.
+test-openapi:
 	cd tests/openapi && npm ci --no-audit --no-fund --ignore-scripts && npm test
+test-gateway:
 	cd tests/gateway && npm ci --no-audit --no-fund --ignore-scripts && npm test
+test-python:
 	tests/python/run.sh
 
 # Builds GraphiQL. The next cargo build embeds it. Needs Node.js.
