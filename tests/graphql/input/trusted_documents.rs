@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::client::{Client, RoomKey, error_code};
+use crate::support::eventually;
 use crate::support::http::{self, Answer};
 use crate::support::server::{Server, failure};
 use crate::support::socket::{LEGACY_PROTOCOL, Socket};
@@ -105,12 +106,11 @@ async fn send(client: &http::Client, room: &RoomKey, text: &str) {
 /// Waits until a room has this many viewers.
 async fn viewers(server: &Server, room: &RoomKey, count: usize) {
     let client: Client = server.client();
-    loop {
-        let data = client.data(VIEWERS, json!({ "id": room.id, "code": room.code })).await;
-        if data["room"]["viewerCount"] == count {
-            return;
-        }
-    }
+    let variables = json!({ "id": room.id, "code": room.code });
+    eventually(&format!("{count} viewers"), async || {
+        client.data(VIEWERS, variables.clone()).await["room"]["viewerCount"] == count
+    })
+    .await;
 }
 
 #[tokio::test]
