@@ -15,16 +15,28 @@ const MAX_ROUNDS: usize = 4;
 /// A part of the list of rooms, as far as it was read.
 struct Part {
     number: u8,
-    /// Rooms in the whole part.
+    /// Rooms in the whole part, without those that have expired.
     count: u64,
     /// Newest first.
     entries: Vec<String>,
+    /// Those entries whose rooms have expired.
+    expired: Vec<String>,
+}
+
+/// The newest entries of all parts.
+struct Newest {
+    /// Newest first.
+    entries: Vec<String>,
+    /// Those entries whose rooms have expired.
+    expired: HashSet<String>,
+    /// Rooms in the whole list, without those that have expired.
+    count: u64,
 }
 
 /// Rooms with an entry that should not be in the list.
 #[derive(Default)]
 struct Outdated {
-    /// They do not exist any more, and never come back.
+    /// They were counted, but do not exist any more, and never come back.
     gone: HashSet<RoomId>,
     /// They are not listed: a server was killed, or failed, after it had changed the setting and before it had removed the entry.
     unlisted: Vec<RoomId>,
@@ -42,12 +54,13 @@ impl RedisStore {
         let (mut rooms, mut total, mut more) = (Vec::new(), 0, true);
         let (mut shards, mut unavailable) = (UnavailableShards::default(), None);
         for _ in 0..MAX_ROUNDS {
-            let (entries, count) = self.newest_entries(&from, wanted, &mut shards).await?;
-            let ids: Vec<_> = entries.iter().filter_map(|entry| parse_list_entry(entry)).collect();
+            let Newest { entries, expired, count } = self.newest_entries(&from, wanted, &mut shards).await?;
+            let current = entries.iter().filter(|entry| !expired.contains(*entry));
+            let ids: Vec<_> = current.filter_map(|entry| parse_list_entry(entry)).collect();
             let mut outdated = Outdated::default();
             unavailable = self.append_states(&ids, &mut rooms, &mut outdated, &mut shards).await?.or(unavailable);
             total = count.saturating_sub((outdated.gone.len() + outdated.unlisted.len()) as u64);
-            self.remove_outdated(&entries, outdated).await;
+            self.remove_outdated(&entries, expired, outdated).await;
             more = entries.len() == wanted;
             match entries.last() {
                 Some(last) if more && rooms.len() < wanted => from = format!("({last}"),
@@ -63,9 +76,14 @@ impl RedisStore {
     }
 
     /// Removes entries from the list. They may stay where this store cannot write now.
-    async fn remove_outdated(&self, entries: &[String], Outdated { gone, unlisted }: Outdated) {
+    async fn remove_outdated(
+        &self,
+        entries: &[String],
+        expired: HashSet<String>,
+        Outdated { gone, unlisted }: Outdated,
+    ) {
         let is_gone = |entry: &&String| parse_list_entry(entry).is_some_and(|room| gone.contains(&room));
-        let gone: Vec<_> = entries.iter().filter(is_gone).cloned().collect();
+        let gone: Vec<_> = entries.iter().filter(is_gone).cloned().chain(expired).collect();
         if !gone.is_empty() {
             let _ = self.unlist(&gone).await;
         }
@@ -81,13 +99,13 @@ impl RedisStore {
         }
     }
 
-    /// The `wanted` newest entries after `from`, and the number of rooms in the whole list.
+    /// The `wanted` newest entries after `from`.
     async fn newest_entries(
         &self,
         from: &str,
         wanted: usize,
         shards: &mut UnavailableShards,
-    ) -> Result<(Vec<String>, u64), StoreError> {
+    ) -> Result<Newest, StoreError> {
         // Rooms are spread evenly over the parts. A part that has more of the newest than its share is read once more.
         let share = (wanted / usize::from(LIST_PARTS) * 2 + 8).min(wanted);
         let all: Vec<_> = (0..LIST_PARTS).collect();
@@ -105,7 +123,9 @@ impl RedisStore {
             parts.extend(complete);
             entries = merge(&parts, wanted);
         }
-        Ok((entries, parts.iter().map(|part| part.count).sum()))
+        let count = parts.iter().map(|part| part.count).sum();
+        let expired = parts.into_iter().flat_map(|part| part.expired).filter(|entry| entries.contains(entry)).collect();
+        Ok(Newest { entries, expired, count })
     }
 
     /// Reads the `count` newest entries after `from` of each part. Fails if no part can be read.
@@ -123,9 +143,9 @@ impl RedisStore {
             let mut reply = self.run(call.arg(from).arg(count)).await?;
             let mut parts = Vec::with_capacity(numbers.len());
             for number in numbers.iter().copied() {
-                let (count, entries) = (reply.number()?, reply.number()?);
-                let entries = (0..entries).map(|_| reply.string()).collect::<Result<Vec<_>, _>>()?;
-                parts.push(Part { number, count, entries });
+                let count = reply.number()?;
+                let (entries, expired) = (reply.strings()?, reply.strings()?);
+                parts.push(Part { number, count, entries, expired });
             }
             Ok(parts)
         };

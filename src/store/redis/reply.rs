@@ -72,6 +72,11 @@ impl Reply {
         String::from_utf8(self.bytes()?).map_err(|_| DecodeError("a string"))
     }
 
+    /// Reads strings, whose number comes first.
+    pub fn strings(&mut self) -> Result<Vec<String>, DecodeError> {
+        (0..self.number()?).map(|_| self.string()).collect()
+    }
+
     /// Reads bytes.
     pub fn bytes(&mut self) -> Result<Vec<u8>, DecodeError> {
         let Some(Value::BulkString(bytes)) = self.values.next() else { return Err(DecodeError("a reply")) };
