@@ -18,7 +18,7 @@ for part = 1, #KEYS, 2 do
   local entries = call('ZREVRANGEBYLEX', by_age, ARGV[1], '-', 'LIMIT', 0, ARGV[2])
   local expired = {}
   -- Seldom, because new rooms remove expired ones from their part.
-  if #entries > 0 and call('ZCOUNT', by_expiry, '-inf', at) > 0 then
+  if call('ZCOUNT', by_expiry, '-inf', at) > 0 then
     for _, entry in ipairs(entries) do
       if tonumber(call('ZSCORE', by_expiry, entry) or 0) <= at then
         expired[#expired + 1] = entry
