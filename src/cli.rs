@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod healthcheck;
+pub mod man;
 pub mod migrate;

@@ -49,3 +49,6 @@ pub mod store;
 pub mod telemetry;
 pub mod unsent_bytes;
 pub mod web;
+
+/// The version of this package, and the commit that it was built from if that is known: `0.2.0 (0123456789ab)`.
+pub const VERSION: &str = env!("LIVECHAT_VERSION");

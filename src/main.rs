@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// Settings are read from the environment and from .env in the working directory. .env.example lists them all.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = livechat::VERSION)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -36,6 +36,9 @@ enum Command {
     Migrate,
     /// Print a completion script for a shell.
     Completions { shell: Shell },
+    /// Print the manual page, for packages.
+    #[command(hide = true)]
+    Man,
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Arguments::command(), "livechat", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Man) => cli::man::run(Arguments::command()).map_err(Into::into),
         None | Some(Command::Serve) => serve().map(|()| ExitCode::SUCCESS),
     };
     match outcome {

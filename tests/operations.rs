@@ -17,3 +17,4 @@ mod startup;
 mod telemetry;
 mod tools;
 mod two_servers;
+mod version;

@@ -155,6 +155,26 @@ fn the_shell_accepts_the_completions() {
     assert_eq!(text(&completed.stdout), "healthcheck\n", "{}", text(&completed.stderr));
 }
 
+#[test]
+fn the_manual_page_has_every_command_and_setting() {
+    let output = run(&["man"], &[], "");
+    let page = text(&output.stdout);
+    assert!(output.status.success() && page.starts_with(".ie "), "{page}");
+    for name in livechat::config::all().map(|setting| setting.name.to_owned()).chain(commands()) {
+        assert!(page.replace('\\', "").contains(&format!("\nfB{name}")), "{name} is not in {page}");
+    }
+}
+
+/// The commands that `--help` lists, as `livechat schema`.
+fn commands() -> Vec<String> {
+    let help = text(&run(&["--help"], &[], "").stdout);
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: Vec<_> =
+        listed.filter_map(|line| Some(format!("livechat {}", line.split_whitespace().next()?))).collect();
+    assert!(commands.len() > 5, "{help}");
+    commands.into_iter().filter(|command| command != "livechat help").collect()
+}
+
 /// `livechat` with a soft limit of 128 open files and a hard limit of 1,024.
 fn livechat_with_few_files(directory: &std::path::Path) -> Command {
     let mut livechat = Command::new("prlimit");
