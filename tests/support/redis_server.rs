@@ -18,6 +18,9 @@ use super::wrong_clock::WrongClock;
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The argument before the port on which the nodes of a cluster talk to each other. It is chosen with the other port.
+const CLUSTER_PORT: &str = "--cluster-port";
+
 /// A running `redis-server`.
 pub struct RedisServer {
     directory: TempDir,
@@ -71,7 +74,7 @@ impl RedisServer {
 
     /// Starts a cluster of one node.
     pub async fn start_cluster_node() -> Self {
-        let server = Self::launch(&["--appendonly", "no", "--cluster-enabled", "yes"], None).await;
+        let server = Self::launch(&["--appendonly", "no", "--cluster-enabled", "yes", CLUSTER_PORT, "0"], None).await;
         let mut redis = server.connection().await;
         let (mut take_all, slots) = (redis::cmd("CLUSTER"), (0..16_384).collect::<Vec<u16>>());
         take_all.arg("ADDSLOTS").arg(slots).exec_async(&mut redis).await.expect("all slots");
@@ -94,8 +97,7 @@ impl RedisServer {
 
     /// Starts a node of a cluster that knows no other node and has no slots. See `redis_cluster`.
     pub async fn start_lone_node(args: &[&str]) -> Self {
-        let bus = free_port().to_string();
-        let own = ["--appendonly", "no", "--cluster-enabled", "yes", "--cluster-port", &bus];
+        let own = ["--appendonly", "no", "--cluster-enabled", "yes", CLUSTER_PORT, "0"];
         Self::launch(&[&own, args].concat(), None).await
     }
 
@@ -116,9 +118,12 @@ impl RedisServer {
         let (port, process) = (0, None);
         let mut server =
             Self { directory, port, password: password.map(str::to_owned), tls, args, environment, process };
-        // Another process may take the port before redis-server uses it.
+        // Another process may take a port before redis-server uses it.
         for _ in 0..5 {
             server.port = free_port();
+            if let Some(at) = server.args.iter().position(|arg| arg == CLUSTER_PORT) {
+                server.args[at + 1] = free_port().to_string();
+            }
             if server.run().await {
                 return server;
             }
