@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept peers performance fuzz deny cargo-deny advisories schema settings chat-documents client-documents
+.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents
 
 # Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
 # timers and other processes, so twice as many of them run at once as there are cores.
@@ -24,7 +24,9 @@ test-python:
 	tests/python/run.sh
 
 # Builds GraphiQL. The next cargo build embeds it. Needs Node.js.
-graphiql: tools
+graphiql: tools graphiql/dist/files/graphiql.html
+
+graphiql/dist/files/graphiql.html: graphiql/package-lock.json graphiql/vite.config.js graphiql/graphiql.html $(wildcard graphiql/src/*)
 	cd graphiql && npm ci --no-audit --no-fund && npm run build
 
 # Installs missing tools for the tests: Redis, nginx, Node.js, Chromium, Firefox, Prometheus, Schemathesis, Python clients, and the
@@ -58,6 +60,9 @@ performance: peers
 # Runs each fuzz target for a few seconds. tests/fuzz/run.sh explains longer runs.
 fuzz:
 	tests/fuzz/run.sh 6
+
+fuzz-build:
+	tests/fuzz/run.sh 0
 
 # Checks licenses, duplicates and sources of the dependencies.
 deny: cargo-deny

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the fuzz targets and runs each for some seconds: `tests/fuzz/run.sh [seconds] [target…]`.
+# Builds the fuzz targets and runs each for some seconds: `tests/fuzz/run.sh [seconds] [target…]`. With 0 seconds, it only builds.
 #
 # The default build is quick to compile and slow to run; use PROFILE=release for long runs.
 #
@@ -21,6 +21,7 @@ RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-
   cargo build --locked --profile "${PROFILE:-dev}" --target "$host" --target-dir ../../target
 case "${PROFILE:-dev}" in dev) built=debug ;; *) built="$PROFILE" ;; esac
 program="../../target/$host/$built/livechat-fuzz"
+[ "$seconds" != 0 ] || exit 0
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
