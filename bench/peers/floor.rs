@@ -19,6 +19,7 @@ use redis::{AsyncCommands as _, RedisError, Script};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use super::connect;
 use super::rooms::Rooms;
 
 /// Bytes. Small, because there are thousands of sockets.
@@ -43,7 +44,7 @@ struct AppState {
 }
 
 pub async fn router(client: &redis::Client) -> Router {
-    let redis = client.get_multiplexed_async_connection().await.expect("a connection to redis-server");
+    let redis = connect(client).await;
     let rooms = Rooms::listen(client, "floor:*", Utf8Bytes::from).await;
     Router::new()
         .route("/rooms/{room}", get(read).post(append))

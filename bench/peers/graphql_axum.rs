@@ -10,6 +10,7 @@ use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 
+use super::connect;
 use super::rooms::Rooms;
 
 #[derive(Clone, Serialize, Deserialize, SimpleObject)]
@@ -80,7 +81,7 @@ fn key(room: &ID) -> String {
 }
 
 pub async fn router(client: &redis::Client) -> Router {
-    let redis = client.get_multiplexed_async_connection().await.expect("a connection to redis-server");
+    let redis = connect(client).await;
     let parse = |text: String| serde_json::from_str::<Message>(&text).expect("a message of our own");
     let rooms = Rooms::listen(client, "graphql_axum:*", parse).await;
     let schema = Schema::build(QueryRoot, MutationRoot, SubscriptionRoot).data(redis).data(rooms).finish();

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use axum::Router;
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
 use tokio::net::TcpListener;
 
 use crate::pinning;
@@ -102,6 +104,13 @@ pub fn serve_if_child() {
             serve(router).await;
         });
     }
+}
+
+/// The connection of a peer to Redis. Without a timeout: under full load a response takes longer than the half second that is the
+/// default, and the peer would answer with an error.
+async fn connect(client: &redis::Client) -> MultiplexedConnection {
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection to redis-server")
 }
 
 async fn serve(router: Router) {

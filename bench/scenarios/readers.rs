@@ -16,6 +16,9 @@ const WINDOW: usize = 32;
 /// Precedes a message's number in its text, and occurs nowhere else, also not in the names of users.
 const MARK: char = '~';
 
+/// Part of a GraphQL response that has no messages.
+const ERRORS: &str = "\"errors\":";
+
 /// The text of the message with this number: 120 characters.
 pub fn text(number: usize) -> String {
     const REST: &str = "of somebody who says what people say in a room: a sentence or two, which together have about a hundred letters";
@@ -31,7 +34,11 @@ pub fn count_messages(text: &str) -> usize {
 pub async fn read_messages(socket: &mut WebSocketClient, messages: usize) {
     let mut received = 0;
     while received < messages {
-        socket.read_texts(messages - received, |frame| received += count_messages(frame)).await;
+        let take = |frame: &str| {
+            assert!(!frame.contains(ERRORS), "the server answered with an error: {frame}");
+            received += count_messages(frame);
+        };
+        socket.read_texts(messages - received, take).await;
     }
     assert_eq!(received, messages, "every message comes once");
 }
