@@ -24,7 +24,7 @@ use crate::domain::client_key::ClientKey;
 use crate::domain::limits::Limits;
 use crate::domain::room::{Room, RoomId};
 use crate::domain::user::UserId;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Metrics};
 use crate::store::{Store, StoreError};
 
 pub use crate::access::denied::{Denied, LockedOut, LockoutReason};
@@ -59,6 +59,11 @@ impl Access {
             enabled.then(|| WrongTokens::new(Arc::<dyn Store>::clone(store), settings.wrong_tokens_per_user));
         let identities = Identities::new(settings.identity, limits, parse_room);
         Self { room_codes, wrong_tokens, identities, refusals }
+    }
+
+    /// Registers the metrics of identities. Those of lockouts are in `refusals`.
+    pub fn register(&self, metrics: &Metrics) {
+        self.identities.register(metrics);
     }
 
     /// Refuses a client that is locked out of a room, as far as this process knows. Does not call the store, so it is a
@@ -96,21 +101,18 @@ impl Access {
     /// The identity that a user presents as its token; `None` if it presents none. Fails if the identity is not valid in the room,
     /// or if users need one.
     pub fn check_identity(&self, room: &Room, token: Option<&str>) -> Result<Option<Arc<Identity>>, IdentityError> {
-        let identity = self.identities.of_token(token)?;
-        identity.as_ref().map_or(Ok(()), |identity| identity.check_room(room.id))?;
-        Ok(identity)
+        self.check_in_room(self.identities.of_token(token), room)
     }
 
     /// Checks whether a client may create rooms with this identity, or without one.
     pub fn check_room_creator(&self, identity: Option<&str>) -> Result<(), IdentityError> {
-        self.identities.check_room_creator(identity)
+        self.count_refusal(self.identities.check_room_creator(identity))
     }
 
     /// Whether `token` proves the owner of a room: its owner token, or an identity with the role of its owner. Counts a wrong token,
     /// and fails if there were too many: see [`record_wrong_token`](Self::record_wrong_token). Nobody guesses identities.
     pub async fn check_owner_token(&self, client: ClientKey, room: &Room, token: &str) -> Result<bool, Denied> {
-        if let Some(identity) = self.identities.of_owner_token(token)? {
-            identity.check_room(room.id)?;
+        if let Some(identity) = self.check_in_room(self.identities.of_owner_token(token), room)? {
             return Ok(identity.is_owner_of(room.id));
         }
         if secrets::is_owner_token(room, token) {
@@ -148,6 +150,23 @@ impl Access {
         let Some(wrong_tokens) = &self.wrong_tokens else { return Ok(None) };
         let remaining = wrong_tokens.record(client, user).await?;
         Ok(remaining.map(|retry_after| self.count(LockedOut { reason: LockoutReason::WrongTokens, retry_after })))
+    }
+
+    /// Checks that an identity, if there is one, is valid in a room. Counts a refusal.
+    fn check_in_room(
+        &self,
+        identity: Result<Option<Arc<Identity>>, IdentityError>,
+        room: &Room,
+    ) -> Result<Option<Arc<Identity>>, IdentityError> {
+        let checked = identity.and_then(|identity| {
+            identity.as_ref().map_or(Ok(()), |identity| identity.check_room(room.id))?;
+            Ok(identity)
+        });
+        self.count_refusal(checked)
+    }
+
+    fn count_refusal<T>(&self, checked: Result<T, IdentityError>) -> Result<T, IdentityError> {
+        checked.inspect_err(|error| self.identities.record_refusal(*error))
     }
 
     fn count(&self, locked_out: LockedOut) -> LockedOut {

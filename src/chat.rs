@@ -130,6 +130,7 @@ impl Chat {
     pub fn register(&self, metrics: &Metrics) {
         let help = "Actions refused because they came too often or after too many failures";
         metrics.register("livechat_rate_limit_refusals", help, self.refusals.clone());
+        self.access.register(metrics);
     }
 
     /// Creates a room with a random code. Also returns the token that proves its owner. The operator decides whether an identity is

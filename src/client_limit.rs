@@ -11,6 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::domain::client_key::ClientKey;
+use crate::metrics::{LimitUsage, Metrics};
 
 pub use crate::client_limit::without_permit::without_permit;
 
@@ -33,6 +34,8 @@ struct Held {
     total: usize,
     /// Only clients that hold something.
     by_client: HashMap<ClientKey, usize>,
+    refused_per_client: u64,
+    refused_in_total: u64,
 }
 
 /// The limit that is reached.
@@ -66,6 +69,19 @@ impl ClientLimit {
     /// Counts `amount` for `client`, unless that would exceed a limit. Without a client, it counts only in total.
     pub fn acquire(self: &Arc<Self>, client: Option<ClientKey>, amount: usize) -> Result<ClientPermit, Exceeded> {
         let mut held = self.held.lock();
+        match self.add(&mut held, client, amount) {
+            Ok(()) => Ok(ClientPermit { limit: Arc::clone(self), client, amount }),
+            Err(exceeded) => {
+                match exceeded {
+                    Exceeded::PerClient => held.refused_per_client += 1,
+                    Exceeded::Total => held.refused_in_total += 1,
+                }
+                Err(exceeded)
+            }
+        }
+    }
+
+    fn add(&self, held: &mut Held, client: Option<ClientKey>, amount: usize) -> Result<(), Exceeded> {
         let total = sum_within(held.total, amount, self.total).ok_or(Exceeded::Total)?;
         if let Some(client) = client {
             let by_client = held.by_client.get(&client).copied().unwrap_or_default();
@@ -77,7 +93,7 @@ impl ClientLimit {
             held.by_client.insert(client, by_client);
         }
         held.total = total;
-        Ok(ClientPermit { limit: Arc::clone(self), client, amount })
+        Ok(())
     }
 
     fn release(&self, client: Option<ClientKey>, amount: usize) {
@@ -90,6 +106,17 @@ impl ClientLimit {
                 by_client.remove();
             }
         }
+    }
+
+    /// Registers the metrics of this limit.
+    pub fn register(self: &Arc<Self>, name: &'static str, metrics: &Metrics) {
+        let limit = Arc::clone(self);
+        metrics.register_limit(name, move || limit.usage());
+    }
+
+    fn usage(&self) -> LimitUsage {
+        let Held { total, refused_per_client, refused_in_total, .. } = *self.held.lock();
+        LimitUsage { held: total, max: self.total, refused_per_client, refused_in_total }
     }
 
     /// The amount that all clients hold together.
@@ -152,6 +179,8 @@ mod tests {
         // Without a client, only the total counts.
         let others = [limit.acquire(None, 1), limit.acquire(client(2), 4)].map(|permit| permit.expect("a permit"));
         assert_eq!(limit.acquire(client(3), 1).err(), Some(Exceeded::Total));
+        let usage = LimitUsage { held: 15, max: 15, refused_per_client: 1, refused_in_total: 2 };
+        assert_eq!(limit.usage(), usage);
         drop((seven, others));
         assert_eq!((limit.total_held(), limit.held.lock().by_client.len()), (3, 1));
         drop(three);

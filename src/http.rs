@@ -112,7 +112,7 @@ pub fn router(chat: &Chat, settings: Settings, drain: &Drain, metrics: &Metrics)
         .map_response(move |response| slow_response::enforce_min_rate(response, write_timeout));
     let apis = Router::new()
         .merge(graphql::transport::routes(operations, drain.clone(), settings.transports))
-        .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string(), metrics.operations()))
+        .merge(rest::routes(chat.clone(), settings.rest, &settings.base_path.to_string(), metrics))
         .merge(web::routes(settings.web))
         .merge(probes.clone());
     let routes = below_base_path(apis, &settings.base_path, probes)

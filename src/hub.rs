@@ -137,7 +137,7 @@ impl Hub {
             let mut rooms = self.rooms.lock();
             let watched = rooms.entry(room).or_insert_with(|| self.watch_room(state));
             let presence = watched.presence.take().unwrap_or_else(|| self.start_presence(room, watched));
-            let reader = PresenceReader::new(&presence);
+            let reader = PresenceReader::new(&presence, &self.metrics);
             watched.presence = Some(presence);
             self.metrics.rooms.set(rooms.len() as i64);
             reader
@@ -156,7 +156,9 @@ impl Hub {
     /// The presence of a room, kept by a task of its own as long as anybody reads it or is present. The caller holds the lock of the
     /// rooms.
     fn start_presence(&self, room: RoomId, watched: &WatchedRoom) -> Arc<RoomPresence> {
-        let presence = RoomPresence::new(room, watched.ends, watched.viewers, watched.live.is_none());
+        let users_present = &self.metrics.users_present;
+        let is_closed = watched.live.is_none();
+        let presence = RoomPresence::new(room, watched.ends, watched.viewers, is_closed, users_present);
         let presence = Arc::new(presence);
         let watch = PresenceWatch { room, presence: Arc::clone(&presence), hub: self.clone() };
         self.tasks.spawn(watch.run(self.store.subscribe(room)));

@@ -1,8 +1,9 @@
-//! Registration and text format of metrics for Prometheus, the operation metrics of both APIs and the process metrics. Every
-//! other metric is defined by the module that records it.
+//! Registration and text format of metrics for Prometheus, the operation metrics of both APIs, and the metrics of limits and of the
+//! process. Every other metric is defined by the module that records it.
 //!
 //! Label values come from lists in the code, never from a request, so the number of series is bounded.
 
+mod limits;
 mod operations;
 mod process;
 
@@ -20,6 +21,9 @@ pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::histogram::Histogram;
 
+use crate::metrics::limits::LimitCollector;
+
+pub use crate::metrics::limits::LimitUsage;
 pub use crate::metrics::operations::{OK, OperationMetrics};
 
 /// Label names and values.
@@ -45,13 +49,21 @@ const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     operations: OperationMetrics,
+    limits: LimitCollector,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let metrics = Self { registry: Arc::default(), operations: OperationMetrics::default() };
+        let metrics = Self {
+            registry: Arc::default(),
+            operations: OperationMetrics::default(),
+            limits: LimitCollector::default(),
+        };
         metrics.operations.register(&metrics);
-        metrics.registry.lock().register_collector(Box::new(process::ProcessCollector));
+        let mut registry = metrics.registry.lock();
+        registry.register_collector(Box::new(metrics.limits.clone()));
+        registry.register_collector(Box::new(process::ProcessCollector));
+        drop(registry);
         metrics
     }
 }
@@ -60,6 +72,11 @@ impl Metrics {
     /// Registers a metric. `name` has no `_total`, which is appended to counters; `help` has no full stop at its end.
     pub fn register(&self, name: &str, help: &str, metric: impl EncodeMetric + Debug + Send + Sync + 'static) {
         self.registry.lock().register(name, help, metric);
+    }
+
+    /// Registers a limit on what clients hold at once. `read` is called at each scrape.
+    pub fn register_limit(&self, limit: &'static str, read: impl Fn() -> LimitUsage + Send + Sync + 'static) {
+        self.limits.add(limit, read);
     }
 
     /// Registers facts that do not change while the process runs.

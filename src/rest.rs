@@ -34,7 +34,7 @@ use axum::routing::{get, post};
 
 use crate::chat::Chat;
 use crate::domain::client_key::ClientKey;
-use crate::metrics::OperationMetrics;
+use crate::metrics::Metrics;
 
 use crate::rest::long_read::LongReads;
 
@@ -75,7 +75,7 @@ impl<S: Sync> FromRequestParts<S> for Client {
 
 /// The six legacy routes at all of their paths, and `/openapi.json`, which describes them as mounted below `base`: empty, or a
 /// path without a trailing slash. `http` adds layers and fallbacks.
-pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMetrics) -> Router {
+pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &Metrics) -> Router {
     let routes = [
         ("/room/create", "GET", get(room::create)),
         ("/room", "POST", post(room::open)),
@@ -88,7 +88,7 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMet
     for (path, method, handler) in routes {
         // By itself, the router would treat HEAD like GET, and so create a room for it. The original did not allow HEAD.
         let reject = move || only_allowed(method);
-        let methods = metrics::record_operations(handler.head(reject).fallback(reject), path, metrics);
+        let methods = metrics::record_operations(handler.head(reject).fallback(reject), path, metrics.operations());
         for prefix in ["", "/v1"] {
             for slash in ["", "/"] {
                 router = router.route(&format!("{prefix}{path}{slash}"), methods.clone());
@@ -96,6 +96,7 @@ pub fn routes(chat: Chat, settings: Settings, base: &str, metrics: &OperationMet
         }
     }
     let long_reads = LongReads::new(settings.max_reads_per_client, settings.max_reads, settings.read_timeout);
+    long_reads.register(metrics);
     router
         .with_state(RestState { chat, error_status: settings.error_status, long_reads, rooms_listed: Arc::default() })
         .merge(openapi::routes(base))

@@ -9,6 +9,7 @@ use hyper::body::Bytes;
 
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
+use crate::metrics::Metrics;
 
 /// Bytes of one response or stream that are not counted: a connection costs as much by itself.
 pub const UNCOUNTED: usize = 16 * 1024;
@@ -29,6 +30,11 @@ pub struct UnsentBytes(Arc<ClientLimit>);
 impl UnsentBytes {
     pub fn new(settings: Settings) -> Self {
         Self(ClientLimit::shared(settings.per_client, settings.total))
+    }
+
+    /// Registers the metrics of the limits.
+    pub fn register(&self, metrics: &Metrics) {
+        self.0.register("unsent_bytes", metrics);
     }
 
     /// Counts `amount` bytes for `client` until the permit is dropped. It can be resized meanwhile.

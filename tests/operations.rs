@@ -7,6 +7,7 @@ mod docs;
 mod documented_settings;
 mod dotenv;
 mod drain;
+mod feature_metrics;
 mod logging;
 mod metrics;
 mod readme;

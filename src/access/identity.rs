@@ -7,6 +7,7 @@ mod claims;
 mod error;
 mod key_file;
 mod keys;
+mod metrics;
 mod settings;
 mod signatures;
 
@@ -22,12 +23,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::access::identity::claims::Claims;
 use crate::access::identity::keys::Keys;
+use crate::access::identity::metrics::IdentityMetrics;
 use crate::domain::limits::Limits;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
+use crate::metrics::Metrics;
 
 pub use crate::access::identity::claims::Identity;
-pub use crate::access::identity::error::IdentityError;
+pub use crate::access::identity::error::{Defect, IdentityError};
 pub use crate::access::identity::key_file::{KeyFile, KeyFileError};
 pub use crate::access::identity::settings::{Requirement, RoomCreators, Secret, SecretTooShort, Settings};
 
@@ -49,6 +52,7 @@ pub struct Identities {
     parse_room: fn(&str) -> Option<RoomId>,
     keys: Arc<RwLock<Arc<Keys>>>,
     cache: Cache<Hash, Entry, Weight>,
+    metrics: IdentityMetrics,
     /// Replaces `keys` when their file changes; ends with this.
     _watch: Option<AbortOnDropHandle<()>>,
 }
@@ -85,9 +89,23 @@ impl Identities {
         let of_file = key_file.as_ref().map(|file| file.keys.clone()).unwrap_or_default();
         let keys = Arc::new(RwLock::new(Arc::new(with_secret(of_file))));
         let replaced = Arc::clone(&keys);
-        let watch = key_file.map(|file| file.watch(move |keys| *replaced.write() = Arc::new(with_secret(keys))));
+        let metrics = IdentityMetrics::default();
+        let watch = key_file.map(|file| {
+            metrics.record_keys(file.keys.len());
+            file.watch(metrics.clone(), move |keys| *replaced.write() = Arc::new(with_secret(keys)))
+        });
         let cache = Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight);
-        Self { requirement, room_creators, limits, parse_room, keys, cache, _watch: watch }
+        Self { requirement, room_creators, limits, parse_room, keys, cache, metrics, _watch: watch }
+    }
+
+    /// Registers the metrics of identities.
+    pub fn register(&self, metrics: &Metrics) {
+        self.metrics.register(metrics);
+    }
+
+    /// Counts a refusal.
+    pub fn record_refusal(&self, error: IdentityError) {
+        self.metrics.record_refusal(error);
     }
 
     /// Whether a token is meant as an identity, valid or not.
@@ -114,7 +132,7 @@ impl Identities {
     pub fn check_room_creator(&self, identity: Option<&str>) -> Result<(), IdentityError> {
         match identity {
             Some(text) if self.verify(text)?.room.is_some() => {
-                Err(IdentityError::Invalid("it is for one room, and cannot create another"))
+                Err(IdentityError::Invalid(Defect::OtherRoom, "it is for one room, and cannot create another"))
             }
             None if self.room_creators == RoomCreators::Identified => Err(IdentityError::RequiredToCreateRooms),
             Some(_) | None => Ok(()),
@@ -124,10 +142,10 @@ impl Identities {
     /// Checks an identity: its form, its signature and its claims. Its room is up to the caller.
     pub fn verify(&self, text: &str) -> Result<Arc<Identity>, IdentityError> {
         if self.requirement == Requirement::Off {
-            return Err(IdentityError::Invalid("this server does not accept identities"));
+            return Err(IdentityError::Invalid(Defect::NotAccepted, "this server does not accept identities"));
         }
         if text.len() > MAX_BYTES {
-            return Err(IdentityError::Invalid("it is longer than 4096 bytes"));
+            return Err(IdentityError::Invalid(Defect::Malformed, "it is longer than 4096 bytes"));
         }
         let (now, keys) = (now(), Arc::clone(&self.keys.read()));
         let hash = Hash::from(Sha256::digest(text));
@@ -157,8 +175,9 @@ fn has_form_of_identity(token: &str) -> bool {
 
 /// The claims of a JWT, if it is signed with one of the keys.
 fn check_signature(text: &str, keys: &Keys) -> Result<Claims, IdentityError> {
-    const NOT_JWT: IdentityError = IdentityError::Invalid("it is not a JWT");
-    const UNKNOWN_KEY: IdentityError = IdentityError::Invalid("no key of this server has its alg and kid");
+    const NOT_JWT: IdentityError = IdentityError::Invalid(Defect::Malformed, "it is not a JWT");
+    const UNKNOWN_KEY: IdentityError =
+        IdentityError::Invalid(Defect::UnknownKey, "no key of this server has its alg and kid");
     if !has_form_of_identity(text) {
         return Err(NOT_JWT);
     }
@@ -171,12 +190,13 @@ fn check_signature(text: &str, keys: &Keys) -> Result<Claims, IdentityError> {
     validation.required_spec_claims.clear();
     let decoded = decode::<Claims>(text, &key.key, &validation).map_err(|error| {
         use jsonwebtoken::errors::ErrorKind;
-        IdentityError::Invalid(match error.kind() {
-            ErrorKind::InvalidSignature => "its signature is wrong",
-            ErrorKind::InvalidAudience => "it is for another audience; leave out aud",
-            ErrorKind::Json(_) => "it needs the claims sub, name (texts) and exp (a number)",
+        let (defect, message) = match error.kind() {
+            ErrorKind::InvalidSignature => (Defect::WrongSignature, "its signature is wrong"),
+            ErrorKind::InvalidAudience => (Defect::WrongClaims, "it is for another audience; leave out aud"),
+            ErrorKind::Json(_) => (Defect::WrongClaims, "it needs the claims sub, name (texts) and exp (a number)"),
             _ => return NOT_JWT,
-        })
+        };
+        IdentityError::Invalid(defect, message)
     })?;
     Ok(decoded.claims)
 }

@@ -77,7 +77,7 @@ impl ChatError {
             Self::Identity(IdentityError::Required | IdentityError::RequiredToCreateRooms) => {
                 ErrorCode::IdentityRequired
             }
-            Self::Identity(IdentityError::Invalid(_)) => ErrorCode::IdentityInvalid,
+            Self::Identity(IdentityError::Invalid(..)) => ErrorCode::IdentityInvalid,
             Self::Identity(IdentityError::Expired) => ErrorCode::IdentityExpired,
             Self::OwnerTokenInvalid => ErrorCode::OwnerTokenInvalid,
             Self::PresenceTokenInvalid => ErrorCode::PresenceTokenInvalid,

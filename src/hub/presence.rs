@@ -18,6 +18,8 @@ use tokio::time::Instant;
 
 use crate::domain::presence::{PresenceUpdate, PresentUser};
 use crate::domain::user::UserId;
+use crate::hub::metrics::HubMetrics;
+use crate::metrics::GaugeGuard;
 use crate::store::{AddressHash, Store, StoreError};
 
 pub(super) use crate::hub::presence::room::RoomPresence;
@@ -43,6 +45,8 @@ pub(super) async fn run(
 /// One reader of a room's presence. Dropping it ends the subscription.
 pub struct PresenceReader {
     room: Arc<RoomPresence>,
+    metrics: Arc<HubMetrics>,
+    _open: GaugeGuard,
     /// The user that this subscription shows to the others.
     shown: Option<UserId>,
     /// `None` before the first snapshot, and when updates were lost.
@@ -51,9 +55,10 @@ pub struct PresenceReader {
 
 impl PresenceReader {
     /// Adds a reader. The caller holds the lock of the rooms, so that a room with readers keeps its presence.
-    pub(super) fn new(room: &Arc<RoomPresence>) -> Self {
+    pub(super) fn new(room: &Arc<RoomPresence>, metrics: &Arc<HubMetrics>) -> Self {
         room.lock().readers += 1;
-        Self { room: Arc::clone(room), shown: None, updates: None }
+        let (room, metrics, open) = (Arc::clone(room), Arc::clone(metrics), GaugeGuard::new(&metrics.presence_readers));
+        Self { room, metrics, _open: open, shown: None, updates: None }
     }
 
     /// Waits until the users of other nodes are known.
@@ -83,10 +88,14 @@ impl PresenceReader {
             let Some(updates) = &mut self.updates else {
                 let (snapshot, updates) = self.room.lock().subscribe()?;
                 self.updates = Some(updates);
+                self.metrics.record_presence_update(&snapshot.kind);
                 return Some(snapshot);
             };
             match updates.recv().await {
-                Ok(update) => return Some(update),
+                Ok(update) => {
+                    self.metrics.record_presence_update(&update.kind);
+                    return Some(update);
+                }
                 Err(broadcast::error::RecvError::Lagged(_)) => self.updates = None,
                 Err(broadcast::error::RecvError::Closed) => return None,
             }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::chat::ChatError;
 use crate::client_limit::{ClientLimit, ClientPermit, Exceeded};
 use crate::domain::client_key::ClientKey;
+use crate::metrics::Metrics;
 use crate::rest::envelope::Envelope;
 
 /// Maximum size of a response that is buffered before it is sent, in bytes. A buffered response has a `content-length`, and a
@@ -57,6 +58,11 @@ pub(super) struct LongReads {
 impl LongReads {
     pub(super) fn new(per_client: usize, total: usize, timeout: Duration) -> Self {
         Self { limit: ClientLimit::shared(per_client, total), timeout }
+    }
+
+    /// Registers the metrics of the limits.
+    pub(super) fn register(&self, metrics: &Metrics) {
+        self.limit.register("legacy_reads", metrics);
     }
 
     /// Starts one more response for `client`, or returns the limit that is reached.

@@ -10,46 +10,10 @@ use crate::support::eventually;
 use crate::support::http::Client as Http;
 use crate::support::raw::Raw;
 use crate::support::rest::RestUser;
+use crate::support::scrape::Scrape;
 use crate::support::server::Server;
 use crate::support::stream::{Stream, http, post};
 use crate::support::subscriber::{EVENTS, Received, Subscriber};
-
-/// One scrape.
-struct Scrape(String);
-
-impl Scrape {
-    async fn of(server: &Server) -> Self {
-        let answer = Http::of(&server.url("")).get("/metrics").await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let media_type = answer.header("content-type").expect("a media type");
-        assert!(media_type.starts_with("application/openmetrics-text; version=1.0.0"), "{media_type}");
-        assert!(answer.body.ends_with("# EOF\n"));
-        Self(answer.body)
-    }
-
-    fn series(&self) -> impl Iterator<Item = (&str, BTreeMap<&str, &str>, f64)> {
-        self.0.lines().filter(|line| !line.starts_with('#')).map(|line| {
-            let (series, value) = line.rsplit_once(' ').expect("a value");
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let labels = labels.trim_end_matches('}').split("\",").filter_map(|label| label.split_once("=\""));
-            let labels = labels.map(|(name, value)| (name, value.trim_end_matches('"'))).collect();
-            (name, labels, value.parse().expect("a number"))
-        })
-    }
-
-    /// The value of the series with this name and exactly these labels.
-    fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let labels: BTreeMap<_, _> = labels.iter().copied().collect();
-        let found: Vec<_> = self.series().filter(|(known, with, _)| *known == name && *with == labels).collect();
-        let [(_, _, value)] = found[..] else { panic!("{} of {name} {labels:?} in\n{}", found.len(), self.0) };
-        value
-    }
-
-    fn operations(&self, api: &str, operation: &str, outcome: &str) -> f64 {
-        let labels = [("api", api), ("operation", operation), ("outcome", outcome)];
-        self.value("livechat_operations_total", &labels)
-    }
-}
 
 fn room_variables(room: &RoomKey) -> Value {
     json!({ "roomId": room.id, "roomCode": room.code })
@@ -361,6 +325,15 @@ fn promtool_accepts_the_alert_rules() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
+/// tests/operations/alerts.yaml has series, and the alerts that they must raise.
+#[test]
+fn alerts_fire_when_they_should_and_not_before() {
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/operations/alerts.yaml");
+    let tested = Command::new("promtool").args(["test", "rules", cases]).output().expect("promtool: tests/tools.sh");
+    let output = format!("{}{}", String::from_utf8_lossy(&tested.stdout), String::from_utf8_lossy(&tested.stderr));
+    assert!(tested.status.success(), "{output}");
+}
+
 #[test]
 fn every_alert_has_a_summary_a_severity_and_a_runbook() {
     let rules = include_str!("../../deploy/prometheus/alerts.yaml");
@@ -374,5 +347,5 @@ fn every_alert_has_a_summary_a_severity_and_a_runbook() {
         assert!(rule.contains("summary: ") && rule.contains("severity: "), "{name}");
         count += 1;
     }
-    assert_eq!(count, 9);
+    assert_eq!(count, 13);
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::access::identity::error::IdentityError;
+use crate::access::identity::error::{Defect, IdentityError};
 use crate::domain::limits::Limits;
 use crate::domain::room::RoomId;
 use crate::domain::timestamp::Timestamp;
@@ -43,7 +43,7 @@ impl Identity {
         limits: &Limits,
         parse_room: impl FnOnce(&str) -> Option<RoomId>,
     ) -> Result<Self, IdentityError> {
-        let invalid = IdentityError::Invalid;
+        let invalid = |message| IdentityError::Invalid(Defect::WrongClaims, message);
         let id = UserId::from_subject(&claims.sub, limits)
             .map_err(|_| invalid("sub must have 1 to USER_ID_MAX_LENGTH characters, one of them visible"))?;
         let display_name = DisplayName::parse(&claims.name, limits)
@@ -68,7 +68,7 @@ impl Identity {
         let not_before =
             timestamp(claims.nbf.unwrap_or_default() - LEEWAY).ok_or(invalid("nbf must be a time in seconds"))?;
         if now < not_before {
-            return Err(invalid("it is not valid yet (nbf)"));
+            return Err(IdentityError::Invalid(Defect::NotYetValid, "it is not valid yet (nbf)"));
         }
         Ok(Self { user: User { id, display_name, avatar_url }, room, is_owner, expires_at })
     }
@@ -76,7 +76,7 @@ impl Identity {
     /// Checks that the identity is valid in a room.
     pub fn check_room(&self, room: RoomId) -> Result<(), IdentityError> {
         match self.room {
-            Some(other) if other != room => Err(IdentityError::Invalid("it is for another room")),
+            Some(other) if other != room => Err(IdentityError::Invalid(Defect::OtherRoom, "it is for another room")),
             _ => Ok(()),
         }
     }

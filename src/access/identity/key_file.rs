@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::access::identity::keys::{JwksError, Keys};
+use crate::access::identity::metrics::IdentityMetrics;
 
 /// Largest file, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -48,7 +49,11 @@ impl KeyFile {
 
     /// Reads the file again regularly, if it has changed, and passes its keys to `replace`, until the handle is dropped. A file
     /// that cannot be used changes nothing, and is logged once.
-    pub(super) fn watch(mut self, replace: impl Fn(Keys) + Send + 'static) -> AbortOnDropHandle<()> {
+    pub(super) fn watch(
+        mut self,
+        metrics: IdentityMetrics,
+        replace: impl Fn(Keys) + Send + 'static,
+    ) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(CHECK_INTERVAL).await;
@@ -62,11 +67,15 @@ impl KeyFile {
                     None => {}
                     Some(Ok(keys)) => {
                         tracing::info!("the keys of identities were read again from IDENTITY_KEYS");
+                        metrics.record_keys(keys.len());
                         replace(keys);
                     }
-                    Some(Err(error)) => tracing::error!(
-                        "IDENTITY_KEYS has changed, and the file {error}; identities are still checked with the former keys"
-                    ),
+                    Some(Err(error)) => {
+                        metrics.record_unusable_file();
+                        tracing::error!(
+                            "IDENTITY_KEYS has changed, and the file {error}; identities are still checked with the former keys"
+                        );
+                    }
                 }
             }
         }))

@@ -35,6 +35,10 @@ struct Jwks {
 }
 
 impl Keys {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The keys of a JWKS that can check identities. Others are ignored, as RFC 7517 asks: private and symmetric keys, those for
     /// encryption, and those of other algorithms.
     pub(super) fn from_jwks(json: &[u8]) -> Result<Self, JwksError> {

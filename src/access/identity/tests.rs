@@ -138,7 +138,7 @@ async fn what_no_key_has_signed_is_refused() {
         }),
     ] {
         let refused = identities.verify(&text).err();
-        assert!(matches!(refused, Some(IdentityError::Invalid(_))), "{what}: {refused:?}");
+        assert!(matches!(refused, Some(IdentityError::Invalid(..))), "{what}: {refused:?}");
     }
     assert_eq!(identities.cache.len(), 0, "nothing that was refused is remembered");
 }
@@ -172,7 +172,7 @@ fn claims_that_break_a_rule_are_refused_with_the_claim_in_the_message() {
         (with("aud", "another"), "aud"),
     ] {
         match verify(&hs256(&claims)) {
-            Err(error @ IdentityError::Invalid(_)) => {
+            Err(error @ IdentityError::Invalid(..)) => {
                 assert!(error.to_string().contains(word), "{claims}: {error}")
             }
             other => panic!("{claims}: {other:?}"),
@@ -225,7 +225,7 @@ fn only_three_parts_of_base64url_have_the_form_of_an_identity() {
 fn identities_are_not_recognized_while_they_are_off() {
     let identities = identities(Settings { requirement: Requirement::Off, ..settings(None) });
     let text = hs256(&claims());
-    assert!(matches!(identities.verify(&text), Err(IdentityError::Invalid(_))));
+    assert!(matches!(identities.verify(&text), Err(IdentityError::Invalid(..))));
     assert!(matches!(identities.of_token(Some(&text)), Ok(None)));
 }
 
@@ -239,7 +239,7 @@ fn with_required_identities_no_other_token_will_do() {
     for requirement in [Requirement::Optional, Requirement::Required] {
         let text = hs256(&claims());
         assert!(identities(requirement).of_token(Some(&text)).is_ok_and(|identity| identity.is_some()));
-        assert!(matches!(identities(requirement).of_token(Some("a.b.c")), Err(IdentityError::Invalid(_))));
+        assert!(matches!(identities(requirement).of_token(Some("a.b.c")), Err(IdentityError::Invalid(..))));
     }
 }
 

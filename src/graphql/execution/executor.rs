@@ -73,9 +73,17 @@ impl Executor {
     /// An executor over `chat`. `unsent` counts responses until they have been sent.
     pub fn new(chat: Chat, settings: Settings, unsent: UnsentBytes, metrics: &Metrics) -> Self {
         let introspection = settings.limits.introspection;
-        let metrics = GraphqlMetrics::new(metrics);
         let limits = settings.subscriptions;
         let distinct = ClientLimit::new(limits.distinct_per_client, limits.distinct);
+        let open = ClientLimit::new(limits.per_client, limits.total);
+        let in_flight = ClientLimit::shared(usize::MAX, settings.max_in_flight);
+        for (name, limit) in
+            [("operations", &in_flight), ("subscriptions", &open), ("distinct_subscriptions", &distinct)]
+        {
+            limit.register(name, metrics);
+        }
+        unsent.register(metrics);
+        let metrics = GraphqlMetrics::new(metrics, settings.trusted_documents.as_ref().map(TrustedDocuments::len));
         let events = event_schema(introspection).data(chat.clone());
         let (max, made) = (settings.response_max, metrics.renderings.clone());
         let renderings = Renderings::new(events, introspection, distinct, max, made);
@@ -87,8 +95,8 @@ impl Executor {
             documents: Documents::new(settings.limits),
             persisted_queries: PersistedQueries::new(settings.persisted_queries),
             trusted_documents: settings.trusted_documents,
-            subscriptions: Subscriptions::new(chat.clone(), renderings, limits, time_limit, metrics.clone()),
-            in_flight: ClientLimit::shared(usize::MAX, settings.max_in_flight),
+            subscriptions: Subscriptions::new(chat.clone(), renderings, open, time_limit, metrics.clone()),
+            in_flight,
             time_limit,
             response_max: settings.response_max,
             chat,

@@ -56,7 +56,8 @@ impl PathCounters {
 }
 
 impl GraphqlMetrics {
-    pub(in crate::graphql) fn new(metrics: &Metrics) -> Self {
+    /// `trusted_documents` is the number of documents that may run, if not any may.
+    pub(in crate::graphql) fn new(metrics: &Metrics, trusted_documents: Option<usize>) -> Self {
         let (renderings, answers) = (Counters::default(), Counters::default());
         let registered = Self {
             operations: metrics.operations().clone(),
@@ -75,6 +76,10 @@ impl GraphqlMetrics {
         metrics.register("livechat_renderings", help, renderings);
         let help = "Queries and mutations that were executed, by the path that answered: fast or schema";
         metrics.register("livechat_graphql_answers", help, answers);
+        let listed: Gauge = Gauge::default();
+        listed.set(trusted_documents.and_then(|count| count.try_into().ok()).unwrap_or_default());
+        let help = "Documents that may run, those of the server's own pages included; 0 if any may";
+        metrics.register("livechat_trusted_documents", help, listed);
         registered
     }
 

@@ -51,11 +51,10 @@ impl Subscriptions {
     pub(in crate::graphql) fn new(
         chat: Chat,
         renderings: Renderings,
-        limits: SubscriptionLimits,
+        open: Arc<ClientLimit>,
         time_limit: Duration,
         metrics: GraphqlMetrics,
     ) -> Self {
-        let open = ClientLimit::new(limits.per_client, limits.total);
         Self { chat, renderings, open, time_limit, metrics }
     }
 

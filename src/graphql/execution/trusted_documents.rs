@@ -71,6 +71,11 @@ impl TrustedDocuments {
         Ok(Self(Arc::new(index)))
     }
 
+    /// The number of documents.
+    pub(in crate::graphql) fn len(&self) -> usize {
+        self.0.by_id.len()
+    }
+
     /// The document of a request; `None` if it is not listed.
     pub(in crate::graphql) fn find(&self, parameters: &Parameters) -> Option<&TrustedDocument> {
         if !parameters.query.is_empty() {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::domain::presence::{PRESENCE_LINGER, PresentUser};
 use crate::domain::user::{Role, User, UserId};
+use crate::metrics::{Gauge, GaugeGuard};
 use crate::store::AddressHash;
 
 /// How much longer a user stays here than it lingers: if it has come back on another node in the last moment, that node's report
@@ -21,6 +22,7 @@ pub(super) struct LocalUsers {
     next_expiry: Option<Instant>,
     /// Changes whenever another user is shown, or shown differently.
     version: u64,
+    present: Gauge,
 }
 
 struct LocalUser {
@@ -32,6 +34,7 @@ struct LocalUser {
     leaves_at: Option<Instant>,
     /// It is not shown before this time.
     banned_until: Option<Instant>,
+    _counted: GaugeGuard,
 }
 
 impl LocalUser {
@@ -41,11 +44,25 @@ impl LocalUser {
 }
 
 impl LocalUsers {
+    /// Nobody yet. Each user is counted in `present` for as long as it is here.
+    pub(super) fn counted_in(present: &Gauge) -> Self {
+        Self { present: present.clone(), ..Self::default() }
+    }
+
     /// Adds a subscription of a user from an address. The user is shown as it is here, and stays an owner.
     pub(super) fn join(&mut self, user: PresentUser, address: Option<AddressHash>) {
         match self.users.entry(user.user.id.clone()) {
             Entry::Vacant(entry) => {
-                entry.insert(LocalUser { user, address, subscriptions: 1, leaves_at: None, banned_until: None });
+                let counted = GaugeGuard::new(&self.present);
+                let known = LocalUser {
+                    user,
+                    address,
+                    subscriptions: 1,
+                    leaves_at: None,
+                    banned_until: None,
+                    _counted: counted,
+                };
+                entry.insert(known);
                 self.version += 1;
             }
             Entry::Occupied(mut entry) => {
@@ -107,7 +124,7 @@ impl LocalUsers {
         if self.next_expiry.is_none_or(|next| next > now) {
             return;
         }
-        let Self { users, next_expiry, version } = self;
+        let Self { users, next_expiry, version, .. } = self;
         *next_expiry = None;
         users.retain(|_, known| {
             if known.banned_until.is_some_and(|until| until <= now) {

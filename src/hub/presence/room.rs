@@ -7,8 +7,10 @@ use tokio::time::Instant;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::presence::Typing;
 use crate::domain::room::RoomId;
+use crate::hub::presence::local_users::LocalUsers;
 use crate::hub::presence::state::State;
 use crate::hub::room_end::RoomEnd;
+use crate::metrics::Gauge;
 use crate::store::Member;
 
 pub(in crate::hub) struct RoomPresence {
@@ -23,12 +25,20 @@ pub(in crate::hub) struct RoomPresence {
 }
 
 impl RoomPresence {
-    /// With `is_closed`, the room has ended already.
-    pub(in crate::hub) fn new(room: RoomId, ends: RoomEnd, viewers: u32, is_closed: bool) -> Self {
+    /// With `is_closed`, the room has ended already. Users of this node are counted in `users_present`.
+    pub(in crate::hub) fn new(
+        room: RoomId,
+        ends: RoomEnd,
+        viewers: u32,
+        is_closed: bool,
+        users_present: &Gauge,
+    ) -> Self {
+        let mut state = State::new(viewers, is_closed);
+        state.local = LocalUsers::counted_in(users_present);
         Self {
             room,
             ends,
-            state: Mutex::new(State::new(viewers, is_closed)),
+            state: Mutex::new(state),
             publish: Notify::new(),
             sync: Notify::new(),
             is_complete: watch::Sender::new(is_closed),
