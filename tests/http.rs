@@ -1,4 +1,5 @@
 //! Tests of the HTTP server.
 
 mod behind_nginx;
+mod proxy_mistakes;
 mod status_codes;

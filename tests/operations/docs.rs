@@ -106,7 +106,7 @@ fn tests_in_the_docs_exist() {
         })
     };
     let (mut seen, mut missing) = (0, Vec::new());
-    for page in ["docs/reliability.md", "docs/security.md"] {
+    for page in ["docs/reliability.md", "docs/security.md", "docs/troubleshooting.md"] {
         let text = fs::read_to_string(root().join(page)).expect("a page");
         let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
         for name in rows.flat_map(|row| code_spans(row.rsplit(" | ").next().unwrap_or_default())) {

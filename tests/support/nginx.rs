@@ -26,9 +26,14 @@ impl Nginx {
 
     /// Starts nginx with a minimal configuration, which has nothing but the address of the server.
     pub fn minimal_before(server: &str) -> Self {
+        Self::with_directives(server, "")
+    }
+
+    /// The same, with these directives for every request.
+    pub fn with_directives(server: &str, directives: &str) -> Self {
         Self::start(|directory, address, _| {
-            let server = format!("server {{ listen {address}; location / {{ proxy_pass http://{server}; }} }}");
-            write_configuration(directory, &server)
+            let location = format!("location / {{ proxy_pass http://{server}; {directives} }}");
+            write_configuration(directory, &format!("server {{ listen {address}; {location} }}"))
         })
     }
 
