@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents
+.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs
 
 # Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
 # timers and other processes, so twice as many of them run at once as there are cores.
@@ -13,7 +13,7 @@ test: tools graphiql
 	cd examples/react-page && npm ci --no-audit --no-fund --ignore-scripts && npm run build
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 	cd clients/js && npm ci --no-audit --no-fund --ignore-scripts && npm test
-	$(MAKE) --jobs --output-sync test-openapi test-gateway test-python
+	$(MAKE) --jobs --output-sync test-openapi test-gateway test-python docs
 
 # Tests that mostly wait, so they run together.
 test-openapi:
@@ -76,6 +76,13 @@ cargo-deny:
 # Checks the dependencies for known vulnerabilities. Needs the advisory databases of RustSec and npm, and fails without them.
 advisories: cargo-deny
 	tests/advisories.sh
+
+# Builds the documentation as a site in target/docs-site/html. A link that leads nowhere fails the build. Needs Python 3.11.
+docs:
+	cmp -s docs/site/requirements.txt target/docs/installed.txt || { python3 -m venv --clear target/docs && \
+	  target/docs/bin/pip install --quiet --disable-pip-version-check --requirement docs/site/requirements.txt && \
+	  cp docs/site/requirements.txt target/docs/installed.txt; }
+	target/docs/bin/python docs/site/build.py
 
 # Updates schema.graphql after a change of the schema.
 schema:
