@@ -52,7 +52,8 @@ class Site:
             self.write(page, self.rewritten(page))
         for picture in self.pictures:
             self.write(picture, (ROOT / picture).read_bytes())
-        self.write(Path("site.css"), Path(__file__).with_name("site.css").read_bytes())
+        for name in ["site.css", "calculator.js"]:
+            self.write(Path(name), Path(__file__).with_name(name).read_bytes())
         for source, text in self.sources.items():
             self.write(source, text)
 
