@@ -34,11 +34,12 @@ pub fn count_messages(text: &str) -> usize {
 pub async fn read_messages(socket: &mut WebSocketClient, messages: usize) {
     let mut received = 0;
     while received < messages {
+        let missing = messages - received;
         let take = |frame: &str| {
             assert!(!frame.contains(ERRORS), "the server answered with an error: {frame}");
             received += count_messages(frame);
         };
-        socket.read_texts(messages - received, take).await;
+        socket.read_texts(missing, take).await;
     }
     assert_eq!(received, messages, "every message comes once");
 }
