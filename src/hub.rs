@@ -42,9 +42,9 @@ use crate::hub::log_page::{LOG_PAGE, LogPage};
 use crate::hub::metrics::{HubMetrics, ReplayReason};
 use crate::hub::presence::RoomPresence;
 use crate::hub::reaction_log::ReactionLog;
-use crate::hub::recent_changes::AsOf;
+use crate::hub::recent_changes::RecentChanges;
 use crate::hub::room_end::RoomEnd;
-use crate::hub::watched_room::{RoomWatch, WatchedRoom, WatchedRooms};
+use crate::hub::watched_room::{RoomWatch, SharedRoom, WatchedRoom, WatchedRooms};
 
 pub use crate::hub::follower::{Follower, JoinedRoom};
 pub use crate::hub::presence::PresenceReader;
@@ -109,24 +109,24 @@ impl Hub {
     /// store only delays the stream.
     pub async fn follow(&self, state: &RoomState, after: Position) -> Result<Follower, StoreError> {
         let watch = self.watch(state).await?;
-        let as_of = watch.changes.as_of();
+        let as_of = watch.room.changes.as_of();
         let page = LogPage::new(self.store.read_log(state.room.id, after, LOG_PAGE).await?, LOG_PAGE, as_of);
         if !page.is_empty() {
             self.metrics.record_replay(ReplayReason::Resume);
         }
-        Ok(self.follower(watch, after, as_of, Source::Log(page)))
+        Ok(Follower::new(watch, after, as_of, Source::Log(page)))
     }
 
     /// Joins the live broadcast of a room that others follow on this node. `None` if nobody does.
     pub async fn join(&self, room: RoomId) -> Result<Option<JoinedRoom>, StoreError> {
         let watch = self.watch_if_watched(room).await?;
-        Ok(watch.map(|watch| JoinedRoom { as_of: watch.changes.as_of(), watch }))
+        Ok(watch.map(|watch| JoinedRoom { as_of: watch.room.changes.as_of(), watch }))
     }
 
     /// Every event after the position `head`, in order, each once. `head` must be the last position of the room, read after the
     /// room was joined. Then the broadcast brings every event after it.
     pub fn follow_joined(&self, joined: JoinedRoom, head: Position) -> Follower {
-        self.follower(joined.watch, head, joined.as_of, Source::Live)
+        Follower::new(joined.watch, head, joined.as_of, Source::Live)
     }
 
     /// Opens a subscription of a room's presence. It counts as no viewer, and ends with the room. When this returns, the users of
@@ -158,15 +158,11 @@ impl Hub {
     fn start_presence(&self, room: RoomId, watched: &WatchedRoom) -> Arc<RoomPresence> {
         let users_present = &self.metrics.users_present;
         let is_closed = watched.live.is_none();
-        let presence = RoomPresence::new(room, watched.ends, watched.viewers, is_closed, users_present);
+        let presence = RoomPresence::new(room, watched.shared.ends, watched.viewers, is_closed, users_present);
         let presence = Arc::new(presence);
         let watch = PresenceWatch { room, presence: Arc::clone(&presence), hub: self.clone() };
         self.tasks.spawn(watch.run(self.store.subscribe(room)));
         presence
-    }
-
-    fn follower(&self, watch: RoomWatch, position: Position, as_of: AsOf, source: Source) -> Follower {
-        Follower::new(watch, position, as_of, source, self.stop.clone())
     }
 
     /// Joins the live broadcast of a room. When this returns, nothing committed from then on can be missed.
@@ -175,7 +171,7 @@ impl Hub {
         let (watch, subscribed) = {
             let mut rooms = self.rooms.lock();
             let watched = rooms.entry(room).or_insert_with(|| self.watch_room(state));
-            let joined = watched.join(room, &self.rooms, &self.store, &self.metrics);
+            let joined = watched.join();
             self.metrics.rooms.set(rooms.len() as i64);
             joined
         };
@@ -187,7 +183,7 @@ impl Hub {
     async fn watch_if_watched(&self, room: RoomId) -> Result<Option<RoomWatch>, StoreError> {
         let joined = {
             let mut rooms = self.rooms.lock();
-            rooms.get_mut(&room).map(|watched| watched.join(room, &self.rooms, &self.store, &self.metrics))
+            rooms.get_mut(&room).map(WatchedRoom::join)
         };
         let Some((watch, subscribed)) = joined else { return Ok(None) };
         subscribed.await?;
@@ -198,37 +194,45 @@ impl Hub {
     fn watch_room(&self, state: &RoomState) -> WatchedRoom {
         let room = state.room.id;
         let ends = RoomEnd { at: state.room.expires_at, instant: Instant::now() + state.room.remaining(state.now) };
-        let (rooms, stop) = (Arc::clone(&self.rooms), self.stop.clone());
+        let shared = Arc::new(SharedRoom {
+            id: room,
+            ends,
+            changes: RecentChanges::default(),
+            rooms: Arc::clone(&self.rooms),
+            store: Arc::clone(&self.store),
+            metrics: Arc::clone(&self.metrics),
+            stop: self.stop.clone(),
+        });
+        let ending = Arc::clone(&shared);
         let end = self.tasks.spawn(async move {
             tokio::select! {
-                () = tokio::time::sleep_until(ends.instant) => {
-                    if let Some(watched) = rooms.lock().get_mut(&room) {
+                () = tokio::time::sleep_until(ending.ends.instant) => {
+                    if let Some(watched) = ending.rooms.lock().get_mut(&ending.id) {
                         watched.close();
                     }
                 }
-                () = stop.cancelled() => {}
+                () = ending.stop.cancelled() => {}
             }
         });
         let live = (!self.stop.is_cancelled()).then(Sender::new);
-        let watched = WatchedRoom {
+        let mut watched = WatchedRoom {
             live,
             viewers: 0,
-            changes: Arc::default(),
+            shared,
             reaction_log: ReactionLog::default(),
             presence: None,
-            ends,
             _end: AbortOnDropHandle::new(end),
         };
         // A node that gathered reactions may have been killed while nobody watched the room. By then the subscription is active, so
         // no announcement can be missed in between.
         if state.reaction_changes > 0 {
-            self.schedule_reactions(&watched, room, FIRST_REACTIONS_CHECK);
+            self.schedule_reactions(&mut watched, FIRST_REACTIONS_CHECK);
         }
         watched
     }
 
-    fn schedule_reactions(&self, watched: &WatchedRoom, room: RoomId, due: Duration) {
-        watched.reaction_log.schedule(&self.store, room, due, &self.tasks, &self.stop);
+    fn schedule_reactions(&self, watched: &mut WatchedRoom, due: Duration) {
+        watched.reaction_log.schedule(&self.store, watched.shared.id, due, &self.tasks, &self.stop);
     }
 
     /// Sends every item of the feed to the readers of its room, until this process stops.
@@ -241,22 +245,22 @@ impl Hub {
             let mut rooms = self.rooms.lock();
             match item {
                 Some(FeedItem::Event(event)) => {
-                    if let Some(watched) = rooms.get(&event.room) {
+                    if let Some(watched) = rooms.get_mut(&event.room) {
                         // Reactions are gathered for a while after each entry. Their announcement may be lost.
                         if matches!(event.kind, EventKind::ReactionsChanged(_)) {
-                            self.schedule_reactions(watched, event.room, REACTIONS_INTERVAL);
+                            self.schedule_reactions(watched, REACTIONS_INTERVAL);
                         }
                         watched.send(FeedItem::Event(event));
                     }
                 }
                 Some(FeedItem::Ended(room)) => {
                     if let Some(watched) = rooms.get_mut(&room) {
-                        watched.end(room);
+                        watched.end();
                     }
                 }
                 Some(FeedItem::ReactionsPending(room, due)) => {
-                    if let Some(watched) = rooms.get(&room) {
-                        self.schedule_reactions(watched, room, due);
+                    if let Some(watched) = rooms.get_mut(&room) {
+                        self.schedule_reactions(watched, due);
                     }
                 }
                 Some(FeedItem::Typing(room, typing)) => {
@@ -271,21 +275,21 @@ impl Hub {
                 }
                 Some(FeedItem::ResyncOf(affected)) => {
                     for room in affected.iter() {
-                        if let Some(watched) = rooms.get(room) {
-                            self.resync(watched, *room);
+                        if let Some(watched) = rooms.get_mut(room) {
+                            self.resync(watched);
                         }
                     }
                 }
-                Some(FeedItem::Resync) => rooms.iter().for_each(|(room, watched)| self.resync(watched, *room)),
+                Some(FeedItem::Resync) => rooms.values_mut().for_each(|watched| self.resync(watched)),
                 None => return rooms.values_mut().for_each(WatchedRoom::close),
             }
         }
     }
 
     /// Makes the readers of a room read its log. The announcement of gathered reactions may be lost, too.
-    fn resync(&self, watched: &WatchedRoom, room: RoomId) {
+    fn resync(&self, watched: &mut WatchedRoom) {
         watched.send(FeedItem::Resync);
-        self.schedule_reactions(watched, room, Duration::ZERO);
+        self.schedule_reactions(watched, Duration::ZERO);
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Event, EventKind};
 use crate::domain::position::Position;
@@ -40,7 +39,6 @@ pub struct Follower {
     /// The changes that the last event is known to show.
     as_of: AsOf,
     source: Source,
-    stop: CancellationToken,
 }
 
 /// Where a reader gets its next event from.
@@ -54,14 +52,8 @@ pub(super) enum Source {
 
 impl Follower {
     /// Follows the room of `watch` after `position`. `source` shows the changes up to `as_of`.
-    pub(super) fn new(
-        watch: RoomWatch,
-        position: Position,
-        as_of: AsOf,
-        source: Source,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { watch, position, previous: position, as_of, source, stop }
+    pub(super) fn new(watch: RoomWatch, position: Position, as_of: AsOf, source: Source) -> Self {
+        Self { watch, position, previous: position, as_of, source }
     }
 
     /// The next event, with its message as it is now, as far as this process knows. Returns `None` once the room has ended or
@@ -75,7 +67,7 @@ impl Follower {
                         let as_of = AsOf { seq: event.position.seq, ..self.as_of };
                         match self.advance(event, as_of) {
                             Some(event) => {
-                                self.watch.metrics.live.inc();
+                                self.watch.room.metrics.live.inc();
                                 return Some(Ok(event));
                             }
                             None => self.replay(ReplayReason::Lag),
@@ -96,14 +88,14 @@ impl Follower {
                         page.replayed += 1;
                         match self.advance(Arc::new(event), as_of) {
                             Some(event) => {
-                                self.watch.metrics.replayed.inc();
+                                self.watch.room.metrics.replayed.inc();
                                 return Some(Ok(event));
                             }
                             None => self.source = Source::Log(LogPage { replayed, ..LogPage::unread() }),
                         }
                     }
                     (None, None) => {
-                        self.watch.metrics.record_catch_up(page.replayed);
+                        self.watch.room.metrics.record_catch_up(page.replayed);
                         self.as_of = page.as_of;
                         self.source = Source::Live;
                     }
@@ -131,7 +123,7 @@ impl Follower {
     /// Advances to `event`, which shows the changes up to `as_of`, and returns it with its message as it is now. `None` if
     /// that has to be read from the log.
     fn advance(&mut self, event: Arc<Event>, as_of: AsOf) -> Option<Arc<Event>> {
-        let event = self.watch.changes.update(event, as_of)?;
+        let event = self.watch.room.changes.update(event, as_of)?;
         self.previous = std::mem::replace(&mut self.position, event.position);
         self.as_of = as_of;
         Some(event)
@@ -140,23 +132,23 @@ impl Follower {
     /// Ends the stream, and returns its last event.
     fn end_room(&mut self) -> Arc<Event> {
         self.source = Source::Ended;
-        let at = self.watch.ends.now();
-        Arc::new(Event { room: self.watch.room, position: self.position, at, kind: EventKind::RoomEnded })
+        let at = self.watch.room.ends.now();
+        Arc::new(Event { room: self.room(), position: self.position, at, kind: EventKind::RoomEnded })
     }
 
     /// Whether the room should still live, so that its owner must have ended it.
     fn ends_too_early(&self) -> bool {
-        Instant::now() + END_TOLERANCE < self.watch.ends.instant
+        Instant::now() + END_TOLERANCE < self.watch.room.ends.instant
     }
 
     /// The room that is followed.
-    pub const fn room(&self) -> RoomId {
-        self.watch.room
+    pub fn room(&self) -> RoomId {
+        self.watch.room.id
     }
 
     /// The last event again, with its message as it is now. `None` if [`next`](Self::next) has to read it from the log first.
     pub fn refresh(&mut self, event: &Arc<Event>) -> Option<Arc<Event>> {
-        let updated = self.watch.changes.update(Arc::clone(event), self.as_of);
+        let updated = self.watch.room.changes.update(Arc::clone(event), self.as_of);
         if updated.is_none() {
             self.position = self.previous;
             self.replay(ReplayReason::Lag);
@@ -166,7 +158,7 @@ impl Follower {
 
     /// Makes the log the source of the next event.
     fn replay(&mut self, reason: ReplayReason) {
-        self.watch.metrics.record_replay(reason);
+        self.watch.room.metrics.record_replay(reason);
         self.source = Source::Log(LogPage::unread());
     }
 
@@ -174,14 +166,14 @@ impl Follower {
     async fn read_with_retry(&self, limit: u32) -> Result<LogPage, ReadEnd> {
         let mut pause = RETRY_PAUSE_MIN;
         loop {
-            let as_of = self.watch.changes.as_of();
-            match self.watch.store.read_log(self.watch.room, self.position, limit).await {
+            let as_of = self.watch.room.changes.as_of();
+            match self.watch.room.store.read_log(self.room(), self.position, limit).await {
                 Ok(events) => return Ok(LogPage::new(events, limit, as_of)),
                 Err(StoreError::NotFound) => return Err(ReadEnd::RoomGone),
                 Err(StoreError::Unavailable(_)) => {
                     tokio::select! {
                         () = tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))) => {}
-                        () = self.stop.cancelled() => return Err(ReadEnd::Stopped),
+                        () = self.watch.room.stop.cancelled() => return Err(ReadEnd::Stopped),
                     }
                     pause = (pause * 2).min(RETRY_PAUSE_MAX);
                 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rand::RngExt as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -21,7 +20,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The task of one watched room. Rooms without reactions have none.
 #[derive(Default)]
-pub(super) struct ReactionLog(Mutex<Option<Task>>);
+pub(super) struct ReactionLog(Option<Task>);
 
 struct Task {
     /// When to call the store.
@@ -32,7 +31,7 @@ struct Task {
 impl ReactionLog {
     /// Calls the store after `due`, and again as long as it asks for it, until `stop` is cancelled or this is dropped.
     pub(super) fn schedule(
-        &self,
+        &mut self,
         store: &Arc<dyn Store>,
         room: RoomId,
         due: Duration,
@@ -40,8 +39,7 @@ impl ReactionLog {
         stop: &CancellationToken,
     ) {
         let due = Instant::now() + due + rand::rng().random_range(Duration::ZERO..MAX_JITTER);
-        let mut task = self.0.lock();
-        let task = task.get_or_insert_with(|| {
+        let task = self.0.get_or_insert_with(|| {
             let (due, requests) = watch::channel(due);
             let work = stop.clone().run_until_cancelled_owned(run(Arc::clone(store), room, requests));
             Task { due, _work: AbortOnDropHandle::new(tasks.spawn(work)) }

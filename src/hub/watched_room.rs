@@ -1,4 +1,4 @@
-//! A room that is watched on this node, and the handle of each reader that keeps it so.
+//! A room that is watched on this node, what its readers share, and the handle of each reader that keeps it watched.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::room::RoomId;
@@ -24,20 +25,31 @@ pub(super) struct WatchedRoom {
     /// `None` once the room has ended or this process is stopping. Dropping the sender ends the readers' streams.
     pub(super) live: Option<Sender<FeedItem>>,
     pub(super) viewers: u32,
-    pub(super) changes: Arc<RecentChanges>,
+    pub(super) shared: Arc<SharedRoom>,
     pub(super) reaction_log: ReactionLog,
     /// Who is here. `None` if nobody has asked lately.
     pub(super) presence: Option<Arc<RoomPresence>>,
-    pub(super) ends: RoomEnd,
     /// Closes the room when it ends.
     pub(super) _end: AbortOnDropHandle<()>,
+}
+
+/// What all readers of a room share. There are many readers, so each holds only a reference to this.
+pub(super) struct SharedRoom {
+    pub(super) id: RoomId,
+    pub(super) ends: RoomEnd,
+    pub(super) changes: RecentChanges,
+    pub(super) rooms: Arc<WatchedRooms>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<HubMetrics>,
+    /// Cancelled when this process is stopping.
+    pub(super) stop: CancellationToken,
 }
 
 impl WatchedRoom {
     pub(super) fn send(&self, item: FeedItem) {
         match &item {
-            FeedItem::Event(event) => self.changes.record(event),
-            FeedItem::Resync | FeedItem::ResyncOf(_) => self.changes.forget(),
+            FeedItem::Event(event) => self.shared.changes.record(event),
+            FeedItem::Resync | FeedItem::ResyncOf(_) => self.shared.changes.forget(),
             FeedItem::Ended(_)
             | FeedItem::ReactionsPending(..)
             | FeedItem::Typing(..)
@@ -56,9 +68,9 @@ impl WatchedRoom {
     }
 
     /// Tells the readers that the owner has ended the room, and ends their streams.
-    pub(super) fn end(&mut self, room: RoomId) {
+    pub(super) fn end(&mut self) {
         if let Some(live) = &self.live {
-            live.send(FeedItem::Ended(room));
+            live.send(FeedItem::Ended(self.shared.id));
         }
         self.close();
     }
@@ -84,25 +96,12 @@ impl WatchedRoom {
 
     /// Adds a viewer, and requests a subscription from the store. The caller holds the lock of the rooms, so the store gets
     /// subscriptions and unsubscriptions in the order in which they happen.
-    pub(super) fn join(
-        &mut self,
-        room: RoomId,
-        rooms: &Arc<WatchedRooms>,
-        store: &Arc<dyn Store>,
-        metrics: &Arc<HubMetrics>,
-    ) -> (RoomWatch, BoxFuture<'static, Result<(), StoreError>>) {
+    pub(super) fn join(&mut self) -> (RoomWatch, BoxFuture<'static, Result<(), StoreError>>) {
         self.set_viewers(self.viewers + 1);
-        metrics.viewers.inc();
-        let watch = RoomWatch {
-            live: self.subscribe(),
-            room,
-            ends: self.ends,
-            rooms: Arc::clone(rooms),
-            store: Arc::clone(store),
-            metrics: Arc::clone(metrics),
-            changes: Arc::clone(&self.changes),
-        };
-        (watch, store.subscribe(room))
+        let room = &self.shared;
+        room.metrics.viewers.inc();
+        let subscribed = room.store.subscribe(room.id);
+        (RoomWatch { live: self.subscribe(), room: Arc::clone(room) }, subscribed)
     }
 
     /// Receives what is sent from now on.
@@ -117,26 +116,22 @@ impl WatchedRoom {
 /// One reader's share of a room's live broadcast. The room is no longer watched when its last reader drops this.
 pub(super) struct RoomWatch {
     pub(super) live: Receiver<FeedItem>,
-    pub(super) room: RoomId,
-    pub(super) ends: RoomEnd,
-    rooms: Arc<WatchedRooms>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) metrics: Arc<HubMetrics>,
-    pub(super) changes: Arc<RecentChanges>,
+    pub(super) room: Arc<SharedRoom>,
 }
 
 impl Drop for RoomWatch {
     fn drop(&mut self) {
-        let mut rooms = self.rooms.lock();
-        if let Entry::Occupied(mut watched) = rooms.entry(self.room) {
+        let SharedRoom { id, rooms, store, metrics, .. } = &*self.room;
+        let mut rooms = rooms.lock();
+        if let Entry::Occupied(mut watched) = rooms.entry(*id) {
             let viewers = watched.get().viewers - 1;
             watched.get_mut().set_viewers(viewers);
             if !watched.get().is_watched() {
                 watched.remove();
-                self.store.unsubscribe(self.room);
+                store.unsubscribe(*id);
             }
         }
-        self.metrics.viewers.dec();
-        self.metrics.rooms.set(rooms.len() as i64);
+        metrics.viewers.dec();
+        metrics.rooms.set(rooms.len() as i64);
     }
 }

@@ -84,19 +84,18 @@ impl Weighter<Key, Arc<Rendering>> for Weight {
 }
 
 /// Makes and caches renderings.
-#[derive(Clone)]
 pub(in crate::graphql) struct Renderings {
     schema: EventSchema,
     /// Whether `__typename` is available.
     pub(super) introspection: bool,
-    cache: Arc<Cache<Key, Arc<Rendering>, Weight>>,
+    cache: Cache<Key, Arc<Rendering>, Weight>,
     /// The operations that have subscribers.
-    operations: Arc<Mutex<HashMap<Identity, Weak<Operation>>>>,
+    operations: Mutex<HashMap<Identity, Weak<Operation>>>,
     /// Limits the number of operations.
     distinct: Arc<ClientLimit>,
     turns: RenderTurns,
     /// One permit for each rendering that may read the store.
-    reading: Arc<Semaphore>,
+    reading: Semaphore,
     /// Maximum size of a rendering, in bytes.
     max: usize,
     /// The renderings that were made.
@@ -112,10 +111,10 @@ impl Renderings {
         max: usize,
         made: PathCounters,
     ) -> Self {
-        let cache = Arc::new(Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight));
+        let cache = Cache::with_weighter(CACHE_ENTRIES, CACHE_BYTES, Weight);
         let (schema, turns) = (schema.finish(), RenderTurns::new());
-        let reading = Arc::new(Semaphore::new(MAX_READING));
-        Self { schema, introspection, cache, operations: Arc::default(), distinct, turns, reading, max, made }
+        let reading = Semaphore::new(MAX_READING);
+        Self { schema, introspection, cache, operations: Mutex::default(), distinct, turns, reading, max, made }
     }
 
     /// Schedules renderings fairly among rooms.
@@ -152,7 +151,7 @@ impl Renderings {
     /// The rendering of `event` in `operation`. Of many concurrent calls, one makes it, and the others wait. The schema makes it
     /// when it is the room's turn; a plan makes it at once, because that takes less time than sending it.
     pub(in crate::graphql) async fn get(
-        &self,
+        self: &Arc<Self>,
         operation: &Arc<Operation>,
         turns: &RoomTurns,
         event: Arc<Event>,
@@ -171,7 +170,7 @@ impl Renderings {
 
     /// The rendering of an update of presence.
     pub(in crate::graphql) async fn get_presence(
-        &self,
+        self: &Arc<Self>,
         operation: &Arc<Operation>,
         turns: &RoomTurns,
         update: Arc<PresenceUpdate>,
@@ -180,7 +179,7 @@ impl Renderings {
     }
 
     async fn get_item(
-        &self,
+        self: &Arc<Self>,
         operation: &Arc<Operation>,
         turns: &RoomTurns,
         item: Item,
@@ -195,13 +194,13 @@ impl Renderings {
     /// Makes a rendering in a task of its own. A subscription is not polled while its client reads nothing, and must not block
     /// a turn or a rendering that others wait for.
     async fn make_in_task(
-        &self,
+        self: &Arc<Self>,
         key: Key,
         operation: &Arc<Operation>,
         turns: &RoomTurns,
         item: Item,
     ) -> Result<Arc<Rendering>, Answer> {
-        let (renderings, operation, turns) = (self.clone(), Arc::clone(operation), turns.clone());
+        let (renderings, operation, turns) = (Arc::clone(self), Arc::clone(operation), turns.clone());
         let task = tokio::spawn(async move {
             renderings.cache.get_or_insert_async(&key, renderings.make(&operation, &turns, item)).await
         });

@@ -40,7 +40,7 @@ pub struct SubscriptionLimits {
 #[derive(Clone)]
 pub(in crate::graphql) struct Subscriptions {
     chat: Chat,
-    renderings: Renderings,
+    renderings: Arc<Renderings>,
     open: Arc<ClientLimit>,
     /// How long opening a subscription may take.
     time_limit: Duration,
@@ -55,7 +55,7 @@ impl Subscriptions {
         time_limit: Duration,
         metrics: GraphqlMetrics,
     ) -> Self {
-        Self { chat, renderings, open, time_limit, metrics }
+        Self { chat, renderings: Arc::new(renderings), open, time_limit, metrics }
     }
 
     /// Opens the subscription of this operation of a valid document. Its variables have been coerced.

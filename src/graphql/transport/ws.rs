@@ -98,7 +98,8 @@ pub(super) fn upgrade(
             end = serve => end,
         };
         if let End::Close(code) = end {
-            socket.close(code).await;
+            // Boxed for the same reason.
+            Box::pin(socket.close(code)).await;
         }
     });
     response

@@ -23,9 +23,9 @@ use crate::graphql::execution::event_schema::event_schema;
 use crate::graphql::execution::request::Parameters;
 use crate::graphql::execution::validator::Validator;
 
-fn renderings() -> Renderings {
+fn renderings() -> Arc<Renderings> {
     let distinct = ClientLimit::new(99, 999);
-    Renderings::new(event_schema(true), true, distinct, usize::MAX, PathCounters::default())
+    Arc::new(Renderings::new(event_schema(true), true, distinct, usize::MAX, PathCounters::default()))
 }
 
 fn event(kind: EventKind) -> Arc<Event> {

@@ -25,11 +25,12 @@ impl Subscriptions {
         let mut follower = opened.map_err(|_| Answer::timed_out())?.map_err(|error| {
             Answer::refused_subscription(error, operation.root.position, &operation.root.response_key)
         })?;
-        let (renderings, operation) = (self.renderings.clone(), Arc::clone(operation));
+        let (renderings, operation) = (Arc::clone(&self.renderings), Arc::clone(operation));
         let turns = renderings.turns().of(follower.room());
         let held = (GaugeGuard::new(&slot.open), slot.permit);
         let deliveries = async_stream::stream! {
-            let _held = held;
+            // Not moved, or the stream would reserve memory for it twice.
+            let _held = &held;
             while let Some(update) = follower.next().await {
                 // Boxed, or every subscription would reserve memory for an execution.
                 match Box::pin(renderings.get_presence(&operation, &turns, update)).await {

@@ -34,11 +34,12 @@ impl Subscriptions {
         let (start, mut follower) = followed.map_err(|_| Answer::timed_out())?.map_err(|error| {
             Answer::refused_subscription(error, operation.root.position, &operation.root.response_key)
         })?;
-        let (renderings, operation) = (self.renderings.clone(), Arc::clone(operation));
+        let (renderings, operation) = (Arc::clone(&self.renderings), Arc::clone(operation));
         let turns = renderings.turns().of(follower.room());
         let held = (GaugeGuard::new(&slot.open), slot.permit);
         let deliveries = async_stream::stream! {
-            let _held = held;
+            // Not moved, or the stream would reserve memory for it twice.
+            let _held = &held;
             while let Some(event) = follower.next().await {
                 let event = match event {
                     Ok(event) => event,
@@ -68,7 +69,7 @@ impl Subscriptions {
 /// Renders an event. Its message may change while the rendering waits for its turn, so the event is read again afterwards;
 /// `None` if the follower has to return it once more.
 async fn render(
-    renderings: &Renderings,
+    renderings: &Arc<Renderings>,
     operation: &Arc<Operation>,
     turns: &RoomTurns,
     mut event: Arc<Event>,
