@@ -21,11 +21,16 @@ function render(api) {
     el('h1', {}, api.info.title),
     ...api.info.description.split('\n\n').map((text) => el('p', {}, ...renderText(text))),
     el('p', {}, 'For programs: ', el('a', { href: './openapi.json' }, 'openapi.json'), '. Version ', api.info.version, '.'),
+    el('nav', { 'aria-label': 'Routes' }, el('ul', {}, ...routes.map(linkTo))),
     ...api.tags.flatMap(({ name }) => [
       el('h2', {}, name),
       ...routes.filter(({ operation }) => operation.tags.includes(name)).map((route) => renderRoute(api, route)),
     ]),
   ];
+}
+
+function linkTo({ path, method, operation: { operationId, summary } }) {
+  return el('li', {}, el('a', { href: `#${operationId}` }, el('code', {}, `${method} ${path}`)), ' ', ...renderText(summary));
 }
 
 function renderRoute(api, { path, method, operation }) {
