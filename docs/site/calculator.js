@@ -27,7 +27,7 @@ export function readFigures(rows) {
   return Object.fromEntries(
     Object.entries(ROWS).map(([name, [start, column]]) => {
       const row = rows.find((cells) => cells[0]?.startsWith(start));
-      const value = Number.parseFloat(row?.[column]);
+      const value = Number.parseFloat(row?.[column]?.replaceAll(',', ''));
       if (Number.isNaN(value)) throw new Error(`there is no figure for "${start}"`);
       return [name, value];
     }),

@@ -32,8 +32,16 @@ test('a small chat needs one server and one Redis', () => {
   const small = calculate({ sockets: 500, rooms: 100, messages: 5, characters: 100, hours: 24, reconnect: 30, spread: true }, figures);
   assert.deepEqual([small.servers, small.shards, small.deliveries], [1, 1, 25]);
   assert.ok(small.redisGib < 0.2 && small.deliveryCores < 0.01);
+  assert.ok(figures.roomBytes > 1_000, 'figures with a comma are read whole');
 });
 
 test('a row that is renamed is missed', () => {
   assert.throws(() => readFigures(rows.slice(5)), /there is no figure/);
+});
+
+test('the formulas on the page have the same figures', () => {
+  const [section] = page.split('## Calculate your own')[1].split('\n## ');
+  for (const [name, figure] of Object.entries(figures)) {
+    assert.ok(section.includes(figure.toLocaleString('en')), `${name}: ${figure}`);
+  }
 });
