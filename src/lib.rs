@@ -10,6 +10,7 @@
 //! - [`unsent_bytes`]: memory limits for responses that wait to be sent
 //! - [`critical_tasks`]: tasks whose failure stops the server
 //! - [`detached_tasks`]: work that continues when its client disconnects
+//! - `watched_files`: files that are read again when they have changed
 //! - [`metrics`]: registration and rendering of Prometheus metrics
 //! - `counted_connection`: TCP connections that count towards the limits until they are closed
 //! - [`store`]: the store trait and its contract, the embedded store, and the Redis store
@@ -48,6 +49,7 @@ pub mod rest;
 pub mod store;
 pub mod telemetry;
 pub mod unsent_bytes;
+mod watched_files;
 pub mod web;
 
 /// The version of this package, and the commit that it was built from if that is known: `0.2.0 (0123456789ab)`.

@@ -15,10 +15,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("unsent_bytes", &["domain", "client_limit", "metrics"]),
     ("critical_tasks", &[]),
     ("detached_tasks", &[]),
+    ("watched_files", &[]),
     ("counted_connection", &["client_limit", "metrics"]),
     ("store", &["domain", "critical_tasks", "detached_tasks", "metrics"]),
     ("hub", &["domain", "store", "critical_tasks", "metrics"]),
-    ("access", &["domain", "client_limit", "detached_tasks", "store", "metrics"]),
+    ("access", &["domain", "client_limit", "detached_tasks", "watched_files", "store", "metrics"]),
     ("rate_limit", &["domain", "metrics"]),
     ("chat", &["domain", "error_code", "detached_tasks", "store", "hub", "access", "rate_limit", "metrics"]),
     (

@@ -1,20 +1,17 @@
 //! The JWKS file: read at start, and again when it has changed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::access::identity::keys::{JwksError, Keys};
 use crate::access::identity::metrics::IdentityMetrics;
+use crate::watched_files::WatchedFiles;
 
 /// Largest file, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
-
-/// How often the file is checked for changes.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a key file cannot be used. The message continues "the file …".
 #[derive(Debug, thiserror::Error)]
@@ -31,71 +28,40 @@ pub enum KeyFileError {
 #[derive(Clone)]
 pub struct KeyFile {
     path: PathBuf,
-    version: Option<Version>,
+    watched: WatchedFiles,
     pub(super) keys: Keys,
 }
-
-/// Distinguishes the contents of a file without reading it: its modification time and length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version(SystemTime, u64);
 
 impl KeyFile {
     /// Reads a file.
     pub fn read(path: PathBuf) -> Result<Self, KeyFileError> {
-        let version = version_of(&path);
+        let watched = WatchedFiles::new(vec![path.clone()]);
         let keys = read_keys(&path)?;
-        Ok(Self { path, version, keys })
+        Ok(Self { path, watched, keys })
     }
 
-    /// Reads the file again regularly, if it has changed, and passes its keys to `replace`, until the handle is dropped. A file
-    /// that cannot be used changes nothing, and is logged once.
+    /// Reads the file again after each change, and passes its keys to `replace`, until the handle is dropped. A file that cannot
+    /// be used changes nothing, and is logged once.
     pub(super) fn watch(
-        mut self,
+        self,
         metrics: IdentityMetrics,
         replace: impl Fn(Keys) + Send + 'static,
     ) -> AbortOnDropHandle<()> {
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(CHECK_INTERVAL).await;
-                let check = move || {
-                    let read = self.read_if_changed();
-                    (self, read)
-                };
-                let Ok((file, read)) = tokio::task::spawn_blocking(check).await else { return };
-                self = file;
-                match read {
-                    None => {}
-                    Some(Ok(keys)) => {
-                        tracing::info!("the keys of identities were read again from IDENTITY_KEYS");
-                        metrics.record_keys(keys.len());
-                        replace(keys);
-                    }
-                    Some(Err(error)) => {
-                        metrics.record_unusable_file();
-                        tracing::error!(
-                            "IDENTITY_KEYS has changed, and the file {error}; identities are still checked with the former keys"
-                        );
-                    }
-                }
+        let path = self.path;
+        self.watched.watch(move || match read_keys(&path) {
+            Ok(keys) => {
+                tracing::info!("the keys of identities were read again from IDENTITY_KEYS");
+                metrics.record_keys(keys.len());
+                replace(keys);
             }
-        }))
+            Err(error) => {
+                metrics.record_unusable_file();
+                tracing::error!(
+                    "IDENTITY_KEYS has changed, and the file {error}; identities are still checked with the former keys"
+                );
+            }
+        })
     }
-
-    /// Reads the file if it has changed since it was last read, whether or not it could be used then.
-    fn read_if_changed(&mut self) -> Option<Result<Keys, KeyFileError>> {
-        let version = version_of(&self.path);
-        if version == self.version {
-            return None;
-        }
-        self.version = version;
-        Some(read_keys(&self.path))
-    }
-}
-
-/// `None` if there is no file.
-fn version_of(path: &Path) -> Option<Version> {
-    let metadata = fs::metadata(path).ok()?;
-    Some(Version(metadata.modified().ok()?, metadata.len()))
 }
 
 fn read_keys(path: &Path) -> Result<Keys, KeyFileError> {
@@ -109,27 +75,22 @@ fn read_keys(path: &Path) -> Result<Keys, KeyFileError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
     #[test]
-    fn a_file_is_read_again_once_for_each_change() {
+    fn a_file_that_cannot_be_used_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("jwks.json");
         assert!(matches!(KeyFile::read(path.clone()), Err(KeyFileError::Io(_))));
         fs::write(&path, " ".repeat(300_000)).expect("a file");
         assert!(matches!(KeyFile::read(path.clone()), Err(KeyFileError::TooLarge)));
-        fs::write(&path, JWKS).expect("a file");
-        let mut file = KeyFile::read(path.clone()).unwrap_or_else(|error| panic!("the file {error}"));
-        assert!(file.read_if_changed().is_none());
         fs::write(&path, "{").expect("a file");
-        assert!(matches!(file.read_if_changed(), Some(Err(KeyFileError::Jwks(_)))));
-        assert!(file.read_if_changed().is_none(), "the same fault is reported once");
-        fs::remove_file(&path).expect("a file");
-        assert!(matches!(file.read_if_changed(), Some(Err(KeyFileError::Io(_)))));
-        assert!(file.read_if_changed().is_none());
+        assert!(matches!(KeyFile::read(path.clone()), Err(KeyFileError::Jwks(_))));
         fs::write(&path, JWKS).expect("a file");
-        assert!(matches!(file.read_if_changed(), Some(Ok(_))));
+        assert!(KeyFile::read(path).is_ok());
     }
 }
