@@ -59,9 +59,15 @@ pub fn decode_user(encoded: &str) -> Result<User, DecodeError> {
 
 /// Decodes name and picture of a user.
 pub fn decode_profile(id: UserId, encoded: &str) -> Result<User, DecodeError> {
-    let (name, avatar_url) = encoded.split_once('\n').ok_or(DecodeError("the name of a user"))?;
+    let (name, lines) = encoded.split_once('\n').ok_or(DecodeError("the name of a user"))?;
+    let avatar_url = first_line(lines);
     let avatar_url = (!avatar_url.is_empty()).then(|| AvatarUrl::from_stored(avatar_url.to_owned()));
     Ok(User { id, display_name: DisplayName::from_stored(name.to_owned()), avatar_url })
+}
+
+/// The first of several lines. The others are those of newer versions.
+pub fn first_line(lines: &str) -> &str {
+    lines.split('\n').next().unwrap_or_default()
 }
 
 /// Encodes a role.
@@ -72,12 +78,12 @@ pub const fn encode_role(role: Role) -> u8 {
     }
 }
 
-/// Decodes a role, also that of a user without a message.
+/// Decodes a role, also that of a user without a message. A role of a newer version counts as that of a member.
 pub fn decode_role(encoded: &[u8]) -> Result<Role, DecodeError> {
     match encoded {
-        b"m" | b"M" => Ok(Role::Member),
         b"o" | b"O" => Ok(Role::Owner),
-        _ => Err(DecodeError("a role")),
+        [_, ..] => Ok(Role::Member),
+        [] => Err(DecodeError("a role")),
     }
 }
 
@@ -205,7 +211,7 @@ pub fn decode_room(
     settings.capacity = decode_capacity(take(&mut about)?);
     let about = str::from_utf8(about).ok().and_then(|about| about.split_once('\n'));
     let (code, title) = about.ok_or(DecodeError("a room code"))?;
-    settings.title = decode_title(title);
+    settings.title = decode_title(first_line(title));
     let (created_at, expires_at) = (Timestamp::from_millis(created_at), Timestamp::from_millis(expires_at));
     let code = RoomCode::from_stored(code.to_owned());
     let room = Room { id, code, owner_token, secret, created_at, expires_at };

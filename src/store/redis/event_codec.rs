@@ -67,7 +67,7 @@ pub fn encode_first_entry(room: &Room) -> Vec<u8> {
     encode_entry(b'-', Position::START, room.created_at, 0)
 }
 
-/// Encodes the entry of an event. `None` if its kind is unknown.
+/// Encodes the entry of an event. `None` if no log has one.
 pub fn encode_event_entry(event: &Event) -> Option<Vec<u8>> {
     let kind = match &event.kind {
         EventKind::Sent(_) => b's',
@@ -77,7 +77,9 @@ pub fn encode_event_entry(event: &Event) -> Option<Vec<u8>> {
         EventKind::RoomUpdated(_) => b'u',
         EventKind::UserBanned(_) => b'b',
         EventKind::UserUnbanned(_) => b'n',
-        EventKind::RoomEnded | EventKind::Unknown => return None,
+        // What it says is unknown. Its number and its tag stay, so that cursors do.
+        EventKind::Unknown => b'-',
+        EventKind::RoomEnded => return None,
     };
     let index = event.message().map_or(0, |message| message.id.index);
     let mut encoded = encode_entry(kind, event.position, event.at, index);
@@ -131,8 +133,8 @@ fn decode_settings(mut encoded: &[u8]) -> Result<RoomSettings, DecodeError> {
     let capacity = codec::decode_capacity(take(&mut encoded)?);
     let slow_mode_seconds = u32::from_be_bytes(take(&mut encoded)?);
     let [locked] = take(&mut encoded)?;
-    let title = str::from_utf8(encoded).ok().and_then(|lines| lines.split_once('\n'));
-    let title = codec::decode_title(title.ok_or(DecodeError("settings"))?.0);
+    let lines = str::from_utf8(encoded).map_err(|_| DecodeError("settings"))?;
+    let title = codec::decode_title(codec::first_line(lines));
     Ok(RoomSettings { title, listed: listed == 1, capacity, slow_mode_seconds, locked: locked == 1 })
 }
 
@@ -152,7 +154,8 @@ fn decode_ban(at: Timestamp, mut encoded: &[u8]) -> Result<Ban, DecodeError> {
 
 /// Decodes the reason of a ban.
 pub fn decode_reason(encoded: &str) -> Option<BanReason> {
-    (!encoded.is_empty()).then(|| BanReason::from_stored(encoded.to_owned()))
+    let reason = codec::first_line(encoded);
+    (!reason.is_empty()).then(|| BanReason::from_stored(reason.to_owned()))
 }
 
 /// Decodes a user, and returns the line behind it, too.
@@ -162,7 +165,7 @@ fn decode_lines(encoded: &[u8]) -> Result<(&str, User), DecodeError> {
     let mut ends = lines.match_indices('\n').map(|(end, _)| end);
     let end = ends.nth(2).ok_or(ERROR)?;
     let user = codec::decode_user(&lines[..end])?;
-    Ok((lines[end + 1..].split('\n').next().unwrap_or(""), user))
+    Ok((codec::first_line(&lines[end + 1..]), user))
 }
 
 /// A message, and what only this store knows of it.

@@ -22,7 +22,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the data in Redis under this prefix has layout {0}, but this version of LiveChat uses layout {LAYOUT}; \
-     set REDIS_PREFIX to another prefix"
+     start a version that uses layout {0}, or set REDIS_PREFIX to another prefix"
 )]
 struct OtherLayout(String);
 

@@ -2,7 +2,8 @@
 --
 -- A user is a string: the hash of the current token (32 bytes), the hash of the previous one (32), the current one sealed under
 -- it (16), '1' if the user is new or else '0', the time until which the user is kept (6), the name. Without a previous token
--- its bytes are 0.
+-- its bytes are 0. Newer versions put what else they know of the user under other keys: a line behind the name would cost every
+-- send 2% more.
 
 -- `tokens` is the start of a known user's string: hash of the next token, hash of the presented one, the next one sealed under
 -- it, '0'. From `name_start` on, `names` holds the name to register the user with, or ''.

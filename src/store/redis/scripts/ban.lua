@@ -24,7 +24,7 @@ if kind == 'b' and not is_banned and room.bans >= tonumber(max_bans)
 end
 
 local entry = next_entry(room, kind, 0, tag)
-local user = id .. '\n' .. string.sub(member, 24) .. '\n'
+local user = id .. '\n' .. string.match(member, PROFILE, 24) .. '\n'
 local ban_end = kind == 'b' and duration ~= '' and room.at + duration or 0
 local payload = kind == 'b' and struct.pack('>I6', ban_end) .. user .. reason .. '\n' or user
 call('RPUSH', KEYS[3], entry .. payload)

@@ -6,24 +6,27 @@ local function open_room()
   if not at then
     return nil
   end
-  local changes, entries, locked, seconds, bans = 0, 0, 0, 0, 0
+  local changes, entries, locked, seconds, bans, later = 0, 0, 0, 0, 0, ''
   if extras ~= '' then
-    changes, entries, locked, seconds, bans = struct.unpack(EXTRAS, extras)
+    local position
+    changes, entries, locked, seconds, bans, position = struct.unpack(EXTRAS, extras)
+    later = string.sub(extras, position)
   end
   return {
     at = at, expires_at = expires_at, created_at = created_at, seq = seq, messages = messages, reserved = reserved,
     authors = authors, tag = tag, extras = extras, reaction_changes = changes, reaction_entries = entries, locked = locked,
-    slow_mode_seconds = seconds, bans = bans,
+    slow_mode_seconds = seconds, bans = bans, later = later,
   }
 end
 
--- Writes the state, and other fields of the room.
+-- Writes the state, with what a newer version has appended to it, and other fields of the room.
 local function write_state(room, ...)
   local state =
     struct.pack(STATE, room.expires_at, room.created_at, room.seq, room.messages, room.reserved, room.authors, room.tag)
-  if room.reaction_changes + room.locked + room.slow_mode_seconds + room.bans > 0 then
+  if room.reaction_changes + room.locked + room.slow_mode_seconds + room.bans > 0 or room.later ~= '' then
     state = state
       .. struct.pack(EXTRAS, room.reaction_changes, room.reaction_entries, room.locked, room.slow_mode_seconds, room.bans)
+      .. room.later
   end
   call('HSET', KEYS[1], 'state', state, ...)
 end

@@ -38,6 +38,9 @@ if kind == 'e' then
 else
   message.deleted_at, message.text = room.at, ''
   room.reserved = room.reserved - 1
+  if string.find(message.fields, CONTENT_FIELD) then
+    message.fields = string.gsub(message.fields, CONTENT_FIELD, '')
+  end
   message.fields = message.fields .. 'd' .. ARGV[5] .. '\n'
   had_reactions = message.reactions ~= ''
   if had_reactions then

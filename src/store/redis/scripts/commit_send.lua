@@ -33,17 +33,19 @@ local function commit_send(author, send, rest, tag, max_messages, max_entries, r
   local is_owner, is_new, had_joined, member = string.byte(mark) == 111
   -- Usually nothing about the author changes. Only a signed identity can bring another name.
   if not record or is_signed or string.find(record, mark, 1, true) ~= 1 then
-    local profile, number, address = name .. '\n' .. (avatar or ''), authors, string.sub(mark, 2)
+    local profile, number, address, role = name .. '\n' .. (avatar or ''), authors, string.sub(mark, 2), 'm'
     is_new = not record
     if record then
-      local role, last_address, old_number = struct.unpack(MEMBER, record)
-      had_joined = role == 'M' or role == 'O'
-      is_owner = is_owner or role == 'o' or role == 'O'
+      local old_role, last_address, old_number = struct.unpack(MEMBER, record)
+      role = string.lower(old_role)
+      had_joined = role ~= old_role
+      is_owner = is_owner or role == 'o'
       is_new, number = had_joined, had_joined and number or old_number
       address = address == NO_ADDRESS and last_address or address
-      profile = is_signed and profile or string.sub(record, 24)
+      local old_profile, more = string.match(record, PROFILE_AND_MORE, 24)
+      profile = (is_signed and profile or old_profile) .. more
     end
-    member = struct.pack(MEMBER, is_owner and 'o' or 'm', address, number) .. profile
+    member = struct.pack(MEMBER, is_owner and 'o' or role, address, number) .. profile
     member = member ~= record and member
   end
 

@@ -15,10 +15,19 @@
 -- behind it, and any other change of a message as the message, which begins with its entry.
 -- Announcements that are not in the log begin with a capital letter: T typing, P presence, R reactions pending, E ended.
 --
--- Newer versions may add kinds of log entries (small letters), fields of messages (letters), announcements (capital letters),
--- and lines behind a payload. Other versions pass over them: the first 27 bytes of every entry, announced or in the log, are an
--- ENTRY. No message follows an entry of an unknown kind. A message whose last change is of an unknown kind is read like any
--- other.
+-- Servers of different versions share these values, so newer versions only add (see docs/decisions/0010-data-of-newer-versions.md).
+-- Other versions pass over what they do not know, and keep it when they rewrite a value. What may be added:
+-- kinds of log entries, small letters. The first 27 bytes of every entry, announced or in the log, are an ENTRY. No message
+--   follows an entry of an unknown kind. A message whose last change is of an unknown kind is read like any other.
+-- announcements, capital letters.
+-- fields of messages, letters, before `k`. A field with a capital letter holds content, which goes with the text when a message
+--   is deleted. Any other field stays.
+-- fields of the hash `room` whose names begin with other letters, and other keys of a room or a user.
+-- bytes behind EXTRAS in the state, and then always with EXTRAS before them.
+-- lines at the end of these: ABOUT, MEMBER, BAN, payloads of entries, announcements, records of presence. Those behind ABOUT are
+--   settings, and each version copies them to the entry of a change of settings.
+-- roles, letters. Other versions take them for members, and keep them.
+-- What is a number, or of fixed length, stays so.
 
 local call = redis.call
 
@@ -49,6 +58,11 @@ local CHANGED = '>I6I6I6I4'
 local MEMBER = '>c1c16I6'
 -- The log number of its entry, its time, its end or 0, the address or 0. Then comes the reason or ''.
 local BAN = '>I6I6I6c16'
+-- Lines of a MEMBER: name and picture, and what a newer version has added.
+local PROFILE = '^[^\n]*\n[^\n]*'
+local PROFILE_AND_MORE = '^([^\n]*\n[^\n]*)(.*)$'
+-- A field of a message that holds content of a newer version.
+local CONTENT_FIELD = '\n[A-Z][^\n]*'
 -- Stands for an unknown address.
 local NO_ADDRESS = '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 

@@ -21,14 +21,16 @@ if not record and tonumber(joined or 0) >= tonumber(max_joined) then
   return { 'full' }
 end
 
-local role, address = is_owner and 'o' or 'm', string.sub(mark, 2)
+local role, address = is_owner and 'o' or string.lower(old_role), string.sub(mark, 2)
 role = old_role == string.upper(old_role) and string.upper(role) or role
 address = address == NO_ADDRESS and old_address or address
-local profile = name .. '\n' .. avatar
-if record and string.byte(id) ~= 64 then
-  profile = string.sub(record, 24)
+local profile, more = name .. '\n' .. avatar, ''
+if record then
+  local old_profile
+  old_profile, more = string.match(record, PROFILE_AND_MORE, 24)
+  profile = string.byte(id) == 64 and profile or old_profile
 end
-local member = struct.pack(MEMBER, role, address, number) .. profile
+local member = struct.pack(MEMBER, role, address, number) .. profile .. more
 if member ~= record then
   call('HSET', KEYS[1], 'u' .. id, member)
 end

@@ -10,6 +10,6 @@ if not record then
   return { 'ok', tostring(seq), tag }
 end
 local role = string.sub(record, 1, 1)
-local is_member = role == 'm' or role == 'M'
-local banned_until = extras ~= '' and is_member and find_ban(KEYS[1], ARGV[1], string.sub(ARGV[2], 2), at)
+local is_owner = role == 'o' or role == 'O'
+local banned_until = extras ~= '' and not is_owner and find_ban(KEYS[1], ARGV[1], string.sub(ARGV[2], 2), at)
 return { 'ok', tostring(seq), tag, role, string.sub(record, 24), banned_until and tostring(banned_until) or '' }

@@ -6,7 +6,7 @@ local at = now()
 local is_valid = {}
 local reports = call('HGETALL', KEYS[2])
 for i = 1, #reports, 2 do
-  is_valid[reports[i]] = reports[i] ~= ARGV[1] and tonumber(reports[i + 1]) > at
+  is_valid[reports[i]] = reports[i] ~= ARGV[1] and tonumber(string.match(reports[i + 1], '^%d+') or 0) > at
 end
 local records, order, is_here = {}, {}, {}
 local present = call('HGETALL', KEYS[1])

@@ -10,7 +10,7 @@ for i = 2, #ARGV do
   local emoji = {}
   for _, member in ipairs(call('ZRANGEBYLEX', KEYS[4], lex_range(prefix))) do
     local name, times = string.match(string.sub(member, #prefix + 1), '^(.*)\n(%d+)$')
-    if times % 2 == 1 then
+    if times and times % 2 == 1 then
       emoji[#emoji + 1] = name
     end
   end

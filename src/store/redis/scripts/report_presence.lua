@@ -12,7 +12,7 @@ end
 local is_known, outdated, has_outdated = false, {}, false
 local reports = call('HGETALL', KEYS[5])
 for i = 1, #reports, 2 do
-  if tonumber(reports[i + 1]) <= at then
+  if tonumber(string.match(reports[i + 1], '^%d+') or 0) <= at then
     outdated[reports[i]], has_outdated = true, true
   elseif reports[i] == node then
     is_known = true

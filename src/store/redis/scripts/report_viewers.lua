@@ -7,7 +7,7 @@ local node = ARGV[1]
 local function remove_outdated(viewers, at)
   local reports = call('HGETALL', viewers)
   for i = 1, #reports, 2 do
-    if tonumber(string.match(reports[i + 1], ':(%d+)$') or 0) <= at then
+    if tonumber(string.match(reports[i + 1], '^%d+:(%d+)') or 0) <= at then
       call('HDEL', viewers, reports[i])
     end
   end

@@ -29,8 +29,9 @@ if is_full(room, max_entries) then
 end
 local about = call('HGET', KEYS[1], 'about')
 local owner, secret, listed, capacity, rest = struct.unpack(ABOUT, about)
-local code, title = string.match(string.sub(about, rest), '^([^\n]*)\n(.*)$')
-title = new_title == '' and title or string.sub(new_title, 2)
+local code, title, more = string.match(string.sub(about, rest), '^([^\n]*)\n([^\n]*)(.*)$')
+-- The settings of a newer version stay as they are, and stand in the entry, too.
+title = (new_title == '' and title or string.sub(new_title, 2)) .. more
 listed, capacity = tonumber(new_listed) or listed, tonumber(new_capacity) or capacity
 local old_seconds = room.slow_mode_seconds
 room.slow_mode_seconds = tonumber(new_seconds) or old_seconds

@@ -8,7 +8,7 @@ for _, viewers in ipairs(KEYS) do
   local reports = are_all_empty and {} or call('HGETALL', viewers)
   local sum = 0
   for i = 1, #reports, 2 do
-    local count, valid_until = string.match(reports[i + 1], '^(%d+):(%d+)$')
+    local count, valid_until = string.match(reports[i + 1], '^(%d+):(%d+)')
     if not count then
       return { 'corrupt' }
     end
