@@ -1,5 +1,7 @@
 //! Opens databases of earlier versions. `tests/store/upgrade/layout-1.db` was left by a stopped server of version 0.1.0; only the
-//! expiry of its rooms and users was moved to the far future.
+//! expiry of its rooms and users was moved to the far future. `first_version` checks what it is served as.
+
+mod first_version;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
