@@ -9,6 +9,7 @@ mod first_start;
 mod hub;
 mod migrate;
 mod model;
+mod newer_data;
 mod redis_acl;
 mod redis_cluster;
 mod redis_deleted_text;
