@@ -15,6 +15,8 @@ mod keys;
 mod link;
 mod lockouts;
 mod members;
+#[cfg(feature = "test-next-version")]
+mod next_version;
 mod reply;
 mod room_list;
 mod scripts;
@@ -248,7 +250,10 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        self.commit_change(commit).await
+        let committed = self.commit_change(commit).await?;
+        #[cfg(feature = "test-next-version")]
+        self.add_unknown_entry(&committed).await;
+        Ok(committed)
     }
 
     async fn send(&self, admission: Admission, message: NewMessage) -> Result<Sent, StoreError> {
@@ -256,7 +261,12 @@ impl Store for RedisStore {
             let send = async move |store: Self| send_in_two_steps(&store, admission, message).await;
             return self.detached(send).await;
         }
-        self.send_in_one_step(admission, message).await
+        let sent = self.send_in_one_step(admission, message).await?;
+        #[cfg(feature = "test-next-version")]
+        if let Some(committed) = &sent.committed {
+            self.add_unknown_entry(committed).await;
+        }
+        Ok(sent)
     }
 
     async fn read_log(&self, room: RoomId, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {

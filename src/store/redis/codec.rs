@@ -134,7 +134,10 @@ pub fn encode_reaction(reaction: &ReactionRecord) -> Vec<u8> {
 
 /// Encodes a present user, without the id.
 pub fn encode_present(present: &PresentUser) -> String {
-    format!("{}{}", char::from(encode_role(present.role)), encode_profile(&present.user))
+    let encoded = format!("{}{}", char::from(encode_role(present.role)), encode_profile(&present.user));
+    #[cfg(feature = "test-next-version")]
+    let encoded = encoded + crate::store::redis::next_version::LINE;
+    encoded
 }
 
 /// Decodes a present user.
@@ -175,6 +178,8 @@ pub fn encode_about(code: &RoomCode, owner_token: &TokenHash, secret: &RoomSecre
     encoded.push(settings.listed.into());
     encoded.extend(settings.capacity.unwrap_or(0).to_be_bytes());
     encoded.extend(format!("{}\n{}", code.reveal(), encode_title(settings.title.as_ref())).bytes());
+    #[cfg(feature = "test-next-version")]
+    encoded.extend(crate::store::redis::next_version::LINE.bytes());
     encoded
 }
 

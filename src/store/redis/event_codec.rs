@@ -248,6 +248,10 @@ fn encode_fields(
     if let Some(index) = reply_to {
         fields += &format!("p{index}\n");
     }
+    #[cfg(feature = "test-next-version")]
+    {
+        fields += crate::store::redis::next_version::MESSAGE_FIELDS;
+    }
     fields
 }
 

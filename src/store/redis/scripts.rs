@@ -41,6 +41,8 @@ pub(super) struct Scripts {
     pub undo_failure: Script,
     pub begin_code_attempt: Script,
     pub trust_client: Script,
+    #[cfg(feature = "test-next-version")]
+    pub next_version: Script,
 }
 
 macro_rules! script {
@@ -136,6 +138,8 @@ impl Scripts {
             undo_failure: script!("scripts/undo_failure.lua"),
             begin_code_attempt: script!("scripts/begin_code_attempt.lua"),
             trust_client: script!("scripts/trust_client.lua"),
+            #[cfg(feature = "test-next-version")]
+            next_version: change(&[include_str!("scripts/next_version.lua")]),
         }
     }
 }
