@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs
+.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept rolling peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs
 
 # Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
 # timers and other processes, so twice as many of them run at once as there are cores.
@@ -47,6 +47,13 @@ counts: tools
 # Updates bench/counts.json, after an improvement or a justified increase.
 counts-accept: tools
 	cargo bench --locked --profile dev --bench counts -- accept
+
+# Cuts connections during a rolling restart between this build and one that adds to the data what a newer version may add. Both are
+# test builds; the second cargo command puts the binary without the feature back in its place. Takes some minutes; CI does not run it.
+rolling: tools
+	cargo build --locked --features test-next-version
+	cp $${CARGO_TARGET_DIR:-target}/debug/livechat $${CARGO_TARGET_DIR:-target}/livechat-next
+	NEXT_LIVECHAT=$$(realpath $${CARGO_TARGET_DIR:-target}/livechat-next) cargo bench --locked --profile dev --bench cuts -- rolling
 
 # Installs the servers in JavaScript that livechat is compared with. Needs Node.js, which `make tools` installs.
 peers:

@@ -17,7 +17,7 @@ async fn readers_disconnected_hundreds_of_times_receive_each_event_once_in_order
     let servers = [Server::with(&environment), Server::with(&environment)];
     let addresses = servers.each_ref().map(|server| server.address().to_owned());
     let pause = Duration::from_millis(20);
-    let trial = Trial { seed: rand::random(), rooms: 1, readers: 3, users: 4, pause, cuts: 300 };
+    let trial = Trial { seed: rand::random(), rooms: 1, readers: 3, users: 4, pause, cuts: 300, events: 0 };
     println!("{trial:?}");
     let outcome = trial.run(&addresses).await;
     assert_eq!(outcome.faults, Faults::default(), "{trial:?} became {outcome:?}");

@@ -17,6 +17,7 @@ use super::client::{Client, RoomKey, User, text};
 use super::eventually;
 use super::owner::{OwnedRoom, react};
 use super::proxy::{connect_limited, reset_when_dropped};
+use super::rotation::Rotation;
 use super::subscriber::{ROOM_EVENTS, Received};
 use super::transport::{Reader, Resume, Transport};
 
@@ -40,6 +41,8 @@ pub struct Trial {
     pub pause: Duration,
     /// The number of cuts over all transports, the same for each.
     pub cuts: usize,
+    /// The least number of events in all rooms.
+    pub events: usize,
 }
 
 /// The result of a trial.
@@ -79,30 +82,42 @@ pub struct Faults {
 impl Trial {
     /// Runs the trial on servers that share their rooms.
     pub async fn run(self, addresses: &[String]) -> Outcome {
-        let addresses: Arc<[String]> = addresses.into();
+        let rotation = Rotation::of(addresses.iter().cloned());
+        self.run_during(&rotation, |_| std::future::ready(())).await.0
+    }
+
+    /// Runs the trial while `disturb` disturbs the servers, until its token is cancelled. From then on, no server is disturbed.
+    /// Returns the result of `disturb`, too.
+    pub async fn run_during<D: Future<Output: Send + 'static> + Send + 'static>(
+        self,
+        rotation: &Arc<Rotation>,
+        disturb: impl FnOnce(CancellationToken) -> D,
+    ) -> (Outcome, D::Output) {
         let shares = [0, 1, 2].map(|n| (self.cuts + n) / 3);
         let count = Arc::new(Count { left: shares.map(AtomicUsize::new), ..Count::default() });
         let stop = CancellationToken::new();
         let mut seeds = StdRng::seed_from_u64(self.seed);
         let mut rooms = Vec::new();
-        for _ in 0..self.rooms {
-            let owned = OwnedRoom::create(&Client::at(&addresses[0])).await;
+        for number in 0..self.rooms {
+            let owned = OwnedRoom::create(&Client::at(rotation.address(number))).await;
             let (room, start) = (owned.key.clone(), owned.start.clone());
             let mut task = || Task {
                 rng: StdRng::seed_from_u64(seeds.random()),
-                addresses: Arc::clone(&addresses),
+                rotation: Arc::clone(rotation),
                 room: room.clone(),
+                pause: self.pause,
+                count: Arc::clone(&count),
+                stop: stop.clone(),
             };
-            let mut users: Vec<_> =
-                (0..self.users).map(|_| tokio::spawn(write(task(), self.pause, stop.clone()))).collect();
-            users.push(tokio::spawn(moderate(task(), owned.clone(), self.pause, stop.clone())));
+            let mut users: Vec<_> = (0..self.users).map(|_| tokio::spawn(write(task()))).collect();
+            users.push(tokio::spawn(moderate(task(), owned.clone())));
             let transports = Transport::ALL.into_iter().flat_map(|transport| vec![transport; self.readers]);
-            let readers: Vec<_> = transports
-                .map(|transport| tokio::spawn(read(task(), transport, start.clone(), Arc::clone(&count))))
-                .collect();
+            let readers: Vec<_> =
+                transports.map(|transport| tokio::spawn(read(task(), transport, start.clone()))).collect();
             rooms.push((owned, users, readers));
         }
-        while count.made() < self.cuts {
+        let disturbance = tokio::spawn(disturb(stop.clone()));
+        while count.made() < self.cuts || count.accepted.load(Ordering::Relaxed) < self.events {
             let failed = rooms.iter().any(|(_, users, readers)| {
                 users.iter().any(|user| user.is_finished()) || readers.iter().any(|reader| reader.is_finished())
             });
@@ -112,6 +127,7 @@ impl Trial {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         stop.cancel();
+        let disturbed = disturbance.await.expect("a disturbance that did not fail");
         let mut outcome = Outcome::default();
         for (owned, users, readers) in rooms {
             let OwnedRoom { key: room, start, .. } = &owned;
@@ -119,11 +135,11 @@ impl Trial {
             for user in users {
                 accepted.extend(user.await.expect("a user that did not fail"));
             }
-            let client = Client::at(&addresses[0]);
+            let client = Client::at(rotation.address(0));
             let mut last = User::of(client.clone());
             last.send(room, THE_END).await;
             accepted.extend(last.cursor);
-            let log = whole_log(&addresses[0], room, start.clone()).await;
+            let log = whole_log(rotation.address(0), room, start.clone()).await;
             let kept: Vec<_> = log.iter().map(|entry| entry.cursor.clone()).collect();
             outcome.faults.compare(&accepted, &kept);
             let texts = client.texts(room).await;
@@ -147,7 +163,7 @@ impl Trial {
         outcome.cuts = [0, 1, 2].map(|n| count.made[n].load(Ordering::Relaxed));
         outcome.cuts_after_bytes = count.after_bytes.load(Ordering::Relaxed);
         outcome.faults.losses = count.losses.load(Ordering::Relaxed);
-        outcome
+        (outcome, disturbed)
     }
 }
 
@@ -167,6 +183,8 @@ struct Count {
     made: [AtomicUsize; 3],
     after_bytes: AtomicUsize,
     losses: AtomicUsize,
+    /// Accepted actions that have an event of their own.
+    accepted: AtomicUsize,
     /// Readers that have received the last message, by room.
     at_the_end: Mutex<HashMap<String, usize>>,
 }
@@ -188,24 +206,37 @@ impl Count {
 /// The context of a user or a reader.
 struct Task {
     rng: StdRng,
-    addresses: Arc<[String]>,
+    rotation: Arc<Rotation>,
     room: RoomKey,
+    /// The longest pause between two actions.
+    pause: Duration,
+    count: Arc<Count>,
+    stop: CancellationToken,
 }
 
 impl Task {
     fn any_address(&mut self) -> String {
-        self.addresses.choose(&mut self.rng).expect("a server").clone()
+        self.rotation.address(self.rotation.choose(&mut self.rng)).to_owned()
+    }
+
+    /// A client of each server.
+    fn clients(&self) -> Vec<Client> {
+        self.rotation.addresses().map(Client::at).collect()
+    }
+
+    async fn rest(&mut self) {
+        tokio::time::sleep(self.pause.mul_f64(self.rng.random_range(0.0..1.0))).await;
     }
 }
 
 /// Sends, edits, deletes and reacts until `stop`, each time on a random server. Returns the cursors of the accepted actions that
 /// have an event of their own.
-async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<String> {
-    let clients: Vec<_> = task.addresses.iter().map(|address| Client::at(address)).collect();
+async fn write(mut task: Task) -> Vec<String> {
+    let clients = task.clients();
     let mut user = User::with_own_token(clients[0].clone());
     let (mut own, mut accepted) = (Vec::new(), Vec::new());
-    while !stop.is_cancelled() {
-        user.client = clients.choose(&mut task.rng).expect("a server").clone();
+    while !task.stop.is_cancelled() {
+        user.client = clients[task.rotation.choose(&mut task.rng)].clone();
         // Most texts are short; some need several packets.
         let length = if task.rng.random_ratio(1, 20) { 3_000 } else { task.rng.random_range(1..80) };
         let words = "ü".repeat(length);
@@ -227,20 +258,24 @@ async fn write(mut task: Task, pause: Duration, stop: CancellationToken) -> Vec<
             _ => own.push(text(&user.send(&task.room, &words).await["id"])),
         }
         accepted.push(user.cursor.clone().expect("the cursor of an accepted action"));
-        tokio::time::sleep(pause.mul_f64(task.rng.random_range(0.0..1.0))).await;
+        task.count.accepted.fetch_add(1, Ordering::Relaxed);
+        task.rest().await;
     }
     accepted
 }
 
 /// Changes settings, bans and unbans a user, and removes its messages until `stop`. Returns the cursors of the accepted actions.
-async fn moderate(mut task: Task, mut room: OwnedRoom, pause: Duration, stop: CancellationToken) -> Vec<String> {
-    let clients: Vec<_> = task.addresses.iter().map(|address| Client::at(address)).collect();
+async fn moderate(mut task: Task, mut room: OwnedRoom) -> Vec<String> {
+    let clients = task.clients();
     // At an address of its own, because a ban covers the address.
     let address = std::net::Ipv4Addr::new(127, 0, 0, 9).into();
-    let mut target = User::with_own_token(Client::from_address(clients[0].url().to_owned(), address));
+    let own = |client: &Client| Client::from_address(client.url().to_owned(), address);
+    let own: Vec<_> = clients.iter().map(own).collect();
+    let mut target = User::with_own_token(own[0].clone());
     let mut accepted = Vec::new();
-    while !stop.is_cancelled() {
-        room.client = clients.choose(&mut task.rng).expect("a server").clone();
+    while !task.stop.is_cancelled() {
+        let server = task.rotation.choose(&mut task.rng);
+        target.client = own[server].clone();
         let message = text(&target.send(&task.room, "to be removed").await["id"]);
         accepted.extend(target.cursor.clone());
         let title = format!("title {}", accepted.len());
@@ -250,9 +285,11 @@ async fn moderate(mut task: Task, mut room: OwnedRoom, pause: Duration, stop: Ca
             ("removeMessage", json!({ "messageId": message })),
             ("unbanUser", json!({ "userId": target.id })),
         ] {
+            room.client = clients[task.rotation.choose(&mut task.rng)].clone();
             accepted.push(text(&room.act(name, input, "cursor").await["cursor"]));
+            task.count.accepted.fetch_add(1, Ordering::Relaxed);
         }
-        tokio::time::sleep(pause.mul_f64(task.rng.random_range(0.0..1.0))).await;
+        task.rest().await;
     }
     accepted
 }
@@ -325,8 +362,8 @@ enum Ended {
 }
 
 /// Reads from `start` to the last event, over as many connections as needed, each to a random server.
-async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Count>) -> Read {
-    let mut read = Read::default();
+async fn read(mut task: Task, transport: Transport, start: String) -> Read {
+    let (mut read, count) = (Read::default(), Arc::clone(&task.count));
     loop {
         let (left, made) = (&count.left[transport as usize], &count.made[transport as usize]);
         let granted = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
@@ -336,7 +373,13 @@ async fn read(mut task: Task, transport: Transport, start: String, count: Arc<Co
             Some(Cut::AfterBytes(bytes)) => connect_limited(&address, bytes).await,
             _ => TcpStream::connect(&address).await,
         };
-        let connection = connection.expect("a server that listens");
+        // A server that is being restarted may have been chosen a moment before.
+        let Ok(connection) = connection else {
+            count.losses.fetch_add(1, Ordering::Relaxed);
+            made.fetch_add(usize::from(granted), Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
         reset_when_dropped(&connection).expect("a connection of our own");
         let resume = if task.rng.random() { Resume::Argument } else { Resume::Connection };
         let after = read.entries.last().map_or(&start, |entry| &entry.cursor).clone();

@@ -20,6 +20,7 @@ pub mod redis_resharding;
 pub mod redis_server;
 pub mod rest;
 pub mod room_view;
+pub mod rotation;
 pub mod scrape;
 pub mod sentinels;
 pub mod server;

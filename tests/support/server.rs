@@ -122,6 +122,13 @@ impl Server {
         self.process = Some(process);
     }
 
+    /// Like [`start`](Self::start), by another command.
+    #[allow(dead_code, reason = "only benches use it")]
+    pub fn start_by(&mut self, program: Vec<String>) {
+        self.program = program;
+        self.start();
+    }
+
     /// Host and port.
     pub fn address(&self) -> &str {
         &self.address
