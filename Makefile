@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept rolling peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs
+.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept rolling peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs release-record
 
 # Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
 # timers and other processes, so twice as many of them run at once as there are cores.
@@ -102,6 +102,10 @@ chat-documents: tools
 # The same for the client package, after a change of clients/js/src/operations.js.
 client-documents: tools
 	node clients/js/test/support/documents.js > src/web/client-documents.json
+
+# Writes what this version promises to tests/releases/, for the comparison with later versions. A step of each release.
+release-record:
+	RECORD_RELEASE=1 cargo test --locked --test all -- settings_and_metrics_of_the_last_release
 
 # Updates .env.example and docs/operations.md after a change of src/config/settings.rs.
 settings:

@@ -11,6 +11,7 @@ mod feature_metrics;
 mod logging;
 mod metrics;
 mod readme;
+mod releases;
 mod restart;
 mod settings;
 mod snippets;

@@ -1,5 +1,5 @@
 //! Data of the future: what newer versions may add to a store neither breaks a read nor a resume, on any transport or route.
-//! docs/decisions/0010-data-of-newer-versions.md has the rules.
+//! docs/decisions/0011-data-of-newer-versions.md has the rules.
 
 mod embedded;
 mod redis;

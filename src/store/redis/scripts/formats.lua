@@ -15,7 +15,7 @@
 -- behind it, and any other change of a message as the message, which begins with its entry.
 -- Announcements that are not in the log begin with a capital letter: T typing, P presence, R reactions pending, E ended.
 --
--- Servers of different versions share these values, so newer versions only add (see docs/decisions/0010-data-of-newer-versions.md).
+-- Servers of different versions share these values, so newer versions only add (see docs/decisions/0011-data-of-newer-versions.md).
 -- Other versions pass over what they do not know, and keep it when they rewrite a value. What may be added:
 -- kinds of log entries, small letters. The first 27 bytes of every entry, announced or in the log, are an ENTRY. No message
 --   follows an entry of an unknown kind. A message whose last change is of an unknown kind is read like any other.
