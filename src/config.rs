@@ -66,6 +66,11 @@ impl Config {
         Source::from_environment()?.get(&LISTEN_ADDR)
     }
 
+    /// The store that a server with this environment uses.
+    pub fn store_from_environment() -> Result<StoreChoice, ConfigError> {
+        Source::from_environment()?.store()
+    }
+
     /// The directory and the Redis between which `livechat migrate` copies rooms.
     pub fn for_migration() -> Result<(PathBuf, redis::Settings), ConfigError> {
         let source = Source::from_environment()?;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -29,11 +30,30 @@ enum Command {
     /// Print the GraphQL schema.
     Schema,
     /// Print every setting, where its value comes from, and any problem with it.
-    Config,
+    ///
+    /// Reads the files that settings name, too. Fails with 1 if the server would not start.
+    Config {
+        /// Print only problems and warnings, for deployments.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check whether the server that runs with these settings is ready.
     Healthcheck,
     /// Copy all rooms and users from the embedded store in DATA_DIR to the Redis at REDIS_URL or REDIS_HOST.
     Migrate,
+    /// Copy the embedded store in DATA_DIR into a new file. A server may be running meanwhile.
+    Backup {
+        /// The file to write. It must not exist.
+        file: PathBuf,
+    },
+    /// Put a backup into DATA_DIR. The server must be stopped.
+    Restore {
+        /// The backup to read.
+        file: PathBuf,
+        /// Replace the database in DATA_DIR.
+        #[arg(long)]
+        force: bool,
+    },
     /// Print a completion script for a shell.
     Completions { shell: Shell },
     /// Print the manual page, for packages.
@@ -47,11 +67,13 @@ fn main() -> ExitCode {
             print!("{}", graphql::sdl());
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Config) => cli::config::run().map_err(Into::into),
+        Some(Command::Config { check }) => cli::config::run(check).map_err(Into::into),
         Some(Command::Healthcheck) => {
             Config::listen_addr_from_environment().map(cli::healthcheck::run).map_err(Into::into)
         }
         Some(Command::Migrate) => cli::migrate::run(),
+        Some(Command::Backup { file }) => cli::backup::back_up(&file),
+        Some(Command::Restore { file, force }) => cli::backup::restore(&file, force),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "livechat", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

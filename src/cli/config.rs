@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use crate::config::{ConfigError, Report};
 
-/// Writes every setting to standard output. Fails when the server cannot start with them.
-pub fn run() -> Result<ExitCode, ConfigError> {
+/// Writes every setting to standard output, or only what is wrong. Fails when the server cannot start with them.
+pub fn run(only_findings: bool) -> Result<ExitCode, ConfigError> {
     let report = Report::from_environment()?;
+    let text = if only_findings { report.findings } else { report.text };
     // The reader may close the pipe early, which is not an error.
-    let _ = std::io::stdout().write_all(report.text.as_bytes());
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(if report.is_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,32 +1,42 @@
 //! The report of `livechat config`: every setting with its value, its origin and any problem. Hides secrets.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt::Write as _;
 
-use crate::config::Config;
-use crate::config::settings::{self, MAX_CONNECTIONS, REMOVED, SettingInfo};
+use crate::config::settings::{self, DATA_DIR, MAX_CONNECTIONS, REMOVED, SettingInfo};
 use crate::config::source::{ConfigError, Origin, Source};
+use crate::config::{Config, StoreChoice};
 use crate::open_files;
+use crate::store::embedded::preflight;
 
 /// A report of all settings.
 #[derive(Debug)]
 pub struct Report {
-    /// One line per setting, and another below it for a problem; then names that are set without effect.
+    /// One line per setting, and another below it for a problem; then the warnings.
     pub text: String,
+    /// Only the problems and warnings, each a line.
+    pub findings: String,
     /// Whether the server can start with these settings.
     pub is_valid: bool,
 }
 
 impl Report {
-    /// Reports on the environment and `.env`.
+    /// Reports on the environment, `.env`, and the files that they name.
     pub fn from_environment() -> Result<Self, ConfigError> {
         let source = Source::from_environment()?;
         let mut valid = source.clone();
-        let problems = remove_invalid(&mut valid);
+        let mut problems = remove_invalid(&mut valid);
+        if problems.is_empty()
+            && let Ok(StoreChoice::Embedded(directory)) = valid.store()
+            && let Err(error) = preflight::check(&directory)
+        {
+            problems.insert(DATA_DIR.info.name, with_cause(&error));
+        }
         let rows: Vec<_> = settings::all().map(|setting| (setting.name, show(setting, &source))).collect();
         let names = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let values = rows.iter().map(|(_, (value, _))| value.chars().count()).max().unwrap_or_default();
-        let mut text = String::new();
+        let (mut text, mut findings) = (String::new(), String::new());
         // Writing to a string cannot fail.
         for (name, (value, origin)) in rows {
             let is_unused = problems.is_empty() && source.given(name).is_some() && !valid.is_used(name);
@@ -34,19 +44,52 @@ impl Report {
             let _ = writeln!(text, "{name:names$}  {value:values$}  {origin}{unused}");
             if let Some(problem) = problems.get(name) {
                 let _ = writeln!(text, "{:names$}  ^ {problem}", "");
+                let _ = writeln!(findings, "{name}: {problem}");
             }
         }
-        let is_known = |name: &str| settings::all().any(|setting| setting.name == name) || REMOVED.contains(&name);
-        let in_file = source.values.iter().filter(|(_, (_, origin))| *origin == Origin::DotEnv);
-        let mut unknown: Vec<_> = in_file.map(|(name, _)| name).filter(|name| !is_known(name)).collect();
-        unknown.sort();
-        for name in unknown {
-            let _ = writeln!(text, "{name} is set in .env but is not a setting of livechat");
+        for warning in warnings(&source) {
+            let _ = writeln!(text, "{warning}");
+            let _ = writeln!(findings, "{warning}");
         }
-        for name in source.removed() {
-            let _ = writeln!(text, "{name} is set but was removed; it has no effect");
+        Ok(Self { text, findings, is_valid: problems.is_empty() })
+    }
+}
+
+/// Names that are set without effect: those in `.env` that are no settings, those in the environment that look like one, and
+/// removed settings.
+fn warnings(source: &Source) -> Vec<String> {
+    let is_known = |name: &str| settings::all().any(|setting| setting.name == name) || REMOVED.contains(&name);
+    let unknown = source.values.iter().filter(|(name, _)| !is_known(name)).filter_map(|(name, (_, origin))| {
+        let similar = similar_setting(name).map(|similar| format!("; {similar} is one"));
+        match origin {
+            Origin::DotEnv => {
+                let similar = similar.unwrap_or_default();
+                Some(format!("{name} is set in .env but is not a setting of livechat{similar}"))
+            }
+            Origin::Environment => Some(format!("{name} is set but is not a setting of livechat{}", similar?)),
         }
-        Ok(Self { text, is_valid: problems.is_empty() })
+    });
+    let mut warnings: Vec<_> = unknown.collect();
+    warnings.sort();
+    warnings.extend(source.removed().iter().map(|name| format!("{name} is set but was removed; it has no effect")));
+    warnings
+}
+
+/// The setting that `name` is probably meant to be.
+fn similar_setting(name: &str) -> Option<&'static str> {
+    // Others may set short names for themselves.
+    const SHORTEST: usize = 6;
+    const MAX_DISTANCE: usize = 2;
+    let distance = |setting: &&SettingInfo| strsim::osa_distance(name, setting.name);
+    let nearest = settings::all().filter(|setting| setting.name.len() >= SHORTEST).min_by_key(distance)?;
+    (name.len() >= SHORTEST && distance(&nearest) <= MAX_DISTANCE).then_some(nearest.name)
+}
+
+/// The error's message with its cause.
+fn with_cause(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

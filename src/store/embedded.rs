@@ -4,6 +4,7 @@
 //! and `rooms` read. `sweep` removes expired data, and `checkpoint` copies the write-ahead log into the database.
 //! docs/decisions/0002-embedded-store.md explains why SQLite was chosen over faster engines.
 
+pub mod backup;
 mod bans;
 mod checkpoint;
 mod clock;
@@ -17,11 +18,13 @@ mod layout;
 mod lockouts;
 mod members;
 mod open;
+pub mod preflight;
 mod reaction_rows;
 mod reactions;
 mod reader_pool;
 mod recent_messages;
 mod remnants;
+pub mod restore;
 mod room_cache;
 mod rooms;
 mod rules;

@@ -103,6 +103,63 @@ fn config_hides_secrets() {
     }
 }
 
+#[test]
+fn config_check_prints_only_what_is_wrong() {
+    let output = run(&["config", "--check"], &[("ROOM_TTL", "2h"), ("HOME_PAGE", "x")], "");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()), "{}", text(&output.stderr));
+
+    // Warnings are no reason to fail.
+    let environment =
+        [("RATE_LIMIT", "off"), ("OPERATION_MAX_ALIASES", "50"), ("REDIS_PORT_6379_TCP", "tcp://10.0.0.1")];
+    let output = run(&["config", "--check"], &environment, "ROOM_TLL=1h\n");
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    let expected = [
+        "RATE_LIMIT is set but is not a setting of livechat; RATE_LIMITS is one",
+        "ROOM_TLL is set in .env but is not a setting of livechat; ROOM_TTL is one",
+        "OPERATION_MAX_ALIASES is set but was removed; it has no effect",
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+
+    let environment = [("ROOM_TTL", "a day"), ("TRUSTED_DOCUMENTS", "/no/such/file"), ("IDENTITY", "optional")];
+    let output = run(&["config", "--check"], &[&environment[..], &[("IDENTITY_KEYS", "Cargo.toml")]].concat(), "");
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert_eq!(printed.lines().count(), 3, "{printed}");
+    for problem in ["ROOM_TTL: must be a time", "TRUSTED_DOCUMENTS: must name", "IDENTITY_KEYS: must name"] {
+        assert!(printed.contains(problem), "{printed}");
+    }
+    let output = run(&["config", "--check"], &[], "A B=C\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(".env cannot be read"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn config_check_tests_whether_the_data_directory_can_be_used() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| place.path().join(name).to_str().expect("text").to_owned();
+    std::fs::write(path("file"), "").expect("a file");
+    std::fs::create_dir(path("empty")).expect("a directory");
+    std::fs::create_dir(path("damaged")).expect("a directory");
+    std::fs::write(path("damaged/livechat.db"), "").expect("a file");
+    for (directory, problem) in [
+        (path("new/directory"), None),
+        (path("empty"), None),
+        (path("file"), Some("cannot be written to")),
+        (path("file/below"), Some("is a file")),
+        ("/proc".to_owned(), Some("cannot be written to")),
+        (path("damaged"), Some("is empty")),
+    ] {
+        let output = run(&["config", "--check"], &[("DATA_DIR", &directory)], "");
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(i32::from(problem.is_some())), "{directory}: {printed}");
+        assert_eq!(printed.starts_with("DATA_DIR: ") && printed.contains(problem.unwrap_or("DATA")), problem.is_some());
+        // Redis needs no directory.
+        let output = run(&["config", "--check"], &[("DATA_DIR", &directory), ("REDIS_URL", "redis://host")], "");
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
+    }
+}
+
 /// Runs the health check for the server at this address.
 fn healthcheck(address: &str) -> Output {
     run(&["healthcheck"], &[("LISTEN_ADDR", address)], "")

@@ -8,7 +8,22 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use crate::store::embedded::open::{DATABASE, OpenError, create, exists, open};
+use crate::store::embedded::open::{DATABASE, OpenError, UNFINISHED, create, exists, open, remove};
+
+/// The name of the file by which a process locks the data directory.
+pub(super) const LOCK: &str = "livechat.lock";
+
+/// Creates the directory if it is missing, and locks it for as long as the returned file is open.
+pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
+    let unwritable = |error| OpenError::Directory(directory.to_owned(), error);
+    fs::create_dir_all(directory).map_err(unwritable)?;
+    let lock = File::create(directory.join(LOCK)).map_err(unwritable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(error)) => Err(unwritable(error)),
+    }
+}
 
 /// A database file that this process has locked.
 #[derive(Debug)]
@@ -26,13 +41,9 @@ impl DatabaseFile {
     /// connection, too.
     pub(super) fn open_or_create(directory: &Path) -> Result<(Self, Connection), OpenError> {
         let unwritable = |error| OpenError::Directory(directory.to_owned(), error);
-        fs::create_dir_all(directory).map_err(unwritable)?;
-        let lock = File::create(directory.join("livechat.lock")).map_err(unwritable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
-        }
+        let lock = lock(directory)?;
+        // A first start or a restore that was killed may have left files.
+        remove(&directory.join(UNFINISHED)).map_err(unwritable)?;
         let (path, log_path) = (directory.join(DATABASE), directory.join("livechat.db-wal"));
         if !exists(&path)? {
             create(directory)?;

@@ -16,8 +16,8 @@ use crate::store::embedded::wal::{self, CheckpointMode};
 /// The name of the database in the data directory.
 pub(super) const DATABASE: &str = "livechat.db";
 
-/// The name of the database until it is complete.
-const UNFINISHED: &str = "livechat.db.new";
+/// The name of the database until it is complete: a new one, or one from a backup.
+pub(super) const UNFINISHED: &str = "livechat.db.new";
 
 /// How long a write waits for another process that writes to the database. Only an operator's tool can do that.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {
 }
 
 /// The path of a file that SQLite puts next to a database.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -80,10 +80,9 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub(super) fn create(directory: &Path) -> Result<(), OpenError> {
     let unfinished = directory.join(UNFINISHED);
     let unwritable = |error| OpenError::Directory(directory.to_owned(), error);
-    // A first start that was killed may have left files.
-    remove(&unfinished).map_err(unwritable)?;
     let created = build(&unfinished).map_err(|error| OpenError::Database(directory.join(DATABASE), error));
-    let created = created.and_then(|()| publish(directory, &unfinished).map_err(unwritable));
+    let publish = || publish(&File::open(&unfinished)?, &unfinished, &directory.join(DATABASE));
+    let created = created.and_then(|()| publish().map_err(unwritable));
     if created.is_err() {
         // If this fails, too, the next start removes the files.
         let _ = remove(&unfinished);
@@ -100,21 +99,25 @@ fn build(path: &Path) -> rusqlite::Result<()> {
     connection.close().map_err(|(_, error)| error)
 }
 
-/// Syncs the file, renames it, and syncs the directory.
-fn publish(directory: &Path, unfinished: &Path) -> io::Result<()> {
-    File::open(unfinished)?.sync_all()?;
-    fs::rename(unfinished, directory.join(DATABASE))?;
-    File::open(directory)?.sync_all()
+/// Syncs the `file` at `unfinished`, renames it to `path`, and syncs the directory.
+pub(super) fn publish(file: &File, unfinished: &Path, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    fs::rename(unfinished, path)?;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn remove(unfinished: &Path) -> io::Result<()> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        match fs::remove_file(with_suffix(unfinished, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+/// Removes a database with its companions, if there is one.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    ["", "-wal", "-shm", "-journal"].iter().try_for_each(|suffix| remove_file(&with_suffix(path, suffix)))
+}
+
+/// Removes a file, if there is one.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Opens the database for writing, checks it for damage, and upgrades its layout.
@@ -132,11 +135,16 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     configure(&connection).map_err(failed)?;
     let result: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if result != "ok" {
-        return Err(failed(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(result))));
+        return Err(failed(damaged(result)));
     }
     layout::upgrade(&mut connection, version).map_err(failed)?;
     enable_incremental_vacuum(&connection).map_err(failed)?;
     Ok(connection)
+}
+
+/// The error for what SQLite's check has found.
+pub(super) fn damaged(finding: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(finding.replace('\n', " ")))
 }
 
 /// Configures the writer's connection.
