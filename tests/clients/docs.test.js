@@ -44,6 +44,7 @@ for (const settings of [{}, { BASE_PATH: '/some/chat' }]) {
   test(`every route can be tried on the page, ${settings.BASE_PATH ?? 'at the root'}`, async (t) => {
     const { page, faults } = await open(t, settings);
     assert.equal(await page.locator('section').count(), 6);
+    assert.equal(await page.getByRole('navigation', { name: 'Routes' }).getByRole('link').count(), 6);
     const made = await send(page, 'GET /room/create/');
     assert.equal(made.status, '200');
     // Values from earlier responses are filled in.
