@@ -10,6 +10,7 @@ mod report;
 mod settings;
 mod source;
 mod store;
+mod tls;
 mod trusted_documents;
 
 use std::collections::HashMap;
@@ -61,9 +62,10 @@ impl Config {
         Self::read(&Source::from_environment()?)
     }
 
-    /// The address that a server with this environment listens on.
-    pub fn listen_addr_from_environment() -> Result<SocketAddr, ConfigError> {
-        Source::from_environment()?.get(&LISTEN_ADDR)
+    /// The address that a server with this environment listens on, and whether it speaks TLS there.
+    pub fn listen_addr_from_environment() -> Result<(SocketAddr, bool), ConfigError> {
+        let source = Source::from_environment()?;
+        Ok((source.get(&LISTEN_ADDR)?, source.get(&TLS_CERT_FILE)?.is_some()))
     }
 
     /// The store that a server with this environment uses.
@@ -166,6 +168,7 @@ impl Source {
                 max_per_address: self.get(&MAX_CONNECTIONS_PER_ADDRESS)?,
                 request_timeout: self.get(&REQUEST_TIMEOUT)?,
                 write_timeout: self.get(&WRITE_TIMEOUT)?,
+                certificate: self.certificate()?,
             },
             origins: self.get(&CORS_ORIGINS)?,
             unsent: unsent_bytes::Settings {

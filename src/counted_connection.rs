@@ -1,11 +1,14 @@
-//! TCP connections that count towards the connection limits until they are closed, also after an upgrade to a WebSocket.
+//! TCP connections that count towards the connection limits until they are closed, also after an upgrade to a WebSocket, and the
+//! guard of a WebSocket over HTTP/2.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::client_limit::ClientPermit;
 use crate::metrics::{Gauge, GaugeGuard};
@@ -54,5 +57,19 @@ impl AsyncWrite for CountedConnection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(task)
+    }
+}
+
+/// Held by the socket that a stream of HTTP/2 is upgraded to. When the last clone is dropped, the stream soon ends, even if its
+/// client accepts no bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct UpgradeGuard {
+    _released: Arc<DropGuard>,
+}
+
+impl UpgradeGuard {
+    /// A guard that cancels `released` when its last clone is dropped.
+    pub(crate) fn new(released: CancellationToken) -> Self {
+        Self { _released: Arc::new(released.drop_guard()) }
     }
 }

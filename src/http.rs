@@ -3,6 +3,7 @@
 mod base_path;
 mod client_ip;
 mod error_response;
+mod http2;
 mod metrics_endpoint;
 mod origins;
 mod request_body;
@@ -10,6 +11,7 @@ mod request_id;
 mod response_metrics;
 mod serve;
 mod slow_response;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub use crate::http::client_ip::{ClientIpResolver, TrustedProxies};
 pub use crate::http::metrics_endpoint::{MetricsAccess, MetricsHosts};
 pub use crate::http::origins::Origins;
 pub use crate::http::serve::{Settings as ConnectionSettings, serve};
+pub use crate::http::tls::{Certificate, CertificateError};
 
 /// Settings of the HTTP server and of everything it serves.
 #[derive(Clone, Debug)]
@@ -132,7 +135,7 @@ struct Admission {
 /// Records the client address, rejects cross-origin WebSockets and buffers the body.
 async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: Next) -> Response {
     let request = record_client(&admission.clients, request);
-    if admission.origins.is_forbidden_upgrade(request.headers()) {
+    if admission.origins.is_forbidden_upgrade(request.headers(), request.extensions()) {
         return ErrorResponse::OriginNotAllowed.into_response();
     }
     request_body::buffer(admission.body_limits, request, next).await

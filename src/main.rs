@@ -69,7 +69,8 @@ fn main() -> ExitCode {
         }
         Some(Command::Config { check }) => cli::config::run(check).map_err(Into::into),
         Some(Command::Healthcheck) => {
-            Config::listen_addr_from_environment().map(cli::healthcheck::run).map_err(Into::into)
+            let server = Config::listen_addr_from_environment();
+            server.map(|(address, has_tls)| cli::healthcheck::run(address, has_tls)).map_err(Into::into)
         }
         Some(Command::Migrate) => cli::migrate::run(),
         Some(Command::Backup { file }) => cli::backup::back_up(&file),
@@ -102,6 +103,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         StoreChoice::Redis(settings) => format!("Redis at {}", settings.address()),
     };
     let (base, graphiql) = (config.http.base_path.clone(), config.http.web.graphiql);
+    let scheme = if config.http.connections.certificate.is_some() { "https" } else { "http" };
     let signals = tokio::spawn({
         let stop = stop.clone();
         async move {
@@ -115,7 +117,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         None => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(app)) => {
-            let url = format!("http://{}{base}", app.address());
+            let url = format!("{scheme}://{}{base}", app.address());
             let graphiql = graphiql.remark().map(|remark| format!("GraphiQL   {url}/graphiql{remark}\n"));
             // The server runs even if nothing reads its standard output.
             let _ =

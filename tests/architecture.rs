@@ -47,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "client_limit",
             "unsent_bytes",
             "counted_connection",
+            "watched_files",
             "chat",
             "graphql",
             "rest",

@@ -1,5 +1,7 @@
 //! Tests of the HTTP server.
 
 mod behind_nginx;
+mod http2;
 mod proxy_mistakes;
 mod status_codes;
+mod tls;

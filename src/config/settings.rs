@@ -87,6 +87,12 @@ settings! {
     "Server and network" {
         /// Address and port to listen on. Use `0.0.0.0:8001` to accept requests from other machines, or in a container.
         LISTEN_ADDR: SocketAddr = "127.0.0.1:8001", parsed("an address and a port, like 127.0.0.1:8001");
+        /// PEM file with the certificate for TLS, followed by its intermediate certificates. With it, the server speaks only TLS:
+        /// HTTP/2 and HTTP/1.1 (see docs/operations.md#tls-without-a-proxy). Empty: plain HTTP/1.1, for use behind a proxy.
+        TLS_CERT_FILE: Option<PathBuf> = "", optional("a path");
+        /// PEM file with the key of the certificate, readable only by the server's user. Both files are read again within seconds
+        /// after they change.
+        TLS_KEY_FILE: Option<PathBuf> = "", optional("a path");
         /// Path under which everything is served, like `/chat`. The proxy must pass the whole path
         /// (see deploy/nginx/livechat-sub-path.conf). The probes also answer at the root.
         BASE_PATH: BasePath = "", parsed("a path like /chat");

@@ -8,7 +8,8 @@
 use std::str::FromStr;
 
 use axum::http::uri::{Authority, Scheme, Uri};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
+use hyper::ext::Protocol;
 use tower_http::cors::AllowOrigin;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -75,9 +76,11 @@ impl Origins {
 
     /// Whether a request with these headers asks for a WebSocket that its page may not open. Requests without an origin do not
     /// come from a page.
-    pub(super) fn is_forbidden_upgrade(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn is_forbidden_upgrade(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
         let Self::Only(allowed) = self else { return false };
-        headers.contains_key(header::UPGRADE)
+        // HTTP/2 has no upgrades; a CONNECT that names a protocol takes their place.
+        let is_upgrade = headers.contains_key(header::UPGRADE) || extensions.get::<Protocol>().is_some();
+        is_upgrade
             && headers
                 .get_all(header::ORIGIN)
                 .iter()

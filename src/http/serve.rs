@@ -1,8 +1,9 @@
 //! Accepting and serving connections, each in its own task, with limits on their number, on the size of a request head and on
-//! the time it takes to arrive. `request_body` limits bodies.
+//! the time it takes to arrive. `request_body` limits bodies, `http2` the streams of a connection.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,15 +15,20 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use crate::client_limit::{ClientLimit, Exceeded};
 use crate::counted_connection::CountedConnection;
 use crate::http::client_ip::ClientIpResolver;
+use crate::http::http2::Http2;
+use crate::http::tls::{ALPN_HTTP2, Certificate};
 use crate::metrics::{Counters, Gauge, Labels, Metrics};
 
 /// Settings of connections.
@@ -36,6 +42,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long a peer may accept no byte of what is written to it.
     pub write_timeout: Duration,
+    /// The certificate for TLS. Without one, the server speaks plain HTTP/1.1.
+    pub certificate: Option<Certificate>,
 }
 
 /// Maximum size of a request head, and of the write buffer, in bytes. A document in a query string has to fit. Hyper's default
@@ -65,6 +73,7 @@ pub async fn serve(
     closing: impl Future<Output = ()>,
 ) {
     let limit = ClientLimit::new(settings.max_per_address, settings.max);
+    let certificate = settings.certificate.map(Certificate::start);
     let open = Gauge::default();
     let refused = register_metrics(metrics, open.clone(), settings.max);
     let mut http = http1::Builder::new();
@@ -73,6 +82,14 @@ pub async fn serve(
         .max_buf_size(HEAD_MAX)
         .max_header_size(HEAD_MAX);
     let router = router.with_state(());
+    let http2 = Http2 {
+        router: router.clone(),
+        limit: Arc::clone(&limit),
+        open: open.clone(),
+        head_max: HEAD_MAX as u32,
+        idle_timeout: settings.request_timeout,
+        write_timeout: settings.write_timeout,
+    };
     let close = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (mut accept_log, mut limit_log) = (LogThrottle::default(), LogThrottle::default());
@@ -92,11 +109,29 @@ pub async fn serve(
                 continue;
             }
         };
-        match limit.acquire(clients.client_of_connection(peer.ip()), 1) {
+        let client = clients.client_of_connection(peer.ip());
+        match limit.acquire(client, 1) {
             Ok(permit) => {
                 configure(&stream, settings.write_timeout);
                 let connection = CountedConnection::new(stream, permit, &open);
-                tasks.spawn(serve_connection(http.clone(), connection, peer, router.clone(), close.clone()));
+                match &certificate {
+                    None => {
+                        tasks.spawn(serve_http1(http.clone(), connection, peer, router.clone(), close.clone()));
+                    }
+                    Some(certificate) => {
+                        let handshake = handshake(certificate.acceptor(), connection, settings.request_timeout);
+                        let (http, http2, router, close) = (http.clone(), http2.clone(), router.clone(), close.clone());
+                        tasks.spawn(async move {
+                            let Some(connection) = close.run_until_cancelled(handshake).await.flatten() else { return };
+                            if connection.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
+                                // Boxed, because every connection would otherwise reserve memory for this future.
+                                Box::pin(http2.serve(connection, peer, client, close)).await;
+                            } else {
+                                serve_http1(http, connection, peer, router, close).await;
+                            }
+                        });
+                    }
+                }
             }
             Err(exceeded) => {
                 let (labels, max, response) = match exceeded {
@@ -108,8 +143,11 @@ pub async fn serve(
                     let (limit, address) = (labels[0].1, peer.ip());
                     tracing::warn!(limit, max, %address, "connections are refused: too many are open");
                 });
-                // Respond without reading the request or waiting for the client. Dropping the connection closes it.
-                let _ = SockRef::from(&stream).send(response.as_bytes());
+                // Respond without reading the request or waiting for the client. Dropping the connection closes it. A client that
+                // expects TLS could not read the response.
+                if certificate.is_none() {
+                    let _ = SockRef::from(&stream).send(response.as_bytes());
+                }
             }
         }
     }
@@ -135,10 +173,25 @@ fn register_metrics(metrics: &Metrics, open: Gauge, max: usize) -> Counters<1> {
     refused
 }
 
-/// Serves one connection until it ends or is upgraded. Once `close` is cancelled, finishes only the request in flight.
-async fn serve_connection(
-    http: http1::Builder,
+/// Completes a TLS handshake, unless it fails or takes too long.
+async fn handshake(
+    acceptor: TlsAcceptor,
     connection: CountedConnection,
+    deadline: Duration,
+) -> Option<TlsStream<CountedConnection>> {
+    let handshake = acceptor.accept_with(connection, |tls| tls.set_buffer_limit(Some(TLS_UNSENT_MAX)));
+    match timeout(deadline, handshake).await {
+        Ok(Ok(connection)) => return Some(connection),
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+    None
+}
+
+/// Serves one connection until it ends or is upgraded. Once `close` is cancelled, finishes only the request in flight.
+async fn serve_http1(
+    http: http1::Builder,
+    connection: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: SocketAddr,
     router: Router,
     close: CancellationToken,
@@ -160,6 +213,9 @@ async fn serve_connection(
         tracing::debug!(%error, "a connection failed");
     }
 }
+
+/// Maximum number of encrypted bytes that wait for the operating system.
+const TLS_UNSENT_MAX: usize = 32 * 1024;
 
 /// Maximum number of written bytes that the operating system buffers before it sends them. The default is megabytes, and bytes
 /// in that buffer cannot be withdrawn when a message is deleted.

@@ -28,6 +28,7 @@ pub mod small_disk;
 pub mod socket;
 pub mod stream;
 pub mod subscriber;
+pub mod tls;
 pub mod transport;
 #[cfg(test)]
 pub mod watchdog;

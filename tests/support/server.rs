@@ -103,7 +103,8 @@ impl Server {
         while output.read_line(&mut line).is_ok_and(|read| read > 0) {
             received.push_str(&line);
             if let Some(url) = line.strip_prefix("Chat page ") {
-                self.address = url.trim().trim_end_matches('/').trim_start_matches("http://").to_owned();
+                let (_, address) = url.trim().trim_end_matches('/').split_once("://").expect("a URL");
+                self.address = address.to_owned();
                 break;
             }
             line.clear();

@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -19,8 +19,8 @@ pub const PROTOCOL: &str = "graphql-transport-ws";
 pub const LEGACY_PROTOCOL: &str = "graphql-ws";
 
 /// An open socket.
-pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+pub struct Socket<S = TcpStream> {
+    stream: WebSocketStream<S>,
     /// All text that it received.
     pub raw: String,
 }
@@ -84,9 +84,26 @@ impl Socket {
     /// Like [`ready`](Self::ready), with a payload in `connection_init`.
     pub async fn ready_with(address: &str, payload: Value) -> Self {
         let mut socket = Self::open(address).await;
-        socket.send_json(json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
+        socket.init(payload).await;
         socket
+    }
+
+    /// The underlying connection, on which nothing answers pings.
+    pub fn into_connection(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// A socket over a connection whose handshake is complete.
+    pub const fn over(stream: WebSocketStream<S>) -> Self {
+        Self { stream, raw: String::new() }
+    }
+
+    /// Sends `connection_init` and waits for `connection_ack`.
+    pub async fn init(&mut self, payload: Value) {
+        self.send_json(json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(self.receive().await, json!({ "type": "connection_ack" }));
     }
 
     /// Sends a JSON message.
@@ -170,11 +187,6 @@ impl Socket {
     pub async fn assert_no_message(&mut self) {
         self.send_json(json!({ "type": "ping" })).await;
         assert_eq!(self.receive().await, json!({ "type": "pong" }));
-    }
-
-    /// The underlying connection, on which nothing answers pings.
-    pub fn into_connection(self) -> TcpStream {
-        self.stream.into_inner()
     }
 }
 

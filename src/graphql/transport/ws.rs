@@ -16,14 +16,14 @@ use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::upgrade::{OnUpgrade, Parts as UpgradeParts};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower_http::request_id::RequestId;
 
-use crate::counted_connection::CountedConnection;
+use crate::counted_connection::{CountedConnection, UpgradeGuard};
 use crate::error_code::ErrorCode;
 use crate::graphql::execution::Answer;
 use crate::graphql::transport::http;
@@ -68,12 +68,13 @@ pub(super) fn upgrade(
     }
     let request_id =
         request.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).map(Arc::from);
+    let http2_stream = request.extensions.get::<UpgradeGuard>().cloned();
     let open = state.drain.track();
     let gauge = GaugeGuard::new(&state.executor.metrics().sockets(protocol.unwrap_or("none")));
-    let response = switch_protocols(&request.headers, protocol);
+    let response = accept(request, protocol);
     let state = Arc::clone(state);
     tokio::spawn(async move {
-        let _guards = (permit, legacy_permit, open, gauge);
+        let _guards = (permit, legacy_permit, http2_stream, open, gauge);
         let Ok(upgraded) = connection.await else { return };
         let drain_turn = pin!(state.drain.clone().wait_for_turn());
         let mut socket = match upgraded.downcast::<TokioIo<CountedConnection>>() {
@@ -110,14 +111,18 @@ fn reject(status: StatusCode, code: ErrorCode, message: &str) -> Response {
 }
 
 /// The response to a valid handshake.
-fn switch_protocols(request: &HeaderMap, protocol: Option<&'static str>) -> Response {
-    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+fn accept(request: &Parts, protocol: Option<&'static str>) -> Response {
+    let is_http1 = request.version <= Version::HTTP_11;
+    let status = if is_http1 { StatusCode::SWITCHING_PROTOCOLS } else { StatusCode::OK };
+    let mut response = status.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    let accept = request.get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
-    if let Some(Ok(accept)) = accept.map(HeaderValue::try_from) {
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if is_http1 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        let accept = request.headers.get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
+        if let Some(Ok(accept)) = accept.map(HeaderValue::try_from) {
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        }
     }
     if let Some(protocol) = protocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));

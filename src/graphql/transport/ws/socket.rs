@@ -26,6 +26,9 @@ const READ_SIZE: usize = 4 * 1024;
 /// Another message is accepted while fewer bytes than this are buffered, so at most this many and one message wait.
 const WRITE_BUFFER_SIZE: usize = 8 * 1024;
 
+/// Maximum bytes of one write to a connection over TLS or HTTP/2, which takes up to four writes ahead of its peer.
+const UPGRADED_WRITE_SIZE: usize = 8 * 1024;
+
 /// Maximum payload of a frame, in bytes. A larger text is sent in several frames, each buffered when the previous one is written.
 const MAX_FRAME_SIZE: usize = 32 * 1024;
 
@@ -53,7 +56,7 @@ pub(super) enum SocketEvent {
     InitTimeout,
 }
 
-/// The TCP connection, or in tests any other connection that serves requests.
+/// The TCP connection, or one that was upgraded over TLS or HTTP/2.
 pub(super) type Connection = Either<CountedConnection, TokioIo<Upgraded>>;
 
 /// An open WebSocket.
@@ -64,6 +67,8 @@ pub(super) struct Socket {
     buffer: Vec<u8>,
     /// Bytes of `buffer` that are written.
     written: usize,
+    /// Whether the connection may hold written bytes back until it is flushed.
+    needs_flush: bool,
     /// A text to write once `buffer` is written, frame by frame.
     large_text: Option<Box<LargeText>>,
     /// The payload of the last ping that is not answered yet.
@@ -104,6 +109,7 @@ impl Socket {
             parser,
             buffer: Vec::new(),
             written: 0,
+            needs_flush: false,
             large_text: None,
             unanswered_ping: None,
             client,
@@ -155,7 +161,7 @@ impl Socket {
     /// Polls for the next message of the peer. Replies to the last ping as soon as the peer accepts bytes.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, End>> {
         loop {
-            if self.unanswered_ping.is_some() || !self.buffer.is_empty() {
+            if self.unanswered_ping.is_some() || !self.buffer.is_empty() || self.needs_flush {
                 let _is_written = self.poll_write(cx)?;
             }
             match self.parser.next().map_err(End::Close)? {
@@ -272,7 +278,14 @@ impl Socket {
         loop {
             while self.written < self.buffer.len() {
                 let unwritten = &self.buffer[self.written..];
-                match ready!(Pin::new(&mut self.connection).poll_write(cx, unwritten)) {
+                let written = match &mut self.connection {
+                    Either::Left(connection) => Pin::new(connection).poll_write(cx, unwritten),
+                    Either::Right(upgraded) => {
+                        self.needs_flush = true;
+                        Pin::new(upgraded).poll_write(cx, &unwritten[..unwritten.len().min(UPGRADED_WRITE_SIZE)])
+                    }
+                };
+                match ready!(written) {
                     Ok(0) | Err(_) => return Poll::Ready(Err(End::Gone)),
                     Ok(bytes) => self.written += bytes,
                 }
@@ -284,6 +297,12 @@ impl Socket {
             } else if !self.buffer_next_frame()? {
                 // Free the memory: there are many sockets, and most of them write seldom.
                 self.buffer = Vec::new();
+                if let Either::Right(upgraded) = &mut self.connection
+                    && self.needs_flush
+                {
+                    ready!(Pin::new(upgraded).poll_flush(cx)).map_err(|_| End::Gone)?;
+                    self.needs_flush = false;
+                }
                 return Poll::Ready(Ok(()));
             }
         }
