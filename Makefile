@@ -3,7 +3,7 @@
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
-.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept rolling peers performance fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs release-record
+.PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept rolling peers performance socket-memory fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs release-record
 
 # Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
 # timers and other processes, so twice as many of them run at once as there are cores.
@@ -63,6 +63,10 @@ peers:
 # docs/performance.md and docs/plots. Needs redis-server.
 performance: peers
 	cargo bench --locked --bench scenarios -- report > target/performance.jsonl
+
+# Measures the memory of an idle socket over plain HTTP, TLS and HTTP/2, in half a minute.
+socket-memory:
+	cargo test --locked --test all -- --ignored --nocapture memory_of_idle_sockets
 
 # Runs each fuzz target for a few seconds. tests/fuzz/run.sh explains longer runs.
 fuzz:
