@@ -1,4 +1,4 @@
-// A proxy that terminates TLS in front of a server.
+// A certificate, and a proxy that terminates TLS in front of a server.
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -38,13 +38,19 @@ export async function openTlsProxy(url) {
 }
 
 async function certificate() {
+  const { cert, key, remove } = await createCertificate();
+  try {
+    return { key: await readFile(key), cert: await readFile(cert) };
+  } finally {
+    await remove();
+  }
+}
+
+/** Creates a self-signed certificate. Returns the paths of its files. */
+export async function createCertificate() {
   const directory = await mkdtemp(join(tmpdir(), 'livechat-tls-'));
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(directory, name));
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
-  try {
-    await promisify(execFile)('openssl', [...request, '-subj', '/CN=127.0.0.1', '-keyout', key, '-out', cert]);
-    return { key: await readFile(key), cert: await readFile(cert) };
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+  await promisify(execFile)('openssl', [...request, '-subj', '/CN=127.0.0.1', '-keyout', key, '-out', cert]);
+  return { key, cert, remove: () => rm(directory, { recursive: true }) };
 }
