@@ -1,14 +1,13 @@
 //! The report of `livechat config`: every setting with its value, its origin and any problem. Hides secrets.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::config::settings::{self, DATA_DIR, MAX_CONNECTIONS, REMOVED, SettingInfo};
 use crate::config::source::{ConfigError, Origin, Source};
 use crate::config::{Config, StoreChoice};
 use crate::open_files;
-use crate::store::embedded::preflight;
 
 /// A report of all settings.
 #[derive(Debug)]
@@ -22,16 +21,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reports on the environment, `.env`, and the files that they name.
-    pub fn from_environment() -> Result<Self, ConfigError> {
+    /// Reports on the environment, `.env`, and the files that they name. `check_directory` says what is wrong with the directory
+    /// of the embedded store.
+    pub fn from_environment(check_directory: impl FnOnce(&Path) -> Result<(), String>) -> Result<Self, ConfigError> {
         let source = Source::from_environment()?;
         let mut valid = source.clone();
         let mut problems = remove_invalid(&mut valid);
         if problems.is_empty()
             && let Ok(StoreChoice::Embedded(directory)) = valid.store()
-            && let Err(error) = preflight::check(&directory)
+            && let Err(problem) = check_directory(&directory)
         {
-            problems.insert(DATA_DIR.info.name, with_cause(&error));
+            problems.insert(DATA_DIR.info.name, problem);
         }
         let rows: Vec<_> = settings::all().map(|setting| (setting.name, show(setting, &source))).collect();
         let names = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
@@ -83,14 +83,6 @@ fn similar_setting(name: &str) -> Option<&'static str> {
     let distance = |setting: &&SettingInfo| strsim::osa_distance(name, setting.name);
     let nearest = settings::all().filter(|setting| setting.name.len() >= SHORTEST).min_by_key(distance)?;
     (name.len() >= SHORTEST && distance(&nearest) <= MAX_DISTANCE).then_some(nearest.name)
-}
-
-/// The error's message with its cause.
-fn with_cause(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 /// Removes every invalid value that the server would read, and returns what is wrong with each. Reading stops at the first

@@ -122,7 +122,8 @@ fn config_check_prints_only_what_is_wrong() {
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
 
     let environment = [("ROOM_TTL", "a day"), ("TRUSTED_DOCUMENTS", "/no/such/file"), ("IDENTITY", "optional")];
-    let output = run(&["config", "--check"], &[&environment[..], &[("IDENTITY_KEYS", "Cargo.toml")]].concat(), "");
+    let identity = [("IDENTITY_KEYS", "/no/such/file"), ("IDENTITY_SECRET", "0123456789abcdef0123456789abcdef")];
+    let output = run(&["config", "--check"], &[&environment[..], &identity].concat(), "");
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{printed}");
     assert_eq!(printed.lines().count(), 3, "{printed}");

@@ -182,7 +182,9 @@ async fn a_backup_does_not_contain_deleted_text() {
     for file in [running, stopped] {
         let bytes = fs::read(file).expect("a backup");
         let count = |text: &[u8]| bytes.windows(text.len()).filter(|found| *found == text).count();
-        assert_eq!((count(b"delete-me"), count(b"keep-me")), (0, 60));
+        assert_eq!(count(b"delete-me"), 0);
+        // SQLite may leave copies of these as well.
+        assert!(count(b"keep-me") >= 60);
     }
 }
 
