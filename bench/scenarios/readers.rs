@@ -16,8 +16,8 @@ const WINDOW: usize = 32;
 /// Precedes a message's number in its text, and occurs nowhere else, also not in the names of users.
 const MARK: char = '~';
 
-/// Part of a GraphQL response that has no messages.
-const ERRORS: &str = "\"errors\":";
+/// Parts of the answers of a GraphQL server that failed: in the result of an operation, or instead of one.
+const ERRORS: [&str; 2] = ["\"errors\":", "\"type\":\"error\""];
 
 /// The text of the message with this number: 120 characters.
 pub fn text(number: usize) -> String {
@@ -36,7 +36,7 @@ pub async fn read_messages(socket: &mut WebSocketClient, messages: usize) {
     while received < messages {
         let missing = messages - received;
         let take = |frame: &str| {
-            assert!(!frame.contains(ERRORS), "the server answered with an error: {frame}");
+            assert!(!ERRORS.iter().any(|part| frame.contains(part)), "the server answered with an error: {frame}");
             received += count_messages(frame);
         };
         socket.read_texts(missing, take).await;
