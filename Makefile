@@ -29,6 +29,16 @@ graphiql: tools graphiql/dist/files/graphiql.html
 graphiql/dist/files/graphiql.html: graphiql/package-lock.json graphiql/vite.config.js graphiql/graphiql.html $(wildcard graphiql/src/*)
 	cd graphiql && npm ci --no-audit --no-fund && npm run build
 
+.PHONY: dist test-dist
+
+# Builds the artifacts of a release into dist/: docs/operations.md ("Install") says what they are. Takes a quarter of an hour.
+dist: graphiql/dist/files/graphiql.html
+	packaging/dist.sh
+
+# Installs, starts, upgrades and removes the artifacts in dist/. Needs root. Not part of `make test`.
+test-dist: tools
+	packaging/test.sh
+
 # Installs missing tools for the tests: Redis, nginx, Node.js, Chromium, Firefox, Prometheus, Schemathesis, Python clients, and the
 # checkers for deploy/ and .github/.
 tools:

@@ -1,5 +1,6 @@
 //! The files in deploy/ and .github/ pass the checkers of their formats, and use existing settings.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,6 +56,60 @@ fn the_workflow_and_the_issue_forms_are_valid() {
 #[test]
 fn the_kubernetes_manifest_is_valid() {
     assert_passes("kubernetes-validate", &["--strict"], &deploy("kubernetes.yaml"));
+}
+
+#[test]
+fn the_helm_chart_renders_valid_objects_with_existing_settings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(root.join("target/lint/bin/python"))
+        .arg(root.join("tests/deploy/chart.py"))
+        .arg(deploy("helm/livechat"))
+        .output()
+        .expect("the python of target/lint (make tools)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let (version, ways) = printed.split_once("\n\n").expect("the version, and the settings of each way");
+    assert_eq!(version, format!("VERSION={}", env!("CARGO_PKG_VERSION")));
+    for way in ways.split("\n\n").filter(|way| !way.trim().is_empty()) {
+        let settings: HashMap<_, _> = way
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        assert!(settings.keys().all(|name: &String| all().any(|setting| setting.name == name)), "{way}");
+        if let Err(error) = Config::from_values(&settings) {
+            panic!("{way}: {error}");
+        }
+    }
+}
+
+#[test]
+fn files_and_documents_name_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, words) in [
+        ("deploy/kubernetes.yaml", format!("image: livechat:{version}\n")),
+        ("deploy/helm/livechat/README.md", format!("livechat-{version}.tgz")),
+        ("docs/operations.md", format!("livechat-{version}-x86_64-linux.tar.gz")),
+    ] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a file");
+        assert!(text.contains(&words), "{file} does not contain {words}");
+    }
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_the_packaging_scripts() {
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    for folder in ["", "test", "debian"] {
+        for entry in fs::read_dir(packaging.join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if matches!(extension, Some("sh" | "postinst" | "postrm")) {
+                // Files are sourced by their path from the root of the repository.
+                let root = concat!("--source-path=", env!("CARGO_MANIFEST_DIR"));
+                assert_passes("shellcheck", &["--external-sources", root], &path);
+            }
+        }
+    }
 }
 
 #[test]
