@@ -1,9 +1,19 @@
-# Commands for people who work on livechat. `make test` installs what is missing and runs every test.
+# Commands for people who try livechat or work on it. `make run` starts the server. `make test` installs what is missing and runs
+# every test.
 
 # tests/tools.sh installs Node.js here if the machine has none or an old one.
 export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
 .PHONY: test test-openapi test-gateway test-python graphiql tools check counts counts-accept rolling peers performance socket-memory fuzz fuzz-build deny cargo-deny advisories schema settings chat-documents client-documents docs release-record
+
+.PHONY: run
+
+# Builds the server without optimization, which takes a third of the time, and starts it. It prints what to open. If GraphiQL cannot be
+# built, the page /graphiql loads it from a CDN.
+run:
+	@if ! command -v npm >/dev/null; then echo "Node.js is not installed, so GraphiQL will not be embedded."; \
+	  else $(MAKE) --no-print-directory graphiql/dist/files/graphiql.html || echo "Going on without an embedded GraphiQL."; fi
+	cargo run --locked
 
 # Runs every test. The tests of the packages for clients use the binary that the Rust tests were built with. Most Rust tests wait for
 # timers and other processes, so twice as many of them run at once as there are cores.

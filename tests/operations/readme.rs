@@ -26,7 +26,8 @@ fn the_readme_starts_with_the_two_commands() {
     let readme = include_str!("../../README.md");
     let mut commands =
         first_shell_block("# LiveChat").lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    assert_eq!(commands.next(), Some("cargo run --release"));
+    assert_eq!(commands.next(), Some("make run"));
     assert_eq!(commands.next(), Some("make test"));
     assert!(readme.lines().take(3).any(|line| line == "```sh"));
+    assert!(readme.lines().take(10).any(|line| line.contains("`cargo run --release`")));
 }
