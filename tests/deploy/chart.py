@@ -39,6 +39,7 @@ REFUSED = [
     {"replica": 3},
     {"settings": {"listen_addr": "x"}},
     {"settings": {"LISTEN_ADDR": "127.0.0.1:1"}},
+    {"settings": {"TLS_CERT_FILE": "/tls/cert.pem"}},
     {"ingress": {"enabled": True}},
 ]
 
