@@ -17,7 +17,7 @@ PATH=$PWD/target/packaging/bin:$PATH
 VERSION=$(cargo pkgid | sed 's/.*[#@]//')
 NAME=livechat-$VERSION-x86_64-linux
 TARGET=x86_64-unknown-linux-gnu
-# Files in the artifacts are as old as the commit, so the same commit gives the same bytes.
+# Files in the artifacts are as old as the commit, so packing them again gives the same bytes.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 OUT=$PWD/dist
 # What several artifacts contain.
