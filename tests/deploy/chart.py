@@ -15,7 +15,7 @@ REDIS = {"store": "redis", "existingSecret": "redis"}
 INGRESS = {"ingress": {"enabled": True, "host": "chat.example.org", "tlsSecret": "tls", "className": "nginx"}}
 WAYS = [
     ({}, {"ConfigMap", "StatefulSet", "Service"}),
-    ({"persistence": {"existingClaim": "mine"}, "existingSecret": "keys"}, {"ConfigMap", "StatefulSet", "Service"}),
+    ({"persistence": {"existingClaim": "mine"}, "existingSecret": "keys", "filesSecret": "files"}, {"ConfigMap", "StatefulSet", "Service"}),
     (REDIS, {"ConfigMap", "Deployment", "PodDisruptionBudget", "Service"}),
     (REDIS | {"replicas": 1}, {"ConfigMap", "Deployment", "Service"}),
     (
@@ -24,6 +24,7 @@ WAYS = [
         | {
             "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
             "settings": {"BASE_PATH": "/chat", "MAX_CONNECTIONS": 1000000, "LOG_FORMAT": "text"},
+            "filesSecret": "files",
             "nodeSelector": {"disk": "fast"},
             "tolerations": [{"key": "chat", "operator": "Exists"}],
             "podLabels": {"team": "chat"},
@@ -76,7 +77,7 @@ def check(objects: dict[str, dict]) -> None:
     mounts = {mount["name"] for mount in container.get("volumeMounts", [])}
     volumes = {volume["name"] for volume in spec.get("volumes", [])}
     claims = {claim["metadata"]["name"] for claim in objects.get("StatefulSet", {}).get("spec", {}).get("volumeClaimTemplates", [])}
-    assert mounts == volumes | claims and ("DATA_DIR" in settings) == bool(mounts)
+    assert mounts == volumes | claims and ("DATA_DIR" in settings) == ("data" in mounts)
 
 
 def leaves(values: dict, prefix: str = "") -> set[str]:

@@ -100,15 +100,30 @@ spec:
           drop: [ALL]
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
-      {{- if eq .Values.store "embedded" }}
+      {{- if or (eq .Values.store "embedded") .Values.filesSecret }}
       volumeMounts:
+        {{- if eq .Values.store "embedded" }}
         - name: data
           mountPath: /data
+        {{- end }}
+        {{- if .Values.filesSecret }}
+        - name: files
+          mountPath: /etc/livechat
+          readOnly: true
+        {{- end }}
       {{- end }}
-  {{- if and (eq .Values.store "embedded") .Values.persistence.existingClaim }}
+  {{- $claim := and (eq .Values.store "embedded") .Values.persistence.existingClaim }}
+  {{- if or $claim .Values.filesSecret }}
   volumes:
+    {{- with $claim }}
     - name: data
       persistentVolumeClaim:
-        claimName: {{ .Values.persistence.existingClaim }}
+        claimName: {{ . }}
+    {{- end }}
+    {{- with .Values.filesSecret }}
+    - name: files
+      secret:
+        secretName: {{ . }}
+    {{- end }}
   {{- end }}
 {{- end -}}
