@@ -224,11 +224,8 @@ impl Chat {
         self.rate_limiter.check_subscribe(client)?;
         let opened = with_deadline(self.open_room(client, key)).await?;
         let room = opened.room;
-        // A subscription that joins the room before the head is read has nothing to catch up on.
-        let joined = match after {
-            None => with_deadline(self.hub.join(room.id)).await?,
-            Some(_) => None,
-        };
+        // What a subscription has to catch up on is known from the state, if it joins the room before the state is read.
+        let joined = with_deadline(self.hub.join(room.id)).await?;
         let state = match opened.fresh_state.filter(|_| joined.is_none()) {
             Some(state) => state,
             None => with_deadline(self.read_room(room.id, None)).await?.state,
@@ -240,7 +237,7 @@ impl Chat {
         };
         self.rate_limiter.check_read(client, FOLLOW_COST + state.head.seq.0.saturating_sub(after.seq.0))?;
         let follower = match joined {
-            Some(joined) => self.hub.follow_joined(joined, after),
+            Some(joined) => with_deadline(self.hub.follow_joined(joined, &state, after)).await?,
             None => with_deadline(self.hub.follow(&state, after)).await?,
         };
         Ok((cursor::encode_event(room.id, after), Follower(follower)))

@@ -14,6 +14,7 @@ mod metrics;
 mod presence;
 mod reaction_log;
 mod recent_changes;
+mod resume_pages;
 mod room_end;
 mod viewer_reports;
 mod watched_room;
@@ -42,7 +43,8 @@ use crate::hub::log_page::{LOG_PAGE, LogPage};
 use crate::hub::metrics::{HubMetrics, ReplayReason};
 use crate::hub::presence::RoomPresence;
 use crate::hub::reaction_log::ReactionLog;
-use crate::hub::recent_changes::RecentChanges;
+use crate::hub::recent_changes::{AsOf, RecentChanges};
+use crate::hub::resume_pages::ResumePages;
 use crate::hub::room_end::RoomEnd;
 use crate::hub::watched_room::{RoomWatch, SharedRoom, WatchedRoom, WatchedRooms};
 
@@ -57,6 +59,7 @@ const FIRST_REACTIONS_CHECK: Duration = Duration::from_secs(2);
 pub struct Hub {
     store: Arc<dyn Store>,
     rooms: Arc<WatchedRooms>,
+    resume_pages: Arc<ResumePages>,
     stop: CancellationToken,
     tasks: TaskTracker,
     critical_tasks: CriticalTasks,
@@ -67,7 +70,8 @@ impl Hub {
     /// Starts the hub's own tasks on the current runtime.
     pub fn start(store: Arc<dyn Store>) -> Self {
         let (rooms, stop, tasks, critical_tasks, metrics) = Default::default();
-        let hub = Self { store, rooms, stop, tasks, critical_tasks, metrics };
+        let resume_pages = Arc::new(ResumePages::new());
+        let hub = Self { store, rooms, resume_pages, stop, tasks, critical_tasks, metrics };
         let dispatch = hub.clone().dispatch(hub.store.feed());
         hub.tasks.spawn(hub.critical_tasks.clone().task(dispatch));
         let rooms = Arc::clone(&hub.rooms);
@@ -110,9 +114,20 @@ impl Hub {
     pub async fn follow(&self, state: &RoomState, after: Position) -> Result<Follower, StoreError> {
         let watch = self.watch(state).await?;
         let as_of = watch.room.changes.as_of();
+        self.follow_from_log(watch, as_of, state, after).await
+    }
+
+    async fn follow_from_log(
+        &self,
+        watch: RoomWatch,
+        as_of: AsOf,
+        state: &RoomState,
+        after: Position,
+    ) -> Result<Follower, StoreError> {
         let page = LogPage::new(self.store.read_log(state.room.id, after, LOG_PAGE).await?, LOG_PAGE, as_of);
         if !page.is_empty() {
             self.metrics.record_replay(ReplayReason::Resume);
+            self.resume_pages.remember(state, after, &page);
         }
         Ok(Follower::new(watch, after, as_of, Source::Log(page)))
     }
@@ -123,10 +138,23 @@ impl Hub {
         Ok(watch.map(|watch| JoinedRoom { as_of: watch.room.changes.as_of(), watch }))
     }
 
-    /// Every event after the position `head`, in order, each once. `head` must be the last position of the room, read after the
-    /// room was joined. Then the broadcast brings every event after it.
-    pub fn follow_joined(&self, joined: JoinedRoom, head: Position) -> Follower {
-        Follower::new(joined.watch, head, joined.as_of, Source::Live)
+    /// The same as [`follow`](Self::follow) for a reader that joined the room before `state` was read. The broadcast brings every
+    /// event that `state` does not show, so what others have read of the log can be used again.
+    pub async fn follow_joined(
+        &self,
+        joined: JoinedRoom,
+        state: &RoomState,
+        after: Position,
+    ) -> Result<Follower, StoreError> {
+        let JoinedRoom { watch, as_of } = joined;
+        if after == state.head {
+            return Ok(Follower::new(watch, after, as_of, Source::Live));
+        }
+        let Some(page) = self.resume_pages.find(state, after, as_of) else {
+            return self.follow_from_log(watch, as_of, state, after).await;
+        };
+        self.metrics.record_replay(ReplayReason::Resume);
+        Ok(Follower::new(watch, after, as_of, Source::Log(page)))
     }
 
     /// Opens a subscription of a room's presence. It counts as no viewer, and ends with the room. When this returns, the users of

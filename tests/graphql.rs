@@ -15,6 +15,7 @@ mod read_costs;
 mod rendered_once;
 mod requests;
 mod response_limits;
+mod resuming_together;
 mod room_events;
 mod room_limits;
 mod schema;

@@ -86,7 +86,7 @@ impl Follower {
                     (Some(event), _) => {
                         let (as_of, replayed) = (page.as_of, page.replayed);
                         page.replayed += 1;
-                        match self.advance(Arc::new(event), as_of) {
+                        match self.advance(event, as_of) {
                             Some(event) => {
                                 self.watch.room.metrics.replayed.inc();
                                 return Some(Ok(event));

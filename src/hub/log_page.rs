@@ -1,5 +1,7 @@
 //! The part of a room's log that a reader holds in memory.
 
+use std::sync::Arc;
+
 use crate::domain::event::Event;
 use crate::domain::message::Message;
 use crate::hub::recent_changes::AsOf;
@@ -12,7 +14,7 @@ const LOG_PAGE_BYTES: usize = 32 * 1024;
 
 /// Events that were read together, oldest first.
 pub(super) struct LogPage {
-    pub(super) events: std::vec::IntoIter<Event>,
+    pub(super) events: std::vec::IntoIter<Arc<Event>>,
     /// How many entries to read next; `None` at the end of the log.
     pub(super) next_limit: Option<u32>,
     /// The changes that the page shows.
@@ -29,7 +31,7 @@ impl LogPage {
 
     /// Keeps as many of `events` as a reader may hold; at most `limit` of them were requested. The rest is read again later, so
     /// the next request is for hardly more than were kept.
-    pub(super) fn new(mut events: Vec<Event>, limit: u32, as_of: AsOf) -> Self {
+    pub(super) fn new(events: Vec<Event>, limit: u32, as_of: AsOf) -> Self {
         let (mut bytes, mut kept) = (0, 0);
         for event in &events {
             bytes += event.message().map_or(0, Message::size);
@@ -39,7 +41,8 @@ impl LogPage {
             kept += 1;
         }
         let is_last = events.len() < limit as usize && kept as usize == events.len();
-        events.truncate(kept as usize);
+        let mut events: Vec<_> = events.into_iter().take(kept as usize).map(Arc::new).collect();
+        // It may have the memory of the events themselves.
         events.shrink_to_fit();
         let next_limit = (!is_last).then(|| (kept + kept / 8 + 1).min(LOG_PAGE));
         Self { events: events.into_iter(), next_limit, as_of, replayed: 0 }
