@@ -130,6 +130,19 @@ test('its owner changes settings, removes messages, bans, lifts bans, and ends t
   assert.deepEqual(faults, []);
 });
 
+test('saving the settings keeps what the owner has changed on another device meanwhile', async (t) => {
+  const { page, room } = await openPage(t, { isOwner: true });
+  const dialog = page.getByRole('dialog');
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  await dialog.waitFor();
+  await room.owner.update({ title: 'Coffee', capacity: 7, listed: true });
+  await dialog.getByLabel('Only the owner can write').check();
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await until(() => room.state.settings.locked);
+  const { title, slowModeSeconds, capacity, listed } = room.state.settings;
+  assert.deepEqual({ title, slowModeSeconds, capacity, listed }, { title: 'Coffee', slowModeSeconds: 0, capacity: 7, listed: true });
+});
+
 test('the focus stays on a button when its message changes', async (t) => {
   const { page, room } = await openPage(t);
   const message = await room.send('Hello');

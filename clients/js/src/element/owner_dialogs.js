@@ -2,7 +2,7 @@
 
 import { el, hidden } from './dom.js';
 
-/** @import { Ban, Message, Room } from '../index.js' */
+/** @import { Ban, Message, Room, RoomSettings } from '../index.js' */
 
 /** Lengths of a ban: seconds, or none for the life of the room. */
 const BAN_LENGTHS = { '': 'as long as the room exists', 600: 'for 10 minutes', 3600: 'for an hour' };
@@ -54,15 +54,17 @@ export async function banAuthor(root, room, { author }) {
 }
 
 /**
- * Shows the settings of the room and its bans, and saves the settings if the owner agrees.
+ * Shows the settings of the room and its bans. If the owner agrees, saves the settings that the owner has changed.
  *
  * @param {ShadowRoot} root
  * @param {Room} room
  * @param {(error: unknown) => void} onError Is called when a ban could not be lifted.
  */
 export async function editSettings(root, room, onError) {
-  const { title, slowModeSeconds, capacity, listed, locked } = { ...room.state.settings };
+  await room.joined;
   const { nodes: bans } = await room.owner.bans();
+  const before = /** @type {RoomSettings} */ (room.state.settings);
+  const { title, slowModeSeconds, capacity, listed, locked } = before;
   const fields = {
     title: el('input', { maxlength: '100', value: title }),
     slowModeSeconds: el('input', { type: 'number', min: '0', max: '3600', required: true, value: slowModeSeconds }),
@@ -84,13 +86,27 @@ export async function editSettings(root, room, onError) {
     list,
   );
   if (!isAgreed) return;
-  await room.owner.update({
+  const after = {
     title: fields.title.value.trim() || null,
     slowModeSeconds: Number(fields.slowModeSeconds.value),
     capacity: Number(fields.capacity.value) || null,
     locked: fields.locked.checked,
     listed: fields.listed.checked,
-  });
+  };
+  const changes = differences(before, after);
+  if (Object.keys(changes).length > 0) await room.owner.update(changes);
+}
+
+/**
+ * Only what the owner has changed, so that changes from another device stay.
+ *
+ * @param {RoomSettings} before
+ * @param {RoomSettings} after
+ * @returns {Partial<RoomSettings>}
+ */
+function differences(before, after) {
+  const isChanged = (/** @type {keyof RoomSettings} */ name) => after[name] !== before[name];
+  return Object.fromEntries(Object.entries(after).filter(([name]) => isChanged(/** @type {keyof RoomSettings} */ (name))));
 }
 
 /**
