@@ -22,9 +22,12 @@ before(async () => {
   // The servers in the document depend on the base path.
   for (const [name, base] of [['root', ''], ['below', '/some/chat']]) {
     const server = await startServer({ BASE_PATH: base });
-    const document = await (await fetch(`${server.url}/openapi.json`)).text();
-    await server.stop();
-    await writeFile(join(directory, `${name}.json`), document);
+    try {
+      const document = await (await fetch(`${server.url}/openapi.json`)).text();
+      await writeFile(join(directory, `${name}.json`), document);
+    } finally {
+      await server.stop();
+    }
   }
 });
 

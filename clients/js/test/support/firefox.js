@@ -71,6 +71,7 @@ export async function launchFirefox() {
   await once(socket, 'open');
 
   const waiting = new Map();
+  socket.once('close', () => waiting.forEach(({ reject }) => reject(new Error(`Firefox has ended:\n${log}`))));
   let lastId = 0;
   socket.on('message', (data) => {
     const { id, result, error, message } = JSON.parse(data);

@@ -14,7 +14,11 @@ export const nodeDriver = (transport) => ({
     const child = fork(new URL('node_process.js', import.meta.url), [transport]);
     const exited = once(child, 'exit');
     const waiting = new Map();
-    child.on('message', ({ id, json }) => waiting.get(id)?.(json));
+    child.on('message', ({ id, json }) => {
+      waiting.get(id)?.resolve(json);
+      waiting.delete(id);
+    });
+    exited.then(() => waiting.forEach(({ reject }) => reject(new Error('the process has ended'))));
     let lastId = 0;
     let client;
     const execute = (command, values) => {
@@ -23,9 +27,9 @@ export const nodeDriver = (transport) => ({
       return call(command, values);
     };
     const call = (command, values) =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
         const id = (lastId += 1);
-        waiting.set(id, resolve);
+        waiting.set(id, { resolve, reject });
         child.send({ id, command, values });
       });
     return {
