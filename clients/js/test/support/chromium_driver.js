@@ -20,7 +20,9 @@ export const chromiumDriver = {
       openClient: async () => {
         const page = await context.newPage();
         await page.goto(`${this.site.url}/`);
-        const execute = (...call) => page.evaluate(async (call) => (await import('/test/support/program.js')).execute(...call), call);
+        // Loaded once, so that commands are executed in their order.
+        await page.evaluate(async () => (globalThis.program = await import('/test/support/program.js')) && null);
+        const execute = (...call) => page.evaluate((call) => globalThis.program.execute(...call), call);
         return { execute, close: () => page.close() };
       },
       close: () => (isFrozenLater ? close() : context.close()),

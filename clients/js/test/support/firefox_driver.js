@@ -20,6 +20,7 @@ export const firefoxDriver = {
       openClient: async () => {
         const { context } = await browser.command('browsingContext.create', { type: 'tab', userContext });
         await browser.command('browsingContext.navigate', { context, url: `${this.site.url}/`, wait: 'complete' });
+        await browser.evaluate(context, LOAD);
         return {
           execute: (command, values) => browser.evaluate(context, EXECUTE, command, JSON.stringify(values)),
           close: () => browser.command('browsingContext.close', { context }),
@@ -30,4 +31,6 @@ export const firefoxDriver = {
   },
 };
 
-const EXECUTE = `async (command, values) => (await import('/test/support/program.js')).execute(command, JSON.parse(values))`;
+/** The program is loaded once, so that commands are executed in their order. */
+const LOAD = `async () => { globalThis.program = await import('/test/support/program.js'); }`;
+const EXECUTE = `(command, values) => globalThis.program.execute(command, JSON.parse(values))`;
