@@ -84,6 +84,7 @@ test('it shows a room, and its user can write, answer, react, edit and delete wi
 
   await page.getByRole('button', { name: 'Delete' }).first().press('Enter');
   await page.getByText('Message deleted').first().waitFor();
+  await until(() => textsOf(room).includes(null));
   assert.deepEqual(textsOf(room), [markup, null, 'an answer']);
   assert.deepEqual(faults, []);
 });
@@ -116,12 +117,17 @@ test('its owner changes settings, removes messages, bans, lifts bans, and ends t
   await button('Settings').press('Enter');
   await button('Lift the ban of Mallory').press('Enter');
   await until(() => guest.state.ban === null);
+  await button('Lift the ban of Mallory').waitFor({ state: 'detached' });
   await page.keyboard.press('Escape');
-  assert.equal(await dialog.count(), 0);
+  await dialog.waitFor({ state: 'detached' });
 
   await button('End').press('Enter');
   await button('Cancel').press('Enter');
-  assert.notEqual(room.state.connection, 'ended');
+  await dialog.waitFor({ state: 'detached' });
+  // If the page had ended the room, it could not send anymore.
+  await page.getByLabel('Message', { exact: true }).fill('going on');
+  await page.keyboard.press('Enter');
+  await until(() => textsOf(room).includes('going on'));
   await button('End').press('Enter');
   await button('End the room').press('Enter');
   await page.getByText('This room has ended.').waitFor();
@@ -168,7 +174,8 @@ test('a visitor without a name reads at once, and is asked for one before writin
   const { page, room, faults } = await openPage(t, { attributes: '' });
   await room.send('Hello');
   await page.getByText('Hello').waitFor();
-  assert.equal(room.state.userCount, 1);
+  await until(() => room.state.viewerCount === 2);
+  assert.equal(room.state.userCount, 1, 'a visitor without a name is a viewer, and no user');
   await page.getByLabel('Your name').fill('Grace');
   await page.getByLabel('Message', { exact: true }).fill('Hi');
   await page.getByRole('button', { name: 'Send' }).click();
