@@ -4,8 +4,8 @@ import WebSocket from 'ws';
 
 import { LiveChat } from '../../src/index.js';
 
-/** Short delays, so that tests do not wait. */
-export const QUICK = { minRetry: 10, maxRetry: 200, ping: 500, pong: 500, silence: 2_000, request: 8_000 };
+/** Short delays between tries, so that tests do not wait, and time limits that even a busy machine does not reach. */
+export const QUICK = { minRetry: 10, maxRetry: 200, open: 30_000, pong: 30_000, request: 30_000 };
 
 /** The transports by name: the `WebSocket` option of a client. */
 export const TRANSPORTS = { 'WebSocket': WebSocket, 'server-sent events': null };

@@ -4,10 +4,8 @@
 // `openClient()` returns `{ execute, close }`: `execute(command, values)` runs a command of program.js and resolves to its JSON. A
 // client without `close` cannot be closed alone. A device that is frozen later shares no process with others.
 
+import { QUICK } from './client.js';
 import { freeze, thaw } from './frozen.js';
-
-/** Short delays and time limits, so that scenarios do not wait. */
-const QUICK = { minRetry: 10, maxRetry: 200, ping: 500, pong: 500, silence: 2_000, request: 3_000, check: 1_000 };
 
 export class Device {
   #driver;
