@@ -34,7 +34,10 @@ async function freePort() {
   return port;
 }
 
-/** Starts Hive Gateway in front of the server at `url`, with the settings that docs/clients.md shows. */
+/**
+ * Starts Hive Gateway in front of the server at `url`, with the settings that docs/clients.md shows. Tries another port if another
+ * program has taken the free one in between.
+ */
 async function startGateway(url) {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
   await symlink(MODULES, join(directory, 'node_modules'));
@@ -54,12 +57,14 @@ async function startGateway(url) {
   child.stdout.on('data', (data) => (log += data));
   child.stderr.on('data', (data) => (log += data));
   const ended = once(child, 'exit');
+  let hasEnded = false;
+  ended.then(() => (hasEnded = true));
   const gateway = {
     url: `http://127.0.0.1:${port}/graphql`,
     async graphql(query, variables) {
       const headers = { 'content-type': 'application/json', accept: 'application/json' };
       const body = JSON.stringify({ query, variables });
-      return (await fetch(gateway.url, { method: 'POST', headers, body })).json();
+      return (await fetch(gateway.url, { method: 'POST', headers, body, signal: AbortSignal.timeout(60_000) })).json();
     },
     async stop() {
       child.kill('SIGKILL');
@@ -68,7 +73,7 @@ async function startGateway(url) {
     },
   };
   const answers = async () => {
-    if (child.exitCode !== null) throw new Error(`the gateway ended:\n${log}`);
+    if (hasEnded) throw new Error(`the gateway ended:\n${log}`);
     const answer = await gateway.graphql('{ __typename }').catch(() => undefined);
     return answer?.data?.__typename === 'Query';
   };
@@ -78,10 +83,10 @@ async function startGateway(url) {
       await until(answers, () => log);
       return gateway;
     } catch (error) {
-      if (tries === 4 || child.exitCode !== null) {
-        await gateway.stop();
-        throw error;
-      }
+      if (tries < 4 && !hasEnded) continue;
+      await gateway.stop();
+      if (log.includes('EADDRINUSE')) return startGateway(url);
+      throw error;
     }
   }
 }

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import unittest
 
+import httpx
 from livechat import SCHEMA, Server
 
 QUERIES = """
@@ -53,7 +54,9 @@ target_package_name = "livechat_client"
     async def test_chat_with_subscription(self):
         generated = self.generated
         server = self.enterContext(Server())
-        async with generated.Client(url=server.http, ws_url=server.ws) as client:
+        # By default, a request may take five seconds, which a busy machine needs.
+        http = httpx.AsyncClient(timeout=TIMEOUT)
+        async with generated.Client(url=server.http, ws_url=server.ws, http_client=http) as client:
             room = (await client.create_room()).create_room.room
             key = {"room_id": room.id, "room_code": room.code}
             following = asyncio.create_task(self.follow(client, key, room.cursor))

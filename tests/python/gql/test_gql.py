@@ -98,7 +98,7 @@ class GqlTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await chat.refusals(), ["ROOM_CODE_INVALID", "TOKEN_INVALID"])
 
     async def chat_with_subscription(self, transport):
-        async with Client(transport=transport) as session:
+        async with Client(transport=transport, execute_timeout=TIMEOUT) as session:
             chat = Chat(session.execute)
             await chat.create()
             following = asyncio.create_task(self.follow(session, chat))
@@ -129,13 +129,13 @@ class GqlTest(unittest.IsolatedAsyncioTestCase):
     async def test_http_with_requests_and_the_schema_of_the_server(self):
         transport = RequestsHTTPTransport(url=self.server.http, timeout=TIMEOUT)
         # Fetches the schema, and validates every request against it.
-        client = Client(transport=transport, fetch_schema_from_transport=True)
+        client = Client(transport=transport, fetch_schema_from_transport=True, execute_timeout=TIMEOUT)
         with client as session:
             await self.chat_without_subscription(session.execute)
             self.assertIn("sendMessage", client.schema.mutation_type.fields)
 
     async def test_http_with_aiohttp(self):
-        async with Client(transport=AIOHTTPTransport(url=self.server.http)) as session:
+        async with Client(transport=AIOHTTPTransport(url=self.server.http), execute_timeout=TIMEOUT) as session:
             await self.chat_without_subscription(session.execute)
 
     async def test_websockets_with_default_options(self):
