@@ -108,61 +108,50 @@ describe('the snippets', { concurrency: 4 }, () => {
     await chat((url, key, show) => openChat(url, key, show, overMultipart(url)));
   });
 
-  test('a permanent refusal rejects with its code', async () => {
+  test('a permanent refusal rejects with its code', async (t) => {
     const server = await startServer();
-    try {
-      const { key } = await createRoom(server.graphql);
-      for (const name of ['graphql-ws', 'apollo', 'urql']) {
-        const { openChat } = await import(`./snippets/${name}.js`);
-        const mine = openChat(server.url, { ...key, roomCode: 'wrong' }, () => {});
-        await assert.rejects(mine.over, { code: 'ROOM_CODE_INVALID' }, name);
-        await mine.leave();
-      }
-    } finally {
-      await server.stop();
+    const { key } = await createRoom(server.graphql);
+    for (const name of ['graphql-ws', 'apollo', 'urql']) {
+      const { openChat } = await import(`./snippets/${name}.js`);
+      const mine = openChat(server.url, { ...key, roomCode: 'wrong' }, () => {});
+      t.after(() => mine.leave());
+      await assert.rejects(mine.over, { code: 'ROOM_CODE_INVALID' }, name);
     }
   });
 
-  test('a client that leaves no longer counts as a viewer, however early it leaves', async () => {
+  test('a client that leaves no longer counts as a viewer, however early it leaves', async (t) => {
     const server = await startServer();
-    try {
-      const { key } = await createRoom(server.graphql);
-      for (const name of ['graphql-ws', 'apollo', 'urql']) {
-        const { openChat } = await import(`./snippets/${name}.js`);
-        openChat(server.url, key, () => {}).leave();
-        const late = openChat(server.url, key, () => {});
-        await until(async () => (await viewers(server, key)) === 1, () => name);
-        late.leave();
-        await until(async () => (await viewers(server, key)) === 0, () => name);
-      }
-    } finally {
-      await server.stop();
+    const { key } = await createRoom(server.graphql);
+    for (const name of ['graphql-ws', 'apollo', 'urql']) {
+      const { openChat } = await import(`./snippets/${name}.js`);
+      openChat(server.url, key, () => {}).leave();
+      const late = openChat(server.url, key, () => {});
+      t.after(() => late.leave());
+      await until(async () => (await viewers(server, key)) === 1, () => name);
+      late.leave();
+      await until(async () => (await viewers(server, key)) === 0, () => name);
     }
   });
 
-  test('a client that is refused temporarily enters later, and only once', async () => {
+  test('a client that is refused temporarily enters later, and only once', async (t) => {
     const settings = { RATE_LIMITS: 'on', RATE_SENDS_PER_USER: '100/s:1000', RATE_SUBSCRIPTIONS_PER_ADDRESS: '20/m:1' };
     const server = await startServer(settings);
-    try {
-      const { key } = await createRoom(server.graphql);
-      const friend = authorIn(key, server.graphql);
-      const chats = [];
-      const { overMultipart } = await import('./snippets/apollo.js');
-      const transports = [['graphql-ws'], ['apollo'], ['apollo', overMultipart], ['urql']];
-      for (const [name, transport] of transports) {
-        const { openChat } = await import(`./snippets/${name}.js`);
-        const chat = { shown: [] };
-        Object.assign(chat, openChat(server.url, key, (messages) => (chat.shown = messages), transport?.(server.url)));
-        chats.push(chat);
-        await until(async () => (await viewers(server, key)) === chats.length, () => `${name} ${transport?.name}`);
-      }
-      await friend.send('to all');
-      await until(() => chats.every(({ shown }) => shown.at(-1)?.text === 'to all'));
-      assert.equal(await viewers(server, key), chats.length, 'no client subscribes twice');
-      chats.forEach((chat) => chat.leave());
-    } finally {
-      await server.stop();
+    const { key } = await createRoom(server.graphql);
+    const friend = authorIn(key, server.graphql);
+    const chats = [];
+    const { overMultipart } = await import('./snippets/apollo.js');
+    const transports = [['graphql-ws'], ['apollo'], ['apollo', overMultipart], ['urql']];
+    for (const [name, transport] of transports) {
+      const { openChat } = await import(`./snippets/${name}.js`);
+      const chat = { shown: [] };
+      Object.assign(chat, openChat(server.url, key, (messages) => (chat.shown = messages), transport?.(server.url)));
+      chats.push(chat);
+      t.after(() => chat.leave());
+      await until(async () => (await viewers(server, key)) === chats.length, () => `${name} ${transport?.name}`);
     }
+    await friend.send('to all');
+    await until(() => chats.every(({ shown }) => shown.at(-1)?.text === 'to all'));
+    assert.equal(await viewers(server, key), chats.length, 'no client subscribes twice');
   });
 
   test('the snippet for Relay chats, compiled by its own compiler', async () => {

@@ -1,6 +1,6 @@
 // The fixture of chat page tests: a server, a browser, and rooms that are open in the browser.
 
-import { after, before } from 'node:test';
+import { before } from 'node:test';
 
 import { createRoom } from './author.js';
 import { openBrowser } from './browser.js';
@@ -13,15 +13,17 @@ export const fragmentOf = ({ key }) => `#${key.roomId}/${key.roomCode}`;
 /** Options for a browser without WebSockets, so that the page uses server-sent events. */
 export const withoutWebSockets = { prepare: (page) => page.addInitScript(() => delete globalThis.WebSocket) };
 
-/** Starts a server and a browser before the tests of a file, and stops them afterwards. */
+/** Starts a server and a browser before the tests of a file. They are closed afterwards. */
 export function useChat() {
+  let ready;
   const fixture = {
     server: null,
     browser: null,
 
     /** Opens the chat page, by default of the server of the fixture. The options are those of `openChat`. */
-    open({ url = fixture.server.url, ...options } = {}) {
-      return openChat(fixture.browser, url, options);
+    async open({ url, ...options } = {}) {
+      await ready;
+      return openChat(fixture.browser, url ?? fixture.server.url, options);
     },
 
     /** Opens a room and waits until its page is live. */
@@ -39,15 +41,11 @@ export function useChat() {
     },
   };
 
-  before(async () => {
-    fixture.server = await startServer();
-    fixture.browser = await openBrowser();
-  });
+  before(() => (ready = start()));
 
-  after(async () => {
-    await fixture.browser?.close();
-    await fixture.server?.stop();
-  });
+  async function start() {
+    [fixture.server, fixture.browser] = await Promise.all([startServer(), openBrowser()]);
+  }
 
   return fixture;
 }

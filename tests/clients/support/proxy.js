@@ -3,6 +3,8 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
+import { closing } from './cleanup.js';
+
 /** Starts a proxy in front of the server at `url`. */
 export async function openProxy(url) {
   const { hostname, port } = new URL(url);
@@ -10,6 +12,7 @@ export async function openProxy(url) {
   let refusing = false;
   let stalled = false;
   let sockets = null;
+  let socketsToRefuse = 0;
   let losesResponse = false;
   let lost = 0;
   let accepted = 0;
@@ -33,7 +36,7 @@ export async function openProxy(url) {
       return;
     }
     if (sockets === null) forward(near);
-    else near.once('data', (head) => (isHandshake(head) ? refuseSocket(near) : forward(near, head)));
+    else near.once('data', (head) => (isHandshake(head) && socketsToRefuse > 0 ? refuseSocket(near) : forward(near, head)));
   });
 
   /** Connects a client with the server. `head` is what the client has already sent. */
@@ -66,10 +69,13 @@ export async function openProxy(url) {
   /** Responds to a handshake with the configured response, or not at all. */
   function refuseSocket(near) {
     refused += 1;
+    socketsToRefuse -= 1;
     open.add(near);
     near.once('close', () => open.delete(near));
     if (sockets !== 'nothing') near.end(sockets);
   }
+
+  const cut = () => open.forEach((socket) => socket.resetAndDestroy());
 
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -93,9 +99,7 @@ export async function openProxy(url) {
       losesResponse = true;
     },
     /** Resets all open connections. */
-    cut() {
-      open.forEach((socket) => socket.resetAndDestroy());
-    },
+    cut,
     /** Refuses new connections. */
     refuse() {
       refusing = true;
@@ -105,9 +109,10 @@ export async function openProxy(url) {
       refusing = false;
       sockets = null;
     },
-    /** Responds to WebSocket handshakes with this response, or never if it is `'nothing'`. */
-    refuseSockets(response) {
+    /** Responds to WebSocket handshakes, by default to all, with this response, or never if it is `'nothing'`. */
+    refuseSockets(response, count = Infinity) {
       sockets = response;
+      socketsToRefuse = count;
     },
     /** Stops forwarding bytes on open and new connections, without closing them. */
     stall() {
@@ -122,10 +127,10 @@ export async function openProxy(url) {
       stalled = false;
       open.forEach((socket) => socket.resetAndDestroy());
     },
-    async close() {
+    close: closing(async () => {
       listener.close();
-      this.cut();
+      cut();
       await once(listener, 'close');
-    },
+    }),
   };
 }

@@ -6,10 +6,14 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { closing } from './cleanup.js';
+import { PATIENCE } from './until.js';
 
 const BINARY = process.env.LIVECHAT ?? new URL('../../../target/debug/livechat', import.meta.url).pathname;
 
-// Cleans up after aborted tests, too.
+// Cleans up after aborted runs, too.
 const running = new Set();
 const directories = new Set();
 process.once('exit', () => {
@@ -18,37 +22,56 @@ process.once('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
-/** Starts a server with these settings. */
+/** Starts a server with these settings. It is stopped at the end of the file at the latest. */
 export async function startServer(settings = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'livechat-'));
   directories.add(directory);
-  let { child, ended, url } = await start('127.0.0.1:0');
+  const stop = closing(async () => {
+    if (child) await shutDown();
+    await rm(directory, { recursive: true });
+    directories.delete(directory);
+  });
+  let child;
+  let ended;
+  const url = await start('127.0.0.1:0');
 
   async function start(address) {
     const env = { DRAIN_SECONDS: '1', RATE_LIMITS: 'off', ...settings, LISTEN_ADDR: address };
-    const child = spawn(BINARY, [], { cwd: directory, env });
-    running.add(child);
+    const started = spawn(BINARY, [], { cwd: directory, env });
+    child = started;
+    running.add(started);
     let log = '';
-    child.stderr.on('data', (data) => (log += data));
-    const ended = new Promise((resolve) => child.once('exit', resolve)).then(() => running.delete(child));
-    const url = await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', () => reject(new Error(`the server did not start:\n${log}`)));
-      createInterface(child.stdout).on('line', (line) => {
+    started.stderr.on('data', (data) => (log += data));
+    ended = new Promise((resolve) => started.once('exit', resolve).once('error', resolve)).then(() => running.delete(started));
+    return new Promise((resolve, reject) => {
+      started.once('error', reject);
+      started.once('exit', () => reject(new Error(`the server did not start:\n${log}`)));
+      createInterface(started.stdout).on('line', (line) => {
         const found = /^Chat page\s+(http.*)\/$/.exec(line);
         if (found) resolve(found[1]);
       });
     });
-    return { child, ended, url };
   }
 
-  async function end() {
+  async function shutDown() {
     child.kill('SIGTERM');
-    await ended;
+    const hasEnded = await Promise.race([ended, sleep(PATIENCE, false, { ref: false })]);
+    if (hasEnded) return;
+    child.kill('SIGKILL');
+    throw new Error('the server did not stop');
   }
 
   async function startAgain() {
-    ({ child, ended } = await start(new URL(url).host));
+    const deadline = Date.now() + PATIENCE;
+    for (;;) {
+      try {
+        return await start(new URL(url).host);
+      } catch (error) {
+        // Meanwhile, the system may have given the port to a connection of another test.
+        if (!/in use/.test(error.message) || Date.now() > deadline) throw error;
+        await sleep(100);
+      }
+    }
   }
 
   return {
@@ -59,28 +82,26 @@ export async function startServer(settings = {}) {
       const body = JSON.stringify({ query, variables });
       return (await fetch(`${url}/graphql`, { method: 'POST', headers, body })).json();
     },
-    /** Restarts the server with the same port and data. */
+    /** Stops the server until `startAgain()`, which starts it with the same port and data. */
+    shutDown,
+    startAgain,
     async restart() {
-      await end();
+      await shutDown();
       await startAgain();
     },
     /** Restarts the server and backs up its data meanwhile. Returns a function that restarts it with the backup. */
     async backUp() {
       const [data, backup] = ['data', 'backup'].map((name) => join(directory, name));
-      await end();
+      await shutDown();
       await cp(data, backup, { recursive: true });
       await startAgain();
       return async () => {
-        await end();
+        await shutDown();
         await rm(data, { recursive: true });
         await cp(backup, data, { recursive: true });
         await startAgain();
       };
     },
-    async stop() {
-      await end();
-      await rm(directory, { recursive: true });
-      directories.delete(directory);
-    },
+    stop,
   };
 }

@@ -6,6 +6,8 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { closing } from './cleanup.js';
+
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const TYPES = { '.js': 'text/javascript', '.html': 'text/html', '.css': 'text/css' };
 
@@ -32,10 +34,10 @@ export async function startSite(server, { page, folder, edit = (text) => text })
   await once(listener, 'listening');
   return {
     url: `http://127.0.0.2:${listener.address().port}`,
-    async close() {
+    close: closing(async () => {
       listener.closeAllConnections();
       listener.close();
       await once(listener, 'close');
-    },
+    }),
   };
 }

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { promisify } from 'node:util';
 
+import { closing } from './cleanup.js';
+
 /** Starts a proxy in front of the server at `url`, with a self-signed certificate. */
 export async function openTlsProxy(url) {
   const far = new URL(url);
@@ -29,11 +31,11 @@ export async function openTlsProxy(url) {
   await once(listener, 'listening');
   return {
     url: `https://127.0.0.1:${listener.address().port}${far.pathname.replace(/\/$/, '')}`,
-    async close() {
+    close: closing(async () => {
       listener.close();
       open.forEach((socket) => socket.destroy());
       await once(listener, 'close');
-    },
+    }),
   };
 }
 
@@ -52,5 +54,5 @@ export async function createCertificate() {
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(directory, name));
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
   await promisify(execFile)('openssl', [...request, '-subj', '/CN=127.0.0.1', '-keyout', key, '-out', cert]);
-  return { key, cert, remove: () => rm(directory, { recursive: true }) };
+  return { key, cert, remove: closing(() => rm(directory, { recursive: true })) };
 }
