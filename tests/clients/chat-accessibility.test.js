@@ -25,6 +25,20 @@ async function enter({ fragment }, options) {
   return chat;
 }
 
+/** Lets a user type until `act()` is done. Others see for some seconds only who is typing. */
+async function whileTyping({ page }, act) {
+  let isDone = false;
+  const typing = (async () => {
+    while (!isDone) await page.getByLabel('Message', { exact: true }).pressSequentially('x', { delay: 200 });
+  })();
+  try {
+    await act();
+  } finally {
+    isDone = true;
+    await typing;
+  }
+}
+
 test('axe-core finds no violation', async () => {
   const chat = await chats.open({ colorScheme: 'light', reducedMotion: 'reduce' });
   await assertAccessibleInBothSchemes(chat.page, 'the start page');
@@ -76,9 +90,10 @@ for (const [device, options] of [['a desktop', {}], ['a phone', PHONE]]) {
     await owner.page.getByRole('button', { name: 'Heart' }).click();
     if (options === PHONE) await owner.choose('Hello', 'Reply');
     else await owner.clickButtonOf('Hello', 'Reply');
-    await member.page.getByLabel('Message', { exact: true }).pressSequentially('Hel');
-    await owner.page.getByText('Grace is typing…').waitFor();
-    await check(owner, 'a room with a reaction, a reply being written and somebody typing');
+    await whileTyping(member, async () => {
+      await owner.waitUntilShown('typing', /^Grace is typing…$/);
+      await check(owner, 'a room with a reaction, a reply being written and somebody typing');
+    });
     await owner.send('Good day');
     await member.waitForTexts('Hello', 'Good day');
     await check(member, 'a reply');
@@ -122,20 +137,19 @@ for (const [device, options] of [['a desktop', {}], ['a phone', PHONE]]) {
 test('everything works with the keyboard alone', async () => {
   const chat = await chats.open();
   const { keyboard } = chat.page;
-  const focused = () => chat.page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
   await keyboard.press('Tab');
-  assert.equal(await focused(), 'Create a room');
+  await chat.waitForFocus('Create a room');
   await keyboard.press('Enter');
   await chat.waitUntilLive();
 
-  assert.equal(await focused(), 'Message', 'the message field has the focus');
+  await chat.waitForFocus('Message');
   await keyboard.press('Shift+Tab');
-  assert.equal(await focused(), 'Join');
+  await chat.waitForFocus('Join');
   await keyboard.press('Shift+Tab');
   await keyboard.press('Control+A');
   await keyboard.type('Ada');
   await keyboard.press('Enter');
-  assert.equal(await focused(), 'Message');
+  await chat.waitForFocus('Message');
   await chat.page.getByText('You are Ada').waitFor();
   await keyboard.type('two');
   await keyboard.press('Shift+Enter');
@@ -144,37 +158,39 @@ test('everything works with the keyboard alone', async () => {
   await chat.waitForTexts('two\nlines');
 
   await keyboard.press('ArrowUp');
-  await until(async () => (await focused()) === 'Edit your message');
+  await chat.waitForFocus('Edit your message');
   await keyboard.type(', mended');
   await keyboard.press('Enter');
   await chat.waitForTexts('two\nlines, mended');
-  assert.equal(await focused(), 'Message');
+  await chat.waitForFocus('Message');
   await keyboard.press('ArrowUp');
-  await until(async () => (await focused()) === 'Edit your message');
+  await chat.waitForFocus('Edit your message');
   await keyboard.type('never mind');
   await keyboard.press('Escape');
   await chat.waitForTexts('two\nlines, mended');
 
   await keyboard.press('Shift+Tab');
-  assert.equal(await focused(), 'More');
+  await chat.waitForFocus('More');
   await keyboard.press('Enter');
-  assert.equal(await focused(), 'Edit', 'the menu has the focus');
+  await chat.waitForFocus('Edit');
   await keyboard.press('Escape');
-  assert.equal(await focused(), 'More');
+  await chat.waitForFocus('More');
   await keyboard.press('Enter');
+  await chat.waitForFocus('Edit');
   await keyboard.press('ArrowDown');
-  assert.equal(await focused(), 'Delete');
+  await chat.waitForFocus('Delete');
   await keyboard.press('Enter');
   await chat.page.getByRole('dialog', { name: 'Delete this message?' }).waitFor();
   await keyboard.press('Escape');
-  assert.equal(await focused(), 'More', 'the focus is restored');
+  await chat.waitForFocus('More');
   await keyboard.press('Enter');
+  await chat.waitForFocus('Edit');
   await keyboard.press('End');
   await keyboard.press('Enter');
   await chat.page.getByRole('dialog').waitFor();
   await keyboard.press('Enter');
   await chat.waitForTexts('Message deleted');
-  assert.equal(await focused(), 'Message');
+  await chat.waitForFocus('Message');
   await chat.close();
 });
 
@@ -196,10 +212,14 @@ test('screen readers read new messages of others, but no earlier ones', async ()
 
 /** Fails if a button is too small for a finger. */
 async function assertTouchable(chat) {
-  for (const button of await chat.page.getByRole('button').all()) {
-    const { width, height } = await button.boundingBox();
-    assert.ok(Math.min(width, height) >= 36, `${await button.getAttribute('aria-label')} is ${width} x ${height}`);
-  }
+  const sizes = await chat.page.getByRole('button').evaluateAll((buttons) =>
+    buttons.map((button) => {
+      const { width, height } = button.getBoundingClientRect();
+      return { label: button.getAttribute('aria-label'), width, height };
+    }),
+  );
+  assert.ok(sizes.length > 0);
+  for (const { label, width, height } of sizes) assert.ok(Math.min(width, height) >= 36, `${label} is ${width} x ${height}`);
 }
 
 test('everything fits and works on a phone', async () => {

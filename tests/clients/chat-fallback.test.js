@@ -39,7 +39,7 @@ for (const [what, answer] of [
     const room = await createRoom(chats.server.graphql);
     const chat = await chats.open({ url: proxy.url, fragment: fragmentOf(room) });
     await room.send('sent meanwhile');
-    await chat.page.waitForSelector('.banner[data-state=live]', { state: 'attached', timeout: 30_000 });
+    await chat.waitUntilLive();
     await chat.send('hello');
     await room.send('hello back');
     await chat.waitForTexts('sent meanwhile', 'hello', 'hello back');

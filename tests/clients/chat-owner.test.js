@@ -145,11 +145,13 @@ test('a message that slow mode refuses is sent when the wait is over', async () 
   await chat.page.route('**/graphql', (route) => {
     if (refused > 0 || !route.request().postData()?.includes('sendMessage')) return route.fallback();
     refused += 1;
-    const errors = [{ message: 'too soon', extensions: { code: 'SLOW_MODE', retryAfterMs: 1_500 } }];
+    const errors = [{ message: 'too soon', extensions: { code: 'SLOW_MODE', retryAfterMs: 49_500 } }];
     return route.fulfill({ body: JSON.stringify({ data: null, errors }) });
   });
+  await chat.page.clock.install();
   await chat.submit('sent too soon');
-  await chat.page.getByText('Slow mode, sending in 2 s').waitFor();
+  await chat.page.getByText('Slow mode, sending in 50 s').waitFor();
+  await chat.page.clock.fastForward(49_500);
   await chat.waitUntilSent();
   await chat.waitForTexts('sent too soon');
   await chat.close();
@@ -207,8 +209,8 @@ test('a banned user reads why and until when, cannot write, and can again after 
 test('a ban ends by itself in the page', async () => {
   const { room, chat } = await enterOwned();
   await chat.send('hello');
-  await room.ban((await room.lastMessage()).author.id, { seconds: 2 });
-  await notice(chat, 'has banned you').waitFor();
+  await room.ban((await room.lastMessage()).author.id, { seconds: 5 });
+  await chat.waitUntilShown('access', /has banned you/);
   await chat.page.getByText('You are').waitFor();
   await chat.send('back again');
   await chat.waitForTexts('hello', 'back again');

@@ -26,7 +26,7 @@ test('a reply shows the beginning of its message to everybody, and leads to it',
   await chat.page.getByText('Replying to').waitFor();
   await chat.send('Everything');
   const quote = quoteOf(chat, 'Everything');
-  assert.match(await quote.textContent(), /<b>Ann<\/b> What is <u>new<\/u>\?$/);
+  await until(async () => /<b>Ann<\/b> What is <u>new<\/u>\?$/.test(await quote.textContent()), () => quote.textContent());
   await quote.click();
   const target = chat.row('What is');
   await until(async () => (await isFocused(target)) && (await isOnScreen(target)));

@@ -8,6 +8,7 @@ import { openBrowser } from './support/browser.js';
 import { fragmentOf } from './support/chat_fixture.js';
 import { startServer } from './support/server.js';
 import { startSite } from './support/site.js';
+import { until } from './support/until.js';
 
 let browser;
 
@@ -77,9 +78,9 @@ for (const [what, sites] of [
   test(`if ${what}, a site cannot frame the chat page`, async (t) => {
     const { open } = await start(t, sites);
     const { page, chat, messages } = await open();
+    await until(() => messages.some((message) => message.includes('frame-ancestors')), () => messages.join('\n'));
     assert.ok(page.frames().every((frame) => !frame.url().startsWith('http://127.0.0.1')), `${page.frames().map((frame) => frame.url())}`);
     assert.equal(await chat.locator('#app').count(), 0);
-    assert.ok(messages.some((message) => message.includes('frame-ancestors')), `${messages}`);
   });
 }
 
@@ -91,7 +92,7 @@ test('the chat page chats in a sandboxed frame, which has no storage', async (t)
   await room.send('an answer');
   await chat.locator('.row', { hasText: 'an answer' }).waitFor();
   // Both messages are of one user.
-  assert.equal(await chat.locator('.row.mine').count(), 2);
+  await until(async () => (await chat.locator('.row.mine').count()) === 2);
 });
 
 test('the element chats in a frame without storage', async (t) => {
@@ -104,5 +105,5 @@ test('the element chats in a frame without storage', async (t) => {
   }
   await room.send('an answer');
   await chat.getByText('an answer').waitFor();
-  assert.equal(await chat.getByRole('button', { name: 'Edit' }).count(), 2);
+  await until(async () => (await chat.getByRole('button', { name: 'Edit' }).count()) === 2);
 });

@@ -2,7 +2,21 @@
 
 import assert from 'node:assert/strict';
 
-import { until } from './until.js';
+import { PATIENCE, until } from './until.js';
+
+/**
+ * Opens an empty page in a window of its own. Chromium gives less processor time to tabs in the background, and would slow down
+ * the first of several.
+ */
+async function openWindow(context) {
+  const [first] = context.pages();
+  if (!first) return context.newPage();
+  const opened = context.waitForEvent('page');
+  await first.evaluate(() => {
+    open('about:blank', '', 'popup,noopener');
+  });
+  return opened;
+}
 
 /**
  * Opens the chat page of the server at `url`, in a new browser profile with these options, or in `context`. Calls
@@ -10,8 +24,8 @@ import { until } from './until.js';
  */
 export async function openChat(browser, url, { fragment = '', context, prepare, pictures, ...options } = {}) {
   context ??= await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
+  context.setDefaultTimeout(PATIENCE);
+  const page = await openWindow(context);
   const faults = [];
   page.on('pageerror', (error) => faults.push(error.stack));
   page.on('console', (message) => {
@@ -33,11 +47,13 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
   });
   await page.addInitScript(() => {
     window.states = [];
-    const recordState = () => {
-      const state = document.querySelector('.banner')?.dataset.state;
-      if (state && state !== window.states.at(-1)) window.states.push(state);
+    window.shown = { banner: [], access: [], typing: [] };
+    const record = (history, value) => value && value !== history.at(-1) && history.push(value);
+    const recordShown = () => {
+      record(window.states, document.querySelector('.banner')?.dataset.state);
+      for (const [line, history] of Object.entries(window.shown)) record(history, document.querySelector(`.${line}`)?.textContent);
     };
-    new MutationObserver(recordState).observe(document, { subtree: true, childList: true, attributes: true });
+    new MutationObserver(recordShown).observe(document, { subtree: true, childList: true, attributes: true });
   });
   await prepare?.(page);
   await page.goto(`${url}/${fragment}`);
@@ -62,10 +78,20 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
     async waitUntilLive() {
       await chat.waitForState('live');
     },
-    /** Waits for a state of the connection. */
+    /** Waits for a state of the connection that lasts until the test goes on. */
     waitForState: (state) => page.waitForSelector(`.banner[data-state=${state}]`, { state: 'attached' }),
-    /** Returns all states of the connection so far. */
+    /** Waits until the connection was lost, however shortly, and is live. */
+    waitUntilLiveAgain: () => until(async () => {
+      const states = await chat.states();
+      return states.includes('lost') && states.at(-1) === 'live';
+    }),
+    /** Returns all states of the connection since the page was loaded. */
     states: () => page.evaluate(() => window.states),
+    /** Returns all texts since the page was loaded of a line that changes by itself: `banner`, `access` or `typing`. */
+    textsOf: (line) => page.evaluate((line) => window.shown[line], line),
+    /** Waits until such a line has shown a text that matches, however shortly. */
+    waitUntilShown: (line, pattern) =>
+      until(async () => (await chat.textsOf(line)).some((text) => pattern.test(text)), () => chat.textsOf(line)),
     async setName(name) {
       await page.getByLabel('Your name').fill(name);
     },
@@ -79,6 +105,12 @@ export async function openChat(browser, url, { fragment = '', context, prepare, 
       await chat.waitUntilSent();
     },
     waitUntilSent: () => page.waitForFunction(() => !document.querySelector('.pending')),
+    /** Waits until the element with this label or text has the focus. */
+    async waitForFocus(name) {
+      let focused;
+      const label = () => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent;
+      await until(async () => (focused = await page.evaluate(label)) === name, () => `Expected ${name}, focused ${focused}`);
+    },
     /** Returns the texts of the messages shown, in order. */
     texts: () =>
       page.$$eval('.row:not(.pending) .text', (all) => all.map((text) => text.firstChild.textContent)),

@@ -3,39 +3,42 @@
 // `open(proxy)` creates a client `{ execute(query, variables), follow(variables, sink), close() }` that connects to that proxy.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createRoom } from './author.js';
+import { closing } from './cleanup.js';
 import { openProxy } from './proxy.js';
 import { read } from './reader.js';
 import { startServer } from './server.js';
 import { until } from './until.js';
 
 /** Defines the tests of a client. */
-export function testClient(name, open) {
+export function testClient(name, openClient) {
+  const open = async (proxy) => {
+    const client = await openClient(proxy);
+    return { ...client, close: closing(async () => client.close()) };
+  };
   describe(name, () => {
     let server;
     let proxy;
     let client;
+    let ending;
 
     before(async () => {
       server = await startServer();
       proxy = await openProxy(server.url);
       client = await open(proxy);
-    });
-
-    after(async () => {
-      await client?.close();
-      await proxy?.close();
-      await server?.stop();
+      // Ends while the other tests run: on a slow machine, it must not end before the client has subscribed.
+      ending = followUntilEnd(open);
+      ending.catch(() => {});
     });
 
     test('resumes after lost connections', () => resumesAfterLostConnections(server, proxy, client));
     test('does not retry after a wrong room code', () => wrongRoomCode(server, proxy, client));
     test('does not retry after an invalid cursor', () => invalidCursor(server, proxy, client));
     test('resumes after a restart of the server', () => serverRestart(open));
-    test('completes when the room ends', () => roomEnd(open));
+    test('completes when the room ends', () => roomEnd(ending));
   });
 }
 
@@ -108,25 +111,25 @@ async function serverRestart(open) {
   }
 }
 
-/** The end of a room completes its subscriptions, and the client does not reconnect. */
-async function roomEnd(open) {
-  const server = await startServer({ ROOM_TTL: '3s' });
+/** Opens a room that ends soon, with a subscriber. */
+async function followUntilEnd(open) {
+  const server = await startServer({ ROOM_TTL: '10s' });
   const proxy = await openProxy(server.url);
   const client = await open(proxy);
-  try {
-    const room = await createRoom(server.graphql);
-    const reader = read(client.follow, { ...room.key, after: room.start });
-    await room.send('first');
-    await reader.waitForEnd();
-    assert.equal(reader.completed, true);
-    assert.deepEqual(reader.events, room.events);
-    assert.deepEqual(reader.errors, []);
-    await assertNoReconnect(proxy);
-  } finally {
-    await client.close();
-    await proxy.close();
-    await server.stop();
-  }
+  const room = await createRoom(server.graphql);
+  const reader = read(client.follow, { ...room.key, after: room.start });
+  await room.send('first');
+  return { proxy, client, room, reader };
+}
+
+/** The end of a room completes its subscriptions, and the client does not reconnect. */
+async function roomEnd(ending) {
+  const { proxy, room, reader } = await ending;
+  await reader.waitForEnd();
+  assert.equal(reader.completed, true);
+  assert.deepEqual(reader.events, room.events);
+  assert.deepEqual(reader.errors, []);
+  await assertNoReconnect(proxy);
 }
 
 /** A wrong room code is reported to the client, which does not retry. */
