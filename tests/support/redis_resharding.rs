@@ -31,7 +31,7 @@ impl RedisCluster {
         }
         let (host, port) = host_and_port(self.node(to));
         let keys = keys.iter().map(String::as_str);
-        let words: Vec<_> = ["MIGRATE", &host, &port, "", "0", "5000", "KEYS"].into_iter().chain(keys).collect();
+        let words: Vec<_> = ["MIGRATE", &host, &port, "", "0", "30000", "KEYS"].into_iter().chain(keys).collect();
         self.node(from).command(&words).await;
         true
     }

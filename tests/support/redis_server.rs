@@ -2,9 +2,11 @@
 //!
 //! Set `REDIS_SERVER=/path/to/valkey-server` in the environment of the tests to use another program.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
@@ -15,8 +17,9 @@ use tempfile::TempDir;
 
 use super::certificates::Authority;
 use super::wrong_clock::WrongClock;
+use super::{TIMEOUT, eventually};
 
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = TIMEOUT;
 
 /// The argument before the port on which the nodes of a cluster talk to each other. It is chosen with the other port.
 const CLUSTER_PORT: &str = "--cluster-port";
@@ -43,10 +46,10 @@ impl RedisServer {
         Self::launch(&["--appendonly", "yes", "--appendfsync", "always"], None).await
     }
 
-    /// Starts a Redis that needs two milliseconds per key to load its data after a restart, and replies LOADING meanwhile. `SAVE`
+    /// Starts a Redis that needs 20 milliseconds per key to load its data after a restart, and replies LOADING meanwhile. `SAVE`
     /// writes the data.
     pub async fn start_that_loads_slowly() -> Self {
-        let slowly = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"];
+        let slowly = ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"];
         Self::launch(&[&["--appendonly", "no"], &slowly[..]].concat(), None).await
     }
 
@@ -178,11 +181,14 @@ impl RedisServer {
 
     /// A connection for the test itself. Its timeout is long enough for a busy machine.
     pub async fn connection(&self) -> MultiplexedConnection {
+        self.try_connection().await.expect("a connection to redis-server")
+    }
+
+    async fn try_connection(&self) -> redis::RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(START_TIMEOUT))
             .set_response_timeout(Some(START_TIMEOUT));
-        let connection = self.client().get_multiplexed_async_connection_with_config(&config).await;
-        connection.expect("a connection to redis-server")
+        self.client().get_multiplexed_async_connection_with_config(&config).await
     }
 
     fn client(&self) -> Client {
@@ -224,8 +230,40 @@ impl RedisServer {
         assert!(self.run().await, "redis-server does not start again");
     }
 
+    /// Restarts it after [`kill`](Self::kill), and waits until it is loading its data.
+    pub async fn restart_loading(&mut self) {
+        self.spawn();
+        eventually("Redis is loading", async || {
+            let ping = async { redis::cmd("PING").exec_async(&mut self.try_connection().await?).await };
+            ping.await.is_err_and(|error: redis::RedisError| error.code() == Some("LOADING"))
+        })
+        .await;
+    }
+
+    /// Lets it load its data without delays from now on.
+    pub async fn load_fast(&self) {
+        self.command(&["CONFIG", "SET", "key-load-delay", "0"]).await;
+    }
+
     /// Starts it and waits until it replies. Returns false if it exits instead.
     async fn run(&mut self) -> bool {
+        let id = self.spawn();
+        let start = Instant::now();
+        while start.elapsed() < START_TIMEOUT {
+            let process = self.process.as_mut().expect("it was started");
+            if process.try_wait().expect("a process of our own").is_some() {
+                return false;
+            }
+            if is_ready(&self.client(), id).await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("redis-server does not answer");
+    }
+
+    /// Starts the process, and returns its id.
+    fn spawn(&mut self) -> u32 {
         let (plain, tls) = if self.tls.is_some() { (0, self.port) } else { (self.port, 0) };
         let mut command = Command::new(program());
         if tls != 0 {
@@ -244,18 +282,7 @@ impl RedisServer {
             });
         let id = process.id();
         self.process = Some(process);
-        let start = Instant::now();
-        while start.elapsed() < START_TIMEOUT {
-            let process = self.process.as_mut().expect("it was started");
-            if process.try_wait().expect("a process of our own").is_some() {
-                return false;
-            }
-            if is_ready(&self.client(), id).await {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("redis-server does not answer");
+        id
     }
 }
 
@@ -288,8 +315,12 @@ pub fn program() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
-/// A free port. It is below the range of ephemeral ports, so that it is still free when a killed server is restarted.
+/// A free port. It is below the range of ephemeral ports and given to nobody else, so that it is still free when a killed server is
+/// restarted.
 pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut ports = std::iter::repeat_with(|| rand::rng().random_range(10_000..32_000));
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("ports without end")
+    let is_free =
+        |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok() && GIVEN.lock().expect("the ports").insert(*port);
+    ports.find(is_free).expect("ports without end")
 }

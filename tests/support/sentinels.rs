@@ -2,11 +2,11 @@
 
 use std::process::{Child, Command, Stdio};
 
-use redis::{Client, RedisResult};
+use redis::{AsyncConnectionConfig, Client, RedisResult};
 use tempfile::TempDir;
 
-use super::eventually;
 use super::redis_server::{RedisServer, free_port, program};
+use super::{TIMEOUT, eventually};
 
 pub const MASTER: &str = "the-primary";
 /// The password of the sentinels.
@@ -91,7 +91,10 @@ impl Sentinel {
 
     async fn query<T: redis::FromRedisValue>(&self, command: &str) -> RedisResult<T> {
         let client = Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}/", self.port))?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        // Longer than the defaults of the client, for a busy machine.
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(TIMEOUT)).set_response_timeout(Some(TIMEOUT));
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         redis::cmd("SENTINEL").arg(command).arg(MASTER).query_async(&mut connection).await
     }
 }

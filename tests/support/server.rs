@@ -50,21 +50,27 @@ impl Server {
 
     /// Starts a server with these settings, in this directory.
     pub fn in_directory(directory: TempDir, environment: &[(&str, &str)]) -> Self {
-        Self::run(vec![LIVECHAT.to_owned()], directory, environment)
+        Self::run(vec![LIVECHAT.to_owned()], directory, environment, Arc::default())
+    }
+
+    /// Starts a server with these settings that writes to `log`, which can be read while the server starts.
+    pub fn logging_to(log: Arc<Mutex<String>>, environment: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the server");
+        Self::run(vec![LIVECHAT.to_owned()], directory, environment, log)
     }
 
     /// Starts a server with these settings by this command: another `livechat`, or a command that runs one.
     #[allow(dead_code, reason = "only benches use it")]
     pub fn started_by(program: Vec<String>, environment: &[(&str, &str)]) -> Self {
-        Self::run(program, tempfile::tempdir().expect("a directory for the server"), environment)
+        Self::run(program, tempfile::tempdir().expect("a directory for the server"), environment, Arc::default())
     }
 
-    fn run(program: Vec<String>, directory: TempDir, environment: &[(&str, &str)]) -> Self {
+    fn run(program: Vec<String>, directory: TempDir, environment: &[(&str, &str)], log: Arc<Mutex<String>>) -> Self {
         #[cfg(test)]
         super::watchdog::watch();
         let directory = Arc::new(directory);
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let (address, log, output) = Default::default();
+        let (address, output) = Default::default();
         let mut server =
             Self { program, directory, environment, address, process: None, log, output, log_reader: None };
         server.start();
