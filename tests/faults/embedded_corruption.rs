@@ -39,8 +39,8 @@ async fn removed_data_directory_is_reported_and_never_written_again() {
     let room = server.client().create_room().await;
     fs::remove_dir_all(server.data()).expect("removed");
     assert_cannot_write(&server, &room).await;
-    assert!(server.log().contains("was moved, removed or replaced"), "{}", server.log());
     server.kill();
+    assert!(server.log().contains("was moved, removed or replaced"), "{}", server.log());
     server.assert_no_panic();
     server.start();
     Crowd::start(server.address()).await.settle_and_check().await;

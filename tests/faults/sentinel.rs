@@ -2,6 +2,8 @@
 //! and service continues there.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -42,6 +44,18 @@ impl Fixture {
         Self { nodes, sentinels, server }
     }
 
+    /// Waits until the replicas have everything that the primary had at the time of the call. Returns that time: only later writes
+    /// can be lost with the primary.
+    async fn wait_for_replicas(&self) -> Instant {
+        let (now, mut primary) = (Instant::now(), self.nodes[0].connection().await);
+        // WAIT waits for the writes before the last one of its own connection.
+        let (mut write, mut wait) = (redis::cmd("SET"), redis::cmd("WAIT"));
+        write.arg("a write of the test").arg("").exec_async(&mut primary).await.expect("a write");
+        let copies: u32 = wait.arg(2).arg(20_000).query_async(&mut primary).await.expect("copies");
+        assert_eq!(copies, 2);
+        now
+    }
+
     /// Waits until another Redis is the primary and the server is ready again.
     async fn wait_for_failover(&self) {
         let (before, start) = (self.nodes[0].address(), Instant::now());
@@ -52,19 +66,58 @@ impl Fixture {
     }
 }
 
-/// Sends one message after the other until `stop`. Returns the acknowledged texts.
-fn spawn_writer(server: &Server, room: &RoomKey, stop: &CancellationToken) -> JoinHandle<Vec<String>> {
-    let (client, room, stop) = (server.client(), room.clone(), stop.clone());
+/// Two users who send in the background.
+struct Writers {
+    stop: CancellationToken,
+    /// The number of acknowledged messages.
+    count: Arc<AtomicUsize>,
+    tasks: Vec<JoinHandle<Vec<(String, Instant)>>>,
+}
+
+impl Writers {
+    fn start(server: &Server, room: &RoomKey) -> Self {
+        let (stop, count) = (CancellationToken::new(), Arc::default());
+        let tasks = (0..2).map(|writer| spawn_writer(writer, server, room, &stop, &count)).collect();
+        Self { stop, count, tasks }
+    }
+
+    /// Waits until `more` further messages are acknowledged.
+    async fn wait_for_acknowledged(&self, more: usize) {
+        let enough = self.count.load(Ordering::Relaxed) + more;
+        eventually("enough messages are acknowledged", async || self.count.load(Ordering::Relaxed) >= enough).await;
+    }
+
+    /// Stops the users. Returns the acknowledged texts, and when each was acknowledged.
+    async fn stop(self) -> Vec<(String, Instant)> {
+        self.stop.cancel();
+        let mut acknowledged = Vec::new();
+        for task in self.tasks {
+            acknowledged.extend(task.await.expect("a writer"));
+        }
+        acknowledged
+    }
+}
+
+/// Sends one message after the other until `stop`. Returns the acknowledged texts, and when each was acknowledged.
+fn spawn_writer(
+    writer: usize,
+    server: &Server,
+    room: &RoomKey,
+    stop: &CancellationToken,
+    count: &Arc<AtomicUsize>,
+) -> JoinHandle<Vec<(String, Instant)>> {
+    let (client, room, stop, count) = (server.client(), room.clone(), stop.clone(), count.clone());
     tokio::spawn(async move {
         let (mut acknowledged, mut user) = (Vec::new(), User::with_own_token(client.clone()));
         for n in 0.. {
             if stop.is_cancelled() {
                 break;
             }
-            let text = format!("message {n}");
+            let text = format!("message {n} of {writer}");
             while let Ok(response) = user.try_send_once(&room, &text, Some(&text)).await {
                 if response.get("errors").is_none() {
-                    acknowledged.push(text);
+                    acknowledged.push((text, Instant::now()));
+                    count.fetch_add(1, Ordering::Relaxed);
                     break;
                 }
                 // A failover may have lost the user's last token.
@@ -114,9 +167,9 @@ fn spawn_reader(server: &Server, room: &RoomKey, start: &str) -> JoinHandle<(Vec
     })
 }
 
-/// Asserts that messages which had reached the replicas before the fault are kept. Of the others, at most `max_missing` may be lost:
-/// those that the replaced primary acknowledged.
-async fn assert_survives(fixture: &mut Fixture, fault: impl AsyncFnOnce(&mut Fixture), max_missing: usize) {
+/// Asserts that messages which had reached the replicas before the fault are kept, and those after the failover. Only others may be
+/// lost: those that the replaced primary acknowledged. After `fault`, it must accept no more writes.
+async fn assert_survives(fixture: &mut Fixture, fault: impl AsyncFnOnce(&mut Fixture)) {
     let client = fixture.server.client();
     let room = client.create_room().await;
     let start = client.cursor(&room).await;
@@ -125,31 +178,26 @@ async fn assert_survives(fixture: &mut Fixture, fault: impl AsyncFnOnce(&mut Fix
     for n in 0..10 {
         early.send(&room, &format!("early {n}")).await;
     }
-    let mut wait = redis::cmd("WAIT");
-    let copies: u32 =
-        wait.arg(2).arg(10_000).query_async(&mut fixture.nodes[0].connection().await).await.expect("copies");
-    assert_eq!(copies, 2);
-    let stop = CancellationToken::new();
-    let writers: Vec<_> = (0..2).map(|_| spawn_writer(&fixture.server, &room, &stop)).collect();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let writers = Writers::start(&fixture.server, &room);
+    writers.wait_for_acknowledged(20).await;
+    let replicated = fixture.wait_for_replicas().await;
     fault(fixture).await;
     fixture.wait_for_failover().await;
-    // Writes to the old primary are lost. From here on there are none.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    stop.cancel();
-    let mut acknowledged = 0;
-    for writer in writers {
-        acknowledged += writer.await.expect("a writer").len();
-    }
+    let failed_over = Instant::now();
+    writers.wait_for_acknowledged(40).await;
+    let acknowledged = writers.stop().await;
     User::of(client.clone()).send(&room, THE_END).await;
 
     let texts = client.texts(&room).await;
     for (n, text) in texts.iter().take(10).enumerate() {
         assert_eq!(text.as_deref(), Some(&*format!("early {n}")));
     }
-    let lost = acknowledged.saturating_sub(texts.len() - 11);
-    println!("{acknowledged} acknowledged, {lost} of them lost by the failover");
-    assert!(lost <= max_missing, "{lost} of {acknowledged} are missing");
+    let stored: HashSet<_> = texts.iter().flatten().collect();
+    let lost: Vec<_> = acknowledged.iter().filter(|(text, _)| !stored.contains(text)).collect();
+    println!("{} acknowledged, {} of them lost by the failover", acknowledged.len(), lost.len());
+    for (text, at) in lost {
+        assert!((replicated..failed_over).contains(at), "{text} is missing, which no failover could lose");
+    }
     for reader in readers {
         let (events, restarts) = reader.await.expect("a reader");
         println!("a reader had {} events and restarted {restarts} times", events.len());
@@ -163,7 +211,7 @@ async fn assert_survives(fixture: &mut Fixture, fault: impl AsyncFnOnce(&mut Fix
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_primary_is_replaced_by_the_one_that_sentinels_name() {
     let mut fixture = Fixture::start().await;
-    assert_survives(&mut fixture, async |fixture| fixture.nodes[0].kill(), 20).await;
+    assert_survives(&mut fixture, async |fixture| fixture.nodes[0].kill()).await;
     // The old primary returns and becomes a replica; the server does not use it.
     fixture.nodes[0].restart().await;
     fixture.sentinels.kill_one();
@@ -173,7 +221,7 @@ async fn killed_primary_is_replaced_by_the_one_that_sentinels_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn frozen_primary_is_replaced_by_the_one_that_sentinels_name() {
     let mut fixture = Fixture::start().await;
-    assert_survives(&mut fixture, async |fixture| fixture.nodes[0].signal("STOP"), 20).await;
+    assert_survives(&mut fixture, async |fixture| fixture.nodes[0].signal("STOP")).await;
     fixture.nodes[0].signal("CONT");
     let client = fixture.server.client();
     let room = client.create_room().await;
@@ -187,7 +235,14 @@ async fn frozen_primary_is_replaced_by_the_one_that_sentinels_name() {
 async fn planned_failover_under_load_is_followed_within_seconds() {
     let mut fixture = Fixture::start().await;
     // The old primary takes writes until the server learns of the new one.
-    assert_survives(&mut fixture, async |fixture| fixture.sentinels.fail_over().await, 500).await;
+    let demote = async |fixture: &mut Fixture| {
+        fixture.sentinels.fail_over().await;
+        eventually("the old primary is a replica", async || {
+            fixture.nodes[0].query::<String>(&["INFO", "replication"]).await.contains("role:slave")
+        })
+        .await;
+    };
+    assert_survives(&mut fixture, demote).await;
 }
 
 #[tokio::test]
