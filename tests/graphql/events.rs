@@ -224,7 +224,7 @@ async fn a_subscription_with_a_wrong_id_or_code_is_refused_and_reveals_nothing()
 
 #[tokio::test]
 async fn a_subscription_completes_when_its_room_ends() {
-    for (server, _redis) in Server::on_each_store(&[("ROOM_TTL", "2s")]).await {
+    let on_each = Server::on_each_store(&[("ROOM_TTL", "5s")]).await.into_iter().map(async |(server, _redis)| {
         let (client, mut ada) = (server.client(), User::of(server.client()));
         let room = client.create_room().await;
         let start = client.cursor(&room).await;
@@ -240,7 +240,8 @@ async fn a_subscription_completes_when_its_room_ends() {
         // Its users are still registered.
         let next = client.create_room().await;
         ada.send(&next, "again").await;
-    }
+    });
+    join_all(on_each).await;
 }
 
 async fn count_rooms(client: &Client) -> u64 {

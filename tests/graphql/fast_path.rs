@@ -208,7 +208,7 @@ async fn a_room_that_redis_lost_is_not_found_although_it_was_used_before() {
 
 #[tokio::test]
 async fn a_room_that_has_ended_is_not_found_although_it_was_used_before() {
-    let server = Server::with(&[("ROOM_TTL", "2s"), ("RATE_LIMITS", "off")]);
+    let server = Server::with(&[("ROOM_TTL", "4s"), ("RATE_LIMITS", "off")]);
     let (room, mut user) = (server.client().create_room().await, User::of(server.client()));
     let mut accepted = 0;
     let refused = loop {

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::client::{RoomKey, User, error_code, text};
 use crate::support::eventually;
 use crate::support::http;
+use crate::support::owner::OwnedRoom;
 use crate::support::server::Server;
 use crate::support::socket::{LEGACY_PROTOCOL, PROTOCOL, Refused, Socket, events_after, events_of};
 
@@ -124,23 +125,24 @@ async fn a_room_is_followed_until_the_client_stops_and_other_operations_go_on() 
 
 #[tokio::test]
 async fn a_subscription_resumes_after_its_cursor_and_completes_with_its_room() {
-    let server = Server::with(&[("ROOM_TTL", "4s")]);
-    let (client, mut ada) = (server.client(), User::of(server.client()));
-    let room = client.create_room().await;
-    let cursor = client.cursor(&room).await;
+    let server = Server::embedded();
+    let mut ada = User::of(server.client());
+    let owned = OwnedRoom::create(&server.client()).await;
+    let (room, cursor) = (&owned.key, &owned.start);
     for n in 0..100 {
-        ada.send(&room, &n.to_string()).await;
+        ada.send(room, &n.to_string()).await;
     }
     let mut socket = ready(&server).await;
-    socket.send_json(start("argument", &events_after(&room, &cursor))).await;
+    socket.send_json(start("argument", &events_after(room, cursor))).await;
     for n in 0..100 {
         assert_eq!(next_text(&mut socket, "argument").await, n.to_string());
     }
-    let payload = json!({ "query": events_of(&room), "extensions": { "lastEventId": cursor } });
+    let payload = json!({ "query": events_of(room), "extensions": { "lastEventId": cursor } });
     socket.send_json(json!({ "id": "extension", "type": "start", "payload": payload })).await;
     for n in 0..100 {
         assert_eq!(next_text(&mut socket, "extension").await, n.to_string());
     }
+    owned.end().await;
     let ends = [socket.receive().await, socket.receive().await];
     assert!(ends.contains(&complete("argument")) && ends.contains(&complete("extension")), "{ends:?}");
 }
@@ -222,7 +224,7 @@ async fn a_payload_that_cannot_be_parsed_is_an_error_message_of_its_operation() 
 
 #[tokio::test]
 async fn violations_of_the_protocol_close_the_socket_with_the_codes_of_the_newer_one() {
-    let server = Server::with(&[("WS_INIT_TIMEOUT", "2s")]);
+    let server = Server::with(&[("WS_INIT_TIMEOUT", "4s")]);
     let mut silent = open(&server).await;
     for (message, code) in [
         ("marker".to_owned(), 4400),
@@ -265,7 +267,7 @@ async fn connection_terminate_ends_the_connection_and_its_subscriptions() {
 
 #[tokio::test]
 async fn an_idle_socket_gets_keep_alives_and_pings_and_is_closed_if_it_answers_no_ping() {
-    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s")]);
+    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "2s")]);
     let mut socket = ready(&server).await;
     let dead = ready(&server).await.into_connection();
     for _ in 0..3 {

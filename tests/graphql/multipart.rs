@@ -55,7 +55,7 @@ async fn each_part_arrives_together_with_the_boundary_after_it() {
 
 #[tokio::test]
 async fn an_idle_stream_has_heartbeats_and_ends_with_its_room() {
-    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s"), ("ROOM_TTL", "3s")]);
+    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s"), ("ROOM_TTL", "5s")]);
     let (client, mut ada) = (server.client(), User::of(server.client()));
     let room = client.create_room().await;
     let start = client.cursor(&room).await;

@@ -30,6 +30,16 @@ async fn count_commands<T>(redis: &RedisServer, work: impl Future<Output = T>) -
     measure(redis, "total_commands_processed", work).await
 }
 
+/// The fewest commands of several attempts, and the result of the last one. Once a second or so, a server sends commands of its own.
+async fn count_fewest_commands<T>(redis: &RedisServer, work: impl AsyncFn() -> T) -> (u64, T) {
+    let (mut fewest, mut outcome) = count_commands(redis, work()).await;
+    for _ in 0..4 {
+        let (commands, last) = count_commands(redis, work()).await;
+        (fewest, outcome) = (fewest.min(commands), last);
+    }
+    (fewest, outcome)
+}
+
 async fn count_bytes<T>(redis: &RedisServer, work: impl Future<Output = T>) -> (u64, T) {
     measure(redis, "total_net_output_bytes", work).await
 }
@@ -52,7 +62,7 @@ async fn server_with_rooms(count: usize) -> (RedisServer, Server, Client, Vec<Ro
 /// Asserts that the query takes at most this many commands once caches are warm. Returns its data.
 async fn assert_commands_at_most(redis: &RedisServer, client: &Client, query: &str, most: u64) -> Value {
     client.data(query, json!({})).await;
-    let (commands, data) = count_commands(redis, client.data(query, json!({}))).await;
+    let (commands, data) = count_fewest_commands(redis, async || client.data(query, json!({})).await).await;
     println!("{commands} commands for {} bytes of a query", query.len());
     assert!(commands <= most, "{commands} commands, not {most} at most, for {query}");
     data
@@ -132,7 +142,7 @@ async fn the_legacy_list_of_rooms_takes_few_redis_commands() {
     let (redis, server, ..) = server_with_rooms(120).await;
     let list = async || http_get(server.url("/rooms_views/")).await.text().await.expect("a body");
     list().await;
-    let (commands, body) = count_commands(&redis, list()).await;
+    let (commands, body) = count_fewest_commands(&redis, list).await;
     println!("{commands} commands for a legacy list of 120 rooms");
     assert_eq!(body.matches("room:*").count(), 120);
     assert!(commands <= 180, "{commands} commands for 120 rooms");
@@ -202,7 +212,7 @@ async fn a_cached_room_is_read_with_one_call() {
     let query = "query($id: ID!, $code: String!) { room(id: $id, code: $code) { messages { nodes { text } } } }";
     let read = async || client.data(query, json!({ "id": room.id, "code": room.code })).await;
     read().await;
-    let (commands, _) = count_commands(&redis, read()).await;
+    let (commands, _) = count_fewest_commands(&redis, read).await;
     // One script: EVALSHA, TIME, the room, whether it is complete, and its messages.
     assert!(commands <= 5, "{commands} commands for a page of messages");
 }

@@ -103,7 +103,7 @@ async fn a_subscription_yields_every_change_in_order_and_resumes_from_a_cursor()
 
 #[tokio::test]
 async fn a_subscription_completes_when_its_room_ends() {
-    let server = StockServer::start(Duration::from_secs(2)).await;
+    let server = StockServer::start(Duration::from_secs(4)).await;
     let (room, _) = server.create_room().await;
     let mut socket = Socket::ready(&server.address).await;
     socket.subscribe("1", &events_of(&room), json!({})).await;

@@ -127,7 +127,7 @@ async fn queries_and_mutations_are_answered_with_one_event_and_complete() {
 
 #[tokio::test]
 async fn an_idle_stream_is_kept_alive_and_completes_with_its_room() {
-    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s"), ("ROOM_TTL", "3s")]);
+    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s"), ("ROOM_TTL", "5s")]);
     let room = server.client().create_room().await;
     let mut stream = open_stream(&server, &events_of(&room), None).await;
     let idle = stream.block().await.expect("a comment");

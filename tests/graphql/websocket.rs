@@ -139,7 +139,7 @@ async fn graphql_transport_ws_is_preferred_and_a_socket_without_a_known_protocol
 
 #[tokio::test]
 async fn a_socket_without_connection_init_in_time_is_closed_with_4408() {
-    let server = Server::with(&[("WS_INIT_TIMEOUT", "1s")]);
+    let server = Server::with(&[("WS_INIT_TIMEOUT", "3s")]);
     let mut silent = Socket::open(server.address()).await;
     let mut busy = Socket::open(server.address()).await;
     let mut ready = Socket::ready(server.address()).await;
@@ -413,7 +413,7 @@ async fn a_reconnected_socket_resumes_each_operation_at_the_cursor_from_connecti
 
 #[tokio::test]
 async fn a_peer_that_answers_pings_stays_open_and_one_that_does_not_is_closed_so_that_it_reconnects() {
-    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "1s")]);
+    let server = Server::with(&[("KEEP_ALIVE_INTERVAL", "2s")]);
     let mut idle = Socket::ready(server.address()).await;
     let mut dead = Socket::ready(server.address()).await.into_connection();
     let code = async {
@@ -430,7 +430,7 @@ async fn a_peer_that_answers_pings_stays_open_and_one_that_does_not_is_closed_so
         dead.read_u16().await.expect("a code")
     };
     let pings = async {
-        for _ in 0..4 {
+        for _ in 0..3 {
             assert!(matches!(idle.next_frame().await, Some(Message::Ping(_))));
         }
     };

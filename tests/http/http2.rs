@@ -79,7 +79,7 @@ async fn hosts_origins_and_handshakes_are_checked_like_over_http1() {
 
 #[tokio::test]
 async fn each_stream_counts_like_a_connection_and_an_idle_connection_is_closed() {
-    let tls = TlsServer::with(&[("MAX_CONNECTIONS_PER_ADDRESS", "4"), ("REQUEST_TIMEOUT", "2s")]);
+    let tls = TlsServer::with(&[("MAX_CONNECTIONS_PER_ADDRESS", "4"), ("REQUEST_TIMEOUT", "4s")]);
     let http2 = tls.http2().await;
     let create = json!({ "query": "mutation { createRoom { room { id code } } }" }).to_string();
     let created = http2.send("POST", "/graphql", &[("content-type", "application/json")], create).await;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -48,7 +49,7 @@ fn a_certificate_that_cannot_be_used_prevents_the_start_and_the_setting_is_named
 
 #[tokio::test]
 async fn the_protocol_is_chosen_by_alpn_and_plain_http_is_not_answered() {
-    let tls = TlsServer::with(&[("REQUEST_TIMEOUT", "2s")]);
+    let tls = TlsServer::with(&[("REQUEST_TIMEOUT", "4s")]);
     for (offered, chosen) in [
         (&["h2", "http/1.1"][..], Some("h2")),
         (&["http/1.1", "h2"][..], Some("h2")),
@@ -69,10 +70,9 @@ async fn the_protocol_is_chosen_by_alpn_and_plain_http_is_not_answered() {
     let mut plain = Raw::sending(tls.server.address(), "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(!rest(&mut plain.0).await.starts_with(b"HTTP"));
     // A handshake that never begins, and one that never ends.
-    for sent in [&b""[..], b"\x16\x03\x01"] {
-        let mut silent = Raw::sending(tls.server.address(), sent).await;
-        assert_eq!(rest(&mut silent.0).await, b"");
-    }
+    let silent =
+        [&b""[..], b"\x16\x03\x01"].map(async |sent| rest(&mut Raw::sending(tls.server.address(), sent).await.0).await);
+    assert_eq!(join_all(silent).await, [b"", b""]);
     tls.server.assert_no_panic();
 }
 

@@ -93,6 +93,7 @@ async fn held_and_refused_amounts_of_limits_are_counted() {
     let room = server.client().create_room().await;
     let start = server.client().cursor(&room).await;
     let reader = Subscriber::open(server.address(), &room, Some(start)).await;
+    server.client().wait_for_viewers(&room, 1).await;
     let refused = PresenceReader::try_open(server.address(), &room, None).await;
     assert_eq!(refused.err().as_deref(), Some("TOO_MANY_SUBSCRIPTIONS"));
 

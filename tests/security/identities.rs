@@ -364,13 +364,18 @@ async fn new_keys_are_used_and_removed_ones_are_not_without_a_restart() {
         client.request(SEND, input).await["errors"].is_null()
     };
     assert!(send(&client, &site).await && !send(&client, &next).await);
-    std::fs::write(&keys, "broken").expect("a file");
+    // Replaced in one step: the server would report a file that is half written, too.
+    let replace = |text: &str| {
+        let written = keys.with_extension("new");
+        std::fs::write(&written, text).and_then(|()| std::fs::rename(&written, &keys)).expect("a file");
+    };
+    replace("broken");
     eventually("the fault is logged", async || {
         server.log().contains("IDENTITY_KEYS has changed, and the file is not a JWKS")
     })
     .await;
     assert!(send(&client, &site).await, "a broken file changes nothing");
-    std::fs::write(&keys, next.jwks()).expect("a file");
+    replace(&next.jwks());
     eventually("the new key is used", async || send(&client, &next).await).await;
     assert!(!send(&client, &site).await);
     assert_eq!(server.log().matches("IDENTITY_KEYS has changed").count(), 1, "{}", server.log());

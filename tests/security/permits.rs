@@ -124,7 +124,7 @@ async fn a_greedy_client_leaves_operation_permits_to_others() {
     let (_redis, proxy, server) = server_with_a_slow_store("8").await;
     let (greedy, modest) = (client_at(&server, 1), client_at(&server, 2));
     let (room, other) = (greedy.create_room().await, modest.create_room().await);
-    proxy.delay(STORE_CALL * 3);
+    proxy.delay(STORE_CALL * 2);
     let many = join_all((0..40).map(|_| outcome(&greedy, &room, &room.code)));
     let one = async {
         tokio::time::sleep(STORE_CALL).await;

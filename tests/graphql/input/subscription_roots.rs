@@ -96,7 +96,7 @@ async fn a_subscription_in_fragments_delivers_on_every_transport() {
 
 #[tokio::test]
 async fn a_subscription_in_fragments_completes_only_when_its_room_ends() {
-    let server = Server::with(&[("ROOM_TTL", "2s")]);
+    let server = Server::with(&[("ROOM_TTL", "4s")]);
     let client = server.client();
     let room = client.create_room().await;
     let (document, _) = documents(&room).swap_remove(3);

@@ -244,22 +244,39 @@ async fn store_failure_aborts_the_response_so_that_the_client_notices() {
 
 #[tokio::test]
 async fn slow_read_ends_at_its_timeout() {
-    let settings = [("LEGACY_READ_TIMEOUT", "1s"), ("MAX_LEGACY_READS_PER_CLIENT", "1"), ("WRITE_TIMEOUT", "10m")];
+    let settings = [("LEGACY_READ_TIMEOUT", "3s"), ("MAX_LEGACY_READS_PER_CLIENT", "1"), ("WRITE_TIMEOUT", "10m")];
     let server = Server::with(&settings);
     let room = full_room(&server, MESSAGES).await;
     let mut connection = request_slowly(&server, &room, 1).await;
     assert_chunked(&mut connection).await;
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
-    let body = read_to_end(connection).await;
-    assert!(decode_chunks(&body).is_none(), "all {} bytes were received", body.len());
+    // Its client may read again, so it has ended, although nothing more was read of it.
     eventually("the next read succeeds", async || client_from(&server, 1).get("/rooms_views").await.status == 200)
         .await;
+    let body = read_to_end(connection).await;
+    assert!(decode_chunks(&body).is_none(), "all {} bytes were received", body.len());
 }
 
 #[tokio::test]
 async fn slow_reads_do_not_delay_other_requests() {
     let server = Server::with(&[("WRITE_TIMEOUT", "10m")]);
     let room = full_room(&server, MESSAGES).await;
+    let client = Client::of(&server.url(""));
+    let (other, code) = legacy_room::create_room(&client).await;
+    // The median duration of a send.
+    let median = async |name: &str| {
+        let mut durations = Vec::new();
+        for n in 0..20 {
+            let start = Instant::now();
+            let user = format!("{name}-{n:03}");
+            let body = json!({ "room_id": other, "room_code": code, "user_id": user, "message": "hi" });
+            let answer: Answer = client.post("/room/message/send", &body).await;
+            assert_eq!(answer.status, 200);
+            durations.push(start.elapsed());
+        }
+        durations.sort();
+        durations[10]
+    };
+    let before = median("before-them").await;
     let mut slow = Vec::new();
     for host in 1..=4 {
         for _ in 0..8 {
@@ -269,17 +286,7 @@ async fn slow_reads_do_not_delay_other_requests() {
     for connection in &mut slow {
         assert_chunked(connection).await;
     }
-    let client = Client::of(&server.url(""));
-    let (other, code) = legacy_room::create_room(&client).await;
-    let mut durations = Vec::new();
-    for n in 0..20 {
-        let start = Instant::now();
-        let body =
-            json!({ "room_id": other, "room_code": code, "user_id": format!("somebody-{n:03}"), "message": "hi" });
-        let answer: Answer = client.post("/room/message/send", &body).await;
-        assert_eq!(answer.status, 200);
-        durations.push(start.elapsed());
-    }
-    durations.sort();
-    assert!(durations[10] < Duration::from_millis(500), "{durations:?}");
+    let during = median("somebody").await;
+    let most = Duration::from_millis(500).max(10 * before);
+    assert!(during < most, "{during:?}, and {before:?} before");
 }

@@ -1,11 +1,10 @@
 //! Creating, reading and listing rooms.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::legacy_room::{self, ALICE, BOB, LegacyRoom, NO_SUCH_ROOM, WRONG_CODE, assert_error};
 use super::replay::is_date;
+use crate::support::eventually;
 use crate::support::server::Server;
 
 #[tokio::test]
@@ -109,9 +108,8 @@ async fn long_list_of_rooms_is_complete() {
 
 #[tokio::test]
 async fn room_that_has_ended_is_gone() {
-    let room = LegacyRoom::on(Server::with(&[("ROOM_TTL", "2s")])).await;
+    let room = LegacyRoom::on(Server::with(&[("ROOM_TTL", "4s")])).await;
     room.send_as(ALICE, "", "hi").await;
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
-    assert_eq!(room.client.post("/v1/room/", &room.body(&[])).await.status, 404);
+    eventually("the room is gone", async || room.client.post("/v1/room/", &room.body(&[])).await.status == 404).await;
     assert_eq!(room.client.get("/v1/rooms_views/").await.json()["data"], json!({}));
 }
