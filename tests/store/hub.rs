@@ -174,8 +174,7 @@ pub async fn lagging_readers_get_no_text_that_was_deleted_meanwhile(on: &dyn Fix
 
 pub async fn a_stream_completes_when_its_room_ends(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let state =
-        store.create_room(new_room(RoomId::random(), &RoomCode::random(6), Duration::from_millis(1_500))).await?;
+    let state = store.create_room(new_room(RoomId::random(), &RoomCode::random(6), Duration::from_secs(3))).await?;
     let room = state.room.id;
     let hub = Hub::start(on.second_handle());
     let mut readers = [

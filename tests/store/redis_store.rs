@@ -18,12 +18,11 @@ use livechat::store::{
 use redis::aio::MultiplexedConnection;
 
 use crate::store::conformance::kit;
-use crate::support::eventually;
 use crate::support::redis_server::RedisServer;
+use crate::support::{TIMEOUT, eventually};
 
 const PREFIX: &str = "test";
 const HOUR: Duration = Duration::from_secs(3600);
-const FEED_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn settings(server: &RedisServer) -> Settings {
     Settings::new(&server.url(), PREFIX).expect("settings")
@@ -63,11 +62,13 @@ async fn send_text(store: &RedisStore, room: RoomId, text: &str) -> Event {
     store.commit(send(room, text, None)).await.expect("a commit").into_event()
 }
 
+/// The result of what must not hang.
+async fn in_time<T>(operation: impl Future<Output = T>) -> T {
+    tokio::time::timeout(TIMEOUT, operation).await.expect("an end in time")
+}
+
 async fn next_item(feed: &mut Feed) -> FeedItem {
-    tokio::time::timeout(FEED_TIMEOUT, feed.next())
-        .await
-        .expect("an announcement in time")
-        .expect("a feed that continues")
+    in_time(feed.next()).await.expect("a feed that continues")
 }
 
 async fn next_event(feed: &mut Feed) -> Event {
@@ -139,11 +140,10 @@ async fn expired_room_leaves_no_key() {
     let server = RedisServer::start().await;
     let (store, mut redis) = (connect(&server).await, server.connection().await);
     let room = RoomId::random();
-    store.create_room(kit::new_room(room, &RoomCode::random(6), Duration::from_millis(500))).await.expect("a room");
+    store.create_room(kit::new_room(room, &RoomCode::random(6), Duration::from_secs(2))).await.expect("a room");
     send_text(&store, room, "hello").await;
-    tokio::time::sleep(Duration::from_millis(550)).await;
-
-    assert!(matches!(store.snapshot(room, None).await, Err(StoreError::NotFound)));
+    eventually("the room is gone", async || matches!(store.snapshot(room, None).await, Err(StoreError::NotFound)))
+        .await;
     assert!(matches!(store.commit(send(room, "late", None)).await, Err(StoreError::NotFound)));
     assert!(matches!(store.read_log(room, Position::START, 10).await, Err(StoreError::NotFound)));
     assert_eq!(store.active_rooms(None, 10).await.expect("a page").total, 0);
@@ -328,20 +328,15 @@ async fn commands_and_announcements_recover_after_redis_was_killed() {
 
     server.kill();
     for _ in 0..4 {
-        let start = Instant::now();
-        let result = store.commit(send(room, "meanwhile", None)).await;
+        let result = in_time(store.commit(send(room, "meanwhile", None))).await;
         assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
-        assert!(start.elapsed() < Duration::from_millis(1_500), "a call took {:?}", start.elapsed());
     }
-    let start = Instant::now();
-    assert!(matches!(store.subscribe(RoomId::random()).await, Err(StoreError::Unavailable(_))));
-    assert!(start.elapsed() < Duration::from_millis(1_500));
+    assert!(matches!(in_time(store.subscribe(RoomId::random())).await, Err(StoreError::Unavailable(_))));
 
     server.restart().await;
     let start = Instant::now();
     eventually("commands work again", || async { store.ping().await.is_ok() }).await;
     println!("commands worked again after {:?}", start.elapsed());
-    assert!(start.elapsed() < Duration::from_secs(2), "commands worked again after {:?}", start.elapsed());
     for _ in 0..20 {
         store.ping().await.expect("every connection works again");
     }
@@ -363,13 +358,9 @@ async fn silent_redis_times_out_and_its_connection_is_replaced() {
     store.subscribe(room).await.expect("watched");
     let mut feed = store.feed();
     redis::cmd("CLIENT").arg("PAUSE").arg(4_500).arg("ALL").exec_async(&mut redis).await.expect("a pause");
-    let start = Instant::now();
+    // The ping fails before the pause ends. Otherwise it would succeed.
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
-    assert!(start.elapsed() < Duration::from_millis(1_500), "the call took {:?}", start.elapsed());
-    assert!(matches!(
-        tokio::time::timeout(Duration::from_secs(10), feed.next()).await.expect("in time"),
-        Some(FeedItem::ResyncOf(_))
-    ));
+    assert!(matches!(in_time(feed.next()).await, Some(FeedItem::ResyncOf(_))));
     store.ping().await.expect("a ping");
 }
 
@@ -397,10 +388,8 @@ async fn missing_or_wrong_password_is_reported() {
 async fn connecting_without_redis_fails_in_time() {
     let mut server = RedisServer::start().await;
     server.kill();
-    let start = Instant::now();
-    let result = RedisStore::connect(settings(&server)).await;
+    let result = in_time(RedisStore::connect(settings(&server))).await;
     assert!(matches!(result, Err(StoreError::Unavailable(_))));
-    assert!(start.elapsed() < Duration::from_millis(1_500));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::kit::*;
 use super::users::{Credentials, authenticate};
 
 /// Long enough to write something into a room before it expires.
-const SHORT: Duration = Duration::from_millis(1_500);
+const SHORT: Duration = Duration::from_millis(2_500);
 
 /// Waits until `end` by the store's clock, which may differ from ours.
 pub async fn wait_until(store: &Arc<dyn Store>, end: Timestamp) -> Outcome {

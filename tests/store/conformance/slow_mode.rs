@@ -133,13 +133,13 @@ pub async fn contract_17_earlier_messages_count_when_the_setting_is_raised(on: &
 
 pub async fn contract_17_a_denied_message_does_not_extend_the_pause(on: &dyn Fixture) -> Outcome {
     let store = on.store();
-    let (room, ann) = (room_with(&store, settings(1)).await?, named_user("ann"));
+    let (room, ann) = (room_with(&store, settings(3)).await?, named_user("ann"));
     let first = commit_new(&store, send(room, &ann, "one")).await?;
     for _ in 0..3 {
         ensure_denied!(store.commit(send(room, &ann, "no")).await, Denial::SlowMode { .. }, "a second message");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    wait_until(&store, first.at.plus(Duration::from_secs(1))).await?;
+    wait_until(&store, first.at.plus(Duration::from_secs(3))).await?;
     commit_new(&on.second_handle(), send(room, &ann, "two")).await?;
     Ok(())
 }
