@@ -63,15 +63,17 @@ mod tests {
     fn an_entry_lasts_no_longer_than_its_lockout_and_no_longer_than_its_maximum_age() {
         let lockouts = LockoutCache::new();
         let now = Instant::now();
-        lockouts.remember("short", now, Duration::from_millis(20));
-        lockouts.remember("long", now, Duration::from_secs(60));
+        // As if the store were asked in a minute, so that these last however slow the test is.
+        let later = now + Duration::from_secs(60);
+        lockouts.remember("short", later, Duration::from_millis(20));
+        lockouts.remember("long", later, Duration::from_secs(60));
+        lockouts.remember("over", now - Duration::from_millis(20), Duration::from_millis(20));
         lockouts.remember("old", now - MAX_AGE, Duration::from_secs(60));
-        assert!(lockouts.remaining("short").is_some_and(|remaining| remaining <= Duration::from_millis(20)));
-        assert!(lockouts.remaining("long").is_some_and(|remaining| remaining <= Duration::from_secs(60)));
+        assert!(lockouts.remaining("short").is_some_and(|remaining| remaining <= Duration::from_millis(60_020)));
+        assert!(lockouts.remaining("long").is_some_and(|remaining| remaining <= Duration::from_secs(120)));
+        assert_eq!(lockouts.remaining("over"), None);
         assert_eq!(lockouts.remaining("old"), None, "the store has to be asked again");
         assert_eq!(lockouts.remaining("other"), None);
-        std::thread::sleep(Duration::from_millis(25));
-        assert_eq!(lockouts.remaining("short"), None);
         lockouts.forget("long");
         assert_eq!(lockouts.remaining("long"), None);
     }
