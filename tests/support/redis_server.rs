@@ -50,7 +50,8 @@ impl RedisServer {
     /// writes the data.
     pub async fn start_that_loads_slowly() -> Self {
         let slowly = ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"];
-        Self::launch(&[&["--appendonly", "no"], &slowly[..]].concat(), None).await
+        // It replies after so many bytes, which compressed keys do not have.
+        Self::launch(&[&["--appendonly", "no", "--rdbcompression", "no"], &slowly[..]].concat(), None).await
     }
 
     /// Starts a Redis with a password.
