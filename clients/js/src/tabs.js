@@ -102,10 +102,11 @@ export class Tabs {
       this.#hub = new Hub(this.#server);
       return;
     }
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }) => this.#receive(data);
-    // The leader notices by this lock when a tab closes.
+    const channel = new BroadcastChannel(this.#name);
+    this.#channel = channel;
+    // The leader notices by this lock when a tab closes. A tab that attached before it holds the lock would count as closed.
     navigator.locks.request(`${this.#name}:${this.#id}`, () => {
+      channel.onmessage = ({ data }) => this.#receive(data);
       this.#post({ hello: true });
       this.#compete(signal);
       return aborted(signal);
