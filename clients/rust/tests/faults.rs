@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use livechat_client::{Change, Connection, ErrorCode, JoinOptions, LiveChat, NewRoom, Timing};
+use futures_util::FutureExt as _;
+use livechat_client::{Change, Connection, ErrorCode, JoinOptions, LiveChat, NewRoom, Status, Timing};
 use tokio::net::TcpListener;
 
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 use crate::support::{
-    client, client_with, guest, open_room, owner, quick, take, texts, wait_for, wait_for_texts, within,
+    attentive, client, client_with, guest, open_room, owner, quick, take, texts, wait_for, wait_for_texts, within,
 };
 
 #[tokio::test]
 async fn a_silent_connection_is_noticed_and_replaced() {
     let server = Server::start();
     let proxy = Proxy::to(&server).await;
-    let (_, ada, grace) = open_room(&server, proxy.url()).await;
+    let (key, _, grace) = open_room(&server, server.url()).await;
+    let ada = client_with(proxy.url(), attentive()).join(owner(&key, "Ada")).await.expect("Ada joins");
     wait_for(&ada, |state| state.connection == Connection::Live).await;
     proxy.stall();
     within(grace.send("missed")).await.expect("a message");
@@ -77,6 +79,7 @@ async fn leaving_gives_up_what_is_not_sent_and_ends_the_streams() {
     proxy.refuse();
     wait_for(&ada, |state| state.connection == Connection::Lost).await;
     let (sending, other) = (ada.send("never"), ada.send("neither"));
+    wait_for(&ada, |state| matches!(state.messages[0].status, Status::Waiting(_))).await;
     let waiting = tokio::spawn({
         let id = key.room_id.clone();
         async move {
@@ -85,8 +88,7 @@ async fn leaving_gives_up_what_is_not_sent_and_ends_the_streams() {
         }
     });
     tokio::task::yield_now().await;
-    let never = within(async { tokio::time::timeout(Duration::from_millis(100), other).await }).await;
-    never.expect_err("it waits for the connection");
+    assert!(other.now_or_never().is_none(), "it waits for the connection");
     waiting.abort();
     // The room was dropped with the task.
     assert_eq!(within(sending).await.expect_err("it was left").code, ErrorCode::Left);
@@ -123,10 +125,10 @@ async fn requests_have_deadlines() {
     // Accepts connections and never responds.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let short = Timing { open: Duration::from_millis(200), request: Duration::from_millis(400), ..quick() };
-    let chat = client_with(&url, short);
+    let limit = Duration::from_millis(200);
+    let chat = client_with(&url, Timing { open: limit, ..quick() });
     assert_eq!(within(chat.create_room(NewRoom::default())).await.expect_err("no room").code, ErrorCode::Network);
-    let chat = client_with(&url, Timing { open: Duration::from_secs(60), ..short });
+    let chat = client_with(&url, Timing { request: limit, ..quick() });
     assert_eq!(within(chat.active_rooms(10, None)).await.expect_err("no rooms").code, ErrorCode::Timeout);
     drop(listener);
     assert_eq!(within(client(&url).active_rooms(10, None)).await.expect_err("no rooms").code, ErrorCode::Network);

@@ -27,10 +27,11 @@ async fn settings_arrive_with_the_room_and_their_changes_at_once() {
     let listed = page.nodes.iter().find(|room| room.id == key.room_id);
     assert_eq!(listed.expect("the room").title.as_deref(), Some("Tea"));
 
-    let update = NewSettings { title: Some(None), slow_mode_seconds: Some(1), ..NewSettings::default() };
+    // Long enough for a slow machine to try a second message before.
+    let update = NewSettings { title: Some(None), slow_mode_seconds: Some(5), ..NewSettings::default() };
     let updated = within(ada.owner().update(update)).await.expect("an update");
-    assert_eq!((updated.title, updated.slow_mode_seconds), (None, 1));
-    wait_for(&grace, |state| state.settings.as_ref().is_some_and(|settings| settings.slow_mode_seconds == 1)).await;
+    assert_eq!((updated.title, updated.slow_mode_seconds), (None, 5));
+    wait_for(&grace, |state| state.settings.as_ref().is_some_and(|settings| settings.slow_mode_seconds == 5)).await;
     let refused = within(grace.owner().update(NewSettings::default())).await.expect_err("Grace is no owner");
     assert_eq!(refused.code, ErrorCode::OwnerTokenInvalid);
 

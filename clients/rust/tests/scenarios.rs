@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::support::proxy::Proxy;
 use crate::support::server::{Server, signal};
 use crate::support::{
-    client, client_with, guest, open_room, owner, quick, take, texts, wait_for, wait_for_texts, within,
+    attentive, client, client_with, guest, open_room, owner, quick, take, texts, wait_for, wait_for_texts, within,
 };
 
 #[test]
@@ -116,10 +116,13 @@ async fn server_restart() {
 
 #[tokio::test]
 async fn room_end() {
-    let server = Server::with(&[("ROOM_TTL", "5s")]);
+    // Long enough for a slow machine to join the room before it ends by itself.
+    let of_short = Server::with(&[("ROOM_TTL", "10s")]);
+    let (_, short, _) = open_room(&of_short, of_short.url()).await;
+    let mut events_of_short = short.events();
+    let server = Server::start();
     let (_, ada, grace) = open_room(&server, server.url()).await;
-    let (_, short, _) = open_room(&server, server.url()).await;
-    let (mut events, mut of_short) = (grace.events(), short.events());
+    let mut events = grace.events();
     within(ada.send("last words")).await.expect("a message");
     within(ada.owner().end()).await.expect("the end");
     assert!(matches!(take(&mut events, 2).await[1].change, Change::RoomEnded));
@@ -131,16 +134,17 @@ async fn room_end() {
     assert_eq!(within(grace.send("too late")).await.expect_err("it is over").code, ErrorCode::RoomNotFound);
     assert!(matches!(grace.state().messages[1].status, Status::Failed(_)));
     // The time of this room is over without an event.
-    assert!(within(of_short.next()).await.is_none());
+    assert!(within(events_of_short.next()).await.is_none());
     assert_eq!(short.state().connection, Connection::Ended);
     let gone = JoinOptions::new(&short.state().room_id, "000000");
-    let refused = within(client(server.url()).join(gone)).await.expect_err("it is over");
+    let refused = within(client(of_short.url()).join(gone)).await.expect_err("it is over");
     assert_eq!(refused.code, ErrorCode::RoomNotFound);
 }
 
 #[tokio::test]
 async fn rate_limit() {
-    let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_SENDS_PER_USER", "1/s:2")]);
+    // Two at once and another every four seconds, so that a slow machine reaches the limit, too.
+    let server = Server::with(&[("RATE_LIMITS", "on"), ("RATE_SENDS_PER_USER", "15/m:2")]);
     let (_, _, grace) = open_room(&server, server.url()).await;
     let sendings: Vec<_> = (0..4).map(|number| grace.send(number.to_string())).collect();
     let is_limited = |status: &Status| matches!(status, Status::Waiting(error) if error.code == ErrorCode::RateLimited);
@@ -294,7 +298,7 @@ async fn reader_to_freeze() {
     let Ok(room) = std::env::var(ROOM_TO_READ) else { return };
     let [url, id, code] = room.split(' ').collect::<Vec<_>>()[..] else { panic!("{room} is no room") };
     let limit = Duration::from_secs(2);
-    let timing = Timing { open: limit, request: limit, ..quick() };
+    let timing = Timing { open: limit, request: limit, ..attentive() };
     let room = client_with(url, timing).join(JoinOptions::new(id, code)).await.expect("the room");
     let mut events = room.events();
     println!("read: joined");

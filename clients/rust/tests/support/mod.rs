@@ -16,15 +16,21 @@ use self::server::Server;
 /// How long a test waits for something that must happen.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Short delays, so that tests do not wait.
+/// Short delays between tries, so that tests do not wait, and time limits that even a busy machine does not reach.
 pub fn quick() -> Timing {
     Timing {
-        ping: Duration::from_millis(500),
-        pong: Duration::from_secs(1),
+        open: TIMEOUT,
+        pong: TIMEOUT,
+        request: TIMEOUT,
         min_retry: Duration::from_millis(10),
         max_retry: Duration::from_millis(200),
         ..Timing::default()
     }
+}
+
+/// The same for a client that notices a silent connection soon.
+pub fn attentive() -> Timing {
+    Timing { ping: Duration::from_millis(500), pong: Duration::from_secs(1), ..quick() }
 }
 
 /// A client of the server at this address.
