@@ -80,9 +80,10 @@ const isConnected = (tab) => tab.openSockets > 0;
 /** Waits until each tab has received the same events as the client with its own connection, each once and in order. */
 async function assertSameEvents(tabs, truth) {
   const expected = () => truth.events.map(({ cursor }) => cursor);
-  for (const tab of tabs) {
+  for (const [number, tab] of tabs.entries()) {
     let received;
-    await until(async () => (received = await cursorsOf(tab)).length >= expected().length, () => `received ${received?.length}`);
+    const isComplete = async () => (received = await cursorsOf(tab)).length >= expected().length;
+    await until(isComplete, () => `tab ${number} with ${tab.sockets} sockets and ${tab.streams} streams has received ${received?.length} events`);
     assert.deepEqual(received, expected());
     assert.deepEqual(tab.faults, []);
   }
