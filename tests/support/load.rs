@@ -2,23 +2,28 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, RoomKey, User, error_code};
-use super::eventually;
 use super::room_view::assert_events_match;
 use super::subscriber::Subscriber;
+use super::{TIMEOUT, eventually};
 
-/// Sends `each` messages from every user, in parallel. Panics if one is refused.
+/// Sends `each` messages from every user, in parallel. Repeats a message if a busy machine has no answer of the store in time. Panics
+/// if one is refused.
 pub async fn send_concurrently(client: &Client, room: &RoomKey, users: usize, each: usize) {
     let senders = (0..users).map(|user| async move {
-        let mut sender = User::of(client.clone());
+        let mut sender = User::with_own_token(client.clone());
         for n in 0..each {
-            sender.send(room, &format!("{user}/{n}")).await;
+            let (text, start) = (format!("{user}/{n}"), Instant::now());
+            while !try_send(&mut sender, room, &text).await {
+                assert!(start.elapsed() < TIMEOUT, "{text} is not accepted");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
     });
     join_all(senders).await;
