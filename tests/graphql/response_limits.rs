@@ -33,7 +33,7 @@ async fn full_room(client: &Client) -> RoomKey {
     let room = client.create_room().await;
     let mut ada = User::of(client.clone());
     for _ in 0..100 {
-        ada.send(&room, &"\u{1f980}".repeat(4_000)).await;
+        ada.send_patiently(&room, &"\u{1f980}".repeat(4_000)).await;
     }
     room
 }

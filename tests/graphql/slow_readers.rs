@@ -126,6 +126,6 @@ async fn one_of_each(server: &Server, room: &RoomKey) -> Vec<Reader> {
 /// Sends messages of 16 KiB each.
 async fn send_large(user: &mut User, room: &RoomKey, count: usize) {
     for n in 0..count {
-        user.send(room, &format!("{n}{}", "\u{1f980}".repeat(3_990))).await;
+        user.send_patiently(room, &format!("{n}{}", "\u{1f980}".repeat(3_990))).await;
     }
 }

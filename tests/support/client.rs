@@ -1,11 +1,12 @@
 //! A GraphQL client over HTTP, and a user who keeps the current token.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
-use super::{eventually, http_client};
+use super::{TIMEOUT, eventually, http_client};
 
 /// A client of the GraphQL endpoint of one server.
 #[derive(Clone)]
@@ -186,6 +187,23 @@ impl User {
         let response = self.try_send(room, text).await.expect("a response");
         assert!(response.get("errors").is_none(), "a send failed: {response}");
         response["data"]["sendMessage"]["message"].clone()
+    }
+
+    /// Sends a message, and repeats it while the store does not answer in time, as on a busy machine. A new user gets an id and a
+    /// token of its own, so that a repeat is stored once.
+    pub async fn send_patiently(&mut self, room: &RoomKey, message: &str) {
+        if self.id.is_none() {
+            *self = Self::with_own_token(self.client.clone());
+        }
+        let (name, start) = (format!("{:016x}", rand::random::<u64>()), Instant::now());
+        loop {
+            let response = self.try_send_once(room, message, Some(&name)).await.expect("a response");
+            if response.get("errors").is_none() {
+                return;
+            }
+            let may_repeat = error_code(&response) == "UNAVAILABLE" && start.elapsed() < TIMEOUT;
+            assert!(may_repeat, "a send failed: {response}");
+        }
     }
 
     /// Edits a message. Returns the message of the response, which must be successful.
