@@ -55,7 +55,8 @@ impl ResumePages {
     pub(super) fn find(&self, state: &RoomState, after: Position, as_of: AsOf) -> Option<LogPage> {
         let Page { events, next_limit, .. } =
             self.0.get(&(state.room.id, after)).filter(|page| page.version == state.version())?;
-        Some(LogPage { events: events.to_vec().into_iter(), next_limit, as_of, replayed: 0 })
+        let events = events.to_vec();
+        Some(LogPage { events: events.into_iter(), next_limit, as_of, replayed: 0 })
     }
 
     /// Keeps a page that was read after `state` was. If anything has changed in between, no later state has this version, so the
