@@ -1,5 +1,7 @@
 //! A minimal WebSocket client that handles unfragmented text frames and pings, including those of Socket.IO.
 
+use std::io;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -8,6 +10,9 @@ const HEARTBEAT: (&str, &str) = ("2", "3");
 
 /// The least space to read into. Small, because there may be a million sockets.
 const BUFFER: usize = 2 * 1024;
+
+/// How often a socket is connected at most, if the server resets the connection.
+const MAX_CONNECTS: usize = 5;
 
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
@@ -22,8 +27,15 @@ pub struct WebSocketClient {
 }
 
 impl WebSocketClient {
-    /// Opens a socket at `path`.
+    /// Opens a socket at `path`. Connects again if the server resets the connection, as a busy one may.
     pub async fn open(address: &str, path: &str) -> Self {
+        for _ in 1..MAX_CONNECTS {
+            let stream = TcpStream::connect(address).await.expect("a connection");
+            match Self::try_over(stream, address, path).await {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+                opened => return opened.expect("a socket"),
+            }
+        }
         Self::over(TcpStream::connect(address).await.expect("a connection"), address, path).await
     }
 
@@ -36,23 +48,27 @@ impl WebSocketClient {
     }
 
     /// Opens a socket at `path` over a new connection to `address`.
-    pub async fn over(mut stream: TcpStream, address: &str, path: &str) -> Self {
+    pub async fn over(stream: TcpStream, address: &str, path: &str) -> Self {
+        Self::try_over(stream, address, path).await.expect("a socket")
+    }
+
+    async fn try_over(mut stream: TcpStream, address: &str, path: &str) -> io::Result<Self> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
         );
-        stream.write_all(request.as_bytes()).await.expect("a request");
+        stream.write_all(request.as_bytes()).await?;
         let mut read = Vec::new();
         let end = loop {
             if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end + 4;
             }
-            assert!(stream.read_buf(&mut read).await.expect("an answer") > 0, "the server closed the connection");
+            assert!(stream.read_buf(&mut read).await? > 0, "the server closed the connection");
         };
         assert!(read.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&read));
         read.drain(..end);
-        Self { stream, read }
+        Ok(Self { stream, read })
     }
 
     /// Sends a text frame.

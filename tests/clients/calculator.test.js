@@ -25,7 +25,7 @@ test('the calculator agrees with the example of a million sockets', () => {
   assert.deepEqual([spread.servers, spread.cores], [10, stated('nodes')]);
   assert.equal(rounded(spread.redisCores), stated('Redis, readers of a room on all ten nodes'));
   assert.equal(rounded(together.redisCores), stated('Redis, readers of a room on one node'));
-  assert.deepEqual([together.shards, spread.shards], [1, 4]);
+  assert.deepEqual([together.shards, spread.shards], [1, 3]);
 });
 
 test('a small chat needs one server and one Redis', () => {
