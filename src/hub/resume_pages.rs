@@ -32,7 +32,6 @@ type Key = (RoomId, Position);
 struct Page {
     version: RoomVersion,
     events: Arc<[Arc<Event>]>,
-    next_limit: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -53,16 +52,18 @@ impl ResumePages {
     /// The page after the position `after`, if it is known for this state of the room. The page shows what the state shows, so the
     /// changes up to `as_of` if the state does.
     pub(super) fn find(&self, state: &RoomState, after: Position, as_of: AsOf) -> Option<LogPage> {
-        let Page { events, next_limit, .. } =
-            self.0.get(&(state.room.id, after)).filter(|page| page.version == state.version())?;
-        let events = events.to_vec();
-        Some(LogPage { events: events.into_iter(), next_limit, as_of, replayed: 0 })
+        let page = self.0.get(&(state.room.id, after)).filter(|page| page.version == state.version())?;
+        let events = page.events.to_vec();
+        Some(LogPage { events: events.into_iter(), next_limit: None, as_of, replayed: 0 })
     }
 
-    /// Keeps a page that was read after `state` was. If anything has changed in between, no later state has this version, so the
-    /// page is never found.
+    /// Keeps a page that was read after `state` was, if it ends where the log ended then. Otherwise it may show a later change, which
+    /// a failover can undo.
     pub(super) fn remember(&self, state: &RoomState, after: Position, page: &LogPage) {
-        let events = Arc::from(page.events.as_slice());
-        self.0.insert((state.room.id, after), Page { version: state.version(), events, next_limit: page.next_limit });
+        let events = page.events.as_slice();
+        let is_up_to_date = page.next_limit.is_none() && events.last().is_some_and(|last| last.position == state.head);
+        if is_up_to_date {
+            self.0.insert((state.room.id, after), Page { version: state.version(), events: Arc::from(events) });
+        }
     }
 }
